@@ -1,0 +1,1 @@
+"""Who was filmed, when, and how they scored."""

@@ -1,0 +1,1 @@
+"""Features become padded, masked windows, served by the Lightning DataModule."""

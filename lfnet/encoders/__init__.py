@@ -1,0 +1,1 @@
+"""A face crop becomes a vector."""

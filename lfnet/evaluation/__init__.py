@@ -1,0 +1,1 @@
+"""Scores become evidence: aggregation, metrics, trivial baselines. No torch, no files."""

@@ -1,0 +1,1 @@
+"""Vectors on disk: written once, checked, memory-mapped; the one pass over a video that fills them."""

@@ -1,0 +1,1 @@
+"""Windows become scores: one file a head."""

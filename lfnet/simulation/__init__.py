@@ -1,0 +1,1 @@
+"""A cohort and its features whose truth is known, and its oracle."""

@@ -1,0 +1,1 @@
+"""Many jobs: what is finished, progress, launchers."""

@@ -1,0 +1,1 @@
+"""Run folders become a table: reads files only, runs nothing."""

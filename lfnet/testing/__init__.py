@@ -1,0 +1,1 @@
+"""Public checks for other people's heads and encoders."""

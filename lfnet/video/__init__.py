@@ -1,0 +1,1 @@
+"""Pixels: decode by timestamp, find the face mesh, align, cut regions."""

@@ -1,0 +1,1 @@
+"""Networks' files: where they come from, fetched once, checked by sha256."""

@@ -1,0 +1,39 @@
+"""What all tests share: the folder of real weights, video and signals, and where it is when nobody says."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shared",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="folder of real weights, media and signals (default: `shared` beside the project, where it exists)",
+    )
+
+
+def _shared(config: pytest.Config) -> Path:
+    return config.getoption("--shared") or ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared(request: pytest.FixtureRequest) -> Path:
+    """The folder of real weights, media and signals; the test is skipped, and counted, where it is absent."""
+    folder = _shared(request.config)
+    if not (folder / "weights").is_dir():
+        pytest.skip(f"needs real weights and media: no folder {folder} (name it with --shared DIR)")
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    missing = [report for report in skipped if "needs real weights and media" in str(report.longrepr)]
+    if missing:
+        terminalreporter.write_line(
+            f"{len(missing)} tests were skipped because {_shared(config)} is absent: name the folder with --shared DIR"
+        )
