@@ -1,0 +1,83 @@
+"""Tables as people save them: csv with commas, semicolons or tabs, with or without a byte order mark."""
+
+import csv
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from lfnet.cohorts.validation import refuse
+from lfnet.errors import LfnetError
+
+__all__ = ["read_table", "read_text"]
+
+_DELIMITERS = (",", ";", "\t")
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, without its byte order mark.
+
+    Raises `LfnetError` where the file is missing, cannot be read or is in another encoding (with the line).
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise LfnetError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise LfnetError(f"{path} cannot be read ({error.strerror}).") from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise LfnetError(f"{path}: line {line} is not UTF-8 text. Save the file as 'CSV UTF-8'.") from error
+    if "\0" in text:
+        raise LfnetError(f"{path} is not plain text. Save it as 'CSV UTF-8'.")
+    return text
+
+
+def read_table(path: Path, header: bool = True) -> pd.DataFrame:
+    """Read a csv file as text, spaces around values removed; the index "row" holds each row's line in the file.
+
+    Commas, semicolons or tabs, whichever the first line holds most of. Where semicolons part the columns, a comma
+    in a number is read as its decimal sign. Column names lose capitals and spaces. header=False: the columns are 0, 1, …
+    Raises `LfnetError` naming the file and the rows where it is empty, has two columns of one name or uneven rows.
+    """
+    text = read_text(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
+    except csv.Error as error:
+        raise LfnetError(f"{path}: line {reader.line_num} is not csv ({error}).") from error
+    lines = [(number, row) for number, row in lines if any(row)]
+    if not lines:
+        raise LfnetError(f"{path} is empty.")
+    if header:
+        columns: list[str] | list[int] = [name.lower().replace(" ", "_") for name in lines.pop(0)[1]]
+        while columns and columns[-1] == "" and all(len(row) < len(columns) or not row[-1] for _, row in lines):
+            columns.pop()
+        twice = sorted({str(name) for name in columns if columns.count(name) > 1})
+        if twice:
+            raise LfnetError(f"{path}: two columns are called {', '.join(map(repr, twice))}. Rename one.")
+    else:
+        columns = list(range(len(lines[0][1])))
+    refuse(
+        [
+            f"row {number}: {len(row)} values under {len(columns)} columns. Quote values that hold {delimiter!r}."
+            for number, row in lines
+            if len(row) != len(columns) and any(row[len(columns) :]) or len(row) < len(columns)
+        ],
+        path,
+    )
+    rows = [row[: len(columns)] for _, row in lines]
+    if delimiter == ";":
+        rows = [[_decimal_point(value) for value in row] for row in rows]
+    return pd.DataFrame(
+        rows, columns=columns, index=pd.Index([number for number, _ in lines], name="row"), dtype=object
+    )
+
+
+def _decimal_point(value: str) -> str:
+    whole, comma, part = value.partition(",")
+    return f"{whole}.{part}" if comma and whole.lstrip("+-").isdigit() and part.isdigit() else value

@@ -1,0 +1,154 @@
+"""Ready features: vectors that somebody else's encoder made, one file a clip."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfnet.digests import digest, file_digest
+from lfnet.errors import LfnetError
+from lfnet.files import write_json
+
+__all__ = ["ReadyFeatures", "read_ready", "ready_shape"]
+
+# Counts up when the same file would give other vectors.
+_FORMAT = 1
+
+
+class ReadyFeatures:
+    """The vectors of a cohort's ready files; an `OwnFeatures`.
+
+    clips: for each clip_id its file and its frames a second (NaN where the file holds times). cache: folder in which
+    digests of files are remembered, so that a large file is not read again only to see that it is the same.
+    """
+
+    stream = "ready"
+
+    def __init__(self, clips: Mapping[str, tuple[Path, float]], cache: Path | None = None) -> None:
+        self.recipe = digest({"stream": self.stream, "format": _FORMAT})
+        self._clips = dict(clips)
+        self._cache = None if cache is None else Path(cache) / "digests"
+        self._dim: tuple[int, Path] | None = None
+
+    def source(self, clip_id: str) -> str:
+        """Digest of the clip's file and frame rate."""
+        path, fps = self._clips[clip_id]
+        return digest({"file": _remembered_digest(path, self._cache), "fps": None if np.isnan(fps) else fps})
+
+    def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
+
+        Raises `LfnetError` as `read_ready` does, and where the width differs from the clips read before.
+        """
+        path, fps = self._clips[clip_id]
+        features, valid, time = read_ready(path, fps)
+        if self._dim is None:
+            self._dim = features.shape[1], path
+        elif self._dim[0] != features.shape[1]:
+            raise LfnetError(
+                f"{path} has {features.shape[1]} columns, but {self._dim[1]} has {self._dim[0]}. All clips of a cohort "
+                "need vectors of one width, laid out [frames, columns]."
+            )
+        return features, valid, time
+
+
+def read_ready(path: Path, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read features float32 [T, D], valid bool [T] and time float64 [T] in seconds from a ready file.
+
+    .npy: one array [T, D]. .npz and .safetensors: `features` (or a single array of any name), with `valid` and `time`
+    where they are known. Without `valid` a frame is valid where all its numbers are finite; without `time` frames are
+    1/`fps` apart. What lies in an invalid row is set to zero, since nothing may read it.
+    Raises `LfnetError` naming the file where it is broken, of another shape, or without `time` and fps.
+    """
+    with _named(path):
+        arrays = _load(path)
+    features = _pick(path, arrays)
+    frames = len(features)
+    valid, time = arrays.get("valid"), arrays.get("time")
+    finite = np.isfinite(features).all(axis=1)
+    if valid is None:
+        valid = finite
+    elif valid.shape != (frames,) or not np.isin(valid, (0, 1)).all():
+        raise LfnetError(f"{path}: `valid` must be {frames} truths, one a frame, not {valid.dtype} {valid.shape}.")
+    valid = valid.astype(bool)
+    if time is None:
+        if not fps > 0:
+            raise LfnetError(f"{path} holds no `time`. Give the clip's fps in the manifest.")
+        time = np.arange(frames) / fps
+    elif time.shape != (frames,) or not np.isfinite(time).all() or (frames > 1 and not (np.diff(time) > 0).all()):
+        raise LfnetError(f"{path}: `time` must be {frames} increasing seconds, one a frame.")
+    features = np.where(valid[:, None], features, 0).astype(np.float32)
+    return features, valid, np.asarray(time, np.float64)
+
+
+def ready_shape(path: Path) -> tuple[int, int, bool]:
+    """Frames, width, and whether the file holds times. The features are mapped where the format allows it."""
+    with _named(path):
+        arrays = _load(path, mapped=True)
+    return *_pick(path, arrays, convert=False).shape, "time" in arrays  # type: ignore[return-value]
+
+
+def _load(path: Path, mapped: bool = False) -> dict[str, np.ndarray]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return {"features": np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)}
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    from safetensors.numpy import load_file
+
+    return dict(load_file(path))
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    from zipfile import BadZipFile
+
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise LfnetError(f"{path} does not exist.") from error
+    except (OSError, ValueError, EOFError, BadZipFile, SafetensorError, KeyError) as error:
+        raise LfnetError(
+            f"{path} cannot be read as features ({error}). Write it again, without pickled objects."
+        ) from error
+
+
+def _pick(path: Path, arrays: dict[str, np.ndarray], convert: bool = True) -> np.ndarray:
+    others = [name for name in arrays if name not in ("valid", "time")]
+    name = "features" if "features" in arrays else others[0] if len(others) == 1 else None
+    if name is None:
+        raise LfnetError(f"{path} holds {', '.join(arrays) or 'nothing'}. Call the array of vectors `features`.")
+    found: Any = arrays[name]
+    if found.ndim != 2 or found.dtype.kind not in "fiu" or not found.shape[1]:
+        raise LfnetError(f"{path}: `{name}` must be numbers [frames, columns], not {found.dtype} {list(found.shape)}.")
+    if not convert:
+        return found
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and so invalid
+        return found.astype(np.float32)
+
+
+def _remembered_digest(path: Path, cache: Path | None) -> str:
+    """A file's SHA-256, remembered as long as its size, time of change and inode stay."""
+    try:
+        stat = path.stat()
+        if cache is None:
+            return file_digest(path)
+        facts = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        note = cache / f"{digest(facts[0])[:32]}.json"
+        try:
+            known = json.loads(note.read_text(encoding="utf-8"))
+            if known["facts"] == facts:
+                return str(known["sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not remembered yet, or a broken note: it is written anew
+        found = file_digest(path)
+    except FileNotFoundError as error:
+        raise LfnetError(f"{path} does not exist.") from error
+    write_json(note, {"facts": facts, "sha256": found})
+    return found
