@@ -1,0 +1,196 @@
+"""Frames of a clip by timestamp: a video through PyAV, or a folder of pictures, one frame in memory at a time."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lfnet.errors import LfnetError
+from lfnet.video.folder import frame_files, read_picture
+from lfnet.video.orient import display_matrix, orient
+
+__all__ = ["DAMAGED", "Frame", "frames"]
+
+DAMAGED = ("refuse", "keep")
+# Matroska files may say how long a stream lasts; the last frame's own length is often guessed by the writer.
+_SLACK = 1.0
+
+
+class Frame(NamedTuple):
+    """One decoded frame. index: its number in the clip. time: seconds from the clip's first frame. rgb: uint8 [H, W, 3]."""
+
+    index: int
+    time: float
+    rgb: np.ndarray
+
+
+def frames(
+    path: Path, *, fps: float | None = None, stride: int = 1, damaged: str = "refuse", notes: list[str] | None = None
+) -> Iterator[Frame]:
+    """Every `stride`-th frame of a video or of a frame folder, upright, with square pixels, times increasing.
+
+    A video's times are its own timestamps, so variable frame rates keep their rhythm; `fps` is asked of folders only.
+    A frame that does not advance the time cannot be shown and is left out. A file that breaks part-way is refused, since
+    a clip cut short looks like a short clip, and duration tells about labels; damaged="keep" yields what comes before
+    the first damage. notes: gets a sentence for each of these facts.
+    Raises `LfnetError` naming the file where it is missing, empty, broken, without video or without fps.
+    """
+    path = Path(path)
+    if stride < 1:
+        raise LfnetError(f"stride must be 1 or more, not {stride}.")
+    if damaged not in DAMAGED:
+        raise LfnetError(f"video.damaged must be one of {', '.join(DAMAGED)}, not {damaged!r}.")
+    said: list[str] = [] if notes is None else notes
+    if path.is_dir():
+        yield from _folder_frames(path, fps, stride, damaged, said)
+        return
+    if not path.is_file():
+        raise LfnetError(f"{path} does not exist.")
+    if path.stat().st_size == 0:
+        raise LfnetError(f"{path} is empty (0 bytes). Copy the file anew.")
+    yield from _video_frames(path, stride, damaged, said)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A video's container and its first video stream, closed afterwards. Raises `LfnetError` naming the file."""
+    import av
+
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise LfnetError(f"{path} cannot be opened as a video ({_reason(error)}). Check the file, or copy it anew.") from error
+    with container:
+        if not container.streams.video:
+            raise LfnetError(f"{path} holds no video stream.")
+        yield container, container.streams.video[0]
+
+
+def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Iterator[Frame]:
+    shown = passed = 0
+    start = last = 0.0
+    with opened(path) as (container, stream):
+        # Two decoding threads on every machine: what survives of a damaged file must not depend on the cores.
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.thread_count = 2
+        step = 1 / float(stream.average_rate) if stream.average_rate else None
+        metadata = dict(stream.metadata)
+        ratio = _pixel_ratio(stream)
+        decoded = _decoded(container, stream)
+        while True:
+            try:
+                picture = next(decoded, None)
+            except _Damage as error:
+                _stop(path, last, str(error), damaged, notes)
+                break
+            if picture is None:
+                break
+            if picture.pts is not None:
+                now = float(picture.pts * picture.time_base)
+            elif step is not None:
+                now = start + last + step if shown else 0.0
+            else:
+                raise LfnetError(f"{path} has neither timestamps nor a frame rate. Remux it with `ffmpeg -i in -c copy out.mp4`.")
+            if not shown:
+                start = now
+            elif now - start <= last:
+                passed += 1
+                continue
+            last = now - start
+            if shown % stride == 0:
+                yield Frame(shown, last, _rgb(picture, ratio, metadata))
+            shown += 1
+    if passed:
+        notes.append(f"{passed} frames that do not advance the time were left out")
+    if not shown:
+        raise LfnetError(f"{path} holds no readable frame. Check the file, or copy it anew.")
+
+
+class _Damage(Exception):
+    """Why a video cannot be read on."""
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """PyAV's frames up to the first damage, which raises `_Damage`: an error, a corrupt picture, or an early end."""
+    import av
+
+    packets = 0
+    end = 0.0
+    try:
+        for packet in container.demux(stream):
+            packets += packet.size > 0
+            for picture in packet.decode():
+                if picture.is_corrupt:
+                    raise _Damage("the picture is corrupt")
+                if picture.pts is not None:
+                    end = max(end, float(picture.pts * picture.time_base))
+                yield picture
+    except (av.FFmpegError, OSError) as error:
+        raise _Damage(_reason(error)) from error
+    # A file cut short may simply end. MP4 and MOV index their pictures, Matroska often states the length of a stream;
+    # other formats do not say.
+    name = container.format.name
+    if "mov" in name and packets < stream.frames:
+        raise _Damage(f"the file ends after {packets} of {stream.frames} pictures")
+    stated = _seconds(stream.metadata.get("DURATION"))
+    if "matroska" in name and stated is not None and end < stated - _SLACK:
+        raise _Damage(f"the file ends at {end:.1f} of {stated:.1f} s")
+
+
+def _folder_frames(path: Path, fps: float | None, stride: int, damaged: str, notes: list[str]) -> Iterator[Frame]:
+    rate = folder_rate(path, fps)
+    for index, file in enumerate(frame_files(path)):
+        if index % stride:
+            continue
+        try:
+            rgb = read_picture(file)
+        except LfnetError as error:
+            if damaged == "refuse" or index == 0:
+                raise
+            notes.append(f"only the frames before {index / rate:.2f} s were kept: {error}")
+            return
+        yield Frame(index, index / rate, rgb)
+
+
+def folder_rate(path: Path, fps: float | None) -> float:
+    """The frames a second of a frame folder, which only the manifest knows."""
+    if fps is None or not np.isfinite(fps) or fps <= 0:
+        raise LfnetError(f"{path} is a folder of frames, whose rate no file tells: fill in its fps in the manifest.")
+    return float(fps)
+
+
+def _stop(path: Path, time: float, reason: str, damaged: str, notes: list[str]) -> None:
+    if damaged == "refuse":
+        raise LfnetError(
+            f"{path} is damaged after {time:.2f} s ({reason}). "
+            "Copy the file anew, or use what comes before the damage with video.damaged=keep."
+        )
+    notes.append(f"only the frames up to {time:.2f} s were kept: {reason}")
+
+
+def _pixel_ratio(stream: Any) -> float:
+    """Width over height of a pixel; 1 where the file says nothing, or nothing sensible."""
+    ratio = stream.sample_aspect_ratio
+    return float(ratio) if ratio and 0.1 < ratio < 10 else 1.0
+
+
+def _rgb(picture: Any, ratio: float, metadata: dict[str, str]) -> np.ndarray:
+    width = round(picture.width * ratio)
+    # Faces are aligned by a similarity transform, which cannot undo squeezed pixels.
+    stored = picture.reformat(width=width, height=picture.height, format="rgb24").to_ndarray()
+    return orient(stored, display_matrix(picture, metadata))
+
+
+def _seconds(text: str | None) -> float | None:
+    """Seconds of a Matroska duration such as 00:00:01.980000000."""
+    try:
+        hours, minutes, seconds = (text or "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
