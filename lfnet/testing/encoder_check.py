@@ -1,0 +1,115 @@
+"""What every encoder must do, for anyone's encoder: `check_encoder(MyEncoder(...))` in a test of your own."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from lfnet.encoders.encoder import Encoder
+from lfnet.video.faces import Faces
+
+__all__ = ["check_encoder", "made_up_faces"]
+
+_NEEDS = {"crops", "mesh"}
+
+
+def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) -> None:
+    """Raise `AssertionError`, saying what is wrong, unless the encoder keeps the contract of `Encoder`.
+
+    frames: how many made-up faces; more than the encoder's batch size shows faults at the seams of batches.
+    tolerance: allowed difference, as a share of the largest number, where only rounding may differ. The network is
+    loaded, and freed at the end.
+    """
+    assert frames >= 3, "check_encoder needs three frames or more"
+    _check_attributes(encoder)
+    faces = made_up_faces(frames, encoder.crop_size)
+    before = _copy(faces)
+    recipe = encoder.recipe()
+    with encoder as opened:
+        assert opened is encoder, "`with encoder as e` must give the encoder itself"
+        vectors = encoder.encode(faces)
+        _check_vectors(encoder, vectors, frames)
+        for name, array in vars(before).items():
+            assert np.array_equal(getattr(faces, name), array), f"encode changed the faces' {name}"
+
+        again = encoder.encode(faces)
+        assert np.array_equal(again, vectors), "encoding the same faces twice gave two answers"
+
+        close = tolerance * np.abs(vectors).max()
+        order = np.arange(frames)[::-1]
+        backwards = encoder.encode(_take(faces, order))
+        assert np.abs(backwards - vectors[order]).max() <= close, "a frame's vector depends on the frames around it"
+        singly = np.concatenate([encoder.encode(_take(faces, order[i : i + 1])) for i in range(frames)])
+        assert np.abs(singly - vectors[order]).max() <= close, (
+            "a frame's vector depends on how many are encoded at once"
+        )
+        later = encoder.encode(replace(faces, index=faces.index + 1000, time=faces.time + 33.0))
+        assert np.array_equal(later, vectors), "a frame's vector depends on when it was filmed"
+
+        none = encoder.encode(_take(faces, order[:0]))
+        assert none.shape == (0, encoder.dim) and none.dtype == np.float32, "no faces must give float32 [0, dim]"
+    reopened = encoder.encode(faces)
+    encoder.close()
+    assert np.array_equal(reopened, vectors), "after close the encoder gave other vectors"
+    assert encoder.recipe() == recipe, "the recipe changed by encoding"
+
+
+def made_up_faces(frames: int, crop_size: int | None, seed: int = 0) -> Faces:
+    """Faces with every part filled in: smooth random crops, blendshapes in [0, 1], rigid poses, landmarks."""
+    rng = np.random.default_rng(seed)
+    side = crop_size or 112
+    coarse = rng.integers(0, 256, (frames, 8, 8, 3))
+    cells = np.arange(side) * 8 // side
+    crops = coarse[:, cells][:, :, cells].astype(np.uint8)
+    # The orthogonal factor of a random matrix, turned into a rotation by its sign.
+    rotations, _ = np.linalg.qr(rng.normal(size=(frames, 3, 3)))
+    rotations *= np.linalg.det(rotations)[:, None, None]
+    pose = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
+    pose[:, :3, :3] = rotations
+    pose[:, :3, 3] = rng.normal([0, 0, -40], [5, 5, 5], (frames, 3))
+    return Faces(
+        index=np.arange(frames, dtype=np.int64),
+        time=np.arange(frames) / 30,
+        crops_NHWC=crops,
+        blendshapes_NB=rng.random((frames, 52), dtype=np.float32),
+        pose_N44=pose,
+        landmarks_NLC=(300 * rng.random((frames, 478, 3))).astype(np.float32),
+    )
+
+
+def _check_attributes(encoder: Encoder) -> None:
+    assert isinstance(encoder.name, str) and encoder.name, "name must be a word"
+    assert isinstance(encoder.dim, int) and encoder.dim > 0, f"dim must be a positive whole number, not {encoder.dim!r}"
+    assert encoder.needs and encoder.needs <= _NEEDS, f"needs must be out of {_NEEDS}, not {encoder.needs}"
+    if "crops" in encoder.needs:
+        assert isinstance(encoder.crop_size, int) and encoder.crop_size > 0, "an encoder of crops states its crop_size"
+    else:
+        assert encoder.crop_size is None, "crop_size must be None where crops are not needed"
+    assert isinstance(encoder.unit_norm, bool), "unit_norm must be True or False"
+    recipe = encoder.recipe()
+    assert isinstance(recipe, dict) and recipe, "recipe() must be a dict that says what makes the vectors"
+    assert json.loads(json.dumps(recipe, allow_nan=False)) == recipe, "recipe() must hold plain JSON values only"
+    assert encoder.recipe() == recipe, "recipe() must not change from call to call"
+
+
+def _check_vectors(encoder: Encoder, vectors: np.ndarray, frames: int) -> None:
+    assert isinstance(vectors, np.ndarray), f"encode must give a NumPy array, not {type(vectors).__name__}"
+    assert vectors.dtype == np.float32, f"encode must give float32, not {vectors.dtype}"
+    expected = (frames, encoder.dim)
+    assert vectors.shape == expected, f"encode gave {vectors.shape} where dim says {expected}"
+    assert np.isfinite(vectors).all(), "encode gave NaN or infinite numbers"
+    different = np.abs(vectors[1:] - vectors[:1]).max(axis=1)
+    assert different.all(), "different faces gave the same vector: the network is dead or the faces are not looked at"
+    if encoder.unit_norm:
+        lengths = np.linalg.norm(vectors, axis=1)
+        assert np.allclose(lengths, 1, atol=1e-4), (
+            f"unit_norm is stated, but lengths are {lengths.min()}-{lengths.max()}"
+        )
+
+
+def _take(faces: Faces, rows: np.ndarray) -> Faces:
+    return Faces(**{name: None if array is None else array[rows] for name, array in vars(faces).items()})
+
+
+def _copy(faces: Faces) -> Faces:
+    return _take(faces, np.arange(len(faces)))
