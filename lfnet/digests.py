@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["digest", "file_digest", "source_digest"]
+__all__ = ["code_digest", "digest", "file_digest", "source_digest"]
 
 
 def digest(value: Any) -> str:
@@ -35,6 +35,46 @@ def source_digest(names: Iterable[str]) -> str:
     return digest({name: _module_digests(name) for name in sorted(set(names))})
 
 
+def code_digest(names: Iterable[str], within: Iterable[str]) -> str:
+    """SHA-256 (hex) of the modules `names` and of all they import, as far as it lies in the packages `within`.
+
+    So a new head does not change the digest of the others, and a change in what a head uses changes the head's.
+    """
+    within = tuple(within)
+    digests: dict[str, str] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        origin = None if name in digests else _origin(name)
+        if origin is None:
+            continue
+        digests[name] = _code_digest(origin)
+        inside = (used for used in _imports(origin) if any(used == w or used.startswith(f"{w}.") for w in within))
+        waiting.extend(sorted(inside))
+    return digest(digests)
+
+
+def _origin(name: str) -> Path | None:
+    """The source file of a module; None where `name` is no module (a class of one, say) or has no source."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """Names of the modules that a source file imports, absolute imports only, in functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    return frozenset(names)
+
+
 @cache
 def _module_digests(name: str) -> dict[str, str]:
     spec = importlib.util.find_spec(name)
@@ -46,6 +86,7 @@ def _module_digests(name: str) -> dict[str, str]:
     return {file.relative_to(origin.parent).as_posix(): _code_digest(file) for file in sorted(origin.parent.rglob("*.py"))}
 
 
+@cache
 def _code_digest(path: Path) -> str:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):

@@ -106,6 +106,18 @@ class FeatureStore:
             raise LfnetError(f"{path} was made by another recipe. Delete it and run `lfnet extract` again.")
         return clip
 
+    def shape(self, clip_id: str) -> tuple[int, int]:
+        """Frames and width [T, D] of a clip's vectors, without reading them. Raises `LfnetError` as `read` does."""
+        path = self.path(clip_id)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                frames, dim = file.get_slice("features").get_shape()
+        except FileNotFoundError as error:
+            raise LfnetError(f"{path} does not exist: run `lfnet extract` with the same cohort and encoder.") from error
+        except (OSError, SafetensorError) as error:
+            raise LfnetError(f"{path} cannot be read ({error}). Delete it and run `lfnet extract` again.") from error
+        return int(frames), int(dim)
+
     def fingerprint(self, clip_ids: Iterable[str]) -> str:
         """Digest of the recipe and of every clip's source: changes when any vector may have changed."""
         sources = {}

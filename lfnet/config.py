@@ -1,0 +1,49 @@
+"""Hydra's configs as plain values and objects: the one way in which lfnet instantiates a `_target_`."""
+
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate as _instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from lfnet.errors import LfnetError
+
+__all__ = ["instantiate", "plain"]
+
+
+def plain(node: Any) -> Any:
+    """A config node with everything resolved, as dicts, lists and scalars."""
+    if not OmegaConf.is_config(node):
+        return node
+    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+
+
+def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
+    """What the node's `_target_` makes of its settings and of `extra`.
+
+    Raises `LfnetError` where the target does not exist or does not take a setting; a `LfnetError` that the target itself
+    raises comes through as it is, and any other exception of the target as its own cause.
+    """
+    node = plain(node)
+    name = str(node.get("_target_", ""))
+    try:
+        return _instantiate(node, **extra, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, LfnetError):
+            raise cause from None
+        if isinstance(cause, TypeError) and "argument" in str(cause) and cause.__traceback__ is not None:
+            if _raised_by_call(cause):
+                raise LfnetError(f"{name} does not take these settings: {cause}. See its yaml in conf/.") from error
+        if cause is None or isinstance(cause, ImportError | AttributeError):
+            first = str(error).splitlines()[0]
+            raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check the name in its yaml in conf/.") from error
+        raise cause from error
+
+
+def _raised_by_call(error: TypeError) -> bool:
+    """Whether the TypeError comes from calling the target (wrong settings) and not from within it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and "hydra" in last.tb_frame.f_code.co_filename

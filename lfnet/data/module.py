@@ -1,0 +1,273 @@
+"""The DataModule: one cohort's features as windows for heads, and as arrays for scikit-learn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import lightning as L
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lfnet.cohorts.cohort import Cohort
+from lfnet.data.protocol import Protocol
+from lfnet.data.windows import Packed, cut, pack
+from lfnet.errors import LfnetError
+from lfnet.features import health
+from lfnet.features.store import FeatureStore
+
+__all__ = ["Arrays", "DataModule", "Held", "Labels"]
+
+
+class Arrays(NamedTuple):
+    """Clip descriptors for scikit-learn: X [clips, D], y [clips] in scale points (NaN: no label), groups [clips] people."""
+
+    X: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray
+    clip_ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The z-score of labels: mean and sd (ddof 0) over training *recordings*, in scale points."""
+
+    mean: float
+    sd: float
+
+    @classmethod
+    def fit(cls, labels: np.ndarray) -> "Labels":
+        """Fit on one label a training recording. Raises `LfnetError` where they are all the same."""
+        sd = float(np.std(labels))
+        if not sd > 0:
+            raise LfnetError(
+                f"all {len(labels)} training recordings have the same label: there is nothing to learn. "
+                "Check the manifest's label and split columns."
+            )
+        return cls(float(np.mean(labels)), sd)
+
+    def standardise(self, points: np.ndarray) -> np.ndarray:
+        """Scale points to units of the training sd."""
+        return (points - self.mean) / self.sd
+
+    def points(self, standard: np.ndarray) -> np.ndarray:
+        """Units of the training sd back to scale points."""
+        return standard * self.sd + self.mean
+
+
+class _Windows(Dataset[dict[str, torch.Tensor]]):
+    """Batches of windows by their rows in a table of windows; an item is a whole batch."""
+
+    def __init__(self, packed: Packed, table: pd.DataFrame, y_W: np.ndarray, protocol: Protocol) -> None:
+        self._x_ND = torch.from_numpy(packed.x_ND)
+        self._valid_N = torch.from_numpy(packed.valid_N)
+        self._row_W = table["row"].to_numpy(np.int64)
+        self._frames_W = table["frames"].to_numpy(np.int64)
+        self._y_W = torch.from_numpy(y_W.astype(np.float32))
+        self._window = protocol.window
+        self._mask = protocol.mask
+
+    def __len__(self) -> int:
+        return len(self._row_W)
+
+    def __getitem__(self, chosen: list[int]) -> dict[str, torch.Tensor]:
+        x_BTD = torch.zeros(len(chosen), self._window, self._x_ND.shape[1])
+        mask_BT = torch.zeros(len(chosen), self._window, dtype=torch.bool)
+        for b, index in enumerate(chosen):
+            row, frames = int(self._row_W[index]), int(self._frames_W[index])
+            x_BTD[b, :frames] = self._x_ND[row : row + frames]
+            mask_BT[b, :frames] = self._valid_N[row : row + frames]
+        if not self._mask:
+            mask_BT.fill_(True)
+        return {"x_BTD": x_BTD, "mask_BT": mask_BT, "y_B": self._y_W[chosen], "index_B": torch.tensor(chosen)}
+
+
+class _Epoch(Sampler[list[int]]):
+    """The batches of one training epoch: every window, or some of each clip, in an order drawn from seed and epoch."""
+
+    def __init__(self, clips_W: np.ndarray, batch_size: int, windows_per_clip: int | None, seed: int) -> None:
+        self._groups = list(pd.Series(range(len(clips_W))).groupby(clips_W, sort=False).apply(np.asarray))
+        self._batch_size = batch_size
+        self._windows_per_clip = windows_per_clip
+        self._seed = seed
+        self._epoch = 0
+
+    @property
+    def windows(self) -> int:
+        """Windows in one epoch."""
+        most = self._windows_per_clip
+        return sum(len(group) if most is None else min(most, len(group)) for group in self._groups)
+
+    def __len__(self) -> int:
+        return -(-self.windows // self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        # Epochs are counted here and not asked of the trainer, so that the order depends on the seed alone.
+        rng = np.random.default_rng([self._seed, self._epoch])
+        self._epoch += 1
+        most = self._windows_per_clip
+        drawn = [g if most is None else rng.choice(g, min(most, len(g)), replace=False) for g in self._groups]
+        order = rng.permutation(np.concatenate(drawn))
+        yield from _batches(order.tolist(), self._batch_size)
+
+
+def _batches(items: list[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+@dataclass
+class Held:
+    """What jobs of one sweep share in memory: one cohort's packed frames, and what was found wrong with features.
+
+    One cohort only: a second would double what the sweep needs.
+    """
+
+    packed: tuple[str, Packed] | None = None
+    problems: dict[str, list[health.Problem]] = field(default_factory=dict)
+
+
+class DataModule(L.LightningDataModule):
+    """Serves one cohort's features to heads (windows) and to scikit-learn (`arrays`).
+
+    cohort, store: who, and their vectors; every clip must have been extracted. protocol: how clips become windows.
+    batch_size, eval_batch_size: windows a step. windows_per_clip: windows drawn from each clip in an epoch, None for all.
+    seed: of the order of training windows. held: what jobs in one process share.
+
+    Raises `LfnetError` where features are dead (`lfnet.features.health`) or a split is left without clips.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        store: FeatureStore,
+        protocol: Protocol,
+        *,
+        batch_size: int = 32,
+        eval_batch_size: int = 64,
+        windows_per_clip: int | None = None,
+        seed: int = 0,
+        held: Held | None = None,
+    ) -> None:
+        super().__init__()
+        self.cohort = cohort
+        self.store = store
+        self.protocol = protocol
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.windows_per_clip = windows_per_clip
+        self.seed = seed
+        self.dropped: list[str] = []
+        self._held = held or Held()
+        self._ready = False
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the features, check them and cut windows; a second call does nothing."""
+        if self._ready:
+            return
+        self.clips = self._usable(self._in_tasks(self.cohort.clips))
+        train = self.clips[self.clips["split"] == "train"]
+        for split in ("train", self.protocol.select.split):
+            if not (self.clips["split"] == split).any():
+                raise LfnetError(
+                    f"cohort {self.cohort.name} has no usable clip in split {split}. "
+                    "Check the manifest's split column, protocol.tasks and the coverage of its clips."
+                )
+        self.labels = Labels.fit(train.drop_duplicates("recording_id")["label"].to_numpy(float))
+        self.packed = self._pack()
+        self.windows = cut(self.packed, self.clips, self.protocol).merge(
+            self.clips[["clip_id", "recording_id", "person_id", "split", "label"]], on="clip_id", how="left"
+        )
+        self._ready = True
+
+    @property
+    def n_features(self) -> int:
+        """Width D of the feature vectors."""
+        return int(self.packed.x_ND.shape[1])
+
+    def split(self, name: str) -> pd.DataFrame:
+        """The windows of one split, one row each: clip_id, window, recording_id, person_id, label, …"""
+        return self.windows[self.windows["split"] == name].reset_index(drop=True)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Training windows in a seeded order."""
+        table = self.split("train")
+        sampler = _Epoch(table["clip_id"].to_numpy(), self.batch_size, self.windows_per_clip, self.seed)
+        return DataLoader(self._dataset(table), sampler=sampler, batch_size=None)
+
+    def eval_dataloader(self, split: str) -> DataLoader[Any]:
+        """All windows of a split, in order."""
+        table = self.split(split)
+        batches = list(_batches(list(range(len(table))), self.eval_batch_size))
+        return DataLoader(self._dataset(table), sampler=batches, batch_size=None)  # type: ignore[arg-type]
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The windows that choose the best epoch (`protocol.select.split`)."""
+        return self.eval_dataloader(self.protocol.select.split)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """The windows of the test split."""
+        return self.eval_dataloader("test")
+
+    @property
+    def windows_per_epoch(self) -> int:
+        """Training windows in one epoch."""
+        clips = self.split("train")["clip_id"].to_numpy()
+        return _Epoch(clips, self.batch_size, self.windows_per_clip, self.seed).windows
+
+    def arrays(self, split: str) -> Arrays:
+        """One descriptor a clip of `split`: the mean of its valid frames.
+
+        A clip without a valid frame is NaN, to be imputed in a pipeline fitted on train.
+        """
+        self.setup()
+        clips = self.clips[self.clips["split"] == split]
+        X = np.full((len(clips), self.n_features), np.nan)
+        for i, clip_id in enumerate(clips["clip_id"]):
+            rows = slice(self.packed.first[clip_id], self.packed.first[clip_id] + self.packed.frames[clip_id])
+            valid = self.packed.valid_N[rows]
+            if valid.any():
+                X[i] = self.packed.x_ND[rows][valid].mean(axis=0, dtype=np.float64)
+        return Arrays(
+            X, clips["label"].to_numpy(float), clips["person_id"].to_numpy(), clips["clip_id"].to_numpy()
+        )
+
+    def _dataset(self, table: pd.DataFrame) -> _Windows:
+        y_W = self.labels.standardise(table["label"].to_numpy(float))
+        return _Windows(self.packed, table, y_W, self.protocol)
+
+    def _in_tasks(self, clips: pd.DataFrame) -> pd.DataFrame:
+        if self.protocol.tasks is None:
+            return clips
+        known = set(clips["task"])
+        if missing := [task for task in self.protocol.tasks if task not in known]:
+            raise LfnetError(
+                f"protocol.tasks names {missing[0]!r}, but cohort {self.cohort.name} has only "
+                f"{', '.join(sorted(map(repr, known)))}."
+            )
+        return clips[clips["task"].isin(self.protocol.tasks)]
+
+    def _usable(self, clips: pd.DataFrame) -> pd.DataFrame:
+        clip_ids = list(clips["clip_id"])
+        least = self.protocol.health.min_coverage
+        key = f"{self.store.fingerprint(clip_ids)}-{least}"
+        if key not in self._held.problems:
+            self._held.problems[key] = health.check(self.store, clip_ids, min_coverage=least)
+        problems = self._held.problems[key]
+        if problems and self.protocol.health.unusable == "refuse":
+            health.refuse(problems)
+        self.dropped = sorted({problem.clip_id for problem in problems})
+        return clips[~clips["clip_id"].isin(self.dropped)].reset_index(drop=True)
+
+    def _pack(self) -> Packed:
+        protocol = self.protocol
+        clip_ids = list(self.clips["clip_id"])
+        key = f"{self.store.fingerprint(clip_ids)}-{protocol.length}-{protocol.missing}-{protocol.frames}"
+        if self._held.packed is None or self._held.packed[0] != key:
+            self._held.packed = None  # the old cohort's memory is free before the new one's is taken
+            packed = pack(
+                self.store, clip_ids, length=protocol.length, missing=protocol.missing, frames=protocol.frames
+            )
+            self._held.packed = (key, packed)
+        return self._held.packed[1]

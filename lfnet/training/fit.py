@@ -1,0 +1,187 @@
+"""Fit one head: Lightning's Trainer, the best epoch kept, stopped when the selection metric stops improving."""
+
+import logging
+import math
+import random
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import CSVLogger, Logger
+from torch import nn
+
+from lfnet.data.module import DataModule
+from lfnet.errors import LfnetError
+from lfnet.evaluation.metrics import METRICS
+from lfnet.training.module import SeverityModule
+
+__all__ = ["Fitted", "TrainerSettings", "fit", "seed_all"]
+
+_QUIET = ("lightning.pytorch", "lightning.fabric", "lightning")
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """`conf/trainer/*.yaml`, which says what each setting means."""
+
+    max_epochs: int
+    patience: int
+    lr: float
+    weight_decay: float
+    batch_size: int
+    eval_batch_size: int
+    windows_per_clip: int | None
+    clip_gradient: float | None
+    precision: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted head (its best epoch's weights loaded) and how fitting went; epochs count from 1."""
+
+    head: nn.Module
+    epochs: int
+    best_epoch: int
+    best: float
+    converged: bool
+    seconds: float
+
+
+@dataclass
+class _KeepBest(L.Callback):
+    """Keeps the weights of the best epoch and stops when `patience` epochs have brought nothing better.
+
+    The metric is read from the module and not from Lightning's log, so that an undefined value (PCC of a constant
+    prediction) is simply not better, and never a NaN that wins or stops the run.
+    """
+
+    metric: str
+    patience: int
+    best: float = math.nan
+    best_epoch: int = 0
+    epochs: int = 0
+    state: dict[str, Any] = field(default_factory=dict)
+    converged: bool = False
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, SeverityModule)
+        self.epochs += 1
+        value = pl_module.dev.get(self.metric)
+        if value is not None and self._better(value):
+            self.best, self.best_epoch, self.state = value, self.epochs, pl_module.state()
+        elif not self.state:
+            # An epoch without a defined value: keep its weights until one has one.
+            self.state, self.best_epoch = pl_module.state(), self.epochs
+        if self.epochs - self.best_epoch >= self.patience:
+            self.converged = True
+            trainer.should_stop = True
+
+    def _better(self, value: float) -> bool:
+        if math.isnan(self.best):
+            return True
+        return value > self.best if METRICS[self.metric].better == "higher" else value < self.best
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python, NumPy and torch: the head's first weights and dropout follow from it."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  libraries that a user's head may call draw from here
+    torch.manual_seed(seed)
+
+
+def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Path, loggers: list[Logger]) -> Fitted:
+    """Fit `head` on the DataModule's training windows; metrics.csv goes to `folder`.
+
+    Raises `LfnetError` where the loss stops being a number, or the device is not there.
+    """
+    module = SeverityModule(
+        head,
+        data.labels,
+        data.protocol,
+        data.split(data.protocol.select.split),
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+    )
+    select = data.protocol.select
+    if METRICS.get(select.metric) is None or METRICS[select.metric].better is None:
+        usable = ", ".join(name for name, metric in METRICS.items() if metric.better)
+        raise LfnetError(f"protocol.select.metric={select.metric}: choose one of {usable}.")
+    keep = _KeepBest(select.metric, settings.patience)
+    with _quiet_lightning():
+        trainer = L.Trainer(
+            accelerator=_accelerator(settings.device),
+            devices=1,
+            precision=settings.precision,  # type: ignore[arg-type]
+            max_epochs=settings.max_epochs,
+            gradient_clip_val=settings.clip_gradient,
+            deterministic=True,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            log_every_n_steps=1_000_000,  # once an epoch is what the tables and pictures use
+            logger=[CSVLogger(folder, name="", version=""), *loggers],
+            callbacks=[keep],
+        )
+        started = time.perf_counter()
+        with _interruptible():
+            trainer.fit(module, datamodule=data)
+        seconds = time.perf_counter() - started
+    if not keep.state or not all(torch.isfinite(value).all() for value in keep.state.values() if value.is_floating_point()):
+        raise LfnetError(
+            "training diverged: the weights are no longer finite. Lower trainer.lr or set trainer.clip_gradient=1."
+        )
+    head.load_state_dict(keep.state)
+    return Fitted(head, keep.epochs, keep.best_epoch, keep.best, keep.converged, seconds)
+
+
+def _accelerator(device: str) -> str:
+    if device == "cpu":
+        return "cpu"
+    if device == "cuda" and torch.cuda.is_available():
+        return "gpu"
+    if device == "mps" and torch.backends.mps.is_available():
+        return "mps"
+    raise LfnetError(f"trainer.device={device} is not available here: use trainer.device=cpu (`lfnet doctor` says more).")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays Ctrl-C: Lightning turns it into an exit and leaves the signal ignored."""
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning's own lines (which accelerators there are, few workers, …) say nothing about a job."""
+    loggers = [logging.getLogger(name) for name in _QUIET]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", message=".*num_workers.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
