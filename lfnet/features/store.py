@@ -5,6 +5,7 @@ fingerprint of what makes the vectors (weights, settings, code); each file's hea
 source too, so that a replaced video is noticed.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
 
 __all__ = ["ClipFeatures", "FeatureStore"]
+
+# The whole header is one entry: safetensors writes several in random order, and the same vectors are to be the same bytes.
+_HEADER = "lfnet"
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class FeatureStore:
         header = {**clip.meta, "stream": self.stream, "recipe": self.recipe, "source": source}
         with atomic_path(self.path(clip_id)) as temporary:
             try:
-                save_file(tensors, temporary, metadata=header)
+                save_file(tensors, temporary, metadata={_HEADER: json.dumps(header, sort_keys=True)})
             except SafetensorError as error:
                 raise LfnetError(f"cannot write {self.path(clip_id)}: {error}") from error
 
@@ -82,7 +86,7 @@ class FeatureStore:
         """The header of a clip's file; None where there is no readable file."""
         try:
             with safe_open(self.path(clip_id), framework="numpy") as file:
-                return file.metadata() or {}
+                return _header(file.metadata())
         except (OSError, SafetensorError):
             return None
 
@@ -96,8 +100,10 @@ class FeatureStore:
         path = self.path(clip_id)
         try:
             with safe_open(path, framework="numpy") as file:
-                meta = file.metadata() or {}
-                clip = ClipFeatures(file.get_tensor("features"), file.get_tensor("valid"), file.get_tensor("time"), meta)
+                meta = _header(file.metadata())
+                clip = ClipFeatures(
+                    file.get_tensor("features"), file.get_tensor("valid"), file.get_tensor("time"), meta
+                )
         except FileNotFoundError as error:
             raise LfnetError(f"{path} does not exist: run `lfnet extract` with the same cohort and encoder.") from error
         except (OSError, SafetensorError) as error:
@@ -124,6 +130,17 @@ class FeatureStore:
         for clip_id in clip_ids:
             header = self.header(clip_id)
             if header is None:
-                raise LfnetError(f"{self.path(clip_id)} is missing: run `lfnet extract` with the same cohort and encoder.")
+                raise LfnetError(
+                    f"{self.path(clip_id)} is missing: run `lfnet extract` with the same cohort and encoder."
+                )
             sources[clip_id] = header.get("source", "")
         return digest({"recipe": self.recipe, "sources": sources})
+
+
+def _header(metadata: dict[str, str] | None) -> dict[str, str]:
+    """What `FeatureStore.write` put into a file's header; empty for a file that lfnet did not write."""
+    try:
+        header = json.loads((metadata or {}).get(_HEADER, "{}"))
+    except json.JSONDecodeError:
+        return {}
+    return header if isinstance(header, dict) else {}
