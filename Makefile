@@ -1,0 +1,61 @@
+# Two commands matter: `make tables` and `make test`. Each does the whole set-up first, once. `make help` lists the rest.
+# Written for GNU make 3.81 and the plain tools of Linux and macOS.
+
+PYTHON =
+ARGS =
+READY = .venv/.ready
+LFNET = .venv/bin/lfnet
+# A yaml called none switches a group off; it is no table.
+TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.yaml)))))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help tables test test-long lint format lock wheel clean setup FORCE
+
+help: ## this page
+	@echo "make TARGET [ARGS=\"...\"]     set-up happens by itself, once, in .venv (name a Python: PYTHON=python3.12)"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
+	@for name in $(TABLES); do \
+	  printf '  %-22s %s\n' "table-$$name" "$$(awk '/^# / && !/@package/ { sub(/^# /, ""); print; exit }' conf/table/$$name.yaml)"; \
+	done
+
+tables: table-architectures table-patch_size ## the main job: the architecture table and the patch-size table
+
+test: $(READY) ## all tests but the long ones; ARGS="-k ldbm" chooses, ARGS="--shared DIR" names real weights and media
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+
+test-long: $(READY) ## the tests that take minutes
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -m long $(ARGS)
+
+lint: $(READY) ## ruff and mypy
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+format: $(READY) ## sort imports and mend what ruff can mend by itself
+	@.venv/bin/ruff check --fix .
+
+lock: ## make requirements.lock from pyproject.toml, keeping versions that still fit; ARGS=--upgrade takes the newest
+	@sh tools/lock $(ARGS)
+
+wheel: $(READY) ## build the wheel into dist/
+	@.venv/bin/python -m build --wheel --no-isolation --outdir dist .
+
+clean: ## remove build products and tools' caches; never data, features, runs or .venv
+	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find lfnet tests tools experiments -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(READY) ## only the set-up
+
+$(READY): requirements.lock pyproject.toml tools/set-up
+	@PYTHON="$(PYTHON)" sh tools/set-up
+	@touch $(READY)
+
+# One rule for every conf/table/NAME.yaml.
+table-%: conf/table/%.yaml $(READY) FORCE
+	@$(LFNET) table $* $(ARGS)
+
+# What the rule above did not take is no table.
+table-%: FORCE
+	@: $(error there is no table "$*": choose one of $(TABLES))
+
+FORCE:

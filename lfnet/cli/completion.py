@@ -1,0 +1,113 @@
+"""Tab completion: lfnet's own words by itself, settings through Hydra's completion.
+
+Each shell's script hands the line up to the cursor to `lfnet --complete LINE` and takes back whole words, one a line. A
+word that is finished ends in a space; one that goes on (`head=`, `head.`) does not.
+"""
+
+import contextlib
+import io
+import warnings
+
+from lfnet.cli.confdir import conf_dir, names
+from lfnet.errors import LfnetError
+
+__all__ = ["complete", "script"]
+
+# bash cuts words at `=` and `:` too and replaces the last piece only, so what stands before it is cut from the answers.
+_BASH = """\
+_lfnet() {
+    local line="${COMP_LINE:0:COMP_POINT}" word head IFS=$'\\n'
+    word="${line##* }"
+    COMPREPLY=($(command lfnet --complete "$line" 2>/dev/null))
+    if [[ "$word" == *[=:]* && "$COMP_WORDBREAKS" == *[=:]* ]]; then
+        head="${word%"${word##*[=:]}"}"
+        COMPREPLY=("${COMPREPLY[@]#"$head"}")
+    fi
+}
+complete -o nospace -o default -F _lfnet lfnet
+"""
+
+_ZSH = """\
+_lfnet() {
+    local -a found
+    found=("${(@f)$(command lfnet --complete "${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
+    [[ -n "$found" ]] && compadd -Q -S '' -- "${found[@]}" || _files
+}
+compdef _lfnet lfnet
+"""
+
+_FISH = """\
+complete -c lfnet -f -a '(command lfnet --complete (commandline -cp) 2>/dev/null | string trim -r)'
+"""
+
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+_CONFIGS = {"train": "train", "table": "train", "extract": "extract"}
+
+
+def script(shell: str) -> str:
+    """The script that switches completion on in `shell`: bash, zsh or fish."""
+    if shell not in _SCRIPTS:
+        raise LfnetError('name a shell: eval "$(lfnet --shell-completion bash)"; zsh and fish are known too.')
+    return _SCRIPTS[shell]
+
+
+def complete(line: str) -> list[str]:
+    """The words that may stand where `line` ends, such as `lfnet train head=ld`. Nothing but answers is printed."""
+    words = line.split()
+    if not words or line[-1].isspace():
+        words.append("")
+    word, before = words[-1], words[1:-1]
+    if not before:
+        from lfnet.cli.main import COMMANDS
+
+        return _finished(word, [*COMMANDS, "--help", "--version"])
+    command = before[0]
+    if command == "table" and len(before) == 1:
+        return _finished(word, [name for name in names("table") if name != "none"])
+    if command in _CONFIGS:
+        return _settings(_CONFIGS[command], before[1 + (command == "table") :], word)
+    return _finished(word, _words(command, before[1:]))
+
+
+def _words(command: str, given: list[str]) -> list[str]:
+    if command == "list":
+        from lfnet.cli.listing import KINDS
+
+        return ["--json", "--help"] if given else [*KINDS]
+    if command == "weights":
+        if not given:
+            return ["list", "fetch"]
+        return [*names("weights"), "--all"] if given[0] == "fetch" else ["--json"]
+    if command == "doctor":
+        return ["--json", "--help"]
+    if command == "cohort" and not given:
+        return ["init"]
+    return []
+
+
+def _finished(word: str, choices: list[str]) -> list[str]:
+    return [f"{choice} " for choice in choices if choice.startswith(word)]
+
+
+def _settings(config_name: str, before: list[str], word: str) -> list[str]:
+    """Hydra's answers for a setting. A line that Hydra cannot read has none."""
+    if word.startswith("-"):
+        return _finished(word, ["--cfg", "--help", "--multirun"])
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.plugins.completion_plugin import DefaultCompletionPlugin
+
+    settings = [part for part in before if not part.startswith("-") and part != "job"]
+    quiet = io.StringIO()
+    try:
+        with (
+            contextlib.redirect_stdout(quiet),
+            contextlib.redirect_stderr(quiet),
+            warnings.catch_warnings(action="ignore"),
+            initialize_config_dir(str(conf_dir()), version_base="1.3"),
+        ):
+            plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
+            found = plugin._query(config_name=config_name, line=" ".join([*settings, word]))
+    except Exception:
+        return []
+    return [name if name.endswith(("=", ".", "/")) else f"{name} " for name in found if not name.startswith("hydra")]

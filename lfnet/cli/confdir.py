@@ -1,0 +1,74 @@
+"""Where the settings are: `lfnet/conf` inside an installed wheel, else the repository's `conf/`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lfnet
+from lfnet.errors import LfnetError
+
+__all__ = ["compose", "conf_dir", "description", "names", "paths"]
+
+
+def conf_dir() -> Path:
+    """The absolute folder of lfnet's yamls.
+
+    Hydra takes a relative `config_path` for the name of a Python module, which a top-level `conf/` is not; so every
+    command hands it this path. Raises `LfnetError` where neither folder exists.
+    """
+    package = Path(lfnet.__file__).resolve().parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise LfnetError(
+        f"lfnet's settings are missing: neither {package / 'conf'} nor {package.parent / 'conf'} holds a train.yaml. "
+        "Install lfnet again (a wheel carries them), or run it from a whole clone."
+    )
+
+
+def names(group: str) -> list[str]:
+    """The yamls of a group of settings, by name; empty where there is no such group."""
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
+def description(group: str, name: str) -> str:
+    """What the yaml says it is: its first comment line."""
+    for line in (conf_dir() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
+        text = line.lstrip("#").strip()
+        if line.startswith("#") and text and not text.startswith("@package"):
+            return text
+    return ""
+
+
+def compose(config_name: str | None, overrides: Sequence[str]) -> Any:
+    """The settings that Hydra composes from `config_name` (None: from the overrides alone), as an OmegaConf node.
+
+    Hydra's own state is left as it was found.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return hydra_compose(config_name, overrides=list(overrides))
+
+
+def paths(overrides: Sequence[str] = ()) -> dict[str, Path]:
+    """Where data, cache, weights, runs and tables go, absolute. overrides: such as `paths.cache=/big/cache`.
+
+    Raises `LfnetError` for an override of anything else.
+    """
+    choice = "+paths=default"
+    others = []
+    for override in overrides:
+        if override.startswith("paths="):
+            choice = f"+{override}"
+        elif override.startswith("paths."):
+            others.append(override)
+        else:
+            raise LfnetError(f"`{override}` is no setting of this command: it takes paths.NAME=FOLDER only.")
+    from omegaconf import OmegaConf
+
+    node = OmegaConf.to_container(compose(None, [choice, *others]).paths, resolve=True)
+    if not isinstance(node, dict):
+        raise LfnetError(f"{choice.removeprefix('+')} is not a mapping of names to folders.")
+    return {str(name): Path(str(folder)).expanduser().absolute() for name, folder in node.items()}

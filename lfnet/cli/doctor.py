@@ -1,0 +1,212 @@
+"""`lfnet doctor`: what this machine has, what it lacks, and how to mend it."""
+
+import argparse
+import ctypes
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import lfnet
+from lfnet.cli.confdir import conf_dir, names, paths
+from lfnet.errors import LfnetError
+
+__all__ = ["Check", "main"]
+
+EPILOG = """\
+examples:
+  lfnet doctor
+  lfnet doctor paths.cache=/big/cache     look at another place
+  lfnet doctor --json                     for a program, or for a report of a defect
+
+The exit status is 1 where something needed is broken; each problem is followed by its mend.
+"""
+
+# Shared libraries that cv2 and mediapipe load at run time, and the Debian packages that carry them.
+LIBRARIES = {
+    "libGL.so.1": "libgl1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libEGL.so.1": "libegl1",
+    "libGLESv2.so.2": "libgles2",
+}
+VIDEO_ONLY = "Only video needs it: the simulated cohort and ready features work without."
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report. status: ok, note (worth knowing) or problem (with its mend)."""
+
+    topic: str
+    status: str
+    detail: str
+    mend: str = ""
+
+
+def main(argv: list[str]) -> int:
+    """Print the report; 1 where there is a problem."""
+    parser = argparse.ArgumentParser(
+        prog="lfnet doctor",
+        description="Check versions, system libraries, weights, cores, memory, GPU and paths.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="places other than the default ones")
+    options = parser.parse_args(argv)
+    places = paths(options.overrides)
+    checks = [*_versions(), *_torch(), *_cv2(), *_machine(), *_paths(places), *_weights(places["weights"])]
+    problems = [check for check in checks if check.status == "problem"]
+    if options.json:
+        print(json.dumps({"lfnet": lfnet.__version__, "ok": not problems, "checks": [asdict(c) for c in checks]}, indent=2))
+    else:
+        _print(checks, problems)
+    return 1 if problems else 0
+
+
+def _print(checks: list[Check], problems: list[Check]) -> None:
+    marks = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
+    width = max(len(check.topic) for check in checks)
+    for check in checks:
+        print(f"{marks[check.status]}  {check.topic:<{width}}  {check.detail}")
+        if check.mend:
+            print(f"{'':<{width + 9}}  -> {check.mend}")
+    print(f"{len(problems)} problems." if len(problems) != 1 else "1 problem.")
+
+
+def _versions() -> Iterator[Check]:
+    version = platform.python_version()
+    in_range = (3, 11) <= sys.version_info[:2] < (3, 14)
+    yield Check(
+        "python",
+        "ok" if in_range else "problem",
+        f"{version} on {platform.system()} {platform.machine()}, {sys.executable}",
+        "" if in_range else "Install lfnet under Python 3.11, 3.12 or 3.13.",
+    )
+    yield Check("lfnet", "ok", f"{lfnet.__version__}, {Path(lfnet.__file__).parent}")
+    yield Check("settings", "ok", str(conf_dir()))
+    found, missing = [], []
+    for name in _requirements():
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    yield Check("packages", "ok", ", ".join(found))
+    if missing:
+        yield Check("packages", "problem", f"missing: {', '.join(missing)}", "Run `make test`, or install lfnet again.")
+
+
+def _requirements() -> list[str]:
+    """The names of lfnet's own dependencies, extras left out."""
+    try:
+        lines = metadata.requires("lfnet") or []
+    except metadata.PackageNotFoundError:  # run from a clone that was never installed
+        return []
+    bare = (line.partition(";") for line in lines)
+    ends = str.maketrans("<>=!~[(", "       ")
+    return [name.translate(ends).split()[0] for name, _, marker in bare if "extra" not in marker]
+
+
+def _torch() -> Iterator[Check]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Check("torch", "problem", f"cannot be imported: {error}", "Install the locked version: see README, set-up.")
+        return
+    if torch.cuda.is_available():
+        cards = [
+            f"{torch.cuda.get_device_name(i)} ({torch.cuda.get_device_properties(i).total_memory / 2**30:.0f} GiB)"
+            for i in range(torch.cuda.device_count())
+        ]
+        yield Check("gpu", "ok", ", ".join(cards))
+    elif torch.backends.mps.is_available():
+        yield Check("gpu", "note", "Apple GPU, unused: lfnet runs on the CPU here")
+    else:
+        yield Check("gpu", "note", "none that torch can use; everything runs on the CPU")
+
+
+def _cv2() -> Iterator[Check]:
+    providers = sorted(
+        dist.metadata["Name"] for dist in metadata.distributions() if dist.metadata["Name"].startswith("opencv-")
+    )
+    if len(set(providers)) > 1:
+        listed = " ".join(sorted(set(providers)))
+        mend = f"Run `pip uninstall {listed}`, then `pip install opencv-contrib-python`: the two overwrite each other."
+        yield Check("cv2", "problem", f"provided by {len(set(providers))} packages: {listed}", mend)
+    elif not providers:
+        yield Check("cv2", "problem", "no package provides it", f"Run `pip install opencv-contrib-python`. {VIDEO_ONLY}")
+    else:
+        yield Check("cv2", "ok", f"provided by {providers[0]} {metadata.version(providers[0])}")
+    lacking = [name for name in LIBRARIES if not _loads(name)] if sys.platform.startswith("linux") else []
+    if lacking:
+        packages = " ".join(LIBRARIES[name] for name in lacking)
+        mend = f"On Debian and Ubuntu: apt-get install {packages}. {VIDEO_ONLY}"
+        yield Check("libraries", "problem", f"missing: {', '.join(lacking)}", mend)
+        return
+    broken = False
+    for module in ("cv2", "mediapipe"):
+        # In a process of its own: both print to stderr while they load, and a crash there must not end the report.
+        done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            broken = True
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            yield Check(module, "problem", f"cannot be imported: {last}", f"Install what the message names. {VIDEO_ONLY}")
+    if not broken:
+        yield Check("libraries", "ok", "all that cv2 and mediapipe load are there")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _machine() -> Iterator[Check]:
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity else os.cpu_count() or 1
+    yield Check("cores", "ok", f"{usable} usable of {os.cpu_count()}")
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, OSError):
+        return
+    small = memory < 4
+    yield Check("memory", "note" if small else "ok", f"{memory:.1f} GiB", "Train with launcher=serial." if small else "")
+
+
+def _paths(places: dict[str, Path]) -> Iterator[Check]:
+    for name, place in places.items():
+        existing = next(folder for folder in (place, *place.parents) if folder.exists())
+        free = shutil.disk_usage(existing).free / 2**30
+        there = "" if existing == place else ", not made yet"
+        topic = f"paths.{name}"
+        if not os.access(existing, os.W_OK) and name != "data":
+            mend = f"Choose another place: paths.{name}=FOLDER."
+            yield Check(topic, "problem", f"{place}{there}, not writable", mend)
+        elif not existing.is_dir():
+            yield Check(topic, "problem", f"{place}: {existing} is no folder", f"Choose another: paths.{name}=FOLDER.")
+        else:
+            yield Check(topic, "note" if free < 2 else "ok", f"{place}{there}, {free:.1f} GiB free")
+
+
+def _weights(cache: Path) -> Iterator[Check]:
+    from lfnet.cli.weights import state
+
+    for name in names("weights"):
+        try:
+            row = state(name, cache)
+        except LfnetError as error:
+            yield Check(f"weights {name}", "problem", str(error))
+            continue
+        if row["state"] == "found":
+            yield Check(f"weights {name}", "ok", f"verified, {row['detail']}")
+        elif row["state"] == "absent":
+            yield Check(f"weights {name}", "note", "not here yet; an encoder that needs it fetches it")
+        else:
+            yield Check(f"weights {name}", "problem", row["detail"])

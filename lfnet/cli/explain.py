@@ -1,0 +1,130 @@
+"""Hydra's, OmegaConf's and YAML's errors, said to the person who typed the settings."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from lfnet.cli.confdir import conf_dir
+from lfnet.errors import LfnetError
+
+__all__ = ["explain"]
+
+
+def explain(error: BaseException) -> str | None:
+    """One message that names the setting and the mend; None where `error` is no mistake in the settings.
+
+    An `LfnetError` that Hydra wrapped while it built an object comes back as its own message.
+    """
+    text = str(error)
+    if text.startswith("Config group override must be a string or a list"):
+        return f"a group is chosen by name, as in head=ldbm, not by a number ({text.partition('. ')[2]})."
+    kind = _kind(error)
+    rules = {
+        "hydra.MissingConfigException": _missing_choice,
+        "hydra.OverrideParseException": _unreadable,
+        "hydra.ConfigCompositionException": _composition,
+        "hydra.InstantiationException": _instantiation,
+        "omegaconf.MissingMandatoryValue": _mandatory,
+        "omegaconf.InterpolationKeyError": _line,
+        "omegaconf.InterpolationResolutionError": _line,
+        "omegaconf.UnsupportedInterpolationType": _line,
+        "omegaconf.ValidationError": _line,
+    }
+    if kind in rules:
+        return rules[kind](error)
+    if kind.startswith("yaml.") and getattr(error, "problem_mark", None) is not None:
+        mark = error.problem_mark  # type: ignore[attr-defined]
+        problem = error.problem  # type: ignore[attr-defined]
+        return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML ({problem})."
+    return None
+
+
+def _kind(error: BaseException) -> str:
+    # By name, so that a mistake found before Hydra was needed does not import it.
+    return f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
+
+
+def _missing_choice(error: Any) -> str:
+    missing = str(error.missing_cfg_file or "")
+    options = list(error.options or ())
+    group, _, name = missing.rpartition("/")
+    if not group or not options:
+        return _line(error)
+    return f"there is no `{group}={name}`.{_hint(name, options)} There are: {', '.join(options)}."
+
+
+def _unreadable(error: Any) -> str:
+    override = getattr(error, "override", None)
+    named = f"cannot read `{override}`" if override else f"cannot read a setting ({_first(str(error))})"
+    return f"{named}: a setting is name=value. Quote brackets, commas and spaces for your shell: 'name=[1,2]'."
+
+
+def _composition(error: BaseException) -> str:
+    text = str(error)
+    cause = error.__cause__
+    if text.startswith("Could not override") and cause is not None and _kind(cause).startswith("omegaconf."):
+        return _unknown_setting(text.split("'")[1], cause)
+    if text.startswith("Ambiguous value for argument"):
+        given = text.split("'")[1]
+        name, _, value = given.partition("=")
+        return f"`{given}` names several values: add -m to run one job for each, or write '{name}=[{value}]' for a list."
+    if text.startswith("Could not append to config. An item is already at"):
+        return f"`{text.split(chr(39))[1]}` exists already: write it without the +."
+    if cause is not None:
+        return explain(cause) or _line(error)
+    return _line(error)
+
+
+def _unknown_setting(key: str, cause: Any) -> str:
+    """key: what was typed, such as head.patchsize. The cause knows the node where the search ended."""
+    full = str(cause.full_key or key)
+    key = full if full.startswith(f"{key}.") else key
+    rest = key.removeprefix(full)
+    found, part = full.rpartition(".")[::2]
+    prefix = f"{found}." if found else ""
+    parent = cause.parent_node
+    siblings = [str(name) for name in parent] if hasattr(parent, "keys") else []
+    if not found:
+        folders = (path.name for path in conf_dir().iterdir() if path.is_dir())
+        siblings = [name for name in {*siblings, *folders} if name != "hydra"]
+    hint = _hint(part, siblings, prefix, rest)
+    if not hint and siblings and found:
+        hint = f" There are: {', '.join(sorted(prefix + name for name in siblings))}."
+    return f"there is no setting `{key}`.{hint} Add --cfg job to the command to see every setting."
+
+
+def _instantiation(error: BaseException) -> str | None:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, LfnetError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    text = str(error)
+    if text.startswith("Error locating target") or "unexpected keyword argument" in text:
+        return _line(error)
+    return None
+
+
+def _mandatory(error: Any) -> str:
+    key = error.full_key or str(error.key)
+    return f"`{key}` must be given: add {key}=VALUE."
+
+
+def _line(error: Any) -> str:
+    """The library's own words on one line, with the setting they speak of."""
+    wanted = [line.strip() for line in str(error).splitlines()]
+    wanted = wanted[: wanted.index("Config search path:")] if "Config search path:" in wanted else wanted
+    drop = ("object_type=", "full_key:", "reference_type=", "See https:")
+    text = " ".join(line for line in wanted if line and not line.startswith(drop))
+    text = text.replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception", "")
+    key = getattr(error, "full_key", None) or next((line[9:].strip() for line in wanted if line.startswith("full_key:")), "")
+    return f"`{key}`: {text}" if key else text
+
+
+def _first(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "empty"
+
+
+def _hint(word: str, options: Iterable[str], prefix: str = "", suffix: str = "") -> str:
+    near = difflib.get_close_matches(word, list(options), n=3)
+    return f" Did you mean {' or '.join(f'`{prefix}{name}{suffix}`' for name in near)}?" if near else ""

@@ -1,0 +1,117 @@
+"""`lfnet list`: what can be chosen, read from the yamls themselves."""
+
+import argparse
+import json
+import re
+from typing import Any
+
+from lfnet.cli.confdir import compose, conf_dir, description, names
+
+__all__ = ["KINDS", "main", "rows"]
+
+KINDS = {
+    "heads": "head",
+    "encoders": "encoder",
+    "cohorts": "cohort",
+    "tables": "table",
+    "weights": "weights",
+    "protocols": "protocol",
+}
+FEATURES = 512
+FRAMES = 512
+
+EPILOG = """\
+examples:
+  lfnet list heads               parameters and FLOPs at 512 features and 512 frames
+  lfnet list tables --json       for a program
+A yaml of your own in conf/head, conf/encoder, conf/cohort or conf/table is listed with the rest.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Print what there is of one kind."""
+    parser = argparse.ArgumentParser(
+        prog="lfnet list",
+        description="List what can be chosen, with the first line of each yaml.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=" | ".join(KINDS))
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(argv)
+    found = rows(options.kind)
+    if options.json:
+        print(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        print(_text(options.kind, found))
+    return 0
+
+
+def rows(kind: str) -> list[dict[str, Any]]:
+    """What there is of a kind (a key of `KINDS`), one dict each: name, about, and facts of the kind."""
+    group = KINDS[kind]
+    facts = {"heads": _head, "tables": _table, "weights": _weights}.get(kind, _nothing)
+    chosen = [name for name in names(group) if not (kind == "tables" and name == "none")]
+    return [{"name": name, "about": description(group, name), **facts(name)} for name in chosen]
+
+
+def _nothing(name: str) -> dict[str, Any]:
+    return {}
+
+
+def _head(name: str) -> dict[str, Any]:
+    """Counts of a fresh head. One that cannot be built is listed with its reason, so that the others are seen."""
+    from hydra.utils import instantiate
+
+    from lfnet.heads.cost import measure
+
+    try:
+        head = instantiate(compose(None, [f"+head={name}"]).head, n_features=FEATURES)
+        cost = measure(head, FRAMES, FEATURES)
+    except Exception as error:
+        from lfnet.cli.explain import explain
+
+        return {"parameters": None, "active_parameters": None, "flops": None, "error": explain(error) or str(error)}
+    return {"parameters": cost.parameters, "active_parameters": cost.active_parameters, "flops": cost.flops}
+
+
+def _table(name: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    node = OmegaConf.load(conf_dir() / "table" / f"{name}.yaml")
+    return {fact: OmegaConf.select(node, f"table.{fact}") for fact in ("title", "question")}
+
+
+def _weights(name: str) -> dict[str, Any]:
+    from lfnet.weights.catalogue import load
+
+    file = load(conf_dir(), name)
+    return {"file": file.file, "size": file.size, "licence": file.licence}
+
+
+def _text(kind: str, found: list[dict[str, Any]]) -> str:
+    if not found:
+        return f"There are no {kind} in {conf_dir() / KINDS[kind]}."
+    columns: dict[str, list[str]] = {"name": [row["name"] for row in found]}
+    if kind == "heads":
+        for fact in ("parameters", "active_parameters", "flops"):
+            title = {"active_parameters": "active", "flops": "FLOPs"}.get(fact, fact)
+            columns[title] = ["-" if row[fact] is None else f"{row[fact]:,}" for row in found]
+    elif kind == "weights":
+        columns["size"] = ["-" if row["size"] is None else f"{row['size'] / 1e6:.1f} MB" for row in found]
+        columns["licence"] = [str(row["licence"]) for row in found]
+    about = [row.get("error") or row.get("question") or row["about"] for row in found]
+    lines = []
+    widths = {title: max(len(title), *map(len, cells)) for title, cells in columns.items()}
+    lines.append("  ".join(title.ljust(width) for title, width in widths.items()) + "  about")
+    for index, text in enumerate(about):
+        cells = [_align(columns[title][index], width) for title, width in widths.items()]
+        lines.append("  ".join([*cells, str(text)]))
+    if kind == "heads":
+        lines.append(f"At {FEATURES} features and {FRAMES} frames; active: without weights that get no gradient there.")
+    return "\n".join(lines)
+
+
+def _align(cell: str, width: int) -> str:
+    """Numbers to the right, words to the left."""
+    return cell.rjust(width) if re.fullmatch(r"[\d,.]+( MB)?|-", cell) else cell.ljust(width)

@@ -1,0 +1,170 @@
+"""The word `lfnet`: finds the command, runs it, and turns mistakes into one line.
+
+Only the standard library is imported here, so that `lfnet --help` answers at once; each command's module is imported
+when the command is asked for.
+"""
+
+import contextlib
+import difflib
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import lfnet
+from lfnet.errors import LfnetError, LfnetWarning
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A word after `lfnet`. target: `module:function`, a function of the arguments that returns the exit status."""
+
+    name: str
+    target: str
+    summary: str
+
+    def load(self) -> Callable[[list[str]], int]:
+        module, _, function = self.target.partition(":")
+        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("train", "lfnet.cli.jobs:train", "fit one head with one seed, or with -m many"),
+        Command("table", "lfnet.cli.jobs:table", "run a table's jobs, skip the finished ones, and print the table"),
+        Command("extract", "lfnet.cli.jobs:extract", "turn videos into feature vectors, once"),
+        Command("demo", "lfnet.cli.jobs:demo", "take one clip of a face from video to a score"),
+        Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
+        Command("list", "lfnet.cli.listing:main", "heads, encoders, cohorts, tables, weights and protocols there are"),
+        Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
+        Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),
+    )
+}
+
+HELP = f"""\
+lfnet {lfnet.__version__}: honest ablations for depression severity regression from facial video.
+
+usage: lfnet COMMAND [ARGUMENTS]
+
+commands:
+{chr(10).join(f"  {command.name:<9} {command.summary}" for command in COMMANDS.values())}
+
+options:
+  -h, --help                     this page; `lfnet COMMAND --help` explains a command
+  --version                      print the version
+  --shell-completion SHELL       print a completion script for bash, zsh or fish
+
+examples:
+  lfnet table architectures                      the architecture table, on the simulated cohort
+  lfnet train head=ldbm head.patch_size=8 seed=3
+  lfnet extract cohort=folder cohort.root=my_videos encoder=blendshapes
+  lfnet list heads
+  eval "$(lfnet --shell-completion bash)"        tab completion in this shell
+
+{lfnet.RESEARCH_ONLY}
+"""
+
+DEFECT = "This is a defect of lfnet, not of your input. Please report it with the lines above and `lfnet doctor --json`."
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `lfnet ARGV` and return its exit status: 0 done, 1 failed, 2 a mistake to mend, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with _plain_warnings():
+            status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as stop:  # argparse and Hydra end this way
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on from what is finished", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`lfnet list heads | head -1`). Python would complain once more at exit, on stdout's flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except LfnetError as error:
+        return _mistake(str(error))
+    except Exception as error:
+        message = _explained(error)
+        if message is not None:
+            return _mistake(message)
+        import traceback
+
+        traceback.print_exc()
+        print(DEFECT, file=sys.stderr)
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0 if arguments else 2
+    word, rest = arguments[0], arguments[1:]
+    if word in ("--version", "-V"):
+        print(f"lfnet {lfnet.__version__}")
+        return 0
+    if word == "--shell-completion":
+        from lfnet.cli.completion import script
+
+        print(script(rest[0] if rest else ""), end="")
+        return 0
+    if word == "--complete":
+        from lfnet.cli.completion import complete
+
+        print("\n".join(complete(rest[0] if rest else "")))
+        return 0
+    if word not in COMMANDS:
+        raise LfnetError(_unknown(word))
+    return COMMANDS[word].load()(rest)
+
+
+def _unknown(word: str) -> str:
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f" Did you mean `lfnet {near[0]}`?" if near else f" Commands: {', '.join(COMMANDS)}."
+    return f"there is no command `{word}`.{hint} See `lfnet --help`."
+
+
+def _explained(error: Exception) -> str | None:
+    """What Hydra's, OmegaConf's and YAML's errors mean to the person who typed the settings; None for other errors."""
+    from lfnet.cli.explain import explain
+
+    return explain(error)
+
+
+def _mistake(message: str) -> int:
+    sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show each `LfnetWarning` once, as one plain line; other warnings as Python does."""
+    usual = warnings.showwarning
+    shown: set[str] = set()
+
+    def show(message, category, filename, lineno, file=None, line=None) -> None:  # type: ignore[no-untyped-def]
+        if not issubclass(category, LfnetWarning):
+            usual(message, category, filename, lineno, file, line)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LfnetWarning)
+        warnings.showwarning = show
+        yield
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
