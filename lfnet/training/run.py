@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
@@ -28,26 +28,14 @@ from lfnet.training.fit import TrainerSettings, fit, seed_all
 from lfnet.training.inputs import Inputs, prepare
 from lfnet.training.loggers import log_summary, trackers
 from lfnet.training.measure import measure, measuring_code
+from lfnet.training.outcome import RESULT, Outcome
 from lfnet.training.predict import levels, predict, window_predictions
 from lfnet.training.references import references
 
-__all__ = ["RESULT", "Outcome", "Plan", "plan", "run", "run_safely"]
+__all__ = ["Plan", "plan", "run", "run_safely"]
 
-RESULT = "result.json"
 _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 _held = Held()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended. run: its folder's name, "" where it failed before it had one. error: one line."""
-
-    status: Literal["finished", "skipped", "failed"]
-    fingerprint: str = ""
-    run: str = ""
-    error: str | None = None
-    user_mistake: bool = False
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,7 +84,7 @@ def run_safely(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
     try:
         return run(config, choices)
     except LfnetError as error:
-        return Outcome("failed", error=" ".join(str(error).split()), user_mistake=True)
+        return Outcome("failed", error=" ".join(str(error).split()))
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         line = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"

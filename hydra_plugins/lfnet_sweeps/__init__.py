@@ -1,0 +1,61 @@
+"""lfnet's sweeper and launcher, where Hydra looks for plugins. The work is in `lfnet.sweeps`.
+
+Hydra imports this module whenever it starts, so nothing heavy is imported before a sweep is launched.
+"""
+
+from collections.abc import Sequence
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+__all__ = ["LfnetLauncher", "LfnetSweeper"]
+
+
+class LfnetSweeper(BasicSweeper):
+    """Hydra's basic sweeper, less its trial composition of every job: the launcher composes all of them before any runs."""
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Nothing: see the class."""
+
+
+class LfnetLauncher(Launcher):
+    """Composes all jobs, skips the finished ones, and runs the others in turn or side by side (`conf/launcher`)."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's call before `launch`."""
+        self._context = hydra_context
+        self._config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs. A failed one says so in its return value and does not raise."""
+        from lfnet.sweeps.sweep import Job, run_sweep
+
+        setup_globals()
+        jobs = []
+        for number, overrides in enumerate(job_overrides, start=initial_job_idx):
+            config = self._context.config_loader.load_sweep_config(self._config, list(overrides))
+            with open_dict(config):
+                config.hydra.job.num = number
+                choices = OmegaConf.to_container(config.hydra.runtime.choices)
+                del config["hydra"]
+            assert isinstance(choices, dict)
+            jobs.append(Job.of(list(overrides), config, choices))
+        outcomes = run_sweep(jobs, given=OmegaConf.to_container(self._config.hydra.overrides.task))
+        return [
+            JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=outcome)
+            for job, outcome in zip(jobs, outcomes, strict=True)
+        ]
+
+
+_PLACE = "hydra_plugins.lfnet_sweeps"
+ConfigStore.instance().store(group="hydra/launcher", name="lfnet", node={"_target_": f"{_PLACE}.LfnetLauncher"}, provider="lfnet")
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="lfnet",
+    node={"_target_": f"{_PLACE}.LfnetSweeper", "max_batch_size": None, "params": None},
+    provider="lfnet",
+)

@@ -1,0 +1,153 @@
+"""`lfnet train`, `table` and `extract`: Hydra's commands."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lfnet import RESEARCH_ONLY
+from lfnet.cli.confdir import conf_dir
+from lfnet.errors import LfnetError
+
+__all__ = ["extract", "table", "train"]
+
+TABLE_HELP = """\
+usage: lfnet table NAME [OVERRIDES] [--render]
+
+Run the jobs of conf/table/NAME.yaml that are not finished yet, then print the table and write it as Markdown, CSV and
+LaTeX. Overrides reach every job. --render makes the table again from what is there and runs nothing.
+
+examples:
+  lfnet table architectures
+  lfnet table architectures trainer=full                     the protocol at full size
+  lfnet table architectures cohort=avec2014 cohort.root=/data/AVEC2014 encoder=webface
+  lfnet table patch_size seed=0,1,2,3,4 launcher.jobs=1
+  lfnet table architectures force=true                       train again what is finished
+
+`lfnet list tables` shows the tables there are.
+"""
+
+
+def train(argv: list[str]) -> int:
+    """`lfnet train OVERRIDES`: one job, or with -m many. Returns 1 where a job failed."""
+    from lfnet.sweeps.record import swept
+
+    swept.clear()
+    _hydra("train", argv, _one_job)
+    return int(any(outcome.status == "failed" for sweep in swept for outcome in sweep.outcomes))
+
+
+def table(argv: list[str]) -> int:
+    """`lfnet table NAME OVERRIDES`: a table's jobs, then the table. Returns 1 where a job failed."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(TABLE_HELP, end="")
+        return 0 if argv else 2
+    if argv[0].startswith("-") or "=" in argv[0]:
+        raise LfnetError(f"the table's name comes first: lfnet table NAME {' '.join(argv)}. `lfnet list tables` shows them.")
+    name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
+    if "--render" in argv:
+        record = _record_of(name, overrides)
+        status = 0
+    else:
+        from lfnet.sweeps.record import swept
+
+        swept.clear()
+        _hydra("train", [f"table={name}", *overrides], _one_job)
+        if not swept:  # --cfg, --info and the like print and run nothing
+            return 0
+        record = swept[-1].record
+        status = int(any(outcome.status == "failed" for outcome in swept[-1].outcomes))
+    from lfnet.tables.build import build
+    from lfnet.tables.render import to_terminal, write
+
+    runs = record.parent.parent
+    built = build(record, runs)
+    print()
+    print(to_terminal(built))
+    for path in write(built, runs / "tables", name=record.stem):
+        print(f"written: {path}")
+    return status
+
+
+def extract(argv: list[str]) -> int:
+    """`lfnet extract OVERRIDES`: features of all clips."""
+    _hydra("extract", argv, _extract)
+    return 0
+
+
+def _one_job(config: Any) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    from lfnet.files import read_json
+    from lfnet.sweeps.sweep import Job
+    from lfnet.training.outcome import RESULT
+    from lfnet.training.run import run
+
+    job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
+    outcome = run(job.config, job.choices)
+    folder = Path(job.config["paths"]["runs"]) / outcome.run
+    result = read_json(folder / RESULT)
+    print(f"{outcome.status}: {folder}")
+    for split, levels in result["metrics"].items():
+        numbers = levels["recording"]
+        shown = ", ".join(
+            f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"
+            for name in ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
+        )
+        constant = result["references"]["train_median"].get(split, {}).get("mae")
+        beside = "" if constant is None else f"  (the training median: mae {constant:.2f})"
+        print(f"{split:>5}: {shown}{beside}")
+    training = result["training"]
+    ended = "converged" if training["converged"] else "not converged"
+    print(f"{training['epochs']} epochs, {ended}; best at {training['best_epoch']}; scale {result['scale']['name']}")
+    print(RESEARCH_ONLY)
+
+
+def _extract(config: Any) -> None:
+    from lfnet.config import plain
+    from lfnet.training.inputs import prepare
+
+    settings = plain(config)
+    inputs = prepare(settings)
+    clips = inputs.cohort.clips["clip_id"]
+    print(f"{len(clips)} clips of cohort {inputs.cohort.name} have their vectors in {inputs.store.folder}")
+
+
+def _record_of(name: str, overrides: list[str]) -> Path:
+    from hydra import compose, initialize_config_dir
+
+    from lfnet.sweeps.record import sweep_name
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = compose("train", overrides=[f"table={name}"])
+    return Path(config.paths.runs) / "sweeps" / f"{sweep_name({'name': name}, overrides)}.json"
+
+
+def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
+    """Hydra's `main` on conf/NAME.yaml, with its errors left to `lfnet.cli.main`."""
+    import hydra
+
+    # Hydra prints errors itself and exits, unless told to raise them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # A user's own head or encoder in the current folder can be named in a `_target_`, as with `python -m`.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    before = sys.argv
+    mistakes: list[LfnetError] = []
+
+    def guarded(config: Any) -> None:
+        # Raised inside Hydra, a mistake would be announced as "Error executing job": it is kept and raised outside.
+        try:
+            task(config)
+        except LfnetError as error:
+            mistakes.append(error)
+
+    sys.argv = [f"lfnet {name}", *argv]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
+    finally:
+        sys.argv = before
+    if mistakes:
+        raise mistakes[0]

@@ -1,0 +1,139 @@
+"""Many jobs: what is finished is skipped, what fails is named, and each job says one plain line."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from lfnet.config import plain
+from lfnet.errors import LfnetError
+from lfnet.files import read_json
+from lfnet.sweeps.record import Record, Swept, sweep_name, swept
+from lfnet.training.outcome import RESULT, Outcome
+from lfnet.training.run import plan, run_safely
+
+__all__ = ["Job", "run_sweep"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep. overrides: as typed. config: everything, resolved. choices: the option chosen of each group."""
+
+    overrides: list[str]
+    config: dict[str, Any]
+    choices: dict[str, str]
+
+    @classmethod
+    def of(cls, overrides: list[str], config: Any, choices: dict[Any, Any]) -> Self:
+        """A job from Hydra's composed config (without its `hydra` node) and runtime choices."""
+        groups = {str(group): str(name) for group, name in choices.items() if not set("/@") & set(str(group))}
+        return cls(overrides, plain(config), groups)
+
+
+def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
+    """Run all jobs that are not finished, as `launcher` and `fail_fast` of the first one say.
+
+    given: the overrides that the person typed. The sweep's record is written beside the runs, after every job.
+    Raises `LfnetError` where no job can even be planned, all for the same reason.
+    """
+    first = jobs[0].config
+    record = Record(Path(first["paths"]["runs"]) / "sweeps", sweep_name(first["table"], list(given)), first["table"], list(given))
+    outcomes: list[Outcome | None] = [None] * len(jobs)
+    to_run = []
+    for index, job in enumerate(jobs):
+        outcomes[index] = outcome = _look(job)
+        if outcome is None:
+            to_run.append(index)
+    _refuse_if_hopeless(outcomes)
+    done = Counter(outcome.status for outcome in outcomes if outcome)
+    print(
+        f"{len(jobs)} jobs: {done['skipped']} finished already, {len(to_run)} to run"
+        + (f", {done['failed']} cannot start" if done["failed"] else ""),
+        flush=True,
+    )
+    record.write(jobs, outcomes)
+    ended = 0
+    try:
+        for index, outcome in _run(jobs, to_run, _workers(first, len(to_run))):
+            outcomes[index] = outcome
+            ended += 1
+            print(_line(ended, len(to_run), jobs[index], outcome), flush=True)
+            record.write(jobs, outcomes, often=True)
+            if outcome.status == "failed" and first["fail_fast"]:
+                break
+    finally:
+        record.write(jobs, outcomes)
+    ends = [outcome or Outcome("failed", error="not run: an earlier job failed (fail_fast=true)") for outcome in outcomes]
+    swept.append(Swept(record.path, ends))
+    return ends
+
+
+def _look(job: Job) -> Outcome | None:
+    """The outcome of a job that needs no running (finished, or impossible); None where it is to be run."""
+    try:
+        planned = plan(job.config)
+    except LfnetError as error:
+        return Outcome("failed", error=" ".join(str(error).split()))
+    if planned.finished and not job.config["force"]:
+        return run_safely(job.config, job.choices)
+    return None
+
+
+def _refuse_if_hopeless(outcomes: list[Outcome | None]) -> None:
+    errors = {outcome.error if outcome and outcome.status == "failed" else None for outcome in outcomes}
+    if len(errors) == 1 and (error := errors.pop()) is not None:
+        raise LfnetError(error)
+
+
+def _workers(config: dict[str, Any], jobs: int) -> int:
+    asked = config["launcher"]["jobs"]
+    if asked == "auto":
+        asked = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        asked //= max(1, int(config["trainer"]["threads"]))
+    elif not isinstance(asked, int) or asked < 1:
+        raise LfnetError(f"launcher.jobs={asked}: give auto or a number of jobs, 1 or more.")
+    return max(1, min(int(asked), jobs))
+
+
+def _run(jobs: list[Job], indices: list[int], workers: int) -> Iterator[tuple[int, Outcome]]:
+    if workers == 1:
+        for index in indices:
+            yield index, run_safely(jobs[index].config, jobs[index].choices)
+        return
+    import joblib
+
+    calls = (joblib.delayed(_numbered)(index, jobs[index]) for index in indices)
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
+    with _killed_workers_named():
+        yield from parallel(calls)
+
+
+def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
+    return index, run_safely(job.config, job.choices)
+
+
+@contextmanager
+def _killed_workers_named() -> Iterator[None]:
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    try:
+        yield
+    except TerminatedWorkerError as error:
+        raise LfnetError(
+            "a job's process was killed, most likely for want of memory. Finished jobs are kept: run the same command "
+            "again, with launcher.jobs=1 or fewer jobs side by side."
+        ) from error
+
+
+def _line(ended: int, total: int, job: Job, outcome: Outcome) -> str:
+    head = f"[{ended:>{len(str(total))}}/{total}] {outcome.status:<8} {' '.join(job.overrides)}"
+    if outcome.error:
+        return f"{head}: {outcome.error}"
+    metrics = read_json(Path(job.config["paths"]["runs"]) / outcome.run / RESULT)["metrics"]
+    mae = metrics.get("test", metrics["dev"])["recording"]["mae"]
+    split = "test" if "test" in metrics else "dev"
+    return f"{head}: {split} MAE {mae:.2f}, {outcome.seconds:.0f} s, {outcome.run}"
+

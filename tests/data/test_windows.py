@@ -1,0 +1,133 @@
+"""Windows against what can be counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfnet.data.protocol import Protocol
+from lfnet.data.windows import cut, pack, starts
+from lfnet.errors import LfnetError
+from lfnet.features.store import ClipFeatures, FeatureStore
+
+
+def clip(frames, dim=3, lost=(), seed=0):
+    x = np.random.default_rng(seed).standard_normal((frames, dim)).astype(np.float32)
+    valid = np.ones(frames, bool)
+    valid[list(lost)] = False
+    x[~valid] = np.nan
+    return ClipFeatures(x, valid, np.arange(frames) / 30)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = FeatureStore(tmp_path, "test", "0" * 64)
+    store.write("long", clip(100, lost=[3, 50, 99], seed=1), "a")
+    store.write("short", clip(7, seed=2), "b")
+    store.write("none", clip(0), "c")
+    return store
+
+
+def packed(store, **changes):
+    return pack(store, ["long", "short", "none"], **{"length": None, "missing": "zero", "frames": "in_order"} | changes)
+
+
+def test_system_b_has_six_windows_of_a_padded_clip():
+    # 2000 frames, windows of 512, hop 256: 0, 256, 512, 768, 1024, 1280
+    assert starts(900, window=512, hop=256, length=2000, tail="drop") == [0, 256, 512, 768, 1024, 1280]
+
+
+@given(st.integers(1, 400), st.integers(1, 100), st.integers(1, 100))
+def test_covering_windows_cover_every_frame_and_never_leave_the_clip(frames, window, hop):
+    found = starts(frames, window=window, hop=hop, length=None, tail="cover")
+    covered = np.zeros(max(frames, window), bool)
+    for start in found:
+        covered[start : start + window] = True
+        assert start + window <= max(frames, window)
+    assert covered[:frames].all() or hop > window
+    assert found == sorted(set(found))
+
+
+def test_a_clip_without_frames_has_no_window():
+    assert starts(0, window=5, hop=5, length=None, tail="cover") == []
+
+
+def test_frames_lie_end_to_end_and_lost_ones_are_zero(store):
+    p = packed(store)
+    assert p.first == {"long": 0, "short": 100, "none": 107}
+    assert p.frames == {"long": 100, "short": 7, "none": 0}
+    assert np.flatnonzero(~p.valid_N).tolist() == [3, 50, 99]
+    assert (p.x_ND[[3, 50, 99]] == 0).all()
+    np.testing.assert_array_equal(p.x_ND[100:107], store.read("short").features)
+    assert p.coverage == pytest.approx(104 / 107)
+
+
+def test_length_keeps_the_beginning(store):
+    p = packed(store, length=10)
+    assert p.frames == {"long": 10, "short": 7, "none": 0}
+    np.testing.assert_array_equal(p.x_ND[4:10], store.read("long").features[4:10])
+
+
+def test_random_stand_ins_have_length_one_and_do_not_change(store):
+    one, two = packed(store, missing="random"), packed(store, missing="random")
+    np.testing.assert_array_equal(one.x_ND, two.x_ND)
+    np.testing.assert_allclose(np.linalg.norm(one.x_ND[[3, 50, 99]], axis=1), 1, rtol=1e-6)
+    assert np.flatnonzero(~one.valid_N).tolist() == [3, 50, 99]
+
+
+def test_reversed_and_shuffled_frames_are_the_same_frames(store):
+    straight = packed(store)
+    back = packed(store, frames="reversed")
+    np.testing.assert_array_equal(back.x_ND[:100], straight.x_ND[:100][::-1])
+    mixed = packed(store, frames="shuffled")
+    assert not np.array_equal(mixed.x_ND, straight.x_ND)
+    np.testing.assert_array_equal(np.sort(mixed.x_ND[:100], axis=0), np.sort(straight.x_ND[:100], axis=0))
+    assert (mixed.x_ND[:100][~mixed.valid_N[:100]] == 0).all()
+
+
+def test_a_table_of_windows(store):
+    protocol = Protocol(name="t", window=40, hop=40)
+    table = cut(packed(store), pd.DataFrame({"clip_id": ["long", "short", "none"]}), protocol)
+    assert table["clip_id"].tolist() == ["long", "long", "long", "short"]
+    assert table["window"].tolist() == [0, 40, 60, 0]
+    assert table["row"].tolist() == [0, 40, 60, 100]
+    assert table["frames"].tolist() == [40, 40, 40, 7]
+    np.testing.assert_allclose(table["valid"], [39 / 40, 39 / 40, 39 / 40, 7 / 40])
+
+
+def test_padding_belongs_to_no_clip(store):
+    protocol = Protocol(name="t", window=20, hop=20, length=60, tail="drop", mask=False)
+    table = cut(packed(store, length=60), pd.DataFrame({"clip_id": ["short"]}), protocol)
+    assert table["window"].tolist() == [0, 20, 40]
+    assert table["frames"].tolist() == [7, 0, 0]
+
+
+def test_windows_without_faces_go_but_a_clip_keeps_its_best(tmp_path):
+    store = FeatureStore(tmp_path, "test", "0" * 64)
+    store.write("half", clip(40, lost=range(20)), "a")
+    store.write("bad", clip(40, lost=set(range(40)) - {35}), "b")
+    p = pack(store, ["half", "bad"], length=None, missing="zero", frames="in_order")
+    protocol = Protocol(name="t", window=20, hop=20, min_valid=0.5)
+    table = cut(p, pd.DataFrame({"clip_id": ["half", "bad"]}), protocol)
+    assert table[["clip_id", "window"]].to_numpy().tolist() == [["half", 20], ["bad", 20]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"tail": "wrap"}, "protocol.tail=wrap"),
+        ({"missing": "mean"}, "protocol.missing=mean"),
+        ({"frames": "sideways"}, "protocol.frames=sideways"),
+        ({"hop": 0}, "protocol.hop=0"),
+        ({"length": 100}, "protocol.length=100"),
+        ({"select": {"split": "train"}}, "protocol.select.split=train"),
+        ({"select": {"level": "frame"}}, "protocol.select.level=frame"),
+        ({"aggregate": {"clip": "max"}}, "protocol.aggregate.clip=max"),
+        ({"health": {"unusable": "hide"}}, "protocol.health.unusable=hide"),
+        ({"windwo": 3}, "protocol.windwo"),
+    ],
+)
+def test_a_wrong_protocol_names_the_setting(settings, named):
+    with pytest.raises(LfnetError, match=named.replace(".", r"\.")):
+        Protocol.from_config({"name": "t", "window": 512, "hop": 256, **settings})
