@@ -1,0 +1,64 @@
+"""Files are whole or absent."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.files import atomic_path, read_json, write_json, write_text
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_one_message_that_names_the_file(tmp_path):
+    with pytest.raises(LfnetError, match=r"cannot write .*a\.txt: No space left"), atomic_path(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert os.listdir(tmp_path) == []
+
+
+def test_somebody_elses_error_is_not_called_a_full_disk(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.txt"):
+        (tmp_path / "b.txt").read_text()
+
+
+def test_a_file_where_a_folder_should_be_is_one_message(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LfnetError, match="cannot write"):
+        write_text(tmp_path / "file" / "a.txt", "")
+
+
+def test_a_killed_writer_leaves_no_half_file(tmp_path):
+    code = f"""
+import os, signal
+from pathlib import Path
+from lfnet.files import atomic_path
+with atomic_path(Path({str(tmp_path)!r}) / "a.txt") as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert not (tmp_path / "a.txt").exists()
+
+
+def test_json_round_trip_and_its_errors(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, None, "ü"]})
+    assert read_json(tmp_path / "a.json") == {"b": [1, None, "ü"]}
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", float("nan"))
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(LfnetError, match="not valid JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(LfnetError, match="does not exist"):
+        read_json(tmp_path / "b.json")
