@@ -39,7 +39,7 @@ def read_table(path: Path, header: bool = True) -> pd.DataFrame:
     """Read a csv file as text, spaces around values removed; the index "row" holds each row's line in the file.
 
     Commas, semicolons or tabs, whichever the first line holds most of. Where semicolons part the columns, a comma
-    in a number is read as its decimal sign. Column names lose capitals and spaces. header=False: the columns are 0, 1, …
+    in a number is read as its decimal sign. Column names lose capitals and spaces. header=False: columns 0, 1, 2, …
     Raises `LfnetError` naming the file and the rows where it is empty, has two columns of one name or uneven rows.
     """
     text = read_text(path)
@@ -53,29 +53,32 @@ def read_table(path: Path, header: bool = True) -> pd.DataFrame:
     lines = [(number, row) for number, row in lines if any(row)]
     if not lines:
         raise LfnetError(f"{path} is empty.")
-    if header:
-        columns: list[str] | list[int] = [name.lower().replace(" ", "_") for name in lines.pop(0)[1]]
-        while columns and columns[-1] == "" and all(len(row) < len(columns) or not row[-1] for _, row in lines):
-            columns.pop()
-        twice = sorted({str(name) for name in columns if columns.count(name) > 1})
-        if twice:
-            raise LfnetError(f"{path}: two columns are called {', '.join(map(repr, twice))}. Rename one.")
-    else:
-        columns = list(range(len(lines[0][1])))
+    columns = pd.RangeIndex(len(lines[0][1])) if not header else pd.Index(_names(path, lines.pop(0)[1], lines))
+    width = len(columns)
     refuse(
         [
-            f"row {number}: {len(row)} values under {len(columns)} columns. Quote values that hold {delimiter!r}."
+            f"row {number}: {len(row)} values under {width} columns. Quote values that hold {delimiter!r}."
             for number, row in lines
-            if len(row) != len(columns) and any(row[len(columns) :]) or len(row) < len(columns)
+            if len(row) < width or any(row[width:])
         ],
         path,
     )
-    rows = [row[: len(columns)] for _, row in lines]
+    rows = [row[:width] for _, row in lines]
     if delimiter == ";":
         rows = [[_decimal_point(value) for value in row] for row in rows]
-    return pd.DataFrame(
-        rows, columns=columns, index=pd.Index([number for number, _ in lines], name="row"), dtype=object
-    )
+    index = pd.Index([number for number, _ in lines], name="row")
+    return pd.DataFrame(rows, columns=columns, index=index, dtype=object)
+
+
+def _names(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> list[str]:
+    names = [name.lower().replace(" ", "_") for name in header]
+    # Spreadsheets leave empty columns at the right.
+    while names and names[-1] == "" and not any(any(row[len(names) - 1 :]) for _, row in lines):
+        names.pop()
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise LfnetError(f"{path}: two columns are called {', '.join(map(repr, twice))}. Rename one.")
+    return names
 
 
 def _decimal_point(value: str) -> str:

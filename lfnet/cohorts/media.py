@@ -25,8 +25,9 @@ def kind(path: Path) -> str:
 def find(root: Path) -> Iterator[tuple[str, Path]]:
     """Yield (kind, path) of all clips below `root`, sorted; other files come as ("other", path).
 
-    A folder that holds pictures and no video is one clip of frames and is not searched further. Hidden files and
-    folders, and what macOS leaves in archives, are passed over. Links are followed, but never round in a circle.
+    A folder below `root` that holds two or more pictures and no video is one clip of frames and is not searched
+    further. Hidden files and folders, and what macOS leaves in archives, are passed over. Links are followed, but
+    never round in a circle. Raises `LfnetError` where a folder cannot be read.
     """
     yield from _find(Path(root), frozenset())
 
@@ -35,27 +36,28 @@ def _find(folder: Path, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
     real = os.path.realpath(folder)
     if real in above:
         return
+    is_root = not above
     above = above | {real}
-    files, folders, pictures = [], [], False
+    files, folders, pictures = [], set(), []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(".") or entry.name == "__MACOSX":
                     continue
                 if entry.is_dir():
-                    folders.append(entry.name)
+                    folders.add(entry.name)
                 elif Path(entry.name).suffix.lower() in FRAME_SUFFIXES:
-                    pictures = True
+                    pictures.append(entry.name)
                 else:
                     files.append(entry.name)
     except OSError as error:
         raise LfnetError(
             f"{folder} cannot be read ({error.strerror}). Mend its permissions or move it away."
         ) from error
-    if pictures and not any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in files):
+    if len(pictures) > 1 and not is_root and not any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in files):
         yield "frames", folder
         return
-    for name in sorted([*files, *folders]):
+    for name in sorted([*files, *pictures, *folders]):
         path = folder / name
         if name in folders:
             yield from _find(path, above)

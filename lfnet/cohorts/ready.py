@@ -88,7 +88,8 @@ def ready_shape(path: Path) -> tuple[int, int, bool]:
     """Frames, width, and whether the file holds times. The features are mapped where the format allows it."""
     with _named(path):
         arrays = _load(path, mapped=True)
-    return *_pick(path, arrays, convert=False).shape, "time" in arrays  # type: ignore[return-value]
+    frames, width = _pick(path, arrays, convert=False).shape
+    return frames, width, "time" in arrays
 
 
 def _load(path: Path, mapped: bool = False) -> dict[str, np.ndarray]:

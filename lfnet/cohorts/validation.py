@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +32,12 @@ _ALIASES = {
 }
 
 
-def validate(clips: pd.DataFrame, scale: Scale, origin: Path | str) -> pd.DataFrame:
+def validate(clips: pd.DataFrame, scale: Scale, origin: Path | str, found: Sequence[str] = ()) -> pd.DataFrame:
     """Check a table of clips and return it with `COLUMNS` only, typed, sorted by clip_id, with a fresh index.
 
     clips: one row a clip. An index with a name ("row", "file") says where each row comes from; an unnamed one counts as
-    the rows of a csv file under its header. origin: the file or folder that messages name.
+    the rows of a csv file under its header. origin: the file or folder that messages name. found: problems that the
+    caller knows of already; they join the same message.
     Returned types: text (task may be ""; path "" means that the cohort brings its own vectors), label, fps and n_frames
     float64 (NaN: not known).
 
@@ -50,7 +51,8 @@ def validate(clips: pd.DataFrame, scale: Scale, origin: Path | str) -> pd.DataFr
     for column in _TEXT:
         text = table[column].astype(object).where(table[column].notna(), "")
         table[column] = text.map(lambda value: str(value).strip()).astype("str")
-    problems = [f"{rows[row]}: {text}" for row, text in _row_problems(table, rows, scale)]
+    problems = [*found]
+    problems += [f"{rows[row]}: {text}" for row, text in _row_problems(table, rows, scale)]
     for column in ("label", "fps", "n_frames"):
         table[column] = _number(table[column])
     problems += _recording_problems(table, rows)

@@ -1,0 +1,217 @@
+"""A cohort of one's own: a folder of videos, frame folders or ready features, and a manifest.csv that lists them."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PureWindowsPath
+
+import pandas as pd
+
+from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
+from lfnet.cohorts.csvfile import read_table
+from lfnet.cohorts.media import READY_SUFFIXES, VIDEO_SUFFIXES, kind
+from lfnet.cohorts.ready import ReadyFeatures, ready_shape
+from lfnet.cohorts.validation import nearest
+from lfnet.errors import LfnetError
+
+__all__ = ["NEEDED", "clip_name", "load", "safe_name"]
+
+# What a manifest cannot do without; the other columns have defaults.
+NEEDED = ("path", "person_id", "split", "label")
+_EXTRA = ("fold", "person_guessed")
+_NAMES = {
+    "person": "person_id",
+    "participant_id": "person_id",
+    "subject": "person_id",
+    "file": "path",
+    "filename": "path",
+    "video": "path",
+    "score": "label",
+    "clip": "clip_id",
+    "recording": "recording_id",
+    "frames": "n_frames",
+    "frame_rate": "fps",
+    "set": "split",
+    "partition": "split",
+}
+
+
+def load(
+    root: Path | str,
+    scale: Scale,
+    *,
+    manifest: Path | str = "manifest.csv",
+    name: str | None = None,
+    aligned: bool = False,
+    outside: bool = False,
+    fold: int | None = None,
+    cache: Path | str | None = None,
+) -> Cohort:
+    """The cohort that a folder's manifest describes.
+
+    The manifest is a csv file with the columns `NEEDED`; clip_id (default: the path without its suffix), recording_id
+    (default: clip_id), task, fps and n_frames are optional, `fold` and `person_guessed` are what `lfnet cohort init`
+    writes, others are passed over. Paths are relative to `root`; outside=True lets them leave it. Media are not opened
+    here, so fps and n_frames may stay unknown for videos; frame folders need fps, ready features too unless they hold
+    times. fold: that fold is the test split, the next one dev, the rest train.
+    Raises `LfnetError` naming file, row and mend.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise LfnetError(f"cohort.root: {root} is not a folder. Give cohort.root=DIR.")
+    root = root.absolute()
+    origin = root / Path(manifest).expanduser()
+    if not origin.is_file():
+        raise LfnetError(f"{origin} does not exist. `lfnet cohort init {root}` drafts one.")
+    table = read_table(origin)
+    _check_names(table, origin)
+    problems = []
+    if fold is not None:
+        problems += _use_fold(table, fold, origin)
+    table["path"] = [_resolve(root, value) for value in table["path"]]
+    if not outside:
+        problems += _outside(table, root)
+    for column, default in (("clip_id", _clip_ids(table, root)), ("task", ""), ("fps", ""), ("n_frames", "")):
+        table[column] = _filled(table, column, default)
+    table["recording_id"] = _filled(table, "recording_id", table["clip_id"])
+    kinds = {row: kind(Path(path)) for row, path in _items(table["path"]) if path}
+    problems += [
+        f"row {row}: path is missing. Name the clip's file." for row, path in _items(table["path"]) if not path
+    ]
+    problems += _kind_problems(table, kinds)
+    clips = validate(table[list(COLUMNS)], scale, origin, problems)
+    own = None
+    if set(kinds.values()) == {"features"}:
+        media = zip(map(Path, clips["path"]), clips["fps"].tolist(), strict=True)
+        files = dict(zip(clips["clip_id"].tolist(), media, strict=True))
+        own = ReadyFeatures(files, None if cache is None else Path(cache).expanduser())
+    return Cohort(
+        name=safe_name(name or root.resolve().name),
+        clips=clips,
+        scale=scale,
+        aligned=aligned,
+        warnings=tuple(_warnings(table, origin)),
+        own=own,
+    )
+
+
+def clip_name(relative: Path) -> str:
+    """A clip's id from its path below the root: folders and name joined by "_", without the suffix."""
+    known = relative.suffix.lower() in (*VIDEO_SUFFIXES, *READY_SUFFIXES)
+    plain = relative.with_suffix("") if known else relative
+    return safe_name("_".join(part for part in plain.parts if part not in (".", "..", "/")))
+
+
+def safe_name(text: str) -> str:
+    """Text with all characters that ids may not hold replaced by "-"."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text) or "cohort"
+
+
+def _check_names(table: pd.DataFrame, origin: Path) -> None:
+    missing = [column for column in NEEDED if column not in table.columns]
+    if missing:
+        known = (*COLUMNS, *_EXTRA)
+        hints = [
+            f" Rename {found!r} to {_NAMES[found]!r}."
+            for found in table.columns
+            if _NAMES.get(found) in missing and found not in known
+        ] or [nearest(missing[0], tuple(set(table.columns) - set(known))).replace("Did you mean", "Is it")]
+        raise LfnetError(
+            f"{origin}: missing column {', '.join(missing)}. Found: {', '.join(table.columns)}.{''.join(hints)} "
+            "An empty label column is fine for clips of split unlabelled."
+        )
+    if table.empty:
+        raise LfnetError(f"{origin}: no clips. Add one row for each clip, or draft it anew with `lfnet cohort init`.")
+
+
+def _filled(table: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Series:
+    if column not in table.columns:
+        return pd.Series(default, index=table.index, dtype=object)
+    return table[column].where(table[column] != "", default)
+
+
+def _items(column: pd.Series) -> Iterator[tuple[int, str]]:
+    """(line in the file, value) of a column of text."""
+    return zip(column.index.tolist(), column.tolist(), strict=True)
+
+
+def _resolve(root: Path, value: str) -> str:
+    if not value:
+        return ""
+    path = Path(value).expanduser()
+    if "\\" in value and not (root / path).exists() and not PureWindowsPath(value).drive:
+        # A manifest written on Windows.
+        path = Path(*PureWindowsPath(value).parts)
+    return str(root / path)
+
+
+def _clip_ids(table: pd.DataFrame, root: Path) -> pd.Series:
+    paths = [Path(path) for path in table["path"]]
+    names = [clip_name(path.relative_to(root)) if path.is_relative_to(root) else clip_name(path) for path in paths]
+    return pd.Series([name if path else "" for name, path in zip(names, table["path"], strict=True)], table.index)
+
+
+def _outside(table: pd.DataFrame, root: Path) -> list[str]:
+    # Links inside the folder may lead anywhere, so the words of the path count, not where it ends.
+    inside = os.path.normpath(root)
+    return [
+        f"row {row}: {path} lies outside {root}. Move it, or allow it with cohort.outside=true."
+        for row, path in _items(table["path"])
+        if path and not Path(os.path.normpath(path)).is_relative_to(inside)
+    ]
+
+
+def _kind_problems(table: pd.DataFrame, kinds: dict[int, str]) -> list[str]:
+    problems = []
+    for row, found in kinds.items():
+        path = Path(str(table.at[row, "path"]))
+        if found == "videos" or table.at[row, "fps"] or not path.exists():
+            continue
+        if found == "frames":
+            problems.append(f"row {row}: fps is missing. A folder of frames does not tell its frame rate: fill it in.")
+        elif path.suffix.lower() == ".npy" or not ready_shape(path)[2]:
+            problems.append(f"row {row}: fps is missing. {path.name} holds no `time`: fill it in.")
+    ready = [row for row, found in kinds.items() if found == "features"]
+    others = [row for row, found in kinds.items() if found != "features"]
+    if ready and others:
+        problems.append(
+            f"rows {ready[0]} and {others[0]}: ready features beside {kinds[others[0]]}. A cohort holds one or the "
+            "other: write two manifests and choose with cohort.manifest=FILE."
+        )
+    return problems
+
+
+def _use_fold(table: pd.DataFrame, fold: int, origin: Path) -> list[str]:
+    """Make splits of the column `fold`; returns problems. Rows without a fold must be unlabelled and stay so."""
+    if "fold" not in table.columns:
+        raise LfnetError(f"{origin}: no column fold, which cohort.fold={fold} needs. Add one, or set cohort.fold=null.")
+    problems = [
+        f"row {row}: fold {value!r} is not a whole number. Number the folds 1, 2, 3, …"
+        for row, value in _items(table["fold"])
+        if value and not value.isdecimal()
+    ]
+    used = sorted({int(value) for value in table["fold"] if value.isdecimal()})
+    if len(used) < 3 or fold not in used:
+        known = ", ".join(map(str, used)) or "none"
+        raise LfnetError(
+            f"{origin}: cohort.fold={fold}, but the folds are {known}. At least 3 are needed, one of them it."
+        )
+    dev = used[(used.index(fold) + 1) % len(used)]
+    for row, value in _items(table["fold"]):
+        if value.isdecimal():
+            table.at[row, "split"] = {fold: "test", dev: "dev"}.get(int(value), "train")
+        elif not value and table.at[row, "split"] != "unlabelled":
+            problems.append(f"row {row}: fold is missing. Give one, or set split to unlabelled.")
+    return problems
+
+
+def _warnings(table: pd.DataFrame, origin: Path) -> list[str]:
+    if "person_guessed" not in table.columns:
+        return []
+    guessed = table["person_guessed"].str.lower().isin(("yes", "true", "1"))
+    if not guessed.any():
+        return []
+    return [
+        f"people are guessed from file names for {int(guessed.sum())} of {len(table)} clips: check person_id in "
+        f"{origin.name}, then remove its column person_guessed. A wrong guess puts one person into two splits."
+    ]
