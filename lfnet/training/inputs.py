@@ -1,5 +1,6 @@
 """What a job stands on: its cohort and the features of all clips, made where they are missing."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,14 @@ from typing import Any
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
 from lfnet.digests import digest
-from lfnet.encoders.encoder import Encoder
 from lfnet.errors import LfnetError
-from lfnet.features.extract import extract, open_store
+from lfnet.features.extract import estimate, extract, needs_landmarker, open_store
 from lfnet.features.store import FeatureStore
 
 __all__ = ["Inputs", "encoder_names", "load_cohort", "prepare"]
 
 # Settings shared by all encoders lie beside the encoders' own nodes.
-_SHARED = ("device", "stride", "batch_size")
+_SHARED = ("device", "stride", "batch_size", "threads")
 _cohorts: dict[str, Cohort] = {}
 
 
@@ -49,32 +49,22 @@ def prepare(config: dict[str, Any], *, progress: bool = True) -> Inputs:
     """
     cohort = load_cohort(config)
     names = encoder_names(config)
-    cache = Path(config["paths"]["cache"])
-    if cohort.own is not None:
-        if names:
-            raise LfnetError(
-                f"cohort {cohort.name} brings its own vectors, so encoder={names[0]} has nothing to encode. "
-                "Leave encoder out (encoder=none)."
-            )
-        store, missing = open_store(cohort, None, cache=cache)
+    if len(names) > 1:
+        raise LfnetError(f"one encoder at a time, not encoder={','.join(names)}: a run's vectors come from one stream.")
+    with ExitStack() as stack:
+        encoder = stack.enter_context(instantiate(config["encoder"][names[0]])) if names else None
+        video = instantiate(config["video"])
+        given: dict[str, Any] = {
+            "cache": Path(config["paths"]["cache"]),
+            "video": video,
+            "stride": config["encoder"]["stride"],
+        }
+        store, missing = open_store(cohort, encoder, **given)
         if missing:
-            store = extract(cohort, None, cache=cache, progress=progress)
-        return Inputs(cohort, store)
-    if len(names) != 1:
-        asked = f"encoder={','.join(names)}" if names else "no encoder"
-        raise LfnetError(
-            f"cohort {cohort.name} holds video and takes one encoder, not {asked}: "
-            "add encoder=blendshapes (works out of the box); `lfnet list encoders` shows the others."
-        )
-    return Inputs(cohort, _extract(cohort, names[0], config, cache, progress))
-
-
-def _extract(cohort: Cohort, name: str, config: dict[str, Any], cache: Path, progress: bool) -> FeatureStore:
-    settings = config["encoder"]
-    encoder: Encoder = instantiate(
-        settings[name],
-        device=settings["device"],
-        batch_size=settings["batch_size"],
-        weights_cache=Path(config["paths"]["weights"]),
-    )
-    raise NotImplementedError(encoder)
+            if needs_landmarker(cohort, encoder):
+                given["mesh_model"] = video.find_landmarker(Path(config["paths"]["weights"]))
+            given["batch_size"] = config["encoder"]["batch_size"]
+            if progress:
+                print(f"cohort {cohort.name}: {estimate(cohort, encoder, **given)}", flush=True)
+            store = extract(cohort, encoder, progress=progress, **given)
+    return Inputs(cohort, store)
