@@ -17,8 +17,8 @@ class Blendshapes:
 
     Columns: 0-51 the blendshapes in MediaPipe's order, "_neutral" first, each in [0, 1]; then, with `rotation`, three
     angles in radians (`head_angles`: pitch, yaw, roll); then, with `translation`, the head's place before the camera
-    in metres (x right, y up, z towards the camera, so negative). 58 in all by default. The landmarker's own digest is
-    not in `recipe`: the extraction adds it to every stream made of a mesh.
+    in metres of the camera that MediaPipe assumes (x right, y up, z towards the camera, so negative). 58 in all by
+    default. The landmarker's own digest is not in `recipe`: the extraction adds it to every stream made of a mesh.
     """
 
     needs = frozenset({"mesh"})

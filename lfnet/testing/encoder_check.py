@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,8 @@ def _check_vectors(encoder: Encoder, vectors: np.ndarray, frames: int) -> None:
 
 
 def _take(faces: Faces, rows: np.ndarray) -> Faces:
-    return Faces(**{name: None if array is None else array[rows] for name, array in vars(faces).items()})
+    parts: dict[str, Any] = {name: None if array is None else array[rows] for name, array in vars(faces).items()}
+    return Faces(**parts)
 
 
 def _copy(faces: Faces) -> Faces:
