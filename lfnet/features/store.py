@@ -20,7 +20,7 @@ from lfnet.files import atomic_path
 
 __all__ = ["ClipFeatures", "FeatureStore"]
 
-# The whole header is one entry: safetensors writes several in random order, and the same vectors are to be the same bytes.
+# The whole header is one entry: safetensors writes several in random order; the same vectors shall be the same bytes.
 _HEADER = "lfnet"
 
 
@@ -56,7 +56,8 @@ class ClipFeatures:
 class FeatureStore:
     """The files of one stream.
 
-    folder: the cache's feature folder of a cohort. stream: the encoder's name. recipe: digest of what makes the vectors.
+    folder: the cache's feature folder of a cohort. stream: the encoder's name.
+    recipe: digest of what makes the vectors.
     """
 
     def __init__(self, folder: Path, stream: str, recipe: str) -> None:

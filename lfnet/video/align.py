@@ -6,8 +6,8 @@ from lfnet.video.system import import_cv2
 
 __all__ = ["TEMPLATE_112", "crop", "five_points", "similarity"]
 
-# ArcFace's five-point template at 112 × 112: the eyes, the tip of the nose, the corners of the mouth, each pair from the
-# picture's left. A published constant of the ArcFace line of models (Deng et al., 2019; InsightFace).
+# ArcFace's five-point template at 112 × 112: the eyes, the tip of the nose, the corners of the mouth, each pair from
+# the picture's left. A published constant of the ArcFace line of models (Deng et al., 2019; InsightFace).
 TEMPLATE_112 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float64
 )

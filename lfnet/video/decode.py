@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lfnet.errors import LfnetError
+from lfnet.video.errors import Unreadable
 from lfnet.video.folder import frame_files, read_picture
 from lfnet.video.orient import display_matrix, orient
 
@@ -19,9 +20,12 @@ _SLACK = 1.0
 
 
 class Frame(NamedTuple):
-    """One decoded frame. index: its number in the clip. time: seconds from the clip's first frame. rgb: uint8 [H, W, 3]."""
+    """One decoded frame. number: its place in the clip, from 0. time: seconds from the clip's first frame.
 
-    index: int
+    rgb: uint8 [H, W, 3].
+    """
+
+    number: int
     time: float
     rgb: np.ndarray
 
@@ -32,10 +36,10 @@ def frames(
     """Every `stride`-th frame of a video or of a frame folder, upright, with square pixels, times increasing.
 
     A video's times are its own timestamps, so variable frame rates keep their rhythm; `fps` is asked of folders only.
-    A frame that does not advance the time cannot be shown and is left out. A file that breaks part-way is refused, since
-    a clip cut short looks like a short clip, and duration tells about labels; damaged="keep" yields what comes before
-    the first damage. notes: gets a sentence for each of these facts.
-    Raises `LfnetError` naming the file where it is missing, empty, broken, without video or without fps.
+    A frame that does not advance the time cannot be shown and is left out. A file that breaks part-way is refused,
+    since a clip cut short looks like a short clip, and duration tells about labels; damaged="keep" yields what comes
+    before the first damage. notes: gets a sentence for each of these facts.
+    Raises `Unreadable` naming the file where it is missing, empty, broken, without video or without fps.
     """
     path = Path(path)
     if stride < 1:
@@ -47,24 +51,26 @@ def frames(
         yield from _folder_frames(path, fps, stride, damaged, said)
         return
     if not path.is_file():
-        raise LfnetError(f"{path} does not exist.")
+        raise Unreadable(f"{path} does not exist.")
     if path.stat().st_size == 0:
-        raise LfnetError(f"{path} is empty (0 bytes). Copy the file anew.")
+        raise Unreadable(f"{path} is empty (0 bytes). Copy the file anew.")
     yield from _video_frames(path, stride, damaged, said)
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """A video's container and its first video stream, closed afterwards. Raises `LfnetError` naming the file."""
+    """A video's container and its first video stream, closed afterwards. Raises `Unreadable` naming the file."""
     import av
 
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise LfnetError(f"{path} cannot be opened as a video ({_reason(error)}). Check the file, or copy it anew.") from error
+        raise Unreadable(
+            f"{path} cannot be opened as a video ({_reason(error)}). Check the file, or copy it anew."
+        ) from error
     with container:
         if not container.streams.video:
-            raise LfnetError(f"{path} holds no video stream.")
+            raise Unreadable(f"{path} holds no video stream.")
         yield container, container.streams.video[0]
 
 
@@ -92,7 +98,9 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> It
             elif step is not None:
                 now = start + last + step if shown else 0.0
             else:
-                raise LfnetError(f"{path} has neither timestamps nor a frame rate. Remux it with `ffmpeg -i in -c copy out.mp4`.")
+                raise Unreadable(
+                    f"{path} has neither timestamps nor a frame rate. Remux it with `ffmpeg -i in -c copy out.mp4`."
+                )
             if not shown:
                 start = now
             elif now - start <= last:
@@ -105,7 +113,7 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> It
     if passed:
         notes.append(f"{passed} frames that do not advance the time were left out")
     if not shown:
-        raise LfnetError(f"{path} holds no readable frame. Check the file, or copy it anew.")
+        raise Unreadable(f"{path} holds no readable frame. Check the file, or copy it anew.")
 
 
 class _Damage(Exception):
@@ -146,7 +154,7 @@ def _folder_frames(path: Path, fps: float | None, stride: int, damaged: str, not
             continue
         try:
             rgb = read_picture(file)
-        except LfnetError as error:
+        except Unreadable as error:
             if damaged == "refuse" or index == 0:
                 raise
             notes.append(f"only the frames before {index / rate:.2f} s were kept: {error}")
@@ -157,13 +165,13 @@ def _folder_frames(path: Path, fps: float | None, stride: int, damaged: str, not
 def folder_rate(path: Path, fps: float | None) -> float:
     """The frames a second of a frame folder, which only the manifest knows."""
     if fps is None or not np.isfinite(fps) or fps <= 0:
-        raise LfnetError(f"{path} is a folder of frames, whose rate no file tells: fill in its fps in the manifest.")
+        raise Unreadable(f"{path} is a folder of frames, whose rate no file tells: fill in its fps in the manifest.")
     return float(fps)
 
 
 def _stop(path: Path, time: float, reason: str, damaged: str, notes: list[str]) -> None:
     if damaged == "refuse":
-        raise LfnetError(
+        raise Unreadable(
             f"{path} is damaged after {time:.2f} s ({reason}). "
             "Copy the file anew, or use what comes before the damage with video.damaged=keep."
         )

@@ -5,23 +5,24 @@ from pathlib import Path
 
 import numpy as np
 
-from lfnet.errors import LfnetError
+from lfnet.cohorts.media import FRAME_SUFFIXES
+from lfnet.video.errors import Unreadable
 
 __all__ = ["frame_files", "read_picture"]
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 
 
 def frame_files(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order (frame_2 before frame_10); hidden files are passed over.
 
     The order is all that counts: a number missing from the names is no gap in time, for folders that hold every k-th
-    frame under its old number cannot be told from folders with losses. Raises `LfnetError` where there are none.
+    frame under its old number cannot be told from folders with losses. Raises `Unreadable` where there are none.
     """
     folder = Path(folder)
-    files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+    files = [
+        file for file in folder.iterdir() if file.suffix.lower() in FRAME_SUFFIXES and not file.name.startswith(".")
+    ]
     if not files:
-        raise LfnetError(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))}).")
+        raise Unreadable(f"{folder} holds no picture ({', '.join(FRAME_SUFFIXES)}).")
     return sorted(files, key=_natural)
 
 
@@ -34,14 +35,14 @@ def _natural(file: Path) -> tuple[list[tuple[int, str]], str]:
 def read_picture(file: Path) -> np.ndarray:
     """One picture as uint8 RGB [H, W, 3], turned the way its EXIF says.
 
-    Raises `LfnetError` naming the file where it is broken or deeper than 8 bits, which no camera of faces needs.
+    Raises `Unreadable` naming the file where it is broken or deeper than 8 bits, which no camera of faces needs.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(file) as image:
             if image.mode.startswith(("I", "F")):
-                raise LfnetError(f"{file} has more than 8 bits a channel (mode {image.mode}). Convert it to 8-bit RGB.")
+                raise Unreadable(f"{file} has more than 8 bits a channel (mode {image.mode}). Convert it to 8-bit RGB.")
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise LfnetError(f"{file} cannot be read as a picture ({error}). Copy or export it anew.") from error
+        raise Unreadable(f"{file} cannot be read as a picture ({error}). Copy or export it anew.") from error

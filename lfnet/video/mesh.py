@@ -51,7 +51,9 @@ class FaceMesh:
     def __init__(self, model: Path, settings: VideoSettings | None = None, *, video: bool = True) -> None:
         settings = settings or VideoSettings()
         if not Path(model).is_file():
-            raise LfnetError(f"{model} does not exist: the face landmarker's model is needed. `lfnet weights fetch face_landmarker`")
+            raise LfnetError(
+                f"{model} does not exist: the face landmarker's model is needed. `lfnet weights fetch face_landmarker`"
+            )
         mediapipe = import_mediapipe()
         tasks = mediapipe.tasks
         modes = tasks.vision.RunningMode
@@ -108,7 +110,9 @@ class FaceMesh:
     def __enter__(self) -> "FaceMesh":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

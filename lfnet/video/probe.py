@@ -3,21 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lfnet.errors import LfnetError
 from lfnet.video.decode import folder_rate, frames, opened
+from lfnet.video.errors import Unreadable
 from lfnet.video.folder import frame_files, read_picture
 
-__all__ = ["Media", "media_kind", "probe"]
-
-READY = frozenset({".npy", ".npz", ".safetensors"})
+__all__ = ["Media", "probe"]
 
 
 @dataclass(frozen=True)
 class Media:
     """What a clip's file holds.
 
-    kind: "video" | "frames". fps: mean frames a second. duration: seconds, n_frames / fps.
-    width, height: pixels of the picture as shown, after rotation.
+    kind: "videos" | "frames", as `lfnet.cohorts.media.kind` says. fps: mean frames a second.
+    duration: seconds, n_frames / fps. width, height: pixels of the picture as shown, after rotation.
     """
 
     kind: str
@@ -28,19 +26,11 @@ class Media:
     height: int
 
 
-def media_kind(path: Path) -> str:
-    """ "frames" for a folder, "ready" for ready features, else "video". The path need not exist."""
-    path = Path(path)
-    if path.suffix.lower() in READY:
-        return "ready"
-    return "frames" if path.is_dir() else "video"
-
-
 def probe(path: Path, fps: float | None = None) -> Media:
     """Read what a video (or frame folder, whose `fps` must be given) is, decoding its first frame only.
 
     A video's packets are counted, since headers lie (edit lists hide frames) or stay silent (WebM).
-    Raises `LfnetError` naming the file where it is missing, empty, broken or no video.
+    Raises `Unreadable` naming the file where it is missing, empty, broken or no video.
     """
     path = Path(path)
     if path.is_dir():
@@ -50,7 +40,7 @@ def probe(path: Path, fps: float | None = None) -> Media:
         return Media("frames", rate, len(files), len(files) / rate, width, height)
     height, width = next(frames(path, damaged="keep")).rgb.shape[:2]
     number, rate = _count(path)
-    return Media("video", rate, number, number / rate, width, height)
+    return Media("videos", rate, number, number / rate, width, height)
 
 
 def _count(path: Path) -> tuple[int, float]:
@@ -76,4 +66,4 @@ def _count(path: Path) -> tuple[int, float]:
         return number, (number - 1) / (last - first)
     if number and stated > 0:
         return number, stated
-    raise LfnetError(f"{path} has neither timestamps nor a frame rate. Remux it with `ffmpeg -i in -c copy out.mp4`.")
+    raise Unreadable(f"{path} has neither timestamps nor a frame rate. Remux it with `ffmpeg -i in -c copy out.mp4`.")

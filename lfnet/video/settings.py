@@ -18,7 +18,6 @@ class VideoSettings:
     faces: how many faces the landmarker looks for; the clip's person is then followed among them, see `FaceMesh`.
     detection, presence, tracking: MediaPipe's least confidences, 0 to 1.
     damaged: "refuse" | "keep" what comes before a video's first damage.
-    min_coverage: the least share of frames with a face that a clip must have to be trained on, 0 to 1.
     landmarker: the weights of the face landmarker.
     Raises `LfnetError` for values out of range.
     """
@@ -28,13 +27,12 @@ class VideoSettings:
     presence: float = 0.5
     tracking: float = 0.5
     damaged: str = "refuse"
-    min_coverage: float = 0.2
     landmarker: WeightsFile | None = None
 
     def __post_init__(self) -> None:
         if self.faces < 1:
             raise LfnetError(f"video.faces must be 1 or more, not {self.faces}.")
-        for name in ("detection", "presence", "tracking", "min_coverage"):
+        for name in ("detection", "presence", "tracking"):
             if not 0 <= getattr(self, name) <= 1:
                 raise LfnetError(f"video.{name} must lie between 0 and 1, not {getattr(self, name)}.")
         if self.damaged not in DAMAGED:

@@ -49,7 +49,8 @@ def _cannot_load(name: str, error: Exception) -> LfnetError:
     if isinstance(error, ModuleNotFoundError):
         return LfnetError(f"{name} is not installed ({error}): install lfnet with its pinned dependencies.")
     return LfnetError(
-        f"{name} cannot be loaded ({error}). Video needs system libraries: on Debian or Ubuntu `apt-get install {PACKAGES}`."
+        f"{name} cannot be loaded ({error}). Video needs system libraries: on Debian or Ubuntu "
+        f"`apt-get install {PACKAGES}`."
     )
 
 

@@ -1,0 +1,95 @@
+"""Dead features, refused before anything is trained on them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lfnet.errors import LfnetError
+from lfnet.features.store import ClipFeatures, FeatureStore
+
+__all__ = ["Problem", "check", "problems_of", "refuse"]
+
+_NAMED = 10
+# Unit vectors are normalised in float32; a stream that was scaled, averaged or filled in is off by far more.
+_UNIT = 1e-3
+# Of a vector's largest number: two frames of a real video differ by more, and rounding by less.
+_STILL = 1e-6
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a clip's features, and what would mend it."""
+
+    clip_id: str
+    what: str
+    mend: str
+
+
+def check(store: FeatureStore, clip_ids: Iterable[str], *, min_coverage: float = 0.0) -> list[Problem]:
+    """The problems of the clips' features; empty where all are alive.
+
+    min_coverage: the least share of frames with a face, 0 to 1. A clip without a single one is always a problem.
+    Raises `LfnetError` where a clip's file is missing.
+    """
+    problems = []
+    for clip_id in clip_ids:
+        clip = store.read(clip_id)
+        unit = clip.meta.get("unit_norm") == "true"
+        problems += [Problem(clip_id, *found) for found in problems_of(clip, unit, min_coverage)]
+    return problems
+
+
+def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> list[tuple[str, str]]:
+    """What is wrong with one clip's features and what would mend it: frames, coverage, NaN, zeros, stillness, norm."""
+    if not len(clip.valid):
+        return [("no frame", "check the clip's file")]
+    if not clip.valid.any():
+        return [(f"no face in any of {len(clip.valid)} frames", _FACELESS)]
+    found = []
+    if clip.coverage < min_coverage:
+        seen = (
+            f"a face in {clip.valid.sum()} of {len(clip.valid)} frames, coverage {clip.coverage:.2f} < {min_coverage:g}"
+        )
+        found.append((seen, "look at the clip, lower protocol.health.min_coverage, or leave the clip out"))
+    vectors = clip.features if clip.valid.all() else clip.features[clip.valid]
+    if not vectors.shape[1]:
+        return [*found, ("vectors without a single number", "check the clip's file")]
+    broken = int((~np.isfinite(vectors)).any(axis=1).sum())
+    if broken:
+        return [*found, (f"NaN or infinite numbers in {broken} of {len(vectors)} frames with a face", _FILLED)]
+    largest = np.abs(vectors).max(axis=1)
+    zeros = int((largest == 0).sum())
+    if zeros:
+        return [*found, (f"all-zero vectors in {zeros} of {len(vectors)} frames with a face", _FILLED)]
+    if len(vectors) > 1 and np.ptp(vectors, axis=0).max() <= _STILL * largest.max():
+        found.append((f"the same vector in all {len(vectors)} frames with a face", _STOOD))
+    if unit_norm:
+        norm = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        off = np.abs(norm - 1) > _UNIT
+        if off.any():
+            worst = norm[np.abs(norm - 1).argmax()]
+            found.append(
+                (f"length {worst:.4g} instead of 1 in {off.sum()} of {len(vectors)} frames with a face", _SCALED)
+            )
+    return found
+
+
+_FACELESS = (
+    "look at the clip; if its frames are face crops already, say so (cohort.aligned=true), and no detector will look "
+    "for faces in them"
+)
+_FILLED = "a frame without a face must be marked invalid, not filled; delete the file and extract it anew"
+_STOOD = "the encoder does not see the frames, or the clip is one still picture: leave the clip out"
+_SCALED = "the file was changed after the extraction, or the encoder does not normalise: extract it anew"
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise one `LfnetError` that lists the problems, the first ten by clip; nothing happens where there are none."""
+    if not problems:
+        return
+    clips = len({problem.clip_id for problem in problems})
+    lines = [f"{problem.clip_id}: {problem.what} ({problem.mend})" for problem in problems[:_NAMED]]
+    if len(problems) > _NAMED:
+        lines.append(f"and {len(problems) - _NAMED} more")
+    raise LfnetError(f"the features of {clips} clips are dead and are not trained on:\n  " + "\n  ".join(lines))

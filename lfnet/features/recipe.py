@@ -1,0 +1,95 @@
+"""What makes the vectors of a stream what they are, as one digest; and which encoder fits which cohort."""
+
+import inspect
+from pathlib import Path
+
+from lfnet.cohorts.cohort import Cohort
+from lfnet.cohorts.media import kind
+from lfnet.digests import code_digest, digest
+from lfnet.encoders.encoder import Encoder
+from lfnet.errors import LfnetError
+from lfnet.features.sources import Sources
+from lfnet.video.settings import VideoSettings
+
+__all__ = ["check", "needs_landmarker", "recipe"]
+
+
+def needs_landmarker(cohort: Cohort, encoder: Encoder | None) -> bool:
+    """Whether faces must be found: not in ready-aligned crops, nor where the cohort brings its own vectors."""
+    return cohort.own is None and encoder is not None and not cohort.aligned
+
+
+def check(cohort: Cohort, encoder: Encoder | None, stride: int) -> None:
+    """Raise `LfnetError` where the encoder does not fit the cohort."""
+    if stride < 1:
+        raise LfnetError(f"encoder.stride must be 1 or more, not {stride}.")
+    if cohort.own is not None:
+        if encoder is not None:
+            raise LfnetError(
+                f"cohort {cohort.name} brings its own vectors, so encoder {encoder.name} has nothing to encode. "
+                "Leave it out (encoder=none)."
+            )
+        if stride != 1:
+            raise LfnetError(
+                f"cohort {cohort.name} brings its own vectors, all of them are used: set encoder.stride=1."
+            )
+        return
+    if encoder is None:
+        raise LfnetError(f"cohort {cohort.name} holds pictures and needs an encoder, such as encoder=blendshapes.")
+    if cohort.aligned and "mesh" in encoder.needs:
+        # Not tried either: the little that a detector finds there would be a biased sample of frames without a pose.
+        raise LfnetError(
+            f"encoder {encoder.name} reads the face mesh, but the frames of cohort {cohort.name} are aligned crops "
+            "(aligned=true): faces without surroundings are seldom found, and alignment took the head's pose away. "
+            "Use an encoder of crops (mobileface, webface, mobilenet), or the videos they were cut from."
+        )
+    for clip_id, path in zip(cohort.clips["clip_id"], cohort.clips["path"], strict=True):
+        if kind(Path(path)) == "features":
+            raise LfnetError(
+                f"clip {clip_id} of cohort {cohort.name} holds ready features, which encoder {encoder.name} cannot "
+                "read. Keep ready features and videos in cohorts of their own."
+            )
+
+
+def recipe(
+    cohort: Cohort, encoder: Encoder, mesh_model: Path | None, video: VideoSettings, cache: Path, stride: int
+) -> str:
+    """Digest of the encoder, the landmarker, the settings and the code that make the vectors.
+
+    Not in it: threads, batch size and the versions of libraries, which change the last bits and not the meaning; the
+    versions are in each file's header. No network is loaded, and the landmarker's file is not needed where
+    `video.landmarker` states its digest, so that finished features are known on a machine without it.
+    """
+    search = needs_landmarker(cohort, encoder)
+    return digest(
+        {
+            "encoder": encoder.recipe(),
+            "aligned": cohort.aligned,
+            "landmarker": _landmarker(mesh_model, video, cache) if search else None,
+            "video": video.recipe(search),
+            "stride": stride,
+            "code": code_digest(["lfnet.features.passes"], ["lfnet.video"]),
+            "encoder_code": _code(encoder),
+        }
+    )
+
+
+def _landmarker(mesh_model: Path | None, video: VideoSettings, cache: Path) -> str:
+    if mesh_model is not None:
+        return Sources(cache).file(mesh_model)
+    if video.landmarker is not None and video.landmarker.sha256 is not None:
+        return video.landmarker.sha256
+    raise LfnetError("faces are to be found, but no face landmarker is named: set video.landmarker (conf/video).")
+
+
+def _code(encoder: Encoder) -> str:
+    made_by = type(encoder)
+    if made_by.__module__ != "__main__":
+        return code_digest([made_by.__module__], [made_by.__module__.rpartition(".")[0] or made_by.__module__])
+    try:
+        return digest(inspect.getsource(made_by))  # a class of a notebook or of a script
+    except (OSError, TypeError) as error:
+        raise LfnetError(
+            f"the code of encoder {encoder.name} cannot be found, so its features could not be told from another's: "
+            "put its class into a file."
+        ) from error
