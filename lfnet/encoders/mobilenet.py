@@ -20,6 +20,7 @@ __all__ = ["MobileNet", "load_trunk"]
 _MEAN = (0.485, 0.456, 0.406)  # ImageNet's channels on [0, 1], RGB
 _STD = (0.229, 0.224, 0.225)
 _TRUNK = ("conv_stem.", "bn1.", "blocks.")
+_LEAVES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 # Each training used its own epsilon in batch normalisation; the weights are right with that one only.
 _EPSILON = {"torchvision": 1e-3, "timm": 1e-5}
 
@@ -27,7 +28,7 @@ _EPSILON = {"torchvision": 1e-3, "timm": 1e-5}
 class MobileNet:
     """Face crops through MobileNetV3-Small (Howard et al., ICCV 2019) to its last block, averaged over the crop: 576-D.
 
-    weights: a file in torchvision's layout (the whole network, or its `features` alone) or in timm's; .pth, .pt or
+    weights: a file in torchvision's layout (the whole network, or its features alone) or in timm's; .pth, .pt or
     .safetensors. dim: checked when the network is loaded. device: "cpu", "cuda", "cuda:N" or "mps".
     threads: None lets torch decide. cache: the folder of weights.
     """
@@ -128,8 +129,8 @@ def load_trunk(path: Path) -> Any:
     model: Any = timm.create_model("mobilenetv3_small_100", pretrained=False, num_classes=0, bn_eps=_EPSILON[layout])
     own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(_TRUNK)}
     if layout == "torchvision" and len(tensors) == len(own):
-        # The two libraries name the same tensors differently and list them in the same order.
-        tensors = dict(zip(own, tensors.values(), strict=True))
+        # The two libraries name the same tensors differently, and build the network in the same order.
+        tensors = dict(zip(own, (tensors[name] for name in sorted(tensors, key=_built)), strict=True))
     if tensors.keys() != own.keys() or any(tensors[name].shape != own[name].shape for name in own):
         raise LfnetError(f"{path} holds another network than MobileNetV3-Small: its tensors differ in number or shape.")
     model.load_state_dict({**model.state_dict(), **tensors})
@@ -156,14 +157,21 @@ def _trunk_tensors(state: Mapping[str, "torch.Tensor"], path: Path) -> tuple[dic
     """The trunk's tensors and the layout they come in, told by their names."""
     if "conv_stem.weight" in state:
         return {name: tensor for name, tensor in state.items() if name.startswith(_TRUNK)}, "timm"
-    if "features.0.0.weight" in state:
-        return {name: tensor for name, tensor in state.items() if name.startswith("features.")}, "torchvision"
-    if "0.0.weight" in state:  # torchvision's `features` saved by itself
-        return dict(state), "torchvision"
+    # The whole network; its features with a pooling behind; its features by themselves.
+    for prefix in ("features.", "0.", ""):
+        if f"{prefix}0.0.weight" in state:
+            return {name: tensor for name, tensor in state.items() if name.startswith(prefix)}, "torchvision"
     raise LfnetError(
         f"{path} is neither in torchvision's layout (features.0.0.weight) nor in timm's (conv_stem.weight): "
         "name another file with the weights' `path`."
     )
+
+
+def _built(name: str) -> tuple[tuple[int, str], ...]:
+    """Sorts torchvision's names as the network is built; files may list them otherwise (safetensors: by alphabet)."""
+    *modules, leaf = name.split(".")
+    numbered = [(int(part), "") if part.isdigit() else (0, part) for part in modules]
+    return (*numbered, (_LEAVES.index(leaf) if leaf in _LEAVES else len(_LEAVES), leaf))
 
 
 def _check_device(device: str) -> None:
