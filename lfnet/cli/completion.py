@@ -7,6 +7,7 @@ word that is finished ends in a space; one that goes on (`head=`, `head.`) does 
 import contextlib
 import io
 import warnings
+from pathlib import Path
 
 from lfnet.cli.confdir import conf_dir, names
 from lfnet.errors import LfnetError
@@ -65,7 +66,7 @@ def complete(line: str) -> list[str]:
     if command == "table" and len(before) == 1:
         return _finished(word, [name for name in names("table") if name != "none"])
     if command in _CONFIGS:
-        return _settings(_CONFIGS[command], before[1 + (command == "table") :], word)
+        return _settings(command, before[1 + (command == "table") :], word)
     return _finished(word, _words(command, before[1:]))
 
 
@@ -89,10 +90,11 @@ def _finished(word: str, choices: list[str]) -> list[str]:
     return [f"{choice} " for choice in choices if choice.startswith(word)]
 
 
-def _settings(config_name: str, before: list[str], word: str) -> list[str]:
+def _settings(command: str, before: list[str], word: str) -> list[str]:
     """Hydra's answers for a setting. A line that Hydra cannot read has none."""
     if word.startswith("-"):
-        return _finished(word, ["--cfg", "--help", "--multirun"])
+        own = "--render" if command == "table" else "--multirun"
+        return _finished(word, ["--cfg", "--help", own])
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.plugins.completion_plugin import DefaultCompletionPlugin
@@ -107,7 +109,15 @@ def _settings(config_name: str, before: list[str], word: str) -> list[str]:
             initialize_config_dir(str(conf_dir()), version_base="1.3"),
         ):
             plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
-            found = plugin._query(config_name=config_name, line=" ".join([*settings, word]))
+            found = plugin._query(config_name=_CONFIGS[command], line=" ".join([*settings, word]))
     except Exception:
         return []
-    return [name if name.endswith(("=", ".", "/")) else f"{name} " for name in found if not name.startswith("hydra")]
+    return [_ended(name) for name in found if not name.startswith("hydra")]
+
+
+def _ended(setting: str) -> str:
+    """A space ends a finished word; a folder goes on."""
+    value = setting.partition("=")[2]
+    if value.startswith((".", "/")) and Path(value).is_dir():
+        return f"{setting.rstrip('/')}/"
+    return setting if setting.endswith(("=", ".", "/")) else f"{setting} "

@@ -36,7 +36,7 @@ def description(group: str, name: str) -> str:
     for line in (conf_dir() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
         text = line.lstrip("#").strip()
         if line.startswith("#") and text and not text.startswith("@package"):
-            return text
+            return text.rstrip(":,;")
     return ""
 
 

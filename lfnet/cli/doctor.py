@@ -63,7 +63,8 @@ def main(argv: list[str]) -> int:
     checks = [*_versions(), *_torch(), *_cv2(), *_machine(), *_paths(places), *_weights(places["weights"])]
     problems = [check for check in checks if check.status == "problem"]
     if options.json:
-        print(json.dumps({"lfnet": lfnet.__version__, "ok": not problems, "checks": [asdict(c) for c in checks]}, indent=2))
+        report = {"lfnet": lfnet.__version__, "ok": not problems, "checks": [asdict(check) for check in checks]}
+        print(json.dumps(report, indent=2))
     else:
         _print(checks, problems)
     return 1 if problems else 0
@@ -116,7 +117,7 @@ def _torch() -> Iterator[Check]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        yield Check("torch", "problem", f"cannot be imported: {error}", "Install the locked version: see README, set-up.")
+        yield Check("torch", "problem", f"cannot be imported: {error}", "Install the locked version: `make setup`.")
         return
     if torch.cuda.is_available():
         cards = [
@@ -139,7 +140,8 @@ def _cv2() -> Iterator[Check]:
         mend = f"Run `pip uninstall {listed}`, then `pip install opencv-contrib-python`: the two overwrite each other."
         yield Check("cv2", "problem", f"provided by {len(set(providers))} packages: {listed}", mend)
     elif not providers:
-        yield Check("cv2", "problem", "no package provides it", f"Run `pip install opencv-contrib-python`. {VIDEO_ONLY}")
+        mend = f"Run `pip install opencv-contrib-python`. {VIDEO_ONLY}"
+        yield Check("cv2", "problem", "no package provides it", mend)
     else:
         yield Check("cv2", "ok", f"provided by {providers[0]} {metadata.version(providers[0])}")
     lacking = [name for name in LIBRARIES if not _loads(name)] if sys.platform.startswith("linux") else []
@@ -155,7 +157,8 @@ def _cv2() -> Iterator[Check]:
         if done.returncode:
             broken = True
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            yield Check(module, "problem", f"cannot be imported: {last}", f"Install what the message names. {VIDEO_ONLY}")
+            mend = f"Install what the message names. {VIDEO_ONLY}"
+            yield Check(module, "problem", f"cannot be imported: {last}", mend)
     if not broken:
         yield Check("libraries", "ok", "all that cv2 and mediapipe load are there")
 
@@ -176,8 +179,8 @@ def _machine() -> Iterator[Check]:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError):
         return
-    small = memory < 4
-    yield Check("memory", "note" if small else "ok", f"{memory:.1f} GiB", "Train with launcher=serial." if small else "")
+    status, mend = ("note", "Train with launcher=serial.") if memory < 4 else ("ok", "")
+    yield Check("memory", status, f"{memory:.1f} GiB", mend)
 
 
 def _paths(places: dict[str, Path]) -> Iterator[Check]:

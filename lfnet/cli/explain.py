@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from lfnet.cli.confdir import conf_dir
-from lfnet.errors import LfnetError
 
 __all__ = ["explain"]
 
@@ -13,7 +12,7 @@ __all__ = ["explain"]
 def explain(error: BaseException) -> str | None:
     """One message that names the setting and the mend; None where `error` is no mistake in the settings.
 
-    An `LfnetError` that Hydra wrapped while it built an object comes back as its own message.
+    (What goes wrong while an object is built from its settings is `lfnet.config.instantiate`'s to say.)
     """
     text = str(error)
     if text.startswith("Config group override must be a string or a list"):
@@ -23,7 +22,6 @@ def explain(error: BaseException) -> str | None:
         "hydra.MissingConfigException": _missing_choice,
         "hydra.OverrideParseException": _unreadable,
         "hydra.ConfigCompositionException": _composition,
-        "hydra.InstantiationException": _instantiation,
         "omegaconf.MissingMandatoryValue": _mandatory,
         "omegaconf.InterpolationKeyError": _line,
         "omegaconf.InterpolationResolutionError": _line,
@@ -67,7 +65,7 @@ def _composition(error: BaseException) -> str:
     if text.startswith("Ambiguous value for argument"):
         given = text.split("'")[1]
         name, _, value = given.partition("=")
-        return f"`{given}` names several values: add -m to run one job for each, or write '{name}=[{value}]' for a list."
+        return f"`{given}` names several values: add -m for a job with each, or write '{name}=[{value}]' for a list."
     if text.startswith("Could not append to config. An item is already at"):
         return f"`{text.split(chr(39))[1]}` exists already: write it without the +."
     if cause is not None:
@@ -93,18 +91,6 @@ def _unknown_setting(key: str, cause: Any) -> str:
     return f"there is no setting `{key}`.{hint} Add --cfg job to the command to see every setting."
 
 
-def _instantiation(error: BaseException) -> str | None:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, LfnetError):
-            return str(cause)
-        cause = cause.__cause__ or cause.__context__
-    text = str(error)
-    if text.startswith("Error locating target") or "unexpected keyword argument" in text:
-        return _line(error)
-    return None
-
-
 def _mandatory(error: Any) -> str:
     key = error.full_key or str(error.key)
     return f"`{key}` must be given: add {key}=VALUE."
@@ -116,8 +102,8 @@ def _line(error: Any) -> str:
     wanted = wanted[: wanted.index("Config search path:")] if "Config search path:" in wanted else wanted
     drop = ("object_type=", "full_key:", "reference_type=", "See https:")
     text = " ".join(line for line in wanted if line and not line.startswith(drop))
-    text = text.replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception", "")
-    key = getattr(error, "full_key", None) or next((line[9:].strip() for line in wanted if line.startswith("full_key:")), "")
+    named = [line.removeprefix("full_key:").strip() for line in wanted if line.startswith("full_key:")]
+    key = getattr(error, "full_key", None) or "".join(named[:1])
     return f"`{key}`: {text}" if key else text
 
 

@@ -3,6 +3,8 @@
 import argparse
 import json
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from lfnet.cli.confdir import compose, conf_dir, description, names
@@ -61,10 +63,12 @@ def _nothing(name: str) -> dict[str, Any]:
 
 def _head(name: str) -> dict[str, Any]:
     """Counts of a fresh head. One that cannot be built is listed with its reason, so that the others are seen."""
-    from hydra.utils import instantiate
-
+    from lfnet.config import instantiate
     from lfnet.heads.cost import measure
 
+    # A user's own head lies in the current folder, as it does for `lfnet train`.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
     try:
         head = instantiate(compose(None, [f"+head={name}"]).head, n_features=FEATURES)
         cost = measure(head, FRAMES, FEATURES)

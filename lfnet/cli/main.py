@@ -29,7 +29,8 @@ class Command:
 
     def load(self) -> Callable[[list[str]], int]:
         module, _, function = self.target.partition(":")
-        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+        run: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+        return run
 
 
 COMMANDS = {
@@ -69,7 +70,7 @@ examples:
 {lfnet.RESEARCH_ONLY}
 """
 
-DEFECT = "This is a defect of lfnet, not of your input. Please report it with the lines above and `lfnet doctor --json`."
+DEFECT = "This is a defect of lfnet. Please report it, with the lines above and what `lfnet doctor --json` prints."
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -89,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted; run the same command again to go on from what is finished", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader went away (`lfnet list heads | head -1`). Python would complain once more at exit, on stdout's flush.
+        # The reader went away (`lfnet list heads | head -1`). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except LfnetError as error:
