@@ -15,11 +15,14 @@ def names(conf: Path) -> list[str]:
 
 def load(conf: Path, name: str) -> WeightsFile:
     """The weights called `name`, as their yaml describes them. Raises `LfnetError` for an unknown name, listing all."""
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
+    from omegaconf import DictConfig, OmegaConf
+
+    from lfnet.config import instantiate
 
     file = Path(conf) / "weights" / f"{name}.yaml"
     if name not in names(conf):
         raise LfnetError(f"there are no weights called {name!r} in {file.parent}. There are: {', '.join(names(conf))}.")
-    weights: WeightsFile = instantiate(OmegaConf.load(file))
+    described = OmegaConf.load(file)
+    assert isinstance(described, DictConfig), f"{file} holds no settings"
+    weights: WeightsFile = instantiate(described)
     return weights

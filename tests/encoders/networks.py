@@ -17,8 +17,9 @@ def network(path: Path, *, batch: int | str = 1, tail: str = "fixed", dim: int =
     """Convolution, PReLU, mean over the image, a reshape to [batch, 6], a linear layer.
 
     tail: how the reshape says its shape. "fixed": [1, 6] as an initializer; "constant": [1, 6] as a Constant node;
-    "open": [-1, 6]; "hidden": [1, 6] put together by a Concat, which refuses larger batches; "mixing": open, but each
-    vector gets the batch's mean added, so that batches give other numbers than single images.
+    "open": [-1, 6]; "flatten": no reshape but a Flatten, and an output that says [1, D] whatever the input says;
+    "hidden": [1, 6] put together by a Concat, which refuses larger batches; "mixing": open, but each vector gets the
+    batch's mean added, so that batches give other numbers than single images.
     """
     rng = np.random.default_rng(0)
     tensors = {
@@ -37,9 +38,12 @@ def network(path: Path, *, batch: int | str = 1, tail: str = "fixed", dim: int =
     elif tail == "hidden":
         tensors |= {"one": shape[:1], "six": shape[1:]}
         nodes.append(helper.make_node("Concat", ["one", "six"], ["shape"], axis=0))
-    else:
+    elif tail != "flatten":
         tensors["shape"] = shape
-    nodes.append(helper.make_node("Reshape", ["c", "shape"], ["d"]))
+    if tail == "flatten":
+        nodes.append(helper.make_node("Flatten", ["c"], ["d"], axis=1))
+    else:
+        nodes.append(helper.make_node("Reshape", ["c", "shape"], ["d"]))
     if tail == "mixing":
         nodes.append(helper.make_node("ReduceMean", ["d"], ["mean"], axes=[0], keepdims=1))
         nodes.append(helper.make_node("Add", ["d", "mean"], ["e"]))
@@ -52,7 +56,7 @@ def network(path: Path, *, batch: int | str = 1, tail: str = "fixed", dim: int =
         nodes,
         "tiny",
         images,
-        [helper.make_tensor_value_info("vector", TensorProto.FLOAT, [batch, dim])],
+        [helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1 if tail == "flatten" else batch, dim])],
         [numpy_helper.from_array(array, name) for name, array in tensors.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)

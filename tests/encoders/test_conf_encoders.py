@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from lfnet.config import instantiate
 from lfnet.testing.encoder_check import check_encoder
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

@@ -37,7 +37,9 @@ def expected(path: Path, crops: np.ndarray, mean: Any, scale: Any, colour: str) 
 @pytest.mark.parametrize(
     ("mean", "scale", "colour"), [(127.5, 127.5, "rgb"), (127, 128, "bgr"), ([120, 110, 100], [60, 50, 40], "rgb")]
 )
-@pytest.mark.parametrize(("batch", "tail"), [(1, "fixed"), (1, "constant"), (1, "open"), ("n", "open")])
+@pytest.mark.parametrize(
+    ("batch", "tail"), [(1, "fixed"), (1, "constant"), (1, "open"), ("n", "open"), ("n", "flatten")]
+)
 def test_vectors_are_those_of_the_file(
     tmp_path: Path, batch: int | str, tail: str, mean: Any, scale: Any, colour: str
 ) -> None:
