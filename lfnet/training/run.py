@@ -116,7 +116,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         fitted = fit(head, data, settings, job.folder, loggers)
         scores = _score(fitted.head, data, settings)
         usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
-        beside = references(job.inputs.cohort, usable.reset_index(drop=True))
+        beside = references(job.inputs.cohort, job.inputs.store, usable.reset_index(drop=True))
         with atomic_path(job.folder / "head.safetensors") as temporary:
             save_file({name: value.contiguous() for name, value in fitted.head.state_dict().items()}, temporary)
         write_text(job.folder / "predictions.csv", scores.to_csv_text())

@@ -1,0 +1,37 @@
+"""Configs for tests: the real conf/, with a cohort small enough to train on in a second."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf, open_dict
+
+from lfnet.config import plain
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+# 12 recordings a split, two clips each of about 3 s.
+SMALL = (
+    "cohort.recordings={train:12,dev:8,test:8}",
+    "cohort.duration={min:2,max:5,median:3,spread:0.3}",
+    "cohort.dim=16",
+    "protocol.window=48",
+    "protocol.hop=24",
+    "trainer.max_epochs=2",
+    "trainer.batch_size=8",
+)
+
+
+def composed(*overrides: str, name: str = "train", root: Path | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The resolved config of `conf/NAME.yaml` with overrides, everything below `root`, and the choices of its groups."""
+    where = () if root is None else (f"paths.cache={root}/cache", f"paths.runs={root}/runs", f"paths.data={root}/data")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(name, overrides=[*where, *overrides], return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        choices = OmegaConf.to_container(config.hydra.runtime.choices)
+        with open_dict(config):
+            del config["hydra"]
+    assert isinstance(choices, dict)
+    groups = {str(group): str(option) for group, option in choices.items() if not set("/@") & set(str(group))}
+    return plain(config), groups

@@ -1,0 +1,141 @@
+"""The DataModule against its cohort: nobody's label leaks, nothing is lost, masks say what is real."""
+
+import numpy as np
+import pytest
+import torch
+
+from lfnet.data.module import DataModule, Held, Labels
+from lfnet.data.protocol import Protocol
+from lfnet.errors import LfnetError
+from lfnet.features.store import FeatureStore
+from lfnet.training.inputs import prepare
+from tests.composing import SMALL, composed
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    config, _ = composed(*SMALL, "cohort.missing=0.2", root=tmp_path_factory.mktemp("data"))
+    return prepare(config, progress=False)
+
+
+def module(inputs, **settings):
+    names = {"batch_size", "eval_batch_size", "windows_per_clip", "seed", "held"}
+    protocol = Protocol(**{"name": "t", "window": 48, "hop": 24} | {k: v for k, v in settings.items() if k not in names})
+    data = DataModule(inputs.cohort, inputs.store, protocol, **{k: v for k, v in settings.items() if k in names})
+    data.setup()
+    return data
+
+
+def test_labels_are_standardised_by_training_recordings_alone(inputs):
+    data = module(inputs)
+    recordings = inputs.cohort.recordings()
+    train = recordings.loc[recordings["split"] == "train", "label"]
+    assert data.labels.mean == pytest.approx(train.mean())
+    assert data.labels.sd == pytest.approx(train.std(ddof=0))
+    assert data.labels.points(data.labels.standardise(np.array([7.0, 63.0]))) == pytest.approx([7.0, 63.0])
+
+
+def test_labels_all_the_same_are_refused():
+    with pytest.raises(LfnetError, match="same label"):
+        Labels.fit(np.full(5, 3.0))
+
+
+def test_batches_hold_the_frames_that_the_table_names(inputs):
+    data = module(inputs, eval_batch_size=5)
+    table = data.split("dev")
+    seen = 0
+    for batch in data.eval_dataloader("dev"):
+        for b, index in enumerate(batch["index_B"].tolist()):
+            row = table.iloc[index]
+            clip = inputs.store.read(row["clip_id"])
+            part = slice(row["window"], row["window"] + 48)
+            valid = clip.valid[part]
+            frames = len(valid)
+            np.testing.assert_array_equal(batch["mask_BT"][b, :frames].numpy(), valid)
+            assert not batch["mask_BT"][b, frames:].any()
+            np.testing.assert_array_equal(batch["x_BTD"][b, :frames].numpy()[valid], clip.features[part][valid])
+            assert torch.isfinite(batch["x_BTD"][b]).all()
+            assert batch["y_B"][b] == pytest.approx(data.labels.standardise(row["label"]), rel=1e-6)
+            seen += 1
+    assert seen == len(table) > 0
+
+
+def test_the_published_protocol_hides_nothing_from_the_head(inputs):
+    data = module(inputs, mask=False, length=200, tail="drop", missing="random")
+    for batch in data.eval_dataloader("test"):
+        assert batch["mask_BT"].all()
+    # (200 - 48) // 24 + 1 windows of every clip, however short
+    assert (data.split("test").groupby("clip_id").size() == 7).all()
+
+
+def test_an_epoch_takes_every_window_once(inputs):
+    data = module(inputs, batch_size=7)
+    taken = torch.cat([batch["index_B"] for batch in data.train_dataloader()]).tolist()
+    assert sorted(taken) == list(range(len(data.split("train"))))
+    assert data.windows_per_epoch == len(taken)
+
+
+def test_some_windows_of_each_clip(inputs):
+    data = module(inputs, windows_per_clip=1)
+    table = data.split("train")
+    loader = data.train_dataloader()
+    epochs = [torch.cat([batch["index_B"] for batch in loader]).tolist() for _ in range(3)]
+    for taken in epochs:
+        assert sorted(table.iloc[taken]["clip_id"]) == sorted(set(table["clip_id"]))
+    assert epochs[0] != epochs[1]
+    assert data.windows_per_epoch == len(epochs[0])
+
+
+def test_the_order_follows_from_the_seed(inputs):
+    def epochs(seed):
+        loader = module(inputs, seed=seed).train_dataloader()
+        return [[batch["index_B"].tolist() for batch in loader] for _ in range(2)]
+
+    assert epochs(1) == epochs(1)
+    assert epochs(1) != epochs(2)
+
+
+def test_arrays_are_means_of_valid_frames(inputs):
+    data = module(inputs)
+    arrays = data.arrays("train")
+    clips = inputs.cohort.in_split("train")
+    assert arrays.clip_ids.tolist() == clips["clip_id"].tolist()
+    assert arrays.groups.tolist() == clips["person_id"].tolist()
+    np.testing.assert_array_equal(arrays.y, clips["label"])
+    for i, clip_id in enumerate(arrays.clip_ids):
+        clip = inputs.store.read(clip_id)
+        np.testing.assert_allclose(arrays.X[i], clip.features[clip.valid].mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_one_task(inputs):
+    data = module(inputs, tasks=("northwind",))
+    assert set(inputs.cohort.clips.set_index("clip_id").loc[data.windows["clip_id"], "task"]) == {"northwind"}
+    with pytest.raises(LfnetError, match="protocol.tasks names 'sing'"):
+        module(inputs, tasks=("sing",))
+
+
+def test_dead_features_are_refused_or_dropped(inputs, tmp_path):
+    from dataclasses import replace
+
+    from lfnet.data.protocol import Health
+
+    store = FeatureStore(tmp_path, inputs.store.stream, inputs.store.recipe)
+    clip_ids = inputs.cohort.clips["clip_id"].tolist()
+    for clip_id in clip_ids:
+        clip = inputs.store.read(clip_id)
+        if clip_id == clip_ids[3]:
+            clip = replace(clip, features=np.zeros_like(clip.features), valid=np.ones_like(clip.valid))
+        store.write(clip_id, clip, "s")
+    spoilt = replace(inputs, store=store)
+    with pytest.raises(LfnetError, match=clip_ids[3]):
+        module(spoilt)
+    data = module(spoilt, health=Health(unusable="drop"))
+    assert data.dropped == [clip_ids[3]]
+    assert clip_ids[3] not in set(data.windows["clip_id"])
+
+
+def test_one_cohort_is_held_in_memory_between_jobs(inputs):
+    held = Held()
+    first, second = module(inputs, held=held, seed=1), module(inputs, held=held, seed=2)
+    assert first.packed is second.packed
+    assert module(inputs, held=held, length=100, tail="drop").packed is not first.packed
