@@ -8,7 +8,7 @@ import pandas as pd
 from lfnet.cohorts.csvfile import read_table, read_text
 from lfnet.errors import LfnetError
 
-__all__ = ["is_number", "label_column", "read_score", "read_scores"]
+__all__ = ["is_number", "is_usual", "label_column", "read_score", "read_scores"]
 
 # What columns of scores are called.
 _NAMES = frozenset(
@@ -26,6 +26,11 @@ def is_number(text: str) -> bool:
         return float(text) == float(text)
     except ValueError:
         return False
+
+
+def is_usual(column: str) -> bool:
+    """Whether a column's name says that it holds scores."""
+    return column in _NAMES
 
 
 def read_score(path: Path) -> float:
@@ -83,7 +88,7 @@ def label_column(table: pd.DataFrame, path: Path, column: str | None, setting: s
         if lowered not in table.columns:
             raise LfnetError(f"{path} has no column {column!r}. There are: {known}.")
         return lowered
-    named = [name for name in table.columns if name in _NAMES]
+    named = [name for name in table.columns if is_usual(name)]
     if len(named) == 1:
         return str(named[0])
     numbers = [

@@ -1,0 +1,200 @@
+"""`lfnet cohort`: draft a manifest for a folder of clips; show what a cohort holds."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lfnet.errors import LfnetError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lfnet.cohorts.cohort import Cohort, Scale
+
+__all__ = ["main"]
+
+EXAMPLES = """\
+examples:
+  lfnet cohort init my_videos --labels scores.csv
+  lfnet cohort init my_frames --fps 30 --splits 0.7,0.15,0.15 --seed 3
+  lfnet cohort init features --kind features --fps 30 --labels phq.csv --scale phq8
+  lfnet cohort split my_videos --seed 1
+  lfnet cohort show cohort=folder cohort.root=my_videos
+  lfnet cohort show cohort=avec2014 cohort.root=/data/AVEC2014
+"""
+INIT = """\
+Draft manifest.csv for a folder of videos, of frame folders (pictures) or of ready features (.npy, .npz, .safetensors).
+Frame rates and counts are filled in, people are guessed from the names for you to confirm, and splits are made by
+person, stratified by score. An existing manifest is kept unless you say --force."""
+SPLIT = """\
+Make the splits of DIR/manifest.csv anew, by person and stratified by score: after you have corrected person_id, say.
+Only the columns split and fold change. Clips without a label are unlabelled."""
+SHOW = """\
+Load a cohort with the given settings and print its splits, people, scores and warnings; nothing is extracted."""
+
+
+def main(argv: list[str]) -> int:
+    """Run `lfnet cohort ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="lfnet cohort", description="Who was filmed, and how they scored.", epilog=EXAMPLES, formatter_class=plain
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    init = commands.add_parser(
+        "init", help="draft a manifest for a folder", description=INIT, epilog=EXAMPLES, formatter_class=plain
+    )
+    init.add_argument("root", type=Path, metavar="DIR", help="the folder that holds the clips")
+    init.add_argument("--labels", type=Path, metavar="CSV", help="scores by clip, recording or person")
+    init.add_argument("--label-column", metavar="NAME", help="the column of scores, where it is not plain")
+    init.add_argument("--scale", default="bdi_ii", help="what the scores are: a yaml of conf/scale (default: bdi_ii)")
+    _add_split_options(init)
+    init.add_argument("--kind", choices=("videos", "frames", "features"), help="where a folder holds several kinds")
+    init.add_argument("--fps", type=float, help="frames a second of frame folders and of features without times")
+    init.add_argument("--skip-unreadable", action="store_true", help="leave unreadable clips out instead of stopping")
+    init.add_argument("--force", action="store_true", help="replace an existing manifest.csv")
+    init.set_defaults(run=_init)
+    split = commands.add_parser(
+        "split", help="make a manifest's splits anew", description=SPLIT, epilog=EXAMPLES, formatter_class=plain
+    )
+    split.add_argument("root", type=Path, metavar="DIR", help="the folder that holds manifest.csv")
+    _add_split_options(split)
+    split.set_defaults(run=_split)
+    show = commands.add_parser(
+        "show", help="print what a cohort holds", description=SHOW, epilog=EXAMPLES, formatter_class=plain
+    )
+    show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
+    show.set_defaults(run=_show)
+    options = parser.parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = options.run
+    return run(options)
+
+
+def _add_split_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--splits", default="0.6,0.2,0.2", help="shares of train, dev, test (default: 0.6,0.2,0.2)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes other splits (default: 0)")
+
+
+def _init(options: argparse.Namespace) -> int:
+    from lfnet.cli.cohort_report import few, print_few, print_next, print_people, print_splits
+    from lfnet.cohorts.draft import add_labels, add_splits, draft, manifest_text
+    from lfnet.files import write_text
+
+    manifest = options.root / "manifest.csv"
+    if manifest.exists() and not options.force:
+        raise LfnetError(f"{manifest} exists already. Edit it, or replace it with --force.")
+    if options.fps is not None and not 0 < options.fps < float("inf"):
+        raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames a second.")
+    shares = _shares(options.splits)
+    scale = _scale(options.scale)
+    table, rule = draft(options.root, options.kind)
+    merged = None if options.labels is None else add_labels(table, options.labels, scale, options.label_column)
+    table = _probed(table, options)
+    people = add_splits(table, shares, options.seed)
+    write_text(manifest, manifest_text(table))
+
+    recordings, persons = table["recording_id"].nunique(), table["person_id"].nunique()
+    print(f"wrote {manifest}: {len(table)} clips, {recordings} recordings, {persons} people")
+    if merged is not None:
+        print(f"{options.labels}: column {merged.column!r} names {merged.level}s; {merged.labelled} clips have a score")
+        if merged.unused:
+            print(f"  {len(merged.unused)} of its rows match no clip: {few(merged.unused)}")
+    missing = int(table["label"].isna().sum())
+    if missing:
+        print(f"{missing} clips have no score: split `unlabelled`, to be predicted and never learned from")
+    print_splits(table)
+    print_people(table, rule)
+    print_few(people)
+    print_next(table, str(options.root), options.scale, people)
+    return 0
+
+
+def _scale(name: str) -> "Scale":
+    from omegaconf import OmegaConf
+
+    from lfnet.cli.confdir import conf_dir, names
+    from lfnet.config import instantiate
+
+    if name not in names("scale"):
+        raise LfnetError(f"--scale {name}: there is no such scale. There are: {', '.join(names('scale'))}.")
+    scale: Scale = instantiate(OmegaConf.load(conf_dir() / "scale" / f"{name}.yaml"))  # type: ignore[arg-type]
+    return scale
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(share) for share in text.split(","))
+    except ValueError as error:
+        raise LfnetError(f"--splits {text}: give three shares, as in 0.6,0.2,0.2.") from error
+
+
+def _probed(table: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame":
+    """The draft with frame rates and counts; unreadable clips are named, or left out when that is asked for."""
+    from tqdm import tqdm
+
+    from lfnet.cohorts.validation import refuse
+
+    unreadable = {}
+    for file in tqdm(table.index, desc="reading clips", unit="clip", disable=None, leave=False):
+        try:
+            fps, frames = _rate_and_length(file, options.fps)
+        except LfnetError as error:
+            unreadable[file] = str(error)
+            continue
+        table.at[file, "fps"] = "" if fps is None else f"{round(fps, 4):g}"
+        table.at[file, "n_frames"] = str(frames)
+    if unreadable and not options.skip_unreadable:
+        mend = "Mend or remove them, say what is missing, or leave them out with --skip-unreadable"
+        refuse([*unreadable.values()], f"{options.root}: some clips cannot be read. {mend}")
+    for said in unreadable.values():
+        print(f"left out: {said}", file=sys.stderr)
+    if len(unreadable) == len(table):
+        raise LfnetError(f"{options.root}: none of {len(table)} clips can be read.")
+    return table.drop(index=list(unreadable))
+
+
+def _rate_and_length(file: Path, fps: float | None) -> tuple[float | None, int]:
+    from lfnet.cohorts.media import kind
+    from lfnet.cohorts.ready import ready_shape
+
+    what = kind(file)
+    if what == "features":
+        frames, _, timed = ready_shape(file)
+        if fps is None and not timed:
+            raise LfnetError(f"{file} holds no `time`: say its frame rate with --fps.")
+        return (None if timed else fps), frames
+    if what == "frames" and fps is None:
+        raise LfnetError(f"{file}: pictures do not tell their frame rate: say it with --fps.")
+    from lfnet.video.probe import probe
+
+    media = probe(file, fps if what == "frames" else None)
+    return media.fps, media.n_frames
+
+
+def _split(options: argparse.Namespace) -> int:
+    from lfnet.cli.cohort_report import print_few, print_splits
+    from lfnet.cohorts.draft import split_again
+
+    manifest = options.root / "manifest.csv"
+    table, people = split_again(manifest, _shares(options.splits), options.seed)
+    print(f"wrote {manifest}: columns split{' and fold' * ('fold' in table.columns)}, seed {options.seed}")
+    print_splits(table)
+    print_few(people)
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from lfnet.cli.cohort_report import described
+    from lfnet.cli.confdir import compose
+    from lfnet.config import instantiate
+
+    overrides = [f"+{text}" if text.startswith(("cohort=", "paths=")) else text for text in options.overrides]
+    if not any(text.startswith("+cohort=") for text in overrides):
+        raise LfnetError("say which cohort: lfnet cohort show cohort=folder cohort.root=DIR")
+    if not any(text.startswith("+paths=") for text in overrides):
+        overrides.insert(0, "+paths=default")
+    cohort: Cohort = instantiate(compose(None, overrides).cohort)
+    for line in described(cohort):
+        print(line)
+    return 0

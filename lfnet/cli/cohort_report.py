@@ -1,0 +1,114 @@
+"""What `lfnet cohort` says: splits, guessed people, what to do next."""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+import pandas as pd
+
+from lfnet.cohorts.cohort import SPLITS, Cohort
+from lfnet.cohorts.media import kind
+from lfnet.cohorts.splits import FEW_PEOPLE
+
+__all__ = ["described", "few", "print_few", "print_next", "print_people", "print_splits"]
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three names, and whether there are more."""
+    return ", ".join(names[:3]) + ", …" * (len(names) > 3)
+
+
+def print_splits(table: pd.DataFrame) -> None:
+    """Print size, people and mean score of each split of a manifest's table."""
+    for split in SPLITS:
+        part = table[table["split"] == split].drop_duplicates("recording_id")
+        if part.empty:
+            continue
+        scores = part["label"].dropna()
+        mean = f", mean score {scores.mean():.1f}" if len(scores) else ""
+        print(f"  {split:<10} {len(part):>4} recordings of {part['person_id'].nunique()} people{mean}")
+
+
+def print_people(table: pd.DataFrame, rule: str) -> None:
+    """Say loudly which people are guessed, and by what rule."""
+    guessed = table[table["person_guessed"] == "yes"]
+    if guessed.empty:
+        return
+    print(f"\nPEOPLE ARE GUESSED for {len(guessed)} of {len(table)} clips, from {rule}:")
+    for person, clips in list(guessed.groupby("person_id", sort=True))[:3]:
+        print(f"  {person}: {few(clips['clip_id'].tolist())}")
+    print("A wrong guess puts one person into two splits, and a model may then recognise instead of measure.")
+
+
+def print_few(people: int) -> None:
+    """Say what cannot be done with so few people, and what can."""
+    if 0 < people < 3:
+        print(f"\n{people} people with scores cannot fill train, dev and test: column split is left empty for you.")
+    elif 0 < people < FEW_PEOPLE:
+        print(
+            f"\n{people} people with scores are few: a test split of a handful tells of those persons only. Prefer"
+            "\ngrouped cross-validation, in which each person is tested once: column fold holds the folds, and cohort.fold=N"
+            "\nmakes fold N the test split, the next one dev and the rest train."
+        )
+
+
+def print_next(table: pd.DataFrame, root: str, scale: str, people: int) -> None:
+    """Print the commands that come next for a drafted manifest."""
+    settings = ["cohort=folder", _setting("cohort.root", root)]
+    if scale != "bdi_ii":
+        settings.append(f"scale@cohort.scale={scale}")
+    what = kind(table.index[0])
+    if what != "features":
+        settings.append("encoder=blendshapes")
+    words = " ".join(settings)
+    steps = []
+    if (table["person_guessed"] == "yes").any():
+        steps.append("check column person_id in manifest.csv, then remove column person_guessed")
+    if 0 < people < 3:
+        steps.append("fill in column split: train, dev, test or unlabelled")
+    if what == "frames":
+        steps.append("if the pictures are face crops already, add cohort.aligned=true to the commands below")
+    if what != "features":
+        steps.append(f"lfnet extract {words}")
+    if "fold" in table.columns:
+        folds = ",".join(sorted(set(table["fold"]) - {""}, key=int))
+        steps.append(f"lfnet train -m {words} cohort.fold={folds}")
+    elif people:
+        steps.append(f"lfnet table architectures {words}")
+    else:
+        steps.append("to train, give scores: lfnet cohort init … --labels CSV --force")
+    print("\nnext:")
+    for number, step in enumerate(steps, 1):
+        print(f"  {number}. {step}")
+
+
+def _setting(name: str, value: str) -> str:
+    """`name=value` as Hydra and a shell read it."""
+    if re.fullmatch(r"[A-Za-z0-9_./-]+", value):
+        return f"{name}={value}"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return shlex.quote(f'{name}="{escaped}"')
+
+
+def described(cohort: Cohort) -> list[str]:
+    """A cohort in lines of text: splits, people, scores by band, warnings."""
+    clips, recordings = cohort.clips, cohort.recordings()
+    scale = cohort.scale
+    people = clips["person_id"].nunique()
+    lines = [
+        f"{cohort.name}: {len(clips)} clips, {len(recordings)} recordings, {people} people; "
+        f"{scale.name} {scale.min:g} to {scale.max:g}{'; SIMULATED' if cohort.simulated else ''}"
+    ]
+    for split in SPLITS:
+        part = recordings[recordings["split"] == split]
+        if part.empty:
+            continue
+        scores = part["label"].dropna()
+        facts = [f"{len(part)} recordings of {part['person_id'].nunique()} people", f"{len(scores)} with a score"]
+        if len(scores):
+            bands = [scale.band(score).name for score in scores]
+            facts.append(f"mean {scores.mean():.1f}, SD {scores.std(ddof=0):.1f}")
+            facts.append(", ".join(f"{bands.count(band.name)} {band.name}" for band in scale.bands))
+        lines.append(f"  {split:<10} {'; '.join(facts)}")
+    lines += [f"  warning: {text}" for text in cohort.warnings]
+    return [*lines, f"  fingerprint {cohort.fingerprint()[:16]}"]
