@@ -1,0 +1,170 @@
+"""From a sweep's manifest and its run folders to a Table. Reads files, runs nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lfnet.digests import digest
+from lfnet.errors import LfnetError
+from lfnet.evaluation.predictions import LEVELS
+from lfnet.tables import columns, facts, identity, references
+from lfnet.tables.closing import closing_lines
+from lfnet.tables.collect import Run, collect, leaves
+from lfnet.tables.columns import Column
+from lfnet.tables.identity import Group
+from lfnet.tables.table import Row, Section, Table
+
+__all__ = ["build"]
+
+_KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing"}
+_SHORT = 60
+
+
+def build(manifest: Path, runs: Path) -> Table:
+    """The table that the sweep of `manifest` was run for, from its run folders below `runs`.
+
+    Understood in the manifest's `table` node: name, title, question, rows (config keys that tell rows apart), columns,
+    and by choice sections (config keys of cohort variants), references (default: constants and oracles), level (window,
+    clip or recording, the default), closing (true: over `head`, else over all rows; or the row key to close over).
+    Raises `LfnetError` for a node it does not understand and for runs that cannot stand in one table.
+    """
+    sweep = collect(manifest, runs)
+    node = sweep.table
+    _check_node(node, manifest)
+    level = node.get("level") or "recording"
+    row_keys, section_keys = tuple(node["rows"]), tuple(node.get("sections") or ())
+    wanted = references.DEFAULT if node.get("references") is None else tuple(node["references"])
+    shown = _columns(node["columns"], level)
+    _check_cohorts(sweep.runs)
+    groups = identity.groups(sweep, section_keys + row_keys)
+    constants = _constants(groups, row_keys)
+    sections = tuple(
+        _section(part, members, shown, row_keys, wanted, node.get("closing", False))
+        for part, members in _parts(groups, section_keys)
+    )
+    fingerprint = digest(sorted(run.result["fingerprint"] for run in sweep.runs))
+    lifted = {
+        key.heading.lower(): groups[0].identity[key.name]
+        for key in identity.keys(row_keys)
+        if key.name in constants and groups[0].identity[key.name] != identity.UNKNOWN
+    }
+    return Table(
+        name=node["name"],
+        title=node.get("title") or node["name"],
+        question=node.get("question") or "",
+        level=level,
+        command=sweep.command,
+        simulated=bool(sweep.runs) and all(run.cohort["simulated"] for run in sweep.runs),
+        keys=identity.keys(row_keys),
+        constants=constants,
+        columns=shown,
+        sections=sections,
+        facts=facts.head(sweep.runs, level, row_keys + section_keys, lifted),
+        warnings=facts.warnings(sweep.runs, level),
+        foot=facts.foot(sweep, shown, sections, wanted, fingerprint),
+        failures=sweep.failures,
+        digest=fingerprint,
+    )
+
+
+def _check_node(node: dict, manifest: Path) -> None:
+    unknown = sorted(set(node) - _KNOWN)
+    if unknown:
+        raise LfnetError(f"{manifest}: the table node has unknown keys {unknown}; known are {sorted(_KNOWN)}.")
+    for name in ("name", "rows", "columns"):
+        if not node.get(name):
+            raise LfnetError(f"{manifest}: the table node needs `{name}`.")
+    if (node.get("level") or "recording") not in LEVELS:
+        raise LfnetError(f"{manifest}: table.level is {node['level']!r}, but must be one of {', '.join(LEVELS)}.")
+    closing = node.get("closing", False)
+    if not isinstance(closing, bool) and closing not in node["rows"]:
+        raise LfnetError(f"{manifest}: table.closing is {closing!r}, but must be true, false or one of table.rows.")
+
+
+def _columns(names: Sequence[str], level: str) -> tuple[Column, ...]:
+    """The columns asked for, and `epochs` where it is not among them: no row hides that its training was cut short."""
+    return tuple(columns.parse(name, level) for name in dict.fromkeys([*names, "epochs"]))
+
+
+def _check_cohorts(runs: Sequence[Run]) -> None:
+    """One cohort by its settings must be one cohort by its content, else rows were measured on different labels."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        settings = digest(sorted(leaves(run.result.get("config", {}).get("cohort", {})), key=lambda leaf: leaf[0]))
+        twin = first.setdefault(settings + run.cohort["name"], run)
+        if twin.cohort["fingerprint"] != run.cohort["fingerprint"]:
+            raise LfnetError(
+                f"the cohort {run.cohort['name']} changed between {twin.folder} and {run.folder}: their rows "
+                "cannot stand in one table. Run the table again: what was measured on the old cohort is made anew."
+            )
+
+
+def _constants(groups: Sequence[Group], row_keys: Sequence[str]) -> tuple[str, ...]:
+    """The row keys with one value everywhere; the first key stays a column where that would leave none."""
+    same = [key for key in row_keys if len({group.identity[key] for group in groups}) == 1]
+    return tuple(same[1:] if len(same) == len(row_keys) else same)
+
+
+def _parts(groups: Sequence[Group], section_keys: Sequence[str]) -> list[tuple[dict[str, str], list[Group]]]:
+    parts: dict[tuple[str, ...], list[Group]] = {}
+    for group in groups:
+        parts.setdefault(tuple(group.identity[key] for key in section_keys), []).append(group)
+    return [(dict(zip(section_keys, texts, strict=True)), members) for texts, members in parts.items()]
+
+
+def _section(
+    part: dict[str, str],
+    groups: Sequence[Group],
+    shown: Sequence[Column],
+    row_keys: Sequence[str],
+    wanted: Sequence[str],
+    closing: bool | str,
+) -> Section:
+    models = [_row(group, shown, row_keys) for group in groups]
+    others = [row for name in wanted for row in references.reference_rows(name, groups, _metrics(shown), row_keys)]
+    text = "; ".join(f"{key.heading}: {part[key.name]}" for key in identity.keys(tuple(part)))
+    return Section(text, part, (*models, *others), closing_lines(models, row_keys, closing))
+
+
+def _metrics(shown: Sequence[Column]) -> list[Column]:
+    return [column for column in shown if column.metric is not None]
+
+
+def _row(group: Group, shown: Sequence[Column], row_keys: Sequence[str]) -> Row:
+    named = {key: group.identity[key] for key in row_keys}
+    reasons = dict.fromkeys(failure.reason for failure in group.failures)
+    if not group.runs:
+        return Row("failed", named, notes=tuple(f"failed: {_shorten(reason)}" for reason in reasons))
+    runs = sorted(group.runs, key=lambda run: (run.seed, run.folder))
+    notes = [_mark(mark, [run for run in runs if mark in run.result.get("marks", ())], runs) for mark in _marks(runs)]
+    cells = {column.name: column.cell(runs) for column in shown}
+    notes += _sigma_notes(runs, shown, {name for name, cell in cells.items() if cell.summary.undefined})
+    if group.failures:
+        total = len(runs) + len(group.failures)
+        notes.append(f"{len(group.failures)} of {total} jobs failed: {_shorten(next(iter(reasons)))}")
+    return Row(
+        "model", named, cells, "", tuple(run.seed for run in runs), tuple(notes), tuple(run.folder for run in runs)
+    )
+
+
+def _marks(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(mark for run in runs for mark in run.result.get("marks", ())))
+
+
+def _mark(mark: str, marked: Sequence[Run], runs: Sequence[Run]) -> str:
+    return mark if len(marked) == len(runs) else f"{mark} ({len(marked)} of {len(runs)} seeds)"
+
+
+def _sigma_notes(runs: Sequence[Run], shown: Sequence[Column], undefined: set[str]) -> list[str]:
+    """Beside an undefined correlation stands how much the scores vary; where no column says it, a note does."""
+    notes = []
+    for column in _metrics(shown):
+        split = column.name.partition(".")[0]
+        beside = column.name.rpartition(".")[0] + ".sigma_ratio"
+        if column.name in undefined and split != "gap" and beside not in {other.name for other in shown}:
+            ratio = columns.parse(beside, "recording").cell(runs)
+            notes.append(f"{split} sigma_ratio {ratio.text}")
+    return list(dict.fromkeys(notes))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHORT else text[: _SHORT - 1].rstrip() + "…"

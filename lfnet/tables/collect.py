@@ -1,0 +1,148 @@
+"""What a sweep left behind: its manifest, the run folders that are finished, and why the others are not."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lfnet.errors import LfnetError
+from lfnet.files import read_json
+
+__all__ = ["MISSING", "Failure", "Run", "Sweep", "collect", "leaves", "parse_overrides"]
+
+FORMAT = 1
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished job: the name of its folder, its overrides, its result.json."""
+
+    folder: str
+    overrides: tuple[str, ...]
+    result: dict[str, Any] = field(repr=False)
+
+    @property
+    def seed(self) -> int:
+        return int(self.result["seed"])
+
+    @property
+    def cohort(self) -> dict[str, Any]:
+        return dict(self.result["cohort"])
+
+    def setting(self, key: str) -> Any:
+        """A config group's choice (`head`) or a setting of the resolved config (`head.patch_size`), else MISSING."""
+        choices = self.result.get("choices", {})
+        for name in (key, key.replace(".", "/")):
+            if name in choices:
+                return choices[name]
+        value = self.result.get("config", {})
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                return MISSING
+            value = value[part]
+        return value
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job without a result: its overrides, one line of reason, its folder where it has one."""
+
+    overrides: tuple[str, ...]
+    reason: str
+    folder: str | None
+
+    def setting(self, key: str) -> Any:
+        """What the overrides say of `key`: a value, a dict of the settings below it, else MISSING."""
+        return parse_overrides(self.overrides, key)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A manifest read: the table it was run for, the command, and its jobs in their order, each with its outcome."""
+
+    manifest: Path
+    table: dict[str, Any]
+    command: str
+    jobs: tuple[Run | Failure, ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(job for job in self.jobs if isinstance(job, Run))
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        return tuple(job for job in self.jobs if isinstance(job, Failure))
+
+
+def collect(manifest: Path, runs: Path) -> Sweep:
+    """Read a sweep's manifest and the result of each of its run folders below `runs`.
+
+    Two jobs that led to one folder (the same fingerprint) count once. Raises `LfnetError` where the manifest is
+    missing, broken, of another format or empty; a job without a readable result is a `Failure`, not an error.
+    """
+    content = read_json(manifest)
+    if not isinstance(content, dict) or content.get("format") != FORMAT or "table" not in content:
+        raise LfnetError(f"{manifest} is not a sweep manifest of format {FORMAT}. Delete it and run the table again.")
+    jobs = content.get("jobs") or []
+    if not jobs:
+        raise LfnetError(f"{manifest} holds no jobs: the sweep is empty. Give hydra.sweeper.params at least one value.")
+    outcomes: dict[str, Run | Failure] = {}
+    for number, job in enumerate(jobs):
+        outcome = _read(job, Path(runs))
+        outcomes.setdefault(outcome.folder if isinstance(outcome, Run) else f"failure {number}", outcome)
+    return Sweep(Path(manifest), content["table"], content.get("command") or "", tuple(outcomes.values()))
+
+
+def _read(job: dict[str, Any], runs: Path) -> Run | Failure:
+    overrides, folder = tuple(job.get("overrides", ())), job.get("run")
+    if job.get("status") not in ("finished", "skipped"):
+        return Failure(overrides, _line(job.get("error") or f"the job is {job.get('status', 'unknown')}"), folder)
+    if not folder:
+        return Failure(overrides, "the manifest names no run folder", None)
+    path = runs / folder / "result.json"
+    if not path.exists():
+        return Failure(overrides, "result.json is missing; run the table again", folder)
+    try:
+        result = read_json(path)
+    except LfnetError:
+        return Failure(overrides, "result.json is broken; delete the folder and run the table again", folder)
+    if not isinstance(result, dict) or result.get("format") != FORMAT:
+        return Failure(overrides, f"result.json is not of format {FORMAT}; delete the folder and run again", folder)
+    return Run(folder, overrides, result)
+
+
+def _line(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+def parse_overrides(overrides: tuple[str, ...], key: str) -> Any:
+    """The value that Hydra overrides give `key`, a dict of the settings below it, else MISSING."""
+    below: dict[str, Any] = {}
+    for override in overrides:
+        name, equals, text = override.lstrip("+").partition("=")
+        name = name.partition("@")[0].replace("/", ".")
+        if not equals or override.startswith("~"):
+            continue
+        if name == key:
+            return _scalar(text)
+        if name.startswith(key + "."):
+            below[name.removeprefix(key + ".")] = _scalar(text)
+    return below or MISSING
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text.strip("'\"")
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of each setting below a nested dict; lists count as one value."""
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from leaves(child, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value

@@ -1,0 +1,69 @@
+"""A table as texts in lines and columns: what Markdown, LaTeX and the terminal have in common."""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+from lfnet.tables.numbers import DASH
+from lfnet.tables.table import Row, Table
+
+__all__ = ["BANNER", "Grid", "Line", "make_grid", "wrap"]
+
+BANNER = "Simulated: the truth is known, and no person stands behind it."
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row's texts, under the grid's headings."""
+
+    kind: Literal["model", "reference", "failed"]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table's texts.
+
+    names: how many of the first columns name the row. numeric: which columns hold numbers. turn: the first column after
+    the metrics, where a table that is too wide is best broken. notes: is the last column one of notes? sections: the
+    lines of each.
+    """
+
+    headings: tuple[str, ...]
+    names: int
+    numeric: tuple[bool, ...]
+    turn: int
+    notes: bool
+    sections: tuple[tuple[Line, ...], ...]
+
+
+def make_grid(table: Table) -> Grid:
+    """Lay a table out. Row keys that never differ are left to the head; seeds and notes get a column where needed."""
+    keys = [key for key in table.keys if key.name not in table.constants]
+    seeds = len({len(row.seeds) for row in table.rows if row.kind == "model"}) > 1
+    notes = any(row.notes for row in table.rows)
+    headings = [key.heading for key in keys] + ["Seeds"] * seeds
+    headings += [column.heading for column in table.columns] + ["Note"] * notes
+    numeric = [False] * len(keys) + [True] * (seeds + len(table.columns)) + [False] * notes
+
+    def line(row: Row) -> Line:
+        names = [row.identity.get(key.name, "") for key in keys]
+        if row.kind == "reference":
+            names = [row.label, *[""] * (len(keys) - 1)]
+        texts = names + [str(len(row.seeds)) if row.kind == "model" else DASH] * seeds
+        texts += [row.cells[column.name].text if column.name in row.cells else DASH for column in table.columns]
+        if row.kind == "failed":
+            texts[len(keys) + seeds] = "failed"
+        return Line(row.kind, tuple(texts + ["; ".join(row.notes)] * notes))
+
+    sections = tuple(tuple(line(row) for row in section.rows) for section in table.sections)
+    last_metric = max((i for i, column in enumerate(table.columns) if column.metric), default=-1)
+    turn = len(keys) + seeds + last_metric + 1
+    return Grid(tuple(headings), len(keys), tuple(numeric), turn, notes, sections)
+
+
+def wrap(text: str, width: int = 13) -> list[str]:
+    """`text` in lines of about `width`, broken at spaces; a mean and its sd are never parted."""
+    glued = text.replace(" ± ", "\0±\0")
+    lines = textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False) or [""]
+    return [line.replace("\0", " ") for line in lines]

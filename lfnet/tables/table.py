@@ -1,0 +1,137 @@
+"""A table as data: sections of rows of cells, each cell with the run folders it came from. Nothing is rendered here."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from lfnet.evaluation.seeds import Summary
+from lfnet.tables.collect import Failure
+
+if TYPE_CHECKING:
+    from lfnet.tables.columns import Column
+
+__all__ = ["Cell", "Key", "Row", "Section", "Table"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, each run folder's value (None: undefined), and what they say together."""
+
+    text: str
+    values: dict[str, float | None]
+    summary: Summary
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The run folders this cell came from."""
+        return tuple(self.values)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A config key that tells rows apart, and its heading in print."""
+
+    name: str
+    heading: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a model over its seeds, a reference, or jobs that all failed.
+
+    identity: the text of each row key (models and failures). label: a reference's name in print. notes: what its reader
+    must know (marks, failed seeds). runs: the folders it came from.
+    """
+
+    kind: Literal["model", "reference", "failed"]
+    identity: dict[str, str]
+    cells: dict[str, Cell] = field(default_factory=dict)
+    label: str = ""
+    seeds: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows measured on one cohort variant, and the lines that close them. label is "" where there is one section."""
+
+    label: str
+    identity: dict[str, str]
+    rows: tuple[Row, ...]
+    closing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with all that a reader needs to trust it; `build` makes it, `write` and `terminal` show it.
+
+    constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
+    lines of the head. warnings: what must not be overlooked. foot: lines below.
+    """
+
+    name: str
+    title: str
+    question: str
+    level: str
+    command: str
+    simulated: bool
+    keys: tuple[Key, ...]
+    constants: tuple[str, ...]
+    columns: "tuple[Column, ...]"
+    sections: tuple[Section, ...]
+    facts: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    foot: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    digest: str
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of all sections."""
+        return tuple(row for section in self.sections for row in section.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """The table for machines: raw numbers by run folder, texts as printed, None where a number is undefined."""
+        return {
+            "format": 1,
+            "name": self.name,
+            "title": self.title,
+            "question": self.question,
+            "level": self.level,
+            "command": self.command,
+            "simulated": self.simulated,
+            "digest": self.digest,
+            "facts": dict(self.facts),
+            "warnings": list(self.warnings),
+            "foot": list(self.foot),
+            "rows": [key.name for key in self.keys],
+            "columns": [{"name": column.name, "heading": column.heading} for column in self.columns],
+            "sections": [
+                {
+                    "label": section.label,
+                    "identity": section.identity,
+                    "closing": list(section.closing),
+                    "rows": [_row(row) for row in section.rows],
+                }
+                for section in self.sections
+            ],
+            "failures": [
+                {"overrides": list(failure.overrides), "reason": failure.reason, "run": failure.folder}
+                for failure in self.failures
+            ],
+        }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "identity": row.identity,
+        "label": row.label,
+        "seeds": list(row.seeds),
+        "notes": list(row.notes),
+        "runs": list(row.runs),
+        "cells": {
+            name: {"text": cell.text, "mean": cell.summary.mean, "sd": cell.summary.sd, "values": cell.values}
+            for name, cell in row.cells.items()
+        },
+    }

@@ -1,0 +1,95 @@
+"""A table as plain text for a terminal: no colour, no boxes, at most `width` characters a line."""
+
+import textwrap
+from collections.abc import Sequence
+
+from lfnet.tables.grid import BANNER, Grid, make_grid, wrap
+from lfnet.tables.numbers import DASH
+from lfnet.tables.table import Table
+
+__all__ = ["terminal"]
+
+WIDTH = 120
+_GAP = "  "
+_NOTE = 28
+
+Lines = list[list[list[str]]]  # rows × columns × lines of a cell
+
+
+def terminal(table: Table, width: int = WIDTH) -> str:
+    """The table as text. Where the columns do not fit, the rest follows in a second block with the rows' names."""
+    parts = [f"{table.title}", *textwrap.wrap(table.question, width)]
+    if table.simulated:
+        parts.append(BANNER.upper())
+    parts.append("")
+    for name, text in table.facts:
+        parts += textwrap.wrap(f"{name}: {text}.", width, subsequent_indent="  ")
+    for text in table.warnings:
+        parts += textwrap.wrap(f"Warning: {text}", width, subsequent_indent="  ")
+    grid = make_grid(table)
+    headings = [wrap(heading) for heading in grid.headings]
+    bodies: list[Lines] = [[_cells(grid, line.texts) for line in rows] for rows in grid.sections]
+    every = [headings, *(cells for body in bodies for cells in body)]
+    widths = [max(len(text) for cells in every for text in cells[i]) for i in range(len(grid.headings))]
+    for block in _blocks(widths, grid, width):
+        parts += ["", *_row([headings[i] for i in block], [widths[i] for i in block], [grid.numeric[i] for i in block])]
+        parts.append(_GAP.join("─" * widths[i] for i in block))
+        for section, rows, lines in zip(table.sections, grid.sections, bodies, strict=True):
+            if section.label:
+                parts += [*([""] if section is not table.sections[0] else []), section.label]
+            for number, (line, cells) in enumerate(zip(rows, lines, strict=True)):
+                if line.kind == "reference" and all(line.texts[i] in ("", DASH) for i in block[grid.names :]):
+                    continue
+                if number and line.kind == "reference" and rows[number - 1].kind != "reference":
+                    parts.append(_GAP.join("·" * widths[i] for i in block))
+                parts += _row([cells[i] for i in block], [widths[i] for i in block], [grid.numeric[i] for i in block])
+    parts.append("")
+    for section in table.sections:
+        lead = f"{section.label}. " if section.label and section.closing else ""
+        parts += textwrap.wrap(lead + " ".join(section.closing), width, subsequent_indent="  ")
+    for text in table.foot:
+        parts += textwrap.wrap(text, width, subsequent_indent="  ")
+    for failure in table.failures:
+        parts += textwrap.wrap(
+            f"No result: {' '.join(failure.overrides)}: {failure.reason}", width, subsequent_indent="  "
+        )
+    return "\n".join(line.rstrip() for line in parts) + "\n"
+
+
+def _cells(grid: Grid, texts: Sequence[str]) -> list[list[str]]:
+    cells = []
+    for i, text in enumerate(texts):
+        cells.append([text] if i < grid.names else wrap(text) if i < len(texts) - grid.notes else wrap(text, _NOTE))
+    return cells
+
+
+def _blocks(widths: Sequence[int], grid: Grid, width: int) -> list[list[int]]:
+    """All columns in one block where they fit, else several, each led by the columns that name the row."""
+    lead = list(range(grid.names))
+
+    def taken(columns: Sequence[int]) -> int:
+        return sum(widths[column] + len(_GAP) for column in columns) - len(_GAP)
+
+    if taken(range(len(widths))) <= width:
+        return [list(range(len(widths)))]
+    blocks = [list(lead)]
+    for column in range(grid.names, len(widths)):
+        begun = len(blocks[-1]) > len(lead)
+        if begun and (column == grid.turn or taken([*blocks[-1], column]) > width):
+            blocks.append(list(lead))
+        blocks[-1].append(column)
+    return blocks
+
+
+def _row(cells: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
+    height = max(len(cell) for cell in cells)
+    lines = []
+    for level in range(height):
+        texts = [cell[level] if level < len(cell) else "" for cell in cells]
+        lines.append(
+            _GAP.join(
+                text.rjust(width) if right else text.ljust(width)
+                for text, width, right in zip(texts, widths, numeric, strict=True)
+            )
+        )
+    return lines
