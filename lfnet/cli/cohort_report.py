@@ -47,8 +47,8 @@ def print_few(people: int) -> None:
     elif 0 < people < FEW_PEOPLE:
         print(
             f"\n{people} people with scores are few: a test split of a handful tells of those persons only. Prefer"
-            "\ngrouped cross-validation, in which each person is tested once: column fold holds the folds, and cohort.fold=N"
-            "\nmakes fold N the test split, the next one dev and the rest train."
+            "\ngrouped cross-validation, in which each person is tested once: column fold holds the folds, and"
+            "\ncohort.fold=N makes fold N the test split, the next one dev and the rest train."
         )
 
 
