@@ -8,7 +8,7 @@ from pathlib import Path
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder
 from lfnet.features.job import Clip, Job
-from lfnet.features.passes import Vectors, run_pass
+from lfnet.features.passes import Vectors
 from lfnet.video.errors import Unreadable
 from lfnet.video.settings import VideoSettings
 
@@ -70,7 +70,7 @@ def _timed(job: Job, encoder: Encoder, clip: Clip, sample: int) -> tuple[float, 
     """Seconds that the first `sample` frames of a clip take, and how many there were."""
     with job.mesh() as mesh:
         begun = time.perf_counter()
-        passed = run_pass(islice(job.frames(clip), sample), mesh, [Vectors(encoder)], batch_size=job.batch_size)
+        passed = job.run(islice(job.frames(clip), sample), mesh, Vectors(encoder))
         return time.perf_counter() - begun, len(passed.number)
 
 

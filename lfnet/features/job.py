@@ -1,6 +1,6 @@
 """What an extraction is about: a cohort's clips, and how one of them becomes vectors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -11,7 +11,7 @@ import pandas as pd
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder
 from lfnet.errors import LfnetError
-from lfnet.features.passes import Vectors, run_pass
+from lfnet.features.passes import Consumer, Passed, Vectors, run_pass
 from lfnet.features.recipe import check, needs_landmarker, recipe
 from lfnet.features.sources import Sources
 from lfnet.features.store import ClipFeatures, FeatureStore
@@ -82,14 +82,17 @@ class Job:
             return False  # known without reading a large video
         try:
             return store.has(clip.clip_id, self.source(clip, sources))
-        except LfnetError:
+        except Unreadable:
             return False  # its file cannot be read: the pass will say why
 
     def source(self, clip: Clip, sources: Sources) -> str:
-        """Digest of what a clip's vectors come from."""
-        if self.cohort.own is not None:
+        """Digest of what a clip's vectors come from. Raises `Unreadable` where that cannot be read."""
+        if self.cohort.own is None:
+            return sources.clip(clip.path, clip.fps)
+        try:
             return self.cohort.own.source(clip.clip_id)
-        return sources.clip(clip.path, clip.fps)
+        except LfnetError as error:
+            raise Unreadable(str(error)) from error
 
     def looked_at(self, clip: Clip) -> int:
         """How many frames of a clip a pass looks at, as far as the manifest or the file tells; else 0."""
@@ -115,6 +118,16 @@ class Job:
             )
         return FaceMesh(self.mesh_model, self.video)
 
+    def run(
+        self,
+        frames: Iterable[Frame],
+        mesh: FaceMesh | None,
+        consumer: Consumer,
+        tick: Callable[[], None] | None = None,
+    ) -> Passed:
+        """One pass with this job's settings."""
+        return run_pass(frames, mesh, [consumer], aligned=self.cohort.aligned, batch_size=self.batch_size, tick=tick)
+
     def vectors(self, clip: Clip, tick: Callable[[], None] | None = None) -> ClipFeatures:
         """One clip's vectors, with what the file's header shall say of them. tick: called once a frame.
 
@@ -132,7 +145,11 @@ class Job:
         notes: list[str] = []
         vectors = Vectors(self.encoder)
         with self.mesh() as mesh:
-            passed = run_pass(self.frames(clip, notes), mesh, [vectors], batch_size=self.batch_size, tick=tick)
+            passed = self.run(self.frames(clip, notes), mesh, vectors, tick)
+        if self.cohort.aligned and mesh is not None:
+            notes.append(
+                "the mesh was found in aligned crops: the head's roll and place are what alignment left of them"
+            )
         meta = {
             "unit_norm": _truth(self.encoder.unit_norm),
             "coverage": f"{float(passed.valid.mean()):.4f}",

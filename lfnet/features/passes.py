@@ -83,16 +83,20 @@ def run_pass(
     mesh: FaceMesh | None,
     consumers: Sequence[Consumer],
     *,
+    aligned: bool = False,
     batch_size: int = 32,
     tick: Callable[[], None] | None = None,
 ) -> Passed:
     """Feed all frames with a face to the consumers, `batch_size` at a time; memory does not grow with the clip.
 
-    mesh: finds and aligns faces; None where frames are aligned crops already, which are then resized and never
-    searched: a detector finds little in a face without surroundings (system B's features were all zero for that
-    reason). There, a blank frame counts as one without a face. tick: called once a frame.
+    mesh: finds faces; None where no consumer reads a mesh and frames are aligned. aligned: frames are aligned crops
+    already, which are resized and not aligned again; without a mesh, nothing is searched in them (detectors made for
+    faces with surroundings find none there: system B's features were all zero for that reason), and a blank frame, as
+    aligners write where they saw nobody, counts as one without a face. tick: called once a frame.
     Raises `Unreadable` where an aligned frame is not square.
     """
+    if mesh is None and not aligned:
+        raise ValueError("frames that are not aligned need a mesh")
     batch = _Batch(consumers)
     numbers: list[int] = []
     times: list[float] = []
@@ -103,11 +107,11 @@ def run_pass(
         if not numbers:
             size = frame.rgb.shape[1], frame.rgb.shape[0]
         if mesh is None:
-            held = _blank(frame) is False and batch.add_aligned(frame)
+            held = not _blank(frame) and batch.add(frame, None, aligned)
         else:
             face = mesh.find(frame.rgb, frame.time)
             crowded += face is not None and face.seen > 1
-            held = face is not None and batch.add(frame, face)
+            held = face is not None and batch.add(frame, face, aligned)
         numbers.append(frame.number)
         times.append(frame.time)
         valid.append(held)
@@ -133,28 +137,16 @@ class _Batch:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def add(self, frame: Frame, mesh: Mesh) -> bool:
-        """Align the face and keep it; whether that could be done."""
-        crops = {size: crop(frame.rgb, mesh.landmarks_LC, size) for size in self._crops}
-        if any(picture is None for picture in crops.values()):
+    def add(self, frame: Frame, mesh: Mesh | None, aligned: bool) -> bool:
+        """Keep the frame's crops and mesh; whether there is a face to keep."""
+        found = {size: _crop(frame, mesh, aligned, size) for size in self._crops}
+        crops = {size: picture for size, picture in found.items() if picture is not None}
+        if len(crops) < len(found):
             return False
-        self._meshes.append(mesh)
-        return self._keep(frame, crops)
-
-    def add_aligned(self, frame: Frame) -> bool:
-        """Keep a frame that is a crop already."""
-        height, width = frame.rgb.shape[:2]
-        if height != width:
-            raise Unreadable(
-                f"its frames are {width} × {height} and said to be aligned crops, which must be square. "
-                "Cut them to squares, or say aligned=false to have faces found and aligned."
-            )
-        return self._keep(frame, {size: _resized(frame.rgb, size) for size in self._crops})
-
-    def _keep(self, frame: Frame, crops: dict[int, np.ndarray | None]) -> bool:
         for size, picture in crops.items():
-            assert picture is not None
             self._crops[size].append(picture)
+        if mesh is not None:
+            self._meshes.append(mesh)
         self._numbers.append(frame.number)
         self._times.append(frame.time)
         return True
@@ -184,8 +176,20 @@ def _blank(frame: Frame) -> bool:
     return bool(frame.rgb.std() < _BLANK)
 
 
+def _crop(frame: Frame, mesh: Mesh | None, aligned: bool, size: int) -> np.ndarray | None:
+    if aligned:
+        return _resized(frame.rgb, size)
+    return None if mesh is None else crop(frame.rgb, mesh.landmarks_LC, size)
+
+
 def _resized(rgb_HWC: np.ndarray, size: int) -> np.ndarray:
-    if rgb_HWC.shape[0] == size:
+    height, width = rgb_HWC.shape[:2]
+    if height != width:
+        raise Unreadable(
+            f"its frames are {width} × {height} and said to be aligned crops, which must be square. "
+            "Cut them to squares, or say aligned=false to have faces found and aligned."
+        )
+    if height == size:
         return rgb_HWC
     from PIL import Image
 

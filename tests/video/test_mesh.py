@@ -1,0 +1,202 @@
+"""The face mesh on real pictures and video, and what is said where it cannot be had."""
+
+import builtins
+import sys
+
+import numpy as np
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.video import system
+from lfnet.video.align import crop, five_points
+from lfnet.video.decode import frames
+from lfnet.video.folder import read_picture
+from lfnet.video.mesh import FaceMesh, Mesh, _follow
+from lfnet.video.settings import VideoSettings
+
+
+@pytest.fixture
+def model(shared, libraries):
+    return shared / "weights" / "face_landmarker.task"
+
+
+def test_a_single_picture(shared, model):
+    rgb = read_picture(next((shared / "media" / "faces" / "obama").glob("obama.jpg")))
+    with FaceMesh(model, video=False) as mesh:
+        face = mesh.find(rgb)
+        again = mesh.find(rgb)
+    assert face.landmarks_LC.shape == (478, 3) and face.landmarks_LC.dtype == np.float32
+    assert face.blendshapes_B.shape == (52,) and (face.blendshapes_B >= 0).all() and (face.blendshapes_B <= 1).all()
+    assert face.pose_44.shape == (4, 4) and face.pose_44[3].tolist() == [0, 0, 0, 1]
+    assert np.array_equal(face.landmarks_LC, again.landmarks_LC)
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = face.box
+    assert 0 < left < right < width and 0 < top < bottom < height
+    eye_1, eye_2, nose, mouth_1, mouth_2 = five_points(face.landmarks_LC)
+    assert eye_1[0] < nose[0] < eye_2[0] and eye_1[1] < nose[1] < mouth_1[1] and mouth_1[0] < mouth_2[0]
+    assert crop(rgb, face.landmarks_LC).std() > 20
+
+
+@pytest.fixture
+def two_people(shared, model):
+    """A function of two heights: a frame with two people's faces, `left` and `right` pixels high."""
+    from PIL import Image
+
+    faces = []
+    for name in ("obama/obama.jpg", "rose_leslie/img1.jpg"):
+        rgb = read_picture(shared / "media" / "faces" / name)
+        with FaceMesh(model, video=False) as mesh:
+            left, top, right, bottom = (round(edge) for edge in mesh.find(rgb).box)
+        margin = (right - left) // 4
+        faces.append(
+            Image.fromarray(rgb[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin])
+        )
+
+    def frame(*heights: int) -> np.ndarray:
+        canvas = np.full((360, 640, 3), 90, np.uint8)
+        for column, height, face in zip((20, 340), heights, faces, strict=True):
+            width = round(face.width * height / face.height)
+            canvas[40 : 40 + height, column : column + width] = np.asarray(face.resize((width, height)))
+        return canvas
+
+    return frame
+
+
+def test_of_two_faces_the_larger_is_taken(two_people, model):
+    for left, right, column in ((280, 180, 0), (180, 280, 320)):
+        rgb = two_people(left, right)
+        with FaceMesh(model, VideoSettings(faces=2), video=False) as mesh:
+            face = mesh.find(rgb)
+        assert face.seen == 2 and column < face.box[0] < column + 320
+        with FaceMesh(model, video=False) as mesh:
+            assert mesh.find(rgb).seen == 1
+
+
+def test_in_a_video_the_person_stays_the_same(two_people, model):
+    """The left person is the larger at first; then the right one is, and the left one is still taken."""
+    with FaceMesh(model, VideoSettings(faces=2)) as mesh:
+        early = [mesh.find(two_people(240, 180), time / 25) for time in range(3)]
+        late = [mesh.find(two_people(240, 300), time / 25) for time in range(3, 6)]
+    assert all(face.box[0] < 320 for face in early + late)
+    assert early[-1].seen == late[-1].seen == 2
+    with FaceMesh(model, VideoSettings(faces=2), video=False) as mesh:
+        assert mesh.find(two_people(240, 300)).box[0] > 320  # whom a picture by itself would give
+
+
+def test_a_crowd(shared, model):
+    rgb = read_picture(shared / "media" / "multi_face.jpg")
+    with FaceMesh(model, VideoSettings(faces=6), video=False) as mesh:
+        assert mesh.find(rgb).seen > 1
+
+
+def at(left: float, top: float, side: float, seen: int = 2) -> Mesh:
+    corners = np.array([[left, top, 0], [left + side, top + side, 0]], np.float32)
+    return Mesh(np.repeat(corners, 239, axis=0), np.zeros(52, np.float32), np.eye(4, dtype=np.float32), seen)
+
+
+def test_the_person_is_followed_when_a_larger_face_comes_in():
+    person, visitor = at(100, 100, 50), at(300, 80, 90)
+    assert _follow([person, visitor], None) is visitor
+    assert _follow([visitor, person], at(104, 98, 50)) is person
+    assert _follow([person, visitor], at(600, 600, 50)) is visitor
+
+
+def test_frames_within_one_millisecond(shared, model):
+    """MediaPipe refuses a time that does not increase: the mesh counts on, and never goes back."""
+    rgb = next(frames(shared / "media" / "single_face.mp4")).rgb
+    with FaceMesh(model) as mesh:
+        found = [mesh.find(rgb, time) for time in (0.0, 0.0002, 0.0004, 0.001, 0.5)]
+    assert all(face is not None for face in found)
+
+
+def test_the_same_clip_gives_the_same_mesh(shared, model):
+    def run() -> np.ndarray:
+        with FaceMesh(model) as mesh:
+            return np.stack(
+                [mesh.find(f.rgb, f.time).landmarks_LC for f in frames(shared / "media" / "single_face.mp4", stride=6)]
+            )
+
+    assert np.array_equal(run(), run())
+
+
+def test_closing_twice_is_no_harm(model):
+    mesh = FaceMesh(model)
+    mesh.close()
+    mesh.close()
+
+
+def test_models_that_cannot_be_used(tmp_path, libraries):
+    with pytest.raises(LfnetError, match=r"gone\.task does not exist.*lfnet weights fetch face_landmarker"):
+        FaceMesh(tmp_path / "gone.task")
+    broken = tmp_path / "broken.task"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(LfnetError, match=r"broken\.task cannot be used as a face landmarker"):
+        FaceMesh(broken)
+
+
+@pytest.mark.parametrize("module", ["cv2", "mediapipe"])
+def test_missing_system_libraries_are_named(monkeypatch, module):
+    original = builtins.__import__
+
+    def failing(name, *rest, **more):
+        if name == module:
+            raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+        return original(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", failing)
+    load = {"cv2": system.import_cv2, "mediapipe": system.import_mediapipe}[module]
+    with pytest.raises(LfnetError, match=r"libGL\.so\.1.*apt-get install libgl1 libglib2\.0-0 libegl1 libgles2"):
+        load()
+    assert any("libGL" in sentence for sentence in system.missing())
+
+
+def test_a_package_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(LfnetError, match="not installed"):
+        system.import_cv2()
+
+
+def test_start_up_lines_are_kept_back_unless_something_fails(capfd):
+    import os
+
+    with system.quiet():
+        os.write(2, b"W0000 start-up line\n")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(RuntimeError), system.quiet():
+        os.write(2, b"E0000 the reason\n")
+        raise RuntimeError
+    assert capfd.readouterr().err == "E0000 the reason\n"
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"faces": 0}, r"video\.faces must be 1 or more"),
+        ({"tracking": 1.5}, r"video\.tracking must lie between 0 and 1"),
+        ({"damaged": "ignore"}, r"video\.damaged must be one of refuse, keep"),
+    ],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(LfnetError, match=message):
+        VideoSettings(**settings)
+
+
+def test_settings_of_the_search_do_not_count_where_nothing_is_searched():
+    one, two = VideoSettings(detection=0.2), VideoSettings(detection=0.8)
+    assert one.recipe(True) != two.recipe(True) and one.recipe(False) == two.recipe(False)
+    assert VideoSettings(damaged="keep").recipe(False) != one.recipe(False)
+
+
+def test_the_yaml_is_what_the_settings_take():
+    from hydra import compose, initialize_config_dir
+
+    from lfnet.config import instantiate
+    from tests.conftest import ROOT
+
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        node = compose(overrides=["+video=default"]).video
+    made = instantiate(node)
+    assert made == VideoSettings(landmarker=made.landmarker)
+    assert made.landmarker.name == "face_landmarker"
