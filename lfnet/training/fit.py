@@ -74,7 +74,8 @@ class _KeepBest(L.Callback):
     state: dict[str, Any] = field(default_factory=dict)
     converged: bool = False
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # Not on_validation_epoch_end: callbacks hear of that before the module has measured the epoch.
         assert isinstance(pl_module, SeverityModule)
         self.epochs += 1
         value = pl_module.dev.get(self.metric)
