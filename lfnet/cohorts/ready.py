@@ -106,6 +106,7 @@ def _load(path: Path, mapped: bool = False) -> dict[str, np.ndarray]:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
+    import zlib
     from zipfile import BadZipFile
 
     from safetensors import SafetensorError
@@ -114,7 +115,7 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise LfnetError(f"{path} does not exist.") from error
-    except (OSError, ValueError, EOFError, BadZipFile, SafetensorError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error, SafetensorError) as error:
         raise LfnetError(
             f"{path} cannot be read as features ({error}). Write it again, without pickled objects."
         ) from error

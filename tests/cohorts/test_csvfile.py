@@ -1,0 +1,77 @@
+"""Tables as spreadsheets save them."""
+
+from pathlib import Path
+
+import pytest
+
+from lfnet.cohorts.csvfile import read_table
+from lfnet.errors import LfnetError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\na.mp4,3.5\nb c.mp4,\n",
+        "\ufeffpath,label\r\na.mp4,3.5\r\nb c.mp4,\r\n",
+        "path;label\na.mp4;3,5\nb c.mp4;\n",
+        "Path\tLabel\na.mp4\t3.5\nb c.mp4\t\n",
+        " path , label \n a.mp4 , 3.5 \n b c.mp4 , \n",
+        '"path","label"\n"a.mp4","3.5"\n"b c.mp4",""\n',
+        "path,label,,\na.mp4,3.5,,\nb c.mp4,,,\n",
+        "path,label\na.mp4,3.5\nb c.mp4,",
+        "path,label\ra.mp4,3.5\rb c.mp4,\r",
+    ],
+)
+def test_one_table_in_many_clothes(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(text.encode())
+    table = read_table(file)
+    assert table.to_dict("records") == [{"path": "a.mp4", "label": "3.5"}, {"path": "b c.mp4", "label": ""}]
+    assert list(table.index) == [2, 3] and table.index.name == "row"
+
+
+def test_rows_are_lines_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text('\npath,label\n\n"two\nlines",1\n,,\nb,2\n')
+    assert list(read_table(file).index) == [5, 7]
+
+
+def test_decimal_commas_only_between_semicolons_and_in_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("name;label\nSmith, Ann;-1,25\n1,2,3;7\n")
+    assert read_table(file)["label"].tolist() == ["-1.25", "7"]
+    assert read_table(file)["name"].tolist() == ["Smith, Ann", "1,2,3"]
+
+
+def test_without_header(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("203_1,3\n203_2,4\n")
+    table = read_table(file, header=False)
+    assert table.columns.tolist() == [0, 1] and list(table.index) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "is empty"),
+        (b"\n ,\n", "is empty"),
+        (b"path,label\na,1\nM\xfcller,2\n", "line 3 is not UTF-8 text"),
+        ("path,label\na,1\n".encode("utf-16"), "line 1 is not UTF-8 text"),
+        ("path,label\na,1\n".encode("utf-16-le"), "is not plain text"),
+        (b"path,path\na,1\n", "two columns are called 'path'"),
+        (b"path,label\na,1\nb\nc,1,2\n", "(?s)2 problems.*row 3: 1 values under 2 columns.*row 4: 3 values"),
+    ],
+)
+def test_unreadable_tables(tmp_path: Path, raw: bytes, said: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(raw)
+    with pytest.raises(LfnetError, match=said) as caught:
+        read_table(file)
+    assert str(file) in str(caught.value)
+
+
+def test_missing_table(tmp_path: Path) -> None:
+    with pytest.raises(LfnetError, match=r"none\.csv does not exist"):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(LfnetError, match="cannot be read"):
+        read_table(tmp_path)
