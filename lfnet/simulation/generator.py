@@ -1,0 +1,154 @@
+"""Feature vectors of a simulated cohort, made clip by clip on demand, in any order, always the same."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from lfnet.digests import digest, source_digest
+from lfnet.simulation import oracle, signals
+from lfnet.simulation.people import Truth, stream
+from lfnet.simulation.settings import Settings
+from lfnet.simulation.statistics import ClipStatistics, read_statistics
+
+__all__ = ["SimulatedFeatures"]
+
+# What a face vector without signal is made of, in shares of its squared length: what all faces have in common, the
+# person, the session, a slow drift (pose, light), and noise. Frames of one person on two days have cosine .6 (plus what
+# signal they share), frames of two people .1.
+_COMMON, _PERSON, _SESSION, _DRIFT, _NOISE = 0.1, 0.5, 0.12, 0.05, 0.23
+# Correlation of the drift from one block to the next, for blocks of 32 frames.
+_DRIFT_MEMORY, _DRIFT_FRAMES = 0.9, 32
+# Mean length of a run of frames in which the face is lost.
+_LOST_RUN = 15
+
+
+class SimulatedFeatures:
+    """The vectors that a simulated cohort brings, and what is known about them.
+
+    stream, recipe, source, clip: as `lfnet.cohorts.cohort.OwnFeatures` asks. settings, truth: what all is drawn from.
+    """
+
+    stream = "simulated"
+
+    def __init__(self, settings: Settings, truth: Truth) -> None:
+        self.settings = settings
+        self.truth = truth
+        self.recipe = digest({"settings": settings.plain(), "code": source_digest(["lfnet.simulation"])})
+        self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
+        self._statistics: dict[str, ClipStatistics] = {}
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """float64 [D, 6]: S, the orthonormal signal directions."""
+        random = stream(self.settings.seed, "space", 0)
+        basis, _ = np.linalg.qr(random.standard_normal((self.settings.dim, signals.DIRECTIONS)))
+        return np.ascontiguousarray(basis)
+
+    def source(self, clip_id: str) -> str:
+        """Digest of what the clip's vectors come from: the recipe and the clip's true drives and length."""
+        clip, recording = self._of(clip_id)
+        drives = [float(clip["level"]), float(recording["tempo"]), float(recording["burst"])]
+        return digest({"recipe": self.recipe, "clip": clip_id, "frames": int(clip["n_frames"]), "drives": drives})
+
+    def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A clip's features float32 [T, D] (unit length; NaN where the face is lost), valid bool [T], time float64 [T].
+
+        Raises `KeyError` for a clip that is not in the cohort.
+        """
+        row = self._row[clip_id]
+        clip, recording = self._of(clip_id)
+        frames, block = int(clip["n_frames"]), self.settings.signal.block
+        random = stream(self.settings.seed, "clip", row, 0)
+        raw = np.empty((frames, signals.DIRECTIONS))
+        raw[:, signals.LEVEL] = clip["level"] + signals.LEVEL_NOISE * random.standard_normal(frames)
+        chance = float(signals.burst_probability(recording["burst"]))
+        raw[:, signals.BURST] = signals.burst_coordinate(frames, block, chance, random)
+        raw[:, signals.TEMPO] = signals.tempo_coordinates(frames, block, random)
+        chance = float(signals.tempo_probability(recording["tempo"]))
+        order = signals.playing_order(frames, block, chance, random)
+        features = self._vectors(raw, row, int(recording["person"]), int(clip["recording"]))[order]
+        valid = self._valid(frames, row)
+        features[~valid] = np.nan
+        if clip_id not in self._statistics:
+            self._statistics[clip_id] = read_statistics(features, valid, self.basis, self.settings.signal)
+        return features, valid, np.arange(frames) / self.settings.fps
+
+    def statistics(
+        self, read: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None
+    ) -> dict[str, ClipStatistics]:
+        """What each clip's features say about severity. read: as for `references`."""
+        if read is not None:
+            return {clip: read_statistics(*read(clip), self.basis, self.settings.signal) for clip in self._row}
+        for clip in self._row:
+            if clip not in self._statistics:
+                self.clip(clip)
+        return {clip: self._statistics[clip] for clip in self._row}
+
+    def references(self, read: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None) -> pd.DataFrame:
+        """What the oracles answer for all recordings: columns recording_id, model, score (points of the scale).
+
+        Models: oracle_signal_median, oracle_signal_mean, oracle_people_median, oracle_people_mean (`oracle`).
+        read: clip_id -> (features, valid), for features that lie on disk already; by default they are made, unless this
+        object made them before.
+        """
+        statistics = list(self.statistics(read).values())
+        recording_of_clip = self.truth.clips["recording"].to_numpy()
+        return oracle.references(self.truth.recordings, recording_of_clip, statistics, self.settings)
+
+    def _of(self, clip_id: str) -> tuple[pd.Series, pd.Series]:
+        clip = self.truth.clips.iloc[self._row[clip_id]]
+        return clip, self.truth.recordings.iloc[clip["recording"]]
+
+    def _vectors(self, raw: np.ndarray, row: int, person: int, recording: int) -> np.ndarray:
+        """float32 [T, D]: unit vectors with the raw coordinates [T, 6] along the signal directions, noise elsewhere."""
+        settings, dim = self.settings, self.settings.dim
+        frames, block = len(raw), settings.signal.block
+        blocks = -(-frames // block)
+        random = stream(settings.seed, "clip", row, 1)
+        # All parts have expected squared length `share`; identity scales the person's part.
+        common, own, sitting = (
+            stream(settings.seed, *key).standard_normal(dim) / np.sqrt(dim)
+            for key in (("space", 1), ("person", person), ("session", recording))
+        )
+        still = np.sqrt(_COMMON) * common + settings.identity * np.sqrt(_PERSON) * own + np.sqrt(_SESSION) * sitting
+        slow = still + np.sqrt(_DRIFT / dim) * _drift(blocks, dim, _DRIFT_MEMORY ** (block / _DRIFT_FRAMES), random)
+        noise = random.standard_normal((blocks, block, dim), dtype=np.float32)
+        noise *= np.float32(np.sqrt(_NOISE / dim))
+        noise += slow[:, None].astype(np.float32)
+        vectors = noise.reshape(blocks * block, dim)[:frames]
+        # x = (n + A S r) / √(1 + |A r|²), n = (1 − SSᵀ) noise / |…|, in one pass over the large array.
+        basis = self.basis.astype(np.float32)
+        moved = raw * signals.amplitudes(dict(settings.signal.amplitudes))
+        inside = vectors @ basis
+        length = np.sqrt(np.einsum("td,td->t", vectors, vectors) - np.einsum("tk,tk->t", inside, inside))
+        whole = np.sqrt(1 + np.sum(moved**2, axis=1))
+        scale = (1 / (length * whole)).astype(np.float32)
+        vectors *= scale[:, None]
+        vectors += ((moved / whole[:, None]).astype(np.float32) - inside * scale[:, None]) @ basis.T
+        return vectors
+
+    def _valid(self, frames: int, row: int) -> np.ndarray:
+        """bool [T]: runs of lost frames, on average the share `missing` of all; at least one frame is kept."""
+        share = self.settings.missing
+        if share == 0:
+            return np.ones(frames, bool)
+        random = stream(self.settings.seed, "lost", row)
+        lost = np.zeros(frames, bool)
+        # A chain of two states in its stationary state; after its mean run a face is lost anew with this probability.
+        anew = min(1.0, share / (1 - share) / _LOST_RUN)
+        position = 0 if random.random() < share else random.geometric(anew)
+        while position < frames:
+            run = random.geometric(1 / _LOST_RUN)
+            lost[position : position + run] = True
+            position += run + random.geometric(anew)
+        return ~lost if not lost.all() else np.ones(frames, bool)
+
+
+def _drift(blocks: int, dim: int, memory: float, random: np.random.Generator) -> np.ndarray:
+    """float64 [blocks, D]: a stationary autoregression of unit variance, one step a block."""
+    steps = random.standard_normal((blocks, dim))
+    for block in range(1, blocks):
+        steps[block] = memory * steps[block - 1] + np.sqrt(1 - memory**2) * steps[block]
+    return steps
