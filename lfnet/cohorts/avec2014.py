@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
+from lfnet.cohorts.folder import safe_name
 from lfnet.cohorts.tree import UNMATCHED, Survey, survey
 from lfnet.errors import LfnetError
 
@@ -24,7 +25,7 @@ def load(
     scale: Scale,
     *,
     splits: Mapping[str, str],
-    tasks: Mapping[str, str],
+    tasks: Mapping[str, str | None],
     clips: Sequence[str],
     labels: Mapping[str, Any],
     name: str = "avec2014",
@@ -36,8 +37,9 @@ def load(
 ) -> Cohort:
     """The AVEC2014 cohort below `root`; every setting is explained in conf/cohort/avec2014.yaml.
 
-    Person and session come from a clip's name; both tasks of a person's session are one recording, with one label.
-    Labels of test recordings may be absent. What was matched and what was not goes to standard error, once a process.
+    A task whose pattern is None is left out. Person and session come from a clip's name; both tasks of a person's
+    session are one recording, with one label. Labels of test recordings may be absent. What was matched and what was
+    not goes to standard error, once a process.
     Raises `LfnetError` naming patterns and files where nothing matches, and as `validate` does.
     """
     root = Path(root).expanduser().absolute()
@@ -45,7 +47,8 @@ def load(
         raise LfnetError(
             f"cohort.root: {root} is not a folder. Give cohort.root=DIR, the folder of your AVEC2014 copy."
         )
-    found = survey(root, splits, tasks, clips, labels, media=media, skip=skip)
+    used = {task: pattern for task, pattern in tasks.items() if pattern is not None}
+    found = survey(root, splits, used, clips, labels, media=media, skip=skip)
     table = found.clips
     recordings = list(zip(table["person"], table["session"], strict=True))
     table["recording_id"] = table["person"] + "_" + table["session"]
@@ -55,18 +58,18 @@ def load(
     table["fps"] = [fps if kind == "frames" else float("nan") for kind in table["kind"]]
     table["n_frames"] = float("nan")
     table["path"] = table["path"].map(str)
-    for person, session in set(found.scores) - set(recordings):
+    for person, session in sorted(set(found.scores) - set(recordings)):
         found.pass_over("labels of recordings without a clip", found.scores[person, session][1])
     learning = table.loc[table["split"].isin(("train", "dev")), "label"]
     if len(learning) and learning.isna().all():
         raise LfnetError(_no_labels(root, found, labels))
     checked = validate(table[list(COLUMNS)], scale, root)
     cohort = Cohort(
-        name=name,
+        name=safe_name(name),
         clips=checked,
         scale=scale,
         aligned=aligned,
-        warnings=tuple(_warnings(table, found, tasks, aligned, expected)),
+        warnings=tuple(_warnings(table, found, used, aligned, expected)),
     )
     _say(_report(root, cohort, found))
     return cohort

@@ -162,7 +162,10 @@ def _recording_problems(table: pd.DataFrame, rows: list[str]) -> Iterator[str]:
         "person_id": "A recording is of one person",
         "split": "The clips of a recording stay in one split",
     }
-    for recording, clips in table[table["recording_id"] != ""].groupby("recording_id", sort=True):
+    named = table[table["recording_id"] != ""]
+    uneven = named.groupby("recording_id")[list(mend)].nunique(dropna=False).gt(1).any(axis=1)
+    for recording in uneven.index[uneven]:
+        clips = named[named["recording_id"] == recording]
         for column, reason in mend.items():
             different = clips.drop_duplicates(column)
             if len(different) > 1:

@@ -213,7 +213,8 @@ def test_videos_and_frames_of_the_same_clips(tmp_path: Path) -> None:
 
 def test_one_task_alone(tmp_path: Path) -> None:
     official(tmp_path)
-    cohort = load(tmp_path, "~cohort.tasks.Northwind", "cohort.expected=null")
+    cohort = load(tmp_path, "cohort.tasks.Northwind=null", "cohort.expected=null")
+    assert cohort.fingerprint() == load(tmp_path, "~cohort.tasks.Northwind").fingerprint()
     assert set(cohort.clips["task"]) == {"Freeform"} and len(cohort.clips) == 6
 
 
