@@ -31,8 +31,9 @@ lint: $(READY) ## ruff and mypy
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 
-format: $(READY) ## sort imports and mend what ruff can mend by itself
+format: $(READY) ## bring the code into the house's form
 	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
 
 lock: ## make requirements.lock from pyproject.toml, keeping versions that still fit; ARGS=--upgrade takes the newest
 	@sh tools/lock $(ARGS)

@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="places other than the default ones")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     places = paths(options.overrides)
     checks = [*_versions(), *_torch(), *_cv2(), *_machine(), *_paths(places), *_weights(places["weights"])]
     problems = [check for check in checks if check.status == "problem"]

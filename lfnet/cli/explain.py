@@ -44,8 +44,8 @@ def _kind(error: BaseException) -> str:
 
 def _missing_choice(error: Any) -> str:
     missing = str(error.missing_cfg_file or "")
-    options = list(error.options or ())
     group, _, name = missing.rpartition("/")
+    options = [option for option in error.options or () if (group, option) != ("table", "none")]
     if not group or not options:
         return _line(error)
     return f"there is no `{group}={name}`.{_hint(name, options)} There are: {', '.join(options)}."

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=" | ".join(KINDS))
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     found = rows(options.kind)
     if options.json:
         print(json.dumps(found, indent=2, allow_nan=False))

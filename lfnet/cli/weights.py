@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="weights to fetch; and paths.NAME=FOLDER")
     parser.add_argument("--all", action="store_true", help="fetch all that have a source")
     parser.add_argument("--json", action="store_true", help="list as JSON")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     wanted = [word for word in options.names if "=" not in word]
     cache = paths([word for word in options.names if "=" in word])["weights"]
     if options.action == "list":

@@ -1,0 +1,170 @@
+"""The word `lfnet`: help, exit statuses, and what a mistake looks like."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+import lfnet
+from lfnet.cli import main as entry
+from lfnet.errors import LfnetError, LfnetWarning
+
+HEAVY = ("torch", "numpy", "pandas", "hydra", "omegaconf", "cv2", "mediapipe", "sklearn", "timm")
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "lfnet.cli.main", *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+class Stand:
+    """Stands in for a command."""
+
+    def __init__(self, action):
+        self.action = action
+
+    def load(self):
+        return self.action
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Makes `lfnet train` do something else."""
+
+    def replace(action):
+        monkeypatch.setitem(entry.COMMANDS, "train", Stand(action))
+
+    return replace
+
+
+def raising(error: BaseException):
+    def action(argv):
+        raise error
+
+    return action
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from lfnet.cli.main import main; status = main(['--help']); "
+        f"print(status, [name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "0 []"
+    for name in entry.COMMANDS:
+        assert f"\n  {name} " in done.stdout
+    assert lfnet.RESEARCH_ONLY in done.stdout
+
+
+@pytest.mark.parametrize("name", entry.COMMANDS)
+def test_every_command_explains_itself_with_examples(name, tmp_path):
+    done = run(name, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "example" in done.stdout.lower()
+    assert f"lfnet {name}" in done.stdout
+    assert not list(tmp_path.iterdir()), "help leaves nothing behind"
+
+
+def test_no_command_shows_the_page_and_fails(capsys):
+    assert entry.main([]) == 2
+    assert "usage: lfnet" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    assert entry.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lfnet {lfnet.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("trian", "train"), ("tabel", "table"), ("docter", "doctor"), ("lst", "list")]
+)
+def test_a_mistyped_command_is_recognised(word, meant, capsys):
+    assert entry.main([word]) == 2
+    printed = capsys.readouterr()
+    assert f"Did you mean `lfnet {meant}`?" in printed.err
+    assert printed.out == ""
+
+
+def test_an_unknown_command_lists_all(capsys):
+    assert entry.main(["zzzzzz"]) == 2
+    assert ", ".join(entry.COMMANDS) in capsys.readouterr().err
+
+
+def test_a_mistake_is_one_line_without_traceback(command, capsys):
+    command(raising(LfnetError("manifest.csv, row 3: no label. Fill it in.")))
+    assert entry.main(["train"]) == 2
+    assert capsys.readouterr().err == "error: manifest.csv, row 3: no label. Fill it in.\n"
+
+
+def test_a_defect_keeps_its_traceback_and_asks_for_a_report(command, capsys):
+    command(raising(ZeroDivisionError("planted")))
+    assert entry.main(["train"]) == 1
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed and "ZeroDivisionError: planted" in printed
+    assert printed.endswith(entry.DEFECT + "\n")
+
+
+def test_an_interrupt_is_one_line(command, capsys):
+    command(raising(KeyboardInterrupt()))
+    assert entry.main(["train"]) == 130
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("code", "status"), [(None, 0), (3, 3), ("stopped", 1)])
+def test_an_exit_becomes_a_status(code, status, command):
+    command(raising(SystemExit(code)))
+    assert entry.main(["train"]) == status
+
+
+def test_a_commands_status_and_arguments_pass_through(command):
+    seen = []
+
+    def action(argv):
+        seen.append(argv)
+        return 7
+
+    command(action)
+    assert entry.main(["train", "head=ldbm", "-m"]) == 7
+    assert seen == [["head=ldbm", "-m"]]
+
+
+def test_our_warnings_are_plain_lines_told_once_and_others_are_left_alone(command, capsys):
+    def action(argv):
+        for _ in range(3):
+            warnings.warn("4 people are in two splits.", LfnetWarning, stacklevel=1)
+        warnings.warn("from a library", UserWarning, stacklevel=1)
+        return 0
+
+    command(action)
+    for _ in range(2):  # each call tells it anew
+        with pytest.warns(UserWarning, match="from a library"):
+            assert entry.main(["train"]) == 0
+        printed = capsys.readouterr().err
+        assert printed.count("warning: 4 people are in two splits.\n") == 1
+        assert "LfnetWarning" not in printed
+
+
+def test_a_reader_that_goes_away_is_no_defect():
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run([sys.executable, "-m", "lfnet.cli.main", "--help"], stdout=write, stderr=subprocess.PIPE)
+    finally:
+        os.close(write)
+    assert done.stderr == b""
+    assert done.returncode == 141
+
+
+def test_a_mistyped_setting_is_one_line(tmp_path):
+    done = run("train", "head.patchsize=8", "head=ldbm", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no setting `head.patchsize`. Did you mean `head.patch_size`?")
+    assert done.stderr.count("\n") == 1
+
+
+def test_json_on_stdout_is_json_alone(tmp_path):
+    done = run("list", "protocols", "--json", cwd=tmp_path)
+    assert {row["name"] for row in json.loads(done.stdout)} >= {"masked", "published"}
