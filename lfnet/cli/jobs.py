@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,15 @@ def table(argv: list[str]) -> int:
         record = swept[-1].record
         status = int(any(outcome.status == "failed" for outcome in swept[-1].outcomes))
     from lfnet.tables.build import build
-    from lfnet.tables.render import to_terminal, write
+    from lfnet.tables.terminal import terminal
+    from lfnet.tables.write import write
 
     runs = record.parent.parent
-    built = build(record, runs)
+    # Overridden variants of a table stand side by side: the files have the record's name.
+    built = replace(build(record, runs), name=record.stem)
     print()
-    print(to_terminal(built))
-    for path in write(built, runs / "tables", name=record.stem):
+    print(terminal(built))
+    for path in write(built, runs / "tables"):
         print(f"written: {path}")
     return status
 

@@ -56,11 +56,13 @@ def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
     )
     record.write(jobs, outcomes)
     ended = 0
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    varying = [" ".join(item for item in job.overrides if item not in common) for job in jobs]
     try:
         for index, outcome in _run(jobs, to_run, _workers(first, len(to_run))):
             outcomes[index] = outcome
             ended += 1
-            print(_line(ended, len(to_run), jobs[index], outcome), flush=True)
+            print(_line(f"[{ended:>{len(str(len(to_run)))}}/{len(to_run)}]", varying[index], jobs[index], outcome), flush=True)
             record.write(jobs, outcomes, often=True)
             if outcome.status == "failed" and first["fail_fast"]:
                 break
@@ -128,8 +130,8 @@ def _killed_workers_named() -> Iterator[None]:
         ) from error
 
 
-def _line(ended: int, total: int, job: Job, outcome: Outcome) -> str:
-    head = f"[{ended:>{len(str(total))}}/{total}] {outcome.status:<8} {' '.join(job.overrides)}"
+def _line(count: str, name: str, job: Job, outcome: Outcome) -> str:
+    head = f"{count} {outcome.status:<8} {name}"
     if outcome.error:
         return f"{head}: {outcome.error}"
     metrics = read_json(Path(job.config["paths"]["runs"]) / outcome.run / RESULT)["metrics"]
