@@ -40,8 +40,8 @@ class FaceMesh:
     One clip a landmarker: tracking carries over from frame to frame and must not from clip to clip; making one takes
     some 20 ms. To be closed, best by `with`.
 
-    Where a frame holds several faces: with settings.faces = 1, MediaPipe keeps to one, the surest at first and then,
-    by tracking, the same as long as it is seen. With more, all are found, and the clip's person is the largest face at
+    Where a frame holds several faces: with settings.faces = 1, MediaPipe keeps to one, the surest at first (none, where
+    no mesh fits that one) and then, by tracking, the same as long as it is seen. With more, all are found, and the clip's person is the largest face at
     first and then the face that overlaps most with the last one chosen; where none overlaps, the largest again.
     MediaPipe smooths landmarks over time for faces = 1 only, so the two settings differ on a clip of one person too.
 

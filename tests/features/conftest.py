@@ -1,0 +1,12 @@
+"""What the tests of extraction share."""
+
+import pytest
+
+from lfnet.video.system import missing
+
+
+@pytest.fixture(scope="session")
+def libraries() -> None:
+    """OpenCV and MediaPipe load; else the test is skipped, and says what to install."""
+    if said := missing():
+        pytest.skip("; ".join(said))

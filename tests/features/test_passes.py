@@ -1,0 +1,169 @@
+"""One pass over a clip: who is fed what, what is kept, and how much is held at a time."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lfnet.features.passes import Passed, Vectors, run_pass
+from lfnet.video.align import TEMPLATE_112
+from lfnet.video.decode import Frame
+from lfnet.video.errors import Unreadable
+from lfnet.video.faces import Faces
+from lfnet.video.mesh import Mesh
+from tests.features.fakes import Brightness, crop_picture
+from tests.video.test_align import mesh_at
+
+
+def made(count: int, side: int = 24) -> Iterator[Frame]:
+    for number in range(count):
+        yield Frame(number, number / 25, crop_picture(number, side))
+
+
+class FakeMesh:
+    """Finds a face in frames whose number is not in `missing`; two faces in those of `crowded`."""
+
+    def __init__(self, missing: set[int] = frozenset(), crowded: set[int] = frozenset()) -> None:
+        self.missing, self.crowded, self.number = missing, crowded, -1
+
+    def find(self, rgb: np.ndarray, time: float) -> Mesh | None:
+        self.number += 1
+        if self.number in self.missing:
+            return None
+        shapes = np.full(52, self.number, np.float32)
+        return Mesh(mesh_at(TEMPLATE_112), shapes, np.eye(4, dtype=np.float32), 1 + (self.number in self.crowded))
+
+
+class Kept:
+    """A consumer that keeps what it was fed."""
+
+    def __init__(self, crop_size: int | None) -> None:
+        self.crop_size, self.batches = crop_size, []
+
+    def take(self, faces: Faces) -> None:
+        self.batches.append(faces)
+
+
+def test_frames_without_a_face_are_nan_and_not_valid(libraries):
+    encoder = Brightness(112)
+    vectors = Vectors(encoder)
+    passed = run_pass(made(10), FakeMesh({0, 4, 5}, {7, 8}), [vectors], batch_size=3)
+    clip = vectors.clip(passed, {"a": "b"})
+    assert clip.valid.tolist() == [False, True, True, True, False, False, True, True, True, True]
+    assert np.isnan(clip.features[~clip.valid]).all() and np.isfinite(clip.features[clip.valid]).all()
+    assert clip.features[clip.valid, 3].tolist() == [1, 2, 3, 6, 7, 8, 9]
+    np.testing.assert_allclose(clip.time, np.arange(10) / 25)
+    assert encoder.batches == [3, 3, 1] and clip.meta == {"a": "b"}
+    assert passed.crowded == 2 and passed.size == (24, 24)
+
+
+def test_a_clip_without_any_face():
+    vectors = Vectors(Brightness(112))
+    clip = vectors.clip(run_pass(made(3), FakeMesh({0, 1, 2}), [vectors]), {})
+    assert clip.features.shape == (3, 4) and np.isnan(clip.features).all() and clip.coverage == 0
+
+
+def test_one_pass_feeds_several_consumers(libraries):
+    """Two encoders of other sizes and one of the mesh alone see the same frames; each face is found once."""
+    mesh = FakeMesh({2})
+    small, large, meshes = Kept(56), Kept(112), Kept(None)
+    run_pass(made(7), mesh, [small, large, meshes], batch_size=4)
+    assert mesh.number == 6
+    for kept in (small, large, meshes):
+        assert [batch.index.tolist() for batch in kept.batches] == [[0, 1, 3, 4], [5, 6]]
+        assert kept.batches[0].blendshapes_NB[:, 0].tolist() == [0, 1, 3, 4]
+        assert kept.batches[0].landmarks_NLC.shape == (4, 478, 3) and kept.batches[0].pose_N44.shape == (4, 4, 4)
+    assert small.batches[0].crops_NHWC.shape == (4, 56, 56, 3)
+    assert large.batches[1].crops_NHWC.shape == (2, 112, 112, 3)
+    assert meshes.batches[0].crops_NHWC is None
+
+
+def test_aligned_frames_are_the_crops_themselves():
+    kept, resized = Kept(24), Kept(12)
+    passed = run_pass(made(3), None, [kept, resized], aligned=True)
+    (batch,), (smaller,) = kept.batches, resized.batches
+    assert all(np.array_equal(batch.crops_NHWC[number], crop_picture(number)) for number in range(3))
+    assert batch.landmarks_NLC is None and batch.blendshapes_NB is None and batch.pose_N44 is None
+    # Half the side: each pixel is a weighted mean of its neighbourhood, none is skipped.
+    np.testing.assert_allclose(smaller.crops_NHWC.mean((1, 2)), batch.crops_NHWC.mean((1, 2)), atol=1)
+    assert passed.valid.all()
+
+
+def test_blank_aligned_frames_hold_no_face():
+    blank = [Frame(1, 0.04, np.zeros((24, 24, 3), np.uint8)), Frame(2, 0.08, np.full((24, 24, 3), 255, np.uint8))]
+    passed = run_pass([*made(1), *blank], None, [Kept(24)], aligned=True)
+    assert passed.valid.tolist() == [True, False, False]
+
+
+def test_a_mesh_in_aligned_crops_leaves_them_as_they_are():
+    kept = Kept(24)
+    passed = run_pass(made(3), FakeMesh({1}), [kept], aligned=True)
+    assert passed.valid.tolist() == [True, False, True]
+    assert np.array_equal(kept.batches[0].crops_NHWC[1], crop_picture(2))
+    assert kept.batches[0].blendshapes_NB[:, 0].tolist() == [0, 2]
+
+
+def test_a_face_that_cannot_be_aligned_is_no_face(libraries):
+    class Collapsed(FakeMesh):
+        def find(self, rgb, time):
+            found = super().find(rgb, time)
+            return replace(found, landmarks_LC=np.zeros((478, 3), np.float32)) if self.number == 1 else found
+
+    assert run_pass(made(3), Collapsed(), [Kept(112)]).valid.tolist() == [True, False, True]
+
+
+def test_aligned_frames_must_be_square():
+    wide = Frame(0, 0.0, np.random.default_rng(0).integers(0, 255, (20, 24, 3), np.uint8))
+    with pytest.raises(Unreadable, match=r"24 × 20 .* must be square.*aligned=false"):
+        run_pass([wide], None, [Kept(16)], aligned=True)
+    with pytest.raises(ValueError, match="need a mesh"):
+        run_pass([wide], None, [Kept(16)])
+
+
+@pytest.mark.parametrize("rows", [np.zeros((2, 4), np.float32), np.zeros((3, 4)), np.zeros((3, 5), np.float32)])
+def test_an_encoder_that_breaks_its_contract(rows, monkeypatch):
+    encoder = Brightness(24)
+    monkeypatch.setattr(encoder, "encode", lambda faces: rows)
+    with pytest.raises(ValueError, match="brightness must give float32"):
+        run_pass(made(3), None, [Vectors(encoder)], aligned=True)
+
+
+def test_an_encoder_may_use_one_buffer_again(monkeypatch):
+    encoder, buffer = Brightness(24), np.empty((2, 4), np.float32)
+
+    def encode(faces: Faces) -> np.ndarray:
+        buffer[: len(faces)] = faces.index[:, None]
+        return buffer[: len(faces)]
+
+    monkeypatch.setattr(encoder, "encode", encode)
+    vectors = Vectors(encoder)
+    clip = vectors.clip(run_pass(made(5), None, [vectors], aligned=True, batch_size=2), {})
+    assert clip.features[:, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("mesh", [False, True])
+def test_memory_is_flat(libraries, mesh):
+    """Over 2,000 frames never more than one whole frame is alive when the next one is asked for."""
+    alive: set[int] = set()
+    most = 0
+
+    def watched() -> Iterator[Frame]:
+        nonlocal most
+        for number in range(2000):
+            rgb = crop_picture(number, 64)
+            alive.add(number)
+            weakref.finalize(rgb, alive.discard, number)
+            most = max(most, len(alive))
+            frame = Frame(number, number / 25, rgb)
+            del rgb
+            yield frame
+            del frame
+
+    gc.collect()
+    vectors = Vectors(Brightness(16))
+    passed = run_pass(watched(), FakeMesh() if mesh else None, [vectors], aligned=not mesh, batch_size=8)
+    assert most == 1 and not alive
+    assert isinstance(passed, Passed) and len(vectors.clip(passed, {}).features) == 2000

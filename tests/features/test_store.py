@@ -1,0 +1,105 @@
+"""Vectors on disk: what is written is read, by the same bytes, and a foreign or broken file is noticed."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lfnet.errors import LfnetError
+from lfnet.features.store import ClipFeatures, FeatureStore
+
+
+def clip(frames: int = 5, dim: int = 3, meta: dict[str, str] | None = None) -> ClipFeatures:
+    rng = np.random.default_rng(frames)
+    features = rng.normal(size=(frames, dim)).astype(np.float32)
+    valid = rng.random(frames) < 0.7
+    features[~valid] = np.nan
+    return ClipFeatures(features, valid, np.arange(frames) / 30, meta or {})
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frames=st.integers(0, 40), dim=st.integers(1, 9), note=st.text(max_size=20))
+def test_what_is_written_is_read(tmp_path, frames, dim, note):
+    store = FeatureStore(tmp_path, "blendshapes", "a" * 64)
+    written = clip(frames, dim, {"note": note})
+    store.write("one", written, "source")
+    read = store.read("one")
+    for name in ("features", "valid", "time"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+    assert read.meta == {"note": note, "stream": "blendshapes", "recipe": "a" * 64, "source": "source"}
+    assert read.coverage == (written.valid.mean() if frames else 0)
+    assert store.shape("one") == (frames, dim)
+
+
+def test_the_same_vectors_are_the_same_bytes_in_another_process(tmp_path):
+    """Eight facts in the header, in two processes: safetensors by itself would shuffle them."""
+    code = (
+        "import sys; from pathlib import Path; from tests.features.test_store import clip, FeatureStore\n"
+        "FeatureStore(Path(sys.argv[1]), 's', 'r').write('one', clip(meta={str(k): str(k) for k in range(8)}), 'x')"
+    )
+    found = set()
+    for number in range(3):
+        folder = tmp_path / str(number)
+        subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+        found.add((folder / "s-r" / "one.safetensors").read_bytes())
+    assert len(found) == 1
+
+
+def test_a_clip_is_known_by_recipe_and_source(tmp_path):
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    assert not store.has("one", "source") and store.header("one") is None
+    store.write("one", clip(), "source")
+    assert store.has("one", "source") and not store.has("one", "another")
+    # Another recipe with the same first letters has the same folder, and is noticed all the same.
+    other = FeatureStore(tmp_path, "s", "a" * 12 + "b" * 52)
+    assert other.folder == store.folder and not other.has("one", "source")
+    with pytest.raises(LfnetError, match="made by another recipe"):
+        other.read("one")
+
+
+def test_missing_broken_and_foreign_files(tmp_path):
+    from safetensors.numpy import save_file
+
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    with pytest.raises(LfnetError, match=r"one\.safetensors does not exist: run `lfnet extract`"):
+        store.read("one")
+    with pytest.raises(LfnetError, match="does not exist"):
+        store.shape("one")
+    store.write("one", clip(), "source")
+    data = store.path("one").read_bytes()
+    store.path("one").write_bytes(data[: len(data) // 2])
+    assert store.header("one") is None
+    for read in (store.read, store.shape):
+        with pytest.raises(LfnetError, match=r"one\.safetensors cannot be read"):
+            read("one")
+    save_file({"features": np.zeros((2, 2), np.float32)}, store.path("one"), metadata={"lfnet": "no json"})
+    assert store.header("one") == {} and not store.has("one", "source")
+
+
+def test_the_fingerprint_follows_recipe_and_sources(tmp_path):
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    for name in ("one", "two"):
+        store.write(name, clip(), "source")
+    before = store.fingerprint(["one", "two"])
+    assert before == store.fingerprint(["two", "one"]) != store.fingerprint(["one"])
+    store.write("two", clip(), "changed")
+    assert store.fingerprint(["one", "two"]) != before
+    with pytest.raises(LfnetError, match=r"three\.safetensors is missing"):
+        store.fingerprint(["three"])
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        (np.zeros((3, 2)), np.ones(3, bool), np.zeros(3)),
+        (np.zeros((3, 2), np.float32), np.ones(2, bool), np.zeros(3)),
+        (np.zeros((3, 2), np.float32), np.ones(3), np.zeros(3)),
+        (np.zeros((3, 2), np.float32), np.ones(3, bool), np.zeros(3, np.float32)),
+    ],
+)
+def test_arrays_of_other_kinds_are_refused(arrays):
+    with pytest.raises(ValueError, match="must be"):
+        ClipFeatures(*arrays)
