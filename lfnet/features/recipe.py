@@ -76,8 +76,11 @@ def recipe(
 def _landmarker(mesh_model: Path | None, video: VideoSettings, cache: Path) -> str:
     if mesh_model is not None:
         return Sources(cache).file(mesh_model)
-    if video.landmarker is not None and video.landmarker.sha256 is not None:
-        return video.landmarker.sha256
+    if video.landmarker is not None:
+        if video.landmarker.sha256 is not None:
+            return video.landmarker.sha256
+        if video.landmarker.path is not None:
+            return Sources(cache).file(Path(video.landmarker.path).expanduser())
     raise LfnetError("faces are to be found, but no face landmarker is named: set video.landmarker (conf/video).")
 
 

@@ -41,9 +41,10 @@ class FaceMesh:
     some 20 ms. To be closed, best by `with`.
 
     Where a frame holds several faces: with settings.faces = 1, MediaPipe keeps to one, the surest at first (none, where
-    no mesh fits that one) and then, by tracking, the same as long as it is seen. With more, all are found, and the clip's person is the largest face at
-    first and then the face that overlaps most with the last one chosen; where none overlaps, the largest again.
-    MediaPipe smooths landmarks over time for faces = 1 only, so the two settings differ on a clip of one person too.
+    no mesh fits that one) and then, by tracking, the same as long as it is seen. With more, all are found, and the
+    clip's person is the largest face at first and then the face that overlaps most with the last one chosen; where none
+    overlaps, the largest again. MediaPipe smooths landmarks over time for faces = 1 only, so the two settings differ on
+    a clip of one person too.
 
     Raises `LfnetError` where the model or the system's libraries are missing.
     """

@@ -117,6 +117,9 @@ def test_the_stated_digest_of_the_landmarker_serves_without_its_file(clips, tmp_
     assert stated.recipe == open_store(cohort, Brightness(), cache=cache, mesh_model=model)[0].recipe
     with pytest.raises(LfnetError, match="lfnet weights fetch face_landmarker"):
         extract(cohort, Brightness(), cache=cache, video=VideoSettings(landmarker=weights))
+    unstated = WeightsFile("face_landmarker", "mine.task", None, "", "", path=model)
+    own = open_store(cohort, Brightness(), cache=cache, video=VideoSettings(landmarker=unstated))[0]
+    assert own.recipe == stated.recipe
 
 
 def test_stride_takes_every_kth_frame(clips, tmp_path):

@@ -68,6 +68,7 @@ def kill_at_random(media: Path, cache: Path, whole: dict[str, bytes], seconds: f
     assert features(cache) == whole
 
 
+@pytest.mark.slow
 def test_killed_at_random_instants(media, undisturbed, tmp_path):
     kill_at_random(media, tmp_path, *undisturbed, kills=3)
 
