@@ -224,6 +224,21 @@ def test_failed_jobs_are_named_and_the_rest_is_shown(tmp_path: Path) -> None:
     assert "failed: no face" in shown and "No result: head=mamba_gru seed=1: no face" in shown
 
 
+def test_a_failed_job_that_fits_several_rows_is_given_to_none(tmp_path: Path) -> None:
+    results = [patched(4, 0), patched(8, 0)]
+    table = make(tmp_path, results, rows=["head", "head.patch_size"], failed={"head=ldbm seed=1": "boom"})
+    assert [tuple(row.identity.values()) for row in table.rows if row.kind == "failed"] == [("ldbm", "?")]
+    assert all(not row.notes for row in models(table).values())
+
+
+def test_rows_measured_on_different_recordings_are_warned_of(tmp_path: Path) -> None:
+    fewer = result("mean_mlp")
+    fewer["metrics"]["test"]["recording"]["n"] = 48
+    warning = "rows were measured on different numbers of test recordings (48, 50): they are not comparable."
+    assert make(tmp_path / "uneven", [result("ldbm"), fewer]).warnings[-1] == warning
+    assert len(make(tmp_path / "even", [result("ldbm"), result("mean_mlp")]).warnings) == 1
+
+
 def test_a_failed_job_stands_where_its_row_would_have(tmp_path: Path) -> None:
     manifest = sweep(tmp_path, [result("mean_mlp"), result("mamba_gru")], failed={"head=ldbm seed=0": "boom"})
     content = read_json(manifest)
