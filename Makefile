@@ -55,8 +55,13 @@ $(READY): requirements.lock pyproject.toml tools/set-up
 table-%: conf/table/%.yaml $(READY) FORCE
 	@$(LFNET) table $* $(ARGS)
 
-# What the rule above did not take is no table.
+# What that rule did not take is no table.
+NO_TABLE = $(error there is no table "$(@:table-%=%)": choose one of $(TABLES))
+
 table-%: FORCE
-	@: $(error there is no table "$*": choose one of $(TABLES))
+	@: $(NO_TABLE)
+
+table-none: FORCE
+	@: $(NO_TABLE)
 
 FORCE:

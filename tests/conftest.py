@@ -21,6 +21,12 @@ def _shared(config: pytest.Config) -> Path:
     return config.getoption("--shared") or ROOT.parent / "shared"
 
 
+def pytest_report_header(config: pytest.Config) -> str:
+    folder = _shared(config)
+    found = (folder / "weights").is_dir()
+    return f"real weights and media: {folder}" if found else f"real weights and media: none at {folder} (--shared DIR)"
+
+
 @pytest.fixture(scope="session")
 def shared(request: pytest.FixtureRequest) -> Path:
     """The folder of real weights, media and signals; the test is skipped, and counted, where it is absent."""

@@ -1,0 +1,107 @@
+"""requirements.lock: exact, hashed, without addresses, with all that pyproject.toml asks for; and nothing unused."""
+
+import ast
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DIRECT = [Requirement(line) for line in PROJECT["dependencies"]]
+DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+
+# The name that is imported, where it is not the package's own.
+MODULES = {"hydra-core": "hydra", "scikit-learn": "sklearn", "pillow": "PIL"}
+
+
+# Asked for by a room that is still to come.
+COMING = {"scikit-learn": "the fusion room"}
+
+
+def blocks() -> dict[str, list[str]]:
+    """The lock's requirements: each first line, and its hashes."""
+    found: dict[str, list[str]] = {}
+    first = ""
+    for line in LOCK.splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        if not line.startswith(" "):
+            first = line.rstrip("\\ ")
+            found[first] = []
+        else:
+            found[first].append(line.strip().rstrip("\\ "))
+    return found
+
+
+def pins() -> dict[str, Requirement]:
+    return {canonicalize_name(Requirement(first).name): Requirement(first) for first in blocks()}
+
+
+def test_every_requirement_is_pinned_and_hashed():
+    for first, hashes in blocks().items():
+        assert [specifier.operator for specifier in Requirement(first).specifier] == ["=="], first
+        assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", text) for text in hashes), first
+
+
+def test_no_address_and_no_option():
+    assert "://" not in LOCK
+    assert not re.search(r"^-", LOCK, re.MULTILINE)
+
+
+def test_the_header_says_how_it_is_made():
+    assert "`make lock`" in LOCK.splitlines()[1]
+    options = LOCK.splitlines()[2].partition("pyproject.toml ")[2]
+    assert options and options in (ROOT / "tools" / "lock").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("requirement", [*DIRECT, *DEV], ids=str)
+def test_what_pyproject_asks_for_is_locked_within_its_bounds(requirement):
+    pin = pins()[canonicalize_name(requirement.name)]
+    version = next(iter(pin.specifier)).version
+    assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_torch_is_recent_enough():
+    bounds = {requirement.name: str(requirement.specifier) for requirement in DIRECT}
+    assert bounds["torch"] == ">=2.11"
+
+
+def test_one_package_provides_cv2():
+    assert [name for name in pins() if name.startswith("opencv")] == ["opencv-contrib-python"]
+
+
+@cache
+def imported() -> frozenset[str]:
+    """The top-level names that lfnet's code and its yamls' `_target_`s use."""
+    found = set()
+    for file in [*(ROOT / "lfnet").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found.add(node.module.split(".")[0])
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("requirement", DIRECT, ids=lambda requirement: requirement.name)
+def test_every_dependency_is_used(requirement):
+    module = MODULES.get(requirement.name, requirement.name.replace("-", "_"))
+    if requirement.name in COMING:
+        assert module not in imported(), f"{requirement.name} has come: take it off the list of what is coming"
+    else:
+        assert module in imported(), f"{requirement.name} is asked for and never imported"
+
+
+def test_every_import_is_asked_for():
+    import sys
+
+    known = {MODULES.get(requirement.name, requirement.name.replace("-", "_")) for requirement in DIRECT}
+    # mediapipe brings the one cv2; omegaconf brings yaml.
+    known |= {"lfnet", "hydra_plugins", "cv2", "yaml"}
+    assert imported() - known - set(sys.stdlib_module_names) == set()
