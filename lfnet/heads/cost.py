@@ -29,9 +29,9 @@ def measure(head: nn.Module, frames: int, n_features: int) -> Cost:
     """The cost of `head` for windows of `frames` frames with `n_features` features; the head itself is not touched.
 
     parameters: entries of all parameters, shared ones once.
-    active_parameters: entries that got a gradient other than zero in at least one real backward pass over random
-    windows of that length, without dropout. Some windows are all real; in others only a short run of frames is, so that
-    a gradient that fades with time still reaches every position inside the window. Positions beyond it never get one.
+    active_parameters: trainable entries that got a gradient other than zero in at least one real backward pass over
+    random windows of that length, without dropout. Some windows are all real; in others only a short run of frames is,
+    so that a gradient that fades with time still reaches every position in the window. Positions beyond it get none.
     flops: of one forward pass for one window, all frames real. Counted are the multiplications and additions of matrix
     products, attention's two included, as 2 for each multiply-add; not counted are biases, norms, activations, softmax,
     masking, gates and means, which are a small part of each head but the mean head.
@@ -40,14 +40,13 @@ def measure(head: nn.Module, frames: int, n_features: int) -> Cost:
     parameters = list(head.parameters())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        active = _active(head, parameters, frames, n_features)
+        trainable = [parameter for parameter in parameters if parameter.requires_grad]
+        active = _active(head, trainable, frames, n_features) if trainable else 0
         flops = _flops(head, frames, n_features)
     return Cost(sum(p.numel() for p in parameters), active, flops)
 
 
 def _active(head: nn.Module, parameters: list[nn.Parameter], frames: int, n_features: int) -> int:
-    for parameter in parameters:
-        parameter.requires_grad_(True)
     reached = [torch.zeros_like(p, dtype=torch.bool) for p in parameters]
 
     def go(mask_BT: Tensor) -> int:

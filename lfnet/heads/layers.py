@@ -88,7 +88,7 @@ def fold(x_BTD: Tensor, mask_BT: Tensor, size: int, stride: int) -> Tensor:
     N = token_count(T, size, stride)
     x_BTD = clean(x_BTD, mask_BT)
     missing = (N - 1) * stride + size - T
-    if missing:
+    if torch.compiler.is_compiling() or missing:  # an export must hold for any length
         x_BTD = F.pad(x_BTD, (0, 0, 0, missing))
     if size == stride:  # a view, where `unfold` needs a copy
         return x_BTD.reshape(B, N, size * D)
@@ -96,10 +96,14 @@ def fold(x_BTD: Tensor, mask_BT: Tensor, size: int, stride: int) -> Tensor:
 
 
 def fold_mask(mask_BT: Tensor, size: int, stride: int) -> Tensor:
-    """The mask [B, N] of the tokens that `fold` makes: a token is real if any of its frames is."""
+    """The mask [B, N] of the tokens that `fold` makes: a token is real if it brings a real frame.
+
+    Where tokens overlap, a frame is brought by the first token that holds it; so padding a window adds no real token.
+    """
     T = mask_BT.shape[1]
     missing = (token_count(T, size, stride) - 1) * stride + size - T
-    return F.pad(mask_BT, (0, missing)).unfold(1, size, stride).any(-1)
+    frames_BNS = F.pad(mask_BT, (0, missing)).unfold(1, size, stride)
+    return torch.cat([frames_BNS[:, :1].any(-1), frames_BNS[:, 1:, size - stride :].any(-1)], dim=1)
 
 
 def sinusoidal_positions(count: int, width: int) -> Tensor:

@@ -1,0 +1,64 @@
+"""Every yaml in conf/head: it keeps the contract, and the published heads have their published sizes."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from lfnet.testing import check_head
+from tests.conftest import ROOT
+
+CONF = ROOT / "conf"
+FILES = sorted((CONF / "head").glob("*.yaml"))
+
+# settings beside the yaml's own → parameters at 512 features
+PUBLISHED = {
+    ("mean_mlp", ""): 131_585,
+    ("ldbm", ""): 1_354_881,
+    ("ldbm", "patch_size=4"): 568_449,
+    ("ldbm", "patch_size=8"): 830_593,
+    ("ldbm", "patch_size=16"): 1_354_881,
+    ("ldbm", "patch_size=8 layers=4 ff=512 hidden=null"): 1_350_529,
+    ("transformer", ""): 462_465,
+    ("mamba_gru", ""): 528_129,
+}
+
+
+def settings(name: str, overrides: str = "") -> DictConfig:
+    return OmegaConf.merge(OmegaConf.load(CONF / "head" / f"{name}.yaml"), OmegaConf.from_dotlist(overrides.split()))
+
+
+def test_the_published_heads_are_there() -> None:
+    assert {name for name, _ in PUBLISHED} <= {file.stem for file in FILES}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_contract_with_the_settings_of_the_yaml(file: Path) -> None:
+    check_head(partial(instantiate, OmegaConf.load(file)), config_dir=CONF)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_yaml_says_what_the_code_says(file: Path) -> None:
+    # the class alone, as in a notebook, is the head of the yaml: no default lives in two places and differs
+    config = OmegaConf.load(file)
+    assert file.read_text().startswith("# ")
+    target = get_class(config["_target_"])
+    keywords = target.__init__.__kwdefaults__ | {"max_frames": target.__init__.__defaults__[-1]}
+    del config["_target_"]
+    assert {name: keywords[name] for name in config} == dict(config)
+    assert set(keywords) - set(config) <= {"max_frames"}
+
+
+@pytest.mark.parametrize(
+    "overrides", ["patch_size=4", "patch_size=8 stride=3", "patch_size=1", "layers=4 ff=512 hidden=null"]
+)
+def test_contract_of_other_forms_of_ldbm(overrides: str) -> None:
+    check_head(partial(instantiate, settings("ldbm", overrides)), frames=(1, 2, 7, 17, 33, 100), max_frames=100)
+
+
+@pytest.mark.parametrize(("name", "overrides"), PUBLISHED, ids=" ".join)
+def test_published_sizes(name: str, overrides: str) -> None:
+    head = instantiate(settings(name, overrides), n_features=512)
+    assert sum(p.numel() for p in head.parameters()) == PUBLISHED[name, overrides]

@@ -1,0 +1,139 @@
+"""The four heads against plain implementations with the same weights, and their settings."""
+
+import re
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lfnet.errors import LfnetError
+from lfnet.heads.ldbm import LDBM
+from lfnet.heads.mamba_gru import MambaGRU
+from lfnet.heads.mean_mlp import TemporalMeanMLP
+from lfnet.heads.transformer import VanillaTransformer
+from tests.heads.plain import PLAIN
+
+D = 12
+
+
+def make(name: str) -> nn.Module:
+    torch.manual_seed(3)
+    return {
+        "mean_mlp": lambda: TemporalMeanMLP(D),
+        "ldbm": lambda: LDBM(D, 128, patch_size=4, layers=3, dropout=0.0),
+        "transformer": lambda: VanillaTransformer(D, 128, layers=2, dropout=0.0),
+        "mamba_gru": lambda: MambaGRU(D, 128),
+    }[name]()
+
+
+def clip_by_clip(name: str, head: nn.Module, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    return torch.stack([PLAIN[name](head, x, mask) for x, mask in zip(x_BTD, mask_BT, strict=True)])
+
+
+def masks(frames: int) -> Tensor:
+    mask_BT = torch.rand(11, frames) < 0.7
+    mask_BT[0] = True
+    mask_BT[1] = torch.arange(frames) < frames // 3
+    mask_BT[2] = torch.arange(frames) == frames - 1
+    mask_BT[3] = (torch.arange(frames) // 4) % 3 == 1  # whole patches missing
+    mask_BT[:, frames // 2] |= ~mask_BT.any(1)
+    return mask_BT
+
+
+@pytest.mark.parametrize("frames", [64, 61, 5])
+@pytest.mark.parametrize("name", PLAIN)
+def test_answers_and_gradients_are_those_of_a_plain_implementation(name: str, frames: int) -> None:
+    head = make(name)
+    x_BTD, mask_BT = torch.randn(11, frames, D), masks(frames)
+    expected_B = clip_by_clip(name, head, x_BTD, mask_BT)
+    hidden = x_BTD.masked_fill(~mask_BT.unsqueeze(-1), float("nan"))
+    y_B = head(hidden, mask_BT)
+    torch.testing.assert_close(y_B, expected_B, atol=1e-5, rtol=1e-5)
+    weight_B = torch.randn(11)
+    wanted = dict(head.named_parameters())
+    if name in ("ldbm", "transformer"):  # plain layers hold copies of these
+        wanted = {k: p for k, p in wanted.items() if not k.startswith("layers")}
+    got = torch.autograd.grad((y_B * weight_B).sum(), wanted.values())
+    expected = torch.autograd.grad((expected_B * weight_B).sum(), wanted.values(), allow_unused=True)
+    for key, one, other in zip(wanted, got, expected, strict=True):
+        other = torch.zeros_like(one) if other is None else other
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4, msg=lambda text, key=key: f"{key}: {text}")
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_with_an_all_true_mask_a_head_is_the_published_formula(name: str) -> None:
+    # as the source writes them, on a whole batch: 64 frames make 16 patches, which halve evenly
+    head = make(name).eval()
+    x_BTD = torch.randn(5, 64, D)
+    expected_B = clip_by_clip(name, head, x_BTD, torch.ones(5, 64, dtype=torch.bool))
+    torch.testing.assert_close(head(x_BTD, torch.ones(5, 64, dtype=torch.bool)), expected_B, atol=1e-5, rtol=1e-5)
+
+
+def test_the_mean_head_cannot_see_order_and_the_others_can() -> None:
+    x_BTD, mask_BT = torch.randn(4, 64, D), torch.ones(4, 64, dtype=torch.bool)
+    for name in PLAIN:
+        head = make(name).eval()
+        change = (head(x_BTD, mask_BT) - head(x_BTD.flip(1), mask_BT)).abs().max()
+        assert (change < 1e-6) == (name == "mean_mlp"), name
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_window_without_frames_is_scored_as_zeros(name: str) -> None:
+    head = make(name).eval()
+    zeros = torch.zeros(1, head.regressor[0].in_features)
+    y_B = head(torch.full((2, 9, D), float("nan")), torch.zeros(2, 9, dtype=torch.bool))
+    torch.testing.assert_close(y_B, head.regressor(zeros).squeeze(-1).expand(2), atol=1e-7, rtol=0)
+
+
+def test_overlapping_patches_are_those_of_unfold() -> None:
+    torch.manual_seed(0)
+    head = LDBM(D, 32, patch_size=6, stride=2, layers=1, dropout=0.0).eval()
+    x_BTD, mask_BT = torch.randn(2, 11, D), torch.ones(2, 11, dtype=torch.bool)
+    padded = nn.functional.pad(x_BTD, (0, 0, 0, 1))  # 4 patches reach to frame 12
+    tokens = torch.stack([head.projection(padded[:, i : i + 6].flatten(1)) for i in (0, 2, 4, 6)], 1)
+    z = head.layers[0](tokens + head.positions[:4], torch.ones(2, 4, dtype=torch.bool))
+    merged = head.merge(z.reshape(2, 2, -1))
+    torch.testing.assert_close(head(x_BTD, mask_BT), head.regressor(merged.mean(1)).squeeze(-1), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make_head", [LDBM, VanillaTransformer, MambaGRU])
+def test_a_window_that_is_too_long_names_the_setting(make_head: type[nn.Module]) -> None:
+    head = make_head(D, 20)
+    with pytest.raises(LfnetError, match=re.escape("a window has 21 frames and head.max_frames is 20")):
+        head(torch.zeros(1, 21, D), torch.ones(1, 21, dtype=torch.bool))
+
+
+@pytest.mark.parametrize(
+    ("make_head", "message"),
+    [
+        (lambda: LDBM(D, patch_size=0), "head.patch_size is 0"),
+        (lambda: LDBM(D, patch_size=4, stride=5), "head.stride is 5"),
+        (lambda: LDBM(D, stride=0), "head.stride is 0"),
+        (lambda: LDBM(D, width=15, attention_heads=5), "head.width is 15: sinusoidal"),
+        (lambda: VanillaTransformer(D, width=30), "head.width is 30: it must be a multiple of head.attention_heads=4"),
+        (lambda: TemporalMeanMLP(D, activation="tanh"), "head.activation is 'tanh'"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(make_head, message: str) -> None:
+    with pytest.raises(LfnetError, match=re.escape(message)):
+        make_head()
+
+
+@pytest.mark.filterwarnings("ignore:(Flash|Both):UserWarning")  # PyTorch says at length why there is no kernel
+@pytest.mark.parametrize("make_head", [LDBM, VanillaTransformer])
+def test_training_keeps_the_fused_attention(make_head: type[nn.Module]) -> None:
+    mask_BT = masks(40)
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        make_head(D, 64).train()(torch.randn(11, 40, D), mask_BT).sum().backward()
+        with pytest.raises(RuntimeError, match="No available kernel"):
+            make_head(D, 64, attention_dropout=0.1).train()(torch.randn(11, 40, D), mask_BT)
+
+
+@pytest.mark.parametrize("make_head", [TemporalMeanMLP, LDBM, VanillaTransformer, MambaGRU])
+def test_dropout_acts_in_training_only(make_head: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    head = make_head(D, 64, dropout=0.5)
+    x_BTD, mask_BT = torch.randn(3, 40, D), torch.ones(3, 40, dtype=torch.bool)
+    assert not torch.equal(head.train()(x_BTD, mask_BT), head(x_BTD, mask_BT))
+    assert torch.equal(head.eval()(x_BTD, mask_BT), head(x_BTD, mask_BT))
