@@ -133,6 +133,7 @@ class DataModule(L.LightningDataModule):
 
     cohort, store: who, and their vectors; every clip must have been extracted. protocol: how clips become windows.
     batch_size, eval_batch_size: windows a step. windows_per_clip: windows drawn from each clip in an epoch, None for all.
+    select_windows_per_clip: windows of each clip, evenly spread and always the same, that choose the best epoch.
     seed: of the order of training windows. held: what jobs in one process share.
 
     Raises `LfnetError` where features are dead (`lfnet.features.health`) or a split is left without clips.
@@ -147,6 +148,7 @@ class DataModule(L.LightningDataModule):
         batch_size: int = 32,
         eval_batch_size: int = 64,
         windows_per_clip: int | None = None,
+        select_windows_per_clip: int | None = None,
         seed: int = 0,
         held: Held | None = None,
     ) -> None:
@@ -157,6 +159,7 @@ class DataModule(L.LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.windows_per_clip = windows_per_clip
+        self.select_windows_per_clip = select_windows_per_clip
         self.seed = seed
         self.dropped: list[str] = []
         self._held = held or Held()
@@ -190,25 +193,36 @@ class DataModule(L.LightningDataModule):
         """The windows of one split, one row each: clip_id, window, recording_id, person_id, label, …"""
         return self.windows[self.windows["split"] == name].reset_index(drop=True)
 
+    def selection(self) -> pd.DataFrame:
+        """The windows that choose the best epoch: of `protocol.select.split`, all or evenly spread ones of each clip."""
+        table = self.split(self.protocol.select.split)
+        most = self.select_windows_per_clip
+        if most is None:
+            return table
+        kept = []
+        for own in table.groupby("clip_id", sort=False).indices.values():
+            count = min(most, len(own))
+            kept.append(own[((np.arange(count) + 0.5) * len(own) / count).astype(int)])
+        return table.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Training windows in a seeded order."""
         table = self.split("train")
         sampler = _Epoch(table["clip_id"].to_numpy(), self.batch_size, self.windows_per_clip, self.seed)
         return DataLoader(self._dataset(table), sampler=sampler, batch_size=None)
 
-    def eval_dataloader(self, split: str) -> DataLoader[Any]:
-        """All windows of a split, in order."""
-        table = self.split(split)
+    def eval_dataloader(self, table: pd.DataFrame) -> DataLoader[Any]:
+        """The windows of `table` (of `split` or `selection`), in order."""
         batches = list(_batches(list(range(len(table))), self.eval_batch_size))
         return DataLoader(self._dataset(table), sampler=batches, batch_size=None)  # type: ignore[arg-type]
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The windows that choose the best epoch (`protocol.select.split`)."""
-        return self.eval_dataloader(self.protocol.select.split)
+        """The windows that choose the best epoch."""
+        return self.eval_dataloader(self.selection())
 
     def test_dataloader(self) -> DataLoader[Any]:
         """The windows of the test split."""
-        return self.eval_dataloader("test")
+        return self.eval_dataloader(self.split("test"))
 
     @property
     def windows_per_epoch(self) -> int:

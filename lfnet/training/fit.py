@@ -40,6 +40,7 @@ class TrainerSettings:
     batch_size: int
     eval_batch_size: int
     windows_per_clip: int | None
+    select_windows_per_clip: int | None
     clip_gradient: float | None
     precision: str
     device: str
@@ -110,7 +111,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
         head,
         data.labels,
         data.protocol,
-        data.split(data.protocol.select.split),
+        data.selection(),
         lr=settings.lr,
         weight_decay=settings.weight_decay,
     )

@@ -104,6 +104,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         batch_size=settings.batch_size,
         eval_batch_size=settings.eval_batch_size,
         windows_per_clip=settings.windows_per_clip,
+        select_windows_per_clip=settings.select_windows_per_clip,
         seed=config["seed"],
         held=_held,
     )
@@ -167,7 +168,7 @@ def _score(head: torch.nn.Module, data: DataModule, settings: TrainerSettings) -
     for split in ("dev", "test", "unlabelled"):
         windows = data.split(split)
         if len(windows):
-            scores = data.labels.points(predict(head, data.eval_dataloader(split), settings.device))
+            scores = data.labels.points(predict(head, data.eval_dataloader(windows), settings.device))
             frames.append(levels(window_predictions(windows, scores), data.protocol))
     return Predictions(pd.concat([part.frame for part in frames], ignore_index=True))
 

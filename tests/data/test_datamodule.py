@@ -19,7 +19,7 @@ def inputs(tmp_path_factory):
 
 
 def module(inputs, **settings):
-    names = {"batch_size", "eval_batch_size", "windows_per_clip", "seed", "held"}
+    names = {"batch_size", "eval_batch_size", "windows_per_clip", "select_windows_per_clip", "seed", "held"}
     protocol = Protocol(**{"name": "t", "window": 48, "hop": 24} | {k: v for k, v in settings.items() if k not in names})
     data = DataModule(inputs.cohort, inputs.store, protocol, **{k: v for k, v in settings.items() if k in names})
     data.setup()
@@ -44,7 +44,7 @@ def test_batches_hold_the_frames_that_the_table_names(inputs):
     data = module(inputs, eval_batch_size=5)
     table = data.split("dev")
     seen = 0
-    for batch in data.eval_dataloader("dev"):
+    for batch in data.eval_dataloader(table):
         for b, index in enumerate(batch["index_B"].tolist()):
             row = table.iloc[index]
             clip = inputs.store.read(row["clip_id"])
@@ -62,7 +62,7 @@ def test_batches_hold_the_frames_that_the_table_names(inputs):
 
 def test_the_published_protocol_hides_nothing_from_the_head(inputs):
     data = module(inputs, mask=False, length=200, tail="drop", missing="random")
-    for batch in data.eval_dataloader("test"):
+    for batch in data.test_dataloader():
         assert batch["mask_BT"].all()
     # (200 - 48) // 24 + 1 windows of every clip, however short
     assert (data.split("test").groupby("clip_id").size() == 7).all()
@@ -84,6 +84,20 @@ def test_some_windows_of_each_clip(inputs):
         assert sorted(table.iloc[taken]["clip_id"]) == sorted(set(table["clip_id"]))
     assert epochs[0] != epochs[1]
     assert data.windows_per_epoch == len(epochs[0])
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_selection_takes_evenly_spread_windows_of_each_clip(inputs, most):
+    data = module(inputs, select_windows_per_clip=most)
+    everything, chosen = data.split("dev"), data.selection()
+    for clip_id, windows in everything.groupby("clip_id"):
+        own = chosen.loc[chosen["clip_id"] == clip_id, "window"]
+        assert len(own) == min(most, len(windows))
+        if len(windows) > most == 1:
+            assert own.item() == sorted(windows["window"])[len(windows) // 2]
+    batches = torch.cat([batch["y_B"] for batch in data.val_dataloader()])
+    assert len(batches) == len(chosen)
+    assert module(inputs).selection().equals(everything)
 
 
 def test_the_order_follows_from_the_seed(inputs):
