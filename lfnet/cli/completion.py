@@ -65,6 +65,8 @@ def complete(line: str) -> list[str]:
     command = before[0]
     if command == "table" and len(before) == 1:
         return _finished(word, [name for name in names("table") if name != "none"])
+    if before[:2] == ["cohort", "show"]:
+        return _settings("extract", before[2:], word)
     if command in _CONFIGS:
         return _settings(command, before[1 + (command == "table") :], word)
     return _finished(word, _words(command, before[1:]))
@@ -82,7 +84,7 @@ def _words(command: str, given: list[str]) -> list[str]:
     if command == "doctor":
         return ["--json", "--help"]
     if command == "cohort" and not given:
-        return ["init"]
+        return ["init", "split", "show"]
     return []
 
 

@@ -27,6 +27,8 @@ from lfnet.errors import LfnetError
         ("lfnet train -m head=mamba_gru see", ["seed="]),
         ("lfnet table architectures protocol=m", ["protocol=masked "]),
         ("lfnet extract cohort=f", ["cohort=folder "]),
+        ("lfnet cohort sh", ["show "]),
+        ("lfnet cohort show cohort=av", ["cohort=avec2014 "]),
         ("lfnet train --mul", ["--multirun "]),
         ("lfnet nonsense ", []),
         ("lfnet train head=nonsense se", []),
