@@ -1,6 +1,5 @@
 """What a sweep left behind: its manifest, the run folders that are finished, and why the others are not."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,24 +118,21 @@ def _line(text: str) -> str:
 
 def parse_overrides(overrides: tuple[str, ...], key: str) -> Any:
     """The value that Hydra overrides give `key`, a dict of the settings below it, else MISSING."""
-    below: dict[str, Any] = {}
-    for override in overrides:
-        name, equals, text = override.lstrip("+").partition("=")
-        name = name.partition("@")[0].replace("/", ".")
-        if not equals or override.startswith("~"):
+    # Hydra's own grammar, needed for failed jobs only: cohort.signal={name:tempo,block:8} is no JSON and no YAML.
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    settings: dict[str, Any] = {}
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+        except HydraException:
             continue
-        if name == key:
-            return _scalar(text)
-        if name.startswith(key + "."):
-            below[name.removeprefix(key + ".")] = _scalar(text)
-    return below or MISSING
-
-
-def _scalar(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text.strip("'\"")
+        if not override.is_delete():
+            settings.update(leaves(override.value(), override.key_or_group.replace("/", ".")))
+    below = {name.removeprefix(key + "."): value for name, value in settings.items() if name.startswith(key + ".")}
+    return settings.get(key, below or MISSING)
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

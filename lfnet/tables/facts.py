@@ -57,7 +57,8 @@ def _settings(runs: Sequence[Run], named: Sequence[str], constants: dict[str, st
     settings = [f"{name} {text}" for name, text in constants.items()]
     for name in runs[0].result.get("choices", {}) if runs else ():
         values = {str(run.result["choices"].get(name)) for run in runs}
-        if len(values) == 1 and name not in (*_SILENT, *named) and not name.startswith("hydra"):
+        silent = name in (*_SILENT, *named) or name.startswith("hydra") or values == {"default"}
+        if len(values) == 1 and not silent:
             settings.append(f"{name} {values.pop()}")
     limits = {run.result["training"].get("max_epochs") for run in runs if "training" in run.result}
     if len(limits) == 1 and None not in limits:
@@ -94,6 +95,7 @@ def foot(
         _seeds([row for row in rows if row.kind == "model"]),
         "Test over rows: sd (ddof 1) and range of the rows' means." if any(part.closing for part in sections) else "",
         *_meanings(columns, rows),
+        _flops(sweep.runs) if any(column.name == "flops" for column in columns) else "",
         *_reference_lines([name for name in references if name not in absent]),
         f"No run holds the reference {', '.join(missing)}." if missing else "",
         f"Made by `{sweep.command}`; digest of its runs {digest[:16]}."
@@ -103,6 +105,15 @@ def foot(
         RESEARCH_ONLY,
     ]
     return tuple(line for line in lines if line)
+
+
+def _flops(runs: Sequence[Run]) -> str:
+    frames = sorted({run.result["cost"]["frames"] for run in runs if run.result.get("cost", {}).get("frames")})
+    if not frames:
+        return ""
+    return (
+        f"FLOPs: of one forward pass over a window of {' or '.join(map(count, frames))} frames, a multiply-add being 2."
+    )
 
 
 def _seeds(models: Sequence[Row]) -> str:
@@ -131,6 +142,8 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
         yield "undefined: scores or labels are constant, so that no correlation exists."
     if "active_parameters" in names:
         yield "Active: the parameters that get a gradient at the window's length."
+    if "seconds" in names:
+        yield "Seconds: the training of one run."
     if any("not converged" in text for text in texts):
         yield "not converged: dev MAE had not stopped improving when training ended."
     if "converged" in names:

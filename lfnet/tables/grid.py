@@ -25,15 +25,15 @@ class Line:
 class Grid:
     """A table's texts.
 
-    names: how many of the first columns name the row. numeric: which columns hold numbers. turn: the first column after
-    the metrics, where a table that is too wide is best broken. notes: is the last column one of notes? sections: the
-    lines of each.
+    names: how many of the first columns name the row. numeric: which columns hold numbers. turns: the columns at which
+    metrics turn into costs or costs into metrics, where a table that is too wide is best broken. notes: is the last
+    column one of notes? sections: the lines of each.
     """
 
     headings: tuple[str, ...]
     names: int
     numeric: tuple[bool, ...]
-    turn: int
+    turns: tuple[int, ...]
     notes: bool
     sections: tuple[tuple[Line, ...], ...]
 
@@ -58,9 +58,9 @@ def make_grid(table: Table) -> Grid:
         return Line(row.kind, tuple(texts + ["; ".join(row.notes)] * notes))
 
     sections = tuple(tuple(line(row) for row in section.rows) for section in table.sections)
-    last_metric = max((i for i, column in enumerate(table.columns) if column.metric), default=-1)
-    turn = len(keys) + seeds + last_metric + 1
-    return Grid(tuple(headings), len(keys), tuple(numeric), turn, notes, sections)
+    measures = [column.metric is not None for column in table.columns]
+    turns = [len(keys) + seeds + i for i in range(1, len(measures)) if measures[i] != measures[i - 1]]
+    return Grid(tuple(headings), len(keys), tuple(numeric), tuple(turns), notes, sections)
 
 
 def wrap(text: str, width: int = 13) -> list[str]:

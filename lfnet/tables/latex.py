@@ -59,7 +59,7 @@ def latex(table: Table) -> str:
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{escape(_caption(table))}}}",
-        rf"  \label{{tab:{table.name}}}",
+        rf"  \label{{tab:{re.sub(r'[^A-Za-z0-9]+', '-', table.name)}}}",
         r"  \par\smallskip",
         r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"  \begin{{tabular}}{{@{{}}{alignment}@{{}}}}",

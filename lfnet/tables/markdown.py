@@ -29,7 +29,7 @@ def markdown(table: Table) -> str:
             blocks.append(f"## {_escape(section.label)}")
         blocks.append("\n".join(_table(headings, rows, widths, grid.numeric)))
         if section.closing:
-            blocks.append(_escape(" ".join(section.closing)))
+            blocks += [_escape(text) for text in section.closing]
     blocks.append("\n".join(f"- {_escape(line)}" for line in table.foot))
     if table.failures:
         blocks.append("## Jobs without a result")

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lfnet.tables.grid import BANNER, Grid, make_grid, wrap
 from lfnet.tables.numbers import DASH
@@ -12,6 +13,7 @@ __all__ = ["terminal"]
 WIDTH = 120
 _GAP = "  "
 _NOTE = 28
+_WIDE, _NARROW = 32, 13  # where a cell's text is broken
 
 Lines = list[list[list[str]]]  # rows × columns × lines of a cell
 
@@ -27,11 +29,9 @@ def terminal(table: Table, width: int = WIDTH) -> str:
     for text in table.warnings:
         parts += textwrap.wrap(f"Warning: {text}", width, subsequent_indent="  ")
     grid = make_grid(table)
-    headings = [wrap(heading) for heading in grid.headings]
-    bodies: list[Lines] = [[_cells(grid, line.texts) for line in rows] for rows in grid.sections]
-    every = [headings, *(cells for body in bodies for cells in body)]
-    widths = [max(len(text) for cells in every for text in cells[i]) for i in range(len(grid.headings))]
-    for block in _blocks(widths, grid, width):
+    layout = _best_layout(grid, width)
+    headings, bodies, widths = layout.headings, layout.bodies, layout.widths
+    for block in layout.blocks:
         parts += ["", *_row([headings[i] for i in block], [widths[i] for i in block], [grid.numeric[i] for i in block])]
         parts.append(_GAP.join("─" * widths[i] for i in block))
         for section, rows, lines in zip(table.sections, grid.sections, bodies, strict=True):
@@ -46,7 +46,8 @@ def terminal(table: Table, width: int = WIDTH) -> str:
     parts.append("")
     for section in table.sections:
         lead = f"{section.label}. " if section.label and section.closing else ""
-        parts += textwrap.wrap(lead + " ".join(section.closing), width, subsequent_indent="  ")
+        for text in section.closing:
+            parts += textwrap.wrap(lead + text, width, subsequent_indent="  ")
     for text in table.foot:
         parts += textwrap.wrap(text, width, subsequent_indent="  ")
     for failure in table.failures:
@@ -56,14 +57,37 @@ def terminal(table: Table, width: int = WIDTH) -> str:
     return "\n".join(line.rstrip() for line in parts) + "\n"
 
 
-def _cells(grid: Grid, texts: Sequence[str]) -> list[list[str]]:
-    cells = []
-    for i, text in enumerate(texts):
-        cells.append([text] if i < grid.names else wrap(text) if i < len(texts) - grid.notes else wrap(text, _NOTE))
-    return cells
+@dataclass(frozen=True)
+class _Layout:
+    """Every text broken into lines, the widths of the columns, and which columns each block shows."""
+
+    headings: list[list[str]]
+    bodies: list[Lines]
+    widths: list[int]
+    blocks: list[list[int]]
 
 
-def _blocks(widths: Sequence[int], grid: Grid, width: int) -> list[list[int]]:
+def _best_layout(grid: Grid, width: int) -> _Layout:
+    """The fewest blocks; among those, metrics apart from costs; among those, cells in one line."""
+    layouts = [_layout(grid, width, longest, turning) for turning in (True, False) for longest in (_WIDE, _NARROW)]
+    return min(layouts, key=lambda layout: len(layout.blocks))
+
+
+def _layout(grid: Grid, width: int, longest: int, turning: bool) -> _Layout:
+    limits = [10**6] * grid.names + [longest] * (len(grid.headings) - grid.names)
+    if grid.notes:
+        limits[-1] = _NOTE
+    headings = [wrap(heading, _NARROW) for heading in grid.headings]
+    bodies = [
+        [[wrap(text, limit) for text, limit in zip(line.texts, limits, strict=True)] for line in rows]
+        for rows in grid.sections
+    ]
+    every = [headings, *(cells for body in bodies for cells in body)]
+    widths = [max(len(text) for cells in every for text in cells[i]) for i in range(len(headings))]
+    return _Layout(headings, bodies, widths, _blocks(widths, grid, width, turning))
+
+
+def _blocks(widths: Sequence[int], grid: Grid, width: int, turning: bool) -> list[list[int]]:
     """All columns in one block where they fit, else several, each led by the columns that name the row."""
     lead = list(range(grid.names))
 
@@ -75,7 +99,7 @@ def _blocks(widths: Sequence[int], grid: Grid, width: int) -> list[list[int]]:
     blocks = [list(lead)]
     for column in range(grid.names, len(widths)):
         begun = len(blocks[-1]) > len(lead)
-        if begun and (column == grid.turn or taken([*blocks[-1], column]) > width):
+        if begun and ((turning and column in grid.turns) or taken([*blocks[-1], column]) > width):
             blocks.append(list(lead))
         blocks[-1].append(column)
     return blocks

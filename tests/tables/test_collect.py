@@ -84,5 +84,10 @@ def test_overrides_of_every_shape() -> None:
     assert parse_overrides(overrides, "head.patch_size") == 8
     assert parse_overrides(overrides, "cohort.signal") == {"name": "tempo", "block": 16}
     assert parse_overrides(overrides, "x") is MISSING
+    assert parse_overrides(("cohort.signal={name:tempo,block:64}", "seed=1"), "cohort.signal.block") == 64
+    assert parse_overrides(("cohort.signal={name:tempo,block:64}", "seed=1"), "cohort.signal") == {
+        "name": "tempo",
+        "block": 64,
+    }
     assert parse_overrides(("scale@cohort.scale=phq8",), "scale") == "phq8"
     assert parse_overrides(("cohort/signal=tempo",), "cohort.signal") == "tempo"

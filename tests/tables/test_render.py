@@ -84,8 +84,10 @@ Test over 2 architectures: MAE mean 10.50, sd 0.00, range [10.50, 10.50], gap +1
 - Gap: test − dev.
 - sigma_ratio: SD of the scores / SD of the labels (ddof 0); near 0 a model has collapsed to a constant.
 - undefined: scores or labels are constant, so that no correlation exists.
+- Seconds: the training of one run.
 - not converged: dev MAE had not stopped improving when training ended.
 - —: does not apply, or nothing was labelled.
+- FLOPs: of one forward pass over a window of 512 frames, a multiply-add being 2.
 - Train mean is a constant, taken from the training labels.
 - Oracle (signal) is the Bayes predictor from the features, given the generator's parameters: MAE is that of the posterior median, all else that of the posterior mean.
 - Made by `lfnet table architectures`; digest of its runs DIGEST.
