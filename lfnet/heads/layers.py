@@ -149,7 +149,7 @@ class EncoderLayer(nn.Module):
     Equal to `nn.TransformerEncoderLayer` with the same weights (Vaswani et al. 2017, section 3.1), but attention is
     always `scaled_dot_product_attention`, whose fused form is used in training too as long as `attention_dropout` is 0.
     Tokens under a false mask are seen by no other; their own answers are finite and mean nothing. In a window without
-    any real token all are seen, since a softmax over nothing is NaN.
+    any real token all are seen: what a softmax over nothing is depends on the kernel (zero or NaN).
     """
 
     def __init__(

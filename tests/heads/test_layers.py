@@ -3,12 +3,23 @@
 import math
 
 import numpy as np
+import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lfnet.heads.layers import clean, fold, fold_mask, in_pieces, masked_mean, sinusoidal_positions, token_count
+from lfnet.heads.layers import (
+    EncoderLayer,
+    clean,
+    fold,
+    fold_mask,
+    in_pieces,
+    masked_mean,
+    sinusoidal_positions,
+    token_count,
+)
 
 
 @given(frames=st.integers(1, 40), size=st.integers(1, 9), data=st.data())
@@ -71,3 +82,17 @@ def test_sinusoidal_positions() -> None:
             angle = place / 10000 ** (2 * i / 8)
             assert math.isclose(table[place, 2 * i], math.sin(angle), abs_tol=1e-6)
             assert math.isclose(table[place, 2 * i + 1], math.cos(angle), abs_tol=1e-6)
+
+
+def test_attention_always_has_something_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    real = F.scaled_dot_product_attention
+
+    def spy(*args: Tensor, attn_mask: Tensor, dropout_p: float) -> Tensor:
+        seen.append(attn_mask)
+        return real(*args, attn_mask=attn_mask, dropout_p=dropout_p)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", spy)
+    mask_BT = torch.tensor([[True, False, True], [False, False, False]])
+    EncoderLayer(8, 2, 16, 0.0, 0.0, "gelu")(torch.randn(2, 3, 8), mask_BT)
+    assert seen[0].reshape(2, 3).tolist() == [[True, False, True], [True, True, True]]
