@@ -21,8 +21,8 @@ def plain(node: Any) -> Any:
 def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
     """What the node's `_target_` makes of its settings and of `extra`.
 
-    Raises `LfnetError` where the target does not exist or does not take a setting; a `LfnetError` that the target itself
-    raises comes through as it is, and any other exception of the target as its own cause.
+    Raises `LfnetError` where the target does not exist or does not take a setting; a `LfnetError` that the target
+    itself raises comes through as it is, and any other exception of the target as its own cause.
     """
     node = plain(node)
     name = str(node.get("_target_", ""))
@@ -32,12 +32,11 @@ def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, LfnetError):
             raise cause from None
-        if isinstance(cause, TypeError) and "argument" in str(cause) and cause.__traceback__ is not None:
-            if _raised_by_call(cause):
-                raise LfnetError(f"{name} does not take these settings: {cause}. See its yaml in conf/.") from error
+        if isinstance(cause, TypeError) and "argument" in str(cause) and _raised_by_call(cause):
+            raise LfnetError(f"{name} does not take these settings: {cause}. See its yaml in conf/.") from error
         if cause is None or isinstance(cause, ImportError | AttributeError):
             first = str(error).splitlines()[0]
-            raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check the name in its yaml in conf/.") from error
+            raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check its yaml in conf/.") from error
         raise cause from error
 
 

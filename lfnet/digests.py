@@ -83,7 +83,8 @@ def _module_digests(name: str) -> dict[str, str]:
     origin = Path(spec.origin)
     if spec.submodule_search_locations is None:
         return {origin.name: _code_digest(origin)}
-    return {file.relative_to(origin.parent).as_posix(): _code_digest(file) for file in sorted(origin.parent.rglob("*.py"))}
+    files = sorted(origin.parent.rglob("*.py"))
+    return {file.relative_to(origin.parent).as_posix(): _code_digest(file) for file in files}
 
 
 @cache
@@ -92,6 +93,6 @@ def _code_digest(path: Path) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
                 node.body = node.body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()

@@ -24,7 +24,7 @@ SMALL = (
 
 
 def composed(*overrides: str, name: str = "train", root: Path | None = None) -> tuple[dict[str, Any], dict[str, str]]:
-    """The resolved config of `conf/NAME.yaml` with overrides, everything below `root`, and the choices of its groups."""
+    """The resolved config of `conf/NAME.yaml` with overrides, everything below `root`, and its groups' choices."""
     where = () if root is None else (f"paths.cache={root}/cache", f"paths.runs={root}/runs", f"paths.data={root}/data")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(name, overrides=[*where, *overrides], return_hydra_config=True)

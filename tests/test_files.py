@@ -19,13 +19,13 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_full_disk_is_one_message_that_names_the_file(tmp_path):
     with pytest.raises(LfnetError, match=r"cannot write .*a\.txt: No space left"), atomic_path(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_somebody_elses_error_is_not_called_a_full_disk(tmp_path):

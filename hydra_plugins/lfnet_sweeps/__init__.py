@@ -16,7 +16,7 @@ __all__ = ["LfnetLauncher", "LfnetSweeper"]
 
 
 class LfnetSweeper(BasicSweeper):
-    """Hydra's basic sweeper, less its trial composition of every job: the launcher composes all of them before any runs."""
+    """Hydra's basic sweeper without its trial composition of every job: the launcher composes all before any runs."""
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Nothing: see the class."""
@@ -52,7 +52,9 @@ class LfnetLauncher(Launcher):
 
 
 _PLACE = "hydra_plugins.lfnet_sweeps"
-ConfigStore.instance().store(group="hydra/launcher", name="lfnet", node={"_target_": f"{_PLACE}.LfnetLauncher"}, provider="lfnet")
+ConfigStore.instance().store(
+    group="hydra/launcher", name="lfnet", node={"_target_": f"{_PLACE}.LfnetLauncher"}, provider="lfnet"
+)
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="lfnet",

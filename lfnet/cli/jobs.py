@@ -45,7 +45,8 @@ def table(argv: list[str]) -> int:
         print(TABLE_HELP, end="")
         return 0 if argv else 2
     if argv[0].startswith("-") or "=" in argv[0]:
-        raise LfnetError(f"the table's name comes first: lfnet table NAME {' '.join(argv)}. `lfnet list tables` shows them.")
+        words = " ".join(argv)
+        raise LfnetError(f"the table's name comes first: lfnet table NAME {words}. `lfnet list tables` shows them.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
     if "--render" in argv:
         record = _record_of(name, overrides)

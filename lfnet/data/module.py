@@ -21,7 +21,7 @@ __all__ = ["Arrays", "DataModule", "Held", "Labels"]
 
 
 class Arrays(NamedTuple):
-    """Clip descriptors for scikit-learn: X [clips, D], y [clips] in scale points (NaN: no label), groups [clips] people."""
+    """Clip descriptors for scikit-learn: X [clips, D], y [clips] in scale points or NaN, groups [clips] the people."""
 
     X: np.ndarray
     y: np.ndarray
@@ -87,7 +87,8 @@ class _Epoch(Sampler[list[int]]):
     """The batches of one training epoch: every window, or some of each clip, in an order drawn from seed and epoch."""
 
     def __init__(self, clips_W: np.ndarray, batch_size: int, windows_per_clip: int | None, seed: int) -> None:
-        self._groups = list(pd.Series(range(len(clips_W))).groupby(clips_W, sort=False).apply(np.asarray))
+        clips = pd.Series(clips_W)
+        self._groups: list[np.ndarray] = [np.asarray(own) for own in clips.groupby(clips, sort=False).indices.values()]
         self._batch_size = batch_size
         self._windows_per_clip = windows_per_clip
         self._seed = seed
@@ -132,7 +133,7 @@ class DataModule(L.LightningDataModule):
     """Serves one cohort's features to heads (windows) and to scikit-learn (`arrays`).
 
     cohort, store: who, and their vectors; every clip must have been extracted. protocol: how clips become windows.
-    batch_size, eval_batch_size: windows a step. windows_per_clip: windows drawn from each clip in an epoch, None for all.
+    batch_size, eval_batch_size: windows a step. windows_per_clip: drawn from each clip in an epoch, None for all.
     select_windows_per_clip: windows of each clip, evenly spread and always the same, that choose the best epoch.
     seed: of the order of training windows. held: what jobs in one process share.
 
@@ -190,11 +191,11 @@ class DataModule(L.LightningDataModule):
         return int(self.packed.x_ND.shape[1])
 
     def split(self, name: str) -> pd.DataFrame:
-        """The windows of one split, one row each: clip_id, window, recording_id, person_id, label, …"""
+        """The windows of one split, one row each: clip_id, window, recording_id, person_id, label, ..."""
         return self.windows[self.windows["split"] == name].reset_index(drop=True)
 
     def selection(self) -> pd.DataFrame:
-        """The windows that choose the best epoch: of `protocol.select.split`, all or evenly spread ones of each clip."""
+        """The windows that choose the best epoch, of `protocol.select.split`: all, or evenly spread ones of each clip."""
         table = self.split(self.protocol.select.split)
         most = self.select_windows_per_clip
         if most is None:
@@ -214,7 +215,7 @@ class DataModule(L.LightningDataModule):
     def eval_dataloader(self, table: pd.DataFrame) -> DataLoader[Any]:
         """The windows of `table` (of `split` or `selection`), in order."""
         batches = list(_batches(list(range(len(table))), self.eval_batch_size))
-        return DataLoader(self._dataset(table), sampler=batches, batch_size=None)  # type: ignore[arg-type]
+        return DataLoader(self._dataset(table), sampler=batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The windows that choose the best epoch."""
@@ -243,9 +244,7 @@ class DataModule(L.LightningDataModule):
             valid = self.packed.valid_N[rows]
             if valid.any():
                 X[i] = self.packed.x_ND[rows][valid].mean(axis=0, dtype=np.float64)
-        return Arrays(
-            X, clips["label"].to_numpy(float), clips["person_id"].to_numpy(), clips["clip_id"].to_numpy()
-        )
+        return Arrays(X, clips["label"].to_numpy(float), clips["person_id"].to_numpy(), clips["clip_id"].to_numpy())
 
     def _dataset(self, table: pd.DataFrame) -> _Windows:
         y_W = self.labels.standardise(table["label"].to_numpy(float))

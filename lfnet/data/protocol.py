@@ -1,9 +1,11 @@
 """How clips become windows and windows become scores: `conf/protocol/*.yaml` as a checked value."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from lfnet.errors import LfnetError
+
+How = Literal["mean", "median"]
 
 __all__ = ["Aggregate", "Health", "Protocol", "Select"]
 
@@ -18,8 +20,8 @@ _CHOICES = {
 class Aggregate:
     """How windows become a clip's score, and clips a recording's: mean or median."""
 
-    clip: str = "mean"
-    recording: str = "mean"
+    clip: How = "mean"
+    recording: How = "mean"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Protocol:
         """Build from the resolved `protocol` node. Raises `LfnetError` naming the setting that is wrong."""
         known = {item.name for item in fields(cls)}
         if unknown := sorted(set(config) - known):
-            raise LfnetError(f"protocol.{unknown[0]} is not a setting of a protocol. Known: {', '.join(sorted(known))}.")
+            names = ", ".join(sorted(known))
+            raise LfnetError(f"protocol.{unknown[0]} is not a setting of a protocol. Known: {names}.")
         values = dict(config)
         if values.get("tasks") is not None:
             values["tasks"] = tuple(values["tasks"])

@@ -56,9 +56,7 @@ def pack(store: FeatureStore, clip_ids: Iterable[str], *, length: int | None, mi
     x_ND, valid_N = np.empty((row, dim), np.float32), np.empty(row, bool)
     for clip_id in clip_ids:
         rows = slice(first[clip_id], first[clip_id] + count[clip_id])
-        x_ND[rows], valid_N[rows] = _frames(
-            store.read(clip_id), clip_id, length=length, missing=missing, frames=frames
-        )
+        x_ND[rows], valid_N[rows] = _frames(store.read(clip_id), clip_id, length=length, missing=missing, frames=frames)
     return Packed(x_ND, valid_N, first, count)
 
 
@@ -103,8 +101,8 @@ def starts(frames: int, *, window: int, hop: int, length: int | None, tail: str)
 def cut(packed: Packed, clips: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """The windows of `clips`, one row each.
 
-    Columns: clip_id, window (first frame in the clip), row (first row in `packed`), frames (rows that exist; the rest of
-    the window is padding), valid (share of the window's frames that hold a face).
+    Columns: clip_id, window (first frame in the clip), row (first row in `packed`), frames (rows that exist; the
+    rest of the window is padding), valid (share of the window's frames that hold a face).
     Windows with fewer valid frames than `protocol.min_valid` are left out, but every clip keeps its best one.
     """
     rows: list[tuple[str, int, int, int, float]] = []

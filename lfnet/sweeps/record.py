@@ -38,7 +38,7 @@ def sweep_name(table: dict[str, Any], given: Sequence[str]) -> str:
     """The name of a sweep's files: the table's, and what was overridden, so that variants stand side by side."""
     name = str(table["name"] or "multirun")
     own = [item for item in given if not re.match(r"(\+?table=|force=|fail_fast=|launcher|paths\.)", item)]
-    slug = re.sub(r"[^A-Za-z0-9.=+-]+", "-", "_".join(own)).strip("-")
+    slug = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", "_".join(own)).strip("-")
     if len(slug) > _LONGEST:
         slug = f"{slug[:_LONGEST]}-{digest(own)[:8]}"
     return f"{name}_{slug}" if slug else name
@@ -52,7 +52,9 @@ class Record:
         self._table = table
         typed = [item for item in given if not item.startswith(("table=", "+table="))]
         words = ["lfnet", "table", table["name"]] if table["name"] else ["lfnet", "train", "-m"]
-        self._command = " ".join([*words, *(f"'{item}'" if re.search(r"[\s{}()\[\],&;*]", item) else item for item in typed)])
+        self._command = " ".join(
+            [*words, *(f"'{item}'" if re.search(r"[\s{}()\[\],&;*]", item) else item for item in typed)]
+        )
         self._written = 0.0
 
     def write(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome | None], often: bool = False) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Job", "run_sweep"]
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep. overrides: as typed. config: everything, resolved. choices: the option chosen of each group."""
+    """One job of a sweep. overrides: as typed. config: everything, resolved. choices: what was chosen of each group."""
 
     overrides: list[str]
     config: dict[str, Any]
@@ -40,7 +40,9 @@ def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
     Raises `LfnetError` where no job can even be planned, all for the same reason.
     """
     first = jobs[0].config
-    record = Record(Path(first["paths"]["runs"]) / "sweeps", sweep_name(first["table"], list(given)), first["table"], list(given))
+    record = Record(
+        Path(first["paths"]["runs"]) / "sweeps", sweep_name(first["table"], list(given)), first["table"], list(given)
+    )
     outcomes: list[Outcome | None] = [None] * len(jobs)
     to_run = []
     for index, job in enumerate(jobs):
@@ -62,13 +64,18 @@ def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
         for index, outcome in _run(jobs, to_run, _workers(first, len(to_run))):
             outcomes[index] = outcome
             ended += 1
-            print(_line(f"[{ended:>{len(str(len(to_run)))}}/{len(to_run)}]", varying[index], jobs[index], outcome), flush=True)
+            print(
+                _line(f"[{ended:>{len(str(len(to_run)))}}/{len(to_run)}]", varying[index], jobs[index], outcome),
+                flush=True,
+            )
             record.write(jobs, outcomes, often=True)
             if outcome.status == "failed" and first["fail_fast"]:
                 break
     finally:
         record.write(jobs, outcomes)
-    ends = [outcome or Outcome("failed", error="not run: an earlier job failed (fail_fast=true)") for outcome in outcomes]
+    ends = [
+        outcome or Outcome("failed", error="not run: an earlier job failed (fail_fast=true)") for outcome in outcomes
+    ]
     swept.append(Swept(record.path, ends))
     return ends
 
@@ -138,4 +145,3 @@ def _line(count: str, name: str, job: Job, outcome: Outcome) -> str:
     mae = metrics.get("test", metrics["dev"])["recording"]["mae"]
     split = "test" if "test" in metrics else "dev"
     return f"{head}: {split} MAE {mae:.2f}, {outcome.seconds:.0f} s, {outcome.run}"
-

@@ -15,8 +15,8 @@ def fingerprint(config: dict[str, Any], *, cohort: str, features: str) -> str:
     """SHA-256 (hex) of a job.
 
     config: the resolved settings that matter (head, protocol, trainer, seed). cohort, features: their fingerprints.
-    The sources of the data, heads and training rooms that this job uses, and the modules its `_target_`s name, count too;
-    the commit does not, so that editing the README trains nothing again.
+    The sources of the data, heads and training rooms that this job uses, and the modules its `_target_`s name, count
+    too; the commit does not, so that editing the README trains nothing again.
     """
     code = code_digest((*_START, *targets(config)), within=(*ROOMS, *(name.split(".")[0] for name in _foreign(config))))
     return digest({"config": config, "cohort": cohort, "features": features, "code": code})

@@ -140,7 +140,9 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
         with _interruptible():
             trainer.fit(module, datamodule=data)
         seconds = time.perf_counter() - started
-    if not keep.state or not all(torch.isfinite(value).all() for value in keep.state.values() if value.is_floating_point()):
+    if not keep.state or not all(
+        torch.isfinite(value).all() for value in keep.state.values() if value.is_floating_point()
+    ):
         raise LfnetError(
             "training diverged: the weights are no longer finite. Lower trainer.lr or set trainer.clip_gradient=1."
         )
@@ -155,7 +157,9 @@ def _accelerator(device: str) -> str:
         return "gpu"
     if device == "mps" and torch.backends.mps.is_available():
         return "mps"
-    raise LfnetError(f"trainer.device={device} is not available here: use trainer.device=cpu (`lfnet doctor` says more).")
+    raise LfnetError(
+        f"trainer.device={device} is not available here: use trainer.device=cpu (`lfnet doctor` says more)."
+    )
 
 
 @contextmanager

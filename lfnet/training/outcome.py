@@ -10,7 +10,7 @@ RESULT = "result.json"  # written last: where it exists the job is finished
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. run: its folder's name, "" where it failed before it had one. error: one line. seconds: its own."""
+    """How a job ended. run: its folder's name, "" where it failed before it had one. error: one line."""
 
     status: Literal["finished", "skipped", "failed"]
     fingerprint: str = ""

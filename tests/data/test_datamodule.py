@@ -20,7 +20,9 @@ def inputs(tmp_path_factory):
 
 def module(inputs, **settings):
     names = {"batch_size", "eval_batch_size", "windows_per_clip", "select_windows_per_clip", "seed", "held"}
-    protocol = Protocol(**{"name": "t", "window": 48, "hop": 24} | {k: v for k, v in settings.items() if k not in names})
+    protocol = Protocol(
+        **{"name": "t", "window": 48, "hop": 24} | {k: v for k, v in settings.items() if k not in names}
+    )
     data = DataModule(inputs.cohort, inputs.store, protocol, **{k: v for k, v in settings.items() if k in names})
     data.setup()
     return data
@@ -124,7 +126,7 @@ def test_arrays_are_means_of_valid_frames(inputs):
 def test_one_task(inputs):
     data = module(inputs, tasks=("northwind",))
     assert set(inputs.cohort.clips.set_index("clip_id").loc[data.windows["clip_id"], "task"]) == {"northwind"}
-    with pytest.raises(LfnetError, match="protocol.tasks names 'sing'"):
+    with pytest.raises(LfnetError, match=r"protocol\.tasks names 'sing'"):
         module(inputs, tasks=("sing",))
 
 

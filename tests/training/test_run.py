@@ -56,7 +56,9 @@ def test_the_result_agrees_with_the_predictions(finished):
     frame = pd.read_csv(runs / outcome.run / "predictions.csv")
     for split in ("dev", "test"):
         rows = frame[(frame["level"] == "recording") & (frame["split"] == split)]
-        assert result["metrics"][split]["recording"]["mae"] == pytest.approx((rows["score"] - rows["label"]).abs().mean())
+        assert result["metrics"][split]["recording"]["mae"] == pytest.approx(
+            (rows["score"] - rows["label"]).abs().mean()
+        )
         assert len(rows) == result["cohort"]["recordings"][split] == 8
     assert "train" not in set(frame["split"])
     assert result["model"] == "ldbm"
@@ -102,7 +104,7 @@ def test_a_second_call_trains_nothing(finished):
 
 
 def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):
-    config, choices, outcome, runs = finished
+    _, choices, outcome, runs = finished
     torch.manual_seed(99)  # what ran before must not matter
     np.random.seed(5)  # noqa: NPY002
     other, _ = job(tmp_path, "head=ldbm", "head.patch_size=4")
@@ -121,7 +123,9 @@ def test_what_changes_numbers_changes_the_name(finished, root, override):
     assert plan(config, progress=False).fingerprint != finished[2].fingerprint
 
 
-@pytest.mark.parametrize("override", ["launcher=joblib", "logger=wandb", "force=true", "paths.tables=elsewhere", "fail_fast=true"])
+@pytest.mark.parametrize(
+    "override", ["launcher=joblib", "logger=wandb", "force=true", "paths.tables=elsewhere", "fail_fast=true"]
+)
 def test_what_changes_no_number_does_not(finished, root, override):
     config, _ = job(root, "head=ldbm", "head.patch_size=4", override)
     assert plan(config).fingerprint == finished[2].fingerprint
