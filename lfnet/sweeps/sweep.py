@@ -56,10 +56,13 @@ def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
         + (f", {done['failed']} cannot start" if done["failed"] else ""),
         flush=True,
     )
-    record.write(jobs, outcomes)
-    ended = 0
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     varying = [" ".join(item for item in job.overrides if item not in common) for job in jobs]
+    for name, outcome in zip(varying, outcomes, strict=True):
+        if outcome and outcome.error:
+            print(f"cannot start {name}: {outcome.error}", flush=True)
+    record.write(jobs, outcomes)
+    ended = 0
     try:
         for index, outcome in _run(jobs, to_run, _workers(first, len(to_run))):
             outcomes[index] = outcome
