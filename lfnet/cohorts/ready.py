@@ -1,6 +1,5 @@
 """Ready features: vectors that somebody else's encoder made, one file a clip."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.digests import digest, file_digest
+from lfnet.digests import digest
 from lfnet.errors import LfnetError
-from lfnet.files import write_json
+from lfnet.remembered import Remembered
 
 __all__ = ["ReadyFeatures", "read_ready", "ready_shape"]
 
@@ -30,13 +29,17 @@ class ReadyFeatures:
     def __init__(self, clips: Mapping[str, tuple[Path, float]], cache: Path | None = None) -> None:
         self.recipe = digest({"stream": self.stream, "format": _FORMAT})
         self._clips = dict(clips)
-        self._cache = None if cache is None else Path(cache) / "digests"
+        self._remembered = Remembered(None if cache is None else Path(cache) / "digests")
         self._dim: tuple[int, Path] | None = None
 
     def source(self, clip_id: str) -> str:
         """Digest of the clip's file and frame rate."""
         path, fps = self._clips[clip_id]
-        return digest({"file": _remembered_digest(path, self._cache), "fps": None if np.isnan(fps) else fps})
+        try:
+            file = self._remembered.file(path)
+        except FileNotFoundError as error:
+            raise LfnetError(f"{path} does not exist.") from error
+        return digest({"file": file, "fps": None if np.isnan(fps) else fps})
 
     def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
@@ -133,24 +136,3 @@ def _pick(path: Path, arrays: dict[str, np.ndarray], convert: bool = True) -> np
         return found
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and so invalid
         return found.astype(np.float32)
-
-
-def _remembered_digest(path: Path, cache: Path | None) -> str:
-    """A file's SHA-256, remembered as long as its size, time of change and inode stay."""
-    try:
-        stat = path.stat()
-        if cache is None:
-            return file_digest(path)
-        facts = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        note = cache / f"{digest(facts[0])[:32]}.json"
-        try:
-            known = json.loads(note.read_text(encoding="utf-8"))
-            if known["facts"] == facts:
-                return str(known["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # not remembered yet, or a broken note: it is written anew
-        found = file_digest(path)
-    except FileNotFoundError as error:
-        raise LfnetError(f"{path} does not exist.") from error
-    write_json(note, {"facts": facts, "sha256": found})
-    return found

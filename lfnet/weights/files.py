@@ -15,7 +15,7 @@ from typing import Any
 from lfnet.digests import file_digest
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
-from lfnet.weights.checked import checked_digest
+from lfnet.remembered import Remembered
 from lfnet.weights.sources import SourceError, check, describe, obtain
 
 __all__ = ["WeightsFile", "WeightsMissing", "WeightsWrong"]
@@ -72,7 +72,7 @@ class WeightsFile:
         place = self.place(cache)
         if not place.is_file():
             raise WeightsMissing(f"weights {self.name}: {place} does not exist. {self._mend(cache)}")
-        actual = checked_digest(place, Path(cache))
+        actual = _digest(place, cache)
         if self.sha256 is not None and actual != self.sha256:
             mend = (
                 f"Name the right file, or, if this one is meant, set sha256={actual} beside `path`."
@@ -113,7 +113,7 @@ class WeightsFile:
 
     def digest(self, cache: Path) -> str:
         """SHA-256 of the file in use; needs the file only where the yaml states no sha256."""
-        return self.sha256 if self.sha256 is not None else checked_digest(self.find(cache), Path(cache))
+        return self.sha256 if self.sha256 is not None else _digest(self.find(cache), cache)
 
     def _what(self) -> str:
         size = f", {self.size:,} bytes" if self.size is not None else ""
@@ -136,3 +136,7 @@ def _sweep(cache: Path) -> None:
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         except OSError:
             continue
+
+
+def _digest(file: Path, cache: Path) -> str:
+    return Remembered(Path(cache) / "digests").file(file)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lfnet import remembered
+from lfnet.digests import file_digest
 from lfnet.errors import LfnetError
 from lfnet.features import job as job_module
 from lfnet.features import sources
@@ -292,8 +294,9 @@ def test_a_finished_sweep_reads_no_video_again(clips, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     cohort = cohort_of(clips)
     read: list[str] = []
-    original = sources.file_digest
-    monkeypatch.setattr(sources, "file_digest", lambda path: read.append(Path(path).name) or original(path))
+    original = file_digest
+    for room in (sources, remembered):
+        monkeypatch.setattr(room, "file_digest", lambda path: read.append(Path(path).name) or original(path))
     extract(cohort, Brightness(), cache=cache)
     fresh = sorted(read)
     assert len(fresh) == 6 and not (cache / "digests").exists()
