@@ -18,8 +18,8 @@ _FRESH_NS = 2_000_000_000
 class Remembered:
     """Digests noted in a folder, one small file each, so that two processes never write the same half of one.
 
-    folder: None remembers nothing. A folder that cannot be written costs a hash each time, nothing more. Whoever changes
-    a file and sets its time back on purpose is believed: this guards against broken and mixed-up files.
+    folder: None remembers nothing. A folder that cannot be written costs a hash each time, nothing more. Whoever
+    changes a file and sets its time back on purpose is believed: this guards against broken and mixed-up files.
     """
 
     def __init__(self, folder: Path | None) -> None:

@@ -1,8 +1,8 @@
 """Where the truth is known, heads learn what they can see and nothing else.
 
 On `level` (a shifted mean) every head must beat the constant on people it has never seen; on `tempo` (order alone) the
-mean head must not, and a head that sees order must. Default strength, 300 test recordings, nobody shared, three of three
-seeds each.
+mean head must not, and a head that sees order must. Default strength, 300 test recordings, nobody shared, three of
+three seeds each.
 """
 
 import numpy as np
