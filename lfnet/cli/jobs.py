@@ -49,7 +49,7 @@ def table(argv: list[str]) -> int:
         raise LfnetError(f"the table's name comes first: lfnet table NAME {words}. `lfnet list tables` shows them.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
     if "--render" in argv:
-        record = _record_of(name, overrides)
+        record, runs, tables = _left_by(name, overrides)
         status = 0
     else:
         from lfnet.sweeps.record import swept
@@ -58,18 +58,17 @@ def table(argv: list[str]) -> int:
         _hydra("train", [f"table={name}", *overrides], _one_job)
         if not swept:  # --cfg, --info and the like print and run nothing
             return 0
-        record = swept[-1].record
+        record, runs, tables = swept[-1].record, swept[-1].runs, swept[-1].tables
         status = int(any(outcome.status == "failed" for outcome in swept[-1].outcomes))
     from lfnet.tables.build import build
     from lfnet.tables.terminal import terminal
     from lfnet.tables.write import write
 
-    runs = record.parent.parent
     # Overridden variants of a table stand side by side: the files have the record's name.
     built = replace(build(record, runs), name=record.stem)
     print()
     print(terminal(built))
-    for path in write(built, runs / "tables"):
+    for path in write(built, tables):
         print(f"written: {path}")
     return status
 
@@ -118,14 +117,22 @@ def _extract(config: Any) -> None:
     print(f"{len(clips)} clips of cohort {inputs.cohort.name} have their vectors in {inputs.store.folder}")
 
 
-def _record_of(name: str, overrides: list[str]) -> Path:
+def _left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
+    """Where an earlier call with these overrides left its record and runs, and where its table goes."""
     from hydra import compose, initialize_config_dir
 
     from lfnet.sweeps.record import sweep_name
 
+    where = [word for word in overrides if word.startswith("paths.")]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = compose("train", overrides=[f"table={name}"])
-    return Path(config.paths.runs) / "sweeps" / f"{sweep_name({'name': name}, overrides)}.json"
+        paths = compose("train", overrides=[f"table={name}", *where]).paths
+    runs = Path(paths.runs)
+    record = runs / "sweeps" / f"{sweep_name({'name': name}, overrides)}.json"
+    if not record.is_file():
+        raise LfnetError(
+            f"there is nothing to render: {record} does not exist. Run the command without --render first."
+        )
+    return record, runs, Path(paths.tables)
 
 
 def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:

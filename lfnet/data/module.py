@@ -195,7 +195,7 @@ class DataModule(L.LightningDataModule):
         return self.windows[self.windows["split"] == name].reset_index(drop=True)
 
     def selection(self) -> pd.DataFrame:
-        """The windows that choose the best epoch, of `protocol.select.split`: all, or some of each clip, evenly spread."""
+        """The windows that choose the best epoch, of `protocol.select.split`: all, or some spread evenly."""
         table = self.split(self.protocol.select.split)
         most = self.select_windows_per_clip
         if most is None:

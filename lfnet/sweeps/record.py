@@ -19,9 +19,11 @@ _LONGEST = 80
 
 @dataclass(frozen=True)
 class Swept:
-    """A sweep that ended: where its record is, and how its jobs ended."""
+    """A sweep that ended: where its record and the jobs' folders are, where its table goes, and how its jobs ended."""
 
     record: Path
+    runs: Path
+    tables: Path
     outcomes: list[Outcome]
 
 

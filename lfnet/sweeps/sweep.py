@@ -79,7 +79,8 @@ def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
     ends = [
         outcome or Outcome("failed", error="not run: an earlier job failed (fail_fast=true)") for outcome in outcomes
     ]
-    swept.append(Swept(record.path, ends))
+    paths = first["paths"]
+    swept.append(Swept(record.path, Path(paths["runs"]), Path(paths["tables"]), ends))
     return ends
 
 

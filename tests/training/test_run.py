@@ -209,6 +209,11 @@ def test_a_users_mistake_is_one_message(tmp_path, overrides, message):
         run(config, choices)
 
 
+def test_system_bs_random_vectors_mark_the_run(tmp_path):
+    config, choices = job(tmp_path, "protocol.missing=random", "protocol.mask=false", "trainer.max_epochs=1")
+    assert "random vectors" in result_of(run(config, choices), tmp_path / "runs")["marks"][0]
+
+
 def test_unlabelled_clips_are_scored_and_not_measured(tmp_path):
     from lfnet.training import inputs as room
 
