@@ -21,7 +21,7 @@ would correlate with u by strength / √(1 + strength²).
 What the drives do (`signals`), with raw coordinates r_t along six orthonormal directions S of the feature space::
 
     level   r_t = d_c + h_t;    jitter = √.4 person + √.4 session + √.2 clip: people differ, whatever their severity
-    burst   r_t = offset_c + noise_t + 6 · event_block;    P(event) = Φ(−1.6 + .4 d), drawn for each block
+    burst   r_t = offset_c + noise_t + 6 · event_block;    P(event) = Φ(−1.6 + .7 d), drawn for each block
     tempo   r_t = √2 cos(π j φ_t), j = 1 … 4, phases φ spread over each block of frames; a block is played in order
             of phase with probability Φ(d), else its whole frames (noise and all) stand in random order
 

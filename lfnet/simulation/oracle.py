@@ -3,7 +3,7 @@
 With statistics D_i = (levels, order counts, event counts, lengths) of recording i and its severity u_i (normal scale)::
 
     p(D_i | u, o) = N(m_i; κ u + p o, V_i) · ∫ N(d; κ_T u, 1 − κ_T²) Π_blocks p(order | d) dd
-                    · ∫ N(d; κ_B u, 1 − κ_B²) Bin(events; blocks, Φ(−1.6 + .4 d)) dd · Π_clips p(length | u)
+                    · ∫ N(d; κ_B u, 1 − κ_B²) Bin(events; blocks, Φ(−1.6 + .7 d)) dd · Π_clips p(length | u)
 
 with o ~ N(0, 1) the person's level offset (p² its variance), m_i the weighted mean of the clips' levels and V_i its
 variance. `signal` knows the model and the recording alone::

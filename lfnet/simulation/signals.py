@@ -39,7 +39,7 @@ LEVEL_NOISE = 1.0
 _EVENT = 6.0
 _OFFSET = np.sqrt(3.0)  # half width of a uniform number of SD 1: the clip's own zero, which hides events from a mean
 _NOISE = np.sqrt(0.75)  # half width, SD 0.5
-_BURST_BASE, _BURST_SLOPE = -1.6, 0.4
+_BURST_BASE, _BURST_SLOPE = -1.6, 0.7
 
 # Half width of a phase's jitter, in steps between phases: below ½, so that phases never change places.
 _PHASE_JITTER = 0.4
@@ -63,7 +63,7 @@ def tempo_probability(drive: np.ndarray | float) -> np.ndarray:
 
 
 def burst_probability(drive: np.ndarray | float) -> np.ndarray:
-    """P(a block holds an event) = Φ(−1.6 + .4 drive): about 1 in 18, from 1 in 120 to 1 in 5 at ±2 SD."""
+    """P(a block holds an event) = Φ(−1.6 + .7 drive): about 1 in 18, from 1 in 700 to 1 in 2.4 at ±2 SD."""
     return ndtr(_BURST_BASE + _BURST_SLOPE * np.asarray(drive))
 
 

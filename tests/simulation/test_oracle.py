@@ -1,0 +1,254 @@
+"""The oracle is the Bayes predictor: against Monte Carlo integration, against calibration, against rivals, in its limits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import beta, binom, norm
+from sklearn.linear_model import LinearRegression
+
+from lfnet.simulation.oracle import MODELS, Oracle, references
+from lfnet.simulation.statistics import ClipStatistics
+
+LEVELS = {"signal": "signal", "people": "people"}
+
+
+def _oracle(cohort) -> Oracle:
+    own = cohort.own
+    return Oracle(
+        own.truth.recordings, own.truth.clips["recording"].to_numpy(), list(own.statistics().values()), own.settings
+    )
+
+
+def _errors(cohort, model: str, split: str = "test") -> np.ndarray:
+    table = cohort.own.references().query("model == @model").merge(cohort.recordings(), on="recording_id")
+    table = table[table["split"] == split]
+    return (table["score"] - table["label"]).to_numpy()
+
+
+def test_table_has_a_row_for_each_recording_and_model(simulated):
+    cohort = simulated()
+    table = cohort.own.references()
+    assert list(table.columns) == ["recording_id", "model", "score"]
+    assert sorted(table["model"].unique()) == sorted(MODELS)
+    counts = table.groupby("model")["recording_id"].agg(["size", "nunique"])
+    assert (counts == 150).all().all() and table["score"].between(0, 63).all()
+
+
+def _tiny(settings) -> tuple[pd.DataFrame, np.ndarray, list[ClipStatistics]]:
+    """One person with a recording in train and one in test; the second has a clip without a face and small blocks."""
+    recordings = pd.DataFrame(
+        {
+            "recording_id": ["a_1", "a_2", "b_1"],
+            "person": [0, 0, 1],
+            "split": ["train", "test", "train"],
+            "label": [31.0, 4.0, 12.0],
+        }
+    )
+    none = np.array([])
+    statistics = [
+        ClipStatistics(300, 290, 1.1, 10, 2, 3, np.zeros(7)),
+        ClipStatistics(200, 200, 0.7, 7, 0, 4, np.array([0.0, 0.0, 0.5])),
+        ClipStatistics(500, 90, -0.2, 4, 1, 3, np.array([1 / 3])),
+        ClipStatistics(300, 0, 0.0, 0, 0, 0, none),
+        ClipStatistics(100, 99, 2.0, 4, 0, 4, none),
+        ClipStatistics(160, 99, 2.0, 4, 1, 4, none),
+    ]
+    return recordings, np.array([0, 0, 1, 1, 2, 2]), statistics
+
+
+def test_posteriors_equal_monte_carlo_integration(simulated):
+    """Draw everything that is not seen from its prior, weigh by the likelihood written out anew with SciPy."""
+    settings = simulated("cohort.duration_leak=0.4", small=False).own.settings
+    recordings, owner, statistics = _tiny(settings)
+    oracle = Oracle(recordings, owner, statistics, settings)
+    random, draws, chunks = np.random.default_rng(0), 100_000, 12
+    k = {name: settings.signal.coupling(name) for name in ("level", "tempo", "burst")}
+    rest = {name: np.sqrt(1 - value**2) for name, value in k.items()}
+    totals = {"signal": np.zeros(64), "people": np.zeros(64)}
+    squares = {"signal": 0.0, "people": 0.0}
+    for _ in range(chunks):
+        a, offset = random.standard_normal((2, draws))
+        log = {}
+        for row in (0, 1):
+            u = np.sqrt(0.7) * a + np.sqrt(0.3) * random.standard_normal(draws)
+            session = random.standard_normal(draws)
+            tempo = norm.cdf(k["tempo"] * u + rest["tempo"] * random.standard_normal(draws))
+            burst = norm.cdf(-1.6 + 0.7 * (k["burst"] * u + rest["burst"] * random.standard_normal(draws)))
+            log[row] = np.zeros(draws)
+            for clip in (statistics[i] for i in np.flatnonzero(owner == row)):
+                seconds = (np.log(np.array([clip.frames - 0.5, clip.frames + 0.5]) / 30 / 36) / 0.6)[:, None]
+                edges = (seconds - 0.4 * u) / np.sqrt(1 - 0.4**2)
+                log[row] += np.log(norm.cdf(edges[1]) - norm.cdf(edges[0]))
+                if not clip.seen:
+                    continue
+                jitter = np.sqrt(0.4) * offset + np.sqrt(0.4) * session + np.sqrt(0.2) * random.standard_normal(draws)
+                log[row] += norm.logpdf(clip.level, k["level"] * u + rest["level"] * jitter, 1 / np.sqrt(clip.seen))
+                log[row] += binom.logpmf(clip.events, clip.blocks, burst) + clip.disordered * np.log(1 - tempo)
+                log[row] += np.sum([np.log(tempo + (1 - tempo) * chance) for chance in clip.chance], axis=0)
+            severity = 63 * beta.ppf(norm.cdf(u), *settings.beta)
+            if row == 0:
+                upper, lower = norm.cdf((31.5 - severity) / 2), norm.cdf((30.5 - severity) / 2)
+                log["label"] = np.log(np.maximum(upper - lower, 1e-300))
+        observed = np.clip(np.rint(severity + 2.0 * random.standard_normal(draws)), 0, 63).astype(int)
+        for name, weight in (("signal", log[1]), ("people", log[0] + log[1] + log["label"])):
+            weight = np.exp(weight + 40)
+            totals[name] += np.bincount(observed, weight, minlength=64)
+            squares[name] += np.sum(weight**2)
+    for name, posterior in (("signal", oracle.signal()[1]), ("people", oracle.people()[1])):
+        effective = totals[name].sum() ** 2 / squares[name]
+        estimate = totals[name] / totals[name].sum()
+        labels = np.arange(64)
+        deviation = np.sqrt(posterior @ labels**2 - (posterior @ labels) ** 2)
+        assert effective > 1500
+        assert posterior @ labels == pytest.approx(estimate @ labels, abs=4 * deviation / np.sqrt(effective))
+        assert np.abs(np.cumsum(posterior) - np.cumsum(estimate)).max() < 4 * 0.5 / np.sqrt(effective)
+    # Nobody in train but the person alone, without their own label: nothing more is known.
+    assert oracle.people()[2] == pytest.approx(oracle.signal()[2])
+
+
+@pytest.mark.slow
+def test_posteriors_are_calibrated(simulated):
+    """Over 16 cohorts the label lies in the 50, 80 and 95 % intervals as often as these say, for both oracles."""
+    inside: dict[str, list[np.ndarray]] = {"signal": [], "people": []}
+    random = np.random.default_rng(0)
+    for seed in range(16):
+        cohort = simulated(f"cohort.seed={seed}")
+        oracle = _oracle(cohort)
+        label = oracle.recordings["label"].to_numpy().astype(int)
+        for name in inside:
+            posterior = getattr(oracle, name)()
+            below = np.cumsum(posterior, axis=1) - posterior
+            rows = np.arange(len(label))
+            # The probability integral transform of a discrete label, made continuous: uniform if calibrated.
+            place = below[rows, label] + random.random(len(label)) * posterior[rows, label]
+            inside[name].append(np.abs(place - 0.5))
+    for name, distances in inside.items():
+        distance = np.concatenate(distances)
+        for level in (0.5, 0.8, 0.95):
+            # Recordings of a person are not independent: about 84 · 16 people carry the evidence.
+            error = np.sqrt(level * (1 - level) / (84 * 16))
+            assert np.mean(distance < level / 2) == pytest.approx(level, abs=3.5 * error), (name, level)
+
+
+@pytest.mark.slow
+def test_nobody_who_regresses_on_the_true_statistics_does_better(simulated):
+    """500 training recordings and the very statistics that the oracle reads: a regression still errs more."""
+    cohort = simulated("cohort.recordings={train:500,dev:1,test:500}", "cohort.people_shared=0")
+    own, recordings = cohort.own, cohort.own.truth.recordings
+    table = pd.DataFrame([vars(one) for one in own.statistics().values()])
+    table = table.assign(recording=own.truth.clips["recording"], ordered=table["chance"].map(len))
+    per = table.groupby("recording")[["level", "blocks", "events", "disordered", "ordered"]].sum()
+    x = np.stack([per["level"], per["events"] / per["blocks"], per["ordered"] / per["blocks"]], axis=1)
+    x = np.concatenate([x, x**2], axis=1)
+    train, test = ((recordings["split"] == split).to_numpy() for split in ("train", "test"))
+    label = recordings["label"].to_numpy()
+    regression = LinearRegression().fit(x[train], label[train]).predict(x[test]) - label[test]
+    median, mean = _errors(cohort, "oracle_signal_median"), _errors(cohort, "oracle_signal_mean")
+    for gain in (np.abs(regression) - np.abs(median), regression**2 - mean**2):
+        assert gain.mean() > 0 or abs(gain.mean()) < 2 * gain.std() / np.sqrt(len(gain))
+    constant = np.median(label[train]) - label[test]
+    assert np.abs(median).mean() < np.abs(regression).mean() + 0.1 < np.abs(constant).mean() - 2
+    assert (mean**2).mean() <= (median**2).mean() + 0.5 and np.abs(median).mean() <= np.abs(mean).mean() + 0.1
+
+
+def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere(simulated):
+    cohort = simulated("cohort.recordings={train:200,dev:1,test:400}", "cohort.people=300")
+    recordings = cohort.own.truth.recordings
+    seen = recordings["person"].isin(recordings.loc[recordings["split"] == "train", "person"])
+    table = cohort.own.references().pivot(index="recording_id", columns="model", values="score")
+    table = table.loc[recordings["recording_id"]]
+    test = (recordings["split"] == "test").to_numpy()
+    stranger = test & ~seen.to_numpy()
+    assert (table["oracle_people_mean"] == table["oracle_signal_mean"])[stranger].all()
+    known, label = test & seen.to_numpy(), recordings["label"].to_numpy()
+    assert known.sum() > 80 and stranger.sum() > 80
+    error = {name: (table[f"oracle_{name}_mean"].to_numpy() - label)[known] ** 2 for name in ("signal", "people")}
+    gain = error["signal"] - error["people"]
+    assert gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
+
+
+def test_all_that_is_left_at_a_vast_strength_is_label_noise(simulated):
+    """With level read exactly, the error is that of the observed score about severity: normal noise, rounded, clipped."""
+    cohort = simulated("cohort.signal={name:level,strength:1e4}", "cohort.label_noise=3", "cohort.recordings.test=600")
+    label, severity = (cohort.own.truth.recordings[name] for name in ("label", "severity"))
+    test = cohort.own.truth.recordings["split"] == "test"
+    least = np.sqrt(np.mean((label - np.clip(severity, 0, 63))[test] ** 2))
+    errors = _errors(cohort, "oracle_signal_mean")
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(least, rel=0.06)
+    noiseless = simulated("cohort.signal={name:level,strength:1e4}", "cohort.label_noise=0", small=False)
+    noiseless = replace(noiseless)
+    few = noiseless.own.truth.recordings.head(10)
+    statistics = [noiseless.own.statistics] and [
+        ClipStatistics(3000, 3000, float(u), 0, 0, 0, np.array([])) for u in np.repeat(few["u"], 2)
+    ]
+    found = references(few, np.repeat(np.arange(10), 2), statistics, noiseless.own.settings)
+    exact = found.query("model == 'oracle_signal_median'")["score"].to_numpy()
+    assert np.abs(exact - few["label"]).max() <= 1
+
+
+def test_without_a_signal_all_that_is_left_is_the_prior(simulated):
+    cohort = simulated("cohort.signal.name=none")
+    oracle = _oracle(cohort)
+    prior = oracle.signal()
+    assert prior == pytest.approx(np.broadcast_to(prior[0], prior.shape), abs=1e-9)
+    draws = np.random.default_rng(0).standard_normal(400_000)
+    severity = 63 * beta.ppf(norm.cdf(draws), *cohort.own.settings.beta)
+    label = np.clip(np.rint(severity + 2 * np.random.default_rng(1).standard_normal(400_000)), 0, 63)
+    expected = np.bincount(label.astype(int), minlength=64) / 400_000
+    assert prior[0] == pytest.approx(expected, abs=0.0015)
+    scores = cohort.own.references().groupby("model")["score"]
+    assert scores.get_group("oracle_signal_median").unique() == [np.median(label)]
+    assert scores.get_group("oracle_signal_mean").iloc[0] == pytest.approx(label.mean(), abs=0.1)
+    # Knowing people is now all there is: their other labels pull the prior.
+    people = oracle.people() @ oracle.labels
+    recordings = oracle.recordings
+    train = recordings[recordings["split"] == "train"].groupby("person")["label"].mean()
+    test = recordings[(recordings["split"] == "test") & recordings["person"].isin(train.index)]
+    assert np.corrcoef(people[test.index], train.loc[test["person"]])[0, 1] > 0.9
+    stranger = ~recordings["person"].isin(train.index)
+    assert people[stranger] == pytest.approx(prior[0] @ oracle.labels)
+
+
+def test_oracle_reads_features_and_training_labels_and_nothing_else(simulated):
+    cohort = simulated("cohort.recordings={train:20,dev:5,test:20}")
+    own, expected = cohort.own, cohort.own.references()
+    features = {name: own.clip(name)[:2] for name in cohort.clips["clip_id"]}
+    fresh = simulated("cohort.recordings={train:20,dev:5,test:20}").own
+    hidden = fresh.truth.recordings.assign(u=np.nan, severity=np.nan, tempo=np.nan, burst=np.nan)
+    hidden.loc[hidden["split"] != "train", "label"] = np.nan
+    object.__setattr__(fresh.truth, "recordings", hidden)
+    object.__setattr__(fresh.truth, "clips", fresh.truth.clips.assign(level=np.nan, n_frames=0))
+    pd.testing.assert_frame_equal(fresh.references(features.__getitem__), expected)
+    # With two recordings' features changed round, their answers change round.
+    one, two = hidden.index[hidden["split"] == "test"][:2]
+    swap = {f"{hidden['recording_id'][i]}_{task}": f"{hidden['recording_id'][j]}_{task}" for i, j in ((one, two), (two, one))
+            for task in ("freeform", "northwind")}
+    swapped = fresh.references(lambda name: features[swap.get(name, name)])
+    before, after = (t.query("model == 'oracle_signal_mean'").set_index("recording_id")["score"] for t in (expected, swapped))
+    names = hidden["recording_id"][[one, two]].tolist()
+    assert after[names].tolist() == before[names[::-1]].tolist()
+
+
+def test_own_label_is_never_used(simulated):
+    cohort = simulated("cohort.recordings={train:60,dev:5,test:5}")
+    own = cohort.own
+    before = own.references().query("model == 'oracle_people_mean'")["score"].to_numpy()
+    row = int(own.truth.recordings.index[own.truth.recordings["split"] == "train"][0])
+    changed = own.truth.recordings.copy()
+    changed.loc[row, "label"] = 63.0
+    statistics = list(own.statistics().values())
+    after = references(changed, own.truth.clips["recording"].to_numpy(), statistics, own.settings)
+    after = after.query("model == 'oracle_people_mean'")["score"].to_numpy()
+    assert after[row] == before[row]
+    others = own.truth.recordings["person"] == own.truth.recordings["person"][row]
+    assert (after != before).tolist() == (others & (own.truth.recordings.index != row)).tolist()
+
+
+def test_duration_counts_where_it_leaks(simulated):
+    plain, leaking = (
+        simulated("cohort.signal.name=none", f"cohort.duration_leak={leak}", "cohort.recordings.test=300") for leak in (0, 0.8)
+    )
+    errors = [np.mean(_errors(cohort, "oracle_signal_mean") ** 2) for cohort in (plain, leaking)]
+    assert errors[1] < 0.75 * errors[0]
