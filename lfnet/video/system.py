@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
@@ -30,7 +32,18 @@ def import_mediapipe() -> ModuleType:
             import mediapipe
     except (ImportError, OSError) as error:
         raise _cannot_load("MediaPipe", error) from error
+    _ignore_profiling_timers()
     return mediapipe
+
+
+def _ignore_profiling_timers() -> None:
+    """Let Python know that SIGPROF is ignored, as MediaPipe's library sets it behind Python's back.
+
+    The library gives each of its threads a profiling timer. Lightning, when a training ends, "restores" what Python
+    takes for every signal's handler; were that the default, the next timer would kill the process.
+    """
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGPROF) == signal.SIG_DFL:
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 def missing() -> list[str]:

@@ -1,6 +1,7 @@
 """The face mesh on real pictures and video, and what is said where it cannot be had."""
 
 import builtins
+import subprocess
 import sys
 
 import numpy as np
@@ -200,3 +201,27 @@ def test_the_yaml_is_what_the_settings_take():
     made = instantiate(node)
     assert made == VideoSettings(landmarker=made.landmarker)
     assert made.landmarker.name == "face_landmarker"
+
+
+def test_a_training_between_two_clips_kills_nobody(shared, model):
+    """MediaPipe's threads carry profiling timers; Lightning resets all signals' handlers when a training ends."""
+    code = f"""
+import signal
+from itertools import islice
+from pathlib import Path
+from lfnet.video.decode import frames
+from lfnet.video.mesh import FaceMesh
+
+def look():
+    with FaceMesh(Path({str(model)!r})) as mesh:
+        for frame in islice(frames(Path({str(shared / "media" / "single_face.mp4")!r})), 30):
+            assert mesh.find(frame.rgb, frame.time) is not None
+
+look()
+for number in signal.valid_signals() - {{signal.SIGKILL, signal.SIGSTOP}}:
+    if (handler := signal.getsignal(number)) is not None:
+        signal.signal(number, handler)
+look()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
