@@ -104,6 +104,8 @@ def _one_job(config: Any) -> None:
     training = result["training"]
     ended = "converged" if training["converged"] else "not converged"
     print(f"{training['epochs']} epochs, {ended}; best at {training['best_epoch']}; scale {result['scale']['name']}")
+    for text in (*result["cohort"]["warnings"], *result["marks"]):
+        print(f"warning: {text}")
     print(RESEARCH_ONLY)
 
 
@@ -145,6 +147,8 @@ def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    if inputs := sys.modules.get("lfnet.training.inputs"):  # not the first command of this process
+        inputs.forget()
     before = sys.argv
     mistakes: list[LfnetError] = []
 

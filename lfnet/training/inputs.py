@@ -12,7 +12,7 @@ from lfnet.errors import LfnetError
 from lfnet.features.extract import estimate, extract, needs_landmarker, open_store
 from lfnet.features.store import FeatureStore
 
-__all__ = ["Inputs", "encoder_names", "load_cohort", "prepare"]
+__all__ = ["Inputs", "encoder_names", "forget", "load_cohort", "prepare"]
 
 # Settings shared by all encoders lie beside the encoders' own nodes.
 _SHARED = ("device", "stride", "batch_size", "threads")
@@ -34,6 +34,11 @@ def load_cohort(config: dict[str, Any]) -> Cohort:
         _cohorts.clear()
         _cohorts[key] = instantiate(config["cohort"])
     return _cohorts[key]
+
+
+def forget() -> None:
+    """Read cohorts anew: in a notebook, a manifest may have changed since the last command."""
+    _cohorts.clear()
 
 
 def encoder_names(config: dict[str, Any]) -> list[str]:
