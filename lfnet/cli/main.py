@@ -39,7 +39,7 @@ COMMANDS = {
         Command("train", "lfnet.cli.jobs:train", "fit one head with one seed, or with -m many"),
         Command("table", "lfnet.cli.jobs:table", "run a table's jobs, skip the finished ones, and print the table"),
         Command("extract", "lfnet.cli.jobs:extract", "turn videos into feature vectors, once"),
-        Command("demo", "lfnet.cli.jobs:demo", "take one clip of a face from video to a score"),
+        Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
         Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
         Command("list", "lfnet.cli.listing:main", "heads, encoders, cohorts, tables, weights and protocols there are"),
         Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),

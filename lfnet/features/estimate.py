@@ -26,7 +26,8 @@ class Estimate:
     def __str__(self) -> str:
         if not self.clips:
             return "nothing to extract"
-        work = f"{self.clips} clips, {self.frames:,} frames to extract"
+        frames = f", {self.frames:,} frames" if self.frames else ""  # ready features do not tell beforehand
+        work = f"{self.clips} clips{frames} to extract"
         return work if self.seconds is None else f"{work}: about {_duration(self.seconds)} on this machine"
 
 

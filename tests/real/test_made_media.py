@@ -109,7 +109,9 @@ def test_ready_features(here, suffix, capsys):
     (folder / "manifest.csv").write_text("\n".join(rows))
     rows = table("cohort=folder", "cohort.root=ready")
     assert rows["head"].tolist()[:2] == ["mean_mlp", "ldbm"]
-    assert f"Features: ready, 6-D, {'100 %' if suffix == '.npy' else '75 %'} of frames valid" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.startswith("cohort ready: 4 clips to extract: about 1 s")
+    assert f"Features: ready, 6-D, {'100 %' if suffix == '.npy' else '75 %'} of frames valid" in printed
 
 
 def test_unlabelled_clips_are_scored(here, capsys):
