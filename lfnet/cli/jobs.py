@@ -137,6 +137,11 @@ def _left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
     return record, runs, Path(paths.tables)
 
 
+def _is_override(word: str) -> bool:
+    """Hydra's parser wants all overrides in one row; options, and their values, may stand before them."""
+    return word.startswith("~") or ("=" in word and not word.startswith("-"))
+
+
 def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
     """Hydra's `main` on conf/NAME.yaml, with its errors left to `lfnet.cli.main`."""
     import hydra
@@ -159,7 +164,7 @@ def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
         except LfnetError as error:
             mistakes.append(error)
 
-    sys.argv = [f"lfnet {name}", *argv]
+    sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
     finally:
