@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# No deadlines: how long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("lfnet", deadline=None)
+hypothesis.settings.load_profile("lfnet")
 
 ROOT = Path(__file__).resolve().parents[1]
 

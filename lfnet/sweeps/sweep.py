@@ -125,6 +125,10 @@ def _run(jobs: list[Job], indices: list[int], workers: int) -> Iterator[tuple[in
 
 
 def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
+    from joblib.externals.loky import process_executor
+
+    # loky takes a worker that holds a cohort for one that leaks memory, and would end it after every other job.
+    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
     return index, run_safely(job.config, job.choices)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from lfnet.data.module import Labels
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import evaluate
-from lfnet.training.predict import levels, window_predictions
+from lfnet.training.predict import Grouping
 
 __all__ = ["SeverityModule"]
 
@@ -38,7 +38,7 @@ class SeverityModule(L.LightningModule):
         self.head = head
         self._labels = labels
         self._protocol = protocol
-        self._windows = windows
+        self._grouping = Grouping(windows, protocol, protocol.select.level)
         self._lr = lr
         self._weight_decay = weight_decay
         self._scores: list[torch.Tensor] = []
@@ -71,9 +71,7 @@ class SeverityModule(L.LightningModule):
         if not np.isfinite(scores).all():
             self.dev = {}
             return
-        level = self._protocol.select.level
-        frame = levels(window_predictions(self._windows, scores), self._protocol).at(level).frame
-        self.dev = evaluate(frame["label"].to_numpy(float), frame["score"].to_numpy(float))
+        self.dev = evaluate(self._grouping.labels, self._grouping.scores(scores))
         split = self._protocol.select.split
         self.log_dict({f"{split}/{name}": float(value) for name, value in self.dev.items() if value is not None})
 

@@ -10,7 +10,7 @@ from torch import nn
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.predictions import Predictions
 
-__all__ = ["levels", "predict", "window_predictions"]
+__all__ = ["Grouping", "levels", "predict", "window_predictions"]
 
 
 @torch.inference_mode()
@@ -32,3 +32,30 @@ def levels(windows: Predictions, protocol: Protocol) -> Predictions:
     clips = windows.aggregate("clip", protocol.aggregate.clip)
     recordings = clips.aggregate("recording", protocol.aggregate.recording)
     return Predictions(pd.concat([windows.frame, clips.frame, recordings.frame], ignore_index=True))
+
+
+class Grouping:
+    """What `levels` does, for one level and the same windows again and again: groups are found once, not every epoch.
+
+    windows: a split's table from the DataModule. labels: float64 [n] of the level's rows, in scale points.
+    """
+
+    def __init__(self, windows: pd.DataFrame, protocol: Protocol, level: str) -> None:
+        self._steps: list[tuple[np.ndarray, int, str]] = []
+        rows = windows
+        for key, how in (("clip", protocol.aggregate.clip), ("recording", protocol.aggregate.recording)):
+            if level == "window" or (level == "clip" and key == "recording"):
+                break
+            codes, names = pd.factorize(rows[f"{key}_id"])
+            self._steps.append((codes, len(names), how))
+            rows = rows.drop_duplicates(f"{key}_id")
+        self.labels = rows["label"].to_numpy(float)
+
+    def scores(self, scores_W: np.ndarray) -> np.ndarray:
+        """The level's scores [n] from the windows' [W]."""
+        for codes, count, how in self._steps:
+            if how == "mean":
+                scores_W = np.bincount(codes, scores_W, count) / np.bincount(codes, minlength=count)
+            else:
+                scores_W = np.array([np.median(scores_W[codes == code]) for code in range(count)])
+        return scores_W
