@@ -27,10 +27,11 @@ def model(shared) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mobileface(shared):
+def mobileface(shared, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("weights")
     path = shared / "weights" / "face_embedding_512.onnx"
     weights = WeightsFile("mobileface", path.name, None, "", "", path=path)
-    with FaceEmbedding("mobileface", weights, path.parent, dim=512, mean=127, scale=128, threads=1) as encoder:
+    with FaceEmbedding("mobileface", weights, cache, dim=512, mean=127, scale=128, threads=1) as encoder:
         yield encoder
 
 

@@ -26,4 +26,4 @@ def cut(source: Path, target: Path, start: float, seconds: float) -> Path:
 
 def landmarker(shared: Path) -> str:
     """The override that names the real face landmarker."""
-    return f"video.landmarker.path={shared}/weights/face_landmarker.task"
+    return f'video.landmarker.path="{shared}/weights/face_landmarker.task"'
