@@ -6,7 +6,7 @@ standardised on train, and fitted by ridge, whose alpha is chosen by cross-valid
 correlation of its predictions with the labels of the test recordings is averaged over draws.
 
     python experiments/calibration/calibrate.py --draws 200 --write
-    python experiments/calibration/calibrate.py --draws 20 cohort.signal.strength=1.2       another strength, not written
+    python experiments/calibration/calibrate.py --draws 9 cohort.signal.strength=1    (another strength, only printed)
 """
 
 import argparse
@@ -107,11 +107,11 @@ def _readme(table: pd.DataFrame, signal: dict, arguments: list[str]) -> str:
     reached = "yes" if abs(table["ridge_pcc"].mean() - GOAL) <= TOLERANCE else "NO"
     return f"""# How strong is the simulated signal?
 
-Question: at which strength does ridge on mean-pooled features reach a test PCC of {GOAL:.2f} ± {TOLERANCE:.2f} on unseen
-people, averaged over 200 draws of the cohort? That strength is the default in `conf/cohort/simulated.yaml`.
+Question: at which strength does ridge on mean-pooled features reach a test PCC of {GOAL:.2f} ± {TOLERANCE:.2f} on
+unseen people, averaged over 200 draws of the cohort? That strength is the default in `conf/cohort/simulated.yaml`.
 
 Measured {datetime.date.today().isoformat()} by `python experiments/calibration/calibrate.py {shlex.join(arguments)}`
-(`cohort.people_shared=0`, {len(table)} draws; mean ± Monte Carlo standard error over draws; each draw is in `draws.csv`):
+(`cohort.people_shared=0`, {len(table)} draws, each in `draws.csv`; mean ± Monte Carlo standard error over draws):
 
 | | test PCC | test MAE |
 |---|---|---|
@@ -122,8 +122,8 @@ Measured {datetime.date.today().isoformat()} by `python experiments/calibration/
 Reached: {reached}. Signal: {signal["name"]}, strength {signal["strength"]:g}, shares {signal["shares"]},
 amplitudes {signal["amplitudes"]}, blocks of {signal["block"]} frames.
 
-One draw scatters with a standard deviation of {table["ridge_pcc"].std(ddof=1):.3f} in PCC: with 50 test recordings a single
-cohort says little.
+One draw scatters with a standard deviation of {table["ridge_pcc"].std(ddof=1):.3f} in PCC: with 50 test recordings
+a single cohort says little.
 """
 
 

@@ -50,14 +50,15 @@ def test_source_names_what_a_clip_comes_from(simulated):
     own = simulated().own
     names = own.truth.clips["clip_id"]
     sources = [own.source(name) for name in names]
-    assert len(set(sources)) == len(names) and sources == [simulated().own.source(name) for name in names]
+    again = simulated().own
+    assert len(set(sources)) == len(names) and sources == [again.source(name) for name in names]
     assert _with(own, tempo=1.0).source(names[0]) != sources[0]
     stronger = simulated("cohort.signal.strength=3").own
     assert stronger.recipe != own.recipe and stronger.source(names[0]) != sources[0]
 
 
 def test_raw_coordinates_are_read_back_exactly(simulated):
-    """What the vectors hold along the signal directions is what was put there: level and events to float32 precision."""
+    """What the vectors hold along the signal directions is what was put there, to float32 precision."""
     own = simulated("cohort.dim=512", "cohort.missing=0").own
     raw = np.random.default_rng(0).normal(size=(200, signals.DIRECTIONS)) * [1, 3, 1, 1, 1, 1]
     vectors = own._vectors(raw, 0, 0, 0)
@@ -96,7 +97,9 @@ def test_drives_do_what_they_say_to_the_features(simulated):
 
 
 def test_lost_frames_come_in_runs_and_make_up_the_stated_share(simulated):
-    own = simulated("cohort.missing=0.03", "cohort.duration={min:20,max:60,median:40}", "cohort.recordings.test=200").own
+    own = simulated(
+        "cohort.missing=0.03", "cohort.duration={min:20,max:60,median:40}", "cohort.recordings.test=200"
+    ).own
     lost = [~own._valid(int(frames), row) for row, frames in enumerate(own.truth.clips["n_frames"])]
     share = np.concatenate(lost).mean()
     runs = sum(int(one[0]) + int((np.diff(one.astype(int)) == 1).sum()) for one in lost)
@@ -141,10 +144,12 @@ def test_frames_are_as_alike_as_those_of_a_face_network(simulated):
 
 
 def test_severity_shows_in_nothing_else_about_the_features(simulated):
-    """Coverage, vector length and the scatter orthogonal to the signal are free of severity, even at a vast strength."""
+    """Coverage, vector length and the scatter orthogonal to the signal are free of severity at a vast strength."""
     rows = []
     for seed in range(6):
-        cohort = simulated(f"cohort.seed={seed}", "cohort.signal.strength=20", "cohort.people=150", "cohort.missing=0.1")
+        cohort = simulated(
+            f"cohort.seed={seed}", "cohort.signal.strength=20", "cohort.people=150", "cohort.missing=0.1"
+        )
         u = cohort.own.truth.recordings["u"].to_numpy()[cohort.own.truth.clips["recording"]]
         for name, severity in zip(cohort.own.truth.clips["clip_id"], u, strict=True):
             x, valid, _ = cohort.own.clip(name)

@@ -1,17 +1,13 @@
-"""The oracle is the Bayes predictor: against Monte Carlo integration, against calibration, against rivals, in its limits."""
-
-from dataclasses import replace
+"""The oracle is the Bayes predictor: by Monte Carlo integration, by calibration, against rivals, in its limits."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import beta, binom, norm
+from scipy.stats import beta, binom, multivariate_normal, norm
 from sklearn.linear_model import LinearRegression
 
 from lfnet.simulation.oracle import MODELS, Oracle, references
 from lfnet.simulation.statistics import ClipStatistics
-
-LEVELS = {"signal": "signal", "people": "people"}
 
 
 def _oracle(cohort) -> Oracle:
@@ -37,83 +33,93 @@ def test_table_has_a_row_for_each_recording_and_model(simulated):
 
 
 def _tiny(settings) -> tuple[pd.DataFrame, np.ndarray, list[ClipStatistics]]:
-    """One person with a recording in train and one in test; the second has a clip without a face and small blocks."""
+    """One person with a recording in train and one in test, so short that draws from the prior are not all wasted."""
     recordings = pd.DataFrame(
         {
             "recording_id": ["a_1", "a_2", "b_1"],
             "person": [0, 0, 1],
             "split": ["train", "test", "train"],
-            "label": [31.0, 4.0, 12.0],
+            "label": [8.0, 4.0, 12.0],
         }
     )
     none = np.array([])
     statistics = [
-        ClipStatistics(300, 290, 1.1, 10, 2, 3, np.zeros(7)),
-        ClipStatistics(200, 200, 0.7, 7, 0, 4, np.array([0.0, 0.0, 0.5])),
-        ClipStatistics(500, 90, -0.2, 4, 1, 3, np.array([1 / 3])),
-        ClipStatistics(300, 0, 0.0, 0, 0, 0, none),
-        ClipStatistics(100, 99, 2.0, 4, 0, 4, none),
-        ClipStatistics(160, 99, 2.0, 4, 1, 4, none),
+        ClipStatistics(1500, 8, 1.6, 5, 1, 2, np.zeros(3)),
+        ClipStatistics(900, 9, 1.2, 4, 0, 1, np.array([0.0, 0.0, 0.5])),
+        ClipStatistics(800, 9, 1.0, 4, 1, 3, np.array([1 / 3])),
+        ClipStatistics(700, 0, 0.0, 0, 0, 0, none),
+        ClipStatistics(1000, 5, 2.0, 4, 0, 4, none),
+        ClipStatistics(1600, 5, 2.0, 4, 1, 4, none),
     ]
     return recordings, np.array([0, 0, 1, 1, 2, 2]), statistics
 
 
 def test_posteriors_equal_monte_carlo_integration(simulated):
-    """Draw everything that is not seen from its prior, weigh by the likelihood written out anew with SciPy."""
-    settings = simulated("cohort.duration_leak=0.4", small=False).own.settings
+    """Draw severities and drives from their prior, weigh by a likelihood written out anew with SciPy.
+
+    The levels of all clips of both recordings are one normal vector, its covariance filled in entry by entry.
+    """
+    signal = "cohort.signal={strength:2,shares:{level:0.6,tempo:0.2,burst:0.2}}"
+    settings = simulated("cohort.duration_leak=0.4", signal, small=False).own.settings
     recordings, owner, statistics = _tiny(settings)
     oracle = Oracle(recordings, owner, statistics, settings)
-    random, draws, chunks = np.random.default_rng(0), 100_000, 12
+    random, draws, chunks = np.random.default_rng(0), 100_000, 8
     k = {name: settings.signal.coupling(name) for name in ("level", "tempo", "burst")}
     rest = {name: np.sqrt(1 - value**2) for name, value in k.items()}
+    faces = [i for i in np.flatnonzero(owner < 2) if statistics[i].seen]
+    covariance = np.empty((len(faces), len(faces)))
+    for row, i in enumerate(faces):
+        for column, j in enumerate(faces):
+            shared = 0.4 + 0.4 * (owner[i] == owner[j]) + 0.2 * (i == j)
+            covariance[row, column] = rest["level"] ** 2 * shared + (i == j) / statistics[i].seen
+    level = np.array([statistics[i].level for i in faces])
+    second = [place for place, i in enumerate(faces) if owner[i] == 1]
     totals = {"signal": np.zeros(64), "people": np.zeros(64)}
     squares = {"signal": 0.0, "people": 0.0}
     for _ in range(chunks):
-        a, offset = random.standard_normal((2, draws))
-        log = {}
+        a = random.standard_normal(draws)
+        u = np.sqrt(0.7) * a + np.sqrt(0.3) * random.standard_normal((2, draws))
+        log = np.zeros((2, draws))
         for row in (0, 1):
-            u = np.sqrt(0.7) * a + np.sqrt(0.3) * random.standard_normal(draws)
-            session = random.standard_normal(draws)
-            tempo = norm.cdf(k["tempo"] * u + rest["tempo"] * random.standard_normal(draws))
-            burst = norm.cdf(-1.6 + 0.7 * (k["burst"] * u + rest["burst"] * random.standard_normal(draws)))
-            log[row] = np.zeros(draws)
+            tempo = norm.cdf(k["tempo"] * u[row] + rest["tempo"] * random.standard_normal(draws))
+            burst = norm.cdf(-1.6 + 0.7 * (k["burst"] * u[row] + rest["burst"] * random.standard_normal(draws)))
             for clip in (statistics[i] for i in np.flatnonzero(owner == row)):
                 seconds = (np.log(np.array([clip.frames - 0.5, clip.frames + 0.5]) / 30 / 36) / 0.6)[:, None]
-                edges = (seconds - 0.4 * u) / np.sqrt(1 - 0.4**2)
+                edges = (seconds - 0.4 * u[row]) / np.sqrt(1 - 0.4**2)
                 log[row] += np.log(norm.cdf(edges[1]) - norm.cdf(edges[0]))
-                if not clip.seen:
-                    continue
-                jitter = np.sqrt(0.4) * offset + np.sqrt(0.4) * session + np.sqrt(0.2) * random.standard_normal(draws)
-                log[row] += norm.logpdf(clip.level, k["level"] * u + rest["level"] * jitter, 1 / np.sqrt(clip.seen))
                 log[row] += binom.logpmf(clip.events, clip.blocks, burst) + clip.disordered * np.log(1 - tempo)
                 log[row] += np.sum([np.log(tempo + (1 - tempo) * chance) for chance in clip.chance], axis=0)
-            severity = 63 * beta.ppf(norm.cdf(u), *settings.beta)
-            if row == 0:
-                upper, lower = norm.cdf((31.5 - severity) / 2), norm.cdf((30.5 - severity) / 2)
-                log["label"] = np.log(np.maximum(upper - lower, 1e-300))
-        observed = np.clip(np.rint(severity + 2.0 * random.standard_normal(draws)), 0, 63).astype(int)
-        for name, weight in (("signal", log[1]), ("people", log[0] + log[1] + log["label"])):
-            weight = np.exp(weight + 40)
-            totals[name] += np.bincount(observed, weight, minlength=64)
-            squares[name] += np.sum(weight**2)
+        severity = 63 * beta.ppf(norm.cdf(u), *settings.beta)
+        upper, lower = norm.cdf((8.5 - severity[0]) / 2), norm.cdf((7.5 - severity[0]) / 2)
+        observed = np.clip(np.rint(severity[1] + 2.0 * random.standard_normal(draws)), 0, 63).astype(int)
+        away = level - k["level"] * u[owner[faces]].T
+        both = multivariate_normal(cov=covariance).logpdf(away)
+        alone = multivariate_normal(cov=covariance[np.ix_(second, second)]).logpdf(away[:, second])
+        weights = {
+            "signal": log[1] + alone,
+            "people": log.sum(axis=0) + both + np.log(np.maximum(upper - lower, 1e-300)),
+        }
+        for name, weight in weights.items():
+            totals[name] += np.bincount(observed, np.exp(weight + 40), minlength=64)
+            squares[name] += np.sum(np.exp(weight + 40) ** 2)
+    labels = np.arange(64)
     for name, posterior in (("signal", oracle.signal()[1]), ("people", oracle.people()[1])):
         effective = totals[name].sum() ** 2 / squares[name]
         estimate = totals[name] / totals[name].sum()
-        labels = np.arange(64)
         deviation = np.sqrt(posterior @ labels**2 - (posterior @ labels) ** 2)
-        assert effective > 1500
-        assert posterior @ labels == pytest.approx(estimate @ labels, abs=4 * deviation / np.sqrt(effective))
-        assert np.abs(np.cumsum(posterior) - np.cumsum(estimate)).max() < 4 * 0.5 / np.sqrt(effective)
+        assert effective > 5_000, (name, effective)
+        assert posterior @ labels == pytest.approx(estimate @ labels, abs=3.5 * deviation / np.sqrt(effective))
+        assert np.abs(np.cumsum(posterior) - np.cumsum(estimate)).max() < 3.5 * 0.5 / np.sqrt(effective)
     # Nobody in train but the person alone, without their own label: nothing more is known.
     assert oracle.people()[2] == pytest.approx(oracle.signal()[2])
 
 
 @pytest.mark.slow
 def test_posteriors_are_calibrated(simulated):
-    """Over 16 cohorts the label lies in the 50, 80 and 95 % intervals as often as these say, for both oracles."""
+    """Over 12 cohorts the label lies in the 50, 80 and 95 % intervals as often as these say, for both oracles."""
     inside: dict[str, list[np.ndarray]] = {"signal": [], "people": []}
     random = np.random.default_rng(0)
-    for seed in range(16):
+    for seed in range(12):
         cohort = simulated(f"cohort.seed={seed}")
         oracle = _oracle(cohort)
         label = oracle.recordings["label"].to_numpy().astype(int)
@@ -127,15 +133,15 @@ def test_posteriors_are_calibrated(simulated):
     for name, distances in inside.items():
         distance = np.concatenate(distances)
         for level in (0.5, 0.8, 0.95):
-            # Recordings of a person are not independent: about 84 · 16 people carry the evidence.
-            error = np.sqrt(level * (1 - level) / (84 * 16))
+            # Recordings of a person are not independent: about 84 · 12 people carry the evidence.
+            error = np.sqrt(level * (1 - level) / (84 * 12))
             assert np.mean(distance < level / 2) == pytest.approx(level, abs=3.5 * error), (name, level)
 
 
 @pytest.mark.slow
 def test_nobody_who_regresses_on_the_true_statistics_does_better(simulated):
-    """500 training recordings and the very statistics that the oracle reads: a regression still errs more."""
-    cohort = simulated("cohort.recordings={train:500,dev:1,test:500}", "cohort.people_shared=0")
+    """300 training recordings and the very statistics that the oracle reads: a regression still errs more."""
+    cohort = simulated("cohort.recordings={train:300,dev:1,test:300}", "cohort.people_shared=0")
     own, recordings = cohort.own, cohort.own.truth.recordings
     table = pd.DataFrame([vars(one) for one in own.statistics().values()])
     table = table.assign(recording=own.truth.clips["recording"], ordered=table["chance"].map(len))
@@ -150,7 +156,6 @@ def test_nobody_who_regresses_on_the_true_statistics_does_better(simulated):
         assert gain.mean() > 0 or abs(gain.mean()) < 2 * gain.std() / np.sqrt(len(gain))
     constant = np.median(label[train]) - label[test]
     assert np.abs(median).mean() < np.abs(regression).mean() + 0.1 < np.abs(constant).mean() - 2
-    assert (mean**2).mean() <= (median**2).mean() + 0.5 and np.abs(median).mean() <= np.abs(mean).mean() + 0.1
 
 
 def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere(simulated):
@@ -170,20 +175,17 @@ def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere
 
 
 def test_all_that_is_left_at_a_vast_strength_is_label_noise(simulated):
-    """With level read exactly, the error is that of the observed score about severity: normal noise, rounded, clipped."""
+    """With level read exactly, the error is that of the observed score about severity."""
     cohort = simulated("cohort.signal={name:level,strength:1e4}", "cohort.label_noise=3", "cohort.recordings.test=600")
     label, severity = (cohort.own.truth.recordings[name] for name in ("label", "severity"))
     test = cohort.own.truth.recordings["split"] == "test"
     least = np.sqrt(np.mean((label - np.clip(severity, 0, 63))[test] ** 2))
     errors = _errors(cohort, "oracle_signal_mean")
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(least, rel=0.06)
-    noiseless = simulated("cohort.signal={name:level,strength:1e4}", "cohort.label_noise=0", small=False)
-    noiseless = replace(noiseless)
-    few = noiseless.own.truth.recordings.head(10)
-    statistics = [noiseless.own.statistics] and [
-        ClipStatistics(3000, 3000, float(u), 0, 0, 0, np.array([])) for u in np.repeat(few["u"], 2)
-    ]
-    found = references(few, np.repeat(np.arange(10), 2), statistics, noiseless.own.settings)
+    noiseless = simulated("cohort.signal={name:level,strength:1e4}", "cohort.label_noise=0").own
+    few = noiseless.truth.recordings.head(10)
+    statistics = [ClipStatistics(3000, 3000, float(u), 0, 0, 0, np.array([])) for u in np.repeat(few["u"], 2)]
+    found = references(few, np.repeat(np.arange(10), 2), statistics, noiseless.settings)
     exact = found.query("model == 'oracle_signal_median'")["score"].to_numpy()
     assert np.abs(exact - few["label"]).max() <= 1
 
@@ -223,10 +225,15 @@ def test_oracle_reads_features_and_training_labels_and_nothing_else(simulated):
     pd.testing.assert_frame_equal(fresh.references(features.__getitem__), expected)
     # With two recordings' features changed round, their answers change round.
     one, two = hidden.index[hidden["split"] == "test"][:2]
-    swap = {f"{hidden['recording_id'][i]}_{task}": f"{hidden['recording_id'][j]}_{task}" for i, j in ((one, two), (two, one))
-            for task in ("freeform", "northwind")}
+    swap = {
+        f"{hidden['recording_id'][i]}_{task}": f"{hidden['recording_id'][j]}_{task}"
+        for i, j in ((one, two), (two, one))
+        for task in ("freeform", "northwind")
+    }
     swapped = fresh.references(lambda name: features[swap.get(name, name)])
-    before, after = (t.query("model == 'oracle_signal_mean'").set_index("recording_id")["score"] for t in (expected, swapped))
+    before, after = (
+        t.query("model == 'oracle_signal_mean'").set_index("recording_id")["score"] for t in (expected, swapped)
+    )
     names = hidden["recording_id"][[one, two]].tolist()
     assert after[names].tolist() == before[names[::-1]].tolist()
 
@@ -248,7 +255,8 @@ def test_own_label_is_never_used(simulated):
 
 def test_duration_counts_where_it_leaks(simulated):
     plain, leaking = (
-        simulated("cohort.signal.name=none", f"cohort.duration_leak={leak}", "cohort.recordings.test=300") for leak in (0, 0.8)
+        simulated("cohort.signal.name=none", f"cohort.duration_leak={leak}", "cohort.recordings.test=300")
+        for leak in (0, 0.8)
     )
     errors = [np.mean(_errors(cohort, "oracle_signal_mean") ** 2) for cohort in (plain, leaking)]
     assert errors[1] < 0.75 * errors[0]
