@@ -62,6 +62,8 @@ def _composition(error: BaseException) -> str:
     cause = error.__cause__
     if text.startswith("Could not override") and cause is not None and _kind(cause).startswith("omegaconf."):
         return _unknown_setting(text.split("'")[1], cause)
+    if text.startswith("Could not override") and "No match in the defaults list" in text:
+        return f"this command has no setting `{text.split(chr(39))[1]}`. Add --cfg job to it to see every setting."
     if text.startswith("Ambiguous value for argument"):
         given = text.split("'")[1]
         name, _, value = given.partition("=")
@@ -84,7 +86,7 @@ def _unknown_setting(key: str, cause: Any) -> str:
     siblings = [str(name) for name in parent] if hasattr(parent, "keys") else []
     if not found:
         folders = (path.name for path in conf_dir().iterdir() if path.is_dir())
-        siblings = [name for name in {*siblings, *folders} if name != "hydra"]
+        siblings = [name for name in {*siblings, *folders} if name not in ("hydra", part)]
     hint = _hint(part, siblings, prefix, rest)
     if not hint and siblings and found:
         hint = f" There are: {', '.join(sorted(prefix + name for name in siblings))}."

@@ -13,6 +13,7 @@ from lfnet.cli.explain import explain
         (["heda=ldbm"], "there is no setting `heda`. Did you mean `head`?"),
         (["hed.patch_size=3"], "there is no setting `hed.patch_size`. Did you mean `head.patch_size`?"),
         (["head=ldbm", "head.patchsize=3"], "there is no setting `head.patchsize`. Did you mean `head.patch_size`?"),
+        (["weights.path=x"], "there is no setting `weights.path`. Add --cfg job"),
         (["sede=1"], "there is no setting `sede`. Did you mean `seed`?"),
         (["head=ldmb"], "there is no `head=ldmb`. Did you mean `ldbm`? There are: "),
         (["table=architecture"], "there is no `table=architecture`. Did you mean `architectures`? There are: "),
@@ -30,6 +31,12 @@ def test_the_message_names_the_setting_and_the_mend(overrides, message):
     said = explain(caught.value)
     assert said is not None and said.startswith(message)
     assert "\n" not in said
+
+
+def test_a_group_that_another_command_has():
+    with pytest.raises(HydraException) as caught:
+        compose("extract", ["head=ldbm"])
+    assert explain(caught.value) == "this command has no setting `head`. Add --cfg job to it to see every setting."
 
 
 def test_no_table_is_not_offered_as_a_table():
