@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -38,7 +39,8 @@ def source_digest(names: Iterable[str]) -> str:
 def code_digest(names: Iterable[str], within: Iterable[str]) -> str:
     """SHA-256 (hex) of the modules `names` and of all they import, as far as it lies in the packages `within`.
 
-    So a new head does not change the digest of the others, and a change in what a head uses changes the head's.
+    So a new head does not change the digest of the others, and a change in what a head uses changes the head's. What is
+    neither lfnet nor installed nor Python's own is the user's code, and always followed.
     """
     within = tuple(within)
     digests: dict[str, str] = {}
@@ -49,8 +51,9 @@ def code_digest(names: Iterable[str], within: Iterable[str]) -> str:
         if origin is None:
             continue
         digests[name] = _code_digest(origin)
-        inside = (used for used in _imports(origin) if any(used == w or used.startswith(f"{w}.") for w in within))
-        waiting.extend(sorted(inside))
+        package = name if origin.name == "__init__.py" else name.rpartition(".")[0]
+        used_names = (_absolute(used, package) for used in _imports(origin))
+        waiting.extend(sorted(used for used in used_names if _inside(used, within) or _of_the_user(used)))
     return digest(digests)
 
 
@@ -63,15 +66,47 @@ def _origin(name: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
+def _inside(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def _absolute(used: str, package: str) -> str:
+    """The full name of what a module of `package` calls `used`, which may begin with dots."""
+    name = used.lstrip(".")
+    level = len(used) - len(name)
+    if not level:
+        return used
+    base = package.split(".")[: len(package.split(".")) - (level - 1)]
+    return ".".join([*base, name] if name else base)
+
+
+@cache
+def _of_the_user(name: str) -> bool:
+    """Whether a module is neither lfnet's, nor installed, nor Python's own."""
+    top = name.partition(".")[0]
+    if top == "lfnet" or top in sys.stdlib_module_names:
+        return False
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ModuleNotFoundError, ValueError):
+        return False
+    if spec is None:
+        return False
+    places = [spec.origin or "", *(spec.submodule_search_locations or [])]
+    return not any("site-packages" in place or "dist-packages" in place for place in places)
+
+
 @cache
 def _imports(path: Path) -> frozenset[str]:
-    """Names of the modules that a source file imports, absolute imports only, in functions too."""
+    """Names of the modules that a source file imports, in functions too; a relative one keeps its dots."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            joint = "" if module.endswith(".") else "."
+            names.update((module, *(f"{module}{joint}{alias.name}" for alias in node.names)))
     return frozenset(names)
 
 

@@ -82,9 +82,15 @@ def test_what_a_module_imports_counts_and_what_it_does_not_import_does_not(packa
     assert read("toy.head") != before
 
 
-def test_imports_outside_the_named_packages_do_not_count(package):
+@pytest.mark.parametrize("line", ["from .layers import a\n", "from . import layers\n", "from toy.layers import a\n"])
+def test_a_users_own_modules_always_count(package, line):
     write, read = package
-    write(head="from toy import layers\n", layers="a = 1\n")
+    write(head=line, layers="import numpy\na = 1\n")
     before = read("toy.head", within=("elsewhere",))
-    write(layers="a = 2\n")
-    assert read("toy.head", within=("elsewhere",)) == before
+    write(layers="import numpy\na = 2\n")
+    assert read("toy.head", within=("elsewhere",)) != before
+
+
+def test_installed_packages_do_not_count():
+    assert not any(digests._of_the_user(name) for name in ("numpy", "torch.nn", "json", "lfnet.files"))
+    assert digests._of_the_user("tests.training.broken")

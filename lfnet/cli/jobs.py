@@ -47,6 +47,10 @@ def table(argv: list[str]) -> int:
     if argv[0].startswith("-") or "=" in argv[0]:
         words = " ".join(argv)
         raise LfnetError(f"the table's name comes first: lfnet table NAME {words}. `lfnet list tables` shows them.")
+    if argv[0] == "none":
+        raise LfnetError(
+            "`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables."
+        )
     name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
     if "--render" in argv:
         record, runs, tables = _left_by(name, overrides)

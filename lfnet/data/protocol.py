@@ -15,6 +15,8 @@ _CHOICES = {
     "frames": ("in_order", "shuffled", "reversed"),
 }
 
+_NUMBERS: dict[str, tuple[Any, int]] = {"window": (int, 1), "hop": (int, 1), "length": (int, 1)}
+
 
 @dataclass(frozen=True)
 class Aggregate:
@@ -67,14 +69,25 @@ class Protocol:
             names = ", ".join(sorted(known))
             raise LfnetError(f"protocol.{unknown[0]} is not a setting of a protocol. Known: {names}.")
         values = dict(config)
+        for name, (kind, least) in _NUMBERS.items():
+            value = values.get(name)
+            if value is None and name == "length":
+                continue
+            if not isinstance(value, kind) or isinstance(value, bool) or value < least:
+                raise LfnetError(f"protocol.{name}={value}: give a number of {least} or more.")
+        if not isinstance(values.get("mask", True), bool):
+            raise LfnetError(f"protocol.mask={values['mask']}: give true or false.")
+        if isinstance(values.get("tasks"), str):
+            values["tasks"] = [values["tasks"]]
         if values.get("tasks") is not None:
             values["tasks"] = tuple(values["tasks"])
         protocol = cls(
             **{
                 **values,
-                "aggregate": Aggregate(**values.get("aggregate", {})),
-                "select": Select(**values.get("select", {})),
-                "health": Health(**values.get("health", {})),
+                **{
+                    name: _part(kind, name, values.get(name) or {})
+                    for name, kind in (("aggregate", Aggregate), ("select", Select), ("health", Health))
+                },
             }
         )
         protocol._check()
@@ -93,11 +106,25 @@ class Protocol:
             raise LfnetError(f"protocol.select.split={self.select.split}: choose dev (or test, which marks the row).")
         if self.select.level not in ("window", "clip", "recording"):
             raise LfnetError(f"protocol.select.level={self.select.level}: choose window, clip or recording.")
-        for name in ("window", "hop"):
-            if getattr(self, name) < 1:
-                raise LfnetError(f"protocol.{name}={getattr(self, name)}: it must be at least one frame.")
+        if self.hop > self.window:
+            raise LfnetError(
+                f"protocol.hop={self.hop} is longer than protocol.window={self.window}: frames between windows would "
+                "never be read."
+            )
+        if not 0 <= self.min_valid <= 1:
+            raise LfnetError(f"protocol.min_valid={self.min_valid}: give a share from 0 to 1.")
+        if not isinstance(self.health.min_coverage, int | float) or not 0 <= self.health.min_coverage <= 1:
+            raise LfnetError(f"protocol.health.min_coverage={self.health.min_coverage}: give a share from 0 to 1.")
         if self.length is not None and self.length < self.window:
             raise LfnetError(
                 f"protocol.length={self.length} is shorter than protocol.window={self.window}: "
                 "make the window shorter or the length longer."
             )
+
+
+def _part(kind: Any, name: str, values: Any) -> Any:
+    known = {item.name for item in fields(kind)}
+    if not isinstance(values, dict) or (unknown := sorted(set(values) - known)):
+        wrong = f".{unknown[0]}" if isinstance(values, dict) else f"={values}"
+        raise LfnetError(f"protocol.{name}{wrong} is not a setting. Known: {', '.join(sorted(known))}.")
+    return kind(**values)

@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -90,6 +89,8 @@ def _look(job: Job) -> Outcome | None:
         planned = plan(job.config)
     except LfnetError as error:
         return Outcome("failed", error=" ".join(str(error).split()))
+    except Exception:
+        return run_safely(job.config, job.choices)  # which fails alike and says where
     if planned.finished and not job.config["force"]:
         return run_safely(job.config, job.choices)
     return None
@@ -117,11 +118,32 @@ def _run(jobs: list[Job], indices: list[int], workers: int) -> Iterator[tuple[in
             yield index, run_safely(jobs[index].config, jobs[index].choices)
         return
     import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    ended: set[int] = set()
     calls = (joblib.delayed(_numbered)(index, jobs[index]) for index in indices)
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
-    with _killed_workers_named():
-        yield from parallel(calls)
+    try:
+        for index, outcome in parallel(calls):
+            ended.add(index)
+            yield index, outcome
+        return
+    except TerminatedWorkerError:
+        print("a job's process was killed, most likely for want of memory: the other jobs go on one by one", flush=True)
+    for index in indices:
+        if index not in ended:
+            yield index, _alone(index, jobs[index])
+
+
+def _alone(index: int, job: Job) -> Outcome:
+    """Run one job in a process of its own (joblib gives a single worker none): if it is killed, only it has failed."""
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    try:
+        return joblib.Parallel(n_jobs=2)([joblib.delayed(_numbered)(index, job)])[0][1]
+    except TerminatedWorkerError:
+        return Outcome("failed", error="its process was killed, most likely for want of memory")
 
 
 def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
@@ -130,19 +152,6 @@ def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
     # loky takes a worker that holds a cohort for one that leaks memory, and would end it after every other job.
     process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
     return index, run_safely(job.config, job.choices)
-
-
-@contextmanager
-def _killed_workers_named() -> Iterator[None]:
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    try:
-        yield
-    except TerminatedWorkerError as error:
-        raise LfnetError(
-            "a job's process was killed, most likely for want of memory. Finished jobs are kept: run the same command "
-            "again, with launcher.jobs=1 or fewer jobs side by side."
-        ) from error
 
 
 def _line(count: str, name: str, job: Job, outcome: Outcome) -> str:

@@ -6,9 +6,9 @@ from lfnet.digests import code_digest, digest
 
 __all__ = ["ROOMS", "fingerprint", "targets"]
 
-# What turns features into predictions. Metrics are not here: they are measured again, never trained again.
+# What turns features into predictions. Metrics are not here: finished runs are measured again, not trained again.
 ROOMS = ("lfnet.data", "lfnet.heads", "lfnet.training")
-_START = ("lfnet.training.fit", "lfnet.training.predict", "lfnet.data.module")
+_START = ("lfnet.training.run", "lfnet.features.health")
 
 
 def fingerprint(config: dict[str, Any], *, cohort: str, features: str) -> str:
@@ -18,7 +18,7 @@ def fingerprint(config: dict[str, Any], *, cohort: str, features: str) -> str:
     The sources of the data, heads and training rooms that this job uses, and the modules its `_target_`s name, count
     too; the commit does not, so that editing the README trains nothing again.
     """
-    code = code_digest((*_START, *targets(config)), within=(*ROOMS, *(name.split(".")[0] for name in _foreign(config))))
+    code = code_digest((*_START, *targets(config)), within=ROOMS)
     return digest({"config": config, "cohort": cohort, "features": features, "code": code})
 
 
@@ -30,16 +30,3 @@ def targets(config: Any) -> list[str]:
     if isinstance(config, list | tuple):
         return sorted({name for value in config for name in targets(value)})
     return []
-
-
-def _foreign(config: dict[str, Any]) -> list[str]:
-    """A user's own modules; torch and its like are pinned by version, not read."""
-    from importlib.util import find_spec
-
-    foreign = []
-    for name in targets(config):
-        top = name.split(".")[0]
-        spec = find_spec(top) if top and top != "lfnet" else None
-        if spec is not None and "site-packages" not in str(spec.origin or spec.submodule_search_locations):
-            foreign.append(name)
-    return foreign

@@ -9,9 +9,9 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import lightning as L
 import numpy as np
@@ -26,6 +26,21 @@ from lfnet.training.module import SeverityModule
 
 __all__ = ["Fitted", "TrainerSettings", "fit", "seed_all"]
 
+_PRECISIONS = ("32-true", "bf16-mixed")
+_DEVICES = ("cpu", "cuda", "mps")
+# For each setting: its type, the least value, whether null is one.
+_RANGES: dict[str, tuple[Any, float, bool]] = {
+    "max_epochs": (int, 1, False),
+    "patience": (int, 1, False),
+    "lr": ((int, float), 0, False),
+    "weight_decay": ((int, float), 0, False),
+    "batch_size": (int, 1, False),
+    "eval_batch_size": (int, 1, False),
+    "windows_per_clip": (int, 1, True),
+    "select_windows_per_clip": (int, 1, True),
+    "clip_gradient": ((int, float), 0, True),
+    "threads": (int, 1, False),
+}
 _QUIET = ("lightning.pytorch", "lightning.fabric", "lightning")
 
 
@@ -45,6 +60,25 @@ class TrainerSettings:
     precision: str
     device: str
     threads: int
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Build from the resolved `trainer` node. Raises `LfnetError` naming the setting that is wrong."""
+        known = {item.name for item in fields(cls)}
+        if wrong := sorted(known ^ set(config)):
+            what = "is missing" if wrong[0] in known else "is not a setting"
+            raise LfnetError(f"trainer.{wrong[0]} {what}: see conf/trainer/default.yaml.")
+        for name, (kinds, least, optional) in _RANGES.items():
+            value = config[name]
+            if value is None and optional:
+                continue
+            if not isinstance(value, kinds) or isinstance(value, bool) or not value >= least:
+                kind = "a whole number" if kinds is int else "a number"
+                raise LfnetError(f"trainer.{name}={value}: give {kind} of {least} or more{' or null' * optional}.")
+        for name, choices in (("precision", _PRECISIONS), ("device", _DEVICES)):
+            if config[name] not in choices:
+                raise LfnetError(f"trainer.{name}={config[name]}: choose one of {', '.join(choices)}.")
+        return cls(**config)
 
 
 @dataclass(frozen=True)
@@ -80,13 +114,17 @@ class _KeepBest(L.Callback):
         assert isinstance(pl_module, SeverityModule)
         self.epochs += 1
         value = pl_module.dev.get(self.metric)
+        if not pl_module.dev:
+            # Scores that are no numbers: nothing better will come, and this is not convergence.
+            trainer.should_stop = True
+            return
         if value is not None and self._better(value):
             self.best, self.best_epoch, self.state = value, self.epochs, pl_module.state()
         elif not self.state:
             # An epoch without a defined value: keep its weights until one has one.
             self.state, self.best_epoch = pl_module.state(), self.epochs
         if self.epochs - self.best_epoch >= self.patience:
-            self.converged = True
+            self.converged = not math.isnan(self.best)
             trainer.should_stop = True
 
     def _better(self, value: float) -> bool:

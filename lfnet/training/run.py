@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import torch
 from omegaconf import OmegaConf
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from lfnet.config import instantiate
@@ -55,6 +56,7 @@ class Plan:
 
 def plan(config: dict[str, Any], *, progress: bool = True) -> Plan:
     """Name the job of a resolved config; features that are missing are extracted first."""
+    _checked(config)  # a wrong number is said before videos are read
     inputs = prepare(config, progress=progress)
     settings = {key: config[key] for key in ("head", "protocol", "trainer", "seed")}
     clip_ids = list(inputs.cohort.clips["clip_id"])
@@ -91,11 +93,22 @@ def run_safely(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
         return Outcome("failed", error=" ".join(line.split()))
 
 
+def _checked(config: dict[str, Any]) -> tuple[TrainerSettings, Protocol]:
+    seed = config["seed"]
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise LfnetError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
+    for name in ("force", "fail_fast"):
+        if not isinstance(config[name], bool):
+            raise LfnetError(f"{name}={config[name]}: give true or false.")
+    return TrainerSettings.from_config(config["trainer"]), Protocol.from_config(config["protocol"])
+
+
 def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
     (job.folder / RESULT).unlink(missing_ok=True)
+    for part in job.folder.glob(".*.part"):  # what a killed run was writing
+        part.unlink(missing_ok=True)
     write_text(job.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
-    settings = TrainerSettings(**config["trainer"])
-    protocol = Protocol.from_config(config["protocol"])
+    settings, protocol = _checked(config)
     torch.set_num_threads(settings.threads)
     data = DataModule(
         job.inputs.cohort,
@@ -119,7 +132,10 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
         beside = references(job.inputs.cohort, job.inputs.store, usable.reset_index(drop=True))
         with atomic_path(job.folder / "head.safetensors") as temporary:
-            save_file({name: value.contiguous() for name, value in fitted.head.state_dict().items()}, temporary)
+            try:
+                save_file({name: value.contiguous() for name, value in fitted.head.state_dict().items()}, temporary)
+            except SafetensorError as error:
+                raise LfnetError(f"cannot write the weights into {job.folder}: {error}. Is the disk full?") from error
         write_text(job.folder / "predictions.csv", scores.to_csv_text())
         write_text(job.folder / "references.csv", models_to_csv_text(beside))
         measured = measure(job.folder)

@@ -33,7 +33,7 @@ def interval(root, signal, head, seed):
         f"cohort.signal.name={signal}",
         "cohort.people_shared=0",
         "cohort.recordings={train:50,dev:50,test:300}",
-        "trainer=quick",
+        "trainer=default",
         f"head={head}",
         f"seed={seed}",
         root=root,

@@ -84,6 +84,15 @@ def test_a_failing_job_is_named_and_does_not_stop_the_others(here, capsys):
     assert len(results(here)) == 1
 
 
+@pytest.mark.slow
+def test_a_killed_worker_fails_its_own_job_alone(here, capsys):
+    heads = "head._target_=tests.training.broken.Killed,lfnet.heads.mean_mlp.TemporalMeanMLP"
+    assert lfnet("train", "-m", *TINY, heads, "launcher=joblib", "launcher.jobs=2") == 1
+    out = capsys.readouterr().out
+    assert "failed   head._target_=tests.training.broken.Killed: its process was killed" in out
+    assert len(results(here)) == 1
+
+
 def test_fail_fast_stops_the_others(here, capsys):
     status = lfnet("train", "-m", *TINY, "head=ldbm", "head.attention_heads=3,4", "fail_fast=true")
     assert status == 1 and results(here) == {}
@@ -128,7 +137,7 @@ def test_a_killed_sweep_side_by_side_ends_as_an_undisturbed_one_in_turn(here, ki
     ended = _killed(rough, [*words, "launcher=joblib", "launcher.jobs=2"], random.Random(kills), kills)
     assert ended.returncode == 0, ended.stderr
     assert predictions(rough) == predictions(calm) and len(predictions(calm)) == 4
-    assert not [path for path in rough.rglob("*.part") if "features" not in str(path)]
+    assert not list(rough.glob("lfnet_runs/*/.*.part"))
 
 
 def test_a_sweeps_files_are_named_after_what_was_overridden():

@@ -169,6 +169,12 @@ def test_a_diverging_job_says_what_to_lower(tmp_path):
     assert "trainer.lr" in (run_safely(config, choices).error or "")
 
 
+def test_a_head_that_breaks_after_its_best_epoch_has_not_converged(tmp_path):
+    config, choices = job(tmp_path, "head._target_=tests.training.broken.BreaksLater", "trainer.max_epochs=9")
+    training = result_of(run(config, choices), tmp_path / "runs")["training"]
+    assert training["best_epoch"] == 1 and training["epochs"] == 2 and not training["converged"]
+
+
 def test_epochs_end_when_dev_stops_improving(tmp_path):
     config, choices = job(tmp_path, "trainer.max_epochs=60", "trainer.patience=2", "trainer.lr=1e-2")
     training = result_of(run(config, choices), tmp_path / "runs")["training"]
@@ -183,7 +189,7 @@ def test_an_undefined_selection_metric_neither_wins_nor_breaks(tmp_path):
     result = result_of(run(config, choices), tmp_path / "runs")
     assert result["metrics"]["dev"]["recording"]["pcc"] is None
     assert result["metrics"]["dev"]["recording"]["sigma_ratio"] == 0
-    assert result["training"]["best"] is None
+    assert result["training"]["best"] is None and not result["training"]["converged"]
 
 
 def test_selection_on_test_marks_the_run(tmp_path):
@@ -197,6 +203,23 @@ def test_selection_on_test_marks_the_run(tmp_path):
         (("head._target_=lfnet.heads.nothing.Head",), "lfnet.heads.nothing"),
         (("+head.widht=3",), "does not take these settings"),
         (("protocol.select.metric=mea",), "protocol.select.metric=mea"),
+        (("protocol.mask=maybe",), "protocol.mask=maybe"),
+        (("protocol.hop=500",), "protocol.hop=500"),
+        (("protocol.window=abc",), "protocol.window=abc"),
+        (("+protocol.select.x=1",), "protocol.select.x"),
+        (("trainer.max_epochs=0",), "trainer.max_epochs=0"),
+        (("trainer.max_epochs=-1",), "trainer.max_epochs=-1"),
+        (("trainer.patience=0",), "trainer.patience=0"),
+        (("trainer.batch_size=abc",), "trainer.batch_size=abc"),
+        (("trainer.windows_per_clip=0",), "trainer.windows_per_clip=0"),
+        (("trainer.lr=fast",), "trainer.lr=fast"),
+        (("trainer.precision=foo",), "trainer.precision=foo"),
+        (("trainer.device=gpu",), "trainer.device=gpu"),
+        (("trainer.threads=0",), "trainer.threads=0"),
+        (("+trainer.x=1",), "trainer.x"),
+        (("seed=abc",), "seed=abc"),
+        (("seed=-1",), "seed=-1"),
+        (("force=maybe",), "force=maybe"),
         (("trainer.device=cuda",), "trainer.device=cuda"),
         (("encoder=blendshapes",), "brings its own vectors"),
     ],
