@@ -23,11 +23,16 @@ What the drives do (`signals`), with raw coordinates r_t along six orthonormal d
     level   r_t = d_c + h_t;    jitter = √.4 person + √.4 session + √.2 clip: people differ, whatever their severity
     burst   r_t = offset_c + noise_t + 6 · event_block;    P(event) = Φ(−1.6 + .7 d), drawn for each block
     tempo   r_t = √2 cos(π j φ_t), j = 1 … 4, phases φ spread over each block of frames; a block is played in order
-            of phase with probability Φ(d), else its whole frames (noise and all) stand in random order
+            of phase with probability Φ(d), else its whole frames (noise and all) stand in random order;
+            clips are whole blocks
 
 Features (`generator`): x_t = (A S r_t + n_t) / |A S r_t + n_t|, where A holds the amplitudes and n_t is a unit vector
 orthogonal to S: a face common to all, the person's, the session's, a slow drift and frame noise, normalised.
 
 As n ⟂ S, r_t = A⁻¹ Sᵀx_t / √(1 − |Sᵀx_t|²) is read back exactly, and all else in x is independent of severity given the
 person; so the Bayes predictor from the features is the posterior given r (`statistics`, `oracle`).
+
+The *set* of frames in a block says nothing about tempo; a piece of a block does, since a block in order begins with the
+beginning of its gesture. So "blind to order, at chance" holds for windows of whole blocks: lengths and hops that are
+multiples of `block`, as 512 and 256 are of 8, 16, 32 and 64.
 """

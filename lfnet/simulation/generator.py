@@ -105,7 +105,7 @@ class SimulatedFeatures:
         """float32 [T, D]: unit vectors with the raw coordinates [T, 6] along the signal directions, noise elsewhere."""
         settings, dim = self.settings, self.settings.dim
         frames, block = len(raw), settings.signal.block
-        blocks = -(-frames // block)
+        blocks = frames // block
         random = stream(settings.seed, "clip", row, 1)
         # All parts have expected squared length `share`; identity scales the person's part.
         common, own, sitting = (
@@ -117,7 +117,7 @@ class SimulatedFeatures:
         noise = random.standard_normal((blocks, block, dim), dtype=np.float32)
         noise *= np.float32(np.sqrt(_NOISE / dim))
         noise += slow[:, None].astype(np.float32)
-        vectors = noise.reshape(blocks * block, dim)[:frames]
+        vectors = noise.reshape(frames, dim)
         # x = (n + A S r) / √(1 + |A r|²), n = (1 − SSᵀ) noise / |…|, in one pass over the large array.
         basis = self.basis.astype(np.float32)
         moved = raw * signals.amplitudes(dict(settings.signal.amplitudes))

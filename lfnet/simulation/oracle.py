@@ -29,7 +29,7 @@ import pandas as pd
 from scipy.special import log_ndtr, ndtr, xlogy
 
 from lfnet.simulation import signals
-from lfnet.simulation.people import frame_bounds, severity
+from lfnet.simulation.people import block_bounds, severity
 from lfnet.simulation.settings import Settings
 from lfnet.simulation.statistics import ClipStatistics
 
@@ -142,13 +142,12 @@ class Oracle:
         """float64 [recordings, U]: log p(order, events, lengths | u) up to a number for each recording."""
         u = _grid(_STEPS)
         tempo, burst, length = (np.zeros((len(self.recordings), _STEPS)) for _ in range(3))
-        least, most = frame_bounds(self.settings)
         for row, clip in zip(self.recording_of_clip, self.statistics, strict=True):
             tempo[row] += _log_order(clip, u)
             chance = signals.burst_probability(u)
             burst[row] += xlogy(clip.events, chance) + xlogy(clip.blocks - clip.events, 1 - chance)
             if self.settings.duration_leak:
-                length[row] += _log_length(clip.frames, u, least, most, self.settings)
+                length[row] += _log_length(clip.frames, u, self.settings)
         for name, drive in (("tempo", tempo), ("burst", burst)):
             coupling = self.settings.signal.coupling(name)
             drive -= drive.max(axis=1, keepdims=True)
@@ -165,11 +164,12 @@ def _log_order(clip: ClipStatistics, drive: np.ndarray) -> np.ndarray:
     return log + np.log(in_order[:, None] + (1 - in_order[:, None]) * chance) @ count
 
 
-def _log_length(frames: int, u: np.ndarray, least: int, most: int, settings: Settings) -> np.ndarray:
-    """log p(frames | u), frames rounded and held between least and most."""
-    edges = np.array([-np.inf if frames <= least else frames - 0.5, np.inf if frames >= most else frames + 0.5])
-    with np.errstate(divide="ignore"):
-        edges[np.isfinite(edges)] = np.log(edges[np.isfinite(edges)] / settings.fps / settings.duration.median)
+def _log_length(frames: int, u: np.ndarray, settings: Settings) -> np.ndarray:
+    """log p(frames | u), frames rounded to whole blocks and held between the least and the most."""
+    blocks, (least, most) = frames // settings.signal.block, block_bounds(settings)
+    edges = np.array([-np.inf if blocks <= least else blocks - 0.5, np.inf if blocks >= most else blocks + 0.5])
+    inner = np.isfinite(edges)
+    edges[inner] = np.log(edges[inner] * settings.signal.block / settings.fps / settings.duration.median)
     spread = max(settings.duration.spread, 1e-9) * np.sqrt(1 - settings.duration_leak**2)
     low, high = ((edge - settings.duration.spread * settings.duration_leak * u) / spread for edge in edges)
     # Differences of the lower tail on both sides of the middle, so that none is lost to rounding.

@@ -1,5 +1,6 @@
 """Who sat when, how severe they were, how they scored, and how long each clip runs."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from lfnet.errors import LfnetError
 from lfnet.simulation import signals
 from lfnet.simulation.settings import Settings
 
-__all__ = ["TASKS", "Truth", "draw", "frame_bounds", "severity", "stream"]
+__all__ = ["TASKS", "Truth", "block_bounds", "draw", "severity", "stream"]
 
 TASKS = ("freeform", "northwind")
 _STREAMS = (
@@ -105,10 +106,11 @@ def severity(u: np.ndarray, settings: Settings) -> np.ndarray:
     return settings.low + (settings.high - settings.low) * quantile
 
 
-def frame_bounds(settings: Settings) -> tuple[int, int]:
-    """The least and the most frames of a clip."""
-    least = max(1, int(np.rint(settings.duration.min * settings.fps)))
-    return least, max(least, int(np.rint(settings.duration.max * settings.fps)))
+def block_bounds(settings: Settings) -> tuple[int, int]:
+    """The least and the most blocks of a clip: whole ones within its shortest and longest duration, one at least."""
+    shortest, longest = (seconds * settings.fps / settings.signal.block for seconds in settings.duration.bounds)
+    least = max(1, math.ceil(shortest))
+    return least, max(least, math.floor(longest))
 
 
 def _drive(u: np.ndarray, jitter: np.ndarray, settings: Settings, mechanism: str) -> np.ndarray:
@@ -155,9 +157,14 @@ def _splits(person: np.ndarray, settings: Settings) -> np.ndarray:
 
 
 def _frames(u: np.ndarray, settings: Settings) -> np.ndarray:
-    """int [recordings, 2]: frames of each clip; log-duration correlates with u by duration_leak."""
+    """int [recordings, 2]: frames of each clip, whole blocks; log-duration correlates with u by duration_leak.
+
+    Whole blocks, because a window that ends with the clip would else cut blocks: the part that it keeps of a block in
+    order is the gesture's beginning or end, and a model blind to order would see that.
+    """
     leak = settings.duration_leak
     own = stream(settings.seed, "duration").standard_normal((len(u), len(TASKS)))
     normal = leak * u[:, None] + np.sqrt(1 - leak**2) * own
     seconds = settings.duration.median * np.exp(settings.duration.spread * normal)
-    return np.clip(np.rint(seconds * settings.fps), *frame_bounds(settings)).astype(int)
+    blocks = np.clip(np.rint(seconds * settings.fps / settings.signal.block), *block_bounds(settings))
+    return blocks.astype(int) * settings.signal.block

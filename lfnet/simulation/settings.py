@@ -81,6 +81,11 @@ class Duration:
             f"cohort.duration={asdict(self)}: give 0 < min ≤ median ≤ max and a spread from 0.",
         )
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The shortest and the longest clip, in seconds."""
+        return self.min, self.max
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -130,7 +135,6 @@ class Settings:
         _check(self.label_noise >= 0, f"cohort.label_noise={self.label_noise} is negative. Give 0 or more points.")
         _check(self.identity >= 0, f"cohort.identity={self.identity} is negative. Give 0 or more.")
         _check(self.fps > 0, f"cohort.fps={self.fps}: give frames per second, above 0.")
-        _check(self.duration.min * self.fps >= 1, f"cohort.duration.min={self.duration.min} is shorter than a frame.")
         _check(self.dim >= 16, f"cohort.dim={self.dim} leaves no room for signal and noise. Give 16 or more.")
         span, mean = self.high - self.low, self.label_mean - self.low
         _check(

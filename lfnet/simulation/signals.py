@@ -53,7 +53,7 @@ def amplitudes(of: dict[str, float]) -> np.ndarray:
 
 
 def block_of(frames: int, block: int) -> tuple[np.ndarray, np.ndarray]:
-    """int [T], int [T]: each frame's block and its place in it. The last block may be cut short by the clip's end."""
+    """int [T], int [T]: each frame's block and its place in it."""
     return np.divmod(np.arange(frames), block)
 
 

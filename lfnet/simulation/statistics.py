@@ -44,19 +44,18 @@ def read_statistics(features: np.ndarray, valid: np.ndarray, basis: np.ndarray, 
 
     The statistics are sufficient for severity given the model: level noise is normal, so its mean is; events are read
     without doubt, so their count is; a block played in order has every frame in its place, and a block in random order
-    has so with probability (L − m)! / L! for m seen of L frames, whichever they are.
+    has so with probability (L − m)! / L! for m seen of L frames, whichever they are. Clips are whole blocks.
     """
     frames = len(valid)
     raw = raw_coordinates(features[valid], basis, signal)
     blocks, place = signals.block_of(frames, signal.block)
-    length = np.bincount(blocks)
-    blocks, place = blocks[valid], place[valid]
-    seen = np.bincount(blocks, minlength=len(length))
-    event = np.bincount(blocks, signals.read_event(raw[:, signals.BURST]), minlength=len(length))
+    count, blocks, place = int(blocks[-1]) + 1, blocks[valid], place[valid]
+    seen = np.bincount(blocks, minlength=count)
+    event = np.bincount(blocks, signals.read_event(raw[:, signals.BURST]), minlength=count)
     rank = signals.read_phase_index(raw[:, signals.TEMPO.start], signal.block)
-    moved = np.bincount(blocks, rank != place, minlength=len(length))
+    moved = np.bincount(blocks, rank != place, minlength=count)
     ordered = (seen > 0) & (moved == 0)
-    chance = np.exp(gammaln(length - seen + 1) - gammaln(length + 1))[ordered]
+    chance = np.exp(gammaln(signal.block - seen + 1) - gammaln(signal.block + 1))[ordered]
     return ClipStatistics(
         frames=frames,
         seen=len(raw),

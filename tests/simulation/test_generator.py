@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import RidgeCV
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from lfnet.simulation import signals
 from lfnet.simulation.generator import SimulatedFeatures
@@ -60,7 +63,7 @@ def test_source_names_what_a_clip_comes_from(simulated):
 def test_raw_coordinates_are_read_back_exactly(simulated):
     """What the vectors hold along the signal directions is what was put there, to float32 precision."""
     own = simulated("cohort.dim=512", "cohort.missing=0").own
-    raw = np.random.default_rng(0).normal(size=(200, signals.DIRECTIONS)) * [1, 3, 1, 1, 1, 1]
+    raw = np.random.default_rng(0).normal(size=(192, signals.DIRECTIONS)) * [1, 3, 1, 1, 1, 1]
     vectors = own._vectors(raw, 0, 0, 0)
     assert raw_coordinates(vectors, own.basis, own.settings.signal) == pytest.approx(raw, abs=1e-5)
     other = own._vectors(np.zeros_like(raw), 0, 0, 0)
@@ -169,3 +172,28 @@ def test_without_a_signal_features_are_the_same_whatever_the_severity(simulated)
     drives = own.truth.recordings[["tempo", "burst"]].assign(u=own.truth.recordings["u"])
     wide = pd.concat([simulated("cohort.signal.name=none", f"cohort.seed={s}").own.truth.recordings for s in range(20)])
     assert np.abs(wide[drives.columns].corr().loc["u", ["tempo", "burst"]]).max() < 5 / np.sqrt(20 * 84)
+
+
+@pytest.mark.parametrize(("signal", "sees"), [("tempo", False), ("level", True)])
+def test_models_that_do_not_see_order_stay_at_chance_on_tempo(simulated, signal, sees):
+    """Ridge on means and scatter of clips and on means of their last windows: 600 recordings, a vast strength."""
+    cohort = simulated(
+        f"cohort.signal={{name:{signal},strength:20}}",
+        "cohort.recordings={train:600,dev:1,test:600}",
+        "cohort.people=1201",
+        "cohort.missing=0.1",
+    )
+    truth, rows = cohort.own.truth, []
+    for name in truth.clips["clip_id"]:
+        x, valid, _ = cohort.own.clip(name)
+        last = x[-64:][valid[-64:]] if valid[-64:].any() else x[valid]
+        rows.append(np.concatenate([x[valid].mean(axis=0), x[valid].std(axis=0), last.mean(axis=0)]))
+    pooled = np.array(rows).reshape(len(truth.recordings), 2, -1).mean(axis=1)
+    train, test = ((truth.recordings["split"] == split).to_numpy() for split in ("train", "test"))
+    u = truth.recordings["u"].to_numpy()
+    model = make_pipeline(StandardScaler(), RidgeCV(10.0 ** np.arange(-2, 4))).fit(pooled[train], u[train])
+    correlation = np.corrcoef(model.predict(pooled[test]), u[test])[0, 1]
+    if sees:
+        assert correlation > 0.9
+    else:
+        assert abs(correlation) < 3.5 / np.sqrt(600)

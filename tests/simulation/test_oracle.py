@@ -44,11 +44,11 @@ def _tiny(settings) -> tuple[pd.DataFrame, np.ndarray, list[ClipStatistics]]:
     )
     none = np.array([])
     statistics = [
-        ClipStatistics(1500, 8, 1.6, 5, 1, 2, np.zeros(3)),
-        ClipStatistics(900, 9, 1.2, 4, 0, 1, np.array([0.0, 0.0, 0.5])),
+        ClipStatistics(1504, 8, 1.6, 5, 1, 2, np.zeros(3)),
+        ClipStatistics(896, 9, 1.2, 4, 0, 1, np.array([0.0, 0.0, 0.5])),
         ClipStatistics(800, 9, 1.0, 4, 1, 3, np.array([1 / 3])),
-        ClipStatistics(700, 0, 0.0, 0, 0, 0, none),
-        ClipStatistics(1000, 5, 2.0, 4, 0, 4, none),
+        ClipStatistics(704, 0, 0.0, 0, 0, 0, none),
+        ClipStatistics(992, 5, 2.0, 4, 0, 4, none),
         ClipStatistics(1600, 5, 2.0, 4, 1, 4, none),
     ]
     return recordings, np.array([0, 0, 1, 1, 2, 2]), statistics
@@ -84,7 +84,7 @@ def test_posteriors_equal_monte_carlo_integration(simulated):
             tempo = norm.cdf(k["tempo"] * u[row] + rest["tempo"] * random.standard_normal(draws))
             burst = norm.cdf(-1.6 + 0.7 * (k["burst"] * u[row] + rest["burst"] * random.standard_normal(draws)))
             for clip in (statistics[i] for i in np.flatnonzero(owner == row)):
-                seconds = (np.log(np.array([clip.frames - 0.5, clip.frames + 0.5]) / 30 / 36) / 0.6)[:, None]
+                seconds = (np.log(np.array([clip.frames - 16, clip.frames + 16]) / 30 / 36) / 0.6)[:, None]
                 edges = (seconds - 0.4 * u[row]) / np.sqrt(1 - 0.4**2)
                 log[row] += np.log(norm.cdf(edges[1]) - norm.cdf(edges[0]))
                 log[row] += binom.logpmf(clip.events, clip.blocks, burst) + clip.disordered * np.log(1 - tempo)

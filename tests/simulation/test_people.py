@@ -16,6 +16,7 @@ def test_size_and_shape_are_avec2014s(simulated):
     ]
     seconds = cohort.clips["n_frames"] / cohort.clips["fps"]
     assert seconds.min() >= 6 and seconds.max() <= 248 and 30 < seconds.median() < 45
+    assert (cohort.clips["n_frames"] % 32 == 0).all()
     assert cohort.simulated and "people in more than one split" in cohort.warnings[0]
 
 
