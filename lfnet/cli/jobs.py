@@ -48,9 +48,7 @@ def table(argv: list[str]) -> int:
         words = " ".join(argv)
         raise LfnetError(f"the table's name comes first: lfnet table NAME {words}. `lfnet list tables` shows them.")
     if argv[0] == "none":
-        raise LfnetError(
-            "`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables."
-        )
+        raise LfnetError("`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
     if "--render" in argv:
         record, runs, tables = _left_by(name, overrides)
