@@ -21,11 +21,11 @@ help: ## this page
 
 tables: table-architectures table-patch_size ## the main job: the architecture table and the patch-size table
 
-test: $(READY) ## all tests but the long ones; ARGS="-k ldbm" chooses, ARGS="--shared=DIR" names real weights and media
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+test: $(READY) ## all tests but the long ones; ARGS="-k ldbm" chooses, ARGS="--shared DIR" names real weights and media
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -n 2 --dist loadfile -m "not long" $(ARGS)
 
 test-long: $(READY) ## the tests that take minutes
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -m long $(ARGS)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@.venv/bin/ruff check .

@@ -29,7 +29,7 @@ def _shared(config: pytest.Config) -> Path:
 def pytest_report_header(config: pytest.Config) -> str:
     folder = _shared(config)
     found = (folder / "weights").is_dir()
-    return f"real weights and media: {folder}" if found else f"real weights and media: none at {folder} (--shared=DIR)"
+    return f"real weights and media: {folder}" if found else f"real weights and media: none at {folder} (--shared DIR)"
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def shared(request: pytest.FixtureRequest) -> Path:
     """The folder of real weights, media and signals; the test is skipped, and counted, where it is absent."""
     folder = _shared(request.config)
     if not (folder / "weights").is_dir():
-        pytest.skip(f"needs real weights and media: no folder {folder} (name it with --shared=DIR)")
+        pytest.skip(f"needs real weights and media: no folder {folder} (name it with `pytest tests --shared DIR`)")
     return folder
 
 
@@ -46,5 +46,5 @@ def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Co
     missing = [report for report in skipped if "needs real weights and media" in str(report.longrepr)]
     if missing:
         terminalreporter.write_line(
-            f"{len(missing)} tests were skipped because {_shared(config)} is absent: name the folder with --shared=DIR"
+            f"{len(missing)} tests were skipped because {_shared(config)} is absent: name the folder with `pytest tests --shared DIR`"
         )
