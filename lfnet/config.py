@@ -1,5 +1,6 @@
 """Hydra's configs as plain values and objects: the one way in which lfnet instantiates a `_target_`."""
 
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -12,17 +13,21 @@ __all__ = ["instantiate", "plain"]
 
 
 def plain(node: Any) -> Any:
-    """A config node with everything resolved, as dicts, lists and scalars."""
+    """A config node with everything resolved, as dicts, lists and scalars; a `~` in `paths` is the home folder."""
     if not OmegaConf.is_config(node):
         return node
-    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    if isinstance(values, dict) and isinstance(paths := values.get("paths"), dict):
+        values["paths"] = {name: str(Path(str(folder)).expanduser()) for name, folder in paths.items()}
+    return values
 
 
 def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
     """What the node's `_target_` makes of its settings and of `extra`.
 
     Raises `LfnetError` where the target does not exist or does not take a setting; a `LfnetError` that the target
-    itself raises comes through as it is, and any other exception of the target as its own cause.
+    itself raises comes through as it is. A `TypeError` or `ValueError` of the target speaks of a setting's value; any
+    other exception of the target comes through as its own cause.
     """
     node = plain(node)
     name = str(node.get("_target_", ""))
@@ -37,6 +42,9 @@ def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
         if cause is None or isinstance(cause, ImportError | AttributeError):
             first = str(error).splitlines()[0]
             raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check its yaml in conf/.") from error
+        if isinstance(cause, TypeError | ValueError):
+            given = ", ".join(f"{key}={value}" for key, value in node.items() if not key.startswith("_"))
+            raise LfnetError(f"{name} refuses its settings ({given}): {cause}.") from error
         raise cause from error
 
 

@@ -33,6 +33,7 @@ class LfnetLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
         from lfnet.sweeps.sweep import Job, run_sweep
+        from lfnet.tables.build import check_node
 
         setup_globals()
         jobs = []
@@ -44,7 +45,13 @@ class LfnetLauncher(Launcher):
                 del config["hydra"]
             assert isinstance(choices, dict)
             jobs.append(Job.of(list(overrides), config, choices))
-        outcomes = run_sweep(jobs, given=OmegaConf.to_container(self._config.hydra.overrides.task))
+        if jobs[0].config["table"]["name"]:
+            check_node(jobs[0].config["table"], "conf/table")  # not after an hour of jobs
+        hydra = self._config.hydra
+        swept = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
+        folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+        options = [word for folder in folders for word in ("--config-dir", folder)]
+        outcomes = run_sweep(jobs, given=[*hydra.overrides.task, *swept], options=options)
         return [
             JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=outcome)
             for job, outcome in zip(jobs, outcomes, strict=True)

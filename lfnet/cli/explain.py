@@ -1,12 +1,16 @@
 """Hydra's, OmegaConf's and YAML's errors, said to the person who typed the settings."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Any
 
 from lfnet.cli.confdir import conf_dir
 
 __all__ = ["explain"]
+
+# What is wrong with a place and not with the program.
+_PLACE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
 
 
 def explain(error: BaseException) -> str | None:
@@ -17,6 +21,8 @@ def explain(error: BaseException) -> str | None:
     text = str(error)
     if text.startswith("Config group override must be a string or a list"):
         return f"a group is chosen by name, as in head=ldbm, not by a number ({text.partition('. ')[2]})."
+    if isinstance(error, OSError) and error.errno in _PLACE_ERRORS and error.filename:
+        return f"cannot write {error.filename}: {error.strerror}. Make room or choose another place in `paths`."
     kind = _kind(error)
     rules = {
         "hydra.MissingConfigException": _missing_choice,

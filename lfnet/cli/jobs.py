@@ -49,6 +49,8 @@ def table(argv: list[str]) -> int:
         raise LfnetError(f"the table's name comes first: lfnet table NAME {words}. `lfnet list tables` shows them.")
     if argv[0] == "none":
         raise LfnetError("`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables.")
+    if other := [word for word in argv[1:] if word.startswith(("table=", "+table="))]:
+        raise LfnetError(f"the table is named once: lfnet table {argv[0]}, without {other[0]}.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
     if "--render" in argv:
         record, runs, tables = _left_by(name, overrides)
@@ -125,18 +127,37 @@ def _left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
     """Where an earlier call with these overrides left its record and runs, and where its table goes."""
     from hydra import compose, initialize_config_dir
 
+    from lfnet.config import plain
     from lfnet.sweeps.record import sweep_name
 
-    where = [word for word in overrides if word.startswith("paths.")]
+    given, folder = _without_config_dir(overrides)
+    where = [word for word in given if word.startswith("paths.")]
+    searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        paths = compose("train", overrides=[f"table={name}", *where]).paths
-    runs = Path(paths.runs)
-    record = runs / "sweeps" / f"{sweep_name({'name': name}, overrides)}.json"
+        paths = plain(compose("train", overrides=[f"table={name}", *where, *searched]))["paths"]
+    runs = Path(paths["runs"])
+    given.sort(key=lambda word: word.startswith("hydra."))  # as the sweep's record was named
+    record = runs / "sweeps" / f"{sweep_name({'name': name}, given)}.json"
     if not record.is_file():
         raise LfnetError(
             f"there is nothing to render: {record} does not exist. Run the command without --render first."
         )
-    return record, runs, Path(paths.tables)
+    return record, runs, Path(paths["tables"])
+
+
+def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
+    """The overrides among `words`, and the folder of `--config-dir`."""
+    given: list[str] = []
+    folder = None
+    rest = iter(words)
+    for word in rest:
+        if word in ("--config-dir", "-cd"):
+            folder = next(rest, None)
+        elif word.startswith("--config-dir="):
+            folder = word.partition("=")[2]
+        elif not word.startswith("-"):
+            given.append(word)
+    return given, folder
 
 
 def _is_override(word: str) -> bool:

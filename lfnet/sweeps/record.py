@@ -49,13 +49,15 @@ def sweep_name(table: dict[str, Any], given: Sequence[str]) -> str:
 class Record:
     """Writes `<runs>/sweeps/<name>.json`, whole after every change; `often` writes at most every other second."""
 
-    def __init__(self, folder: Path, name: str, table: dict[str, Any], given: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, name: str, table: dict[str, Any], given: Sequence[str], options: Sequence[str] = ()
+    ) -> None:
         self.path = folder / f"{name}.json"
         self._table = table
         typed = [item for item in given if not item.startswith(("table=", "+table="))]
         words = ["lfnet", "table", table["name"]] if table["name"] else ["lfnet", "train", "-m"]
         self._command = " ".join(
-            [*words, *(f"'{item}'" if re.search(r"[\s{}()\[\],&;*]", item) else item for item in typed)]
+            [*words, *(f"'{item}'" if re.search(r"[\s{}()\[\],&;*]", item) else item for item in (*options, *typed))]
         )
         self._written = 0.0
 

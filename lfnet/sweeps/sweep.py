@@ -1,8 +1,9 @@
 """Many jobs: what is finished is skipped, what fails is named, and each job says one plain line."""
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,15 +33,19 @@ class Job:
         return cls(overrides, plain(config), groups)
 
 
-def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
+def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[Outcome]:
     """Run all jobs that are not finished, as `launcher` and `fail_fast` of the first one say.
 
-    given: the overrides that the person typed. The sweep's record is written beside the runs, after every job.
+    given: the overrides that the person typed. options: the words beside them (`--config-dir DIR`). The sweep's record is written beside the runs, after every job.
     Raises `LfnetError` where no job can even be planned, all for the same reason.
     """
     first = jobs[0].config
     record = Record(
-        Path(first["paths"]["runs"]) / "sweeps", sweep_name(first["table"], list(given)), first["table"], list(given)
+        Path(first["paths"]["runs"]) / "sweeps",
+        sweep_name(first["table"], list(given)),
+        first["table"],
+        list(given),
+        options,
     )
     outcomes: list[Outcome | None] = [None] * len(jobs)
     to_run = []
@@ -49,6 +54,7 @@ def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
         if outcome is None:
             to_run.append(index)
     _refuse_if_hopeless(outcomes)
+    workers = _workers(jobs[to_run[0]].config, len(to_run)) if to_run else 1
     done = Counter(outcome.status for outcome in outcomes if outcome)
     print(
         f"{len(jobs)} jobs: {done['skipped']} finished already, {len(to_run)} to run"
@@ -62,8 +68,9 @@ def run_sweep(jobs: list[Job], given: Any) -> list[Outcome]:
             print(f"cannot start {name}: {outcome.error}", flush=True)
     record.write(jobs, outcomes)
     ended = 0
+    stopped = first["fail_fast"] and done["failed"] > 0
     try:
-        for index, outcome in _run(jobs, to_run, _workers(first, len(to_run))):
+        for index, outcome in _run(jobs, [] if stopped else to_run, workers):
             outcomes[index] = outcome
             ended += 1
             print(
@@ -105,11 +112,25 @@ def _refuse_if_hopeless(outcomes: list[Outcome | None]) -> None:
 def _workers(config: dict[str, Any], jobs: int) -> int:
     asked = config["launcher"]["jobs"]
     if asked == "auto":
-        asked = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-        asked //= max(1, int(config["trainer"]["threads"]))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        asked = min(cores // max(1, int(config["trainer"]["threads"])), _fitting(config["launcher"]["memory"]))
+        asked = max(1, asked)
     elif not isinstance(asked, int) or asked < 1:
         raise LfnetError(f"launcher.jobs={asked}: give auto or a number of jobs, 1 or more.")
     return max(1, min(int(asked), jobs))
+
+
+def _fitting(needed: Any) -> int:
+    """How many jobs of `needed` GB the memory holds that is free now, or all of it where only that is known."""
+    if not isinstance(needed, int | float) or isinstance(needed, bool) or not needed > 0:
+        raise LfnetError(f"launcher.memory={needed}: give the GB that one job needs, a number above 0.")
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
+    free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError):  # Linux: what the page cache would give back counts as free
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                free = int(line.split()[1]) * 1024
+    return int(free / (needed * 1e9))
 
 
 def _run(jobs: list[Job], indices: list[int], workers: int) -> Iterator[tuple[int, Outcome]]:

@@ -13,7 +13,7 @@ from lfnet.tables.columns import Column
 from lfnet.tables.identity import Group
 from lfnet.tables.table import Row, Section, Table
 
-__all__ = ["build"]
+__all__ = ["build", "check_node"]
 
 _KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing"}
 _SHORT = 60
@@ -29,7 +29,7 @@ def build(manifest: Path, runs: Path) -> Table:
     """
     sweep = collect(manifest, runs)
     node = sweep.table
-    _check_node(node, manifest)
+    check_node(node, manifest)
     level = node.get("level") or "recording"
     row_keys, section_keys = tuple(node["rows"]), tuple(node.get("sections") or ())
     wanted = references.DEFAULT if node.get("references") is None else tuple(node["references"])
@@ -66,7 +66,8 @@ def build(manifest: Path, runs: Path) -> Table:
     )
 
 
-def _check_node(node: dict, manifest: Path) -> None:
+def check_node(node: dict, manifest: Path | str) -> None:
+    """Raise `LfnetError` for a table node, found in `manifest`, that `build` would not understand."""
     unknown = sorted(set(node) - _KNOWN)
     if unknown:
         raise LfnetError(f"{manifest}: the table node has unknown keys {unknown}; known are {sorted(_KNOWN)}.")
@@ -78,6 +79,7 @@ def _check_node(node: dict, manifest: Path) -> None:
     closing = node.get("closing", False)
     if not isinstance(closing, bool) and closing not in node["rows"]:
         raise LfnetError(f"{manifest}: table.closing is {closing!r}, but must be true, false or one of table.rows.")
+    _columns(node["columns"], node.get("level") or "recording")
 
 
 def _columns(names: Sequence[str], level: str) -> tuple[Column, ...]:

@@ -71,7 +71,10 @@ def run(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
     A finished job is skipped (unless `force`); its numbers are measured again where the metrics' code has changed.
     Raises `LfnetError` for a user's mistake.
     """
-    job = plan(config)
+    return _do(plan(config), config, choices)
+
+
+def _do(job: Plan, config: dict[str, Any], choices: dict[str, str]) -> Outcome:
     if job.finished and not config["force"]:
         _measure_again(job.folder)
         return Outcome("skipped", job.fingerprint, job.folder.name)
@@ -83,14 +86,17 @@ def run(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
 
 def run_safely(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
     """As `run`, but a job that fails says so in its Outcome and leaves its traceback in its own train.log."""
+    fingerprint = folder = ""
     try:
-        return run(config, choices)
+        job = plan(config)
+        fingerprint, folder = job.fingerprint, job.folder.name
+        return _do(job, config, choices)
     except LfnetError as error:
-        return Outcome("failed", error=" ".join(str(error).split()))
+        line = str(error)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         line = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-        return Outcome("failed", error=" ".join(line.split()))
+    return Outcome("failed", fingerprint, folder, error=" ".join(line.split()))
 
 
 def _checked(config: dict[str, Any]) -> tuple[TrainerSettings, Protocol]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lfnet.cli.main import main
+from lfnet.sweeps import sweep
 from lfnet.sweeps.record import sweep_name
 from tests.composing import SMALL
 
@@ -148,3 +149,49 @@ def test_a_sweeps_files_are_named_after_what_was_overridden():
     assert name == "a_cohort=folder_cohort.root=-x-y-z"
     long = sweep_name({"name": "a"}, [f"k{i}=1" for i in range(50)])
     assert len(long) < 100 and long != sweep_name({"name": "a"}, [f"k{i}=1" for i in range(51)])
+
+
+def test_a_failed_jobs_record_names_the_folder_of_its_log(here, capsys):
+    assert lfnet("train", "-m", *TINY, "head=mean_mlp", "trainer.lr=1e-3,1e30", "launcher=serial") == 1
+    capsys.readouterr()
+    (record,) = Path("lfnet_runs/sweeps").glob("*.json")
+    failed = [job for job in json.loads(record.read_text())["jobs"] if job["status"] == "failed"]
+    assert len(failed) == 1 and "diverged" in failed[0]["error"]
+    assert "diverged" in Path("lfnet_runs", failed[0]["run"], "train.log").read_text()
+
+
+def test_a_table_that_could_not_be_built_is_refused_before_any_job_runs(here, capsys):
+    words = ("table", "architectures", *TINY, "head=mean_mlp", "protocol=masked", "seed=0", "launcher=serial")
+    assert lfnet(*words, "table.columns=[test.mea]") == 2
+    assert "test.mea" in capsys.readouterr().err
+    assert not results(here)
+    assert lfnet(*words, "table=patch_size") == 2
+    assert "named once" in capsys.readouterr().err
+
+
+def test_memory_bounds_the_jobs_side_by_side(here, capsys):
+    words = ("train", "-m", *TINY, "head=mean_mlp", "seed=0,1", "launcher=joblib")
+    assert lfnet(*words, "launcher.memory=-1") == 2
+    assert "launcher.memory=-1" in capsys.readouterr().err
+    config = {"launcher": {"jobs": "auto", "memory": 1e9}, "trainer": {"threads": 1}}
+    assert sweep._workers(config, 8) == 1
+    assert sweep._workers({**config, "launcher": {"jobs": 3, "memory": 1e9}}, 8) == 3
+
+
+def test_settings_that_differ_in_what_is_wrong_are_each_named(here, capsys):
+    assert lfnet("train", "-m", *TINY, "head=mean_mlp", "trainer.threads=abc,def", "launcher=joblib") == 1
+    out = capsys.readouterr().out
+    assert "trainer.threads=abc" in out and "trainer.threads=def" in out
+
+
+def test_the_sweepers_own_grid_and_config_folder_are_in_the_name_and_the_command(here, capsys):
+    own = here / "own"
+    (own / "head").mkdir(parents=True)
+    (own / "head" / "mine.yaml").write_text("_target_: lfnet.heads.mean_mlp.TemporalMeanMLP\nhidden: 8\n")
+    words = ("--config-dir", str(own), *TINY, "protocol=masked", "hydra.sweeper.params.head=mine", "seed=0")
+    assert lfnet("table", "architectures", *words, "launcher=serial") == 0
+    capsys.readouterr()
+    (record,) = Path("lfnet_runs/sweeps").glob("*.json")
+    command = json.loads(record.read_text())["command"]
+    assert f"--config-dir {own}" in command and "hydra.sweeper.params.head=mine" in command
+    assert lfnet("table", "architectures", *words, "launcher=serial", "--render") == 0
