@@ -1,8 +1,9 @@
 """The DataModule: one cohort's features as windows for heads, and as arrays for scikit-learn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -11,49 +12,16 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lfnet.cohorts.cohort import Cohort
+from lfnet.data.arrays import Arrays, Rows, feature_names, frame_rows, is_segments, segment_rows, stack
+from lfnet.data.labels import Labels, permuted
 from lfnet.data.protocol import Protocol
-from lfnet.data.windows import Packed, cut, pack
+from lfnet.data.windows import Packed, cut, frames_of, pack
+from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.features import health
 from lfnet.features.store import FeatureStore
 
-__all__ = ["Arrays", "DataModule", "Held", "Labels"]
-
-
-class Arrays(NamedTuple):
-    """Clip descriptors for scikit-learn: X [clips, D], y [clips] in scale points or NaN, groups [clips] the people."""
-
-    X: np.ndarray
-    y: np.ndarray
-    groups: np.ndarray
-    clip_ids: np.ndarray
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The z-score of labels: mean and sd (ddof 0) over training *recordings*, in scale points."""
-
-    mean: float
-    sd: float
-
-    @classmethod
-    def fit(cls, labels: np.ndarray) -> "Labels":
-        """Fit on one label a training recording. Raises `LfnetError` where they are all the same."""
-        sd = float(np.std(labels))
-        if not sd > 0:
-            raise LfnetError(
-                f"all {len(labels)} training recordings have the same label: there is nothing to learn. "
-                "Check the manifest's label and split columns."
-            )
-        return cls(float(np.mean(labels)), sd)
-
-    def standardise(self, points: np.ndarray) -> np.ndarray:
-        """Scale points to units of the training sd."""
-        return (points - self.mean) / self.sd
-
-    def points(self, standard: np.ndarray) -> np.ndarray:
-        """Units of the training sd back to scale points."""
-        return standard * self.sd + self.mean
+__all__ = ["Arrays", "DataModule", "Held", "Labels", "Rows"]
 
 
 class _Windows(Dataset[dict[str, torch.Tensor]]):
@@ -132,10 +100,11 @@ class Held:
 class DataModule(L.LightningDataModule):
     """Serves one cohort's features to heads (windows) and to scikit-learn (`arrays`).
 
-    cohort, store: who, and their vectors; every clip must have been extracted. protocol: how clips become windows.
+    cohort: who. stores: their vectors, in one store or several by name; every clip must have been extracted. Heads see
+    the first (`store`), `arrays` serves all. protocol: how clips become windows.
     batch_size, eval_batch_size: windows a step. windows_per_clip: drawn from each clip in an epoch, None for all.
     select_windows_per_clip: windows of each clip, evenly spread and always the same, that choose the best epoch.
-    seed: of the order of training windows. held: what jobs in one process share.
+    seed: of the order of training windows, and of permuted labels. held: what jobs in one process share.
 
     Raises `LfnetError` where features are dead (`lfnet.features.health`) or a split is left without clips.
     """
@@ -143,7 +112,7 @@ class DataModule(L.LightningDataModule):
     def __init__(
         self,
         cohort: Cohort,
-        store: FeatureStore,
+        stores: FeatureStore | Mapping[str, FeatureStore],
         protocol: Protocol,
         *,
         batch_size: int = 32,
@@ -155,7 +124,10 @@ class DataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         self.cohort = cohort
-        self.store = store
+        self.stores = {stores.stream: stores} if isinstance(stores, FeatureStore) else dict(stores)
+        if not self.stores:
+            raise ValueError("a DataModule needs one store or more")
+        self.store = next(iter(self.stores.values()))
         self.protocol = protocol
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
@@ -171,17 +143,19 @@ class DataModule(L.LightningDataModule):
         if self._ready:
             return
         self.clips = self._usable(self._in_tasks(self.cohort.clips))
-        train = self.clips[self.clips["split"] == "train"]
         for split in ("train", self.protocol.select.split):
             if not (self.clips["split"] == split).any():
                 raise LfnetError(
                     f"cohort {self.cohort.name} has no usable clip in split {split}. "
                     "Check the manifest's split column, protocol.tasks and the coverage of its clips."
                 )
-        self.labels = Labels.fit(train.drop_duplicates("recording_id")["label"].to_numpy(float))
+        learnt = permuted(self.clips, self.seed) if self.protocol.labels == "permuted" else self.clips["label"]
+        self.clips = self.clips.assign(target=learnt.astype(float))
+        train = self.clips[self.clips["split"] == "train"]
+        self.labels = Labels.fit(train.drop_duplicates("recording_id")["target"].to_numpy(float))
         self.packed = self._pack()
         self.windows = cut(self.packed, self.clips, self.protocol).merge(
-            self.clips[["clip_id", "recording_id", "person_id", "split", "label"]], on="clip_id", how="left"
+            self.clips[["clip_id", "recording_id", "person_id", "split", "label", "target"]], on="clip_id", how="left"
         )
         self._ready = True
 
@@ -231,23 +205,74 @@ class DataModule(L.LightningDataModule):
         clips = self.split("train")["clip_id"].to_numpy()
         return _Epoch(clips, self.batch_size, self.windows_per_clip, self.seed).windows
 
-    def arrays(self, split: str) -> Arrays:
-        """One descriptor a clip of `split`: the mean of its valid frames.
+    @property
+    def marks(self) -> list[str]:
+        """What a reader of the row must know about how it was made."""
+        protocol, marks = self.protocol, []
+        if protocol.select.split == "test":
+            marks.append("selected on test")
+        if protocol.missing == "random" and self.packed.coverage < 1:
+            marks.append("random vectors stand where no face was found")
+        if protocol.frames != "in_order":
+            marks.append(f"frames {protocol.frames}")
+        if protocol.frames_in("test") != protocol.frames:
+            marks.append(f"test frames {protocol.frames_in('test')}".replace("in_order", "in order"))
+        if protocol.labels == "permuted":
+            marks.append("training labels permuted")
+        return marks
 
-        A clip without a valid frame is NaN, to be imputed in a pipeline fitted on train.
+    def arrays(self, split: str) -> Arrays:
+        """The clips of `split` for scikit-learn: descriptors, labels, people, and every stream's rows.
+
+        A stream of frames is served as means over pieces of `protocol.segment` valid frames, one of segments as it is.
+        A clip without a valid frame in the first stream is NaN in X, one without rows in a stream is missing there: to
+        be imputed in a pipeline fitted on train. Raises `LfnetError` where a stream's features are dead.
         """
         self.setup()
         clips = self.clips[self.clips["split"] == split]
+        clip_ids = clips["clip_id"].tolist()
         X = np.full((len(clips), self.n_features), np.nan)
-        for i, clip_id in enumerate(clips["clip_id"]):
-            rows = slice(self.packed.first[clip_id], self.packed.first[clip_id] + self.packed.frames[clip_id])
-            valid = self.packed.valid_N[rows]
-            if valid.any():
-                X[i] = self.packed.x_ND[rows][valid].mean(axis=0, dtype=np.float64)
-        return Arrays(X, clips["label"].to_numpy(float), clips["person_id"].to_numpy(), clips["clip_id"].to_numpy())
+        for i, clip_id in enumerate(clip_ids):
+            x_TD, valid_T = self._packed_frames(clip_id)
+            if valid_T.any():
+                X[i] = x_TD[valid_T].mean(axis=0, dtype=np.float64)
+        streams = {}
+        for name, store in self.stores.items():
+            names = feature_names(store, self.clips["clip_id"])
+            streams[name] = stack(partial(self._rows, store, split), clip_ids, names)
+        return Arrays(
+            X,
+            clips["target"].to_numpy(float),
+            clips["person_id"].to_numpy(),
+            clips["clip_id"].to_numpy(),
+            clips["recording_id"].to_numpy(),
+            streams,
+        )
+
+    def _packed_frames(self, clip_id: str) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(self.packed.first[clip_id], self.packed.first[clip_id] + self.packed.frames[clip_id])
+        return self.packed.x_ND[rows], self.packed.valid_N[rows]
+
+    def _rows(self, store: FeatureStore, split: str, clip_id: str) -> np.ndarray:
+        """One clip's rows of one stream, float64 [rows, D]."""
+        if is_segments(store.header(clip_id) or {}):
+            return segment_rows(store.read(clip_id), clip_id, store.stream)
+        if store is self.store:
+            return frame_rows(*self._packed_frames(clip_id), self.protocol.segment)
+        clip, protocol = store.read(clip_id), self.protocol
+        if clip.valid.any():  # without a valid frame the clip is missing in this stream, which is no fault
+            unit = clip.meta.get("unit_norm") == "true"
+            problems = [health.Problem(clip_id, *found) for found in health.problems_of(clip, unit, 0.0)]
+            if problems and protocol.health.unusable == "refuse":
+                health.refuse(problems)
+            if problems:
+                return np.empty((0, clip.features.shape[1]))
+        order = protocol.frames_in(split)
+        x_TD, valid_T = frames_of(clip, clip_id, length=protocol.length, missing=protocol.missing, frames=order)
+        return frame_rows(x_TD, valid_T, protocol.segment)
 
     def _dataset(self, table: pd.DataFrame) -> _Windows:
-        y_W = self.labels.standardise(table["label"].to_numpy(float))
+        y_W = self.labels.standardise(table["target"].to_numpy(float))
         return _Windows(self.packed, table, y_W, self.protocol)
 
     def _in_tasks(self, clips: pd.DataFrame) -> pd.DataFrame:
@@ -276,11 +301,12 @@ class DataModule(L.LightningDataModule):
     def _pack(self) -> Packed:
         protocol = self.protocol
         clip_ids = list(self.clips["clip_id"])
-        key = f"{self.store.fingerprint(clip_ids)}-{protocol.length}-{protocol.missing}-{protocol.frames}"
+        order = {
+            clip_id: protocol.frames_in(split) for clip_id, split in zip(clip_ids, self.clips["split"], strict=True)
+        }
+        key = digest([self.store.fingerprint(clip_ids), protocol.length, protocol.missing, order])
         if self._held.packed is None or self._held.packed[0] != key:
             self._held.packed = None  # the old cohort's memory is free before the new one's is taken
-            packed = pack(
-                self.store, clip_ids, length=protocol.length, missing=protocol.missing, frames=protocol.frames
-            )
+            packed = pack(self.store, clip_ids, length=protocol.length, missing=protocol.missing, frames=order)
             self._held.packed = (key, packed)
         return self._held.packed[1]

@@ -13,9 +13,11 @@ _CHOICES = {
     "tail": ("cover", "drop"),
     "missing": ("zero", "random"),
     "frames": ("in_order", "shuffled", "reversed"),
+    "test_frames": (None, "in_order", "shuffled", "reversed"),
+    "labels": ("given", "permuted"),
 }
 
-_NUMBERS: dict[str, tuple[Any, int]] = {"window": (int, 1), "hop": (int, 1), "length": (int, 1)}
+_NUMBERS: dict[str, tuple[Any, int]] = {"window": (int, 1), "hop": (int, 1), "length": (int, 1), "segment": (int, 1)}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class Protocol:
     min_valid: float = 0.0
     tasks: tuple[str, ...] | None = None
     frames: str = "in_order"
+    test_frames: str | None = None
+    labels: str = "given"
+    segment: int = 500
     aggregate: Aggregate = field(default_factory=Aggregate)
     select: Select = field(default_factory=Select)
     health: Health = field(default_factory=Health)
@@ -71,7 +76,7 @@ class Protocol:
         values = dict(config)
         for name, (kind, least) in _NUMBERS.items():
             value = values.get(name)
-            if value is None and name == "length":
+            if (value is None and name == "length") or (name == "segment" and name not in values):
                 continue
             if not isinstance(value, kind) or isinstance(value, bool) or value < least:
                 raise LfnetError(f"protocol.{name}={value}: give a number of {least} or more.")
@@ -93,10 +98,15 @@ class Protocol:
         protocol._check()
         return protocol
 
+    def frames_in(self, split: str) -> str:
+        """The order in which the frames of a split's clips are served."""
+        return self.test_frames if split == "test" and self.test_frames is not None else self.frames
+
     def _check(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                raise LfnetError(f"protocol.{name}={getattr(self, name)}: choose one of {', '.join(choices)}.")
+                known = ", ".join("null" if choice is None else choice for choice in choices)
+                raise LfnetError(f"protocol.{name}={getattr(self, name)}: choose one of {known}.")
         for level, how in (("clip", self.aggregate.clip), ("recording", self.aggregate.recording)):
             if how not in ("mean", "median"):
                 raise LfnetError(f"protocol.aggregate.{level}={how}: choose mean or median.")

@@ -5,7 +5,7 @@ that overlapping windows cost no memory and a batch is a handful of slice copies
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from lfnet.data.protocol import Protocol
 from lfnet.features.store import ClipFeatures, FeatureStore
 
-__all__ = ["Packed", "cut", "pack", "starts"]
+__all__ = ["Packed", "cut", "frames_of", "pack", "starts"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,10 @@ class Packed:
         return float(self.valid_N.mean()) if len(self.valid_N) else 0.0
 
 
-def pack(store: FeatureStore, clip_ids: Iterable[str], *, length: int | None, missing: str, frames: str) -> Packed:
-    """Read clips and lay their frames end to end.
-
-    length: frames kept of a clip, from its start. missing: what stands in a frame without a face: `zero`, or `random`
-    unit vectors, the same for a clip on every reading. frames: `in_order`, `shuffled` (seeded by the clip's name) or
-    `reversed`.
-    """
+def pack(
+    store: FeatureStore, clip_ids: Iterable[str], *, length: int | None, missing: str, frames: str | Mapping[str, str]
+) -> Packed:
+    """Read clips and lay their frames end to end. frames: for all clips, or by clip_id; the rest as for `frames_of`."""
     clip_ids = list(clip_ids)
     first: dict[str, int] = {}
     count: dict[str, int] = {}
@@ -56,13 +53,21 @@ def pack(store: FeatureStore, clip_ids: Iterable[str], *, length: int | None, mi
     x_ND, valid_N = np.empty((row, dim), np.float32), np.empty(row, bool)
     for clip_id in clip_ids:
         rows = slice(first[clip_id], first[clip_id] + count[clip_id])
-        x_ND[rows], valid_N[rows] = _frames(store.read(clip_id), clip_id, length=length, missing=missing, frames=frames)
+        order = frames if isinstance(frames, str) else frames[clip_id]
+        clip = store.read(clip_id)
+        x_ND[rows], valid_N[rows] = frames_of(clip, clip_id, length=length, missing=missing, frames=order)
     return Packed(x_ND, valid_N, first, count)
 
 
-def _frames(
+def frames_of(
     clip: ClipFeatures, clip_id: str, *, length: int | None, missing: str, frames: str
 ) -> tuple[np.ndarray, np.ndarray]:
+    """A clip's frames float32 [T, D] and valid bool [T], as a protocol wants them.
+
+    length: frames kept of a clip, from its start. missing: what stands in a frame without a face: `zero`, or `random`
+    unit vectors, the same for a clip on every reading. frames: `in_order`, `shuffled` (seeded by the clip's name) or
+    `reversed`.
+    """
     x_TD, valid_T = clip.features[:length], clip.valid[:length]
     seed = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big")
     if not valid_T.all():

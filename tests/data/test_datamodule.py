@@ -23,7 +23,8 @@ def module(inputs, **settings):
     protocol = Protocol(
         **{"name": "t", "window": 48, "hop": 24} | {k: v for k, v in settings.items() if k not in names}
     )
-    data = DataModule(inputs.cohort, inputs.store, protocol, **{k: v for k, v in settings.items() if k in names})
+    stores = settings.pop("stores", inputs.store)
+    data = DataModule(inputs.cohort, stores, protocol, **{k: v for k, v in settings.items() if k in names})
     data.setup()
     return data
 
@@ -117,6 +118,7 @@ def test_arrays_are_means_of_valid_frames(inputs):
     clips = inputs.cohort.in_split("train")
     assert arrays.clip_ids.tolist() == clips["clip_id"].tolist()
     assert arrays.groups.tolist() == clips["person_id"].tolist()
+    assert arrays.recording_ids.tolist() == clips["recording_id"].tolist()
     np.testing.assert_array_equal(arrays.y, clips["label"])
     for i, clip_id in enumerate(arrays.clip_ids):
         clip = inputs.store.read(clip_id)
@@ -155,3 +157,30 @@ def test_one_cohort_is_held_in_memory_between_jobs(inputs):
     first, second = module(inputs, held=held, seed=1), module(inputs, held=held, seed=2)
     assert first.packed is second.packed
     assert module(inputs, held=held, length=100, tail="drop").packed is not first.packed
+
+
+def test_test_frames_touch_the_test_split_alone(inputs):
+    plain, other = module(inputs), module(inputs, test_frames="reversed")
+    for clip_id, split in zip(plain.clips["clip_id"], plain.clips["split"], strict=True):
+        first, frames = plain.packed.first[clip_id], plain.packed.frames[clip_id]
+        one, two = (data.packed.x_ND[first : first + frames] for data in (plain, other))
+        np.testing.assert_array_equal(two, one[::-1] if split == "test" else one)
+    assert plain.marks == [] and other.marks == ["test frames reversed"]
+    both = module(inputs, frames="shuffled", test_frames="in_order")
+    assert both.marks == ["frames shuffled", "test frames in order"]
+    assert module(inputs, frames="shuffled", test_frames="shuffled").marks == ["frames shuffled"]
+
+
+def test_permuted_labels_are_learnt_and_never_measured(inputs):
+    data, other = module(inputs, labels="permuted", seed=1), module(inputs, labels="permuted", seed=2)
+    assert data.marks == ["training labels permuted"]
+    windows, clips = data.windows, inputs.cohort.clips.set_index("clip_id")
+    np.testing.assert_array_equal(windows["label"], clips.loc[windows["clip_id"], "label"])
+    elsewhere = windows["split"] != "train"
+    np.testing.assert_array_equal(windows.loc[elsewhere, "target"], windows.loc[elsewhere, "label"])
+    learnt = torch.cat([batch["y_B"] for batch in data.eval_dataloader(data.split("train"))]).numpy()
+    np.testing.assert_allclose(data.labels.points(learnt), data.split("train")["target"], rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(data.arrays("train").y, data.clips.query("split == 'train'")["target"])
+    assert (data.clips["target"] != other.clips["target"]).any()
+    again = module(inputs, labels="permuted", seed=1)
+    np.testing.assert_array_equal(data.clips["target"], again.clips["target"])
