@@ -175,7 +175,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
             "label_mean": data.labels.mean,
             "label_sd": data.labels.sd,
         },
-        "marks": _marks(data),
+        "marks": data.marks,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "threads": settings.threads,
         "device": settings.device,
@@ -193,18 +193,6 @@ def _score(head: torch.nn.Module, data: DataModule, settings: TrainerSettings) -
             scores = data.labels.points(predict(head, data.eval_dataloader(windows), settings.device))
             frames.append(levels(window_predictions(windows, scores), data.protocol))
     return Predictions(pd.concat([part.frame for part in frames], ignore_index=True))
-
-
-def _marks(data: DataModule) -> list[str]:
-    """What a reader of the row must know about how it was made."""
-    marks = []
-    if data.protocol.select.split == "test":
-        marks.append("selected on test")
-    if data.protocol.missing == "random" and data.packed.coverage < 1:
-        marks.append("random vectors stand where no face was found")
-    if data.protocol.frames != "in_order":
-        marks.append(f"frames {data.protocol.frames}")
-    return marks
 
 
 def _facts(data: DataModule) -> dict[str, Any]:
