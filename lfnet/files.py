@@ -11,7 +11,7 @@ from typing import Any
 
 from lfnet.errors import LfnetError
 
-__all__ = ["atomic_path", "read_json", "write_json", "write_text"]
+__all__ = ["atomic_path", "read_json", "write_json", "write_text", "writing_in"]
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
@@ -45,6 +45,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing_in(folder: Path) -> Iterator[None]:
+    """What others write into `folder` while this lasts: a full or failing disk is one `LfnetError`, no traceback."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise _cannot_write(Path(error.filename or folder), error) from error
+        raise
 
 
 def _cannot_write(path: Path, error: OSError) -> LfnetError:

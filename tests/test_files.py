@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.files import atomic_path, read_json, write_json, write_text
+from lfnet.files import atomic_path, read_json, write_json, write_text, writing_in
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -62,3 +62,10 @@ def test_json_round_trip_and_its_errors(tmp_path):
         read_json(tmp_path / "a.json")
     with pytest.raises(LfnetError, match="does not exist"):
         read_json(tmp_path / "b.json")
+
+
+def test_a_full_disk_under_others_hands_is_one_message(tmp_path):
+    with pytest.raises(LfnetError, match=f"cannot write {tmp_path}.*No space left"), writing_in(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FileNotFoundError), writing_in(tmp_path):
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")

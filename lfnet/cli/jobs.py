@@ -105,6 +105,8 @@ def _one_job(config: Any) -> None:
         constant = result["references"]["train_median"].get(split, {}).get("mae")
         beside = "" if constant is None else f"  (the training median: mae {constant:.2f})"
         print(f"{split:>5}: {shown}{beside}")
+    if number := result["cohort"]["recordings"].get("unlabelled"):
+        print(f"{number} recordings without a label have scores too: {folder / 'predictions.csv'} (split unlabelled)")
     training = result["training"]
     ended = "converged" if training["converged"] else "not converged"
     print(f"{training['epochs']} epochs, {ended}; best at {training['best_epoch']}; scale {result['scale']['name']}")

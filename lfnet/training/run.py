@@ -22,7 +22,7 @@ from lfnet.data.module import DataModule, Held
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
-from lfnet.files import atomic_path, read_json, write_json, write_text
+from lfnet.files import atomic_path, read_json, write_json, write_text, writing_in
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.training.fingerprint import fingerprint
 from lfnet.training.fit import TrainerSettings, fit, seed_all
@@ -79,7 +79,7 @@ def _do(job: Plan, config: dict[str, Any], choices: dict[str, str]) -> Outcome:
         _measure_again(job.folder)
         return Outcome("skipped", job.fingerprint, job.folder.name)
     started = time.perf_counter()
-    with _log(job.folder):
+    with writing_in(job.folder), _log(job.folder):
         _train(config, choices, job)
     return Outcome("finished", job.fingerprint, job.folder.name, seconds=time.perf_counter() - started)
 
@@ -236,6 +236,8 @@ def _log(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("lfnet")
     handler = logging.FileHandler(folder / "train.log", mode="w", encoding="utf-8")
+    # A disk that is full is said once, by what the job cannot do without; not by each line of its log.
+    setattr(handler, "handleError", lambda record: None)  # noqa: B010  mypy forbids to assign a method
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
