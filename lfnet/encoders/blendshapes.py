@@ -24,6 +24,7 @@ class Blendshapes:
     needs = frozenset({"mesh"})
     crop_size = None
     unit_norm = False
+    per_segment = False
 
     def __init__(self, name: str = "blendshapes", *, rotation: bool = True, translation: bool = True) -> None:
         self.name, self._rotation, self._translation = name, rotation, translation

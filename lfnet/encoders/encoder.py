@@ -6,14 +6,16 @@ import numpy as np
 
 from lfnet.video.faces import Faces
 
-__all__ = ["Encoder", "checked_crops"]
+__all__ = ["Encoder", "SegmentEncoder", "checked_crops", "per_segment"]
 
 
 class Encoder(Protocol):
-    """Turns frames that hold a face into one vector each, every frame by itself.
+    """Turns frames that hold a face into one vector each, every frame by itself; or, per segment, many into one.
 
     name: the stream's name in the feature store. dim: length of a vector, known before any network is loaded.
-    needs: what it reads of `Faces`: "crops" (crops_NHWC at `crop_size`) and/or "mesh" (blendshapes_NB and pose_N44).
+    needs: what it reads of `Faces`: "crops" (crops_NHWC at `crop_size`), "mesh" (blendshapes_NB, pose_N44 and
+    landmarks_NLC; with "crops" also points_NL2), "skin" (skin_NRC).
+    per_segment: whether it is a `SegmentEncoder`; an encoder that does not say is not.
     crop_size: side of the aligned crops in pixels, None without "crops". unit_norm: vectors have Euclidean length 1.
 
     Networks are loaded by the first `encode` and freed by `close`; the attributes and `recipe` never load one.
@@ -30,6 +32,9 @@ class Encoder(Protocol):
     @property
     def unit_norm(self) -> bool: ...
 
+    @property
+    def per_segment(self) -> bool: ...
+
     def recipe(self) -> dict[str, Any]:
         """What makes the vectors what they are, as JSON: sha256 of the weights, preprocessing settings.
 
@@ -38,7 +43,10 @@ class Encoder(Protocol):
         ...
 
     def encode(self, faces: Faces) -> np.ndarray:
-        """float32 [N, dim], one row a frame; [0, dim] for no frames. Raises `LfnetError` where it cannot."""
+        """float32 [N, dim], one row a frame ([1, dim] per segment); [0, dim] for no frames.
+
+        Raises `LfnetError` where it cannot.
+        """
         ...
 
     def close(self) -> None:
@@ -47,6 +55,26 @@ class Encoder(Protocol):
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
+
+
+class SegmentEncoder(Encoder, Protocol):
+    """An encoder whose `encode` turns all the faces it is given, one segment of a clip, into one row [1, dim].
+
+    segment_frames: how many frames with a face make a segment. segments: how many of a clip, from its start; None for
+    all. shortest: a last segment of fewer frames is left out, unless it is the clip's only one.
+    """
+
+    @property
+    def segment_frames(self) -> int: ...
+    @property
+    def segments(self) -> int | None: ...
+    @property
+    def shortest(self) -> int: ...
+
+
+def per_segment(encoder: Encoder) -> bool:
+    """Whether an encoder turns whole segments into vectors: a `SegmentEncoder`."""
+    return bool(getattr(encoder, "per_segment", False))
 
 
 def checked_crops(encoder: Encoder, faces: Faces) -> np.ndarray:

@@ -27,6 +27,7 @@ class FaceEmbedding:
 
     needs = frozenset({"crops"})
     unit_norm = True
+    per_segment = False
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class MobileNet:
 
     needs = frozenset({"crops"})
     unit_norm = False
+    per_segment = False
 
     def __init__(
         self,

@@ -1,14 +1,14 @@
 """How long an extraction will take, measured on a few frames before it begins."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder
-from lfnet.features.job import Clip, Job
-from lfnet.features.passes import Vectors
+from lfnet.features.job import Job, Missing
 from lfnet.video.errors import Unreadable
 from lfnet.video.settings import VideoSettings
 
@@ -33,7 +33,7 @@ class Estimate:
 
 def estimate(
     cohort: Cohort,
-    encoder: Encoder | None = None,
+    encoders: Sequence[Encoder] = (),
     *,
     cache: Path,
     mesh_model: Path | None = None,
@@ -44,35 +44,50 @@ def estimate(
 ) -> Estimate:
     """How long `extract` with the same settings will take: `sample` frames of the first missing clip that can be read.
 
-    Takes a few seconds, in which networks are loaded and stay loaded, and writes no features.
-    Raises `LfnetError` where the encoder does not fit the cohort, or the machine lacks what it needs.
+    Clips that lack other streams than the rest are timed by a clip of their own. Takes a few seconds, in which networks
+    are loaded and stay loaded, and writes no features.
+    Raises `LfnetError` where the encoders do not fit the cohort, or the machine lacks what it needs.
     """
-    job = Job(cohort, encoder, cache, mesh_model, video or VideoSettings(), stride, batch_size)
-    waiting = job.missing(job.store())
-    frames = sum(job.looked_at(clip) for clip in waiting)
+    job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride, batch_size)
+    waiting = job.missing(job.stores())
+    frames = sum(job.looked_at(missing) for missing in waiting)
     if waiting:
-        with job.mesh():
+        with job.mesh(job.named({stream for missing in waiting for stream in missing.streams})):
             pass  # what the machine lacks is said here, and not taken for a broken clip
-    for clip in waiting:
+    total: float | None = None
+    for streams in dict.fromkeys(missing.streams for missing in waiting):
+        seconds = _seconds(job, [missing for missing in waiting if missing.streams == streams], sample)
+        if seconds is not None:
+            total = seconds + (total or 0.0)
+    return Estimate(len(waiting), frames, total)
+
+
+def _seconds(job: Job, alike: Sequence[Missing], sample: int) -> float | None:
+    """Seconds that clips which lack the same streams will take; None where none can be read or nothing counted."""
+    frames = sum(job.looked_at(missing) for missing in alike)
+    for missing in alike:
         try:
-            if encoder is None:
+            if not job.encoders:
                 begun = time.perf_counter()
-                job.vectors(clip)
-                return Estimate(len(waiting), frames, (time.perf_counter() - begun) * len(waiting))
-            _timed(job, encoder, clip, 1)  # loads networks, which is done once
-            seconds, done = _timed(job, encoder, clip, sample)
+                job.own_vectors(missing.clip)
+                return (time.perf_counter() - begun) * len(alike)
+            _timed(job, missing, 1)  # loads networks, which is done once
+            seconds, done = _timed(job, missing, sample)
         except Unreadable:
             continue
-        return Estimate(len(waiting), frames, seconds / done * frames if done and frames else None)
-    return Estimate(len(waiting), frames, None)
+        return seconds / done * frames if done and frames else None
+    return None
 
 
-def _timed(job: Job, encoder: Encoder, clip: Clip, sample: int) -> tuple[float, int]:
+def _timed(job: Job, missing: Missing, sample: int) -> tuple[float, int]:
     """Seconds that the first `sample` frames of a clip take, and how many there were."""
-    with job.mesh() as mesh:
+    encoders = job.named(missing.streams)
+    seconds = 0.0
+    with job.mesh(encoders) as mesh:
         begun = time.perf_counter()
-        passed = job.run(islice(job.frames(clip), sample), mesh, Vectors(encoder))
-        return time.perf_counter() - begun, len(passed.number)
+        (*_, passed) = job.run(islice(job.frames(missing.clip), sample), mesh, [job.consumer(e) for e in encoders])
+        seconds = time.perf_counter() - begun
+    return seconds, len(passed.number)
 
 
 def _duration(seconds: float) -> str:

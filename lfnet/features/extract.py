@@ -1,6 +1,10 @@
-"""Vectors of all clips of a cohort: what is there is kept, what is missing is made, clip by clip."""
+"""Vectors of all clips of a cohort: what is there is kept, what is missing is made, clip by clip.
+
+Several encoders share one pass: a video is decoded once and its faces are found once, whatever is made of them.
+"""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lfnet.cohorts.cohort import Cohort
@@ -11,39 +15,44 @@ from lfnet.features.job import Job
 from lfnet.features.progress import Bar
 from lfnet.features.recipe import needs_landmarker
 from lfnet.features.sources import Sources
-from lfnet.features.store import FeatureStore
+from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.video.errors import Unreadable
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["Estimate", "estimate", "extract", "needs_landmarker", "open_store"]
+__all__ = ["Estimate", "estimate", "extract", "needs_landmarker", "open_stores"]
 
 _NAMED = 20
 # A clip is written within seconds: temporary files older than this belong to a process that was killed.
 _ABANDONED = 3600.0
 
 
-def open_store(
+def open_stores(
     cohort: Cohort,
-    encoder: Encoder | None = None,
+    encoders: Sequence[Encoder] = (),
     *,
     cache: Path,
     mesh_model: Path | None = None,
     video: VideoSettings | None = None,
     stride: int = 1,
-) -> tuple[FeatureStore, list[str]]:
-    """The store of a cohort's vectors, and the ids of clips that are missing in it or were made from another file.
+) -> tuple[dict[str, FeatureStore], dict[str, list[str]]]:
+    """The stores of a cohort's vectors by stream, and for each stream that lacks any the ids of the clips it lacks.
 
-    Nothing is extracted and no network is loaded. mesh_model may be None where `video.landmarker` states its digest.
-    Raises `LfnetError` where the encoder does not fit the cohort.
+    A clip is lacking too where its vectors were made from another file. Nothing is extracted and no network is loaded.
+    mesh_model may be None where `video.landmarker` states its digest.
+    Raises `LfnetError` where the encoders do not fit the cohort.
     """
-    job = Job(cohort, encoder, cache, mesh_model, video or VideoSettings(), stride)
-    store = job.store()
-    return store, [clip.clip_id for clip in job.missing(store)]
+    job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride)
+    stores = job.stores()
+    lacking: dict[str, list[str]] = {}
+    for clip, streams in job.missing(stores):
+        for stream in streams:
+            lacking.setdefault(stream, []).append(clip.clip_id)
+    return stores, lacking
 
 
 def extract(
     cohort: Cohort,
-    encoder: Encoder | None = None,
+    encoders: Sequence[Encoder] = (),
     *,
     cache: Path,
     mesh_model: Path | None = None,
@@ -51,43 +60,48 @@ def extract(
     stride: int = 1,
     batch_size: int = 32,
     progress: bool = True,
-) -> FeatureStore:
-    """Write the vectors of all clips that are missing, and return the store.
+) -> dict[str, FeatureStore]:
+    """Write the vectors of all clips that are missing, and return the stores by stream.
 
-    encoder: None where the cohort brings its own vectors; whoever made it closes it. mesh_model: the landmarker's file,
-    needed where `needs_landmarker` says so. stride: every how many frames one is looked at; faces are tracked over
-    these frames only. batch_size: faces encoded together. progress: a bar on standard error, where that is a terminal.
+    encoders: none where the cohort brings its own vectors; whoever made them closes them. One pass over a clip feeds
+    all streams that lack it, and only those. mesh_model: the landmarker's file, needed where `needs_landmarker` says
+    so. stride: every how many frames one is looked at; faces are tracked over these frames only. batch_size: faces
+    encoded together. progress: a bar on standard error, where that is a terminal.
 
-    Clips are written whole or not at all: a killed run goes on where it stopped, and the files it leads to are byte for
-    byte those of an undisturbed one with the same threads. Memory does not grow with a clip, but for its vectors.
+    Each file is written whole or not at all: a killed run goes on where it stopped, and the files it leads to are byte
+    for byte those of an undisturbed one with the same threads, and of each encoder by itself. Memory does not grow with
+    a clip, but for its vectors; an encoder of segments holds the crops of one.
     A clip that cannot be read does not stop the others; all of them are named in one `LfnetError` at the end.
     """
-    job = Job(cohort, encoder, cache, mesh_model, video or VideoSettings(), stride, batch_size)
-    store = job.store()
-    _clear(store.folder)
-    waiting = job.missing(store)
+    job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride, batch_size)
+    stores = job.stores()
+    for store in stores.values():
+        _clear(store.folder)
+    waiting = job.missing(stores)
     if waiting:
-        with job.mesh():
+        with job.mesh(job.named({stream for missing in waiting for stream in missing.streams})):
             pass  # a missing library or model is one mistake, not one a clip
     sources = Sources(cache)
     failed: list[str] = []
     with Bar(job, waiting, progress) as bar:
-        for clip in waiting:
+        for clip, lacking in waiting:
             bar.start(clip)
+            made: dict[str, ClipFeatures] = {}
             # Only what is wrong with this clip is put off: a full disk or missing weights stop here.
             try:
                 source = job.source(clip, sources)
-                # Another process may have made it meanwhile.
-                vectors = None if store.has(clip.clip_id, source) else job.vectors(clip, bar.tick)
+                # Another process may have made some of it meanwhile.
+                streams = [stream for stream in lacking if not stores[stream].has(clip.clip_id, source)]
+                if streams:
+                    made = job.vectors(clip, streams, bar.tick)
             except Unreadable as error:
                 failed.append(f"{clip.clip_id}: {error}")
-            else:
-                if vectors is not None:
-                    store.write(clip.clip_id, vectors, source)
+            for stream, vectors in made.items():
+                stores[stream].write(clip.clip_id, vectors, source)
             bar.finish(clip)
     if failed:
         raise LfnetError(_failures(failed, len(cohort.clips)))
-    return store
+    return stores
 
 
 def _clear(folder: Path) -> None:

@@ -45,7 +45,8 @@ def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> lis
     if not len(clip.valid):
         return [("no frame", "check the clip's file")]
     if not clip.valid.any():
-        return [(f"no face in any of {len(clip.valid)} frames", _FACELESS)]
+        rows = "segments" if clip.meta.get("per_segment") == "true" else "frames"
+        return [(f"no face in any of {len(clip.valid)} {rows}", _FACELESS)]
     found = []
     if clip.coverage < min_coverage:
         seen = (

@@ -1,18 +1,21 @@
-"""What an extraction is about: a cohort's clips, and how one of them becomes vectors."""
+"""What an extraction is about: a cohort's clips, and how one of them becomes the vectors of its streams."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort
-from lfnet.encoders.encoder import Encoder
+from lfnet.encoders.encoder import Encoder, SegmentEncoder, per_segment
 from lfnet.errors import LfnetError
-from lfnet.features.passes import Consumer, Passed, Vectors, run_pass
+from lfnet.features.notes import notes_of
+from lfnet.features.passes import Passed, Vectors, run_pass
 from lfnet.features.recipe import check, needs_landmarker, recipe
+from lfnet.features.segments import Segments
 from lfnet.features.sources import Sources
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.video.decode import Frame, frames
@@ -20,8 +23,9 @@ from lfnet.video.errors import Unreadable
 from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
 from lfnet.video.settings import VideoSettings
+from lfnet.video.skin import skin_means
 
-__all__ = ["Clip", "Job"]
+__all__ = ["Clip", "Job", "Missing"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,19 @@ class Clip:
     n_frames: int | None
 
 
+class Missing(NamedTuple):
+    """A clip and the streams that hold no vectors of it yet."""
+
+    clip: Clip
+    streams: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Job:
-    """A cohort, an encoder (None: the cohort brings its own vectors) and the settings of `extract`."""
+    """A cohort, its encoders (none: the cohort brings its own vectors) and the settings of `extract`."""
 
     cohort: Cohort
-    encoder: Encoder | None
+    encoders: Sequence[Encoder]
     cache: Path
     mesh_model: Path | None = None
     video: VideoSettings = field(default_factory=VideoSettings)
@@ -50,18 +61,25 @@ class Job:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        check(self.cohort, self.encoder, self.stride)
+        check(self.cohort, self.encoders, self.stride)
         if self.batch_size < 1:
             raise LfnetError(f"encoder.batch_size must be 1 or more, not {self.batch_size}.")
 
-    def store(self) -> FeatureStore:
-        """The store of the cohort's vectors as these settings make them; it may be empty."""
+    def stores(self) -> dict[str, FeatureStore]:
+        """The stores of the cohort's vectors as these settings make them, by stream; they may be empty."""
         folder = Path(self.cache) / "features" / self.cohort.name
         if self.cohort.own is not None:
-            return FeatureStore(folder, self.cohort.own.stream, self.cohort.own.recipe)
-        assert self.encoder is not None
-        made = recipe(self.cohort, self.encoder, self.mesh_model, self.video, Path(self.cache), self.stride)
-        return FeatureStore(folder, self.encoder.name, made)
+            return {self.cohort.own.stream: FeatureStore(folder, self.cohort.own.stream, self.cohort.own.recipe)}
+        cache, stores = Path(self.cache), {}
+        for encoder in self.encoders:
+            made = recipe(self.cohort, encoder, self.mesh_model, self.video, cache, self.stride)
+            stores[encoder.name] = FeatureStore(folder, encoder.name, made)
+        return stores
+
+    def named(self, streams: Iterable[str]) -> list[Encoder]:
+        """The encoders of these streams."""
+        wanted = set(streams)
+        return [encoder for encoder in self.encoders if encoder.name in wanted]
 
     def clips(self) -> list[Clip]:
         """The cohort's clips, in order."""
@@ -72,18 +90,21 @@ class Job:
             for clip_id, path, fps, n in zip(*columns, strict=True)
         ]
 
-    def missing(self, store: FeatureStore) -> list[Clip]:
-        """The clips whose vectors are not in the store, or were made from another file."""
+    def missing(self, stores: dict[str, FeatureStore]) -> list[Missing]:
+        """The clips whose vectors are not in every store, or were made from another file."""
         sources = Sources(self.cache)
-        return [clip for clip in self.clips() if not self._done(store, clip, sources)]
+        found = (Missing(clip, self._undone(stores, clip, sources)) for clip in self.clips())
+        return [missing for missing in found if missing.streams]
 
-    def _done(self, store: FeatureStore, clip: Clip, sources: Sources) -> bool:
-        if store.header(clip.clip_id) is None:
-            return False  # known without reading a large video
+    def _undone(self, stores: dict[str, FeatureStore], clip: Clip, sources: Sources) -> tuple[str, ...]:
+        headers = {stream: store.header(clip.clip_id) for stream, store in stores.items()}
+        if all(header is None for header in headers.values()):
+            return tuple(stores)  # known without reading a large video
         try:
-            return store.has(clip.clip_id, self.source(clip, sources))
+            source = self.source(clip, sources)
         except Unreadable:
-            return False  # its file cannot be read: the pass will say why
+            return tuple(stores)  # its file cannot be read: the pass will say why
+        return tuple(stream for stream, store in stores.items() if not store.has(clip.clip_id, source))
 
     def source(self, clip: Clip, sources: Sources) -> str:
         """Digest of what a clip's vectors come from. Raises `Unreadable` where that cannot be read."""
@@ -94,23 +115,30 @@ class Job:
         except LfnetError as error:
             raise Unreadable(str(error)) from error
 
-    def looked_at(self, clip: Clip) -> int:
-        """How many frames of a clip a pass looks at, as far as the manifest or the file tells; else 0."""
+    def looked_at(self, missing: Missing) -> int:
+        """How many frames of a clip a pass looks at, as far as the manifest or the file tells; else 0.
+
+        Where all streams that are missing end with their first segments, no more than these hold: with a face in each.
+        """
+        clip = missing.clip
         number = clip.n_frames
         if number is None and self.cohort.own is None:
             try:
                 number = probe(clip.path, clip.fps).n_frames
             except Unreadable:
                 number = None
-        return -(-(number or 0) // self.stride)  # rounded up: frame 0 is always looked at
+        frames = -(-(number or 0) // self.stride)  # rounded up: frame 0 is always looked at
+        wanted = [self.consumer(encoder).most for encoder in self.named(missing.streams)]
+        most = [count for count in wanted if count is not None]
+        return min(frames, max(most)) if wanted and len(most) == len(wanted) else frames
 
     def frames(self, clip: Clip, notes: list[str] | None = None) -> Iterator[Frame]:
         """The frames of a clip that are looked at."""
         return frames(clip.path, fps=clip.fps, stride=self.stride, damaged=self.video.damaged, notes=notes)
 
-    def mesh(self) -> AbstractContextManager[FaceMesh | None]:
+    def mesh(self, encoders: Sequence[Encoder]) -> AbstractContextManager[FaceMesh | None]:
         """A landmarker for one clip; None inside where no face is to be looked for."""
-        if not needs_landmarker(self.cohort, self.encoder):
+        if not needs_landmarker(self.cohort, encoders):
             return nullcontext()
         if self.mesh_model is None:
             raise LfnetError(
@@ -122,36 +150,55 @@ class Job:
         self,
         frames: Iterable[Frame],
         mesh: FaceMesh | None,
-        consumer: Consumer,
+        consumers: Sequence[Vectors | Segments],
         tick: Callable[[], None] | None = None,
-    ) -> Passed:
+    ) -> list[Passed]:
         """One pass with this job's settings."""
-        return run_pass(frames, mesh, [consumer], aligned=self.cohort.aligned, batch_size=self.batch_size, tick=tick)
+        aligned, size = self.cohort.aligned, self.batch_size
+        return run_pass(frames, mesh, consumers, aligned=aligned, batch_size=size, skin_means=skin_means, tick=tick)
 
-    def vectors(self, clip: Clip, tick: Callable[[], None] | None = None) -> ClipFeatures:
-        """One clip's vectors, with what the file's header shall say of them. tick: called once a frame.
+    def own_vectors(self, clip: Clip) -> ClipFeatures:
+        """One clip's vectors of a cohort that brings its own. Raises `Unreadable` where they cannot be read."""
+        assert self.cohort.own is not None
+        try:
+            features, valid, times = self.cohort.own.clip(clip.clip_id)
+        except LfnetError as error:
+            raise Unreadable(str(error)) from error
+        return ClipFeatures(features, valid, times, {"unit_norm": _truth(getattr(self.cohort.own, "unit_norm", False))})
 
+    def vectors(
+        self, clip: Clip, streams: Sequence[str], tick: Callable[[], None] | None = None
+    ) -> dict[str, ClipFeatures]:
+        """One clip's vectors by stream, from one pass, with what the files' headers shall say of them.
+
+        What a stream gets does not depend on the others. tick: called once a frame.
         Raises `Unreadable` where the clip cannot be read.
         """
         if self.cohort.own is not None:
-            try:
-                features, valid, times = self.cohort.own.clip(clip.clip_id)
-            except LfnetError as error:
-                raise Unreadable(str(error)) from error
-            return ClipFeatures(
-                features, valid, times, {"unit_norm": _truth(getattr(self.cohort.own, "unit_norm", False))}
-            )
-        assert self.encoder is not None
-        notes: list[str] = []
-        vectors = Vectors(self.encoder)
-        with self.mesh() as mesh:
-            passed = self.run(self.frames(clip, notes), mesh, vectors, tick)
-        if self.cohort.aligned and mesh is not None:
+            return {self.cohort.own.stream: self.own_vectors(clip)}
+        encoders = self.named(streams)
+        said: list[str] = []
+        consumers = [self.consumer(encoder) for encoder in encoders]
+        with self.mesh(encoders) as mesh:
+            everything = self.run(self.frames(clip, said), mesh, consumers, tick)
+        return {
+            encoder.name: consumer.clip(passed, self._meta(encoder, passed, said))
+            for encoder, consumer, passed in zip(encoders, consumers, everything, strict=True)
+        }
+
+    def consumer(self, encoder: Encoder) -> Vectors | Segments:
+        """What gathers an encoder's vectors during a pass."""
+        return Segments(cast(SegmentEncoder, encoder)) if per_segment(encoder) else Vectors(encoder)
+
+    def _meta(self, encoder: Encoder, passed: Passed, said: list[str]) -> dict[str, str]:
+        # What the decoder says at a clip's end is not for a stream that did not go there: alone, it would not know.
+        notes = [*(said if passed.ended else []), *notes_of(passed)]
+        if self.cohort.aligned and needs_landmarker(self.cohort, [encoder]):
             notes.append(
                 "the mesh was found in aligned crops: the head's roll and place are what alignment left of them"
             )
-        meta = {
-            "unit_norm": _truth(self.encoder.unit_norm),
+        return {
+            "unit_norm": _truth(encoder.unit_norm),
             "coverage": f"{float(passed.valid.mean()):.4f}",
             "frame_size": "{} x {}".format(*passed.size),
             "stride": str(self.stride),
@@ -160,7 +207,6 @@ class Job:
             "notes": "; ".join(notes),
             "versions": ", ".join(f"{name} {version(name)}" for name in ("av", "mediapipe", "onnxruntime")),
         }
-        return vectors.clip(passed, meta)
 
 
 def _truth(value: bool) -> str:

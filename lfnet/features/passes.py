@@ -11,23 +11,37 @@ import numpy as np
 
 from lfnet.encoders.encoder import Encoder
 from lfnet.features.store import ClipFeatures
-from lfnet.video.align import crop
+from lfnet.video.align import crop, points_in_crop
 from lfnet.video.decode import Frame
 from lfnet.video.errors import Unreadable
 from lfnet.video.faces import Faces
 from lfnet.video.mesh import FaceMesh, Mesh
 
-__all__ = ["Consumer", "Passed", "Vectors", "run_pass"]
+__all__ = ["Consumer", "Passed", "SkinMeans", "Vectors", "run_pass"]
 
 # Below this standard deviation (of 255) a ready-aligned frame is a blank: what aligners write where they saw no face.
 _BLANK = 1.0
+# Below this mean spread of a pixel's channels (of 255) a frame is grey. A codec's rounding stays below it, and the
+# palest skin lies far above.
+_GREY = 1.0
+
+# (rgb_HWC, landmarks_LC) -> float32 [3, 4], see `lfnet.video.skin.skin_means`.
+SkinMeans = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Consumer(Protocol):
-    """What is fed batches of faces during a pass. crop_size: side of the crops it wants, None for none."""
+    """What is fed batches of faces during a pass.
+
+    needs: the parts of `Faces` that it reads, see `Encoder`. crop_size: side of the crops it wants, None for none.
+    most: how many faces it takes; the pass ends when no consumer wants more. None for all.
+    """
 
     @property
+    def needs(self) -> frozenset[str]: ...
+    @property
     def crop_size(self) -> int | None: ...
+    @property
+    def most(self) -> int | None: ...
 
     def take(self, faces: Faces) -> None:
         """Use the faces now; they are not kept after the call."""
@@ -36,25 +50,37 @@ class Consumer(Protocol):
 
 @dataclass(frozen=True)
 class Passed:
-    """What a pass saw. number: int64 [T], frame numbers; time: float64 [T], seconds; valid: bool [T], holds a face.
+    """What one consumer saw of a clip; it does not depend on the other consumers of the pass.
 
-    crowded: how many frames held more than one face. size: width and height of the first frame.
+    number: int64 [T], frame numbers. time: float64 [T], seconds. valid: bool [T], holds a face.
+    crowded: how many frames held more than one face. grey: how many frames with a face are without colour.
+    jumps: how often the face was found in a place that does not touch the one before.
+    size: width and height of the first frame. ended: whether the clip was seen to its end.
     """
 
     number: np.ndarray
     time: np.ndarray
     valid: np.ndarray
     crowded: int
+    grey: int
+    jumps: int
     size: tuple[int, int]
+    ended: bool
 
 
 class Vectors:
     """A consumer that gathers one encoder's vectors: T × D numbers are all that a pass keeps of a clip."""
 
+    most = None
+
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._rows: list[np.ndarray] = []
         self._numbers: list[np.ndarray] = []
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self._encoder.needs
 
     @property
     def crop_size(self) -> int | None:
@@ -85,101 +111,182 @@ def run_pass(
     *,
     aligned: bool = False,
     batch_size: int = 32,
+    skin_means: SkinMeans | None = None,
     tick: Callable[[], None] | None = None,
-) -> Passed:
-    """Feed all frames with a face to the consumers, `batch_size` at a time; memory does not grow with the clip.
+) -> list[Passed]:
+    """Feed frames with a face to the consumers, `batch_size` at a time; memory does not grow with the clip.
 
     mesh: finds faces; None where no consumer reads a mesh and frames are aligned. aligned: frames are aligned crops
-    already, which are resized and not aligned again; without a mesh, nothing is searched in them (detectors made for
-    faces with surroundings find none there: system B's features were all zero for that reason), and a blank frame, as
-    aligners write where they saw nobody, counts as one without a face. tick: called once a frame.
+    already, which are resized and not aligned again; for a consumer of crops alone nothing is searched in them
+    (detectors made for faces with surroundings find none there: system B's features were all zero for that reason),
+    and a blank frame, as aligners write where they saw nobody, counts as one without a face. skin_means: for consumers
+    that need "skin". tick: called once a frame.
+    Each consumer is fed what it would be fed alone, batch by batch. Returns what each saw, in their order.
     Raises `Unreadable` where an aligned frame is not square.
     """
-    if mesh is None and not aligned:
-        raise ValueError("frames that are not aligned need a mesh")
-    batch = _Batch(consumers)
-    numbers: list[int] = []
-    times: list[float] = []
-    valid: list[bool] = []
-    crowded = 0
-    size = (0, 0)
+    lanes = [_Lane(consumer, aligned, batch_size) for consumer in consumers]
+    if mesh is None and any(lane.searches for lane in lanes):
+        raise ValueError("frames that are not aligned, and consumers of a mesh, need a mesh")
+    if skin_means is None and any("skin" in consumer.needs for consumer in consumers):
+        raise ValueError("consumers of skin need skin_means")
+    waiting = list(lanes)
     for frame in frames:
-        if not numbers:
-            size = frame.rgb.shape[1], frame.rgb.shape[0]
-        if mesh is None:
-            held = not _blank(frame) and batch.add(frame, None, aligned)
-        else:
-            face = mesh.find(frame.rgb, frame.time)
-            crowded += face is not None and face.seen > 1
-            held = face is not None and batch.add(frame, face, aligned)
-        numbers.append(frame.number)
-        times.append(frame.time)
-        valid.append(held)
-        if len(batch) >= batch_size:
-            batch.hand_over()
+        searching = mesh is not None and any(lane.searches for lane in waiting)
+        face = mesh.find(frame.rgb, frame.time) if mesh is not None and searching else None
+        seen = _Seen(frame, face, aligned, skin_means)
+        for lane in waiting:
+            lane.look(seen)
         if tick is not None:
             tick()
-        del frame  # else the generator would decode the next one while this one is still held
-    batch.hand_over()
-    return Passed(np.array(numbers, np.int64), np.array(times, np.float64), np.array(valid, bool), crowded, size)
+        del frame, seen  # else the generator would decode the next one while this one is still held
+        waiting = [lane for lane in waiting if not lane.full]
+        if not waiting:
+            break
+    return [lane.end(ended=lane in waiting) for lane in lanes]
 
 
-class _Batch:
-    """Faces gathered until there are enough to encode together; crops, never whole frames."""
+class _Seen:
+    """A frame and what is made of it, each thing once, when the first consumer asks for it."""
 
-    def __init__(self, consumers: Sequence[Consumer]) -> None:
-        self._consumers = consumers
-        self._crops: dict[int, list[np.ndarray]] = {c.crop_size: [] for c in consumers if c.crop_size is not None}
-        self._meshes: list[Mesh] = []
+    def __init__(self, frame: Frame, mesh: Mesh | None, aligned: bool, skin_means: SkinMeans | None) -> None:
+        self.frame, self.mesh = frame, mesh
+        self._aligned, self._skin_means = aligned, skin_means
+        self._crops: dict[int, np.ndarray | None] = {}
+        self._skin: np.ndarray | None = None
+        self._blank: bool | None = None
+        self._grey: bool | None = None
+
+    def crop(self, size: int) -> np.ndarray | None:
+        """The face at this size; None where the mesh allows no alignment."""
+        if size not in self._crops:
+            rgb = self.frame.rgb
+            if self._aligned:
+                self._crops[size] = _resized(rgb, size)
+            else:
+                self._crops[size] = None if self.mesh is None else crop(rgb, self.mesh.landmarks_LC, size)
+        return self._crops[size]
+
+    def points(self, size: int) -> np.ndarray:
+        """The mesh in pixels of that crop, float32 [478, 2]."""
+        assert self.mesh is not None
+        if self._aligned:
+            scale = size / self.frame.rgb.shape[0]
+            return ((self.mesh.landmarks_LC[:, :2] + 0.5) * scale - 0.5).astype(np.float32)
+        return points_in_crop(self.mesh.landmarks_LC, size)
+
+    @property
+    def skin(self) -> np.ndarray:
+        if self._skin is None:
+            assert self.mesh is not None and self._skin_means is not None
+            self._skin = self._skin_means(self.frame.rgb, self.mesh.landmarks_LC)
+        return self._skin
+
+    @property
+    def blank(self) -> bool:
+        if self._blank is None:
+            self._blank = bool(self.frame.rgb.std() < _BLANK)
+        return self._blank
+
+    @property
+    def grey(self) -> bool:
+        if self._grey is None:
+            some = self.frame.rgb[::8, ::8].astype(np.int16)
+            self._grey = bool(np.ptp(some, axis=-1).mean() < _GREY)
+        return self._grey
+
+
+class _Lane:
+    """One consumer's way through a clip: its batch of faces, crops and never whole frames, and what it saw."""
+
+    def __init__(self, consumer: Consumer, aligned: bool, batch_size: int) -> None:
+        self._consumer = consumer
+        self._reads_mesh = bool(consumer.needs & {"mesh", "skin"})
+        self.searches = not aligned or self._reads_mesh
+        self._batch_size = batch_size
+        self._parts: list[dict[str, np.ndarray]] = []
         self._numbers: list[int] = []
         self._times: list[float] = []
+        self._valid: list[bool] = []
+        self._faces = self._crowded = self._grey = self._jumps = 0
+        self._box: tuple[float, float, float, float] | None = None
+        self._size = (0, 0)
 
-    def __len__(self) -> int:
-        return len(self._numbers)
+    @property
+    def full(self) -> bool:
+        """Whether the consumer wants no more faces."""
+        return self._consumer.most is not None and self._faces >= self._consumer.most
 
-    def add(self, frame: Frame, mesh: Mesh | None, aligned: bool) -> bool:
-        """Keep the frame's crops and mesh; whether there is a face to keep."""
-        found = {size: _crop(frame, mesh, aligned, size) for size in self._crops}
-        crops = {size: picture for size, picture in found.items() if picture is not None}
-        if len(crops) < len(found):
-            return False
-        for size, picture in crops.items():
-            self._crops[size].append(picture)
-        if mesh is not None:
-            self._meshes.append(mesh)
+    def look(self, seen: _Seen) -> None:
+        """Take a frame: hand its face on, or note that it holds none."""
+        frame, mesh = seen.frame, seen.mesh
+        if not self._numbers:
+            self._size = frame.rgb.shape[1], frame.rgb.shape[0]
+        if self.searches:
+            held = mesh is not None
+            self._crowded += mesh is not None and mesh.seen > 1
+        else:
+            held = not seen.blank
+        held = held and self._add(seen)
         self._numbers.append(frame.number)
         self._times.append(frame.time)
+        self._valid.append(held)
+        if held:
+            self._faces += 1
+            self._grey += seen.grey
+            if self.searches and mesh is not None:
+                self._jumps += self._box is not None and _apart(self._box, mesh.box)
+                self._box = mesh.box
+        if len(self._parts) >= self._batch_size or self.full:
+            self._hand_over()
+
+    def end(self, *, ended: bool) -> Passed:
+        """What was seen, when the rest is handed over. ended: whether the clip is over."""
+        self._hand_over()
+        return Passed(
+            np.array(self._numbers, np.int64),
+            np.array(self._times, np.float64),
+            np.array(self._valid, bool),
+            self._crowded,
+            self._grey,
+            self._jumps,
+            self._size,
+            ended,
+        )
+
+    def _add(self, seen: _Seen) -> bool:
+        """Keep what the consumer needs of a face; whether there is a face to keep."""
+        part: dict[str, np.ndarray] = {
+            "index": np.array(seen.frame.number, np.int64),
+            "time": np.array(seen.frame.time, np.float64),
+        }
+        size, needs = self._consumer.crop_size, self._consumer.needs
+        if size is not None:
+            picture = seen.crop(size)
+            if picture is None:
+                return False
+            part["crops_NHWC"] = picture
+        if seen.mesh is not None and "mesh" in needs:
+            part["blendshapes_NB"] = seen.mesh.blendshapes_B
+            part["pose_N44"] = seen.mesh.pose_44
+            part["landmarks_NLC"] = seen.mesh.landmarks_LC
+            if size is not None:
+                part["points_NL2"] = seen.points(size)
+        if "skin" in needs:
+            part["skin_NRC"] = seen.skin
+        self._parts.append(part)
         return True
 
-    def hand_over(self) -> None:
-        """Feed what was gathered to the consumers and forget it."""
-        if not self._numbers:
-            return
-        number, time = np.array(self._numbers, np.int64), np.array(self._times, np.float64)
-        crops = {size: np.stack(pictures) for size, pictures in self._crops.items()}
-        shapes = pose = landmarks = None
-        if self._meshes:
-            shapes = np.stack([mesh.blendshapes_B for mesh in self._meshes])
-            pose = np.stack([mesh.pose_44 for mesh in self._meshes])
-            landmarks = np.stack([mesh.landmarks_LC for mesh in self._meshes])
-        for consumer in self._consumers:
-            own = None if consumer.crop_size is None else crops[consumer.crop_size]
-            consumer.take(Faces(number, time, own, shapes, pose, landmarks))
-        for pictures in self._crops.values():
-            pictures.clear()
-        self._meshes.clear()
-        self._numbers.clear()
-        self._times.clear()
+    def _hand_over(self) -> None:
+        """Feed what was gathered to the consumer and forget it."""
+        if self._parts:
+            arrays = {name: np.stack([part[name] for part in self._parts]) for name in self._parts[0]}
+            self._parts.clear()
+            self._consumer.take(Faces(**arrays))
 
 
-def _blank(frame: Frame) -> bool:
-    return bool(frame.rgb.std() < _BLANK)
-
-
-def _crop(frame: Frame, mesh: Mesh | None, aligned: bool, size: int) -> np.ndarray | None:
-    if aligned:
-        return _resized(frame.rgb, size)
-    return None if mesh is None else crop(frame.rgb, mesh.landmarks_LC, size)
+def _apart(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes (left, top, right, bottom) do not touch."""
+    return one[2] < two[0] or two[2] < one[0] or one[3] < two[1] or two[3] < one[1]
 
 
 def _resized(rgb_HWC: np.ndarray, size: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from lfnet.features.job import Clip, Job
+from lfnet.features.job import Clip, Job, Missing
 
 __all__ = ["Bar"]
 
@@ -11,14 +11,14 @@ __all__ = ["Bar"]
 class Bar:
     """A bar on standard error; silent where that is no terminal, or where nothing is to be done."""
 
-    def __init__(self, job: Job, waiting: Sequence[Clip], progress: bool) -> None:
+    def __init__(self, job: Job, waiting: Sequence[Missing], progress: bool) -> None:
         from tqdm import tqdm
 
         shown = progress and bool(waiting) and sys.stderr.isatty()
         self._clips = len(waiting)
         self._done = 0
         self._seen = 0
-        self._share = {clip.clip_id: job.looked_at(clip) for clip in waiting} if shown else {}
+        self._share = {missing.clip.clip_id: job.looked_at(missing) for missing in waiting} if shown else {}
         self._bar = tqdm(total=sum(self._share.values()) or None, unit="frame", disable=not shown, dynamic_ncols=True)
 
     def start(self, clip: Clip) -> None:

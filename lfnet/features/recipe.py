@@ -1,12 +1,13 @@
 """What makes the vectors of a stream what they are, as one digest; and which encoder fits which cohort."""
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.media import kind
 from lfnet.digests import code_digest, digest
-from lfnet.encoders.encoder import Encoder
+from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.sources import Sources
 from lfnet.video.settings import VideoSettings
@@ -14,25 +15,26 @@ from lfnet.video.settings import VideoSettings
 __all__ = ["check", "needs_landmarker", "recipe"]
 
 
-def needs_landmarker(cohort: Cohort, encoder: Encoder | None) -> bool:
+def needs_landmarker(cohort: Cohort, encoders: Sequence[Encoder]) -> bool:
     """Whether faces must be found: not where the cohort brings its own vectors, nor to take aligned crops as they are.
 
-    An encoder of the mesh has it found in aligned crops too. MediaPipe, unlike other detectors, does find it there: in
-    every crop of three clips, and on two of them the blendshapes that move most followed those of the full frame with a
-    correlation of .88 or more, pitch and yaw with .74 and .97. The head's roll and place are what alignment left of
-    them, which each file's notes say.
+    An encoder of the mesh, or of the skin within it, has it found in aligned crops too. MediaPipe, unlike other
+    detectors, does find it there: in every crop of three clips, and on two of them the blendshapes that move most
+    followed those of the full frame with a correlation of .88 or more, pitch and yaw with .74 and .97. The head's roll
+    and place are what alignment left of them, which each file's notes say.
     """
-    return cohort.own is None and encoder is not None and (not cohort.aligned or "mesh" in encoder.needs)
+    reads = any(encoder.needs & {"mesh", "skin"} for encoder in encoders)
+    return cohort.own is None and bool(encoders) and (not cohort.aligned or reads)
 
 
-def check(cohort: Cohort, encoder: Encoder | None, stride: int) -> None:
-    """Raise `LfnetError` where the encoder does not fit the cohort."""
+def check(cohort: Cohort, encoders: Sequence[Encoder], stride: int) -> None:
+    """Raise `LfnetError` where the encoders do not fit the cohort, or each other."""
     if stride < 1:
         raise LfnetError(f"encoder.stride must be 1 or more, not {stride}.")
     if cohort.own is not None:
-        if encoder is not None:
+        if encoders:
             raise LfnetError(
-                f"cohort {cohort.name} brings its own vectors, so encoder {encoder.name} has nothing to encode. "
+                f"cohort {cohort.name} brings its own vectors, so encoder {encoders[0].name} has nothing to encode. "
                 "Leave it out (encoder=none)."
             )
         if stride != 1:
@@ -40,12 +42,15 @@ def check(cohort: Cohort, encoder: Encoder | None, stride: int) -> None:
                 f"cohort {cohort.name} brings its own vectors, all of them are used: set encoder.stride=1."
             )
         return
-    if encoder is None:
+    if not encoders:
         raise LfnetError(f"cohort {cohort.name} holds pictures and needs an encoder, such as encoder=blendshapes.")
+    names = [encoder.name for encoder in encoders]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise LfnetError(f"two encoders are named {twice[0]}: each stream needs a name of its own (encoder.NAME.name).")
     for clip_id, path in zip(cohort.clips["clip_id"], cohort.clips["path"], strict=True):
         if kind(Path(path)) == "features":
             raise LfnetError(
-                f"clip {clip_id} of cohort {cohort.name} holds ready features, which encoder {encoder.name} cannot "
+                f"clip {clip_id} of cohort {cohort.name} holds ready features, which encoder {names[0]} cannot "
                 "read. Keep ready features and videos in cohorts of their own."
             )
 
@@ -59,7 +64,8 @@ def recipe(
     versions are in each file's header. No network is loaded, and the landmarker's file is not needed where
     `video.landmarker` states its digest, so that finished features are known on a machine without it.
     """
-    search = needs_landmarker(cohort, encoder)
+    search = needs_landmarker(cohort, [encoder])
+    code = ["lfnet.features.passes", *(["lfnet.features.segments"] if per_segment(encoder) else [])]
     return digest(
         {
             "encoder": encoder.recipe(),
@@ -67,7 +73,7 @@ def recipe(
             "landmarker": _landmarker(mesh_model, video, cache) if search else None,
             "video": video.recipe(search),
             "stride": stride,
-            "code": code_digest(["lfnet.features.passes"], ["lfnet.video"]),
+            "code": code_digest(code, ["lfnet.video"]),
             "encoder_code": _code(encoder),
         }
     )
@@ -87,7 +93,8 @@ def _landmarker(mesh_model: Path | None, video: VideoSettings, cache: Path) -> s
 def _code(encoder: Encoder) -> str:
     made_by = type(encoder)
     if made_by.__module__ != "__main__":
-        return code_digest([made_by.__module__], [made_by.__module__.rpartition(".")[0] or made_by.__module__])
+        own = made_by.__module__.rpartition(".")[0] or made_by.__module__
+        return code_digest([made_by.__module__], [own, "lfnet.video"])
     try:
         return digest(inspect.getsource(made_by))  # a class of a notebook or of a script
     except (OSError, TypeError) as error:

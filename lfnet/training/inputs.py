@@ -3,16 +3,17 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
 from lfnet.digests import digest
+from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
-from lfnet.features.extract import estimate, extract, needs_landmarker, open_store
+from lfnet.features.extract import estimate, extract, needs_landmarker, open_stores
 from lfnet.features.store import FeatureStore
 
-__all__ = ["Inputs", "encoder_names", "forget", "load_cohort", "prepare"]
+__all__ = ["Inputs", "Streams", "encoder_names", "forget", "load_cohort", "prepare", "prepare_streams"]
 
 # Settings shared by all encoders lie beside the encoders' own nodes.
 _SHARED = ("device", "stride", "batch_size", "threads")
@@ -25,6 +26,13 @@ class Inputs:
 
     cohort: Cohort
     store: FeatureStore
+
+
+class Streams(NamedTuple):
+    """A cohort and the stores that hold the vectors of its clips, by stream."""
+
+    cohort: Cohort
+    stores: dict[str, FeatureStore]
 
 
 def load_cohort(config: dict[str, Any]) -> Cohort:
@@ -47,29 +55,58 @@ def encoder_names(config: dict[str, Any]) -> list[str]:
 
 
 def prepare(config: dict[str, Any], *, progress: bool = True) -> Inputs:
-    """The cohort and its features; what is missing is extracted first.
+    """The cohort and the one stream that a head reads; what is missing is extracted first.
 
     config: the resolved `cohort`, `encoder`, `video` and `paths` nodes.
-    Raises `LfnetError` where no encoder fits the cohort, or clips cannot be read.
+    Raises `LfnetError` where no encoder fits the cohort, several are chosen or it gives no vector a frame, or clips
+    cannot be read.
     """
-    cohort = load_cohort(config)
     names = encoder_names(config)
     if len(names) > 1:
-        raise LfnetError(f"one encoder at a time, not encoder={','.join(names)}: a run's vectors come from one stream.")
+        raise LfnetError(
+            f"one encoder at a time, not encoder={','.join(names)}: a head's vectors come from one stream."
+        )
     with ExitStack() as stack:
-        encoder = stack.enter_context(instantiate(config["encoder"][names[0]])) if names else None
-        video = instantiate(config["video"])
-        given: dict[str, Any] = {
-            "cache": Path(config["paths"]["cache"]),
-            "video": video,
-            "stride": config["encoder"]["stride"],
-        }
-        store, missing = open_store(cohort, encoder, **given)
-        if missing:
-            if needs_landmarker(cohort, encoder):
-                given["mesh_model"] = video.find_landmarker(Path(config["paths"]["weights"]))
-            given["batch_size"] = config["encoder"]["batch_size"]
-            if progress:
-                print(f"cohort {cohort.name}: {estimate(cohort, encoder, **given)}", flush=True)
-            store = extract(cohort, encoder, progress=progress, **given)
+        encoders = _encoders(config, stack)
+        for encoder in encoders:
+            if per_segment(encoder):
+                raise LfnetError(
+                    f"encoder={encoder.name} gives one vector a segment, and a head reads frames: choose an encoder of "
+                    "frames for `lfnet train`, or train a fusion."
+                )
+        cohort, stores = _prepare(config, encoders, progress)
+    (store,) = stores.values()
     return Inputs(cohort, store)
+
+
+def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams:
+    """The cohort and all streams of the chosen encoders, by name; what is missing is extracted first, in one pass.
+
+    config: the resolved `cohort`, `encoder`, `video` and `paths` nodes.
+    Raises `LfnetError` where an encoder does not fit the cohort, or clips cannot be read.
+    """
+    with ExitStack() as stack:
+        return _prepare(config, _encoders(config, stack), progress)
+
+
+def _encoders(config: dict[str, Any], stack: ExitStack) -> list[Encoder]:
+    return [stack.enter_context(instantiate(config["encoder"][name])) for name in encoder_names(config)]
+
+
+def _prepare(config: dict[str, Any], encoders: list[Encoder], progress: bool) -> Streams:
+    cohort = load_cohort(config)
+    video = instantiate(config["video"])
+    given: dict[str, Any] = {
+        "cache": Path(config["paths"]["cache"]),
+        "video": video,
+        "stride": config["encoder"]["stride"],
+    }
+    stores, lacking = open_stores(cohort, encoders, **given)
+    if lacking:
+        if needs_landmarker(cohort, [encoder for encoder in encoders if encoder.name in lacking]):
+            given["mesh_model"] = video.find_landmarker(Path(config["paths"]["weights"]))
+        given["batch_size"] = config["encoder"]["batch_size"]
+        if progress:
+            print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
+        stores = extract(cohort, encoders, progress=progress, **given)
+    return Streams(cohort, stores)

@@ -4,7 +4,7 @@ import numpy as np
 
 from lfnet.video.system import import_cv2
 
-__all__ = ["TEMPLATE_112", "crop", "five_points", "similarity"]
+__all__ = ["TEMPLATE_112", "crop", "five_points", "points_in_crop", "similarity"]
 
 # ArcFace's five-point template at 112 × 112: the eyes, the tip of the nose, the corners of the mouth, each pair from
 # the picture's left. A published constant of the ArcFace line of models (Deng et al., 2019; InsightFace).
@@ -47,6 +47,17 @@ def crop(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, size: int = 112) -> np.n
     if matrix is None or not matrix[:, :2].any():
         return None
     return _warp(rgb_HWC, matrix, size)
+
+
+def points_in_crop(landmarks_LC: np.ndarray, size: int = 112) -> np.ndarray:
+    """The mesh's points in pixels of the crop that `crop` makes, float32 [478, 2].
+
+    Raises `ValueError` where there is no such crop.
+    """
+    matrix = similarity(five_points(landmarks_LC), TEMPLATE_112 * (size / 112))
+    if matrix is None:
+        raise ValueError("the mesh has collapsed to a point")
+    return (landmarks_LC[:, :2].astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
 def _warp(rgb_HWC: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray | None:

@@ -15,6 +15,9 @@ class Faces:
     crops_NHWC: uint8 RGB, aligned crops of the side asked for (at 112: the ArcFace template).
     blendshapes_NB: float32 [N, 52]. pose_N44: float32 [N, 4, 4], the facial transformation matrix.
     landmarks_NLC: float32 [N, 478, 3], pixels of the full frame (z on the scale of x, smaller is nearer).
+    points_NL2: float32 [N, 478, 2], the same points in pixels of the crops, where both were asked for.
+    skin_NRC: float32 [N, 3, 4], see `lfnet.video.skin.skin_means`: forehead, left and right cheek, each mean red,
+    green, blue (0–255) and number of pixels.
     """
 
     index: np.ndarray
@@ -23,6 +26,8 @@ class Faces:
     blendshapes_NB: np.ndarray | None = None
     pose_N44: np.ndarray | None = None
     landmarks_NLC: np.ndarray | None = None
+    points_NL2: np.ndarray | None = None
+    skin_NRC: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.index)

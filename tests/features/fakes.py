@@ -7,6 +7,12 @@ import numpy as np
 import pandas as pd
 
 from lfnet.cohorts.cohort import COLUMNS, Band, Cohort, OwnFeatures, Scale
+from lfnet.encoders.encoder import Encoder
+from lfnet.features.estimate import Estimate
+from lfnet.features.estimate import estimate as estimate_all
+from lfnet.features.extract import extract as extract_all
+from lfnet.features.extract import open_stores
+from lfnet.features.store import FeatureStore
 from lfnet.video.faces import Faces
 
 
@@ -37,6 +43,54 @@ class Brightness:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+class Loudest:
+    """Encodes a segment as the mean colour of its brightest crop, the numbers of its first and last frame."""
+
+    needs, unit_norm, per_segment, dim = frozenset({"crops"}), False, True, 5
+
+    def __init__(self, frames: int = 6, segments: int | None = None, shortest: int = 3, crop_size: int = 16) -> None:
+        self.name, self.crop_size = "loudest", crop_size
+        self.segment_frames, self.segments, self.shortest = frames, segments, shortest
+        self.lengths: list[int] = []
+
+    def recipe(self) -> dict[str, Any]:
+        return {"encoder": "Loudest", "of": [self.segment_frames, self.segments, self.shortest, self.crop_size]}
+
+    def encode(self, faces: Faces) -> np.ndarray:
+        assert faces.crops_NHWC is not None and faces.crops_NHWC.shape[1:] == (self.crop_size, self.crop_size, 3)
+        self.lengths.append(len(faces))
+        colour = faces.crops_NHWC.reshape(len(faces), -1, 3).mean(axis=1)
+        best = colour[colour.sum(axis=1).argmax()]
+        return np.array([[*best, faces.index[0], faces.index[-1]]], np.float32)
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def extract(cohort: Cohort, encoder: Encoder | None = None, **settings: Any) -> FeatureStore:
+    """`lfnet.features.extract.extract` with one encoder, or none, and its one store."""
+    (store,) = extract_all(cohort, [] if encoder is None else [encoder], **settings).values()
+    return store
+
+
+def open_store(cohort: Cohort, encoder: Encoder | None = None, **settings: Any) -> tuple[FeatureStore, list[str]]:
+    """The one store of one encoder, or none, and the clips that it lacks."""
+    stores, lacking = open_stores(cohort, [] if encoder is None else [encoder], **settings)
+    ((stream, store),) = stores.items()
+    return store, lacking.get(stream, [])
+
+
+def estimate(cohort: Cohort, encoder: Encoder | None = None, **settings: Any) -> Estimate:
+    """`lfnet.features.extract.estimate` with one encoder, or none."""
+    return estimate_all(cohort, [] if encoder is None else [encoder], **settings)
 
 
 SCALE = Scale("BDI-II", 0, 63, (Band("any", 0, 63),))

@@ -1,7 +1,7 @@
-"""An extraction to be killed: `python -m tests.features.killed MEDIA CACHE [CLIP]`.
+"""An extraction of two streams to be killed: `python -m tests.features.killed MEDIA CACHE [CLIP]`.
 
 MEDIA: folder of aligned clips. Each batch takes a moment, so that a kill falls into the work. With CLIP, the process
-kills itself when it has written half of that clip's file.
+kills itself when it has written that clip's file of the first stream, and half of the second's.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lfnet.features import store
 from lfnet.features.extract import extract
-from tests.features.fakes import Brightness, cohort_of
+from tests.features.fakes import Brightness, Loudest, cohort_of
 
 
 class Slow(Brightness):
@@ -25,16 +25,17 @@ class Slow(Brightness):
 
 def main(media: Path, cache: Path, fatal: str | None = None) -> None:
     save = store.save_file
+    encoders = [Slow(), Loudest()]
 
     def half(tensors, path, metadata):
         save(tensors, path, metadata=metadata)
-        if fatal is not None and f".{fatal}." in Path(path).name:
+        if fatal is not None and f".{fatal}." in Path(path).name and "loudest" in str(path):
             os.truncate(path, Path(path).stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
     store.save_file = half
     print("begun", flush=True)
-    extract(cohort_of({path.stem: path for path in media.iterdir()}), Slow(), cache=cache, batch_size=4)
+    extract(cohort_of({path.stem: path for path in media.iterdir()}), encoders, cache=cache, batch_size=4)
 
 
 if __name__ == "__main__":

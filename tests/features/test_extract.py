@@ -14,11 +14,11 @@ from lfnet.digests import file_digest
 from lfnet.errors import LfnetError
 from lfnet.features import job as job_module
 from lfnet.features import sources
-from lfnet.features.extract import estimate, extract, needs_landmarker, open_store
+from lfnet.features.extract import needs_landmarker
 from lfnet.features.sources import Sources
 from lfnet.video import decode
 from lfnet.video.settings import VideoSettings
-from tests.features.fakes import Brightness, cohort_of, crop_picture, files_of
+from tests.features.fakes import Brightness, cohort_of, crop_picture, estimate, extract, files_of, open_store
 from tests.video.media import truncate, write_folder, write_video
 
 
@@ -236,9 +236,11 @@ def test_encoders_that_do_not_fit(clips, tmp_path):
 def test_who_needs_the_landmarker(clips):
     encoder, mesh = Brightness(), Brightness()
     mesh.needs = frozenset({"mesh"})
-    assert needs_landmarker(cohort_of(clips, aligned=False), encoder)
-    assert not needs_landmarker(cohort_of(clips), encoder) and needs_landmarker(cohort_of(clips), mesh)
-    assert not needs_landmarker(cohort_of({"x": Path("x.npy")}, own=Own()), None)
+    assert needs_landmarker(cohort_of(clips, aligned=False), [encoder])
+    assert not needs_landmarker(cohort_of(clips), [encoder]) and needs_landmarker(cohort_of(clips), [encoder, mesh])
+    assert not needs_landmarker(cohort_of({"x": Path("x.npy")}, own=Own()), [])
+    mesh.needs = frozenset({"skin"})
+    assert needs_landmarker(cohort_of(clips), [mesh])
 
 
 def test_a_missing_landmarker_is_said_once_and_first(clips, tmp_path, libraries):

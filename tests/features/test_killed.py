@@ -35,8 +35,8 @@ def start(media: Path, cache: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def features(cache: Path) -> dict[str, bytes]:
-    (folder,) = (cache / "features" / "made").iterdir()
-    return files_of(folder)
+    folders = sorted((cache / "features" / "made").iterdir())
+    return {f"{folder.name}/{name}": data for folder in folders for name, data in files_of(folder).items()}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def undisturbed(media, tmp_path_factory) -> tuple[dict[str, bytes], float]:
     begun = time.monotonic()
     assert process.wait() == 0
     found = features(cache)
-    assert len(found) == CLIPS
+    assert len(found) == 2 * CLIPS
     return found, time.monotonic() - begun
 
 
@@ -81,8 +81,9 @@ def test_killed_at_ten_random_instants(media, undisturbed, tmp_path):
 def test_killed_in_the_middle_of_a_file(media, undisturbed, tmp_path):
     whole, _ = undisturbed
     assert start(media, tmp_path, "clip_3").wait() == -signal.SIGKILL
-    assert list(features(tmp_path)) == [f"clip_{number}.safetensors" for number in range(3)]
-    (folder,) = (tmp_path / "features" / "made").iterdir()
-    assert len(list(folder.glob(".*.part"))) == 1
+    brightness, loudest = sorted((tmp_path / "features" / "made").iterdir())
+    assert list(files_of(brightness)) == [f"clip_{number}.safetensors" for number in range(4)]
+    assert list(files_of(loudest)) == [f"clip_{number}.safetensors" for number in range(3)]
+    assert len(list(loudest.glob(".*.part"))) == 1
     assert start(media, tmp_path).wait() == 0
     assert features(tmp_path) == whole

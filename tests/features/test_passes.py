@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lfnet.features.passes import Passed, Vectors, run_pass
-from lfnet.video.align import TEMPLATE_112
+from lfnet.video.align import TEMPLATE_112, five_points
 from lfnet.video.decode import Frame
 from lfnet.video.errors import Unreadable
 from lfnet.video.faces import Faces
@@ -40,8 +40,9 @@ class FakeMesh:
 class Kept:
     """A consumer that keeps what it was fed."""
 
-    def __init__(self, crop_size: int | None) -> None:
-        self.crop_size, self.batches = crop_size, []
+    def __init__(self, crop_size: int | None, *needs: str, most: int | None = None) -> None:
+        self.crop_size, self.needs, self.most = crop_size, frozenset(needs), most
+        self.batches: list[Faces] = []
 
     def take(self, faces: Faces) -> None:
         self.batches.append(faces)
@@ -50,7 +51,7 @@ class Kept:
 def test_frames_without_a_face_are_nan_and_not_valid(libraries):
     encoder = Brightness(112)
     vectors = Vectors(encoder)
-    passed = run_pass(made(10), FakeMesh({0, 4, 5}, {7, 8}), [vectors], batch_size=3)
+    (passed,) = run_pass(made(10), FakeMesh({0, 4, 5}, {7, 8}), [vectors], batch_size=3)
     clip = vectors.clip(passed, {"a": "b"})
     assert clip.valid.tolist() == [False, True, True, True, False, False, True, True, True, True]
     assert np.isnan(clip.features[~clip.valid]).all() and np.isfinite(clip.features[clip.valid]).all()
@@ -62,28 +63,31 @@ def test_frames_without_a_face_are_nan_and_not_valid(libraries):
 
 def test_a_clip_without_any_face():
     vectors = Vectors(Brightness(112))
-    clip = vectors.clip(run_pass(made(3), FakeMesh({0, 1, 2}), [vectors]), {})
+    clip = vectors.clip(*run_pass(made(3), FakeMesh({0, 1, 2}), [vectors]), {})
     assert clip.features.shape == (3, 4) and np.isnan(clip.features).all() and clip.coverage == 0
 
 
 def test_one_pass_feeds_several_consumers(libraries):
     """Two encoders of other sizes and one of the mesh alone see the same frames; each face is found once."""
     mesh = FakeMesh({2})
-    small, large, meshes = Kept(56), Kept(112), Kept(None)
+    small, large, meshes = Kept(56, "crops", "mesh"), Kept(112, "crops"), Kept(None, "mesh")
     run_pass(made(7), mesh, [small, large, meshes], batch_size=4)
     assert mesh.number == 6
     for kept in (small, large, meshes):
         assert [batch.index.tolist() for batch in kept.batches] == [[0, 1, 3, 4], [5, 6]]
+    for kept in (small, meshes):
         assert kept.batches[0].blendshapes_NB[:, 0].tolist() == [0, 1, 3, 4]
         assert kept.batches[0].landmarks_NLC.shape == (4, 478, 3) and kept.batches[0].pose_N44.shape == (4, 4, 4)
     assert small.batches[0].crops_NHWC.shape == (4, 56, 56, 3)
     assert large.batches[1].crops_NHWC.shape == (2, 112, 112, 3)
-    assert meshes.batches[0].crops_NHWC is None
+    assert meshes.batches[0].crops_NHWC is None and meshes.batches[0].points_NL2 is None
+    assert large.batches[0].landmarks_NLC is None, "nobody is given what it did not ask for"
+    np.testing.assert_allclose(five_points(small.batches[0].points_NL2[0]), TEMPLATE_112 / 2, atol=1e-3)
 
 
 def test_aligned_frames_are_the_crops_themselves():
     kept, resized = Kept(24), Kept(12)
-    passed = run_pass(made(3), None, [kept, resized], aligned=True)
+    passed, _ = run_pass(made(3), None, [kept, resized], aligned=True)
     (batch,), (smaller,) = kept.batches, resized.batches
     assert all(np.array_equal(batch.crops_NHWC[number], crop_picture(number)) for number in range(3))
     assert batch.landmarks_NLC is None and batch.blendshapes_NB is None and batch.pose_N44 is None
@@ -94,13 +98,13 @@ def test_aligned_frames_are_the_crops_themselves():
 
 def test_blank_aligned_frames_hold_no_face():
     blank = [Frame(1, 0.04, np.zeros((24, 24, 3), np.uint8)), Frame(2, 0.08, np.full((24, 24, 3), 255, np.uint8))]
-    passed = run_pass([*made(1), *blank], None, [Kept(24)], aligned=True)
+    (passed,) = run_pass([*made(1), *blank], None, [Kept(24)], aligned=True)
     assert passed.valid.tolist() == [True, False, False]
 
 
 def test_a_mesh_in_aligned_crops_leaves_them_as_they_are():
-    kept = Kept(24)
-    passed = run_pass(made(3), FakeMesh({1}), [kept], aligned=True)
+    kept = Kept(24, "crops", "mesh")
+    (passed,) = run_pass(made(3), FakeMesh({1}), [kept], aligned=True)
     assert passed.valid.tolist() == [True, False, True]
     assert np.array_equal(kept.batches[0].crops_NHWC[1], crop_picture(2))
     assert kept.batches[0].blendshapes_NB[:, 0].tolist() == [0, 2]
@@ -112,7 +116,7 @@ def test_a_face_that_cannot_be_aligned_is_no_face(libraries):
             found = super().find(rgb, time)
             return replace(found, landmarks_LC=np.zeros((478, 3), np.float32)) if self.number == 1 else found
 
-    assert run_pass(made(3), Collapsed(), [Kept(112)]).valid.tolist() == [True, False, True]
+    assert run_pass(made(3), Collapsed(), [Kept(112)])[0].valid.tolist() == [True, False, True]
 
 
 def test_aligned_frames_must_be_square():
@@ -140,7 +144,7 @@ def test_an_encoder_may_use_one_buffer_again(monkeypatch):
 
     monkeypatch.setattr(encoder, "encode", encode)
     vectors = Vectors(encoder)
-    clip = vectors.clip(run_pass(made(5), None, [vectors], aligned=True, batch_size=2), {})
+    clip = vectors.clip(*run_pass(made(5), None, [vectors], aligned=True, batch_size=2), {})
     assert clip.features[:, 0].tolist() == [0, 1, 2, 3, 4]
 
 
@@ -164,6 +168,6 @@ def test_memory_is_flat(libraries, mesh):
 
     gc.collect()
     vectors = Vectors(Brightness(16))
-    passed = run_pass(watched(), FakeMesh() if mesh else None, [vectors], aligned=not mesh, batch_size=8)
+    (passed,) = run_pass(watched(), FakeMesh() if mesh else None, [vectors], aligned=not mesh, batch_size=8)
     assert most == 1 and not alive
     assert isinstance(passed, Passed) and len(vectors.clip(passed, {}).features) == 2000

@@ -9,13 +9,12 @@ from lfnet.encoders.blendshapes import Blendshapes
 from lfnet.encoders.face_embedding import FaceEmbedding
 from lfnet.errors import LfnetError
 from lfnet.features import health
-from lfnet.features.extract import estimate, extract
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.video.align import crop
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
 from lfnet.weights.files import WeightsFile
-from tests.features.fakes import Brightness, cohort_of, files_of
+from tests.features.fakes import Brightness, cohort_of, estimate, extract, files_of
 from tests.video.media import write_folder
 
 pytestmark = pytest.mark.usefixtures("libraries")

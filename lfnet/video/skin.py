@@ -1,0 +1,71 @@
+"""The skin's mean colour in three regions of a face mesh: the raw material of a pulse."""
+
+import numpy as np
+
+from lfnet.video.system import import_cv2
+
+__all__ = ["BRIGHT", "DARK", "REGIONS", "skin_means", "skin_polygons"]
+
+REGIONS = ("forehead", "left_cheek", "right_cheek")
+# A pixel with a channel at or above BRIGHT no longer tells how bright the skin is; one whose brightest channel is
+# below DARK tells more of the camera's noise than of the skin.
+BRIGHT = 250
+DARK = 20
+# Each polygon's corners, clockwise as seen in the picture; a corner of two points is the middle between them. The
+# forehead ends halfway between the brows and the row of points above them; the cheeks begin below the eye bags and end
+# beside the nose's wing and above the corner of the mouth. Eyes, brows, nose, mouth and beard are left out. Left and
+# right are the picture's.
+_FOREHEAD = (
+    *((103,), (67,), (109,), (10,), (338,), (297,), (332,)),
+    *((293, 333), (334, 299), (296, 337), (9, 151), (66, 108), (105, 69), (63, 104)),
+)
+_LEFT = tuple((point,) for point in (116, 117, 118, 119, 100, 142, 203, 206, 207, 187, 147, 123))
+_RIGHT = tuple((point,) for point in (345, 352, 376, 411, 427, 426, 423, 371, 329, 348, 347, 346))
+_POLYGONS = (_FOREHEAD, _LEFT, _RIGHT)
+_SHIFT = 4  # cv2.fillPoly reads corners in sixteenths of a pixel
+
+
+def skin_polygons(landmarks_LC: np.ndarray) -> list[np.ndarray]:
+    """Corners of forehead, left and right cheek, each float64 [P, 2] in pixels, of a 478-point mesh [478, 2 or 3]."""
+    points = np.asarray(landmarks_LC, np.float64)[:, :2]
+    return [np.stack([points[list(corner)].mean(axis=0) for corner in polygon]) for polygon in _POLYGONS]
+
+
+def skin_means(
+    rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = BRIGHT, dark: int = DARK
+) -> np.ndarray:
+    """Mean red, green, blue (0–255) and number of skin pixels of forehead, left and right cheek, float32 [3, 4].
+
+    rgb_HWC: uint8. landmarks_LC: a face mesh in the picture's pixels. Left and right are the picture's.
+    bright, dark: a pixel counts where all its channels are below `bright` and one of them is `dark` or more.
+    All zeros for a region without such a pixel: outside of the picture, saturated, dark, or turned away from the
+    camera, which shows in its corners going round the other way.
+    """
+    cv2 = import_cv2()
+    means_RC = np.zeros((len(REGIONS), 4), np.float32)
+    height, width = rgb_HWC.shape[:2]
+    for region, corners_P2 in enumerate(skin_polygons(landmarks_LC)):
+        if not np.isfinite(corners_P2).all() or _area(corners_P2) <= 0:
+            continue
+        left, top = np.floor(corners_P2.min(axis=0)).clip(0).astype(int)
+        right, bottom = np.minimum(np.ceil(corners_P2.max(axis=0)) + 1, (width, height)).astype(int)
+        if right <= left or bottom <= top:
+            continue
+        part = np.ascontiguousarray(rgb_HWC[top:bottom, left:right])
+        mask = np.zeros(part.shape[:2], np.uint8)
+        fixed = np.round((corners_P2 - (left, top)) * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(mask, [fixed], 255, shift=_SHIFT)
+        red, green, blue = cv2.split(part)
+        brightest = cv2.max(cv2.max(red, green), blue)
+        mask &= cv2.inRange(brightest, dark, bright - 1)
+        count = cv2.countNonZero(mask)
+        if count:
+            means_RC[region, :3] = cv2.mean(part, mask)[:3]
+            means_RC[region, 3] = count
+    return means_RC
+
+
+def _area(corners_P2: np.ndarray) -> float:
+    """Twice the signed area, positive for corners clockwise as seen in a picture, whose y points down."""
+    x, y = corners_P2.T
+    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
