@@ -117,12 +117,11 @@ def _one_job(config: Any) -> None:
 
 def _extract(config: Any) -> None:
     from lfnet.config import plain
-    from lfnet.training.inputs import prepare
+    from lfnet.training.inputs import prepare_streams
 
-    settings = plain(config)
-    inputs = prepare(settings)
-    clips = inputs.cohort.clips["clip_id"]
-    print(f"{len(clips)} clips of cohort {inputs.cohort.name} have their vectors in {inputs.store.folder}")
+    cohort, stores = prepare_streams(plain(config))
+    for store in stores.values():
+        print(f"{len(cohort.clips)} clips of cohort {cohort.name} have their vectors in {store.folder}")
 
 
 def _left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
