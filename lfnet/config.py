@@ -43,8 +43,7 @@ def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
             first = str(error).splitlines()[0]
             raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check its yaml in conf/.") from error
         if isinstance(cause, TypeError | ValueError):
-            given = ", ".join(f"{key}={value}" for key, value in node.items() if not key.startswith("_"))
-            raise LfnetError(f"{name} refuses its settings ({given}): {cause}.") from error
+            raise LfnetError(f"{name} refuses its settings: {cause}. See its yaml in conf/.") from error
         raise cause from error
 
 
