@@ -36,18 +36,19 @@ def source_digest(names: Iterable[str]) -> str:
     return digest({name: _module_digests(name) for name in sorted(set(names))})
 
 
-def code_digest(names: Iterable[str], within: Iterable[str]) -> str:
+def code_digest(names: Iterable[str], within: Iterable[str], without: Iterable[str] = ()) -> str:
     """SHA-256 (hex) of the modules `names` and of all they import, as far as it lies in the packages `within`.
 
-    So a new head does not change the digest of the others, and a change in what a head uses changes the head's. What is
-    neither lfnet nor installed nor Python's own is the user's code, and always followed.
+    The modules `without`, and what they alone import, do not count. So a new head does not change the digest of the
+    others, and a change in what a head uses changes the head's. What is neither lfnet nor installed nor Python's own is
+    the user's code, and always followed.
     """
-    within = tuple(within)
+    within, without = tuple(within), tuple(without)
     digests: dict[str, str] = {}
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        origin = None if name in digests else _origin(name)
+        origin = None if name in digests or _inside(name, without) else _origin(name)
         if origin is None:
             continue
         digests[name] = _code_digest(origin)

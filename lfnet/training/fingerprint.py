@@ -8,6 +8,8 @@ __all__ = ["ROOMS", "fingerprint", "targets"]
 
 # What turns features into predictions. Metrics are not here: finished runs are measured again, not trained again.
 ROOMS = ("lfnet.data", "lfnet.heads", "lfnet.training")
+# What is made again for a finished run when its code changes, without training anything.
+_REMADE = ("lfnet.training.measure", "lfnet.training.references", "lfnet.training.remake")
 _START = ("lfnet.training.run", "lfnet.features.health")
 
 
@@ -18,7 +20,7 @@ def fingerprint(config: dict[str, Any], *, cohort: str, features: str) -> str:
     The sources of the data, heads and training rooms that this job uses, and the modules its `_target_`s name, count
     too; the commit does not, so that editing the README trains nothing again.
     """
-    code = code_digest((*_START, *targets(config)), within=ROOMS)
+    code = code_digest((*_START, *targets(config)), within=ROOMS, without=_REMADE)
     return digest({"config": config, "cohort": cohort, "features": features, "code": code})
 
 

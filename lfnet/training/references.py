@@ -1,34 +1,95 @@
-"""What stands beside every model: predictions that need no training, on the same recordings."""
+"""What stands beside every model: predictions that need no training, on the same recordings.
 
+Its code is no part of a job's fingerprint: a finished run whose references were made by other code gets them anew, and
+is not trained again.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort
-from lfnet.evaluation.baselines import TRIVIAL, fit_predict
+from lfnet.digests import digest, source_digest
+from lfnet.evaluation.baselines import SECONDS, TRIVIAL, Baseline, Duration, PersonLookup, Ridge, fit_predict
 from lfnet.evaluation.predictions import Predictions
+from lfnet.features.pooled import pooled
 from lfnet.features.store import FeatureStore
 
-__all__ = ["references"]
+__all__ = ["references", "referring_code"]
 
+# Dimensions that the random projection leaves: few beside an encoder's, many beside what ridge can use of 50 people.
+_PROJECTION = 64
 
-# The oracle reads every frame of a cohort: once for all jobs of a process.
+# The oracle reads every frame of a cohort, and ridge is fitted many times: once for all jobs of a process.
 _oracles: dict[str, pd.DataFrame] = {}
+_fitted: dict[str, dict[str, Predictions]] = {}
 
 
-def references(cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame) -> dict[str, Predictions]:
-    """The trivial baselines and, for a simulated cohort, the oracles, by name.
+def referring_code() -> str:
+    """Digest of the code that makes the references, but for the oracles': theirs is in the features' fingerprint."""
+    return source_digest(
+        ["lfnet.evaluation.baselines", "lfnet.evaluation.predictions", "lfnet.features.pooled", __name__]
+    )
+
+
+def references(
+    cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame, clip_ids: Sequence[str] | None = None
+) -> dict[str, Predictions]:
+    """The baselines and, for a simulated cohort, the oracles, by name, in the order of tables.
 
     recordings: recording_id, person_id, split, label of the usable recordings. Baselines are fitted on its train rows.
-    store: the features that the oracles read, those that the heads see.
+    store: the features that the heads see; ridge has the mean over the valid frames of each clip and the clips of each
+    recording, whole clips whatever the protocol cuts. clip_ids: the usable clips; None for all of these recordings.
+    The same arguments give the same answer without another fit within a process.
     """
-    models = {baseline.name: fit_predict(baseline, recordings) for baseline in TRIVIAL}
+    clips = cohort.clips[cohort.clips["recording_id"].isin(recordings["recording_id"])]
+    if clip_ids is not None:
+        clips = clips[clips["clip_id"].isin(clip_ids)]
+    rows = recordings[["recording_id", "person_id", "split"]].to_numpy().tolist()
+    labels = [None if np.isnan(label) else float(label) for label in recordings["label"]]
+    features = store.fingerprint(cohort.clips["clip_id"])
+    key = digest([cohort.fingerprint(), features, rows, labels, clips["clip_id"].tolist()])
+    if key not in _fitted:
+        _fitted[key] = _fit(cohort, store, recordings, clips)
+    return dict(_fitted[key])
+
+
+def _fit(cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame, clips: pd.DataFrame) -> dict[str, Predictions]:
+    table, vectors = _described(cohort, store, recordings, clips)
+    baselines: list[Baseline] = [*TRIVIAL]
+    if table[SECONDS].notna().any():
+        baselines.append(Duration())
+    baselines.append(PersonLookup())
+    if any(np.isfinite(vectors[name]).all() for name in table.loc[table["split"] == "train", "recording_id"]):
+        baselines += [Ridge(vectors), Ridge(vectors, _PROJECTION, name="random_projection")]
+    models = {baseline.name: fit_predict(baseline, table) for baseline in baselines}
     if cohort.own is not None and hasattr(cohort.own, "references"):
         for model, scores in _oracle(cohort, store).groupby("model", sort=False):
             frame = recordings.merge(scores[["recording_id", "score"]], on="recording_id", how="inner")
             models[str(model)] = Predictions.from_frame(frame, level="recording")
     return models
+
+
+def _described(
+    cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame, clips: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """The recordings with their mean duration, and the mean vector of each (NaN where no clip has one)."""
+    pool = pooled(store, cohort.clips["clip_id"])
+    row = {clip_id: number for number, clip_id in enumerate(pool.clip_ids)}
+    stated = (clips["n_frames"] / clips["fps"]).to_numpy(float)
+    # Where the manifest knows every clip's length it is believed, else the features' times are: never a mixture.
+    measured = np.array([pool.seconds_N[row[clip_id]] for clip_id in clips["clip_id"]])
+    seconds = pd.Series(stated if np.isfinite(stated).all() else measured, clips["recording_id"].to_numpy())
+    described = recordings.assign(**{SECONDS: recordings["recording_id"].map(seconds.groupby(level=0).mean())})
+    vectors = {name: np.full(pool.mean_ND.shape[1], np.nan) for name in recordings["recording_id"]}
+    for name, own in clips.groupby("recording_id")["clip_id"]:
+        means = pool.mean_ND[[row[clip_id] for clip_id in own]]
+        seen = means[np.isfinite(means).all(axis=1)]
+        if len(seen):
+            vectors[str(name)] = seen.mean(axis=0)
+    return described, vectors
 
 
 def _oracle(cohort: Cohort, store: FeatureStore) -> pd.DataFrame:

@@ -21,17 +21,16 @@ from lfnet.config import instantiate
 from lfnet.data.module import DataModule, Held
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
-from lfnet.evaluation.predictions import Predictions, models_to_csv_text
-from lfnet.files import atomic_path, read_json, write_json, write_text, writing_in
+from lfnet.evaluation.predictions import Predictions
+from lfnet.files import atomic_path, write_json, write_text, writing_in
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.training.fingerprint import fingerprint
 from lfnet.training.fit import TrainerSettings, fit, seed_all
 from lfnet.training.inputs import Inputs, prepare
 from lfnet.training.loggers import log_summary, trackers
-from lfnet.training.measure import measure, measuring_code
 from lfnet.training.outcome import RESULT, Outcome
 from lfnet.training.predict import levels, predict, window_predictions
-from lfnet.training.references import references
+from lfnet.training.remake import audited, bring_up_to_date, measured, refer
 
 __all__ = ["Plan", "plan", "run", "run_safely"]
 
@@ -68,7 +67,8 @@ def run(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
     """Do one job.
 
     config: the whole resolved config. choices: what was chosen of each config group, for tables.
-    A finished job is skipped (unless `force`); its numbers are measured again where the metrics' code has changed.
+    A finished job is skipped (unless `force`); its metrics, references and audit are made again where their code has
+    changed, and nothing is trained.
     Raises `LfnetError` for a user's mistake.
     """
     return _do(plan(config), config, choices)
@@ -76,7 +76,7 @@ def run(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
 
 def _do(job: Plan, config: dict[str, Any], choices: dict[str, str]) -> Outcome:
     if job.finished and not config["force"]:
-        _measure_again(job.folder)
+        bring_up_to_date(job.folder, job.inputs.cohort, job.inputs.store, config, lambda: _data(config, job))
         return Outcome("skipped", job.fingerprint, job.folder.name)
     started = time.perf_counter()
     with writing_in(job.folder), _log(job.folder):
@@ -109,13 +109,9 @@ def _checked(config: dict[str, Any]) -> tuple[TrainerSettings, Protocol]:
     return TrainerSettings.from_config(config["trainer"]), Protocol.from_config(config["protocol"])
 
 
-def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
-    (job.folder / RESULT).unlink(missing_ok=True)
-    for part in job.folder.glob(".*.part"):  # what a killed run was writing
-        part.unlink(missing_ok=True)
-    write_text(job.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+def _data(config: dict[str, Any], job: Plan) -> DataModule:
+    """The job's windows, set up."""
     settings, protocol = _checked(config)
-    torch.set_num_threads(settings.threads)
     data = DataModule(
         job.inputs.cohort,
         job.inputs.store,
@@ -128,6 +124,17 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         held=_held,
     )
     data.setup()
+    return data
+
+
+def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
+    (job.folder / RESULT).unlink(missing_ok=True)
+    for part in job.folder.glob(".*.part"):  # what a killed run was writing
+        part.unlink(missing_ok=True)
+    write_text(job.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+    settings, protocol = _checked(config)
+    torch.set_num_threads(settings.threads)
+    data = _data(config, job)
     seed_all(config["seed"])
     head = instantiate(config["head"], n_features=data.n_features)
     cost = measure_cost(head, frames=protocol.window, n_features=data.n_features)
@@ -135,17 +142,15 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
     with trackers(config, job.fingerprint) as loggers:
         fitted = fit(head, data, settings, job.folder, loggers)
         scores = _score(fitted.head, data, settings)
-        usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
-        beside = references(job.inputs.cohort, job.inputs.store, usable.reset_index(drop=True))
+        beside = {**refer(job.folder, data), **audited(data.cohort, data.store, config)}
         with atomic_path(job.folder / "head.safetensors") as temporary:
             try:
                 save_file({name: value.contiguous() for name, value in fitted.head.state_dict().items()}, temporary)
             except SafetensorError as error:
                 raise LfnetError(f"cannot write the weights into {job.folder}: {error}. Is the disk full?") from error
         write_text(job.folder / "predictions.csv", scores.to_csv_text())
-        write_text(job.folder / "references.csv", models_to_csv_text(beside))
-        measured = measure(job.folder)
-        log_summary(loggers, measured["metrics"])
+        numbers = measured(job.folder)
+        log_summary(loggers, numbers["metrics"])
     result = {
         "format": 1,
         "fingerprint": job.fingerprint,
@@ -155,8 +160,8 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "choices": choices,
         "config": {key: config[key] for key in ("cohort", "encoder", "head", "protocol", "trainer", "seed")},
         **_facts(data),
-        **measured,
-        "measured_by": measuring_code(),
+        **numbers,
+        **beside,
         "cost": {
             "parameters": cost.parameters,
             "active_parameters": cost.active_parameters,
@@ -222,12 +227,6 @@ def _facts(data: DataModule) -> dict[str, Any]:
             "coverage": round(data.packed.coverage, 4),
         },
     }
-
-
-def _measure_again(folder: Path) -> None:
-    result = read_json(folder / RESULT)
-    if result.get("measured_by") != (code := measuring_code()):
-        write_json(folder / RESULT, {**result, **measure(folder), "measured_by": code})
 
 
 @contextmanager

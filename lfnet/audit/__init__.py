@@ -1,0 +1,1 @@
+"""Where a cohort, its splits and its features leak."""

@@ -1,0 +1,142 @@
+"""Labels: alike in all splits? And do a clip's length or its lost frames tell them?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lfnet.audit.finding import Check, Finding, Status, Test, interval, p_text
+from lfnet.audit.statistics import association, splits_alike
+from lfnet.cohorts.scale import Scale
+
+__all__ = ["by_recording", "distribution", "label_balance", "missing", "tells_the_label"]
+
+SPLITS = ("train", "dev", "test")
+
+
+def distribution(recordings: pd.DataFrame, scale: Scale) -> list[dict[str, Any]]:
+    """One dict a split: split, recordings, people, labelled, mean, sd (ddof 0), bands {name: recordings}."""
+    rows = []
+    for split in (*SPLITS, "unlabelled"):
+        own = recordings[recordings["split"] == split]
+        if not len(own):
+            continue
+        labels = own["label"].dropna()
+        bands = [scale.band(label).name for label in labels]
+        rows.append(
+            {
+                "split": split,
+                "recordings": len(own),
+                "people": int(own["person_id"].nunique()),
+                "labelled": len(labels),
+                "mean": float(labels.mean()) if len(labels) else None,
+                "sd": float(labels.std(ddof=0)) if len(labels) else None,
+                "bands": {band.name: bands.count(band.name) for band in scale.bands},
+            }
+        )
+    return rows
+
+
+def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Generator, resamples: int) -> Check:
+    """Do the splits differ in how high labels are, or in how many fall into each severity band?"""
+    title = "labels of the splits"
+    labelled = recordings[recordings["label"].notna()]
+    y, splits = labelled["label"].to_numpy(float), labelled["split"].to_numpy()
+    people = labelled["person_id"].to_numpy()
+    tests: list[Test] = []
+    if len(y):
+        bands = np.array([scale.band(label).name for label in y])
+        own = [bands == name for name in dict.fromkeys(bands)]
+        one_hot = np.stack([column / np.sqrt(column.mean()) for column in own], axis=1)
+        for name, values in (("location", stats.rankdata(y)[:, None]), ("bands", one_hot)):
+            test = splits_alike(name, values, people, splits, random, resamples)
+            tests += [test] if test is not None else []
+    means = ", ".join(f"{split} {y[splits == split].mean():.1f}" for split in SPLITS if (splits == split).any())
+    absent = [
+        f"no {band.name} recording in {split}"
+        for split in SPLITS
+        if (splits == split).any()
+        for band in scale.bands
+        if not any(scale.band(label).name == band.name for label in y[splits == split])
+    ]
+    if not tests:
+        return Check.certain(
+            Finding("labels", title, "not checked", "fewer than two splits with labels, or too few people to compare")
+        )
+
+    def conclude(done: Sequence[Test], alpha: float) -> Finding:
+        strongest = min(done, key=lambda test: test.adjusted)
+        found = strongest.adjusted <= alpha
+        how = {"location": "in height", "bands": "in their severity bands"}[strongest.name]
+        text = f"the splits' labels differ {how}: " if found else "the splits' labels are alike: "
+        text += f"means {means}, {p_text(strongest.adjusted)}"
+        text += f"; {', '.join(absent)}" if absent else ""
+        mend = (
+            "Make splits that are stratified by score (`lfnet cohort split DIR`). Where they are given: a model that "
+            "learns the training mean errs by the difference, so read the training mean's row first."
+        )
+        status: Status = "warning" if found else "clear"
+        return Finding("labels", title, status, text, mend if found else "", tests=tuple(done))
+
+    return Check(tuple(tests), conclude)
+
+
+def tells_the_label(
+    name: str,
+    what: str,
+    values: Mapping[str, np.ndarray],
+    recordings: pd.DataFrame,
+    mend: str,
+    random: np.random.Generator,
+    resamples: int,
+) -> Check:
+    """Does a number that no model should need follow the label: in all splits together, in each, and in each task?
+
+    values: for "" (all clips of a recording) and for each task, float [recordings], NaN where it is not known.
+    """
+    title = f"{what} against label"
+    y, people = recordings["label"].to_numpy(float), recordings["person_id"].to_numpy()
+    splits = recordings["split"].to_numpy()
+    parts = {"all recordings": ("", np.ones(len(y), bool))}
+    parts |= {split: ("", splits == split) for split in SPLITS if (splits == split).any()}
+    tasks = [task for task in values if task]
+    parts |= {f"task {task}": (task, np.ones(len(y), bool)) for task in (tasks if len(tasks) > 1 else ())}
+    tests = []
+    for part, (task, rows) in parts.items():
+        test = association(part, values[task][rows], y[rows], people[rows], splits[rows], random, resamples)
+        tests += [test] if test is not None else []
+    if not tests:
+        known = values[""][np.isfinite(y)]
+        same = len(known) and np.isfinite(known).all() and not np.ptp(known) > 0
+        text = f"{what} is the same everywhere" if same else "too few people with labels"
+        return Check.certain(Finding(name, title, "clear" if same else "not checked", text))
+
+    def conclude(done: Sequence[Test], alpha: float) -> Finding:
+        strongest = min(done, key=lambda test: test.adjusted)
+        found = strongest.adjusted <= alpha
+        shown = strongest if found else done[0]
+        text = f"{what} {'follows' if found else 'does not visibly follow'} the label: "
+        text += interval(shown, "rank correlation")
+        where = [test.name for test in done if test.adjusted <= alpha]
+        text += f"; seen in {', '.join(where)}" if found else ""
+        return Finding(name, title, "leak" if found else "clear", text, mend if found else "", tests=tuple(done))
+
+    return Check(tuple(tests), conclude)
+
+
+def missing(name: str, what: str, text: str) -> Check:
+    """The answer where the numbers are not there."""
+    return Check.certain(Finding(name, f"{what} against label", "not checked", text))
+
+
+def by_recording(values: np.ndarray, clips: pd.DataFrame, recordings: pd.DataFrame) -> dict[str, np.ndarray]:
+    """A clip's number as means over each recording's clips: for "" over all, and for each named task over its own."""
+    frame = pd.DataFrame({"recording": clips["recording_id"], "task": clips["task"], "value": values})
+    order = recordings["recording_id"]
+    found = {"": frame.groupby("recording")["value"].mean().reindex(order).to_numpy(float)}
+    for task in sorted(set(frame["task"]) - {""}):
+        own = frame[frame["task"] == task].groupby("recording")["value"].mean()
+        found[task] = own.reindex(order).to_numpy(float)
+    return found

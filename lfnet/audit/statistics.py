@@ -1,0 +1,213 @@
+"""The audit's tests. People are the unit: all of a person's recordings stay together in every permutation."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import stats
+
+from lfnet.audit.finding import Test
+
+__all__ = ["association", "auc", "auc_test", "holm", "intraclass", "permutation_p", "spearman_interval", "splits_alike"]
+
+# Under so many people no permutation test is worth its name.
+FEW = 8
+# Permutations after which a test without any hint of an effect stops.
+_GLANCE, _NO_HINT = 499, 0.2
+# Numbers held in memory at once by one batch of permutations.
+_BATCH = 2_000_000
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's (1979) adjusted p-values, in the order given."""
+    order = np.argsort(p, kind="stable")
+    steps = np.minimum(1.0, (len(p) - np.arange(len(p))) * np.asarray(p, float)[order])
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(steps)
+    return [float(value) for value in adjusted]
+
+
+def permutation_p(draw: Callable[[int], np.ndarray], observed: float, resamples: int, width: int) -> float:
+    """(1 + times the permuted statistic reaches the observed one) / (1 + permutations).
+
+    draw(n): n statistics under permutation. width: numbers that one of them needs. A test without any hint stops
+    early, which can only make its p-value less exact where it is large.
+    """
+    reached = done = 0
+    while done < resamples:
+        least = _GLANCE if done == 0 else resamples - done
+        size = max(1, min(least, resamples - done, _BATCH // max(1, width)))
+        # Rounding must not make an arrangement that is as extreme look less so.
+        reached += int((draw(size) >= observed - 1e-9 * max(1.0, abs(observed))).sum())
+        done += size
+        if done >= _GLANCE and reached / done > _NO_HINT:
+            break
+    return (1 + reached) / (1 + done)
+
+
+def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a rank correlation of n pairs: Fisher's z with variance (1 + rho²/2)/(n − 3).
+
+    Bonett & Wright (2000), Psychometrika 65, equation 4.
+    """
+    if n < 4:
+        return -1.0, 1.0
+    half = stats.norm.ppf(0.5 + level / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    centre = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
+    return float(np.tanh(centre - half)), float(np.tanh(centre + half))
+
+
+def association(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    people: np.ndarray,
+    splits: np.ndarray,
+    random: np.random.Generator,
+    resamples: int,
+) -> Test | None:
+    """Do x and y rise and fall together, within splits and over people?
+
+    x, y, people, splits: one entry a recording; pairs with a NaN are left out. Ranks are taken within each split, so
+    that splits that differ in both make no association, then averaged over each person's recordings; the estimate is
+    the correlation of these averages, its p-value from permuting people. None where fewer than `FEW` people are left,
+    or x or y does not vary.
+    """
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y, people, splits = x[known], y[known], people[known], splits[known]
+    if not len(x):
+        return None
+    rank_x, rank_y = np.empty(len(x)), np.empty(len(x))
+    for split in np.unique(splits):
+        own = splits == split
+        for values, ranks in ((x, rank_x), (y, rank_y)):
+            ranks[own] = (stats.rankdata(values[own]) - (own.sum() + 1) / 2) / own.sum()
+    _, person = np.unique(people, return_inverse=True)
+    sizes = np.bincount(person)
+    a, b = (np.bincount(person, ranks) / sizes for ranks in (rank_x, rank_y))
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(np.sqrt((a @ a) * (b @ b)))
+    if len(sizes) < FEW or not spread > 1e-12:
+        return None
+    rho = float(a @ b / spread)
+
+    def draw(size: int) -> np.ndarray:
+        shuffled = random.permuted(np.broadcast_to(b, (size, len(b))), axis=1)
+        return np.abs(shuffled @ a / spread)
+
+    p = permutation_p(draw, abs(rho), resamples, len(b))
+    low, high = spearman_interval(rho, len(b))
+    return Test(name, p, rho, low, high)
+
+
+def splits_alike(
+    name: str,
+    values: np.ndarray,
+    people: np.ndarray,
+    splits: np.ndarray,
+    random: np.random.Generator,
+    resamples: int,
+) -> Test | None:
+    """Do the splits differ in the mean of `values`?
+
+    values: [recordings, k], such as ranks of labels (then the statistic is Kruskal and Wallis's H but for a factor), or
+    one column a severity band (Pearson's chi²). The statistic: squared differences of the splits' means from the whole,
+    weighted by the splits' sizes and divided by each column's variance (for bands: its share). Its p-value comes from
+    permuting the values of people with equally many recordings, so that it holds whoever sits in several splits.
+    None where fewer than `FEW` people are left or nothing varies.
+    """
+    values = values - values.mean(axis=0)
+    if len(set(people)) < FEW or len(set(splits)) < 2 or not np.abs(values).max() > 0:
+        return None
+    names, which = np.unique(splits, return_inverse=True)
+    size_S = np.bincount(which)
+    order = np.argsort(people, kind="stable")
+    _, first, count = np.unique(people[order], return_index=True, return_counts=True)
+    strata = []  # for each number of recordings c: values [people, c, k] and splits [people, c]
+    for c in np.unique(count):
+        rows = order[first[count == c][:, None] + np.arange(c)]
+        strata.append((values[rows], which[rows]))
+
+    def statistic(sums_BSk: np.ndarray) -> np.ndarray:
+        return (sums_BSk**2 / size_S[:, None]).sum(axis=(1, 2))
+
+    def sums(size: int, permuted: bool) -> np.ndarray:
+        total = np.zeros((size, len(names), values.shape[1]))
+        for own, split in strata:
+            index = np.broadcast_to(np.arange(len(own)), (size, len(own)))
+            moved = own[random.permuted(index, axis=1) if permuted else index]  # [B, people, c, k]
+            for s in range(len(names)):
+                total[:, s] += (moved * (split == s)[None, :, :, None]).sum(axis=(1, 2))
+        return total
+
+    observed = float(statistic(sums(1, False))[0])
+    p = permutation_p(lambda size: statistic(sums(size, True)), observed, resamples, values.size)
+    return Test(name, p)
+
+
+def auc(same: np.ndarray, different: np.ndarray) -> float:
+    """Chance that a pair of one person is more alike than a pair of two; ties count half."""
+    ordered = np.sort(different)
+    below = np.searchsorted(ordered, same, "left") + np.searchsorted(ordered, same, "right")
+    return float(below.mean() / (2 * len(ordered)))
+
+
+def auc_test(name: str, alike_RR: np.ndarray, people: np.ndarray) -> Test | None:
+    """Verification AUC of recordings: similarities [R, R] of same against different people.
+
+    Interval: delete-one-person jackknife on the logit (Efron & Tibshirani 1993, chapter 11), for pairs share people; at
+    an AUC of 0 or 1, where it says nothing, Wilson's for as many people as have pairs. p: one-sided, from the
+    interval's normal approximation. None where no person has two recordings or all are of one person.
+    """
+    above = np.triu(np.ones(alike_RR.shape, bool), 1)
+    same_RR = people[:, None] == people[None, :]
+    whose, counts = np.unique(people, return_counts=True)
+    paired = whose[counts > 1]
+    if not len(paired) or len(whose) < 3:
+        return None
+    value = auc(alike_RR[above & same_RR], alike_RR[above & ~same_RR])
+    z = stats.norm.ppf(0.975)
+    n = len(paired)
+    if value in (0.0, 1.0) or n < 3:
+        low, high = stats.binomtest(round(value * n), n).proportion_ci(method="wilson")
+        return Test(name, float(stats.binomtest(round(value * n), n, alternative="greater").pvalue), value, low, high)
+    left_out = []
+    for person in whose:
+        kept = people != person
+        pairs = above & kept[:, None] & kept[None, :]
+        if (pairs & same_RR).any():
+            left_out.append(auc(alike_RR[pairs & same_RR], alike_RR[pairs & ~same_RR]))
+    edge = 0.5 / (n + 1)
+    logits = _logit(np.clip(left_out, edge / len(people), 1 - edge / len(people)))
+    m = len(logits)
+    error = float(np.sqrt((m - 1) / m * ((logits - logits.mean()) ** 2).sum()))
+    centre = float(_logit(np.array(value)))
+    low, high = (float(1 / (1 + np.exp(-(centre + sign * z * error)))) for sign in (-1, 1))
+    p = float(stats.norm.sf(centre / error)) if error > 0 else float(value <= 0.5)
+    return Test(name, p, value, low, high)
+
+
+def intraclass(values: np.ndarray, groups: np.ndarray) -> tuple[float, float, float] | None:
+    """The share of variance between groups, with its 95 % interval: ICC(1), one-way random effects.
+
+    Shrout & Fleiss (1979); n0 for unequal group sizes as in Donner (1986). Groups of one count for the variance between
+    groups. None where no group has two members or nothing varies.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    size = np.bincount(group).astype(float)
+    k, n = len(size), len(values)
+    if k < 2 or n == k:
+        return None
+    mean = np.bincount(group, values) / size
+    between = float((size * (mean - values.mean()) ** 2).sum() / (k - 1))
+    within = float(((values - mean[group]) ** 2).sum() / (n - k))
+    n0 = (n - (size**2).sum() / n) / (k - 1)
+    if within == 0:
+        return (1.0, 1.0, 1.0) if between > 0 else None
+    ratio = between / within
+    low, high = (ratio / stats.f.ppf(q, k - 1, n - k) for q in (0.975, 0.025))
+    estimate, low, high = ((f - 1) / (f + n0 - 1) for f in (ratio, low, high))
+    return float(estimate), float(low), float(high)
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    return np.log(p / (1 - p))

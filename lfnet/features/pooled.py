@@ -1,0 +1,87 @@
+"""Each clip of a stream in a few numbers: its mean vector, length and coverage, and a thin course of it over time."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lfnet.features.store import FeatureStore
+
+__all__ = ["COURSE_DIM", "Pooled", "Read", "pool", "pooled"]
+
+# A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
+Read = Callable[[str], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+COURSE_DIM = 16
+_held: dict[str, "Pooled"] = {}
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A stream's clips, in the order of `clip_ids`.
+
+    mean_ND: float64, the mean of each clip's valid frames, NaN where there is none or one is not finite.
+    frames_N: rows of a clip. step_N: median seconds from one row to the next, NaN for a single row.
+    seconds_N: from the first row to the end of the last. coverage_N: share of valid rows.
+    courses: float32 [T, COURSE_DIM] of each clip, its frames about their mean along fixed random directions, zero where
+    a frame is invalid. It keeps what a clip does over time and not what it shows throughout: two films of one face have
+    alike means, and only copies of one film have alike courses.
+    """
+
+    clip_ids: tuple[str, ...]
+    mean_ND: np.ndarray
+    frames_N: np.ndarray
+    step_N: np.ndarray
+    seconds_N: np.ndarray
+    coverage_N: np.ndarray
+    courses: tuple[np.ndarray, ...]
+
+
+def pooled(store: FeatureStore, clip_ids: Iterable[str]) -> Pooled:
+    """The pooled clips of a store, read once a process as long as no other store is asked for."""
+    clip_ids = tuple(clip_ids)
+    key = f"{store.folder}-{store.fingerprint(clip_ids)}"
+    if key not in _held:
+
+        def read(clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            clip = store.read(clip_id)
+            return clip.features, clip.valid, clip.time
+
+        _held.clear()  # one cohort at a time, for the courses take memory
+        _held[key] = pool(read, clip_ids)
+    return _held[key]
+
+
+def pool(read: Read, clip_ids: Iterable[str]) -> Pooled:
+    """Read clips one after the other and keep a few numbers of each."""
+    clip_ids = tuple(clip_ids)
+    means, frames, steps, seconds, coverage, courses = [], [], [], [], [], []
+    directions = np.empty((0, 0), np.float32)
+    for clip_id in clip_ids:
+        x_TD, valid_T, time_T = read(clip_id)
+        if directions.shape[0] != x_TD.shape[1]:
+            random = np.random.default_rng(0)
+            directions = random.standard_normal((x_TD.shape[1], COURSE_DIM)).astype(np.float32)
+        step = float(np.median(np.diff(time_T))) if len(time_T) > 1 else float("nan")
+        seen = x_TD if valid_T.all() else x_TD[valid_T]
+        mean = seen.mean(axis=0, dtype=np.float64) if len(seen) else np.full(x_TD.shape[1], np.nan)
+        course = np.zeros((len(x_TD), COURSE_DIM), np.float32)
+        if np.isfinite(mean).all():
+            course[valid_T] = (seen - mean.astype(np.float32)) @ directions
+        else:
+            mean = np.full(x_TD.shape[1], np.nan)
+        means.append(mean)
+        frames.append(len(x_TD))
+        steps.append(step)
+        seconds.append(float(time_T[-1] - time_T[0] + np.nan_to_num(step)) if len(time_T) else 0.0)
+        coverage.append(float(valid_T.mean()) if len(valid_T) else 0.0)
+        courses.append(course)
+    return Pooled(
+        clip_ids,
+        np.array(means).reshape(len(clip_ids), -1),
+        np.array(frames, np.int64),
+        np.array(steps),
+        np.array(seconds),
+        np.array(coverage),
+        tuple(courses),
+    )

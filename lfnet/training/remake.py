@@ -1,0 +1,65 @@
+"""What stands beside a run's own scores: metrics, references and the audit; made anew when their code has changed.
+
+None of it is part of a job's fingerprint, so that a better audit or another baseline trains nothing again.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lfnet.audit.settings import Settings
+from lfnet.audit.summary import audited_by, summary
+from lfnet.cohorts.cohort import Cohort
+from lfnet.config import instantiate
+from lfnet.data.module import DataModule
+from lfnet.evaluation.predictions import models_to_csv_text
+from lfnet.features.store import FeatureStore
+from lfnet.files import read_json, write_json, write_text
+from lfnet.training.measure import measure, measuring_code
+from lfnet.training.outcome import RESULT
+from lfnet.training.references import references, referring_code
+
+__all__ = ["audited", "bring_up_to_date", "measured", "refer"]
+
+
+def refer(folder: Path, data: DataModule) -> dict[str, Any]:
+    """Write references.csv of the recordings that `data` (set up) finds usable; returns what result.json says of it."""
+    usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
+    beside = references(data.cohort, data.store, usable.reset_index(drop=True), data.clips["clip_id"].tolist())
+    write_text(folder / "references.csv", models_to_csv_text(beside))
+    return {"referred_by": referring_code()}
+
+
+def audited(cohort: Cohort, store: FeatureStore, config: dict[str, Any]) -> dict[str, Any]:
+    """The audit of the cohort and its features as result.json holds it: `audit`, a list of lines that name nobody."""
+    settings = _settings(config)
+    return {"audit": summary(cohort, store, settings), "audited_by": audited_by(cohort, store, settings)}
+
+
+def measured(folder: Path) -> dict[str, Any]:
+    """The metrics of predictions.csv and references.csv as result.json holds them."""
+    return {**measure(folder), "measured_by": measuring_code()}
+
+
+def bring_up_to_date(
+    folder: Path, cohort: Cohort, store: FeatureStore, config: dict[str, Any], data: Callable[[], DataModule]
+) -> None:
+    """Make anew what older code made in a finished run folder, if anything.
+
+    cohort, store: the run's, the store being the one that its references read. data(): the run's data, set up.
+    """
+    result = read_json(folder / RESULT)
+    anew: dict[str, Any] = {}
+    if result.get("referred_by") != referring_code():
+        anew |= refer(folder, data())
+    if anew or result.get("measured_by") != measuring_code():
+        anew |= measured(folder)
+    if result.get("audited_by") != audited_by(cohort, store, _settings(config)):
+        anew |= audited(cohort, store, config)
+    if anew:
+        write_json(folder / RESULT, {**result, **anew})
+
+
+def _settings(config: dict[str, Any]) -> Settings:
+    made: Settings = instantiate(config["audit"]) if config.get("audit") else Settings()
+    return made
