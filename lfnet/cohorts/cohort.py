@@ -21,6 +21,8 @@ class OwnFeatures(Protocol):
     """What a cohort offers that brings its own vectors, so that no encoder is needed.
 
     stream: a short name ("simulated", "ready"). recipe: digest of what makes the vectors.
+    It may also have `more`, a tuple of further streams, each an OwnFeatures; and `meta`, text for the headers of its
+    files: `per_segment` is "true" where rows are segments and not frames, `names` a JSON list of the features' names.
     """
 
     stream: str

@@ -42,7 +42,7 @@ class Arrays(NamedTuple):
 
 def is_segments(meta: dict[str, str]) -> bool:
     """Whether a stream's file holds segments, each complete in itself, rather than frames. meta: its header."""
-    return meta.get("rows") == "segments"
+    return meta.get("per_segment") == "true"
 
 
 def feature_names(store: FeatureStore, clip_ids: Iterable[str]) -> tuple[str, ...]:

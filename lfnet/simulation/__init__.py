@@ -29,6 +29,9 @@ What the drives do (`signals`), with raw coordinates r_t along six orthonormal d
 Features (`generator`): x_t = (A S r_t + n_t) / |A S r_t + n_t|, where A holds the amplitudes and n_t is a unit vector
 orthogonal to S: a face common to all, the person's, the session's, a slow drift and frame noise, normalised.
 
+Beside the frames stands the pulse (`pulse`): features of pulse-rate variability, drawn as such, with an association
+with severity of their own.
+
 As n ⟂ S, r_t = A⁻¹ Sᵀx_t / √(1 − |Sᵀx_t|²) is read back exactly, and all else in x is independent of severity given the
 person; so the Bayes predictor from the features is the posterior given r (`statistics`, `oracle`).
 

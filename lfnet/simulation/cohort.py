@@ -9,7 +9,7 @@ from lfnet.cohorts.cohort import Cohort, Scale, validate
 from lfnet.errors import LfnetError
 from lfnet.simulation.generator import SimulatedFeatures
 from lfnet.simulation.people import draw
-from lfnet.simulation.settings import Duration, Settings, Signal
+from lfnet.simulation.settings import Duration, Pulse, Settings, Signal
 
 __all__ = ["simulate"]
 
@@ -19,20 +19,22 @@ def simulate(
     scale: Scale,
     signal: Mapping[str, Any],
     duration: Mapping[str, Any],
+    pulse: Mapping[str, Any] | None = None,
     name: str = "simulated",
     **settings: Any,
 ) -> Cohort:
     """A cohort of people who never were, with features whose truth is known (`lfnet.simulation`).
 
     Arguments: the keys of conf/cohort/simulated.yaml, each explained there. `Cohort.own` makes the vectors and holds
-    the truth; `Cohort.own.references()` gives the oracles' answers. Raises `LfnetError` naming the setting that
-    cannot be.
+    the truth, `Cohort.own.more` makes the pulse's features; `Cohort.own.references()` gives the oracles' answers.
+    Raises `LfnetError` naming the setting that cannot be.
     """
     if scale.min != int(scale.min) or scale.max != int(scale.max):
         raise LfnetError(f"scale {scale.name} runs from {scale.min} to {scale.max}: simulated labels are whole points.")
     checked = Settings(
         signal=_made(Signal, "cohort.signal", signal),
         duration=_made(Duration, "cohort.duration", duration),
+        pulse=None if pulse is None else _made(Pulse, "cohort.pulse", pulse),
         low=int(scale.min),
         high=int(scale.max),
         **settings,

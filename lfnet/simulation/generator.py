@@ -9,6 +9,7 @@ import pandas as pd
 from lfnet.digests import digest, source_digest
 from lfnet.simulation import oracle, signals
 from lfnet.simulation.people import Truth, stream
+from lfnet.simulation.pulse import SimulatedPulse, read_pulse
 from lfnet.simulation.settings import Settings
 from lfnet.simulation.statistics import ClipStatistics, read_statistics
 
@@ -27,7 +28,8 @@ _LOST_RUN = 15
 class SimulatedFeatures:
     """The vectors that a simulated cohort brings, and what is known about them.
 
-    stream, recipe, source, clip: as `lfnet.cohorts.cohort.OwnFeatures` asks. settings, truth: what all is drawn from.
+    stream, recipe, source, clip: as `lfnet.cohorts.cohort.OwnFeatures` asks. more: the pulse's stream, where there is
+    one. settings, truth: what all is drawn from.
     """
 
     stream = "simulated"
@@ -35,7 +37,10 @@ class SimulatedFeatures:
     def __init__(self, settings: Settings, truth: Truth) -> None:
         self.settings = settings
         self.truth = truth
-        self.recipe = digest({"settings": settings.plain(), "code": source_digest(["lfnet.simulation"])})
+        # Frames do not depend on the pulse: another pulse is no reason to write them anew.
+        drawn = {name: value for name, value in settings.plain().items() if name != "pulse"}
+        self.recipe = digest({"settings": drawn, "code": source_digest(["lfnet.simulation"])})
+        self.more = () if settings.pulse is None else (SimulatedPulse(settings, truth),)
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
         self._statistics: dict[str, ClipStatistics] = {}
 
@@ -86,16 +91,22 @@ class SimulatedFeatures:
                 self.clip(clip)
         return {clip: self._statistics[clip] for clip in self._row}
 
-    def references(self, read: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None) -> pd.DataFrame:
+    def references(
+        self,
+        read: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None,
+        read_segments: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None,
+    ) -> pd.DataFrame:
         """What the oracles answer for all recordings: columns recording_id, model, score (points of the scale).
 
-        Models: oracle_signal_median, oracle_signal_mean, oracle_people_median, oracle_people_mean (`oracle`).
+        Models: oracle_signal_median, oracle_signal_mean, oracle_people_median, oracle_people_mean, and with
+        `read_segments` the same of oracle_pulse and oracle_both (`oracle`).
         read: clip_id -> (features, valid), for features that lie on disk already; by default they are made, unless this
-        object made them before.
+        object made them before. read_segments: the same for the pulse; who reads frames alone has no use for it.
         """
         statistics = list(self.statistics(read).values())
+        pulse = None if read_segments is None else [read_pulse(*read_segments(clip)) for clip in self._row]
         recording_of_clip = self.truth.clips["recording"].to_numpy()
-        return oracle.references(self.truth.recordings, recording_of_clip, statistics, self.settings)
+        return oracle.references(self.truth.recordings, recording_of_clip, statistics, self.settings, pulse)
 
     def _of(self, clip_id: str) -> tuple[pd.Series, pd.Series]:
         clip = self.truth.clips.iloc[self._row[clip_id]]

@@ -15,11 +15,20 @@ variance. `signal` knows the model and the recording alone::
     p(y | D, T) ∝ Σ_u p(y | u) Σ_{a,o} N(a) N(o) N(u; √w a, 1 − w) p(D | u, o)
                   Π_{i∈T} Σ_{u_i} N(u_i; √w a, 1 − w) p(D_i | u_i, o) p(y_i | u_i)
 
+`pulse` knows the recording's pulse alone, q_i being the weighted mean over its clips (`lfnet.simulation.pulse`), W_i
+its variance, s² the person's; and `both` all of the recording's features, frames and pulse::
+
+    p(y | q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) Π_clips p(number of segments | u)
+    p(y | D, q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) ∫ N(o; 0, 1) p(D | u, o) do
+
+Neither looks people up: where people are shared, a model that does may do better than they.
+
 A training recording's own label is never used for its own prediction. All sums run over fine, even grids, where they
 are exact far beyond what a score shows (tests/simulation compares them with Monte Carlo integration).
 The median of the posterior has the least expected absolute error, its mean the least expected squared error.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,14 +37,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_ndtr, ndtr, xlogy
 
+from lfnet.simulation import pulse as pulses
 from lfnet.simulation import signals
 from lfnet.simulation.people import block_bounds, severity
+from lfnet.simulation.pulse import PulseStatistics
 from lfnet.simulation.settings import Settings
 from lfnet.simulation.statistics import ClipStatistics
 
-__all__ = ["MODELS", "Oracle", "references"]
+__all__ = ["MODELS", "PULSE_MODELS", "Oracle", "references"]
 
 MODELS = ("oracle_signal_median", "oracle_signal_mean", "oracle_people_median", "oracle_people_mean")
+PULSE_MODELS = ("oracle_pulse_median", "oracle_pulse_mean", "oracle_both_median", "oracle_both_mean")
 
 _REACH = 5.0
 _STEPS = 1001  # of u and of drives
@@ -44,16 +56,24 @@ _OFFSET_STEPS = 61  # of the person's level offset
 
 
 def references(
-    recordings: pd.DataFrame, recording_of_clip: np.ndarray, statistics: Sequence[ClipStatistics], settings: Settings
+    recordings: pd.DataFrame,
+    recording_of_clip: np.ndarray,
+    statistics: Sequence[ClipStatistics],
+    settings: Settings,
+    pulse: Sequence[PulseStatistics] | None = None,
 ) -> pd.DataFrame:
-    """The oracles' answers: recording_id, model (one of `MODELS`), score; a function of statistics and training labels.
+    """The oracles' answers: recording_id, model, score; a function of statistics and training labels.
 
     recordings: recording_id, person, split and label (read in train only). recording_of_clip: int [clips], row of each
-    clip's recording. statistics: one a clip.
+    clip's recording. statistics: one a clip. pulse: likewise; None for the models of `MODELS` alone, else those of
+    `PULSE_MODELS` follow.
     """
-    oracle = Oracle(recordings, recording_of_clip, statistics, settings)
+    oracle = Oracle(recordings, recording_of_clip, statistics, settings, pulse)
+    posteriors = {"signal": oracle.signal(), "people": oracle.people()}
+    if pulse is not None:
+        posteriors |= {"pulse": oracle.of_pulse(), "both": oracle.both()}
     scores = []
-    for knows, posterior in (("signal", oracle.signal()), ("people", oracle.people())):
+    for knows, posterior in posteriors.items():
         median = oracle.labels[np.argmax(np.cumsum(posterior, axis=1) >= 0.5 - 1e-12, axis=1)]
         scores += [(f"oracle_{knows}_median", median), (f"oracle_{knows}_mean", posterior @ oracle.labels)]
     tables = [pd.DataFrame({"recording_id": recordings["recording_id"], "model": m, "score": s}) for m, s in scores]
@@ -68,6 +88,7 @@ class Oracle:
     recording_of_clip: np.ndarray
     statistics: Sequence[ClipStatistics]
     settings: Settings
+    pulse: Sequence[PulseStatistics] | None = None
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -81,11 +102,21 @@ class Oracle:
 
     def signal(self) -> np.ndarray:
         """float64 [recordings, K]: p(y | the recording's features)."""
-        u = _grid(_STEPS)
-        mean, variance, offset = self._level
-        coupling = self.settings.signal.coupling("level")
-        log = self._others + _log_normal(mean[:, None], coupling * u, (variance + offset**2)[:, None])
-        return _normalised(np.exp(log - log.max(axis=1, keepdims=True)) * _weights(u)) @ self.label_given_u
+        return self._labels_given(self._signal)
+
+    def of_pulse(self) -> np.ndarray:
+        """float64 [recordings, K]: p(y | the recording's pulse)."""
+        return self._labels_given(self._pulse + self._segments)
+
+    def both(self) -> np.ndarray:
+        """float64 [recordings, K]: p(y | the recording's features and pulse)."""
+        # The number of segments says no more about a clip's length than the number of its frames.
+        return self._labels_given(self._signal + self._pulse)
+
+    def _labels_given(self, log: np.ndarray) -> np.ndarray:
+        """float64 [recordings, K]: p(y | what is seen), from log p(what is seen | u) [recordings, U]."""
+        weights = _weights(_grid(_STEPS))
+        return _normalised(np.exp(log - log.max(axis=1, keepdims=True)) * weights) @ self.label_given_u
 
     def people(self) -> np.ndarray:
         """float64 [recordings, K]: p(y | the recording's features, and the same person's other training recordings)."""
@@ -123,19 +154,66 @@ class Oracle:
         return np.exp(log - log.max())
 
     @cached_property
+    def _signal(self) -> np.ndarray:
+        """float64 [recordings, U]: log p(features | u) up to a number for each recording."""
+        mean, variance, offset = self._level
+        coupling = self.settings.signal.coupling("level")
+        return self._others + _log_normal(mean[:, None], coupling * _grid(_STEPS), (variance + offset**2)[:, None])
+
+    @cached_property
+    def _pulse(self) -> np.ndarray:
+        """float64 [recordings, U]: log p(pulse | u) up to a number for each recording, all of it but its length."""
+        assert self.pulse is not None and self.settings.pulse is not None
+        coupling = self.settings.pulse.coupling
+        clips = [(clip.kept, clip.mean) for clip in self.pulse]
+        shares = pulses.PERSON, pulses.SESSION, pulses.CLIP
+        mean, variance, offset = self._drive(clips, coupling, shares, pulses.NOISE)
+        return _log_normal(mean[:, None], coupling * _grid(_STEPS), (variance + offset**2)[:, None])
+
+    @cached_property
+    def _segments(self) -> np.ndarray:
+        """float64 [recordings, U]: log p(number of segments | u)."""
+        assert self.pulse is not None and self.settings.pulse is not None
+        u = _grid(_STEPS)
+        log = np.zeros((len(self.recordings), _STEPS))
+        if self.settings.duration_leak:
+            per_segment = self.settings.pulse.segment * self.settings.fps / self.settings.signal.block
+            for row, clip in zip(self.recording_of_clip, self.pulse, strict=True):
+                least = 0.0 if clip.segments == 1 else clip.segments * per_segment
+                most = np.nextafter((clip.segments + 1) * per_segment, 0)
+                log[row] += _log_length(math.ceil(least), math.floor(most), u, self.settings)
+        return log
+
+    @cached_property
     def _level(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """m, V and p of each recording: weighted mean of its clips' levels, its variance, SD of the person's offset."""
-        spread = 1 - self.settings.signal.coupling("level") ** 2
+        clips = [(clip.seen, clip.level) for clip in self.statistics]
+        shares = signals.PERSON_SHARE, signals.SESSION_SHARE, signals.CLIP_SHARE
+        return self._drive(clips, self.settings.signal.coupling("level"), shares, signals.LEVEL_NOISE**2)
+
+    def _drive(
+        self,
+        clips: Sequence[tuple[int, float]],
+        coupling: float,
+        shares: tuple[float, float, float],
+        noise: float,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """m, V and p of each recording: weighted mean of its clips' drives, its variance, SD of the person's offset.
+
+        clips: how many frames (segments) show a clip's drive, and their mean. shares: of the drive's jitter, what
+        belongs to the person, the session and the clip. noise: variance of one frame about the clip's drive.
+        """
+        spread = 1 - coupling**2
+        of_person, of_session, of_clip = shares
         precision, weighted = np.zeros(len(self.recordings)), np.zeros(len(self.recordings))
-        for row, clip in zip(self.recording_of_clip, self.statistics, strict=True):
-            if clip.seen:
-                clip_precision = 1 / (spread * signals.CLIP_SHARE + signals.LEVEL_NOISE**2 / clip.seen)
+        for row, (seen, mean) in zip(self.recording_of_clip, clips, strict=True):
+            if seen:
+                clip_precision = 1 / (spread * of_clip + noise / seen)
                 precision[row] += clip_precision
-                weighted[row] += clip_precision * clip.level
-        # A recording without a face says nothing: any mean with a vast variance.
+                weighted[row] += clip_precision * mean
+        # A recording of which nothing is seen says nothing: any mean with a vast variance.
         variance = np.where(precision > 0, 1 / np.maximum(precision, 1e-300), 1e12)
-        offset = np.full(len(variance), np.sqrt(spread * signals.PERSON_SHARE))
-        return weighted / np.maximum(precision, 1e-300), variance + spread * signals.SESSION_SHARE, offset
+        offset = np.full(len(variance), np.sqrt(spread * of_person))
+        return weighted / np.maximum(precision, 1e-300), variance + spread * of_session, offset
 
     @cached_property
     def _others(self) -> np.ndarray:
@@ -147,7 +225,8 @@ class Oracle:
             chance = signals.burst_probability(u)
             burst[row] += xlogy(clip.events, chance) + xlogy(clip.blocks - clip.events, 1 - chance)
             if self.settings.duration_leak:
-                length[row] += _log_length(clip.frames, u, self.settings)
+                blocks = clip.frames // self.settings.signal.block
+                length[row] += _log_length(blocks, blocks, u, self.settings)
         for name, drive in (("tempo", tempo), ("burst", burst)):
             coupling = self.settings.signal.coupling(name)
             drive -= drive.max(axis=1, keepdims=True)
@@ -164,11 +243,13 @@ def _log_order(clip: ClipStatistics, drive: np.ndarray) -> np.ndarray:
     return log + np.log(in_order[:, None] + (1 - in_order[:, None]) * chance) @ count
 
 
-def _log_length(frames: int, u: np.ndarray, settings: Settings) -> np.ndarray:
-    """log p(frames | u), frames rounded to whole blocks and held between the least and the most."""
-    blocks, (least, most) = frames // settings.signal.block, block_bounds(settings)
-    edges = np.array([-np.inf if blocks <= least else blocks - 0.5, np.inf if blocks >= most else blocks + 0.5])
+def _log_length(fewest: int, largest: int, u: np.ndarray, settings: Settings) -> np.ndarray:
+    """log p(fewest ≤ blocks ≤ largest | u), blocks rounded to whole ones and held between the least and the most."""
+    least, most = block_bounds(settings)
+    edges = np.array([-np.inf if fewest <= least else fewest - 0.5, np.inf if largest >= most else largest + 0.5])
     inner = np.isfinite(edges)
+    if not inner.any():
+        return np.zeros(len(u))  # any length at all
     edges[inner] = np.log(edges[inner] * settings.signal.block / settings.fps / settings.duration.median)
     spread = max(settings.duration.spread, 1e-9) * np.sqrt(1 - settings.duration_leak**2)
     low, high = ((edge - settings.duration.spread * settings.duration_leak * u) / spread for edge in edges)

@@ -26,6 +26,7 @@ _STREAMS = (
     "session",
     "clip",
     "lost",
+    "pulse",
 )
 _ATTEMPTS = 200
 

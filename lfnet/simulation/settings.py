@@ -7,7 +7,7 @@ from typing import Any
 
 from lfnet.errors import LfnetError
 
-__all__ = ["MECHANISMS", "SIGNALS", "Duration", "Settings", "Signal"]
+__all__ = ["MECHANISMS", "SIGNALS", "Duration", "Pulse", "Settings", "Signal"]
 
 MECHANISMS = ("level", "tempo", "burst")
 SIGNALS = ("none", *MECHANISMS, "mixture")
@@ -16,6 +16,7 @@ _PEOPLE_PER_RECORDING = 84 / 150
 _MOST_SESSIONS = 3
 # Beyond it float32 would no longer tell neighbouring phases of a gesture apart without doubt.
 _LONGEST_BLOCK = 256
+_INVALID = ("missing", "noise")
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,34 @@ class Duration:
 
 
 @dataclass(frozen=True)
+class Pulse:
+    """The physiological side; conf/cohort/simulated.yaml says what each setting means. segment: seconds."""
+
+    strength: float
+    segment: float
+    lost: float
+    missing: float
+    invalid: str
+
+    def __post_init__(self) -> None:
+        _check(self.strength >= 0, f"cohort.pulse.strength={self.strength} is negative. Give 0 or more.")
+        _check(self.segment > 0, f"cohort.pulse.segment={self.segment}: give seconds, above 0.")
+        for name, value in (("lost", self.lost), ("missing", self.missing)):
+            _check(0 <= value <= 1, f"cohort.pulse.{name}={value}: give a share from 0 to 1.")
+        _check(self.invalid in _INVALID, f"cohort.pulse.invalid={self.invalid}: choose one of {', '.join(_INVALID)}.")
+
+    @property
+    def coupling(self) -> float:
+        """κ: the correlation of what shows severity in the pulse with severity (on its normal scale)."""
+        return self.strength / math.hypot(1.0, self.strength)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of a simulated cohort; conf/cohort/simulated.yaml says what each means.
 
-    recordings: how many in each of train, dev, test. people: None stands for AVEC2014's 84 of 150.
+    recordings: how many in each of train, dev, test. people: None stands for AVEC2014's 84 of 150. pulse: None for no
+    physiological side.
     low and high: the label's scale. Raises `LfnetError` naming the setting that cannot be.
     """
 
@@ -112,6 +137,7 @@ class Settings:
     dim: int
     low: int
     high: int
+    pulse: Pulse | None = None
 
     def __post_init__(self) -> None:
         splits = ("train", "dev", "test")

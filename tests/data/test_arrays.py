@@ -49,7 +49,7 @@ def segments(inputs, tmp_path):
         if count:
             x[0, 2] = np.nan
         valid = np.arange(count) != 1
-        meta = {"rows": "segments", "names": json.dumps(NAMES)}
+        meta = {"per_segment": "true", "names": json.dumps(NAMES)}
         store.write(clip_id, ClipFeatures(x, valid, 17.0 * np.arange(count), meta), "s")
     return store
 

@@ -31,6 +31,12 @@ from lfnet.errors import LfnetError
         ("cohort.fps=0", "cohort.fps=0"),
         ("cohort.seed=-1", "cohort.seed=-1"),
         ("cohort.identity=-1", "cohort.identity"),
+        ("cohort.pulse.strength=-1", "cohort.pulse.strength=-1"),
+        ("cohort.pulse.segment=0", "cohort.pulse.segment=0"),
+        ("cohort.pulse.lost=1.2", "cohort.pulse.lost=1.2"),
+        ("cohort.pulse.missing=-1", "cohort.pulse.missing=-1"),
+        ("cohort.pulse.invalid=zero", "cohort.pulse.invalid=zero"),
+        ("+cohort.pulse.colour=red", "cohort.pulse"),
     ],
 )
 def test_impossible_setting_is_named(simulated, override, named):

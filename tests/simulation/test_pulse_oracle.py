@@ -1,0 +1,183 @@
+"""The oracles that read the pulse: by the likelihood written out, by calibration, against a rival, in their limits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import logit
+from scipy.stats import multivariate_normal, norm
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lfnet.simulation import pulse
+from lfnet.simulation.oracle import MODELS, PULSE_MODELS, Oracle
+from lfnet.simulation.pulse import read_pulse
+
+SHORT = "cohort.pulse.segment=1"
+
+
+def references(cohort) -> pd.DataFrame:
+    """All oracles' answers, one column each, with label and split; by recording."""
+    stream = cohort.own.more[0]
+    table = cohort.own.references(read_segments=lambda name: stream.clip(name)[:2])
+    wide = table.pivot(index="recording_id", columns="model", values="score")
+    return wide.join(cohort.recordings().set_index("recording_id"))
+
+
+def oracle_of(cohort) -> Oracle:
+    own, stream = cohort.own, cohort.own.more[0]
+    seen = [read_pulse(*stream.clip(name)[:2]) for name in own.truth.clips["clip_id"]]
+    statistics = list(own.statistics().values())
+    return Oracle(own.truth.recordings, own.truth.clips["recording"].to_numpy(), statistics, own.settings, seen)
+
+
+def test_pulse_oracles_answer_only_who_reads_the_pulse(simulated):
+    cohort = simulated(SHORT)
+    assert set(cohort.own.references()["model"]) == set(MODELS)
+    table = references(cohort)
+    assert set(MODELS + PULSE_MODELS) < set(table.columns)
+    assert table[list(PULSE_MODELS)].stack().between(0, 63).all() and len(table) == 150
+
+
+def test_likelihood_is_that_of_all_features_of_all_segments(simulated):
+    """Up to a number, log p(pulse | u) is the log density of the stacked z of every segment, its covariance entry by
+    entry from the model's shares: nothing is lost in reading one number a clip.
+    """
+    cohort = simulated(SHORT, "cohort.pulse.lost=0.4", "cohort.pulse.missing=0.2")
+    own, stream = cohort.own, cohort.own.more[0]
+    oracle = oracle_of(cohort)
+    kappa = own.settings.pulse.strength / np.hypot(1, own.settings.pulse.strength)
+    q = np.linalg.solve(pulse._LOWER, pulse._EFFECT)
+    q /= np.linalg.norm(q)
+    turned = np.eye(6) + (np.sqrt(1 - kappa**2) - 1) * np.outer(q, q)  # what is left of the jitter along q
+    between = pulse._LOWER @ turned @ turned.T @ pulse._LOWER.T / 2
+    within = pulse._CORRELATION / 2
+    u = np.linspace(-2.5, 2.5, 6)
+    at = np.searchsorted(np.linspace(-5, 5, 1001), u - 1e-9)
+    checked = 0
+    for row in range(25):
+        clips = np.flatnonzero(own.truth.clips["recording"] == row)
+        z, owner = [], []
+        for clip in clips:
+            x, kept, _ = stream.clip(own.truth.clips["clip_id"][clip])
+            x = x[kept][:, :6].astype(float)
+            raw = np.log(x / [850, 42, 32, 12, 1.4, 1]) / [0.13, 0.4, 0.5, 1.1, 0.2, 0.35]
+            raw[:, 3] = (logit(x[:, 3] / 100) - logit(0.12)) / 1.1
+            z.append(raw)
+            owner += [clip] * len(raw)
+        z, owner = np.concatenate(z), np.array(owner)
+        found = oracle._pulse[row][at]
+        if not len(z):
+            assert np.ptp(found) < 1e-9  # nothing seen, nothing known
+            continue
+        alike = owner[:, None] == owner
+        share = 0.5 + 0.3 + 0.2 * alike
+        covariance = np.kron(share, between) + np.kron(np.eye(len(z)), within)
+        density = multivariate_normal(cov=covariance)
+        effect = kappa * (pulse._LOWER @ q) / np.sqrt(2)
+        expected = np.array([density.logpdf((z - effect * value).ravel()) for value in u])
+        assert found - found[0] == pytest.approx(expected - expected[0], abs=2e-3)
+        checked += 1
+    assert checked > 15
+
+
+@pytest.mark.slow
+def test_posteriors_are_calibrated_and_their_means_unbiased(simulated):
+    """Over 12 cohorts the label lies in the 50, 80 and 95 % intervals as often as these say; errors average zero."""
+    place: dict[str, list[np.ndarray]] = {"of_pulse": [], "both": []}
+    error: dict[str, list[np.ndarray]] = {"of_pulse": [], "both": []}
+    random = np.random.default_rng(0)
+    for seed in range(12):
+        oracle = oracle_of(simulated(SHORT, f"cohort.seed={seed}", "cohort.pulse.strength=1.2"))
+        label = oracle.recordings["label"].to_numpy().astype(int)
+        for name in place:
+            posterior = getattr(oracle, name)()
+            below = np.cumsum(posterior, axis=1) - posterior
+            at = np.arange(len(label))
+            place[name].append(below[at, label] + random.random(len(label)) * posterior[at, label])
+            error[name].append(label - posterior @ oracle.labels)
+    for name in place:
+        distance = np.abs(np.concatenate(place[name]) - 0.5)
+        for level in (0.5, 0.8, 0.95):
+            expected = np.sqrt(level * (1 - level) / (84 * 12))
+            assert np.mean(distance < level / 2) == pytest.approx(level, abs=3.5 * expected), (name, level)
+        errors = np.concatenate(error[name])
+        assert abs(errors.mean()) < 3.5 * errors.std() / np.sqrt(84 * 12)
+
+
+@pytest.mark.slow
+def test_no_ridge_on_the_same_features_does_better(simulated):
+    """400 training recordings: ridge on mean features, in their own units and on the log scale, still errs more."""
+    over = ("cohort.recordings={train:400,dev:1,test:400}", "cohort.people_shared=0", "cohort.pulse.strength=1.2")
+    cohort = simulated(SHORT, *over, "cohort.pulse.missing=0")
+    stream, table = cohort.own.more[0], references(cohort)
+    means = {}
+    for name, own in cohort.clips.groupby("recording_id")["clip_id"]:
+        x = np.concatenate([x[kept][:, :8] for x, kept, _ in map(stream.clip, own)])
+        means[name] = np.concatenate([x.mean(axis=0), np.log(x).mean(axis=0)]) if len(x) else np.full(16, np.nan)
+    x = np.array([means[name] for name in table.index])
+    known = np.isfinite(x).all(axis=1)
+    train, test = known & (table["split"] == "train"), known & (table["split"] == "test")
+    label = table["label"].to_numpy()
+    for columns in (slice(0, 8), slice(8, 16), slice(0, 16)):
+        ridge = make_pipeline(StandardScaler(), RidgeCV(10.0 ** np.arange(-2, 6)))
+        score = ridge.fit(x[train][:, columns], label[train]).predict(x[test][:, columns])
+        own = table.loc[test, "oracle_pulse_mean"].to_numpy()
+        gain = (score - label[test]) ** 2 - (own - label[test]) ** 2
+        assert gain.mean() > -2 * gain.std() / np.sqrt(len(gain))
+        assert np.corrcoef(score, label[test])[0, 1] > 0.35  # a rival, and no straw man
+
+
+def test_both_know_more_than_either(simulated):
+    cohort = simulated(SHORT, "cohort.recordings={train:1,dev:1,test:700}", "cohort.pulse.strength=1.2")
+    table = references(cohort).query("split == 'test'")
+    error = {m: (table[f"oracle_{m}_mean"] - table["label"]) ** 2 for m in ("signal", "pulse", "both")}
+    for one in ("signal", "pulse"):
+        gain = error[one] - error["both"]
+        assert gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
+
+
+def test_limits(simulated):
+    silent = references(simulated(SHORT, "cohort.pulse.strength=0"))
+    assert silent["oracle_both_mean"].to_numpy() == pytest.approx(silent["oracle_signal_mean"].to_numpy(), abs=1e-9)
+    assert silent["oracle_pulse_mean"].nunique() == 1 or np.ptp(silent["oracle_pulse_mean"]) < 1e-9
+    alone = references(simulated(SHORT, "cohort.signal.name=none"))
+    assert alone["oracle_both_mean"].to_numpy() == pytest.approx(alone["oracle_pulse_mean"].to_numpy(), abs=1e-9)
+    assert np.corrcoef(alone["oracle_pulse_mean"], alone["label"])[0, 1] > 0.3
+    lost = references(simulated(SHORT, "cohort.pulse.missing=1"))
+    assert np.ptp(lost["oracle_pulse_mean"]) < 1e-9
+    loud = references(simulated("cohort.pulse={strength:1e4,lost:0,missing:0,segment:0.05}", "cohort.label_noise=0"))
+    assert np.abs(loud["oracle_pulse_median"] - loud["label"]).mean() < 3
+
+
+def test_the_number_of_segments_counts_where_duration_leaks(simulated):
+    over = (
+        "cohort.pulse.strength=0",
+        "cohort.signal.name=none",
+        "cohort.duration_leak=0.8",
+        "cohort.recordings.test=300",
+    )
+    cohort = simulated("cohort.pulse.segment=0.5", *over)
+    table = references(cohort).query("split == 'test'")
+    error = {m: ((table[f"oracle_{m}_mean"] - table["label"]) ** 2).mean() for m in ("signal", "pulse", "both")}
+    assert error["pulse"] < 0.75 * table["label"].var()
+    assert table["oracle_both_mean"].to_numpy() == pytest.approx(table["oracle_signal_mean"].to_numpy(), abs=1e-9)
+    # Segments are counted whole, frames to the block of about a second.
+    coarse = references(simulated("cohort.pulse.segment=4", *over)).query("split == 'test'")
+    assert error["pulse"] < ((coarse["oracle_pulse_mean"] - coarse["label"]) ** 2).mean()
+
+
+def test_likelihood_of_a_length_sums_to_one(simulated):
+    from lfnet.simulation.oracle import _log_length
+    from lfnet.simulation.people import block_bounds
+
+    settings = simulated("cohort.duration_leak=0.5", small=False).own.settings
+    least, most = block_bounds(settings)
+    u = np.linspace(-3, 3, 7)
+    total = sum(np.exp(_log_length(blocks, blocks, u, settings)) for blocks in range(least, most + 1))
+    assert total == pytest.approx(1, abs=1e-9)
+    parts = [(least, 40), (41, 41), (42, most)]
+    assert sum(np.exp(_log_length(*part, u, settings)) for part in parts) == pytest.approx(1, abs=1e-9)
+    assert np.exp(_log_length(30, 39, np.zeros(1), settings)) == pytest.approx(
+        np.diff(norm.cdf(np.log(np.array([29.5, 39.5]) * 32 / 30 / 36) / 0.6 / np.sqrt(0.75))), abs=1e-9
+    )
