@@ -41,6 +41,7 @@ COMMANDS = {
         Command("extract", "lfnet.cli.jobs:extract", "turn videos into feature vectors, once"),
         Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
         Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
+        Command("audit", "lfnet.cli.audit:main", "say where a cohort, its splits and its features leak"),
         Command("list", "lfnet.cli.listing:main", "heads, encoders, cohorts, tables, weights and protocols there are"),
         Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
         Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),

@@ -44,6 +44,7 @@ def load(
     name: str | None = None,
     aligned: bool = False,
     outside: bool = False,
+    bare: bool = False,
     fold: int | None = None,
     cache: Path | str | None = None,
 ) -> Cohort:
@@ -53,7 +54,8 @@ def load(
     (default: clip_id), task, fps and n_frames are optional, `fold` and `person_guessed` are what `lfnet cohort init`
     writes, others are passed over. Paths are relative to `root`; outside=True lets them leave it. Media are not opened
     here, so fps and n_frames may stay unknown for videos; frame folders need fps, ready features too unless they hold
-    times. fold: that fold is the test split, the next one dev, the rest train.
+    times. bare: the manifest alone counts; files that are not there are passed over, and with clip_id it needs no path.
+    fold: that fold is the test split, the next one dev, the rest train.
     Raises `LfnetError` naming file, row and mend.
     """
     root = Path(root).expanduser()
@@ -64,6 +66,8 @@ def load(
     if not origin.is_file():
         raise LfnetError(f"{origin} does not exist. `lfnet cohort init {root}` drafts one.")
     table = read_table(origin)
+    if bare and "path" not in table.columns and "clip_id" in table.columns:
+        table["path"] = ""
     _check_names(table, origin)
     problems = []
     if fold is not None:
@@ -74,14 +78,18 @@ def load(
     for column, default in (("clip_id", _clip_ids(table, root)), ("task", ""), ("fps", ""), ("n_frames", "")):
         table[column] = _filled(table, column, default)
     table["recording_id"] = _filled(table, "recording_id", table["clip_id"])
+    if bare:
+        table["path"] = [path if path and Path(path).exists() else "" for path in table["path"]]
     kinds = {row: kind(Path(path)) for row, path in _items(table["path"]) if path}
     problems += [
-        f"row {row}: path is missing. Name the clip's file." for row, path in _items(table["path"]) if not path
+        f"row {row}: path is missing. Name the clip's file."
+        for row, path in _items(table["path"])
+        if not path and not bare
     ]
     problems += _kind_problems(table, kinds)
     clips = validate(table[list(COLUMNS)], scale, origin, problems)
     own = None
-    if set(kinds.values()) == {"features"}:
+    if set(kinds.values()) == {"features"} and len(kinds) == len(clips):
         media = zip(map(Path, clips["path"]), clips["fps"].tolist(), strict=True)
         files = dict(zip(clips["clip_id"].tolist(), media, strict=True))
         own = ReadyFeatures(files, None if cache is None else Path(cache).expanduser())

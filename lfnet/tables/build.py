@@ -7,6 +7,7 @@ from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import LEVELS
 from lfnet.tables import columns, facts, identity, references
+from lfnet.tables.audit_box import audit_box
 from lfnet.tables.closing import closing_lines
 from lfnet.tables.collect import Run, collect, leaves
 from lfnet.tables.columns import Column
@@ -63,6 +64,7 @@ def build(manifest: Path, runs: Path) -> Table:
         foot=facts.foot(sweep, shown, sections, wanted, fingerprint),
         failures=sweep.failures,
         digest=fingerprint,
+        audit=audit_box(sweep.runs),
     )
 
 

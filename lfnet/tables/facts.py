@@ -7,7 +7,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.tables.collect import Run, Sweep
 from lfnet.tables.columns import Column
 from lfnet.tables.numbers import DASH, count, fixed
-from lfnet.tables.references import is_oracle, label
+from lfnet.tables.references import is_oracle, label, meanings
 from lfnet.tables.table import Row, Section
 
 __all__ = ["foot", "head", "warnings"]
@@ -157,6 +157,7 @@ def _reference_lines(present: Sequence[str]) -> Iterable[str]:
     if constants:
         verb = "is a constant" if len(constants) == 1 else "are constants"
         yield f"{' and '.join(constants).capitalize()} {verb}, taken from the training labels."
+    yield from meanings(present)
     oracles = [label(name) for name in present if is_oracle(name)]
     if oracles:
         verb = "is the Bayes predictor" if len(oracles) == 1 else "are Bayes predictors"

@@ -61,6 +61,7 @@ def latex(table: Table) -> str:
         rf"  \caption{{{escape(_caption(table))}}}",
         rf"  \label{{tab:{re.sub(r'[^A-Za-z0-9]+', '-', table.name)}}}",
         r"  \par\smallskip",
+        *_box(table),
         r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"  \begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"    \toprule",
@@ -101,6 +102,23 @@ def _texts(line: Line, grid: Grid, notes: dict[str, str]) -> list[str]:
             letter = notes.setdefault(line.texts[-1], _letter(len(notes)))
             texts[0] += rf"\textsuperscript{{{letter}}}"
     return texts
+
+
+def _box(table: Table) -> list[str]:
+    """The audit's lines in a frame above the table."""
+    if not table.audit:
+        return []
+    fonts = {"Leak": "textbf", "Warning": "textbf"}
+    lines = [
+        rf"    \{fonts.get(label, 'textrm')}{{{escape(label)}}}: {escape(text)}\par" for label, text in table.audit
+    ]
+    return [
+        r"  \fbox{\begin{minipage}{0.97\linewidth}\footnotesize",
+        r"    \textbf{Audit}\par",
+        *lines,
+        r"  \end{minipage}}",
+        r"  \par\smallskip",
+    ]
 
 
 def _letter(number: int) -> str:

@@ -19,6 +19,9 @@ def markdown(table: Table) -> str:
     head = [f"- {name}: {_escape(text)}." for name, text in table.facts]
     head += [f"- **Warning:** {_escape(text)}" for text in table.warnings]
     blocks.append("\n".join(head))
+    if table.audit:
+        box = [f"> - {_marked(label)}: {_escape(text)}" for label, text in table.audit]
+        blocks.append("\n".join(["> **Audit**", ">", *box]))
     grid = make_grid(table)
     lines = [[_cells(line) for line in section] for section in grid.sections]
     headings = [_escape(heading) for heading in grid.headings]
@@ -41,6 +44,10 @@ def markdown(table: Table) -> str:
     if traced:
         blocks += ["## Run folders", "Reference rows come from all run folders of their section.", "\n".join(traced)]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _marked(label: str) -> str:
+    return f"**{label}**" if label in ("Leak", "Warning") else label
 
 
 def _table(

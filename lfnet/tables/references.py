@@ -1,4 +1,4 @@
-"""Reference rows: what stands beside every model. Constants that saw no video, and oracles where the truth is known.
+"""Reference rows: what stands beside every model. Baselines that need no training, and oracles of a known truth.
 
 Each run holds the references of its own cohort, so the runs of a section must agree about them; where they do not, the
 rows are told apart by the row key that explains it, or averaged over several draws of one cohort. Nothing else passes.
@@ -16,10 +16,26 @@ from lfnet.tables.identity import Group
 from lfnet.tables.numbers import DASH
 from lfnet.tables.table import Cell, Row
 
-__all__ = ["DEFAULT", "is_oracle", "label", "reference_rows"]
+__all__ = ["DEFAULT", "is_oracle", "label", "meanings", "reference_rows"]
 
-DEFAULT = ("train_mean", "train_median", "oracle_signal", "oracle_people")
+DEFAULT = (
+    "train_mean",
+    "train_median",
+    "duration",
+    "person_lookup",
+    "ridge",
+    "random_projection",
+    "oracle_signal",
+    "oracle_people",
+)
 _ORACLE = "oracle_"
+_NAMES = {"person_lookup": "person look-up"}
+_MEANINGS = {
+    "duration": "a line through the logarithm of each recording's length: it sees no face",
+    "person_lookup": "a known person's mean training score, for others the training mean",
+    "ridge": "ridge regression on the mean over frames, alpha chosen on train by folds of people: it sees no time",
+    "random_projection": "the same after a fixed random projection of the mean",
+}
 
 
 def is_oracle(name: str) -> bool:
@@ -30,7 +46,13 @@ def label(name: str) -> str:
     """A reference's name in print: "train mean", "oracle (signal)"."""
     if is_oracle(name):
         return f"oracle ({name.removeprefix(_ORACLE).replace('_', ' ')})"
-    return name.replace("_", " ")
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+def meanings(present: Sequence[str]) -> list[str]:
+    """What the references between the constants and the oracles are: one line of the foot, or none."""
+    said = [f"{label(name)} is {_MEANINGS[name]}" for name in present if name in _MEANINGS]
+    return ["; ".join(said)[0].upper() + "; ".join(said)[1:] + "."] if said else []
 
 
 def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column], keys: Sequence[str]) -> list[Row]:

@@ -66,7 +66,8 @@ class Table:
     """A table with all that a reader needs to trust it; `build` makes it, `write` and `terminal` show it.
 
     constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
-    lines of the head. warnings: what must not be overlooked. foot: lines below.
+    lines of the head. warnings: what must not be overlooked. foot: lines below. audit: (label, text) lines of the box
+    above (`audit_box`), none where no run was audited.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Table:
     foot: tuple[str, ...]
     failures: tuple[Failure, ...]
     digest: str
+    audit: tuple[tuple[str, str], ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -103,6 +105,7 @@ class Table:
             "digest": self.digest,
             "facts": dict(self.facts),
             "warnings": list(self.warnings),
+            "audit": [list(line) for line in self.audit],
             "foot": list(self.foot),
             "rows": [key.name for key in self.keys],
             "columns": [{"name": column.name, "heading": column.heading} for column in self.columns],

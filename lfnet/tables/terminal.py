@@ -28,6 +28,7 @@ def terminal(table: Table, width: int = WIDTH) -> str:
         parts += textwrap.wrap(f"{name}: {text}.", width, subsequent_indent="  ")
     for text in table.warnings:
         parts += textwrap.wrap(f"Warning: {text}", width, subsequent_indent="  ")
+    parts += _box(table, width)
     grid = make_grid(table)
     layout = _best_layout(grid, width)
     headings, bodies, widths = layout.headings, layout.bodies, layout.widths
@@ -55,6 +56,20 @@ def terminal(table: Table, width: int = WIDTH) -> str:
             f"No result: {' '.join(failure.overrides)}: {failure.reason}", width, subsequent_indent="  "
         )
     return "\n".join(line.rstrip() for line in parts) + "\n"
+
+
+def _box(table: Table, width: int) -> list[str]:
+    """The audit's lines behind a rule at the left."""
+    if not table.audit:
+        return []
+    lines = [
+        line
+        for label, text in table.audit
+        for line in textwrap.wrap(
+            f"{label.upper() if label in ('Leak', 'Warning') else label}: {text}", width - 2, subsequent_indent="  "
+        )
+    ]
+    return ["", "┌ Audit", *(f"│ {line}" for line in lines[:-1]), f"└ {lines[-1]}"]
 
 
 @dataclass(frozen=True)
