@@ -159,12 +159,14 @@ class Job:
 
     def own_vectors(self, clip: Clip) -> ClipFeatures:
         """One clip's vectors of a cohort that brings its own. Raises `Unreadable` where they cannot be read."""
-        assert self.cohort.own is not None
+        own = self.cohort.own
+        assert own is not None
         try:
-            features, valid, times = self.cohort.own.clip(clip.clip_id)
+            features, valid, times = own.clip(clip.clip_id)
         except LfnetError as error:
             raise Unreadable(str(error)) from error
-        return ClipFeatures(features, valid, times, {"unit_norm": _truth(getattr(self.cohort.own, "unit_norm", False))})
+        meta = {"unit_norm": _truth(getattr(own, "unit_norm", False)), **getattr(own, "meta", {})}
+        return ClipFeatures(features, valid, times, meta)
 
     def vectors(
         self, clip: Clip, streams: Sequence[str], tick: Callable[[], None] | None = None

@@ -1,7 +1,7 @@
 """What a job stands on: its cohort and the features of all clips, made where they are missing."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,27 +74,33 @@ def prepare(config: dict[str, Any], *, progress: bool = True) -> Inputs:
                     f"encoder={encoder.name} gives one vector a segment, and a head reads frames: choose an encoder of "
                     "frames for `lfnet train`, or train a fusion."
                 )
-        cohort, stores = _prepare(config, encoders, progress)
-    (store,) = stores.values()
+        cohort = load_cohort(config)
+        (store,) = _prepare(cohort, config, encoders, progress).values()
     return Inputs(cohort, store)
 
 
 def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams:
     """The cohort and all streams of the chosen encoders, by name; what is missing is extracted first, in one pass.
 
+    A cohort that brings its own vectors may bring several streams.
     config: the resolved `cohort`, `encoder`, `video` and `paths` nodes.
     Raises `LfnetError` where an encoder does not fit the cohort, or clips cannot be read.
     """
+    cohort = load_cohort(config)
     with ExitStack() as stack:
-        return _prepare(config, _encoders(config, stack), progress)
+        stores = _prepare(cohort, config, _encoders(config, stack), progress)
+    for own in getattr(cohort.own, "more", ()):
+        stores |= _prepare(replace(cohort, own=own), config, [], progress)
+    return Streams(cohort, stores)
 
 
 def _encoders(config: dict[str, Any], stack: ExitStack) -> list[Encoder]:
     return [stack.enter_context(instantiate(config["encoder"][name])) for name in encoder_names(config)]
 
 
-def _prepare(config: dict[str, Any], encoders: list[Encoder], progress: bool) -> Streams:
-    cohort = load_cohort(config)
+def _prepare(
+    cohort: Cohort, config: dict[str, Any], encoders: list[Encoder], progress: bool
+) -> dict[str, FeatureStore]:
     video = instantiate(config["video"])
     given: dict[str, Any] = {
         "cache": Path(config["paths"]["cache"]),
@@ -109,4 +115,4 @@ def _prepare(config: dict[str, Any], encoders: list[Encoder], progress: bool) ->
         if progress:
             print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
         stores = extract(cohort, encoders, progress=progress, **given)
-    return Streams(cohort, stores)
+    return stores

@@ -4,7 +4,7 @@ Its code is no part of a job's fingerprint: a finished run whose references were
 is not trained again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,13 +35,18 @@ def referring_code() -> str:
 
 
 def references(
-    cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame, clip_ids: Sequence[str] | None = None
+    cohort: Cohort,
+    store: FeatureStore,
+    recordings: pd.DataFrame,
+    clip_ids: Sequence[str] | None = None,
+    beside: Mapping[str, FeatureStore] | None = None,
 ) -> dict[str, Predictions]:
     """The baselines and, for a simulated cohort, the oracles, by name, in the order of tables.
 
     recordings: recording_id, person_id, split, label of the usable recordings. Baselines are fitted on its train rows.
     store: the features that the heads see; ridge has the mean over the valid frames of each clip and the clips of each
     recording, whole clips whatever the protocol cuts. clip_ids: the usable clips; None for all of these recordings.
+    beside: the other streams that a fusion sees, by name, for the oracles of a cohort that brings them.
     The same arguments give the same answer without another fit within a process.
     """
     clips = cohort.clips[cohort.clips["recording_id"].isin(recordings["recording_id"])]
@@ -50,13 +55,27 @@ def references(
     rows = recordings[["recording_id", "person_id", "split"]].to_numpy().tolist()
     labels = [None if np.isnan(label) else float(label) for label in recordings["label"]]
     features = store.fingerprint(cohort.clips["clip_id"])
-    key = digest([cohort.fingerprint(), features, rows, labels, clips["clip_id"].tolist()])
+    further = _further(cohort, beside or {})
+    streams = [further.fingerprint(cohort.clips["clip_id"])] if further else []
+    key = digest([cohort.fingerprint(), features, streams, rows, labels, clips["clip_id"].tolist()])
     if key not in _fitted:
-        _fitted[key] = _fit(cohort, store, recordings, clips)
+        _fitted[key] = _fit(cohort, store, recordings, clips, further)
     return dict(_fitted[key])
 
 
-def _fit(cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame, clips: pd.DataFrame) -> dict[str, Predictions]:
+def _further(cohort: Cohort, beside: Mapping[str, FeatureStore]) -> FeatureStore | None:
+    """The store of the segments that the cohort itself brings, where it is among those given."""
+    more = [own.stream for own in getattr(cohort.own, "more", ())]
+    return next((beside[stream] for stream in more if stream in beside), None)
+
+
+def _fit(
+    cohort: Cohort,
+    store: FeatureStore,
+    recordings: pd.DataFrame,
+    clips: pd.DataFrame,
+    further: FeatureStore | None,
+) -> dict[str, Predictions]:
     table, vectors = _described(cohort, store, recordings, clips)
     baselines: list[Baseline] = [*TRIVIAL]
     if table[SECONDS].notna().any():
@@ -66,7 +85,7 @@ def _fit(cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame, clips: p
         baselines += [Ridge(vectors), Ridge(vectors, _PROJECTION, name="random_projection")]
     models = {baseline.name: fit_predict(baseline, table) for baseline in baselines}
     if cohort.own is not None and hasattr(cohort.own, "references"):
-        for model, scores in _oracle(cohort, store).groupby("model", sort=False):
+        for model, scores in _oracle(cohort, store, further).groupby("model", sort=False):
             frame = recordings.merge(scores[["recording_id", "score"]], on="recording_id", how="inner")
             models[str(model)] = Predictions.from_frame(frame, level="recording")
     return models
@@ -92,14 +111,19 @@ def _described(
     return described, vectors
 
 
-def _oracle(cohort: Cohort, store: FeatureStore) -> pd.DataFrame:
-    key = f"{cohort.fingerprint()}-{store.fingerprint(cohort.clips['clip_id'])}"
+def _oracle(cohort: Cohort, store: FeatureStore, further: FeatureStore | None) -> pd.DataFrame:
+    stores = [store] if further is None else [store, further]
+    key = digest([cohort.fingerprint(), *(one.fingerprint(cohort.clips["clip_id"]) for one in stores)])
     if key not in _oracles:
-
-        def read(clip_id: str) -> tuple[np.ndarray, np.ndarray]:
-            clip = store.read(clip_id)
-            return clip.features, clip.valid
-
         own: Any = cohort.own
-        _oracles[key] = own.references(read)
+        readers = [_reader(one) for one in stores]
+        _oracles[key] = own.references(*readers)
     return _oracles[key]
+
+
+def _reader(store: FeatureStore) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+    def read(clip_id: str) -> tuple[np.ndarray, np.ndarray]:
+        clip = store.read(clip_id)
+        return clip.features, clip.valid
+
+    return read
