@@ -1,0 +1,181 @@
+"""The whole: what evidence says of rows whose truth is obvious, and that nothing irrelevant moves it."""
+
+import numpy as np
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.evaluation.metrics import METRICS
+from tests.evaluation.cases import Case
+
+QUICK = Settings(resamples=400, flips=1000)
+
+
+@pytest.fixture
+def case():
+    return Case(1)
+
+
+def test_values_are_the_tables_numbers(case):
+    score = case.scores(seeds=3)
+    found = evidence([case.row("a", score)], settings=QUICK, constant=12.0).rows["a"].estimates
+    for name, metric in METRICS.items():
+        values = metric.function(case.label, score)
+        assert found[name].value == pytest.approx(values.mean(), rel=1e-12)
+        assert found[name].sd_seeds == pytest.approx(values.std(ddof=1))
+        assert found[name].var_seeds == pytest.approx(values.var(ddof=1) / 3)
+        assert found[name].interval.low < found[name].value < found[name].interval.high
+    floor = np.abs(case.label - 12).mean()
+    assert found["skill"].value == pytest.approx(1 - np.abs(score - case.label).mean() / floor)
+    assert "skill" not in evidence([case.row("a", score)], settings=QUICK).rows["a"].estimates
+
+
+def test_order_of_recordings_and_other_rows_change_nothing(case):
+    score, other = case.scores(seeds=5), case.scores(seeds=5)
+    first = evidence([case.row("a", score), case.row("b", other)], "b", QUICK)
+    order = case.random.permutation(50)
+    ids, people = ([names[n] for n in order] for names in (case.recording_id, case.person_id))
+    turned = [RowScores(n, ids, people, case.label[order], s[:, order]) for n, s in (("b", other), ("a", score))]
+    again = evidence(turned, "b", QUICK)
+    assert first.estimand == "architecture"
+    for metric, estimate in first.rows["a"].estimates.items():
+        assert again.rows["a"].estimates[metric].interval.low == pytest.approx(estimate.interval.low, rel=1e-9)
+    assert again.rows["a"].comparison.p == first.rows["a"].comparison.p
+    alone = evidence([case.row("a", score)], settings=QUICK)
+    for metric, estimate in first.rows["a"].estimates.items():
+        assert alone.rows["a"].estimates[metric].interval == estimate.interval
+
+
+def test_verdicts_on_obvious_rows(case):
+    base = case.label + case.random.normal(0, 8, (3, 50))
+    rows = [
+        case.row("reference", base),
+        case.row("close", base + case.random.normal(0, 0.3, (3, 50))),
+        case.row("good", case.label + case.random.normal(0, 2, (3, 50))),
+        case.row("bad", case.label + 25 + case.random.normal(0, 2, (3, 50))),
+        case.row("same", base),
+        case.row("unsure", case.label + case.random.normal(0, 7.5, (3, 50))),
+        case.row("slightly", case.label + 0.97 * (base - case.label)),
+    ]
+    found = evidence(rows, "reference", QUICK)
+    verdicts = {name: row.comparison.verdict for name, row in found.rows.items() if row.comparison}
+    assert verdicts == {
+        "close": "equivalent",
+        "good": "better",
+        "bad": "worse",
+        "same": "equivalent",
+        "unsure": "cannot tell",
+        "slightly": "better but inside the margin",
+    }
+    assert found.rows["reference"].comparison is None
+    assert found.rows["good"].comparison.effect > 0.8 and found.rows["good"].comparison.probability > 0.8
+    assert found.rows["bad"].comparison.effect < -0.8 and found.rows["bad"].comparison.probability < 0.2
+    same = found.rows["same"].comparison
+    assert same.p == 1 and same.probability == 0.5 and same.differences["mae"].value == 0
+    for name in ("good", "bad", "unsure"):
+        comparison = found.rows[name].comparison
+        assert comparison.p_holm >= comparison.p and comparison.p_equivalent_holm >= comparison.p_equivalent
+
+
+def test_a_difference_is_that_of_the_tables_numbers_and_has_their_sign(case):
+    rows = [case.row("a", case.scores(noise=3)), case.row("b", case.scores(noise=9))]
+    found = evidence(rows, "b", QUICK)
+    for metric, difference in found.rows["a"].comparison.differences.items():
+        values = [found.rows[name].estimates[metric].value for name in ("a", "b")]
+        assert difference.value == pytest.approx(values[0] - values[1])
+        assert difference.interval.low < difference.value < difference.interval.high
+    assert found.rows["a"].comparison.differences["mae"].value < 0
+
+
+def test_architectures_need_five_seeds_of_all_that_have_seeds(case):
+    few, many = case.row("few", case.scores(seeds=4)), case.row("many", case.scores(seeds=5))
+    fixed = case.row("fixed", case.scores(seeds=1), deterministic=True)
+    assert evidence([many, fixed], settings=QUICK).estimand == "architecture"
+    found = evidence([many, few, fixed], settings=QUICK)
+    assert found.estimand == "trained"
+    assert found.notes == (
+        "Verdicts are about these trained models, not about architectures: that needs 5 seeds, and few has 4.",
+    )
+    with pytest.raises(LfnetError, match=r"needs 5 seeds of every row, but few has 4\. Train more \(seed=0,1,2,3,4\)"):
+        evidence([many, few], settings=Settings(estimand="architecture"))
+    assert evidence([many], settings=Settings(estimand="trained", resamples=400)).notes == ()
+    assert evidence([fixed], settings=QUICK).estimand == "trained"
+
+
+def test_an_architecture_that_depends_on_its_seeds_is_not_called_better(case):
+    """Five seeds that scatter more than the rows differ: the trained models differ, the architectures may not."""
+    spread = np.array([-6, -3, 0, 3, 6])[:, None]
+    base = case.label + 20 + case.random.normal(0, 1, (5, 50)) + spread
+    rows = [case.row("reference", base), case.row("other", base - 1.6)]
+    trained = evidence(rows, "reference", Settings(estimand="trained", resamples=1000))
+    architecture = evidence(rows, "reference", Settings(resamples=1000))
+    assert trained.rows["other"].comparison.verdict == "better"
+    assert architecture.rows["other"].comparison.verdict == "cannot tell"
+
+
+def test_seeds_that_differ_only_on_these_people_have_no_effect_of_their_own(case):
+    """sd_effect: seeds whose errors are drawn recording by recording scatter, but not on unlimited people."""
+    case = Case(5, people=150, recordings=150)
+    ratios = []
+    for _ in range(20):
+        noise = case.random.normal(0, 6, (40, 150))
+        estimate = evidence([case.row("a", case.label + noise)], settings=QUICK).rows["a"].estimates["mae"]
+        ratios.append(estimate.sd_effect**2 / estimate.sd_seeds**2)
+    assert np.mean(ratios) < 0.2
+    biased = case.label + case.random.normal(0, 1, (40, 150)) + np.linspace(5, 20, 40)[:, None]
+    estimate = evidence([case.row("a", biased)], settings=QUICK).rows["a"].estimates["mae"]
+    assert estimate.sd_effect == pytest.approx(estimate.sd_seeds, rel=0.01)
+
+
+def test_people_seen_in_training_are_measured_apart(case):
+    score = case.label + 1.0 + np.where(case.person < 12, 0.0, 9.0) + np.zeros((3, 1))
+    seen = frozenset(f"p{number:03}" for number in range(12)) | {"somebody else"}
+    rows = [case.row("a", score, trained_people=seen), case.row("b", score)]
+    found = evidence(rows, settings=QUICK, constant=12.0).rows
+    assert found["a"].seen.people == 12 and found["a"].unseen.people == 18
+    assert found["a"].seen.recordings == (case.person < 12).sum()
+    assert found["a"].seen.estimates["mae"].value == pytest.approx(1)
+    assert found["a"].unseen.estimates["mae"].value == pytest.approx(10)
+    assert found["a"].seen.estimates["rmse"].interval is None  # nothing varies
+    assert found["b"].seen is None and found["b"].unseen is None
+
+
+def test_undefined_metrics_are_none_and_say_how_often(case):
+    score = case.scores(seeds=3)
+    score[1] = 12.0
+    rows = [case.row("a", score), case.row("constant", np.full((1, 50), 12.0), deterministic=True)]
+    found = evidence(rows, "constant", QUICK, constant=12.0)
+    pcc = found.rows["a"].estimates["pcc"]
+    assert pcc.undefined == 1
+    assert pcc.value == pytest.approx(np.mean([METRICS["pcc"].function(case.label, score[n]) for n in (0, 2)]))
+    constant = found.rows["constant"].estimates
+    assert constant["pcc"].value is None and constant["pcc"].undefined == 1 and constant["pcc"].interval is None
+    assert constant["sigma_ratio"].value == 0 and constant["sigma_ratio"].interval is None
+    assert constant["skill"].value == 0 and constant["skill"].interval is None
+    assert constant["mae"].interval is not None
+    assert "pcc" not in found.rows["a"].comparison.differences
+    assert found.rows["a"].comparison.differences["ccc"].value == found.rows["a"].estimates["ccc"].value
+
+
+def test_too_few_people_get_no_interval_and_no_verdict():
+    case = Case(2, people=6, recordings=9)
+    rows = [case.row("a"), case.row("b", case.scores(noise=1))]
+    found = evidence(rows, "a", QUICK)
+    assert found.rows["b"].estimates["mae"].value is not None and found.rows["b"].estimates["mae"].interval is None
+    comparison = found.rows["b"].comparison
+    assert comparison.p is None and comparison.p_holm is None and comparison.verdict == "cannot tell"
+    assert any("6 people are too few for an interval" in note for note in found.notes)
+
+
+def test_mistakes_are_named(case):
+    with pytest.raises(LfnetError, match=r"the reference 'nobody' is no row\. Choose one of a\."):
+        evidence([case.row("a")], "nobody", QUICK)
+    with pytest.raises(LfnetError, match="evidence has no setting level_of_trust"):
+        Settings.of({"level_of_trust": 1})
+    assert Settings.of({"margin": 2, "level": 0.9}) == Settings(margin=2, level=0.9)
+    for wrong in ({"level": 95}, {"margin": 0}, {"estimand": "both"}, {"resamples": 5}, {"flips": 5}):
+        with pytest.raises(LfnetError, match=f"evidence.{next(iter(wrong))}="):
+            Settings.of(wrong)
+    for wrong in ({"fewest_people": 1}, {"fewest_seeds": 1}):
+        with pytest.raises(LfnetError, match=f"evidence.{next(iter(wrong))}="):
+            Settings.of(wrong)
