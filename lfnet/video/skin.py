@@ -11,13 +11,13 @@ REGIONS = ("forehead", "left_cheek", "right_cheek")
 # below DARK tells more of the camera's noise than of the skin.
 BRIGHT = 250
 DARK = 20
-# Each polygon's corners, clockwise as seen in the picture; a corner of two points is the middle between them. The
-# forehead ends halfway between the brows and the row of points above them; the cheeks begin below the eye bags and end
-# beside the nose's wing and above the corner of the mouth. Eyes, brows, nose, mouth and beard are left out. Left and
-# right are the picture's.
+# Each polygon's corners, clockwise as seen in the picture; a corner of several points is their mean. The forehead lies
+# between a third of the way from the brows to the row of points above them, and half of the way from that row to the
+# mesh's edge, where many people's hair begins. The cheeks begin below the eye bags and end beside the nose's wing and
+# above the corner of the mouth. Eyes, brows, nose, mouth and beard are left out. Left and right are the picture's.
 _FOREHEAD = (
-    *((103,), (67,), (109,), (10,), (338,), (297,), (332,)),
-    *((293, 333), (334, 299), (296, 337), (9, 151), (66, 108), (105, 69), (63, 104)),
+    *((103, 104), (67, 69), (109, 108), (10, 151), (338, 337), (297, 299), (332, 333)),
+    *((293, 293, 333), (334, 334, 299), (296, 296, 337), (9, 9, 151), (66, 66, 108), (105, 105, 69), (63, 63, 104)),
 )
 _LEFT = tuple((point,) for point in (116, 117, 118, 119, 100, 142, 203, 206, 207, 187, 147, 123))
 _RIGHT = tuple((point,) for point in (345, 352, 376, 411, 427, 426, 423, 371, 329, 348, 347, 346))
@@ -31,9 +31,7 @@ def skin_polygons(landmarks_LC: np.ndarray) -> list[np.ndarray]:
     return [np.stack([points[list(corner)].mean(axis=0) for corner in polygon]) for polygon in _POLYGONS]
 
 
-def skin_means(
-    rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = BRIGHT, dark: int = DARK
-) -> np.ndarray:
+def skin_means(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = BRIGHT, dark: int = DARK) -> np.ndarray:
     """Mean red, green, blue (0–255) and number of skin pixels of forehead, left and right cheek, float32 [3, 4].
 
     rgb_HWC: uint8. landmarks_LC: a face mesh in the picture's pixels. Left and right are the picture's.
