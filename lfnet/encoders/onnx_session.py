@@ -12,7 +12,7 @@ from lfnet.errors import LfnetError, LfnetWarning
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["BatchedNetwork", "providers"]
+__all__ = ["BatchedNetwork", "open_session", "providers"]
 
 _PROBES = 3
 _CLOSE = 1e-4  # of the largest output: single and batched kernels differ in their last bits only
@@ -36,7 +36,7 @@ class BatchedNetwork:
             raise LfnetError(f"{path} is not an ONNX file ({error}).") from error
         images = probe(_PROBES)
         self._input, self._output = _check_graph(model, path, images.shape[1:])
-        one = _session(path, device, threads)
+        one = open_session(path, device, threads)
         singles = np.concatenate([self._outputs(one, image[None]) for image in images])
         self.dim = singles.shape[1]
         self._session, self.batched = self._batched_session(model, device, threads, images, singles)
@@ -60,7 +60,7 @@ class BatchedNetwork:
     ) -> tuple[Any, bool]:
         try:
             _free_batch(model)
-            session = _session(model.SerializeToString(), device, threads)
+            session = open_session(model.SerializeToString(), device, threads)
             together = self._outputs(session, images)
         except LfnetError:
             raise
@@ -90,7 +90,7 @@ def providers(device: str) -> list[tuple[str, dict[str, Any]]]:
     return [("CUDAExecutionProvider", options), ("CPUExecutionProvider", {})]
 
 
-def _session(model: Path | bytes, device: str, threads: int | None) -> Any:
+def open_session(model: Path | bytes, device: str, threads: int | None) -> Any:
     import onnxruntime
 
     wanted = providers(device)

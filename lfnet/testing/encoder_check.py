@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.encoders.encoder import Encoder
+from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.video.faces import Faces
 
 __all__ = ["check_encoder", "made_up_faces"]
 
-_NEEDS = {"crops", "mesh"}
+_NEEDS = {"crops", "mesh", "skin"}
 
 
 def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) -> None:
@@ -29,7 +29,8 @@ def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) ->
     with encoder as opened:
         assert opened is encoder, "`with encoder as e` must give the encoder itself"
         vectors = encoder.encode(faces)
-        _check_vectors(encoder, vectors, frames)
+        whole = per_segment(encoder)
+        _check_vectors(encoder, vectors, 1 if whole else frames)
         for name, array in vars(before).items():
             assert np.array_equal(getattr(faces, name), array), f"encode changed the faces' {name}"
 
@@ -38,12 +39,16 @@ def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) ->
 
         close = tolerance * np.abs(vectors).max()
         order = np.arange(frames)[::-1]
-        backwards = encoder.encode(_take(faces, order))
-        assert np.abs(backwards - vectors[order]).max() <= close, "a frame's vector depends on the frames around it"
         singly = np.concatenate([encoder.encode(_take(faces, order[i : i + 1])) for i in range(frames)])
-        assert np.abs(singly - vectors[order]).max() <= close, (
-            "a frame's vector depends on how many are encoded at once"
-        )
+        if whole:
+            assert singly.shape == (frames, encoder.dim), "a segment of one frame must give one row"
+            _check_vectors(encoder, singly, frames)
+        else:
+            backwards = encoder.encode(_take(faces, order))
+            assert np.abs(backwards - vectors[order]).max() <= close, "a frame's vector depends on the frames around it"
+            assert np.abs(singly - vectors[order]).max() <= close, (
+                "a frame's vector depends on how many are encoded at once"
+            )
         later = encoder.encode(replace(faces, index=faces.index + 1000, time=faces.time + 33.0))
         assert np.array_equal(later, vectors), "a frame's vector depends on when it was filmed"
 
@@ -56,7 +61,7 @@ def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) ->
 
 
 def made_up_faces(frames: int, crop_size: int | None, seed: int = 0) -> Faces:
-    """Faces with every part filled in: smooth random crops, blendshapes in [0, 1], rigid poses, landmarks."""
+    """Faces with every part filled in: smooth random crops, blendshapes in [0, 1], rigid poses, landmarks, skin."""
     rng = np.random.default_rng(seed)
     side = crop_size or 112
     coarse = rng.integers(0, 256, (frames, 8, 8, 3))
@@ -75,6 +80,8 @@ def made_up_faces(frames: int, crop_size: int | None, seed: int = 0) -> Faces:
         blendshapes_NB=rng.random((frames, 52), dtype=np.float32),
         pose_N44=pose,
         landmarks_NLC=(300 * rng.random((frames, 478, 3))).astype(np.float32),
+        points_NL2=(side * rng.random((frames, 478, 2))).astype(np.float32),
+        skin_NRC=(200 * rng.random((frames, 3, 4))).astype(np.float32),
     )
 
 
@@ -87,10 +94,19 @@ def _check_attributes(encoder: Encoder) -> None:
     else:
         assert encoder.crop_size is None, "crop_size must be None where crops are not needed"
     assert isinstance(encoder.unit_norm, bool), "unit_norm must be True or False"
+    if per_segment(encoder):
+        _check_segments(encoder)
     recipe = encoder.recipe()
     assert isinstance(recipe, dict) and recipe, "recipe() must be a dict that says what makes the vectors"
     assert json.loads(json.dumps(recipe, allow_nan=False)) == recipe, "recipe() must hold plain JSON values only"
     assert encoder.recipe() == recipe, "recipe() must not change from call to call"
+
+
+def _check_segments(encoder: Any) -> None:
+    for name in ("segment_frames", "shortest"):
+        assert isinstance(getattr(encoder, name), int) and getattr(encoder, name) > 0, f"{name} must be from 1"
+    segments = encoder.segments
+    assert segments is None or (isinstance(segments, int) and segments > 0), "segments must be None or from 1"
 
 
 def _check_vectors(encoder: Encoder, vectors: np.ndarray, frames: int) -> None:

@@ -18,12 +18,14 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 ALL = sorted(file.stem for file in (CONF / "encoder").glob("*.yaml") if file.stem != "none")
 # Files of the shared folder that can stand for an encoder's weights; webface's are not there and may not be.
 SHARED = {"mobileface": "face_embedding_512.onnx", "mobilenet": "mobilenetv3_small_features.pt"}
+SHARED |= dict.fromkeys(("visual", "visual_frames"), SHARED["mobilenet"])
 
 
 def build(names: str, cache: Path, *overrides: str) -> Any:
     """The `encoder` node, composed and instantiated as the commands do."""
     settings = {**OmegaConf.load(CONF / "base.yaml").encoder, "batch_size": 2, "device": "cpu", "threads": 1}
-    base = [f"+encoder.{key}={value}" for key, value in settings.items()] + [f"+paths.weights={cache}"]
+    base = ["+visual=published", f"+paths.weights={cache}"]
+    base += [f"+encoder.{key}={value}" for key, value in settings.items()]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(overrides=[f"+encoder={names}", *base, *overrides])
     return config.encoder
@@ -39,7 +41,7 @@ def test_an_encoder_yaml_keeps_the_rules(name: str, tmp_path: Path) -> None:
     node = build(name, tmp_path)[name]
     encoder = instantiate(node)
     assert encoder.name == name
-    assert encoder.dim == node.get("dim", encoder.dim)
+    assert encoder.dim == (node.get("dim") or encoder.dim)
     assert json.loads(json.dumps(encoder.recipe())) == encoder.recipe()
     assert list(tmp_path.iterdir()) == [], "nothing is fetched before a frame is encoded"
 
@@ -70,18 +72,20 @@ def test_an_encoders_weights_can_be_chosen_and_named(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name in SHARED or name == "blendshapes"])
+@pytest.mark.parametrize("name", [name for name in ALL if name in SHARED or name in ("blendshapes", "skin")])
 def test_an_encoder_keeps_the_contract_on_its_real_weights(name: str, shared: Path, tmp_path: Path) -> None:
     overrides = []
     if name in SHARED:
         overrides.append(f"encoder.{name}.weights.path={shared / 'weights' / SHARED[name]}")
-    if name == "mobilenet":  # its shared file is the trunk alone, not the published file
+    if SHARED.get(name) == SHARED["mobilenet"]:  # its shared file is the trunk alone, not the published file
         overrides.append(f"encoder.{name}.weights.sha256=null")
     check_encoder(instantiate(build(name, tmp_path, *overrides)[name]), frames=3)
 
 
 def test_no_heavy_package_is_imported_before_a_frame_is_encoded(tmp_path: Path) -> None:
-    modules = [f"lfnet.encoders.{name}" for name in ("encoder", "face_embedding", "blendshapes", "mobilenet")]
+    modules = [
+        f"lfnet.encoders.{name}" for name in ("encoder", "face_embedding", "blendshapes", "mobilenet", "visual", "skin")
+    ]
     code = (
         f"import sys, importlib\nfor name in {modules!r}: importlib.import_module(name)\n"
         "heavy = {'torch', 'timm', 'torchvision', 'onnx', 'onnxruntime', 'mediapipe', 'cv2', 'scipy'}\n"

@@ -107,7 +107,7 @@ def test_a_wrong_dim_or_device_is_told(tmp_path: Path, torchvisions: nn.Module) 
     torch.save(torchvisions.state_dict(), tmp_path / "m.pth")
     faces = made_up_faces(1, SIDE)
     with pytest.raises(LfnetError, match=r"gives 576 numbers.*set encoder\.mobilenet\.dim=576"):
-        encoder(tmp_path / "m.pth", dim=1024).encode(faces)
+        encoder(tmp_path / "m.pth", dim=1024)
     with pytest.raises(LfnetError, match=r"encoder\.device=tpu: .*encoder\.device=cpu"):
         encoder(tmp_path / "m.pth", device="tpu").encode(faces)
 
