@@ -1,0 +1,92 @@
+"""Mamba: a selective state-space model over the frames, in linear time, without a kernel of its own."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lfnet.errors import LfnetError
+from lfnet.heads.layers import clean, in_pieces, masked_mean, regressor
+from lfnet.heads.scan import selective_scan
+
+__all__ = ["Mamba"]
+
+
+class Mamba(nn.Module):
+    """Project each frame, run `layers` residual Mamba blocks, average the real frames, regress.
+
+    x [B, T, D] float32, mask [B, T] bool → y [B] in standardised units. Masked frames are zeros for the convolution and
+    are passed over by the recurrence (their step Δ is 0): the state goes from one real frame to the next. Any T will
+    do; `max_frames` is taken only because every head takes it. A window without any real frame is scored as a zero
+    vector. Time grows with T (`experiments/mamba/linear.py` measures it).
+    Source: Gu and Dao 2023, "Mamba: linear-time sequence modeling with selective state spaces", figure 3, with the
+    initial values of their code; the mean over frames and the regressor are this project's.
+    What system B calls MambaGRU is a GRU; this is what that stood in for. 96,385 parameters at D = 512.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        max_frames: int = 2000,
+        *,
+        width: int = 64,
+        layers: int = 2,
+        expand: int = 2,
+        state: int = 8,
+        kernel: int = 4,
+        hidden: int | None = 64,
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        for setting, value in {"layers": layers, "expand": expand, "state": state, "kernel": kernel}.items():
+            if value < 1:
+                raise LfnetError(f"head.{setting} is {value}: it must be at least 1")
+        self.projection = nn.Linear(n_features, width)
+        self.blocks = nn.ModuleList(_Block(width, expand * width, state, kernel, dropout) for _ in range(layers))
+        self.norm = nn.RMSNorm(width, eps=1e-5)
+        self.regressor = regressor(width, hidden, activation, dropout)
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        z_BTW = in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT)
+        for block in self.blocks:
+            z_BTW = z_BTW + block(z_BTW, mask_BT)
+        return self.regressor(masked_mean(self.norm(z_BTW), mask_BT)).squeeze(-1)
+
+
+class _Block(nn.Module):
+    """One Mamba block without its residual: [B, T, W] → [B, T, W], causal.
+
+    E = expand · W channels of N states each; Δ has rank ⌈W / 16⌉.
+    """
+
+    def __init__(self, width: int, channels: int, state: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.rank = math.ceil(width / 16)
+        self.state = state
+        self.norm = nn.RMSNorm(width, eps=1e-5)
+        self.inner = nn.Linear(width, 2 * channels, bias=False)
+        self.conv = nn.Conv1d(channels, channels, kernel, groups=channels)
+        self.select = nn.Linear(channels, self.rank + 2 * state, bias=False)  # Δ's low rank, B, C
+        self.step = nn.Linear(self.rank, channels)
+        self.log_A = nn.Parameter(torch.log(torch.arange(1.0, state + 1)).repeat(channels, 1))  # S4D-Real: A = −n
+        self.skip = nn.Parameter(torch.ones(channels))
+        self.out = nn.Linear(channels, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.uniform_(self.step.weight, -(self.rank**-0.5), self.rank**-0.5)
+        with torch.no_grad():
+            # softplus(bias) is spread evenly, on a logarithmic scale, from 0.001 to 0.1
+            steps_E = torch.exp(torch.empty(channels).uniform_(math.log(1e-3), math.log(1e-1)))
+            self.step.bias.copy_(steps_E + torch.log(-torch.expm1(-steps_E)))
+
+    def forward(self, z_BTW: Tensor, mask_BT: Tensor) -> Tensor:
+        u_BTE, gate_BTE = self.inner(clean(self.norm(z_BTW), mask_BT)).chunk(2, -1)
+        padded_BET = F.pad(u_BTE.transpose(1, 2), (self.conv.kernel_size[0] - 1, 0))  # a frame and those before it
+        u_BTE = F.silu(self.conv(padded_BET).transpose(1, 2))
+        low_BTR, B_BTN, C_BTN = self.select(u_BTE).split([self.rank, self.state, self.state], -1)
+        delta_BTE = F.softplus(self.step(low_BTR)).masked_fill(~mask_BT.unsqueeze(-1), 0.0)
+        u_TBE, delta_TBE, B_TBN, C_TBN = (x.transpose(0, 1) for x in (u_BTE, delta_BTE, B_BTN, C_BTN))
+        y_TBE = selective_scan(u_TBE, delta_TBE, -self.log_A.exp(), B_TBN, C_TBN)
+        y_BTE = y_TBE.transpose(0, 1).to(u_BTE.dtype) + self.skip * u_BTE
+        return self.dropout(self.out(y_BTE * F.silu(gate_BTE)))
