@@ -25,6 +25,7 @@ FRAMES = 512
 EPILOG = """\
 examples:
   lfnet list heads               parameters and FLOPs at 512 features and 512 frames
+  lfnet list encoders            width, parameters and FLOPs of a vector
   lfnet list tables --json       for a program
 A yaml of your own in conf/head, conf/encoder, conf/cohort or conf/table is listed with the rest.
 """
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> int:
 def rows(kind: str) -> list[dict[str, Any]]:
     """What there is of a kind (a key of `KINDS`), one dict each: name, about, and facts of the kind."""
     group = KINDS[kind]
-    facts = {"heads": _head, "tables": _table, "weights": _weights}.get(kind, _nothing)
+    facts = {"heads": _head, "encoders": _encoder, "tables": _table, "weights": _weights}.get(kind, _nothing)
     chosen = [name for name in names(group) if not (kind == "tables" and name == "none")]
     return [{"name": name, "about": description(group, name), **facts(name)} for name in chosen]
 
@@ -79,6 +80,29 @@ def _head(name: str) -> dict[str, Any]:
     return {"parameters": cost.parameters, "active_parameters": cost.active_parameters, "flops": cost.flops}
 
 
+def _encoder(name: str) -> dict[str, Any]:
+    """An encoder's width and, where its network can be measured without its weights, what one vector costs."""
+    from lfnet.config import instantiate, plain
+    from lfnet.encoders.encoder import per_segment
+
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    facts: dict[str, Any] = {"dim": None, "vector": None, "parameters": None, "flops": None}
+    try:
+        for node in plain(compose("base", [f"encoder={name}"]))["encoder"].values():
+            if isinstance(node, dict) and "_target_" in node:
+                encoder = instantiate(node)
+                facts |= {"dim": encoder.dim, "vector": "segment" if per_segment(encoder) else "frame"}
+                if measure := getattr(encoder, "cost", None):
+                    cost = measure()
+                    facts |= {"parameters": cost.parameters, "flops": cost.flops}
+    except Exception as error:
+        from lfnet.cli.explain import explain
+
+        return {**facts, "error": explain(error) or str(error)}
+    return facts
+
+
 def _table(name: str) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
@@ -101,6 +125,10 @@ def _text(kind: str, found: list[dict[str, Any]]) -> str:
         for fact in ("parameters", "active_parameters", "flops"):
             title = {"active_parameters": "active", "flops": "FLOPs"}.get(fact, fact)
             columns[title] = ["-" if row[fact] is None else f"{row[fact]:,}" for row in found]
+    elif kind == "encoders":
+        for fact, title in (("dim", "D"), ("vector", "a vector"), ("parameters", "parameters"), ("flops", "FLOPs")):
+            cells = ["-" if row[fact] is None else row[fact] for row in found]
+            columns[title] = [cell if isinstance(cell, str) else f"{cell:,}" for cell in cells]
     elif kind == "weights":
         columns["size"] = ["-" if row["size"] is None else f"{row['size'] / 1e6:.1f} MB" for row in found]
         columns["licence"] = [str(row["licence"]) for row in found]
@@ -113,6 +141,8 @@ def _text(kind: str, found: list[dict[str, Any]]) -> str:
         lines.append("  ".join([*cells, str(text)]))
     if kind == "heads":
         lines.append(f"At {FEATURES} features and {FRAMES} frames; active: without weights that get no gradient there.")
+    if kind == "encoders":
+        lines.append("FLOPs: of one vector, measured, 2 a multiply-add. -: unknown without the network's file.")
     return "\n".join(lines)
 
 

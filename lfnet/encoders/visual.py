@@ -99,6 +99,10 @@ class Visual:
             parts.append(chosen.weight(region) * _pool(region_KD, chosen.pooling))
         return Descriptor(np.concatenate(parts).astype(np.float32), selected, images)
 
+    def images(self, frames: int) -> int:
+        """How many pictures are encoded for a segment of so many frames."""
+        return self.settings.images(frames)
+
     def cost(self) -> Cost:
         """Parameters, and FLOPs of one whole segment, measured."""
         one = self._trunk.cost()

@@ -199,7 +199,13 @@ class Job:
             notes.append(
                 "the mesh was found in aligned crops: the head's roll and place are what alignment left of them"
             )
+        measured = {}
+        if measure := getattr(encoder, "cost", None):
+            cost = measure()
+            of = "segment" if per_segment(encoder) else "frame"
+            measured = {"parameters": str(cost.parameters), f"flops_per_{of}": str(cost.flops)}
         return {
+            **measured,
             "unit_norm": _truth(encoder.unit_norm),
             "coverage": f"{float(passed.valid.mean()):.4f}",
             "frame_size": "{} x {}".format(*passed.size),

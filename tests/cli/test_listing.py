@@ -58,6 +58,14 @@ def test_a_head_that_cannot_be_built_is_listed_with_its_reason(tmp_path, monkeyp
     assert "no.such.Head" in capsys.readouterr().out
 
 
+def test_encoders_carry_what_was_measured(found):
+    rows = {row["name"]: row for row in found["encoders"]}
+    assert [rows[name]["parameters"] for name in ("mobilenet", "visual", "blendshapes")] == [927_008, 927_008, None]
+    assert rows["visual"]["flops"] == 900 * rows["mobilenet"]["flops"] and rows["visual"]["vector"] == "segment"
+    assert (rows["visual"]["dim"], rows["visual_frames"]["dim"], rows["skin"]["dim"]) == (2304, 2880, 12)
+    assert "error" not in {key for row in rows.values() for key in row}
+
+
 def test_tables_carry_their_question(found):
     rows = {row["name"]: row for row in found["tables"]}
     assert rows["architectures"]["question"].endswith("?")

@@ -90,6 +90,25 @@ def test_a_pass_ends_when_no_stream_wants_more(clips, tmp_path, decoded):
     assert clip.features[:, 3:].tolist() == [[0, 3], [4, 7]] and clip.meta["segment_frames"] == "4, 4"
 
 
+def test_the_estimate_looks_for_faces_and_knows_what_a_whole_segment_costs(tmp_path, monkeypatch):
+    """A clip that begins without a face tells nothing of what faces cost; nor does a short segment of a whole one."""
+    blank = np.zeros((32, 32, 3), np.uint8)
+    pictures = [crop_picture(number, 32) for number in range(8)]
+    empty, full = write_folder(tmp_path / "a", [blank] * 8), write_folder(tmp_path / "b", pictures)
+    clock = [0.0]
+    monkeypatch.setattr("lfnet.features.estimate.time.perf_counter", lambda: clock[0])
+    encoder = Loudest(8, crop_size=32)
+    encoder.images = lambda frames: frames + 4 * min(2, frames)  # of 8 frames 16 pictures, of 4 frames 12
+
+    def slow(faces):
+        clock[0] += encoder.images(len(faces))
+        return np.zeros((1, 5), np.float32)
+
+    encoder.encode = slow
+    found = estimate(cohort_of({"a": empty, "b": full}), [encoder], cache=tmp_path / "cache", sample=4)
+    assert (found.frames, found.seconds) == (16, pytest.approx(16 * 16 / 8))
+
+
 def test_two_encoders_of_one_name_are_refused(clips, tmp_path):
     with pytest.raises(LfnetError, match="two encoders are named brightness"):
         extract(cohort_of(clips), [Brightness(), Brightness(20)], cache=tmp_path)
