@@ -14,8 +14,9 @@ __all__ = ["identity", "recording_vectors", "two_names"]
 # Recordings compared at most: pairs grow with the square.
 _MOST = 300
 # Features that know people so well, and pairs of one person that must be there, before strangers are suspected; how
-# many robust standard deviations above strangers, and how far into the pairs of one person, a suspect must lie.
-_SURE, _PAIRS, _APART = 0.9, 5, 8.0
+# many robust standard deviations (of Fisher's z of the cosine) above strangers a suspect must lie.
+_SURE, _PAIRS, _APART = 0.9, 5, 6.0
+_ONE = 1 - 1e-9
 
 
 def recording_vectors(pool: Pooled, clips: pd.DataFrame, recordings: pd.DataFrame) -> np.ndarray:
@@ -79,8 +80,8 @@ def two_names(vectors_RD: np.ndarray, recordings: pd.DataFrame, random: np.rando
     if test is None or test.estimate < _SURE or (same & above).sum() < _PAIRS:
         text = "the features do not know people well enough, or too few people have two recordings"
         return Check.certain(Finding("names", title, "not checked", text))
-    low, middle, high = np.quantile(alike[~same & above], (0.25, 0.5, 0.75))
-    bar = max(float(np.median(alike[same & above])), float(middle + _APART * (high - low) / 1.349))
+    low, middle, high = np.quantile(np.arctanh(np.clip(alike[~same & above], -_ONE, _ONE)), (0.25, 0.5, 0.75))
+    bar = max(float(np.median(alike[same & above])), float(np.tanh(middle + _APART * (high - low) / 1.349)))
     suspects = np.argwhere(above & ~same & (splits[:, None] != splits[None, :]) & (alike >= bar))
     if not len(suspects):
         text = "no two people of different splits look like one"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.baselines import TRIVIAL, Constant, fit_predict
+from lfnet.evaluation.baselines import TRIVIAL, Constant, Duration, PersonLookup, Ridge, fit_predict
 
 
 def recordings() -> pd.DataFrame:
@@ -42,16 +42,16 @@ def test_the_median_has_the_least_mae_and_the_mean_the_least_rmse_on_train() -> 
     assert mean["rmse"] == pytest.approx(np.std([0, 3, 30]))
 
 
-class Duration:
+class Line:
     """A baseline of somebody else's: it reads a further column of the recordings."""
 
-    name = "duration"
+    name = "line"
 
     def __init__(self, line: np.ndarray | None = None) -> None:
         self.line = line
 
-    def fit(self, train: pd.DataFrame) -> "Duration":
-        return Duration(np.polyfit(train["seconds"], train["label"], 1))
+    def fit(self, train: pd.DataFrame) -> "Line":
+        return Line(np.polyfit(train["seconds"], train["label"], 1))
 
     def predict(self, recordings: pd.DataFrame) -> np.ndarray:
         assert "label" not in recordings
@@ -59,7 +59,7 @@ class Duration:
 
 
 def test_a_baseline_that_needs_more_than_labels_fits_the_same_shape() -> None:
-    frame = fit_predict(Duration(), recordings()).frame.set_index("recording_id")
+    frame = fit_predict(Line(), recordings()).frame.set_index("recording_id")
     slope, intercept = 1.5, -19.0
     assert frame.loc["r6", "score"] == pytest.approx(slope * 60 + intercept)
 
@@ -71,3 +71,100 @@ def test_no_training_label_is_an_error() -> None:
         fit_predict(Constant("mean"), pd.concat([recordings(), recordings()]))
     with pytest.raises(ValueError, match="fit before predict"):
         Constant("mean").predict(recordings())
+
+
+def scores(baseline: Duration | PersonLookup | Ridge, frame: pd.DataFrame) -> pd.Series:
+    return fit_predict(baseline, frame).frame.set_index("recording_id")["score"]
+
+
+def test_duration_is_least_squares_on_log_seconds() -> None:
+    frame = recordings()
+    line = np.polyfit(np.log1p([10.0, 20.0, 30.0]), [0.0, 3.0, 30.0], 1)
+    given = scores(Duration(), frame)
+    np.testing.assert_allclose(given[frame["recording_id"]], np.polyval(line, np.log1p(frame["seconds"])))
+    frame["seconds"] = 10.0
+    assert scores(Duration(), frame).unique() == pytest.approx([11.0])
+    frame.loc[[1, 5], "seconds"] = np.nan
+    assert scores(Duration(), frame)["r6"] == pytest.approx(11.0)
+
+
+def test_a_known_person_has_the_mean_of_their_training_scores_and_a_stranger_that_of_all() -> None:
+    frame = recordings()
+    frame.loc[1, "person_id"] = "p1"
+    given = scores(PersonLookup(), frame)
+    assert given["r5"] == 1.5 and given["r6"] == given["r7"] == 11.0
+    changed = frame.assign(label=frame["label"].where(frame["split"] == "train", 63.0))
+    pd.testing.assert_series_equal(scores(PersonLookup(), changed), given)
+
+
+def many(n: int = 120, dim: int = 200, seed: int = 0) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Recordings whose label follows one direction of their vectors; two of each person."""
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((n, dim))
+    frame = pd.DataFrame(
+        {
+            "recording_id": [f"r{i}" for i in range(n)],
+            "person_id": [f"p{i // 2}" for i in range(n)],
+            "split": np.where(np.arange(n) < n // 2, "train", "test"),
+            "label": 15 + 8 * x[:, :5].sum(axis=1) / np.sqrt(5) + 2 * random.standard_normal(n),
+        }
+    )
+    return frame, dict(zip(frame["recording_id"], x, strict=True))
+
+
+def test_ridge_is_scikit_learns_at_the_alpha_that_grouped_folds_choose() -> None:
+    from sklearn.linear_model import Ridge as Linear
+    from sklearn.model_selection import GroupKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    frame, vectors = many(dim=12)
+    train = frame[frame["split"] == "train"]
+    x = np.stack([vectors[name] for name in train["recording_id"]])
+
+    def error(alpha: float) -> float:
+        model = make_pipeline(StandardScaler(), Linear(alpha))
+        folds = GroupKFold(5).split(x, train["label"], train["person_id"])
+        return -cross_val_score(model, x, train["label"], cv=list(folds), scoring="neg_mean_squared_error").mean()
+
+    alpha = min(10.0 ** np.arange(-1, 6), key=error)
+    model = make_pipeline(StandardScaler(), Linear(alpha)).fit(x, train["label"])
+    wanted = model.predict(np.stack([vectors[name] for name in frame["recording_id"]]))
+    np.testing.assert_allclose(scores(Ridge(vectors), frame)[frame["recording_id"]], wanted)
+    test = fit_predict(Ridge(vectors), frame).metrics()["test"]["recording"]
+    assert test["pcc"] is not None and test["pcc"] > 0.9
+
+
+def test_a_random_projection_keeps_some_of_it_and_is_always_the_same() -> None:
+    frame, vectors = many()
+    full, projected, again = (scores(Ridge(vectors, projection, name="x"), frame) for projection in (None, 64, 64))
+    pd.testing.assert_series_equal(projected, again)
+    assert not np.allclose(full, projected)
+    # More dimensions asked for than there are: as many as there are.
+    assert np.isfinite(scores(Ridge(many(dim=5)[1], 64), many(dim=5)[0])).all()
+
+
+def test_ridge_gives_a_recording_without_a_vector_the_mean_vector() -> None:
+    frame, vectors = many(dim=12)
+    del vectors["r100"]
+    vectors["r101"] = np.full(12, np.nan)
+    vectors["r1"] = np.full(12, np.nan)
+    given = scores(Ridge(vectors), frame)
+    train = [name for name in frame.loc[frame["split"] == "train", "recording_id"] if name != "r1"]
+    mean = frame.set_index("recording_id").loc[train, "label"].mean()
+    assert given[["r100", "r101"]].tolist() == pytest.approx([mean, mean])
+    with pytest.raises(LfnetError, match="needs the features of a training recording"):
+        fit_predict(Ridge({"r100": np.ones(3)}), frame)
+
+
+def test_ridge_with_one_person_shrinks_to_the_constant() -> None:
+    frame, vectors = many(n=8, dim=12)
+    frame["person_id"] = "p"
+    train = frame.loc[frame["split"] == "train", "label"]
+    assert np.abs(scores(Ridge(vectors), frame) - train.mean()).max() < 0.05 * train.std()
+
+
+@pytest.mark.parametrize("baseline", [Duration(), PersonLookup(), Ridge({})])
+def test_nothing_predicts_before_it_is_fitted(baseline: Duration | PersonLookup | Ridge) -> None:
+    with pytest.raises(ValueError, match="fit before predict"):
+        baseline.predict(recordings())

@@ -1,0 +1,36 @@
+"""Cohorts for the audit's tests: those of experiments/audit/false_flags.py, and a table of recordings made by hand."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+
+SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "audit" / "false_flags.py"
+
+
+def script() -> ModuleType:
+    """The experiment's module, run by nobody."""
+    spec = importlib.util.spec_from_file_location("false_flags", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def sittings(people: int = 40, each: int = 2, seed: int = 0) -> pd.DataFrame:
+    """`each` recordings of every person, all in one split, with labels of which half the variance is the person's."""
+    random = np.random.default_rng(seed)
+    person = np.repeat(np.arange(people), each)
+    split = np.array(["train", "dev", "test"])[person % 3]
+    label = 20 + 6 * random.standard_normal(people)[person] + 6 * random.standard_normal(len(person))
+    names = [f"r{p:02d}_{i % each}" for i, p in enumerate(person)]
+    return pd.DataFrame(
+        {
+            "recording_id": names,
+            "person_id": [f"p{p:02d}" for p in person],
+            "split": split,
+            "label": np.clip(np.rint(label), 0, 63),
+        }
+    )
