@@ -107,9 +107,13 @@ def _one_job(config: Any) -> None:
         print(f"{split:>5}: {shown}{beside}")
     if number := result["cohort"]["recordings"].get("unlabelled"):
         print(f"{number} recordings without a label have scores too: {folder / 'predictions.csv'} (split unlabelled)")
-    training = result["training"]
-    ended = "converged" if training["converged"] else "not converged"
-    print(f"{training['epochs']} epochs, {ended}; best at {training['best_epoch']}; scale {result['scale']['name']}")
+    training, scale = result["training"], result["scale"]["name"]
+    if "epochs" in training:
+        ended = "converged" if training["converged"] else "not converged"
+        print(f"{training['epochs']} epochs, {ended}; best at {training['best_epoch']}; scale {scale}")
+    for name, choice in result.get("chosen", {}).items():
+        said = ", ".join(f"{key} {value}" for key, value in choice.items() if value is not None)
+        print(f"chosen for {name}: {said}; scale {scale}")
     for text in (*result["cohort"]["warnings"], *result["marks"]):
         print(f"warning: {text}")
     print(RESEARCH_ONLY)

@@ -179,7 +179,10 @@ def _line(count: str, name: str, job: Job, outcome: Outcome) -> str:
     head = f"{count} {outcome.status:<8} {name}"
     if outcome.error:
         return f"{head}: {outcome.error}"
-    metrics = read_json(Path(job.config["paths"]["runs"]) / outcome.run / RESULT)["metrics"]
+    result = read_json(Path(job.config["paths"]["runs"]) / outcome.run / RESULT)
+    metrics = result["metrics"]
+    if not metrics:
+        return f"{head}: {'; '.join(result['marks'])}"
     mae = metrics.get("test", metrics["dev"])["recording"]["mae"]
     split = "test" if "test" in metrics else "dev"
     return f"{head}: {split} MAE {mae:.2f}, {outcome.seconds:.0f} s, {outcome.run}"

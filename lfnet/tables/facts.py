@@ -72,7 +72,9 @@ def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:
     for split in ("dev", "test"):
         sizes: dict[str, set[Any]] = {}
         for run in runs:
-            measured = run.result.get("metrics", {}).get(split, {}).get(level, {}).get("n", 0)
+            if not run.result.get("metrics"):  # a component that this cohort does not have
+                continue
+            measured = run.result["metrics"].get(split, {}).get(level, {}).get("n", 0)
             sizes.setdefault(run.cohort["fingerprint"], set()).add(measured)
         uneven = next((n for n in sizes.values() if len(n) > 1), None)
         if uneven:

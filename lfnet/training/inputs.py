@@ -34,6 +34,11 @@ class Streams(NamedTuple):
     cohort: Cohort
     stores: dict[str, FeatureStore]
 
+    @property
+    def store(self) -> FeatureStore:
+        """The first stream's: what baselines and the audit read."""
+        return next(iter(self.stores.values()))
+
 
 def load_cohort(config: dict[str, Any]) -> Cohort:
     """The cohort of a resolved config; the same settings give the same object within a process, read once."""

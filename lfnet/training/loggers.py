@@ -16,8 +16,13 @@ __all__ = ["log_summary", "shared_settings", "trackers"]
 def shared_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a tracker may see: how the job was done, not on whom or where."""
     cohort = config["cohort"]
-    settings = {key: config[key] for key in ("head", "protocol", "trainer", "seed")}
+    parts = ("fusion", "protocol", "seed") if _fused(config) else ("head", "protocol", "trainer", "seed")
+    settings = {key: config[key] for key in parts}
     return {**settings, "cohort": {key: cohort[key] for key in ("name", "signal") if key in cohort}}
+
+
+def _fused(config: dict[str, Any]) -> bool:
+    return bool((config.get("fusion") or {}).get("name"))
 
 
 @contextmanager
@@ -33,6 +38,10 @@ def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
+    if fused := _fused(config):
+        name = f"{config['fusion']['model']} {config['fusion']['name']}"
+    else:
+        name = config["head"]["_target_"].rpartition(".")[2]
     folder = Path(settings["dir"])
     folder.mkdir(parents=True, exist_ok=True)
     run = wandb.init(
@@ -41,8 +50,8 @@ def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]
         mode=settings["mode"],
         dir=str(folder),
         group=config["table"]["name"] or "train",
-        job_type="train",
-        name=f"{config['head']['_target_'].rpartition('.')[2]} seed {config['seed']}",
+        job_type="fuse" if fused else "train",
+        name=f"{name} seed {config['seed']}",
         id=fingerprint[:16],
         config=shared_settings(config),
         reinit="create_new",

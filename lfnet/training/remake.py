@@ -25,7 +25,8 @@ __all__ = ["audited", "bring_up_to_date", "measured", "refer"]
 def refer(folder: Path, data: DataModule) -> dict[str, Any]:
     """Write references.csv of the recordings that `data` (set up) finds usable; returns what result.json says of it."""
     usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
-    beside = references(data.cohort, data.store, usable.reset_index(drop=True), data.clips["clip_id"].tolist())
+    clip_ids = data.clips["clip_id"].tolist()
+    beside = references(data.cohort, data.store, usable.reset_index(drop=True), clip_ids, beside=data.stores)
     write_text(folder / "references.csv", models_to_csv_text(beside))
     return {"referred_by": referring_code()}
 

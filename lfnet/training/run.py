@@ -1,24 +1,18 @@
 """One job: from a resolved config to a finished run folder, or to the one that is already there."""
 
-import logging
-import platform
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from lfnet.config import instantiate
-from lfnet.data.module import DataModule, Held
+from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
@@ -26,35 +20,22 @@ from lfnet.files import atomic_path, write_json, write_text, writing_in
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.training.fingerprint import fingerprint
 from lfnet.training.fit import TrainerSettings, fit, seed_all
-from lfnet.training.inputs import Inputs, prepare
+from lfnet.training.inputs import prepare
+from lfnet.training.job import Plan, begin, check, facts, held, log, versions
 from lfnet.training.loggers import log_summary, trackers
 from lfnet.training.outcome import RESULT, Outcome
 from lfnet.training.predict import levels, predict, window_predictions
 from lfnet.training.remake import audited, bring_up_to_date, measured, refer
+from lfnet.training.speed import measure_speed
 
 __all__ = ["Plan", "plan", "run", "run_safely"]
-
-_PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
-_held = Held()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A job before it runs: its inputs, and the folder that its fingerprint names."""
-
-    inputs: Inputs
-    settings: dict[str, Any]
-    fingerprint: str
-    folder: Path
-
-    @property
-    def finished(self) -> bool:
-        """Whether its result is there: result.json is written last."""
-        return (self.folder / RESULT).is_file()
 
 
 def plan(config: dict[str, Any], *, progress: bool = True) -> Plan:
     """Name the job of a resolved config; features that are missing are extracted first."""
+    if fusion := _fusion(config):
+        named: Plan = fusion.plan(config, progress=progress)
+        return named
     _checked(config)  # a wrong number is said before videos are read
     inputs = prepare(config, progress=progress)
     settings = {key: config[key] for key in ("head", "protocol", "trainer", "seed")}
@@ -75,13 +56,21 @@ def run(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
 
 
 def _do(job: Plan, config: dict[str, Any], choices: dict[str, str]) -> Outcome:
+    fusion = _fusion(config)
+    data = fusion.data if fusion else _data
     if job.finished and not config["force"]:
-        bring_up_to_date(job.folder, job.inputs.cohort, job.inputs.store, config, lambda: _data(config, job))
+        bring_up_to_date(job.folder, job.inputs.cohort, job.inputs.store, config, lambda: data(config, job))
         return Outcome("skipped", job.fingerprint, job.folder.name)
     started = time.perf_counter()
-    with writing_in(job.folder), _log(job.folder):
-        _train(config, choices, job)
+    with writing_in(job.folder), log(job.folder):
+        (fusion.fuse if fusion else _train)(config, choices, job)
     return Outcome("finished", job.fingerprint, job.folder.name, seconds=time.perf_counter() - started)
+
+
+def _fusion(config: dict[str, Any]) -> Any:
+    """`lfnet.training.fusion_run` where a fusion is chosen, in the place of a head; else None."""
+    # By name, so that the sources of fusions are no part of the fingerprint of heads.
+    return import_module("lfnet.training.fusion_run") if (config.get("fusion") or {}).get("name") else None
 
 
 def run_safely(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
@@ -100,12 +89,7 @@ def run_safely(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
 
 
 def _checked(config: dict[str, Any]) -> tuple[TrainerSettings, Protocol]:
-    seed = config["seed"]
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
-        raise LfnetError(f"seed={seed}: give a whole number from 0 to 2^63 - 1.")
-    for name in ("force", "fail_fast"):
-        if not isinstance(config[name], bool):
-            raise LfnetError(f"{name}={config[name]}: give true or false.")
+    check(config)
     return TrainerSettings.from_config(config["trainer"]), Protocol.from_config(config["protocol"])
 
 
@@ -121,17 +105,14 @@ def _data(config: dict[str, Any], job: Plan) -> DataModule:
         windows_per_clip=settings.windows_per_clip,
         select_windows_per_clip=settings.select_windows_per_clip,
         seed=config["seed"],
-        held=_held,
+        held=held,
     )
     data.setup()
     return data
 
 
 def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
-    (job.folder / RESULT).unlink(missing_ok=True)
-    for part in job.folder.glob(".*.part"):  # what a killed run was writing
-        part.unlink(missing_ok=True)
-    write_text(job.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+    begin(job.folder, config)
     settings, protocol = _checked(config)
     torch.set_num_threads(settings.threads)
     data = _data(config, job)
@@ -157,9 +138,9 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "kind": "head",
         "model": choices.get("head", ""),
         "seed": config["seed"],
-        "choices": choices,
+        "choices": {group: name for group, name in choices.items() if group != "fusion"},
         "config": {key: config[key] for key in ("cohort", "encoder", "head", "protocol", "trainer", "seed")},
-        **_facts(data),
+        **facts(data),
         **numbers,
         **beside,
         "cost": {
@@ -167,6 +148,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
             "active_parameters": cost.active_parameters,
             "flops": cost.flops,
             "frames": protocol.window,
+            **_speed(fitted.head, protocol.window, data.n_features),
         },
         "training": {
             "epochs": fitted.epochs,
@@ -181,12 +163,20 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
             "label_sd": data.labels.sd,
         },
         "marks": data.marks,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": versions(),
         "threads": settings.threads,
         "device": settings.device,
         "precision": settings.precision,
     }
     write_json(job.folder / RESULT, result)
+
+
+def _speed(head: torch.nn.Module, frames: int, n_features: int) -> dict[str, Any]:
+    """Latency and energy of one window of real frames, on the processor."""
+    x_BTD, mask_BT = torch.zeros(1, frames, n_features), torch.ones(1, frames, dtype=torch.bool)
+    head.to("cpu").eval()
+    with torch.inference_mode():
+        return measure_speed(lambda: head(x_BTD, mask_BT))
 
 
 def _score(head: torch.nn.Module, data: DataModule, settings: TrainerSettings) -> Predictions:
@@ -198,53 +188,3 @@ def _score(head: torch.nn.Module, data: DataModule, settings: TrainerSettings) -
             scores = data.labels.points(predict(head, data.eval_dataloader(windows), settings.device))
             frames.append(levels(window_predictions(windows, scores), data.protocol))
     return Predictions(pd.concat([part.frame for part in frames], ignore_index=True))
-
-
-def _facts(data: DataModule) -> dict[str, Any]:
-    cohort = data.cohort
-    recordings = data.clips.drop_duplicates("recording_id")
-    by_split = recordings.groupby("split")
-    warnings = list(cohort.warnings)
-    if data.dropped:
-        warnings.append(
-            f"{len(data.dropped)} clips left out as unusable (protocol.health): {', '.join(data.dropped[:10])}"
-            + (" …" if len(data.dropped) > 10 else "")
-        )
-    return {
-        "scale": {"name": cohort.scale.name, "min": cohort.scale.min, "max": cohort.scale.max},
-        "cohort": {
-            "name": cohort.name,
-            "fingerprint": cohort.fingerprint(),
-            "simulated": cohort.simulated,
-            "recordings": {str(split): int(count) for split, count in by_split.size().items()},
-            "people": {str(split): int(count) for split, count in by_split["person_id"].nunique().items()},
-            "warnings": warnings,
-        },
-        "features": {
-            "stream": data.store.stream,
-            "fingerprint": data.store.fingerprint(list(cohort.clips["clip_id"])),
-            "dim": data.n_features,
-            "coverage": round(data.packed.coverage, 4),
-        },
-    }
-
-
-@contextmanager
-def _log(folder: Path) -> Iterator[None]:
-    """Everything that is logged while the job runs, its own traceback included, goes to its train.log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    logger = logging.getLogger("lfnet")
-    handler = logging.FileHandler(folder / "train.log", mode="w", encoding="utf-8")
-    # A disk that is full is said once, by what the job cannot do without; not by each line of its log.
-    setattr(handler, "handleError", lambda record: None)  # noqa: B010  mypy forbids to assign a method
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    except Exception:
-        logger.error("the job failed\n%s", traceback.format_exc())
-        raise
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

@@ -1,0 +1,1 @@
+"""Clip descriptors become scores: LightFusionNet as published and as it should be done. No torch."""

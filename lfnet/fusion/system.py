@@ -1,0 +1,146 @@
+"""The whole system on one cohort: sides chosen and fitted, joined, and every clip scored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lfnet.digests import digest
+from lfnet.errors import LfnetError
+from lfnet.fusion.choose import Choice, choose, out_of_fold
+from lfnet.fusion.joint import candidates, choose_joint
+from lfnet.fusion.settings import FusionSettings
+from lfnet.fusion.sides import Memo, PhysiologicalSide, Scorer, Side, VisualSide
+from lfnet.fusion.streams import Split
+
+__all__ = ["SIDES", "Fused", "System", "fuse"]
+
+SIDES = ("visual", "physiological")
+_CONCATENATED = ("concat_svr", "concat_ridge")
+
+
+@dataclass(frozen=True)
+class System:
+    """A fitted system: all that scoring needs, and what `lfnet.fusion.persist` saves.
+
+    model: whose score is the system's. inputs: the sides that are joined. sides: those that are scored on their own.
+    joint: an estimator over [clips, inputs] scores or concatenated descriptors; None where one side stands alone.
+    features: what each side's stream must look like.
+    """
+
+    model: str
+    inputs: list[str]
+    sides: dict[str, Scorer]
+    joint: Any
+    features: dict[str, dict[str, Any]]
+
+    def scores(self, split: Split) -> dict[str, np.ndarray]:
+        """float64 [clips] of each side and of the model itself, in points. Raises `LfnetError` for other features."""
+        for name, wanted in self.features.items():
+            if (own := _features(split, name)) != wanted:
+                raise LfnetError(
+                    f"this model was fitted on {wanted['count']} {name} features, and these are {own['count']} "
+                    "features or have other names: extract them with the settings of the run."
+                )
+        found = {name: scorer.scores(split) for name, scorer in self.sides.items()}
+        if self.joint is not None:
+            found[self.model] = np.asarray(self.joint.predict(self._joined(split, found)), float)
+        return found
+
+    def _joined(self, split: Split, found: dict[str, np.ndarray]) -> np.ndarray:
+        if self.model in _CONCATENATED:
+            return split.descriptors(self.inputs)
+        return np.column_stack([found[name] for name in self.inputs])
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What a fusion left.
+
+    scores: split → member (`visual`, `physiological`, the model) → float64 [clips]. chosen: member → its Choice.
+    missing: side → split → ids of the clips that have no row in it and were imputed inside the pipeline.
+    """
+
+    system: System
+    scores: dict[str, dict[str, np.ndarray]]
+    chosen: dict[str, Choice]
+    missing: dict[str, dict[str, list[str]]]
+
+
+def fuse(train: Split, others: Mapping[str, Split], settings: FusionSettings, *, seed: int) -> Fused:
+    """Fit on `train`, score `others`.
+
+    others: split name → its clips. Their labels are looked at only where `fusion.choose` is `test`, and of `test` only.
+    seed: of forests, mutual information and boosting. Raises `LfnetError` for what a user must mend.
+    """
+    missing = {
+        name: {split: _missing(part, name) for split, part in (("train", train), *others.items())}
+        for name in _used(settings)
+    }
+    train = train.labelled()
+    test = others.get("test") if settings.choose == "test" else None
+    blind = {name: split.without_labels() for name, split in others.items()}
+    features = {name: _features(train, name) for name in _used(settings)}
+    chosen, fitted = {}, {}
+    for name in _scored(settings):
+        side = _side(name, settings, seed)
+        chosen[name] = choose(side, train, test, settings)
+        fitted[name] = side.fit(train, chosen[name].recipe, Memo())
+    system = System(settings.model, list(_used(settings)), fitted, None, features)
+    if settings.model not in SIDES:
+        choice, joint = _join(system, train, test, settings, seed)
+        chosen[settings.model] = choice
+        system = System(settings.model, system.inputs, fitted, joint, features)
+    return Fused(system, {name: system.scores(split) for name, split in blind.items()}, chosen, missing)
+
+
+def _join(system: System, train: Split, test: Split | None, settings: FusionSettings, seed: int) -> tuple[Choice, Any]:
+    known = None if test is None else test.labelled()
+    if settings.model in _CONCATENATED:
+        X = train.descriptors(system.inputs)
+        widths = [train.side(name).X.shape[1] for name in system.inputs]
+        limit = settings.physiological.max_invalid
+        valid = np.ones(X.shape[1], bool) if limit is None else np.isnan(X).mean(axis=0) <= limit
+        after = None if known is None else (known.descriptors(system.inputs), known.y)
+        return choose_joint(candidates(settings, widths, valid), X, train.y, train.people, settings, after)
+    z = np.column_stack([_training_scores(system.sides[name], train, settings, seed) for name in system.inputs])
+    after = None
+    if known is not None:
+        after = (np.column_stack([system.sides[name].scores(known) for name in system.inputs]), known.y)
+    given = candidates(settings, [1] * z.shape[1], np.ones(z.shape[1], bool))
+    return choose_joint(given, z, train.y, train.people, settings, after)
+
+
+def _training_scores(scorer: Scorer, train: Split, settings: FusionSettings, seed: int) -> np.ndarray:
+    """What the joint model learns from: scores of people the side has not seen, or in-sample ones as published."""
+    if settings.training_scores == "in_sample":
+        return scorer.scores(train)
+    return out_of_fold(_side(scorer.side, settings, seed), train, settings)
+
+
+def _side(name: str, settings: FusionSettings, seed: int) -> Side:
+    if name == "visual":
+        return VisualSide(settings.visual, seed)
+    return PhysiologicalSide(settings.physiological, settings.group_by, seed)
+
+
+def _used(settings: FusionSettings) -> tuple[str, ...]:
+    """The sides whose streams are read."""
+    if settings.model in SIDES:
+        return (settings.model,)
+    return SIDES if settings.model in _CONCATENATED else tuple(settings.joint.inputs)
+
+
+def _scored(settings: FusionSettings) -> tuple[str, ...]:
+    """The sides that have a score of their own."""
+    return () if settings.model in _CONCATENATED else _used(settings)
+
+
+def _missing(split: Split, side: str) -> list[str]:
+    return [str(split.clip_ids[clip]) for clip in split.side(side).missing(len(split))]
+
+
+def _features(split: Split, side: str) -> dict[str, Any]:
+    names = split.side(side).names
+    return {"count": len(names), "digest": digest(list(names))}

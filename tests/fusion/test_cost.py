@@ -1,0 +1,77 @@
+"""Counts, against what a hand would count."""
+
+import numpy as np
+import pytest
+from lightgbm import LGBMRegressor
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.impute import KNNImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PowerTransformer, StandardScaler
+from sklearn.svm import SVR
+from xgboost import XGBRegressor
+
+from lfnet.fusion.cost import Cost, measure, of_estimator
+from lfnet.fusion.persist import dumps
+from lfnet.fusion.settings import MODELS
+from lfnet.fusion.system import fuse
+from tests.fusion.fakes import SMALL, settings, split
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 2))
+Y = 10 * X[:, 0] + RNG.normal(size=60)
+
+
+def test_the_published_layer_by_hand():
+    joint = make_pipeline(PowerTransformer(), SVR(C=25, epsilon=0.01)).fit(X, Y)
+    vectors = len(joint[-1].support_)
+    # 2 numbers and a weight a support vector, an intercept; λ, mean and sd of 2 scores.
+    assert of_estimator(joint) == Cost(3 * vectors + 1 + 6, vectors * (3 * 2 + 2 + 2) + 14, vectors)
+
+
+def test_linear_models_and_scalers_by_hand():
+    assert of_estimator(make_pipeline(StandardScaler(), Ridge()).fit(X, Y)) == Cost(4 + 3, 4 + 4, 0)
+    linear = SVR(kernel="linear").fit(X, Y)
+    assert of_estimator(linear) == Cost(3, 4, len(linear.support_))
+    assert of_estimator(KNNImputer().fit(X)).parameters == 120
+
+
+@pytest.mark.parametrize("make", [LGBMRegressor, XGBRegressor])
+def test_boosted_trees_are_counted_split_by_split(make):
+    more = {"verbose": -1} if make is LGBMRegressor else {}
+    model = make(n_estimators=3, max_depth=2, n_jobs=1, **more).fit(X, Y)
+    if make is LGBMRegressor:
+        frame = model.booster_.trees_to_dataframe()
+        leaves = frame["left_child"].isna().sum()
+        depths = frame.groupby("tree_index")["node_depth"].max() - 1
+    else:
+        frame = model.get_booster().trees_to_dataframe()
+        leaves = (frame["Feature"] == "Leaf").sum()
+        depths = np.array([2] * 3)
+    assert of_estimator(model) == Cost(int(3 * leaves - 2 * 3), int((depths + 1).sum()), 0)
+
+
+def test_a_forest_is_counted_split_by_split():
+    model = RandomForestRegressor(4, max_depth=3, random_state=0).fit(X, Y)
+    nodes = sum((tree.tree_.children_left >= 0).sum() for tree in model.estimators_)
+    leaves = sum((tree.tree_.children_left < 0).sum() for tree in model.estimators_)
+    assert of_estimator(model) == Cost(2 * nodes + leaves, 4 * 4, 0)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_has_a_cost(model):
+    chosen = settings(*SMALL, f"fusion.model={model}", fusion="published")
+    system = fuse(split("train", clips=30, people=10), {"test": split("test")}, chosen, seed=0).system
+    parts = measure(system)
+    whole = parts.pop("all")
+    assert whole.parameters == sum(part.parameters for part in parts.values())
+    assert whole.bytes == pytest.approx(
+        len(dumps(system)), rel=0.01
+    )  # files hold addresses, so lengths differ a little
+    assert ("fusion" in parts) == (model not in ("visual", "physiological"))
+    assert all(part.bytes > 0 for part in parts.values())
+
+
+def test_a_kind_that_is_not_known_is_not_counted_as_nothing():
+    with pytest.raises(TypeError, match="object"):
+        of_estimator(object())

@@ -1,0 +1,83 @@
+"""Saved systems: the same scores, and nothing that runs."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import skops.io
+
+from lfnet.errors import LfnetError
+from lfnet.fusion import persist
+from lfnet.fusion.settings import MODELS
+from lfnet.fusion.system import fuse
+from tests.fusion.fakes import SMALL, settings, split
+
+TRAIN, TEST = split("train", clips=30, people=10), split("test")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_saved_system_scores_alike(tmp_path, model):
+    chosen = settings(*SMALL, f"fusion.model={model}", fusion="published")
+    found = fuse(TRAIN, {"test": TEST}, chosen, seed=0)
+    size = persist.save(found.system, tmp_path / "model.skops")
+    assert size == (tmp_path / "model.skops").stat().st_size
+    again = persist.load(tmp_path / "model.skops").scores(TEST)
+    for name, scores in found.scores["test"].items():
+        np.testing.assert_array_equal(again[name], scores)
+
+
+class Evil:
+    """Would leave a trace if it were ever made or its state were set."""
+
+    ran = False
+
+    def __setstate__(self, state):
+        type(self).ran = True
+
+    def __reduce__(self):
+        return (_leave_a_trace, ())
+
+
+def _leave_a_trace():
+    Evil.ran = True
+    return Evil()
+
+
+def test_a_file_that_names_an_untrusted_type_is_refused_and_nothing_runs(tmp_path):
+    path = tmp_path / "evil.skops"
+    for content in (Evil(), {"system": [Evil()]}, _leave_a_trace):
+        path.write_bytes(skops.io.dumps(content))
+        Evil.ran = False
+        with pytest.raises(
+            LfnetError, match=r"evil.skops was not opened: it names tests.fusion.test_persist"
+        ) as caught:
+            persist.load(path)
+        assert not Evil.ran
+        assert "\n" not in str(caught.value) and "Nothing in it was run" in str(caught.value)
+
+
+def test_a_system_with_something_untrusted_inside_is_refused(tmp_path):
+    found = fuse(TRAIN, {"test": TEST}, settings(*SMALL, "fusion.model=visual", fusion="published"), seed=0)
+    found.system.sides["visual"].pipeline.steps.append(("evil", Evil()))
+    path = tmp_path / "model.skops"
+    persist.save(found.system, path)
+    Evil.ran = False
+    with pytest.raises(LfnetError, match="was not opened"):
+        persist.load(path)
+    assert not Evil.ran
+
+
+def test_what_is_no_system_is_said(tmp_path):
+    path = tmp_path / "model.skops"
+    with pytest.raises(LfnetError, match="does not exist"):
+        persist.load(path)
+    path.write_bytes(b"torn")
+    with pytest.raises(LfnetError, match="no skops file, or is cut short"):
+        persist.load(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", "{}")
+    with pytest.raises(LfnetError, match="cannot be read"):
+        persist.load(path)
+    path.write_bytes(skops.io.dumps({"a": 1}))
+    with pytest.raises(LfnetError, match="holds dict, not a fusion"):
+        persist.load(path)

@@ -1,0 +1,177 @@
+"""The system as a whole: what may look at which label, who is scored, and what is chosen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.metrics import evaluate, mae
+from lfnet.fusion.choose import out_of_fold
+from lfnet.fusion.settings import MODELS
+from lfnet.fusion.sides import Memo, PhysiologicalSide, VisualSide
+from lfnet.fusion.system import fuse
+from tests.fusion.fakes import NESTED, SMALL, settings, split
+
+TRAIN, DEV, TEST = (split(name, clips=40, people=12) for name in ("train", "dev", "test"))
+OTHERS = {"dev": DEV, "test": TEST}
+
+
+def small(model, fusion="nested", *more):
+    return settings(*SMALL, *(NESTED if fusion == "nested" else ()), f"fusion.model={model}", *more, fusion=fusion)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Every model under both protocols, fitted once."""
+    return {
+        (how, model): fuse(TRAIN, OTHERS, small(model, how), seed=0)
+        for how in ("published", "nested")
+        for model in MODELS
+    }
+
+
+@pytest.mark.parametrize("how", ["published", "nested"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_scores_every_clip_and_learns(fitted, how, model):
+    scores = fitted[how, model].scores
+    assert set(scores) == {"dev", "test"}
+    measured = evaluate(TEST.y, scores["test"][model])
+    constant = mae(TEST.y, np.full(len(TEST), np.median(TRAIN.y)))
+    assert measured["mae"] < constant and measured["pcc"] > 0.3
+
+
+def test_nested_never_sees_a_label_of_dev_or_test(fitted):
+    strange = {name: replace(part, y=np.random.default_rng(3).permutation(part.y)) for name, part in OTHERS.items()}
+    for model in ("fused", "weighted", "concat_svr"):
+        again = fuse(TRAIN, strange, small(model), seed=0)
+        for name in OTHERS:
+            np.testing.assert_array_equal(again.scores[name][model], fitted["nested", model].scores[name][model])
+
+
+def test_published_chooses_by_test_labels_and_nested_does_not(fitted):
+    choice = fitted["published", "physiological"].chosen["physiological"]
+    assert choice.candidates == 8
+    assert choice.mae == pytest.approx(
+        mae(TEST.y, fitted["published", "physiological"].scores["test"]["physiological"])
+    )
+    side = PhysiologicalSide(small("physiological", "published").physiological, "clip", 0)
+    errors = [mae(TEST.y, side.fit(TRAIN, recipe, Memo()).scores(TEST)) for recipe in side.recipes()]
+    assert choice.recipe == side.recipes()[int(np.argmin(errors))]
+    # Labels that another recipe fits best make that one the choice.
+    worst = int(np.argmax(errors))
+    wanted = side.fit(TRAIN, side.recipes()[worst], Memo()).scores(TEST)
+    other = fuse(TRAIN, {"test": replace(TEST, y=wanted)}, small("physiological", "published"), seed=0)
+    assert other.chosen["physiological"].mae == pytest.approx(0)
+    inside = fuse(TRAIN, {"test": replace(TEST, y=wanted)}, small("physiological"), seed=0)
+    assert inside.chosen == fitted["nested", "physiological"].chosen
+
+
+def test_out_of_fold_scores_come_from_other_people():
+    # Labels that are a person's own and nothing else's: in-sample scores know them, out-of-fold ones cannot.
+    rng = np.random.default_rng(1)
+    people = np.unique(TRAIN.people)
+    own = dict(zip(people, rng.uniform(0, 40, len(people)), strict=True))
+    train = replace(TRAIN, y=np.array([own[person] for person in TRAIN.people]))
+    chosen = small("visual")
+    side = VisualSide(chosen.visual, 0)
+    inside = side.fit(train, side.recipes()[0], Memo()).scores(train)
+    outside = out_of_fold(side, train, chosen)
+    assert np.corrcoef(inside, train.y)[0, 1] > 0.8
+    assert np.corrcoef(outside, train.y)[0, 1] < 0.4
+
+
+def test_the_joint_model_learns_from_out_of_fold_scores(fitted, monkeypatch):
+    seen = {}
+    import lfnet.fusion.system as system
+
+    def spy(given, X, *rest):
+        seen["z"] = X
+        return keep(given, X, *rest)
+
+    keep = system.choose_joint
+    monkeypatch.setattr(system, "choose_joint", spy)
+    fuse(TRAIN, OTHERS, small("fused"), seed=0)
+    nested = seen["z"]
+    fuse(TRAIN, OTHERS, small("fused", "published"), seed=0)
+    published = seen["z"]
+    side = VisualSide(small("visual").visual, 0)
+    np.testing.assert_allclose(nested[:, 0], out_of_fold(side, TRAIN, small("fused")))
+    np.testing.assert_allclose(published[:, 0], fitted["published", "visual"].system.scores(TRAIN)["visual"])
+
+
+def test_a_missing_modality_is_imputed_and_named():
+    test = split("test", clips=40, people=12, without_pulse=(3, 4), without_face=(7,))
+    train = split("train", clips=40, people=12, without_pulse=(0,))
+    found = fuse(train, {"test": test}, small("fused"), seed=0)
+    assert found.missing == {
+        "visual": {"train": [], "test": ["test_007"]},
+        "physiological": {"train": ["train_000"], "test": ["test_003", "test_004"]},
+    }
+    scores = found.scores["test"]
+    assert np.isfinite(scores["fused"]).all() and np.isfinite(scores["physiological"]).all()
+    # Nothing is known of their pulse, so both get the one score that the imputed row has: not zero, not their own.
+    assert scores["physiological"][3] == scores["physiological"][4]
+    assert train.y.min() < scores["physiological"][3] < train.y.max()
+
+
+def test_a_clip_without_rows_trains_nothing():
+    train = split("train", clips=40, people=12, without_pulse=(0, 5))
+    side = PhysiologicalSide(small("physiological").physiological, "person", 0)
+    recipe = side.recipes()[0]
+    strange = replace(train, y=np.where(np.isin(np.arange(40), (0, 5)), 999.0, train.y))
+    np.testing.assert_array_equal(
+        side.fit(train, recipe, Memo()).scores(TEST), side.fit(strange, recipe, Memo()).scores(TEST)
+    )
+
+
+def test_weighted_fusion_is_the_weighted_mean(fitted):
+    scores = fitted["published", "weighted"].scores["test"]
+    np.testing.assert_allclose(scores["weighted"], 0.98 * scores["visual"] + 0.02 * scores["physiological"])
+    nested = fitted["nested", "weighted"]
+    weight = nested.chosen["weighted"].recipe["weight"]
+    assert nested.chosen["weighted"].candidates == 13
+    scores = nested.scores["test"]
+    np.testing.assert_allclose(scores["weighted"], weight * scores["visual"] + (1 - weight) * scores["physiological"])
+
+
+def test_the_order_of_clips_does_not_matter(fitted):
+    order = np.random.default_rng(0).permutation(len(TEST))
+    again = fitted["nested", "fused"].system.scores(TEST.of(order))["fused"]
+    np.testing.assert_allclose(again, fitted["nested", "fused"].scores["test"]["fused"][order])
+
+
+def test_the_same_seed_gives_the_same_scores(fitted):
+    again = fuse(TRAIN, OTHERS, small("fused"), seed=0)
+    np.testing.assert_array_equal(again.scores["test"]["fused"], fitted["nested", "fused"].scores["test"]["fused"])
+
+
+@pytest.mark.parametrize(
+    ("component", "check"),
+    [
+        ("without_tuned_svr", lambda f: f.chosen["fused"].recipe == {"C": 1.0, "epsilon": 0.1}),
+        ("weighted_average", lambda f: f.chosen["weighted"].recipe == {"weight": 0.95}),
+        ("without_power_transform", lambda f: [name for name, _ in f.system.joint.steps] == ["svr"]),
+        ("without_pulse", lambda f: f.system.inputs == ["visual"] and "physiological" not in f.scores["test"]),
+        ("full", lambda f: [name for name, _ in f.system.joint.steps] == ["yeo_johnson", "bound", "svr"]),
+    ],
+)
+def test_components_are_taken_away(component, check):
+    chosen = settings(*SMALL, f"fusion/component={component}", fusion="published")
+    assert chosen.component == component
+    assert check(fuse(TRAIN, OTHERS, chosen, seed=0))
+
+
+def test_what_a_user_must_mend_is_said():
+    with pytest.raises(LfnetError, match=r"physiological stream.*encoder=\[visual,skin\]"):
+        fuse(replace(TRAIN, physiological=None), {}, small("fused"), seed=0)
+    with pytest.raises(LfnetError, match=r"labelled clips in the test split.*fusion=nested"):
+        fuse(TRAIN, {"dev": DEV}, small("physiological", "published"), seed=0)
+    one = TRAIN.of(np.flatnonzero(TRAIN.people == TRAIN.people[0]))
+    with pytest.raises(LfnetError, match="by person needs 2 or more"):
+        fuse(one, OTHERS, small("visual"), seed=0)
+    with pytest.raises(LfnetError, match="fitted on 12 visual features"):
+        fuse(TRAIN, {"test": split("test", dim=9)}, small("visual"), seed=0)
+    empty = split("train", clips=6, people=3, without_pulse=tuple(range(6)))
+    with pytest.raises(LfnetError, match="no training clip has a row in the physiological stream"):
+        fuse(empty, {}, small("physiological", "nested"), seed=0)
