@@ -21,7 +21,8 @@ its variance, s² the person's; and `both` all of the recording's features, fram
     p(y | q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) Π_clips p(number of segments | u)
     p(y | D, q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) ∫ N(o; 0, 1) p(D | u, o) do
 
-Neither looks people up: where people are shared, a model that does may do better than they.
+Neither looks people up. `both_people` does, as `people` with p(D, q | u, o, o') for p(D | u, o), where o' ~ N(0, 1) is
+the person's offset in the pulse. Where people are shared, a fusion may do better than `both`, and not than this.
 
 A training recording's own label is never used for its own prediction. All sums run over fine, even grids, where they
 are exact far beyond what a score shows (tests/simulation compares them with Monte Carlo integration).
@@ -29,17 +30,27 @@ The median of the posterior has the least expected absolute error, its mean the 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_ndtr, ndtr, xlogy
+from scipy.special import xlogy
 
 from lfnet.simulation import pulse as pulses
 from lfnet.simulation import signals
-from lfnet.simulation.people import block_bounds, severity
+from lfnet.simulation.grids import (
+    grid,
+    kernel,
+    label_given_severity,
+    log_length,
+    log_normal,
+    log_order,
+    normal_weights,
+    normalised,
+)
+from lfnet.simulation.people import severity
 from lfnet.simulation.pulse import PulseStatistics
 from lfnet.simulation.settings import Settings
 from lfnet.simulation.statistics import ClipStatistics
@@ -47,12 +58,15 @@ from lfnet.simulation.statistics import ClipStatistics
 __all__ = ["MODELS", "PULSE_MODELS", "Oracle", "references"]
 
 MODELS = ("oracle_signal_median", "oracle_signal_mean", "oracle_people_median", "oracle_people_mean")
-PULSE_MODELS = ("oracle_pulse_median", "oracle_pulse_mean", "oracle_both_median", "oracle_both_mean")
+PULSE_MODELS = tuple(
+    f"oracle_{knows}_{how}" for knows in ("pulse", "both", "both_people") for how in ("median", "mean")
+)
 
-_REACH = 5.0
 _STEPS = 1001  # of u and of drives
 _PERSON_STEPS = 101  # of the person's severity
 _OFFSET_STEPS = 61  # of the person's level offset
+# Of each where there are two offsets: no finer than sums of so smooth functions need.
+_PERSON_STEPS_OF_BOTH, _OFFSET_STEPS_OF_BOTH = 51, 31
 
 
 def references(
@@ -71,7 +85,7 @@ def references(
     oracle = Oracle(recordings, recording_of_clip, statistics, settings, pulse)
     posteriors = {"signal": oracle.signal(), "people": oracle.people()}
     if pulse is not None:
-        posteriors |= {"pulse": oracle.of_pulse(), "both": oracle.both()}
+        posteriors |= {"pulse": oracle.of_pulse(), "both": oracle.both(), "both_people": oracle.both_people()}
     scores = []
     for knows, posterior in posteriors.items():
         median = oracle.labels[np.argmax(np.cumsum(posterior, axis=1) >= 0.5 - 1e-12, axis=1)]
@@ -98,7 +112,7 @@ class Oracle:
     @cached_property
     def label_given_u(self) -> np.ndarray:
         """float64 [U, K]: p(y | u)."""
-        return _label_given_severity(severity(_grid(_STEPS), self.settings), self.labels, self.settings.label_noise)
+        return label_given_severity(severity(grid(_STEPS), self.settings), self.labels, self.settings.label_noise)
 
     def signal(self) -> np.ndarray:
         """float64 [recordings, K]: p(y | the recording's features)."""
@@ -115,17 +129,41 @@ class Oracle:
 
     def _labels_given(self, log: np.ndarray) -> np.ndarray:
         """float64 [recordings, K]: p(y | what is seen), from log p(what is seen | u) [recordings, U]."""
-        weights = _weights(_grid(_STEPS))
-        return _normalised(np.exp(log - log.max(axis=1, keepdims=True)) * weights) @ self.label_given_u
+        weights = normal_weights(grid(_STEPS))
+        return normalised(np.exp(log - log.max(axis=1, keepdims=True)) * weights) @ self.label_given_u
 
     def people(self) -> np.ndarray:
         """float64 [recordings, K]: p(y | the recording's features, and the same person's other training recordings)."""
-        posterior = self.signal()
+        o = grid(_OFFSET_STEPS)
+        return self._knowing_people(
+            self.signal(), _PERSON_STEPS, normal_weights(o), lambda row: self._given_offset(row, o)
+        )
+
+    def both_people(self) -> np.ndarray:
+        """float64 [recordings, K]: as `people`, from features and pulse."""
+        o = grid(_OFFSET_STEPS_OF_BOTH)
+        weights = normal_weights(o)
+
+        def given(row: int) -> np.ndarray:
+            pairs = self._given_offset(row, o)[:, :, None] * self._pulse_given_offset(row, o)[:, None, :]
+            return pairs.reshape(_STEPS, -1)
+
+        pairs = (weights[:, None] * weights).ravel()
+        return self._knowing_people(self.both(), _PERSON_STEPS_OF_BOTH, pairs, given)
+
+    def _knowing_people(
+        self, posterior: np.ndarray, steps: int, weights: np.ndarray, given: Callable[[int], np.ndarray]
+    ) -> np.ndarray:
+        """`posterior`, and for people with training recordings what these say besides.
+
+        steps: of the person's severity. weights [O] of the person's offsets; given(row): p(what is seen | u, offsets)
+        up to a factor, float64 [U, O].
+        """
         person, train = self.recordings["person"].to_numpy(), (self.recordings["split"] == "train").to_numpy()
-        u, a, o = _grid(_STEPS), _grid(_PERSON_STEPS), _grid(_OFFSET_STEPS)
+        u, a = grid(_STEPS), grid(steps)
         within = self.settings.within_person
-        u_given_a = _kernel(u, np.sqrt(within) * a, 1 - within)  # [A, U]
-        prior = _weights(a)[:, None] * _weights(o)
+        u_given_a = kernel(u, np.sqrt(within) * a, 1 - within)  # [A, U]
+        prior = normal_weights(a)[:, None] * weights
         known: dict[int, np.ndarray] = {}
         for row in range(len(person)):
             others = np.flatnonzero(train & (person == person[row]))
@@ -135,53 +173,68 @@ class Oracle:
             belief = np.log(prior)
             for other in others:
                 if other not in known:
-                    seen = self._given_offset(other, u, o) * self._label_likelihood(other)[:, None]
+                    seen = given(other) * self._label_likelihood(other)[:, None]
                     known[other] = np.log(np.maximum(u_given_a @ seen, 1e-300))
                 belief = belief + known[other]
             belief = np.exp(belief - belief.max())  # [A, O]
-            over_u = np.einsum("uo,uo->u", u_given_a.T @ belief, self._given_offset(row, u, o))
-            posterior[row] = _normalised(over_u) @ self.label_given_u
+            over_u = np.einsum("uo,uo->u", u_given_a.T @ belief, given(row))
+            posterior[row] = normalised(over_u) @ self.label_given_u
         return posterior
 
     def _label_likelihood(self, row: int) -> np.ndarray:
         return self.label_given_u[:, int(self.recordings["label"].iloc[row]) - self.settings.low]
 
-    def _given_offset(self, row: int, u: np.ndarray, o: np.ndarray) -> np.ndarray:
+    def _given_offset(self, row: int, o: np.ndarray) -> np.ndarray:
         """float64 [U, O]: p(D | u, o) up to a factor."""
-        mean, variance, offset = (value[row] for value in self._level)
-        coupling = self.settings.signal.coupling("level")
-        log = self._others[row][:, None] + _log_normal(mean, coupling * u[:, None] + offset * o, variance)
+        log = self._others[row][:, None] + self._offset(self._level, self.settings.signal.coupling("level"), row, o)
         return np.exp(log - log.max())
+
+    def _pulse_given_offset(self, row: int, o: np.ndarray) -> np.ndarray:
+        """float64 [U, O]: p(q | u, o) up to a factor."""
+        assert self.settings.pulse is not None
+        log = self._offset(self._pulse_drive, self.settings.pulse.coupling, row, o)
+        return np.exp(log - log.max())
+
+    def _offset(
+        self, drive: tuple[np.ndarray, np.ndarray, np.ndarray], coupling: float, row: int, o: np.ndarray
+    ) -> np.ndarray:
+        mean, variance, offset = (value[row] for value in drive)
+        return log_normal(mean, coupling * grid(_STEPS)[:, None] + offset * o, variance)
 
     @cached_property
     def _signal(self) -> np.ndarray:
         """float64 [recordings, U]: log p(features | u) up to a number for each recording."""
         mean, variance, offset = self._level
         coupling = self.settings.signal.coupling("level")
-        return self._others + _log_normal(mean[:, None], coupling * _grid(_STEPS), (variance + offset**2)[:, None])
+        return self._others + log_normal(mean[:, None], coupling * grid(_STEPS), (variance + offset**2)[:, None])
 
     @cached_property
     def _pulse(self) -> np.ndarray:
         """float64 [recordings, U]: log p(pulse | u) up to a number for each recording, all of it but its length."""
-        assert self.pulse is not None and self.settings.pulse is not None
+        assert self.settings.pulse is not None
+        mean, variance, offset = self._pulse_drive
         coupling = self.settings.pulse.coupling
+        return log_normal(mean[:, None], coupling * grid(_STEPS), (variance + offset**2)[:, None])
+
+    @cached_property
+    def _pulse_drive(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        assert self.pulse is not None and self.settings.pulse is not None
         clips = [(clip.kept, clip.mean) for clip in self.pulse]
         shares = pulses.PERSON, pulses.SESSION, pulses.CLIP
-        mean, variance, offset = self._drive(clips, coupling, shares, pulses.NOISE)
-        return _log_normal(mean[:, None], coupling * _grid(_STEPS), (variance + offset**2)[:, None])
+        return self._drive(clips, self.settings.pulse.coupling, shares, pulses.NOISE)
 
     @cached_property
     def _segments(self) -> np.ndarray:
         """float64 [recordings, U]: log p(number of segments | u)."""
         assert self.pulse is not None and self.settings.pulse is not None
-        u = _grid(_STEPS)
+        u = grid(_STEPS)
         log = np.zeros((len(self.recordings), _STEPS))
         if self.settings.duration_leak:
             per_segment = self.settings.pulse.segment * self.settings.fps / self.settings.signal.block
             for row, clip in zip(self.recording_of_clip, self.pulse, strict=True):
                 least = 0.0 if clip.segments == 1 else clip.segments * per_segment
                 most = np.nextafter((clip.segments + 1) * per_segment, 0)
-                log[row] += _log_length(math.ceil(least), math.floor(most), u, self.settings)
+                log[row] += log_length(math.ceil(least), math.floor(most), u, self.settings)
         return log
 
     @cached_property
@@ -218,76 +271,18 @@ class Oracle:
     @cached_property
     def _others(self) -> np.ndarray:
         """float64 [recordings, U]: log p(order, events, lengths | u) up to a number for each recording."""
-        u = _grid(_STEPS)
+        u = grid(_STEPS)
         tempo, burst, length = (np.zeros((len(self.recordings), _STEPS)) for _ in range(3))
         for row, clip in zip(self.recording_of_clip, self.statistics, strict=True):
-            tempo[row] += _log_order(clip, u)
+            tempo[row] += log_order(clip, u)
             chance = signals.burst_probability(u)
             burst[row] += xlogy(clip.events, chance) + xlogy(clip.blocks - clip.events, 1 - chance)
             if self.settings.duration_leak:
                 blocks = clip.frames // self.settings.signal.block
-                length[row] += _log_length(blocks, blocks, u, self.settings)
+                length[row] += log_length(blocks, blocks, u, self.settings)
         for name, drive in (("tempo", tempo), ("burst", burst)):
             coupling = self.settings.signal.coupling(name)
             drive -= drive.max(axis=1, keepdims=True)
-            given_u = np.exp(drive) @ _kernel(u, coupling * u, 1 - coupling**2).T
+            given_u = np.exp(drive) @ kernel(u, coupling * u, 1 - coupling**2).T
             length += np.log(np.maximum(given_u, 1e-300))
         return length
-
-
-def _log_order(clip: ClipStatistics, drive: np.ndarray) -> np.ndarray:
-    """log p(order of the clip's blocks | drive): in place with π + (1 − π) chance, else (1 − π)(1 − chance)."""
-    in_order = signals.tempo_probability(drive)
-    chance, count = np.unique(clip.chance, return_counts=True)
-    log = clip.disordered * log_ndtr(-drive)
-    return log + np.log(in_order[:, None] + (1 - in_order[:, None]) * chance) @ count
-
-
-def _log_length(fewest: int, largest: int, u: np.ndarray, settings: Settings) -> np.ndarray:
-    """log p(fewest ≤ blocks ≤ largest | u), blocks rounded to whole ones and held between the least and the most."""
-    least, most = block_bounds(settings)
-    edges = np.array([-np.inf if fewest <= least else fewest - 0.5, np.inf if largest >= most else largest + 0.5])
-    inner = np.isfinite(edges)
-    if not inner.any():
-        return np.zeros(len(u))  # any length at all
-    edges[inner] = np.log(edges[inner] * settings.signal.block / settings.fps / settings.duration.median)
-    spread = max(settings.duration.spread, 1e-9) * np.sqrt(1 - settings.duration_leak**2)
-    low, high = ((edge - settings.duration.spread * settings.duration_leak * u) / spread for edge in edges)
-    # Differences of the lower tail on both sides of the middle, so that none is lost to rounding.
-    mirrored = low + high > 0
-    low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
-    return np.log(np.maximum(ndtr(high) - ndtr(low), 1e-300))
-
-
-def _label_given_severity(points: np.ndarray, labels: np.ndarray, noise: float) -> np.ndarray:
-    """float64 [U, K]: p(clip(round(severity + noise · h)) = label)."""
-    if noise == 0:
-        nearest = np.clip(np.rint(points), labels[0], labels[-1])
-        return (nearest[:, None] == labels).astype(float)
-    upper = (labels[:-1] + 0.5 - points[:, None]) / noise
-    below = np.concatenate([np.zeros((len(points), 1)), ndtr(upper), np.ones((len(points), 1))], axis=1)
-    return np.diff(below, axis=1)
-
-
-def _grid(steps: int) -> np.ndarray:
-    return np.linspace(-_REACH, _REACH, steps)
-
-
-def _weights(grid: np.ndarray) -> np.ndarray:
-    """Standard normal weights on an even grid, of sum 1."""
-    return _normalised(np.exp(-0.5 * grid**2))
-
-
-def _kernel(points: np.ndarray, means: np.ndarray, variance: float) -> np.ndarray:
-    """float64 [means, points]: N(points; mean, variance), each row of sum 1; a narrow one takes the nearest points."""
-    spacing = points[1] - points[0]
-    variance = max(variance, (0.4 * spacing) ** 2)
-    return _normalised(np.exp(-0.5 * (points - means[:, None]) ** 2 / variance))
-
-
-def _log_normal(value: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    return -0.5 * (value - mean) ** 2 / variance
-
-
-def _normalised(values: np.ndarray) -> np.ndarray:
-    return values / values.sum(axis=-1, keepdims=True)

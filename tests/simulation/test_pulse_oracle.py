@@ -10,7 +10,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lfnet.simulation import pulse
+from lfnet.simulation.grids import log_length
 from lfnet.simulation.oracle import MODELS, PULSE_MODELS, Oracle
+from lfnet.simulation.people import block_bounds
 from lfnet.simulation.pulse import read_pulse
 
 SHORT = "cohort.pulse.segment=1"
@@ -84,8 +86,8 @@ def test_likelihood_is_that_of_all_features_of_all_segments(simulated):
 @pytest.mark.slow
 def test_posteriors_are_calibrated_and_their_means_unbiased(simulated):
     """Over 12 cohorts the label lies in the 50, 80 and 95 % intervals as often as these say; errors average zero."""
-    place: dict[str, list[np.ndarray]] = {"of_pulse": [], "both": []}
-    error: dict[str, list[np.ndarray]] = {"of_pulse": [], "both": []}
+    place: dict[str, list[np.ndarray]] = {"of_pulse": [], "both": [], "both_people": []}
+    error: dict[str, list[np.ndarray]] = {name: [] for name in place}
     random = np.random.default_rng(0)
     for seed in range(12):
         oracle = oracle_of(simulated(SHORT, f"cohort.seed={seed}", "cohort.pulse.strength=1.2"))
@@ -137,8 +139,27 @@ def test_both_know_more_than_either(simulated):
         assert gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
 
 
+def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere(simulated):
+    over = ("cohort.recordings={train:200,dev:1,test:400}", "cohort.people=300", "cohort.pulse.strength=1.2")
+    cohort = simulated(SHORT, *over)
+    table, recordings = references(cohort), cohort.own.truth.recordings
+    seen = set(recordings.loc[recordings["split"] == "train", "person_id"])
+    test = table[table["split"] == "test"]
+    known, strangers = test[test["person_id"].isin(seen)], test[~test["person_id"].isin(seen)]
+    assert len(known) > 80 and len(strangers) > 80
+    assert (strangers["oracle_both_people_mean"] == strangers["oracle_both_mean"]).all()
+    for other in ("both", "people"):
+        gain = (known[f"oracle_{other}_mean"] - known["label"]) ** 2
+        gain = gain - (known["oracle_both_people_mean"] - known["label"]) ** 2
+        assert gain.mean() > 1.6 * gain.std() / np.sqrt(len(gain))
+
+
 def test_limits(simulated):
     silent = references(simulated(SHORT, "cohort.pulse.strength=0"))
+    # A pulse that says nothing of severity adds nothing; sums over coarser grids say the same.
+    assert silent["oracle_both_people_mean"].to_numpy() == pytest.approx(
+        silent["oracle_people_mean"].to_numpy(), abs=1e-4
+    )
     assert silent["oracle_both_mean"].to_numpy() == pytest.approx(silent["oracle_signal_mean"].to_numpy(), abs=1e-9)
     assert silent["oracle_pulse_mean"].nunique() == 1 or np.ptp(silent["oracle_pulse_mean"]) < 1e-9
     alone = references(simulated(SHORT, "cohort.signal.name=none"))
@@ -168,16 +189,13 @@ def test_the_number_of_segments_counts_where_duration_leaks(simulated):
 
 
 def test_likelihood_of_a_length_sums_to_one(simulated):
-    from lfnet.simulation.oracle import _log_length
-    from lfnet.simulation.people import block_bounds
-
     settings = simulated("cohort.duration_leak=0.5", small=False).own.settings
     least, most = block_bounds(settings)
     u = np.linspace(-3, 3, 7)
-    total = sum(np.exp(_log_length(blocks, blocks, u, settings)) for blocks in range(least, most + 1))
+    total = sum(np.exp(log_length(blocks, blocks, u, settings)) for blocks in range(least, most + 1))
     assert total == pytest.approx(1, abs=1e-9)
     parts = [(least, 40), (41, 41), (42, most)]
-    assert sum(np.exp(_log_length(*part, u, settings)) for part in parts) == pytest.approx(1, abs=1e-9)
-    assert np.exp(_log_length(30, 39, np.zeros(1), settings)) == pytest.approx(
+    assert sum(np.exp(log_length(*part, u, settings)) for part in parts) == pytest.approx(1, abs=1e-9)
+    assert np.exp(log_length(30, 39, np.zeros(1), settings)) == pytest.approx(
         np.diff(norm.cdf(np.log(np.array([29.5, 39.5]) * 32 / 30 / 36) / 0.6 / np.sqrt(0.75))), abs=1e-9
     )
