@@ -15,6 +15,7 @@ ROOMS = (
     "cohorts",
     "video",
     "encoders",
+    "pulse",
     "features",
     "simulation",
     "data",
