@@ -69,11 +69,12 @@ def _distance(quantity: Quantity, null: float) -> tuple[float, int] | None:
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
     """Holm's (1979) adjusted p-values; None stays None and counts as no test."""
-    from statsmodels.stats.multitest import multipletests  # takes a second to import
-
-    known = [value for value in p if value is not None]
-    adjusted = iter(multipletests(known, method="holm")[1] if known else ())
-    return [None if value is None else float(next(adjusted)) for value in p]
+    known = np.array([value for value in p if value is not None], dtype=np.float64)
+    order = np.argsort(known, kind="stable")
+    adjusted = np.empty_like(known)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(known[order] * np.arange(len(known), 0, -1)))
+    places = iter(adjusted)
+    return [None if value is None else float(next(places)) for value in p]
 
 
 def effect_size(difference_P: ArrayLike) -> float | None:

@@ -58,14 +58,18 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
 
 def people_weights(people: int, resamples: int, seed: int) -> Floats:
     """[B, P]: how often each person is in each resample; every row sums to P."""
-    drawn = generator(seed, "people").multinomial(people, np.full(people, 1 / people), size=resamples)
-    return np.asarray(drawn, dtype=np.float64)
+    return _counts(generator(seed, "people"), people, resamples)
 
 
 def seed_shares(name: str, seeds: int, resamples: int, seed: int) -> Floats:
     """[B, S]: each seed's share in a row's mean when its seeds are drawn anew. name: the row's, so that rows differ."""
-    drawn = generator(seed, f"seeds of {name}").multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    return np.asarray(drawn / seeds)
+    return _counts(generator(seed, f"seeds of {name}"), seeds, resamples) / seeds
+
+
+def _counts(random: np.random.Generator, size: int, resamples: int) -> Floats:
+    """[B, size]: multinomial counts of `size` draws with replacement (drawn one by one: faster than multinomial)."""
+    drawn = random.integers(0, size, (resamples, size)) + size * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size).astype(np.float64)
 
 
 def measure(
