@@ -1,22 +1,26 @@
 """From a sweep's manifest and its run folders to a Table. Reads files, runs nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import LEVELS
-from lfnet.tables import columns, facts, identity, references
+from lfnet.tables import columns, facts, identity, optimism, references
 from lfnet.tables.audit_box import audit_box
 from lfnet.tables.closing import closing_lines
 from lfnet.tables.collect import Run, collect, leaves
 from lfnet.tables.columns import Column
+from lfnet.tables.evidence import EvidenceNode, blocks
 from lfnet.tables.identity import Group
+from lfnet.tables.published import published_rows
 from lfnet.tables.table import Row, Section, Table
 
 __all__ = ["build", "check_node"]
 
-_KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing"}
+_KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing", "evidence"}
+_KNOWN |= {"picture", "published"}
 _SHORT = 60
 
 
@@ -25,7 +29,9 @@ def build(manifest: Path, runs: Path) -> Table:
 
     Understood in the manifest's `table` node: name, title, question, rows (config keys that tell rows apart), columns,
     and by choice sections (config keys of cohort variants), references (default: constants and oracles), level (window,
-    clip or recording, the default), closing (true: over `head`, else over all rows; or the row key to close over).
+    clip or recording, the default), closing (true: over `head`, else over all rows; or the row key to close over),
+    evidence (`EvidenceNode`: what rows are set against, and how; false for none), published (`published_rows`: quoted
+    rows), picture (`picture.draw`: x, y, log).
     Raises `LfnetError` for a node it does not understand and for runs that cannot stand in one table.
     """
     sweep = collect(manifest, runs)
@@ -34,14 +40,21 @@ def build(manifest: Path, runs: Path) -> Table:
     level = node.get("level") or "recording"
     row_keys, section_keys = tuple(node["rows"]), tuple(node.get("sections") or ())
     wanted = references.DEFAULT if node.get("references") is None else tuple(node["references"])
-    shown = _columns(node["columns"], level)
+    trained = any("epochs" in run.result.get("training", {}) for run in sweep.runs) or not sweep.runs
+    shown = _columns(node["columns"], level, trained)
+    quoted = published_rows(node.get("published"), shown, manifest)
     _check_cohorts(sweep.runs)
     groups = identity.groups(sweep, section_keys + row_keys)
     constants = _constants(groups, row_keys)
     sections = tuple(
-        _section(part, members, shown, row_keys, wanted, node.get("closing", False))
+        _section(part, members, shown, row_keys, wanted, node.get("closing", False), quoted)
         for part, members in _parts(groups, section_keys)
     )
+    asked = EvidenceNode.of(node.get("evidence"), manifest)
+    notes: list[str] = []
+    if asked is not None:
+        names = [key for key in row_keys if key not in constants]
+        sections, notes = _with_evidence(asked, sections, _parts(groups, section_keys), names, wanted, Path(runs))
     fingerprint = digest(sorted(run.result["fingerprint"] for run in sweep.runs))
     lifted = {
         key.heading.lower(): groups[0].identity[key.name]
@@ -61,10 +74,11 @@ def build(manifest: Path, runs: Path) -> Table:
         sections=sections,
         facts=facts.head(sweep.runs, level, row_keys + section_keys, lifted),
         warnings=facts.warnings(sweep.runs, level),
-        foot=facts.foot(sweep, shown, sections, wanted, fingerprint),
+        foot=facts.foot(sweep, shown, sections, wanted, fingerprint, asked.settings if asked else None, notes),
         failures=sweep.failures,
         digest=fingerprint,
         audit=audit_box(sweep.runs),
+        picture=node.get("picture") or {},
     )
 
 
@@ -81,12 +95,14 @@ def check_node(node: dict, manifest: Path | str) -> None:
     closing = node.get("closing", False)
     if not isinstance(closing, bool) and closing not in node["rows"]:
         raise LfnetError(f"{manifest}: table.closing is {closing!r}, but must be true, false or one of table.rows.")
-    _columns(node["columns"], node.get("level") or "recording")
+    shown = _columns(node["columns"], node.get("level") or "recording")
+    published_rows(node.get("published"), shown, manifest)
+    EvidenceNode.of(node.get("evidence"), manifest)
 
 
-def _columns(names: Sequence[str], level: str) -> tuple[Column, ...]:
+def _columns(names: Sequence[str], level: str, trained: bool = True) -> tuple[Column, ...]:
     """The columns asked for, and `epochs` where it is not among them: no row hides that its training was cut short."""
-    return tuple(columns.parse(name, level) for name in dict.fromkeys([*names, "epochs"]))
+    return tuple(columns.parse(name, level) for name in dict.fromkeys([*names, *["epochs"] * trained]))
 
 
 def _check_cohorts(runs: Sequence[Run]) -> None:
@@ -122,11 +138,29 @@ def _section(
     row_keys: Sequence[str],
     wanted: Sequence[str],
     closing: bool | str,
+    quoted: Sequence[Row] = (),
 ) -> Section:
-    models = [_row(group, shown, row_keys) for group in groups]
+    models = optimism.fill([_row(group, shown, row_keys) for group in groups], shown)
     others = [row for name in wanted for row in references.reference_rows(name, groups, _metrics(shown), row_keys)]
     text = "; ".join(f"{key.heading}: {part[key.name]}" for key in identity.keys(tuple(part)))
-    return Section(text, part, (*models, *others), closing_lines(models, row_keys, closing))
+    return Section(text, part, (*models, *others, *quoted), closing_lines(models, row_keys, closing))
+
+
+def _with_evidence(
+    asked: EvidenceNode,
+    sections: Sequence[Section],
+    parts: Sequence[tuple[dict[str, str], list[Group]]],
+    names: Sequence[str],
+    wanted: Sequence[str],
+    runs: Path,
+) -> tuple[tuple[Section, ...], list[str]]:
+    """The sections with evidence on their rows, and sentences on what is not in it."""
+    filled, notes = [], []
+    for section, (_, members) in zip(sections, parts, strict=True):
+        found, missing = blocks(asked, members, names, wanted, runs)
+        filled.append(replace(section, evidence=found))
+        notes += [f"{section.label}: {text}" if section.label and text.startswith("No ") else text for text in missing]
+    return tuple(filled), list(dict.fromkeys(notes))
 
 
 def _metrics(shown: Sequence[Column]) -> list[Column]:

@@ -49,10 +49,17 @@ def parse(name: str, level: str) -> Column:
     """The column called `name`; its metrics are those of `level` where the name does not say another.
 
     Known: SPLIT.METRIC and gap.METRIC (test − dev), each also with a level between (test.clip.mae); parameters,
-    active_parameters, flops, seconds, epochs, best_epoch, converged, dim, coverage. Raises `LfnetError` for another.
+    active_parameters, flops, bytes, support_vectors, fusion_parameters,
+    fusion_flops, fusion_bytes, latency, energy, seconds, epochs, best_epoch, converged, dim, coverage; and
+    optimism.METRIC, which is set across rows. Raises `LfnetError` for another.
     """
     if name in _PLAIN:
         return _PLAIN[name]
+    if name.startswith("optimism."):
+        from lfnet.tables import optimism  # which is made of columns
+
+        if found := optimism.column(name):
+            return found
     parts = name.split(".")
     if len(parts) == 2:
         parts.insert(1, level)
@@ -125,12 +132,32 @@ def _converged(values: Values, runs: Sequence[Run]) -> str:
     return {0: "no", len(values): "yes"}.get(yes, f"{yes} of {len(values)}")
 
 
+def _energy() -> Column:
+    """Energy of one scoring; where no counter could be read the cell says so, and is not left empty."""
+
+    def read(result: dict[str, Any]) -> Any:
+        return result.get("cost", {}).get("energy_mj", MISSING)
+
+    def show(values: Values, runs: Sequence[Run]) -> str:
+        mean = summarise(values.values()).mean
+        return "not measurable here" if mean is None else f"{mean:.3g}"
+
+    return Column("energy", "Energy (mJ)", read, show)
+
+
 _PLAIN = {
     column.name: column
     for column in (
         _plain("parameters", "Parameters", "cost.parameters", _range),
         _plain("active_parameters", "Active", "cost.active_parameters", _range),
         _plain("flops", "FLOPs", "cost.flops", _mean(magnitude)),
+        _plain("bytes", "Bytes", "cost.bytes", _mean(magnitude)),
+        _plain("support_vectors", "Support vectors", "cost.support_vectors", _range),
+        _plain("fusion_parameters", "Fusion parameters", "cost.parts.fusion.parameters", _range),
+        _plain("fusion_flops", "Fusion FLOPs", "cost.parts.fusion.flops", _mean(magnitude)),
+        _plain("fusion_bytes", "Fusion bytes", "cost.parts.fusion.bytes", _mean(magnitude)),
+        _plain("latency", "Latency (ms)", "cost.latency_ms", _mean(lambda value: f"{value:.3g}")),
+        _energy(),
         _plain("seconds", "Seconds", "training.seconds", _mean(amount)),
         _plain("epochs", "Epochs", "training.epochs", _epochs),
         _plain("best_epoch", "Best epoch", "training.best_epoch", _range),

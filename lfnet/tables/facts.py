@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.evaluation.settings import Settings
 from lfnet.tables.collect import Run, Sweep
 from lfnet.tables.columns import Column
+from lfnet.tables.evidence_lines import explained
 from lfnet.tables.numbers import DASH, count, fixed
 from lfnet.tables.references import is_oracle, label, meanings
 from lfnet.tables.table import Row, Section
@@ -86,9 +88,18 @@ def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:
 
 
 def foot(
-    sweep: Sweep, columns: Sequence[Column], sections: Sequence[Section], references: Sequence[str], digest: str
+    sweep: Sweep,
+    columns: Sequence[Column],
+    sections: Sequence[Section],
+    references: Sequence[str],
+    digest: str,
+    settings: Settings | None = None,
+    notes: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """The lines below: what the numbers are, what made them, and what they are not."""
+    """The lines below: what the numbers are, what made them, and what they are not.
+
+    settings: those of the sections' evidence; notes: what is not in it.
+    """
     rows = [row for section in sections for row in section.rows]
     absent = [name for name in references if not any(row.label.startswith(label(name)) for row in rows)]
     known = any(run.cohort["simulated"] for run in sweep.runs)
@@ -98,6 +109,8 @@ def foot(
         "Test over rows: sd (ddof 1) and range of the rows' means." if any(part.closing for part in sections) else "",
         *_meanings(columns, rows),
         _flops(sweep.runs) if any(column.name == "flops" for column in columns) else "",
+        *(explained(settings, [block for part in sections for block in part.evidence]) if settings else ()),
+        *notes,
         *_reference_lines([name for name in references if name not in absent]),
         f"No run holds the reference {', '.join(missing)}." if missing else "",
         f"Made by `{sweep.command}`; digest of its runs {digest[:16]}."
@@ -144,6 +157,20 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
         yield "undefined: scores or labels are constant, so that no correlation exists."
     if "active_parameters" in names:
         yield "Active: the parameters that get a gradient at the window's length."
+    if any(column.name.startswith("optimism.") for column in columns):
+        yield (
+            "Optimism: by how much a row that chose on test labels looks better on test than its twin that chose "
+            "nothing there; above 0 it flatters."
+        )
+    if names & {"bytes", "fusion_bytes"}:
+        yield "Bytes: of a fusion's saved file, compressed; a head has 4 a parameter."
+    if "latency" in names:
+        yield (
+            "Latency: the median time of one scoring on one core of this machine, of one window by a head, of one clip "
+            "by a fusion; encoding the video is not in it, and other jobs may have run beside it."
+        )
+    if "energy" in names:
+        yield "Energy: of one scoring, what the processor's packages drew by RAPL, where its counters can be read."
     if "seconds" in names:
         yield "Seconds: the training of one run."
     if any("not converged" in text for text in texts):

@@ -64,7 +64,7 @@ def make_grid(table: Table) -> Grid:
 
 
 def wrap(text: str, width: int = 13) -> list[str]:
-    """`text` in lines of about `width`, broken at spaces; a mean and its sd, or (1 of 3), are never parted."""
-    glued = re.sub(r"\(\d+ of \d+\)| ± ", lambda found: found[0].replace(" ", "\0"), text)
+    """`text` in lines of about `width`, broken at spaces; never within a mean and its sd, (1 of 3) or [low, high]."""
+    glued = re.sub(r"\(\d+ of \d+\)| ± |\[[^\[\]]*\]", lambda found: found[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False) or [""]
     return [line.replace("\0", " ") for line in lines]

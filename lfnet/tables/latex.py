@@ -76,9 +76,8 @@ def latex(table: Table) -> str:
             if i and line.kind == "reference" and rows[i - 1].kind != "reference":
                 lines.append(r"    \addlinespace")
             lines.append(f"    {' & '.join(_texts(line, grid, notes))} " + r"\\")
+    lines += [r"    \bottomrule", r"  \end{tabular}}", *_evidence(table)]
     lines += [
-        r"    \bottomrule",
-        r"  \end{tabular}}",
         r"  \par\medskip",
         r"  \begin{minipage}{\linewidth}\footnotesize",
     ]
@@ -119,6 +118,35 @@ def _box(table: Table) -> list[str]:
         r"  \end{minipage}}",
         r"  \par\smallskip",
     ]
+
+
+def _evidence(table: Table) -> list[str]:
+    """The blocks of evidence, each a small table of its own below."""
+    lines: list[str] = []
+    for section in table.sections:
+        for block in section.evidence:
+            title = f"{section.label}. {block.title}" if section.label else block.title
+            right = [i > 0 and heading != "Verdict" for i, heading in enumerate(block.headings)]
+            rows = [
+                [
+                    rf"\emph{{{escape(texts[0])}}}" if number >= block.models else escape(texts[0]),
+                    *map(escape, texts[1:]),
+                ]
+                for number, texts in enumerate(block.rows)
+            ]
+            headings = [_stack(text, side, "b") for text, side in zip(block.headings, right, strict=True)]
+            lines += [
+                rf"  \par\medskip \textbf{{{escape(title)}}}\par\smallskip",
+                r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+                rf"  \begin{{tabular}}{{@{{}}{''.join('r' if side else 'l' for side in right)}@{{}}}}",
+                r"    \toprule",
+                f"    {' & '.join(headings)} " + r"\\",
+                r"    \midrule",
+                *(f"    {' & '.join(texts)} " + r"\\" for texts in rows),
+                r"    \bottomrule",
+                r"  \end{tabular}}",
+            ]
+    return lines
 
 
 def _letter(number: int) -> str:

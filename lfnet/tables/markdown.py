@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from lfnet.tables.grid import BANNER, Line, make_grid
-from lfnet.tables.table import Row, Table
+from lfnet.tables.table import Block, Row, Table
 
 __all__ = ["markdown"]
 
@@ -33,6 +33,8 @@ def markdown(table: Table) -> str:
         blocks.append("\n".join(_table(headings, rows, widths, grid.numeric)))
         if section.closing:
             blocks += [_escape(text) for text in section.closing]
+        for block in section.evidence:
+            blocks += [f"**{_escape(block.title)}**", "\n".join(_block(block))]
     blocks.append("\n".join(f"- {_escape(line)}" for line in table.foot))
     if table.failures:
         blocks.append("## Jobs without a result")
@@ -44,6 +46,16 @@ def markdown(table: Table) -> str:
     if traced:
         blocks += ["## Run folders", "Reference rows come from all run folders of their section.", "\n".join(traced)]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _block(block: Block) -> list[str]:
+    rows = [
+        [f"*{_escape(texts[0])}*" if number >= block.models else _escape(texts[0]), *map(_escape, texts[1:])]
+        for number, texts in enumerate(block.rows)
+    ]
+    headings = [_escape(heading) for heading in block.headings]
+    widths = [max(len(cells[i]) for cells in (headings, *rows)) for i in range(len(headings))]
+    return _table(headings, rows, widths, [i > 0 and headings[i] != "Verdict" for i in range(len(headings))])
 
 
 def _marked(label: str) -> str:

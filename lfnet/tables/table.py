@@ -9,7 +9,7 @@ from lfnet.tables.collect import Failure
 if TYPE_CHECKING:
     from lfnet.tables.columns import Column
 
-__all__ = ["Cell", "Key", "Row", "Section", "Table"]
+__all__ = ["Block", "Cell", "Key", "Row", "Section", "Table"]
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,32 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Block:
+    """A plain table of texts under a section: evidence on its rows.
+
+    rows: texts under the headings, the first names the row; the first `models` are models, the others references. data:
+    the numbers behind them, as JSON.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    models: int
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Section:
-    """Rows measured on one cohort variant, and the lines that close them. label is "" where there is one section."""
+    """Rows measured on one cohort variant, and the lines that close them. label is "" where there is one section.
+
+    evidence: intervals of its rows and comparisons between them.
+    """
 
     label: str
     identity: dict[str, str]
     rows: tuple[Row, ...]
     closing: tuple[str, ...] = ()
+    evidence: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ class Table:
 
     constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
     lines of the head. warnings: what must not be overlooked. foot: lines below. audit: (label, text) lines of the box
-    above (`audit_box`), none where no run was audited.
+    above (`audit_box`), none where no run was audited. picture: columns to draw (`picture.draw`), empty for none.
     """
 
     name: str
@@ -86,6 +105,7 @@ class Table:
     failures: tuple[Failure, ...]
     digest: str
     audit: tuple[tuple[str, str], ...] = ()
+    picture: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -115,6 +135,7 @@ class Table:
                     "identity": section.identity,
                     "closing": list(section.closing),
                     "rows": [_row(row) for row in section.rows],
+                    "evidence": [{"title": block.title, **block.data} for block in section.evidence],
                 }
                 for section in self.sections
             ],

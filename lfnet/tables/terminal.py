@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lfnet.tables.grid import BANNER, Grid, make_grid, wrap
 from lfnet.tables.numbers import DASH
-from lfnet.tables.table import Table
+from lfnet.tables.table import Block, Table
 
 __all__ = ["terminal"]
 
@@ -44,6 +44,10 @@ def terminal(table: Table, width: int = WIDTH) -> str:
                 if number and line.kind == "reference" and rows[number - 1].kind != "reference":
                     parts.append(_GAP.join("·" * widths[i] for i in block))
                 parts += _row([cells[i] for i in block], [widths[i] for i in block], [grid.numeric[i] for i in block])
+    for section in table.sections:
+        for evidence in section.evidence:
+            parts += ["", *textwrap.wrap(f"{section.label}. " * bool(section.label) + evidence.title, width)]
+            parts += _block(evidence, width)
     parts.append("")
     for section in table.sections:
         lead = f"{section.label}. " if section.label and section.closing else ""
@@ -56,6 +60,23 @@ def terminal(table: Table, width: int = WIDTH) -> str:
             f"No result: {' '.join(failure.overrides)}: {failure.reason}", width, subsequent_indent="  "
         )
     return "\n".join(line.rstrip() for line in parts) + "\n"
+
+
+def _block(block: Block, width: int) -> list[str]:
+    """A block's lines; headings are broken, and where the columns do not fit, cells are too."""
+    for longest in (_WIDE, _NARROW):
+        cells = [[wrap(text, longest if i else 10**6) for i, text in enumerate(texts)] for texts in block.rows]
+        headings = [wrap(text, _NARROW) for text in block.headings]
+        widths = [max(len(text) for row in (headings, *cells) for text in row[i]) for i in range(len(headings))]
+        if sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
+            break
+    right = [i > 0 and block.headings[i] != "Verdict" for i in range(len(widths))]
+    lines = [*_row(headings, widths, right), _GAP.join("─" * size for size in widths)]
+    for number, row in enumerate(cells):
+        if number == block.models:
+            lines.append(_GAP.join("·" * size for size in widths))
+        lines += _row(row, widths, right)
+    return lines
 
 
 def _box(table: Table, width: int) -> list[str]:

@@ -8,19 +8,23 @@ from lfnet.files import write_json, write_text
 from lfnet.tables.columns import Column
 from lfnet.tables.latex import latex
 from lfnet.tables.markdown import markdown
+from lfnet.tables.picture import draw
 from lfnet.tables.table import Cell, Table
 
 __all__ = ["raw_csv", "write"]
 
 
 def write(table: Table, folder: Path) -> list[Path]:
-    """Write NAME.md, NAME.csv, NAME.tex and NAME.json into `folder`, each whole or not at all; their paths."""
+    """Write NAME.md, NAME.csv, NAME.tex and NAME.json into `folder`, each whole or not at all; their paths.
+
+    Where the table has a picture, NAME.png and NAME.svg too.
+    """
     folder = Path(folder)
     paths = [folder / f"{table.name}.{suffix}" for suffix in ("md", "csv", "tex", "json")]
     for path, text in zip(paths, (markdown(table), raw_csv(table), latex(table)), strict=False):
         write_text(path, text)
     write_json(paths[-1], table.to_json())
-    return paths
+    return paths + (draw(table, table.picture, folder) if table.picture else [])
 
 
 def raw_csv(table: Table) -> str:

@@ -31,6 +31,7 @@ TABLE = {
     "references": ["train_mean", "train_median", "oracle_signal", "oracle_people"],
     "level": "recording",
     "closing": True,
+    "evidence": False,
 }  # fmt: skip
 PEOPLE_SHARED = "people in more than one split: 27 (71 of 150 recordings)"
 

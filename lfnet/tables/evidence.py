@@ -1,0 +1,250 @@
+"""Evidence under a section: intervals of each row, and what may be said of it beside the rows that the table names.
+
+Read from the run folders' predictions.csv and references.csv; the statistics are `lfnet.evaluation.evidence`'s.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, Settings, evidence
+from lfnet.tables.evidence_lines import Numbers, comparisons, intervals
+from lfnet.tables.identity import Group
+from lfnet.tables.references import is_oracle, label
+from lfnet.tables.table import Block
+
+__all__ = ["DEFAULT", "EvidenceNode", "blocks"]
+
+_OWN = ("against", "split")
+_SETTINGS = [field.name for field in fields(Settings)]
+
+
+@dataclass(frozen=True)
+class EvidenceNode:
+    """`table.evidence`: what each row is set against, on which split, and the settings of the statistics.
+
+    against: names of references (train_median) or key=value of the row that others are compared with (head=mean_mlp):
+    those that agree with it in all other keys. Empty: intervals alone.
+    """
+
+    against: tuple[str, ...]
+    split: str
+    settings: Settings
+
+    @classmethod
+    def of(cls, node: Any, where: Path | str) -> "EvidenceNode | None":
+        """From a table's node; None where it says false. Raises `LfnetError` naming `where` for what it cannot be."""
+        if node is False:
+            return None
+        node = DEFAULT if node is None or node is True else node
+        if not isinstance(node, Mapping):
+            raise LfnetError(f"{where}: table.evidence is {node!r}, but must be false or settings such as against.")
+        if unknown := sorted(set(node) - {*_OWN, *_SETTINGS}):
+            raise LfnetError(
+                f"{where}: table.evidence has no setting {unknown[0]!r}. There are {', '.join((*_OWN, *_SETTINGS))}."
+            )
+        against = node.get("against", DEFAULT["against"]) or ()
+        if isinstance(against, str):
+            against = (against,)
+        split = node.get("split", "test")
+        if split not in ("dev", "test"):
+            raise LfnetError(f"{where}: table.evidence.split is {split!r}, but must be dev or test.")
+        return cls(tuple(against), split, Settings.of({name: node[name] for name in _SETTINGS if name in node}))
+
+
+DEFAULT: dict[str, Any] = {"against": ["train_median"], "split": "test"}
+
+
+def blocks(
+    node: EvidenceNode, groups: Sequence[Group], row_keys: Sequence[str], references: Sequence[str], runs: Path
+) -> tuple[tuple[Block, ...], tuple[str, ...]]:
+    """The blocks of one section, and sentences on what is not in them.
+
+    groups: its model rows; row_keys: the keys that name them (constants left out); references: those the table shows.
+    """
+    models, notes = _models(node, groups, row_keys, runs)
+    if not models:
+        return (), tuple(notes)
+    folder = next(run.folder for group in groups for run in group.runs)
+    beside = _references(node, references, runs / folder, models[0][1])
+    constant = _constant(runs / folder)
+    every = [row for _, row in models] + list(beside.values())
+    found = evidence(every, None, node.settings, constant)
+    lines = [(row.name, found.rows[row.name].estimates, found.rows[row.name]) for _, row in models]
+    made = [intervals(found, [*lines, *_reference_lines(found, beside)], len(lines))]
+    for against in node.against:
+        made += _compared(node, against, models, beside, constant, notes)
+    return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
+
+
+def _models(
+    node: EvidenceNode, groups: Sequence[Group], row_keys: Sequence[str], runs: Path
+) -> tuple[list[tuple[Group, RowScores]], list[str]]:
+    """The rows that share their recordings with the first; sentences on the others."""
+    models: list[tuple[Group, RowScores]] = []
+    apart: list[str] = []
+    silent: list[str] = []
+    for group in groups:
+        if not group.runs:
+            continue
+        name = ", ".join(group.identity[key] for key in row_keys)
+        try:
+            row = _row(node, name, group, runs)
+        except (OSError, KeyError, ValueError):
+            silent.append(name)
+            continue
+        if row is None:
+            apart.append(name)
+        elif np.isnan(np.asarray(row.label, float)).all():
+            silent.append(name)
+        elif models and not _alike(models[0][1], row):
+            apart.append(name)
+        else:
+            models.append((group, row))
+    notes = []
+    if apart:
+        notes.append(
+            f"No evidence on {', '.join(apart)}: scored on other recordings than the rows above or than its own seeds."
+        )
+    if silent:
+        notes.append(f"No evidence on {', '.join(silent)}: no labelled {node.split} predictions.")
+    return models, notes
+
+
+def _row(node: EvidenceNode, name: str, group: Group, runs: Path) -> RowScores | None:
+    """A row's scores over its seeds; None where seeds were scored on different recordings."""
+    tables = [
+        _recordings(runs / run.folder / "predictions.csv", node.split)
+        for run in sorted(group.runs, key=lambda run: (run.seed, run.folder))
+    ]
+    first = tables[0]
+    if any(not first[["recording_id", "label"]].equals(table[["recording_id", "label"]]) for table in tables):
+        return None
+    kinds = {run.result.get("kind") for run in group.runs}
+    return RowScores(
+        name,
+        first["recording_id"].tolist(),
+        first["person_id"].tolist(),
+        first["label"].to_numpy(float),
+        np.stack([table["score"].to_numpy(float) for table in tables]),
+        _trained_people(runs / group.runs[0].folder),
+        deterministic=kinds == {"fusion"} and len(tables) == 1,
+    )
+
+
+def _recordings(path: Path, split: str, model: str | None = None) -> pd.DataFrame:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    chosen = (table["level"] == "recording") & (table["split"] == split)
+    if model is not None:
+        chosen &= table["model"] == model
+    table = table[chosen].sort_values("recording_id", ignore_index=True)
+    for column in ("label", "score"):
+        table[column] = pd.to_numeric(table[column].replace("", np.nan))
+    return table
+
+
+def _trained_people(folder: Path) -> frozenset[str]:
+    """Whom the training saw: the people of the train recordings that the references were fitted on."""
+    table = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False, usecols=["split", "person_id"])
+    return frozenset(table.loc[table["split"] == "train", "person_id"])
+
+
+def _alike(first: RowScores, other: RowScores) -> bool:
+    same = list(first.recording_id) == list(other.recording_id)
+    return same and np.array_equal(np.asarray(first.label), np.asarray(other.label), equal_nan=True)
+
+
+def _references(
+    node: EvidenceNode, names: Sequence[str], folder: Path, like: RowScores
+) -> dict[tuple[str, str], RowScores]:
+    """(reference, "median" or "mean") → its scores, of the references that the run holds for these recordings.
+
+    An oracle's median is the best guess for MAE and skill, its mean for all else; other references have one score.
+    """
+    wanted = {name for name in names} | {name for name in node.against if "=" not in name}
+    found = {}
+    for name in [*names, *sorted(wanted - set(names))]:
+        for which in ("median", "mean"):
+            source = f"{name}_{which}" if is_oracle(name) else name
+            table = _recordings(folder / "references.csv", node.split, source)
+            if not len(table) or table["recording_id"].tolist() != list(like.recording_id):
+                continue
+            own = label(name) if which == "median" else f"{label(name)} (mean)"
+            found[name, which] = RowScores(
+                own,
+                table["recording_id"].tolist(),
+                table["person_id"].tolist(),
+                table["label"].to_numpy(float),
+                table["score"].to_numpy(float)[None],
+                like.trained_people if name == "person_lookup" or name == "oracle_people" else frozenset(),
+                deterministic=True,
+            )
+            if not is_oracle(name):
+                break
+    return found
+
+
+def _constant(folder: Path) -> float | None:
+    table = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False)
+    scores = pd.to_numeric(table.loc[table["model"] == "train_median", "score"])
+    return float(scores.iloc[0]) if len(scores) else None
+
+
+def _reference_lines(
+    found: Evidence, beside: Mapping[tuple[str, str], RowScores]
+) -> list[tuple[str, Numbers, RowEvidence]]:
+    lines: list[tuple[str, Numbers, RowEvidence]] = []
+    for name in dict.fromkeys(reference for reference, _ in beside):
+        median = found.rows[beside[name, "median"].name]
+        mean = found.rows[beside[name, "mean"].name] if (name, "mean") in beside else median
+        estimates = {
+            metric: (median if metric in ("mae", "skill") else mean).estimates.get(metric)
+            for metric in median.estimates
+        }
+        lines.append((label(name), estimates, median))
+    return lines
+
+
+def _compared(
+    node: EvidenceNode,
+    against: str,
+    models: Sequence[tuple[Group, RowScores]],
+    beside: Mapping[tuple[str, str], RowScores],
+    constant: float | None,
+    notes: list[str],
+) -> list[Block]:
+    made: list[tuple[str, Comparison]] = []
+    if "=" not in against:
+        reference = beside.get((against, "median"))
+        if reference is None:
+            notes.append(f"No run holds the reference {against}: nothing is compared with it.")
+            return []
+        made += _against(node, reference, [row for _, row in models], constant)
+        title = f"Against {label(against)}"
+    else:
+        key, _, value = against.partition("=")
+        parts: dict[tuple[str, ...], list[tuple[Group, RowScores]]] = {}
+        for group, row in models:
+            if key not in group.identity:
+                raise LfnetError(f"table.evidence.against names {against}, but {key} is none of table.rows.")
+            others = tuple(text for name, text in group.identity.items() if name != key)
+            parts.setdefault(others, []).append((group, row))
+        for members in parts.values():
+            base = [row for group, row in members if group.identity[key] == value]
+            rows = [row for group, row in members if group.identity[key] != value]
+            if base and rows:
+                made += _against(node, base[0], rows, constant)
+        title = f"Against {value}" + (", in the same row otherwise" if len(parts) > 1 else "")
+    return [comparisons(title, made)] if made else []
+
+
+def _against(
+    node: EvidenceNode, reference: RowScores, rows: Sequence[RowScores], constant: float | None
+) -> list[tuple[str, Comparison]]:
+    found = evidence([*rows, reference], reference.name, node.settings, constant)
+    return [(row.name, comparison) for row in rows if (comparison := found.rows[row.name].comparison) is not None]

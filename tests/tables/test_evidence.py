@@ -1,0 +1,135 @@
+"""Evidence under a table: what the run folders' scores say of each row, in every format."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.tables.build import build
+from lfnet.tables.latex import latex
+from lfnet.tables.markdown import markdown
+from lfnet.tables.table import Block, Table
+from lfnet.tables.terminal import terminal
+from tests.tables.factory import result, sweep
+
+FEW = {"resamples": 400, "flips": 400}
+
+
+def made(folder: Path, results: list[dict[str, Any]], node: Any) -> Table:
+    return build(sweep(folder, results, evidence=node), folder)
+
+
+def two_heads(**second: Any) -> list[dict[str, Any]]:
+    first = [result("mean_mlp", seed, skill=0.2, noise=6) for seed in (0, 1)]
+    return first + [result("ldbm", seed, **({"skill": 0.9, "noise": 2} | second)) for seed in (0, 1)]
+
+
+def blocks(table: Table) -> tuple[Block, ...]:
+    return table.sections[0].evidence
+
+
+def test_the_numbers_are_those_of_the_evaluation_room(tmp_path: Path) -> None:
+    results = two_heads()
+    table = made(tmp_path, results, {"against": ["head=mean_mlp"], **FEW})
+    rows = []
+    for name, number in (("mean_mlp", 0), ("ldbm", 2)):
+        frames = [
+            results[number + seed]["_predictions"].in_split("test").at("recording").frame.sort_values("recording_id")
+            for seed in (0, 1)
+        ]
+        scores = np.stack([frame["score"].round(6) for frame in frames])
+        rows.append(RowScores(name, frames[0]["recording_id"], frames[0]["person_id"], frames[0]["label"], scores))
+    expected = evidence(rows, "mean_mlp", Settings(**FEW))
+    own, compared = blocks(table)
+    mae = {line["row"]: line["estimates"]["mae"] for line in own.data["rows"]}
+    for name in ("mean_mlp", "ldbm"):
+        interval = expected.rows[name].estimates["mae"].interval
+        assert (mae[name]["value"], mae[name]["low"], mae[name]["high"]) == pytest.approx(
+            (expected.rows[name].estimates["mae"].value, interval.low, interval.high)
+        )
+    (line,) = compared.data["rows"]
+    comparison = expected.rows["ldbm"].comparison
+    assert line["verdict"] == comparison.verdict == "better" and line["p"] == pytest.approx(comparison.p)
+    assert compared.title == "Against mean_mlp" and compared.rows[0][-1] == "better"
+
+
+def test_every_format_shows_intervals_comparisons_and_what_they_mean(tmp_path: Path) -> None:
+    table = made(tmp_path, two_heads(), {"against": ["train_median", "head=mean_mlp"], **FEW})
+    for text in (terminal(table), markdown(table)):
+        for words in (
+            "MAE [95 %]",
+            "Against train median",
+            "Against mean_mlp",
+            "better",
+            "P(closer)",
+            "Margin 1 points",
+        ):
+            assert words in " ".join(text.split()), words
+        assert "Better: its MAE is smaller" in text
+    printed = latex(table)
+    assert printed.count(r"\begin{tabular}{@{}l") >= 3 and printed.count(r"\toprule") == 4
+    assert max(map(len, terminal(table).splitlines())) <= 120
+    data = table.to_json()["sections"][0]["evidence"]
+    assert [block["title"].split()[0] for block in data] == ["Evidence:", "Against", "Against"]
+
+
+def test_references_have_intervals_and_an_oracle_its_best_guess_for_each_metric(tmp_path: Path) -> None:
+    table = made(tmp_path, two_heads(), {"against": [], **FEW})
+    (own,) = blocks(table)
+    assert [row[0] for row in own.rows[own.models :]] == [
+        "train mean", "train median", "oracle (signal)", "oracle (people)"
+    ]  # fmt: skip
+    shown = {row.label: row for row in table.rows if row.kind == "reference"}["oracle (signal)"]
+    lines = {line["row"]: line["estimates"] for line in own.data["rows"]}
+    assert lines["oracle (signal)"]["mae"]["value"] == pytest.approx(shown.cells["test.mae"].summary.mean, abs=1e-5)
+    assert lines["oracle (signal)"]["pcc"]["value"] == pytest.approx(shown.cells["test.pcc"].summary.mean, abs=1e-5)
+
+
+def test_people_seen_in_training_are_told_from_others(tmp_path: Path) -> None:
+    table = made(tmp_path, two_heads(), {"against": [], **FEW})
+    (own,) = blocks(table)
+    row = own.data["rows"][0]
+    assert "MAE, unseen" in own.headings
+    assert row["seen"]["recordings"] + row["unseen"]["recordings"] == 50
+
+
+def test_rows_on_other_recordings_are_named_and_not_compared(tmp_path: Path) -> None:
+    results = two_heads(each=40)
+    for done in results[2:]:
+        done["cohort"] = results[0]["cohort"]  # as where clips were left out as unusable
+        done["references"] = results[0]["references"]
+    table = made(tmp_path, results, {"against": ["train_median"], **FEW})
+    assert any(line.startswith("No evidence on ldbm") for line in table.foot)
+    assert [row[0] for row in blocks(table)[1].rows] == ["mean_mlp"]
+
+
+def test_runs_without_predictions_leave_a_table_without_evidence(tmp_path: Path) -> None:
+    results = two_heads()
+    for done in results:
+        done.pop("_predictions")
+    table = made(tmp_path, results, {"against": ["train_median"], **FEW})
+    assert blocks(table) == ()
+    assert any(line.startswith("No evidence on mean_mlp, ldbm") for line in table.foot)
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ("yes", "must be false or settings"),
+        ({"agains": []}, "has no setting 'agains'"),
+        ({"split": "train"}, "must be dev or test"),
+        ({"margin": 0}, "evidence.margin=0"),
+        ({"against": ["hat=red"]}, "none of table.rows"),
+    ],
+)
+def test_what_cannot_be_is_one_message(tmp_path: Path, node: Any, words: str) -> None:
+    with pytest.raises(LfnetError, match=words):
+        made(tmp_path, two_heads(), node)
+
+
+def test_a_reference_that_no_run_holds_is_said(tmp_path: Path) -> None:
+    table = made(tmp_path, two_heads(), {"against": ["duration"], **FEW})
+    assert "No run holds the reference duration: nothing is compared with it." in table.foot
