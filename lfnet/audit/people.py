@@ -107,7 +107,8 @@ def look_up(recordings: pd.DataFrame, random: np.random.Generator, resamples: in
     def conclude(tests: Sequence[Test], alpha: float) -> Finding:
         text = (
             f"a person's training score explains this share of the label in {plural(len(other), 'recording')} of "
-            f"{plural(people, 'person')} known from train: {interval(tests[0], 'R²')}; {repeat}"
+            f"{plural(people, 'person')} known from train: {interval(tests[0], 'R²')}; over all of dev and test its "
+            f"MAE is {numbers['mae_look_up']:.2f}, the training mean's {numbers['mae_train_mean']:.2f}; {repeat}"
         )
         found = tests[0].adjusted <= alpha
         mend = "Compare with the baseline person_lookup, and give metrics for unseen people." if found else ""

@@ -42,7 +42,7 @@ complete -c lfnet -f -a '(command lfnet --complete (commandline -cp) 2>/dev/null
 """
 
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-_CONFIGS = {"train": "train", "table": "train", "extract": "extract"}
+_CONFIGS = {"train": "train", "table": "train", "extract": "extract", "audit": "audit"}
 
 
 def script(shell: str) -> str:
@@ -94,6 +94,8 @@ def _finished(word: str, choices: list[str]) -> list[str]:
 
 def _settings(command: str, before: list[str], word: str) -> list[str]:
     """Hydra's answers for a setting. A line that Hydra cannot read has none."""
+    if word.startswith("-") and command == "audit":
+        return _finished(word, ["--json", "--strict", "--help"])
     if word.startswith("-"):
         own = "--render" if command == "table" else "--multirun"
         return _finished(word, ["--cfg", "--help", own])

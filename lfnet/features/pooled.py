@@ -7,12 +7,13 @@ import numpy as np
 
 from lfnet.features.store import FeatureStore
 
-__all__ = ["COURSE_DIM", "Pooled", "Read", "pool", "pooled"]
+__all__ = ["COURSE_DIM", "COURSE_ROWS", "Pooled", "Read", "pool", "pooled"]
 
 # A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
 Read = Callable[[str], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
-COURSE_DIM = 16
+# Some megabytes for a cohort like AVEC2014, some hundreds for one of thousands of long clips.
+COURSE_DIM, COURSE_ROWS = 8, 4096
 _held: dict[str, "Pooled"] = {}
 
 
@@ -23,9 +24,9 @@ class Pooled:
     mean_ND: float64, the mean of each clip's valid frames, NaN where there is none or one is not finite.
     frames_N: rows of a clip. step_N: median seconds from one row to the next, NaN for a single row.
     seconds_N: from the first row to the end of the last. coverage_N: share of valid rows.
-    courses: float32 [T, COURSE_DIM] of each clip, its frames about their mean along fixed random directions, zero where
-    a frame is invalid. It keeps what a clip does over time and not what it shows throughout: two films of one face have
-    alike means, and only copies of one film have alike courses.
+    courses: float32 [min(T, COURSE_ROWS), COURSE_DIM] of each clip, its frames about their mean along fixed random
+    directions, zero where a frame is invalid. It keeps what a clip does over time and not what it shows throughout: two
+    films of one face have alike means, and only copies of one film have alike courses.
     """
 
     clip_ids: tuple[str, ...]
@@ -65,9 +66,10 @@ def pool(read: Read, clip_ids: Iterable[str]) -> Pooled:
         step = float(np.median(np.diff(time_T))) if len(time_T) > 1 else float("nan")
         seen = x_TD if valid_T.all() else x_TD[valid_T]
         mean = seen.mean(axis=0, dtype=np.float64) if len(seen) else np.full(x_TD.shape[1], np.nan)
-        course = np.zeros((len(x_TD), COURSE_DIM), np.float32)
+        course = np.zeros((min(len(x_TD), COURSE_ROWS), COURSE_DIM), np.float32)
         if np.isfinite(mean).all():
-            course[valid_T] = (seen - mean.astype(np.float32)) @ directions
+            early_T = valid_T[:COURSE_ROWS]
+            course[early_T] = (x_TD[:COURSE_ROWS][early_T] - mean.astype(np.float32)) @ directions
         else:
             mean = np.full(x_TD.shape[1], np.nan)
         means.append(mean)

@@ -32,7 +32,7 @@ def films(seed: int = 0, n: int = 24, frames: int = 200, faces: int = 4) -> list
     made = []
     for i in range(n):
         drift = np.cumsum(random.standard_normal((frames, 24)) * 0.05, axis=0)
-        made.append((face[i % faces] + drift + 0.2 * random.standard_normal((frames, 24))).astype(np.float32))
+        made.append((face[i % faces] + drift + 0.15 * random.standard_normal((frames, 24))).astype(np.float32))
     return made
 
 
