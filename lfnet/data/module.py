@@ -52,14 +52,25 @@ class _Windows(Dataset[dict[str, torch.Tensor]]):
 
 
 class _Epoch(Sampler[list[int]]):
-    """The batches of one training epoch: every window, or some of each clip, in an order drawn from seed and epoch."""
+    """The batches of one training epoch: every window, or some of each clip, in an order drawn from seed and epoch.
 
-    def __init__(self, clips_W: np.ndarray, batch_size: int, windows_per_clip: int | None, seed: int) -> None:
+    bags: where given, a batch is all drawn windows of so many clips, and `batch_size` says nothing.
+    """
+
+    def __init__(
+        self,
+        clips_W: np.ndarray,
+        batch_size: int,
+        windows_per_clip: int | None,
+        seed: int,
+        bags: int | None = None,
+    ) -> None:
         clips = pd.Series(clips_W)
         self._groups: list[np.ndarray] = [np.asarray(own) for own in clips.groupby(clips, sort=False).indices.values()]
         self._batch_size = batch_size
         self._windows_per_clip = windows_per_clip
         self._seed = seed
+        self._bags = bags
         self._epoch = 0
 
     @property
@@ -69,7 +80,8 @@ class _Epoch(Sampler[list[int]]):
         return sum(len(group) if most is None else min(most, len(group)) for group in self._groups)
 
     def __len__(self) -> int:
-        return -(-self.windows // self._batch_size)
+        steps, size = (len(self._groups), self._bags) if self._bags else (self.windows, self._batch_size)
+        return -(-steps // size)
 
     def __iter__(self) -> Iterator[list[int]]:
         # Epochs are counted here and not asked of the trainer, so that the order depends on the seed alone.
@@ -77,6 +89,10 @@ class _Epoch(Sampler[list[int]]):
         self._epoch += 1
         most = self._windows_per_clip
         drawn = [g if most is None else rng.choice(g, min(most, len(g)), replace=False) for g in self._groups]
+        if self._bags:
+            clips = rng.permutation(len(drawn)).tolist()
+            yield from (np.concatenate([drawn[i] for i in some]).tolist() for some in _batches(clips, self._bags))
+            return
         order = rng.permutation(np.concatenate(drawn))
         yield from _batches(order.tolist(), self._batch_size)
 
@@ -103,6 +119,7 @@ class DataModule(L.LightningDataModule):
     cohort: who. stores: their vectors, in one store or several by name; every clip must have been extracted. Heads see
     the first (`store`), `arrays` serves all. protocol: how clips become windows.
     batch_size, eval_batch_size: windows a step. windows_per_clip: drawn from each clip in an epoch, None for all.
+    bags: clips a training step, each with all its drawn windows; None for `batch_size` windows of any clips.
     select_windows_per_clip: windows of each clip, evenly spread and always the same, that choose the best epoch.
     seed: of the order of training windows, and of permuted labels. held: what jobs in one process share.
 
@@ -118,6 +135,7 @@ class DataModule(L.LightningDataModule):
         batch_size: int = 32,
         eval_batch_size: int = 64,
         windows_per_clip: int | None = None,
+        bags: int | None = None,
         select_windows_per_clip: int | None = None,
         seed: int = 0,
         held: Held | None = None,
@@ -132,6 +150,7 @@ class DataModule(L.LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.windows_per_clip = windows_per_clip
+        self.bags = bags
         self.select_windows_per_clip = select_windows_per_clip
         self.seed = seed
         self.dropped: list[str] = []
@@ -183,7 +202,7 @@ class DataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Training windows in a seeded order."""
         table = self.split("train")
-        sampler = _Epoch(table["clip_id"].to_numpy(), self.batch_size, self.windows_per_clip, self.seed)
+        sampler = _Epoch(table["clip_id"].to_numpy(), self.batch_size, self.windows_per_clip, self.seed, self.bags)
         return DataLoader(self._dataset(table), sampler=sampler, batch_size=None)
 
     def eval_dataloader(self, table: pd.DataFrame) -> DataLoader[Any]:

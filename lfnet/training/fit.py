@@ -19,9 +19,11 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger
 from torch import nn
 
+from lfnet.config import instantiate
 from lfnet.data.module import DataModule
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
+from lfnet.training.losses import Loss
 from lfnet.training.module import SeverityModule
 
 __all__ = ["Fitted", "TrainerSettings", "fit", "seed_all"]
@@ -38,9 +40,14 @@ _RANGES: dict[str, tuple[Any, float, bool]] = {
     "eval_batch_size": (int, 1, False),
     "windows_per_clip": (int, 1, True),
     "select_windows_per_clip": (int, 1, True),
+    "bags": (int, 1, True),
     "clip_gradient": ((int, float), 0, True),
+    "min_sigma_ratio": ((int, float), 0, True),
+    "collapse_patience": (int, 1, False),
+    "mc_dropout": (int, 0, False),
     "threads": (int, 1, False),
 }
+_log = logging.getLogger(__name__)
 _QUIET = ("lightning.pytorch", "lightning.fabric", "lightning")
 
 
@@ -56,7 +63,13 @@ class TrainerSettings:
     eval_batch_size: int
     windows_per_clip: int | None
     select_windows_per_clip: int | None
+    bags: int | None
     clip_gradient: float | None
+    min_sigma_ratio: float | None
+    collapse_patience: int
+    stop_on_collapse: bool
+    mc_dropout: int
+    loss: Loss
     precision: str
     device: str
     threads: int
@@ -78,12 +91,21 @@ class TrainerSettings:
         for name, choices in (("precision", _PRECISIONS), ("device", _DEVICES)):
             if config[name] not in choices:
                 raise LfnetError(f"trainer.{name}={config[name]}: choose one of {', '.join(choices)}.")
-        return cls(**config)
+        if not isinstance(config["stop_on_collapse"], bool):
+            raise LfnetError(f"trainer.stop_on_collapse={config['stop_on_collapse']}: give true or false.")
+        if config["mc_dropout"] == 1:
+            raise LfnetError("trainer.mc_dropout=1: a spread needs two passes or more (0: none).")
+        if not isinstance(config["loss"], dict) or "_target_" not in config["loss"]:
+            raise LfnetError(f"trainer.loss={config['loss']}: choose one with loss=NAME (conf/loss).")
+        return cls(**{**config, "loss": instantiate(config["loss"])})
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted head (its best epoch's weights loaded) and how fitting went; epochs count from 1."""
+    """A fitted head (its best epoch's weights loaded) and how fitting went; epochs count from 1.
+
+    marks: what a reader must know of it.
+    """
 
     head: nn.Module
     epochs: int
@@ -91,6 +113,7 @@ class Fitted:
     best: float
     converged: bool
     seconds: float
+    marks: tuple[str, ...] = ()
 
 
 @dataclass
@@ -107,6 +130,7 @@ class _KeepBest(L.Callback):
     best_epoch: int = 0
     epochs: int = 0
     state: dict[str, Any] = field(default_factory=dict)
+    sigma_ratio: float | None = None  # of the epoch that is kept
     converged: bool = False
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -119,18 +143,63 @@ class _KeepBest(L.Callback):
             trainer.should_stop = True
             return
         if value is not None and self._better(value):
-            self.best, self.best_epoch, self.state = value, self.epochs, pl_module.state()
+            self.best = value
+            self._keep(pl_module)
         elif not self.state:
             # An epoch without a defined value: keep its weights until one has one.
-            self.state, self.best_epoch = pl_module.state(), self.epochs
+            self._keep(pl_module)
         if self.epochs - self.best_epoch >= self.patience:
             self.converged = not math.isnan(self.best)
             trainer.should_stop = True
+
+    def _keep(self, pl_module: SeverityModule) -> None:
+        self.state, self.best_epoch, self.sigma_ratio = (
+            pl_module.state(),
+            self.epochs,
+            pl_module.dev.get("sigma_ratio"),
+        )
 
     def _better(self, value: float) -> bool:
         if math.isnan(self.best):
             return True
         return value > self.best if METRICS[self.metric].better == "higher" else value < self.best
+
+
+@dataclass
+class _Watch(L.Callback):
+    """Says in train.log when `split`'s sigma_ratio has been below `least` for `patience` epochs, and may stop then.
+
+    A head that predicts nearly a constant has a fair MAE and says nothing of anybody.
+    """
+
+    split: str
+    least: float
+    patience: int
+    stop: bool
+    epochs: int = 0
+    low: int = 0
+    stopped: bool = False
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, SeverityModule)
+        self.epochs += 1
+        value = pl_module.dev.get("sigma_ratio")
+        self.low = self.low + 1 if value is not None and value < self.least else 0
+        if self.low == self.patience:
+            _log.warning(
+                "epoch %d: %s sigma_ratio is %.3f and has been below trainer.min_sigma_ratio=%g for %d epochs: "
+                "the head predicts nearly the same for everybody",
+                *(self.epochs, self.split, value, self.least, self.low),
+            )
+            if self.stop:
+                self.stopped = trainer.should_stop = True
+
+    def marks(self, kept: float | None) -> tuple[str, ...]:
+        """What a reader must know, where the epoch that is kept has the sigma_ratio `kept`."""
+        marks = []
+        if kept is not None and kept < self.least:
+            marks.append(f"collapsed: {self.split} sigma_ratio below {self.least:g}")
+        return (*marks, *["stopped on collapse"] * self.stopped)
 
 
 def seed_all(seed: int) -> None:
@@ -149,7 +218,10 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
         head,
         data.labels,
         data.protocol,
+        data.split("train"),
         data.selection(),
+        loss=settings.loss,
+        bags=settings.bags is not None,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
     )
@@ -157,7 +229,15 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
     if METRICS.get(select.metric) is None or METRICS[select.metric].better is None:
         usable = ", ".join(name for name, metric in METRICS.items() if metric.better)
         raise LfnetError(f"protocol.select.metric={select.metric}: choose one of {usable}.")
+    if settings.bags is not None and data.protocol.aggregate.clip != "mean":
+        raise LfnetError(
+            f"trainer.bags={settings.bags} joins a clip's windows by their mean, and "
+            f"protocol.aggregate.clip={data.protocol.aggregate.clip}: choose mean, or trainer.bags=null."
+        )
     keep = _KeepBest(select.metric, settings.patience)
+    watch = None
+    if settings.min_sigma_ratio is not None:
+        watch = _Watch(select.split, settings.min_sigma_ratio, settings.collapse_patience, settings.stop_on_collapse)
     with _quiet_lightning():
         trainer = L.Trainer(
             accelerator=_accelerator(settings.device),
@@ -172,7 +252,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
             enable_checkpointing=False,
             log_every_n_steps=1_000_000,  # once an epoch is what the tables and pictures use
             logger=[CSVLogger(folder, name="", version=""), *loggers],
-            callbacks=[keep],
+            callbacks=[keep] if watch is None else [keep, watch],
         )
         started = time.perf_counter()
         with _interruptible():
@@ -185,7 +265,10 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
             "training diverged: the weights are no longer finite. Lower trainer.lr or set trainer.clip_gradient=1."
         )
     head.load_state_dict(keep.state)
-    return Fitted(head, keep.epochs, keep.best_epoch, keep.best, keep.converged, seconds)
+    marks = () if watch is None else watch.marks(keep.sigma_ratio)
+    for mark in marks:
+        _log.warning("the head that is kept, of epoch %d: %s", keep.best_epoch, mark)
+    return Fitted(head, keep.epochs, keep.best_epoch, keep.best, keep.converged, seconds, marks)
 
 
 def _accelerator(device: str) -> str:

@@ -37,7 +37,7 @@ def levels(windows: Predictions, protocol: Protocol) -> Predictions:
 class Grouping:
     """What `levels` does, for one level and the same windows again and again: groups are found once, not every epoch.
 
-    windows: a split's table from the DataModule. labels: float64 [n] of the level's rows, in scale points.
+    windows: a split's table from the DataModule. rows: the level's n rows of it. labels: float64 [n], in scale points.
     """
 
     def __init__(self, windows: pd.DataFrame, protocol: Protocol, level: str) -> None:
@@ -49,6 +49,7 @@ class Grouping:
             codes, names = pd.factorize(rows[f"{key}_id"])
             self._steps.append((codes, len(names), how))
             rows = rows.drop_duplicates(f"{key}_id")
+        self.rows = rows.reset_index(drop=True)
         self.labels = rows["label"].to_numpy(float)
 
     def scores(self, scores_W: np.ndarray) -> np.ndarray:

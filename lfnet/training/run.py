@@ -27,6 +27,7 @@ from lfnet.training.outcome import RESULT, Outcome
 from lfnet.training.predict import levels, predict, window_predictions
 from lfnet.training.remake import audited, bring_up_to_date, measured, refer
 from lfnet.training.speed import measure_speed
+from lfnet.training.spread import dropout_spread, require_dropout
 
 __all__ = ["Plan", "plan", "run", "run_safely"]
 
@@ -103,6 +104,7 @@ def _data(config: dict[str, Any], job: Plan) -> DataModule:
         batch_size=settings.batch_size,
         eval_batch_size=settings.eval_batch_size,
         windows_per_clip=settings.windows_per_clip,
+        bags=settings.bags,
         select_windows_per_clip=settings.select_windows_per_clip,
         seed=config["seed"],
         held=held,
@@ -118,12 +120,17 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
     data = _data(config, job)
     seed_all(config["seed"])
     head = instantiate(config["head"], n_features=data.n_features)
+    if passes := settings.mc_dropout:
+        require_dropout(head, passes)
     cost = measure_cost(head, frames=protocol.window, n_features=data.n_features)
     seed_all(config["seed"])  # measuring the cost drew random numbers
     with trackers(config, job.fingerprint) as loggers:
         fitted = fit(head, data, settings, job.folder, loggers)
         scores = _score(fitted.head, data, settings)
         beside = {**refer(job.folder, data), **audited(data.cohort, data.store, config)}
+        if passes:
+            told = {"passes": passes, "device": settings.device, "seed": config["seed"]}
+            beside["spread"] = dropout_spread(fitted.head, data, job.folder, **told)
         with atomic_path(job.folder / "head.safetensors") as temporary:
             try:
                 save_file({name: value.contiguous() for name, value in fitted.head.state_dict().items()}, temporary)
@@ -162,7 +169,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
             "label_mean": data.labels.mean,
             "label_sd": data.labels.sd,
         },
-        "marks": data.marks,
+        "marks": [*data.marks, *fitted.marks],
         "versions": versions(),
         "threads": settings.threads,
         "device": settings.device,

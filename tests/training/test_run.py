@@ -193,7 +193,9 @@ def test_an_undefined_selection_metric_neither_wins_nor_breaks(tmp_path):
 
 
 def test_selection_on_test_marks_the_run(tmp_path):
-    config, choices = job(tmp_path, "protocol.select.split=test", "trainer.max_epochs=1")
+    config, choices = job(
+        tmp_path, "protocol.select.split=test", "trainer.max_epochs=1", "trainer.min_sigma_ratio=null"
+    )
     assert result_of(run(config, choices), tmp_path / "runs")["marks"] == ["selected on test"]
 
 

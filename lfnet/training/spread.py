@@ -1,0 +1,120 @@
+"""How sure a head is of each recording: passes with dropout left on, and ensembles of finished runs."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from lfnet.data.module import DataModule
+from lfnet.errors import LfnetError
+from lfnet.evaluation.predictions import Predictions
+from lfnet.evaluation.spread import mean_of, spread, spread_of, summary
+from lfnet.files import read_json, write_text
+from lfnet.training.outcome import RESULT
+from lfnet.training.predict import Grouping
+
+__all__ = ["Ensemble", "dropout_spread", "ensemble", "passes_with_dropout", "require_dropout"]
+
+_NORMS = nn.modules.batchnorm._BatchNorm
+
+
+class Ensemble(NamedTuple):
+    """Runs that differ in their seed alone: their mean scores at every level, and each recording's spread."""
+
+    predictions: Predictions
+    spread: pd.DataFrame
+
+
+def require_dropout(head: nn.Module, passes: int) -> None:
+    """Raise `LfnetError` where no part of the head drops anything: all passes would be the same."""
+    for module in head.modules():
+        rates = [getattr(module, name, 0.0) for name in ("dropout", "attention_dropout")]
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            rates.append(module.p)
+        if any(isinstance(rate, int | float) and rate > 0 for rate in rates):
+            return
+    raise LfnetError(
+        f"trainer.mc_dropout={passes} needs a head with dropout, and none of this one's is above 0: "
+        "set head.dropout=0.1, or trainer.mc_dropout=0."
+    )
+
+
+@torch.inference_mode()
+def passes_with_dropout(
+    head: nn.Module, batches: Iterable[dict[str, Tensor]], device: str, *, passes: int, seed: int
+) -> np.ndarray:
+    """Scores float64 [K, W] of K passes with dropout left on, in units of the training labels' sd.
+
+    Batch norms, if any, keep to what they learnt. The head is left in evaluation, and torch's random numbers as they
+    were.
+    """
+    head.to(device).train()
+    for module in head.modules():
+        if isinstance(module, _NORMS):
+            module.eval()
+    found = []
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for batch in batches:
+            x_BTD, mask_BT = batch["x_BTD"].to(device), batch["mask_BT"].to(device)
+            found.append(torch.stack([head(x_BTD, mask_BT).double().cpu() for _ in range(passes)]))
+    head.eval()
+    return torch.cat(found, dim=1).numpy()
+
+
+def dropout_spread(
+    head: nn.Module, data: DataModule, folder: Path, *, passes: int, device: str, seed: int
+) -> dict[str, Any]:
+    """Write spread.csv of every split but train; returns what result.json says of it."""
+    tables = []
+    for split in ("dev", "test", "unlabelled"):
+        windows = data.split(split)
+        if len(windows):
+            scores_KW = passes_with_dropout(head, data.eval_dataloader(windows), device, passes=passes, seed=seed)
+            grouping = Grouping(windows, data.protocol, "recording")
+            scores_KR = np.stack([grouping.scores(data.labels.points(scores_W)) for scores_W in scores_KW])
+            tables.append(spread(grouping.rows, scores_KR))
+    table = pd.concat(tables, ignore_index=True)
+    write_text(folder / "spread.csv", table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    return {"method": "mc_dropout", "passes": passes, "splits": summary(table)}
+
+
+def ensemble(folders: Sequence[Path]) -> Ensemble:
+    """The deep ensemble of finished runs of one thing with several seeds; nothing is trained.
+
+    Raises `LfnetError` where a run is not finished, a seed is there twice, or runs differ in more than their seed.
+    """
+    if len(folders) < 2:
+        raise LfnetError("an ensemble needs two runs or more: train with several seeds (lfnet train -m seed=0,1,2 …).")
+    first: dict[str, Any] = {}
+    seeds: dict[int, Path] = {}
+    for folder in folders:
+        if not (folder / RESULT).is_file():
+            raise LfnetError(f"{folder} is no finished run: it has no {RESULT}.")
+        result = read_json(folder / RESULT)
+        same = {
+            "settings": {
+                key: value for key, value in result["config"].items() if key not in ("seed", "cohort", "encoder")
+            },
+            "cohort": result["cohort"]["fingerprint"],
+            "features": result["features"]["fingerprint"],
+        }
+        first = first or same
+        for what, value in same.items():
+            if value != first[what]:
+                raise LfnetError(
+                    f"{folder} and {folders[0]} differ in their {what}: an ensemble's runs differ in seed alone."
+                )
+        if result["seed"] in seeds:
+            raise LfnetError(
+                f"{folder} and {seeds[result['seed']]} have the same seed {result['seed']}: they are one run."
+            )
+        seeds[result["seed"]] = folder
+    members = [
+        Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")) for folder in folders
+    ]
+    return Ensemble(mean_of(members), spread_of(members))
