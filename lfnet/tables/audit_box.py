@@ -34,8 +34,7 @@ def audit_box(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
         for status in _FLAGGED:
             own = [entry for entry in entries if entry["status"] == status]
             if own:
-                text = f"{own[0]['title']}: {own[0]['text']}"
-                lines.append((status.capitalize(), _of(text, own, total)))
+                lines.append((status.capitalize(), _of(own, total)))
         for status, titles in quiet.items():
             own = [entry for entry in entries if entry["status"] == status]
             if own:
@@ -48,9 +47,10 @@ def audit_box(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
     return tuple((label, f"{text}.") for label, text in lines)
 
 
-def _of(text: str, own: Sequence[dict[str, Any]], total: int) -> str:
+def _of(own: Sequence[dict[str, Any]], total: int) -> str:
+    text = own[0]["text"]
     if total == 1:
-        return text
+        return str(text)
     same = len({entry["text"] for entry in own}) == 1
     which = f"{len(own)} of {total} cohorts"
     return f"{text} ({which})" if same else f"{text} (the first of {which})"

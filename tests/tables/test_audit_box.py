@@ -44,9 +44,9 @@ def made(folder: Path, audits: list[list[dict[str, Any]] | None], same_cohort: b
 
 def test_leaks_stand_first_then_warnings_and_what_is_clear_shares_a_line(tmp_path: Path) -> None:
     assert made(tmp_path, [AUDIT, AUDIT]).audit == (
-        ("Leak", "people: 27 of 84 people are in more than one split."),
-        ("Leak", "duration: rank correlation 0.4."),
-        ("Warning", "labels: the splits' labels differ: 50 % & more."),
+        ("Leak", "27 of 84 people are in more than one split."),
+        ("Leak", "rank correlation 0.4."),
+        ("Warning", "the splits' labels differ: 50 % & more."),
         ("Clear", "copies, coverage."),
         ("Not checked", "names."),
     )
@@ -61,9 +61,9 @@ def test_runs_of_older_code_have_no_box(tmp_path: Path) -> None:
 def test_several_cohorts_are_counted(tmp_path: Path) -> None:
     other = [line("people", "clear"), *AUDIT[1:3], line("duration", "leak", "rank correlation 0.5"), *AUDIT[4:]]
     assert made(tmp_path / "two", [AUDIT, other], same_cohort=False).audit == (
-        ("Leak", "people: 27 of 84 people are in more than one split (1 of 2 cohorts)."),
-        ("Leak", "duration: rank correlation 0.4 (the first of 2 of 2 cohorts)."),
-        ("Warning", "labels: the splits' labels differ: 50 % & more (2 of 2 cohorts)."),
+        ("Leak", "27 of 84 people are in more than one split (1 of 2 cohorts)."),
+        ("Leak", "rank correlation 0.4 (the first of 2 of 2 cohorts)."),
+        ("Warning", "the splits' labels differ: 50 % & more (2 of 2 cohorts)."),
         ("Clear", "people (1 of 2 cohorts), copies, coverage."),
         ("Not checked", "names."),
     )
@@ -76,14 +76,14 @@ def test_several_cohorts_are_counted(tmp_path: Path) -> None:
 def test_every_format_shows_the_box_above_the_rows(tmp_path: Path) -> None:
     table = made(tmp_path, [AUDIT])
     shown = markdown(table)
-    assert "> **Audit**\n>\n> - **Leak**: people: 27 of 84" in shown and "> - Clear: copies, coverage." in shown
+    assert "> **Audit**\n>\n> - **Leak**: 27 of 84" in shown and "> - Clear: copies, coverage." in shown
     assert shown.index("> **Audit**") < shown.index("| Head")
     text = terminal(table, 80)
-    assert "┌ Audit\n│ LEAK: people: 27 of 84 people are in more than one split." in text
+    assert "┌ Audit\n│ LEAK: 27 of 84 people are in more than one split." in text
     assert "└ Not checked: names." in text and text.index("┌ Audit") < text.index("ldbm  ")
     assert max(map(len, text.splitlines())) <= 80
     code = latex(table)
-    assert r"\textbf{Leak}: people: 27 of 84" in code and r"differ: 50 \% \& more.\par" in code
+    assert r"\textbf{Leak}: 27 of 84" in code and r"differ: 50 \% \& more.\par" in code
     assert code.index(r"\textbf{Audit}") < code.index(r"\toprule") and code.count(r"\fbox{\begin{minipage}") == 1
 
 
