@@ -42,6 +42,7 @@ COMMANDS = {
         Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
         Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
         Command("audit", "lfnet.cli.audit:main", "say where a cohort, its splits and its features leak"),
+        Command("power", "lfnet.cli.power:main", "what differences could n recordings show between two heads?"),
         Command("list", "lfnet.cli.listing:main", "heads, encoders, cohorts, tables, weights and protocols there are"),
         Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
         Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),

@@ -65,6 +65,12 @@ class Aligned:
             (self.score_RSN[row][:, chosen],),
         )
 
+    def of_seeds(self, row: int) -> "Aligned":
+        """Each seed of one row as a row of its own."""
+        scores = tuple(score_N[None] for score_N in self.score_RSN[row])
+        names = tuple(f"{self.names[row]}, seed {number}" for number in range(len(scores)))
+        return Aligned(names, self.people, self.person_N, self.label_N, scores)
+
     def mean_errors(self, row: int) -> Floats:
         """[P]: each person's mean |error|, over recordings and seeds."""
         errors = np.abs(self.score_RSN[row] - self.label_N).mean(axis=0)

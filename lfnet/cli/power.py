@@ -1,0 +1,54 @@
+"""`lfnet power`: what differences could n recordings show between two heads?"""
+
+from pathlib import Path
+
+from lfnet.errors import LfnetError
+
+__all__ = ["main"]
+
+HELP = """\
+usage: lfnet power [TABLE] [OVERRIDES]
+
+The smallest MAE and PCC difference that n recordings can show between two heads, and the n that published claims would
+need. How errors spread and correlate is read from the runs of a table (default: architectures), which must have been
+run; nothing is trained. Settings are in conf/power.yaml.
+
+examples:
+  lfnet power
+  lfnet power architectures sizes=[50,100,200] power=0.9
+  lfnet power architectures trainer=full                     the runs that this variant of the table left
+"""
+_OWN = ("key", "split", "sizes", "alpha", "power", "margin", "claims", "paths")
+
+
+def main(argv: list[str]) -> int:
+    """Run `lfnet power ARGV`; returns the exit status. Raises `LfnetError` where the table was not run."""
+    if argv and argv[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0
+    table = argv[0] if argv and "=" not in argv[0] else "architectures"
+    overrides = argv[1:] if argv and "=" not in argv[0] else list(argv)
+    if strange := [word for word in overrides if "=" not in word]:
+        raise LfnetError(f"{strange[0]!r} is no setting: give NAME=VALUE. See `lfnet power --help`.")
+    own = [word for word in overrides if word.lstrip("+").split("=")[0].split(".")[0] in _OWN]
+    of_the_table = [word for word in overrides if word not in own]
+    from hydra import compose, initialize_config_dir
+
+    from lfnet.cli.confdir import conf_dir
+    from lfnet.config import plain
+    from lfnet.sweeps.record import sweep_name
+    from lfnet.tables.power import measure_power, write_power
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        settings = plain(compose("power", overrides=own))
+    runs = Path(settings["paths"]["runs"])
+    name = sweep_name({"name": table}, of_the_table)
+    record = runs / "sweeps" / f"{name}.json"
+    if not record.is_file():
+        words = " ".join(["lfnet table", table, *of_the_table])
+        raise LfnetError(f"there are no runs to learn from: {record} does not exist. Run `{words}` first.")
+    found = measure_power(record, runs, settings)
+    print(found.text())
+    for path in write_power(found, Path(settings["paths"]["tables"]), name.replace(table, f"power_{table}", 1)):
+        print(f"written: {path}")
+    return 0
