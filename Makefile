@@ -10,7 +10,7 @@ TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.ya
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tables test test-long lint format lock wheel clean setup FORCE
+.PHONY: help tables test test-long validate lint format lock wheel clean setup FORCE
 
 help: ## this page
 	@echo "make TARGET [ARGS=\"...\"]     set-up happens by itself, once, in .venv (name a Python: PYTHON=python3.12)"
@@ -26,6 +26,9 @@ test: $(READY) ## all tests but the long ones; ARGS="-k ldbm" chooses, ARGS="--s
 
 test-long: $(READY) ## the tests that take minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)
+
+validate: $(READY) ## measure how often intervals hold the truth and tests raise false alarms (15 minutes of one core)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python experiments/validation/validate.py --write $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@.venv/bin/ruff check .

@@ -1,0 +1,217 @@
+"""Measure intervals on people whose truth is known: how often do they hold it, and how often is there a false alarm?
+
+Each function draws cohorts and returns one flat record a question. Rates come with the interval of their own Monte
+Carlo error (Wilson 1927, 95 %).
+"""
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+from population import CONSTANT, HEADS, over_seeds, people, scores, truth, with_mae_of
+
+from lfnet.evaluation.compare import equivalence_p, holm, pivot_p, sign_flip_p
+from lfnet.evaluation.intervals import DIFFERENCES, METHODS, WAYS, interval
+from lfnet.evaluation.resample import measure, people_weights, seed_shares
+from lfnet.evaluation.sums import EVIDENCE_METRICS, label_sums, score_sums
+
+LEVEL, ALPHA, MARGIN = 0.95, 0.05, 1.0
+SEEDS = 5  # the fewest that a statement about an architecture needs
+FAMILY = 8  # rows compared with one reference
+RESAMPLES = {50: 999, 150: 599, 500: 399}
+# var_ratio is sigma_ratio squared, and so is its interval.
+METRICS = tuple(metric for metric in EVIDENCE_METRICS if metric != "var_ratio")
+CALM = {"seed_bias": 0.0, "seed_slope": 0.0}  # one trained model, as it is: its seed is not in question
+
+FAIR, STRONG = HEADS["fair"], HEADS["strong"]
+CALM_FAIR = replace(FAIR, **CALM)
+PAIRS = {
+    "equal heads": (FAIR, FAIR),
+    "equal MAE, unequal spread": (FAIR, with_mae_of(STRONG, FAIR)),
+}
+CALM_PAIRS = {
+    "equal heads": (CALM_FAIR, CALM_FAIR),
+    "equal MAE, unequal spread": (CALM_FAIR, with_mae_of(replace(STRONG, **CALM), CALM_FAIR)),
+}
+
+
+def wilson(hits, total):
+    """The 95 % interval of a rate."""
+    rate, z = hits / total, 1.959964
+    centre = (rate + z**2 / (2 * total)) / (1 + z**2 / total)
+    reach = z / (1 + z**2 / total) * np.sqrt(rate * (1 - rate) / total + z**2 / (4 * total**2))
+    return centre - reach, centre + reach
+
+
+def coverage(head, recordings, cohorts, *, joint, ways=tuple(WAYS), first=0):
+    """Rows of the record: how often each way's interval held the true metric of a head.
+
+    joint: the architecture, over seeds (five) and people; else one trained model, over people.
+    """
+    seeds = SEEDS if joint else 1
+    expected = over_seeds(HEADS[head])
+    tally = defaultdict(list)
+    for cohort in range(first, first + cohorts):
+        random = np.random.default_rng([cohort, recordings, seeds, 1])
+        who = people(random, recordings)
+        scored, drawn = scores(random, HEADS[head], who, seeds)
+        true = expected if joint else truth(HEADS[head], *drawn[0])
+        _hold(tally, who, [scored], None, lambda metric, true=true: true[metric], cohort, joint, ways, METHODS)
+    return _coverage_rows(tally, "value", head, recordings, joint, METHODS)
+
+
+def difference_coverage(pair, recordings, cohorts, *, joint, ways=tuple(WAYS), first=0):
+    """The same for the paired difference of two heads."""
+    seeds = SEEDS if joint else 1
+    one, other = (PAIRS if joint else CALM_PAIRS)[pair]
+    expected = [over_seeds(head) for head in (one, other)]
+    tally = defaultdict(list)
+    for cohort in range(first, first + cohorts):
+        random = np.random.default_rng([cohort, recordings, seeds, 2])
+        who = people(random, recordings)
+        scored = [scores(random, head, who, seeds)[0] for head in (one, other)]
+        _hold(
+            tally,
+            who,
+            scored,
+            1,
+            lambda metric: expected[0][metric] - expected[1][metric],
+            cohort,
+            joint,
+            ways,
+            DIFFERENCES,
+        )
+    return _coverage_rows(tally, "difference", pair, recordings, joint, DIFFERENCES)
+
+
+def _sums(who, scored):
+    labels = label_sums(who.person, who.label, CONSTANT)
+    return labels, [score_sums(who.person, who.label, one) for one in scored]
+
+
+def _hold(tally, who, scored, reference, true, cohort, joint, ways, chosen):
+    labels, rows = _sums(who, scored)
+    resamples = RESAMPLES[len(who.label)]
+    weight = people_weights(labels.people, resamples, cohort)
+    shares = [seed_shares(str(n), len(one), resamples, cohort) for n, one in enumerate(scored)] if joint else None
+    for metric in METRICS:
+        wanted = ways or (chosen[metric],)
+        resampled = None if wanted == ("jackknife t",) else weight
+        own, gaps = measure(metric, labels, rows, weight_BP=resampled, shares=shares, reference=reference)
+        quantity = own[0] if reference is None else gaps[0]
+        for way in wanted:
+            found = interval(quantity, way, LEVEL)
+            if found is None:
+                tally[metric, way].append((False, False, np.nan))
+                continue
+            value = true(metric)
+            tally[metric, way].append((found.low <= value <= found.high, value < found.low, found.high - found.low))
+
+
+def _coverage_rows(tally, of, case, recordings, joint, chosen):
+    rows = []
+    for (metric, way), outcomes in tally.items():
+        held, below, length = (np.array(column, dtype=float) for column in zip(*outcomes, strict=True))
+        low, high = wilson(held.sum(), len(held))
+        rows.append(
+            {
+                "of": of,
+                "estimand": "architecture" if joint else "trained",
+                "case": case,
+                "recordings": recordings,
+                "metric": metric,
+                "method": way,
+                "chosen": int(chosen[metric] == way),
+                "cohorts": len(held),
+                "coverage": held.mean(),
+                "coverage_low": low,
+                "coverage_high": high,
+                "truth_below": below.mean(),
+                "truth_above": 1 - held.mean() - below.mean(),
+                "median_length": np.nanmedian(length),
+            }
+        )
+    return rows
+
+
+def alarms(recordings, cohorts, first=0):
+    """Rows of the record: how often a test says what is not so. All are about MAE, at α = .05."""
+    said = defaultdict(list)
+    calm = CALM_PAIRS | {"equal MAE, one a constant": (with_mae_of(CALM_FAIR, _constant()), None)}
+    apart = {joint: _one_margin_apart(joint) for joint in (False, True)}
+    for cohort in range(first, first + cohorts):
+        random = np.random.default_rng([cohort, recordings, 3])
+        who = people(random, recordings)
+        for name, pair in calm.items():
+            scored = [_scored(random, head, who, 1) for head in pair]
+            said["different", "trained", name].append(_flip(who, scored, cohort) <= ALPHA)
+        said["equivalent", "trained", "exactly a margin apart"].append(
+            _tost(who, [_scored(random, head, who, 1) for head in apart[False]], cohort, joint=False) <= ALPHA
+        )
+        reference = _scored(random, CALM_FAIR, who, 1)
+        family = [_flip(who, [_scored(random, CALM_FAIR, who, 1), reference], cohort) for _ in range(FAMILY)]
+        said["different", "trained", f"{FAMILY} equal heads and their reference, any"].append(
+            min(holm(family)) <= ALPHA
+        )
+        split = _scored(random, FAIR, who, 2 * SEEDS)
+        cases = {"same head, other seeds": [split[:SEEDS], split[SEEDS:]]}
+        cases |= {name: [_scored(random, head, who, SEEDS) for head in pair] for name, pair in PAIRS.items()}
+        for name, scored in cases.items():
+            said["different", "architecture", name].append(_joint(who, scored, cohort) <= ALPHA)
+        said["different", "architecture", "same head, other seeds, were seeds ignored"].append(
+            _flip(who, cases["same head, other seeds"], cohort) <= ALPHA
+        )
+        said["equivalent", "architecture", "exactly a margin apart"].append(
+            _tost(who, [_scored(random, head, who, SEEDS) for head in apart[True]], cohort, joint=True) <= ALPHA
+        )
+    rows = []
+    for (says, estimand, name), hits in said.items():
+        low, high = wilson(sum(hits), len(hits))
+        rows.append(
+            {
+                "says": says,
+                "estimand": estimand,
+                "case": name,
+                "recordings": recordings,
+                "cohorts": len(hits),
+                "rate": float(np.mean(hits)),
+                "rate_low": low,
+                "rate_high": high,
+            }
+        )
+    return rows
+
+
+def _constant():
+    """A head that says CONSTANT whatever it sees; only its truth is used."""
+    return replace(FAIR, follows=0.0, spread=1e-9, bias=CONSTANT - 15.0, seed_noise=1e-9, **CALM)
+
+
+def _one_margin_apart(joint):
+    head = FAIR if joint else CALM_FAIR
+    return head, with_mae_of(head, head, over=MARGIN)
+
+
+def _scored(random, head, who, seeds):
+    return np.full((seeds, len(who.label)), CONSTANT) if head is None else scores(random, head, who, seeds)[0]
+
+
+def _flip(who, scored, cohort):
+    errors = [np.abs(one - who.label).mean(axis=0) for one in scored]
+    return sign_flip_p(np.bincount(who.person, errors[0] - errors[1]), 1000, cohort)
+
+
+def _gap(who, scored, cohort, joint):
+    labels, rows = _sums(who, scored)
+    resamples = RESAMPLES[len(who.label)]
+    shares = [seed_shares(str(n), len(one), resamples, cohort) for n, one in enumerate(scored)] if joint else None
+    weight = people_weights(labels.people, resamples, cohort)
+    return measure("mae", labels, rows, weight_BP=weight, shares=shares, reference=1)[1][0]
+
+
+def _joint(who, scored, cohort):
+    return pivot_p(_gap(who, scored, cohort, True))
+
+
+def _tost(who, scored, cohort, joint):
+    return equivalence_p(_gap(who, scored, cohort, joint), MARGIN)

@@ -1,0 +1,93 @@
+"""Do the intervals hold the truth as often as they say, and how often is a difference seen where there is none?
+
+    make validate                                                      everything, and the record beside this file
+    python experiments/validation/validate.py --cohorts 200            a quick look, only printed
+    python experiments/validation/validate.py --parts alarms --write   one part of the record
+
+Parts: coverage (intervals of every way of making them), alarms (false ones), ridge (end to end), method (what the
+chosen ways give on one fixed cohort, which ties this record to the code that it is about).
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+# One thread: the matrices are small, and the numbers should not depend on the number of cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pandas as pd
+from measures import PAIRS, alarms, coverage, difference_coverage
+from population import HEADS
+from record import fixed_cohort, readme
+from ridge import ridge_coverage
+
+HERE = Path(__file__).resolve().parent
+SIZES = (50, 150, 500)
+PARTS = ("method", "alarms", "coverage", "ridge")
+FILES = {"method": "method.csv", "alarms": "false_alarms.csv", "coverage": "coverage.csv", "ridge": "ridge.csv"}
+
+
+def main():
+    """Measure, print, and with --write leave the csv files and README.md beside this file."""
+    parser = argparse.ArgumentParser(description="Measure the coverage of intervals and the rate of false alarms.")
+    parser.add_argument("--cohorts", type=int, default=2000, help="cohorts for each metric and n (default: 2000)")
+    parser.add_argument("--ridge", type=int, default=100, help="simulated cohorts end to end (default: 100)")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"which of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--write", action="store_true", help="write the record beside this script")
+    arguments = parser.parse_args()
+    parts = arguments.parts.split(",")
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
+    measure = {
+        "method": lambda: fixed_cohort(),
+        "alarms": lambda: _alarms(arguments.cohorts),
+        "coverage": lambda: _coverage(arguments.cohorts),
+        "ridge": lambda: ridge_coverage(arguments.ridge),
+    }
+    for part in PARTS:
+        if part not in parts:
+            continue
+        start, seconds = time.perf_counter(), time.process_time()
+        table = pd.DataFrame(measure[part]())
+        print(table.to_string(index=False, float_format="%.4g"))
+        print(
+            f"{part}: {time.process_time() - seconds:.0f} s of one core, {time.perf_counter() - start:.0f} s\n",
+            flush=True,
+        )
+        if arguments.write:
+            digits = "%.10g" if part == "method" else "%.4f"
+            table.to_csv(HERE / FILES[part], index=False, float_format=digits, lineterminator="\n")
+    if arguments.write and all((HERE / name).exists() for name in FILES.values()):
+        (HERE / "README.md").write_text(readme(HERE), encoding="utf-8")
+
+
+def _coverage(cohorts):
+    """Heads, and pairs of heads, take turns: together they have so many cohorts at each n."""
+    rows = []
+    for recordings in SIZES:
+        for joint in (False, True):
+            for head in HEADS:
+                rows += _timed(coverage, head, recordings, -(-cohorts // len(HEADS)), joint=joint)
+            for pair in PAIRS:
+                # Of differences only the ways that were chosen are followed to larger n.
+                ways = {} if recordings == SIZES[0] else {"ways": ()}
+                rows += _timed(difference_coverage, pair, recordings, -(-cohorts // len(PAIRS)), joint=joint, **ways)
+    return rows
+
+
+def _alarms(cohorts):
+    return [row for recordings in SIZES for row in _timed(alarms, recordings, cohorts)]
+
+
+def _timed(function, *arguments, **more):
+    start = time.process_time()
+    rows = function(*arguments, **more)
+    words = " ".join(map(str, (*arguments, "architecture" if more.get("joint") else "")))
+    print(f"{function.__name__} {words}: {time.process_time() - start:.0f} s", flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
