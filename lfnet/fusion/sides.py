@@ -27,6 +27,7 @@ from lfnet.fusion.transformers import AddEngineered, Bound, Columns, VoteSelecto
 
 __all__ = ["Memo", "PhysiologicalSide", "Recipe", "Scorer", "Side", "VisualSide", "quiet"]
 
+_LEAST = 6  # rows: mutual information looks at 3 neighbours, and a fold of the stack must keep some
 Recipe = dict[str, Any]
 T = TypeVar("T")
 
@@ -99,6 +100,11 @@ def _rows(split: Split, stream: Stream, side: str) -> tuple[np.ndarray, np.ndarr
     """The rows of clips that have any, and each row's label: nothing is invented for training."""
     if not len(stream.X):
         raise LfnetError(f"no training clip has a row in the {side} stream: choose another fusion.model.")
+    if len(stream.X) < _LEAST:
+        raise LfnetError(
+            f"a fold of the training clips has {len(stream.X)} rows in the {side} stream, and at least {_LEAST} are "
+            "needed: there are too few clips or people. Fewer fusion.inner_folds and fusion.outer_folds may help."
+        )
     return stream.X, split.y[stream.clip]
 
 
@@ -234,10 +240,16 @@ class PhysiologicalSide:
             return self._svr().fit(Xk, y)
         settings = self.settings
         groups = split.people[stream.clip] if self.group_by == "person" else stream.clip
+        splits = list(folds(groups, settings.folds, self.group_by))
+        if min(len(kept) for kept, _ in splits) < 2:
+            raise LfnetError(
+                f"one {self.group_by} has nearly all rows of the physiological stream: the stack's folds are left "
+                "without any. fusion.physiological.models=[svr] works."
+            )
         stack = StackingRegressor(
             self._members(),
             final_estimator=ElasticNet(alpha=settings.meta.alpha, l1_ratio=settings.meta.l1_ratio),
-            cv=list(folds(groups, settings.folds, self.group_by)),
+            cv=splits,
             n_jobs=1,
         ).fit(Xk, y)
         stack.cv = None  # whose rows were in which fold is nobody's business in a saved model

@@ -68,11 +68,14 @@ class Fused:
     missing: dict[str, dict[str, list[str]]]
 
 
-def fuse(train: Split, others: Mapping[str, Split], settings: FusionSettings, *, seed: int) -> Fused:
+def fuse(
+    train: Split, others: Mapping[str, Split], settings: FusionSettings, *, seed: int, share: Memo | None = None
+) -> Fused:
     """Fit on `train`, score `others`.
 
     others: split name → its clips. Their labels are looked at only where `fusion.choose` is `test`, and of `test` only.
-    seed: of forests, mutual information and boosting. Raises `LfnetError` for what a user must mend.
+    seed: of forests, mutual information and boosting. share: what fusions of these very splits leave to each other, so
+    that a side is fitted once for all that join it. Raises `LfnetError` for what a user must mend.
     """
     missing = {
         name: {split: _missing(part, name) for split, part in (("train", train), *others.items())}
@@ -82,20 +85,51 @@ def fuse(train: Split, others: Mapping[str, Split], settings: FusionSettings, *,
     test = others.get("test") if settings.choose == "test" else None
     blind = {name: split.without_labels() for name, split in others.items()}
     features = {name: _features(train, name) for name in _used(settings)}
-    chosen, fitted = {}, {}
-    for name in _scored(settings):
-        side = _side(name, settings, seed)
-        chosen[name] = choose(side, train, test, settings)
-        fitted[name] = side.fit(train, chosen[name].recipe, Memo())
+    sides = {
+        name: _Side(name, train, test, settings, seed, Memo() if share is None else share) for name in _scored(settings)
+    }
+    chosen = {name: side.choice for name, side in sides.items()}
+    fitted = {name: side.scorer for name, side in sides.items()}
     system = System(settings.model, list(_used(settings)), fitted, None, features)
     if settings.model not in SIDES:
-        choice, joint = _join(system, train, test, settings, seed)
+        choice, joint = _join(system, sides, train, test, settings)
         chosen[settings.model] = choice
         system = System(settings.model, system.inputs, fitted, joint, features)
     return Fused(system, {name: system.scores(split) for name, split in blind.items()}, chosen, missing)
 
 
-def _join(system: System, train: Split, test: Split | None, settings: FusionSettings, seed: int) -> tuple[Choice, Any]:
+class _Side:
+    """One side chosen and fitted, and what the joint model learns from; shared with other fusions where it is alike."""
+
+    def __init__(
+        self, name: str, train: Split, test: Split | None, settings: FusionSettings, seed: int, share: Memo
+    ) -> None:
+        own = settings.visual if name == "visual" else settings.physiological
+        how = (settings.choose, settings.group_by, settings.inner_folds, settings.outer_folds)
+        self._key, self._share = repr((name, own, how, seed)), share
+        self._side: Side = (
+            VisualSide(settings.visual, seed)
+            if name == "visual"
+            else PhysiologicalSide(settings.physiological, settings.group_by, seed)
+        )
+        self._train, self._settings = train, settings
+        self.choice: Choice = share.once((self._key, "choice"), lambda: choose(self._side, train, test, settings))
+        self.scorer: Scorer = share.once(
+            (self._key, "scorer"), lambda: self._side.fit(train, self.choice.recipe, Memo())
+        )
+
+    def training_scores(self) -> np.ndarray:
+        """Scores of training clips by models that have not seen their people, or in-sample ones as published."""
+        if self._settings.training_scores == "in_sample":
+            return self.scorer.scores(self._train)
+        return self._share.once(
+            (self._key, "out of fold"), lambda: out_of_fold(self._side, self._train, self._settings)
+        )
+
+
+def _join(
+    system: System, sides: dict[str, _Side], train: Split, test: Split | None, settings: FusionSettings
+) -> tuple[Choice, Any]:
     known = None if test is None else test.labelled()
     if settings.model in _CONCATENATED:
         X = train.descriptors(system.inputs)
@@ -104,25 +138,12 @@ def _join(system: System, train: Split, test: Split | None, settings: FusionSett
         valid = np.ones(X.shape[1], bool) if limit is None else np.isnan(X).mean(axis=0) <= limit
         after = None if known is None else (known.descriptors(system.inputs), known.y)
         return choose_joint(candidates(settings, widths, valid), X, train.y, train.people, settings, after)
-    z = np.column_stack([_training_scores(system.sides[name], train, settings, seed) for name in system.inputs])
+    z = np.column_stack([sides[name].training_scores() for name in system.inputs])
     after = None
     if known is not None:
         after = (np.column_stack([system.sides[name].scores(known) for name in system.inputs]), known.y)
     given = candidates(settings, [1] * z.shape[1], np.ones(z.shape[1], bool))
     return choose_joint(given, z, train.y, train.people, settings, after)
-
-
-def _training_scores(scorer: Scorer, train: Split, settings: FusionSettings, seed: int) -> np.ndarray:
-    """What the joint model learns from: scores of people the side has not seen, or in-sample ones as published."""
-    if settings.training_scores == "in_sample":
-        return scorer.scores(train)
-    return out_of_fold(_side(scorer.side, settings, seed), train, settings)
-
-
-def _side(name: str, settings: FusionSettings, seed: int) -> Side:
-    if name == "visual":
-        return VisualSide(settings.visual, seed)
-    return PhysiologicalSide(settings.physiological, settings.group_by, seed)
 
 
 def _used(settings: FusionSettings) -> tuple[str, ...]:

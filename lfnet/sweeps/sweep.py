@@ -36,7 +36,8 @@ class Job:
 def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[Outcome]:
     """Run all jobs that are not finished, as `launcher` and `fail_fast` of the first one say.
 
-    given: the overrides that the person typed. options: the words beside them (`--config-dir DIR`). The sweep's record is written beside the runs, after every job.
+    given: the overrides that the person typed. options: the words beside them (`--config-dir DIR`). The sweep's record
+    is written beside the runs, after every job.
     Raises `LfnetError` where no job can even be planned, all for the same reason.
     """
     first = jobs[0].config
@@ -49,10 +50,16 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[
     )
     outcomes: list[Outcome | None] = [None] * len(jobs)
     to_run = []
+    first_of: dict[str, int] = {}
+    twins: dict[int, list[int]] = {}
     for index, job in enumerate(jobs):
-        outcomes[index] = outcome = _look(job)
-        if outcome is None:
-            to_run.append(index)
+        outcomes[index], fingerprint = _look(job)
+        if outcomes[index] is None:
+            # A sweep over heads and fusions names each fusion once a head, and it is one job all the same.
+            if (one := first_of.setdefault(fingerprint, index)) == index:
+                to_run.append(index)
+            else:
+                twins.setdefault(one, []).append(index)
     _refuse_if_hopeless(outcomes)
     workers = _workers(jobs[to_run[0]].config, len(to_run)) if to_run else 1
     done = Counter(outcome.status for outcome in outcomes if outcome)
@@ -71,7 +78,8 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[
     stopped = first["fail_fast"] and done["failed"] > 0
     try:
         for index, outcome in _run(jobs, [] if stopped else to_run, workers):
-            outcomes[index] = outcome
+            for same in (index, *twins.get(index, ())):
+                outcomes[same] = outcome
             ended += 1
             print(
                 _line(f"[{ended:>{len(str(len(to_run)))}}/{len(to_run)}]", varying[index], jobs[index], outcome),
@@ -90,17 +98,17 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[
     return ends
 
 
-def _look(job: Job) -> Outcome | None:
-    """The outcome of a job that needs no running (finished, or impossible); None where it is to be run."""
+def _look(job: Job) -> tuple[Outcome | None, str]:
+    """The outcome of a job that needs no running (finished, or impossible), else None; and its fingerprint."""
     try:
         planned = plan(job.config)
     except LfnetError as error:
-        return Outcome("failed", error=" ".join(str(error).split()))
+        return Outcome("failed", error=" ".join(str(error).split())), ""
     except Exception:
-        return run_safely(job.config, job.choices)  # which fails alike and says where
+        return run_safely(job.config, job.choices), ""  # which fails alike and says where
     if planned.finished and not job.config["force"]:
-        return run_safely(job.config, job.choices)
-    return None
+        return run_safely(job.config, job.choices), planned.fingerprint
+    return None, planned.fingerprint
 
 
 def _refuse_if_hopeless(outcomes: list[Outcome | None]) -> None:

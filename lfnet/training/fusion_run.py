@@ -16,10 +16,11 @@ from lfnet.evaluation.predictions import COLUMNS, Predictions
 from lfnet.files import write_json, write_text
 from lfnet.fusion import cost, persist
 from lfnet.fusion.settings import FusionSettings
+from lfnet.fusion.sides import Memo
 from lfnet.fusion.streams import Split
 from lfnet.fusion.system import Fused
 from lfnet.fusion.system import fuse as fuse_splits
-from lfnet.training.inputs import Streams, encoder_names, prepare_streams
+from lfnet.training.inputs import Inputs, Streams, encoder_names, prepare_streams
 from lfnet.training.job import Plan, begin, check, facts, held, versions
 from lfnet.training.loggers import log_summary, trackers
 from lfnet.training.outcome import RESULT
@@ -32,6 +33,7 @@ __all__ = ["data", "fingerprint", "fuse", "plan"]
 _ROOMS = ("lfnet.data", "lfnet.fusion", "lfnet.training")
 _REMADE = ("lfnet.training.measure", "lfnet.training.references", "lfnet.training.remake")
 _PACKAGES = ("lightgbm", "skops")
+_sides: dict[str, Memo] = {}
 _ENCODER = "visual"  # whose settings `fusion.extraction` changes
 
 
@@ -45,10 +47,8 @@ def plan(config: dict[str, Any], *, progress: bool = True) -> Plan:
     """Name the job of a resolved config; features that are missing are extracted first, all streams in one pass."""
     _checked(config)
     inputs = prepare_streams(config if _absent(config) else _laid_over(config), progress=progress)
-    clip_ids = list(inputs.cohort.clips["clip_id"])
-    features = [store.fingerprint(clip_ids) for store in inputs.stores.values()]
     settings = {key: config[key] for key in ("fusion", "protocol", "seed")}
-    name = fingerprint(settings, cohort=inputs.cohort.fingerprint(), features=features)
+    name = fingerprint(settings, cohort=inputs.cohort.fingerprint(), features=_features(inputs))
     return Plan(inputs, settings, name, Path(config["paths"]["runs"]) / name[:16])
 
 
@@ -109,7 +109,7 @@ def _fit(
     train = Split.of_arrays(given.arrays("train"), settings.visual.stream, pulse)
     present = [name for name in ("dev", "test", "unlabelled") if (given.clips["split"] == name).any()]
     others = {name: Split.of_arrays(given.arrays(name), settings.visual.stream, pulse) for name in present}
-    fused = fuse_splits(train, others, settings, seed=config["seed"])
+    fused = fuse_splits(train, others, settings, seed=config["seed"], share=_shared(job, config))
     seconds = time.perf_counter() - started
     members = {name: _predictions(given, others, fused, name, protocol) for name in next(iter(fused.scores.values()))}
     write_text(job.folder / "predictions.csv", members[settings.model].to_csv_text())
@@ -135,6 +135,23 @@ def _fit(
         "marks": _marks(given, settings, fused),
         "warnings": _missing(fused, others, len(train)),
     }
+
+
+def _shared(job: Plan, config: dict[str, Any]) -> Memo:
+    """What fusions of one cohort's same features leave to each other in a process."""
+    key = digest(
+        [job.inputs.cohort.fingerprint(), _features(job.inputs), config["protocol"], config["fusion"]["extraction"]]
+    )
+    if key not in _sides:
+        _sides.clear()
+        _sides[key] = Memo()
+    return _sides[key]
+
+
+def _features(inputs: Inputs | Streams) -> list[str]:
+    assert isinstance(inputs, Streams)
+    clip_ids = list(inputs.cohort.clips["clip_id"])
+    return [store.fingerprint(clip_ids) for store in inputs.stores.values()]
 
 
 def _checked(config: dict[str, Any]) -> tuple[FusionSettings, Protocol]:
@@ -202,11 +219,11 @@ def _missing(fused: Fused, others: dict[str, Split], train: int) -> list[str]:
 
 def _facts(given: DataModule, warnings: list[str]) -> dict[str, Any]:
     found = facts(given)
-    clip_ids = list(given.cohort.clips["clip_id"])
+    first = given.cohort.clips["clip_id"].iloc[0]
     found["cohort"]["warnings"] += warnings
     found["features"] |= {
         "stream": " + ".join(given.stores),
-        "fingerprint": digest([store.fingerprint(clip_ids) for store in given.stores.values()]),
-        "dim": sum(store.shape(clip_ids[0])[1] for store in given.stores.values()),
+        "fingerprint": digest(_features(Streams(given.cohort, given.stores))),
+        "dim": sum(store.shape(first)[1] for store in given.stores.values()),
     }
     return found
