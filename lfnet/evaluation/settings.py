@@ -28,6 +28,12 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, whole = getattr(self, field.name), field.type is int
+            if field.name != "estimand":
+                number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+                kind = "whole number" if whole else "number"
+                _check(number, f"evidence.{field.name}={value!r}: give a {kind}.")
         _check(0.5 < self.level < 1, f"evidence.level={self.level}: give a share above 0.5 and below 1, such as 0.95.")
         _check(self.margin > 0, f"evidence.margin={self.margin}: give points of the scale, above 0.")
         choices = ("auto", "trained", "architecture")

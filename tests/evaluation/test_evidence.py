@@ -176,6 +176,6 @@ def test_mistakes_are_named(case):
     for wrong in ({"level": 95}, {"margin": 0}, {"estimand": "both"}, {"resamples": 5}, {"flips": 5}):
         with pytest.raises(LfnetError, match=f"evidence.{next(iter(wrong))}="):
             Settings.of(wrong)
-    for wrong in ({"fewest_people": 1}, {"fewest_seeds": 1}):
+    for wrong in ({"fewest_people": 1}, {"fewest_seeds": 1}, {"margin": "1"}, {"resamples": 500.5}, {"seed": True}):
         with pytest.raises(LfnetError, match=f"evidence.{next(iter(wrong))}="):
             Settings.of(wrong)
