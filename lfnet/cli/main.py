@@ -40,6 +40,7 @@ COMMANDS = {
         Command("table", "lfnet.cli.jobs:table", "run a table's jobs, skip the finished ones, and print the table"),
         Command("extract", "lfnet.cli.jobs:extract", "turn videos into feature vectors, once"),
         Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
+        Command("pulse", "lfnet.cli.pulse:main", "read the heart rate and its variability from a video of a face"),
         Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
         Command("audit", "lfnet.cli.audit:main", "say where a cohort, its splits and its features leak"),
         Command("power", "lfnet.cli.power:main", "what differences could n recordings show between two heads?"),

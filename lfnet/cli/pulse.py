@@ -1,0 +1,225 @@
+"""`lfnet pulse`: the pulse in one video: heart rate, quality, variability, and a picture of them."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lfnet import RESEARCH_ONLY
+from lfnet.cli.confdir import compose
+from lfnet.config import instantiate, plain
+from lfnet.errors import LfnetError
+
+__all__ = ["main"]
+
+REFUSED = 3
+DESCRIPTION = """\
+Read the pulse from a video of a face: the skin's colour follows the blood. The first use fetches the face landmarker
+(3.8 MB). The video stays on this machine."""
+EPILOG = f"""\
+examples:
+  lfnet pulse clip.mp4 --picture pulse.png
+  lfnet pulse clip.mp4 --json
+  lfnet pulse clip.mp4 pulse=published                   as published: green channel, quality Q, no feature left out
+  lfnet pulse clip.mp4 pulse.method=chrom pulse.segment=30
+  lfnet pulse frames/ --fps 30                           a folder of pictures
+
+Settings are those of conf/pulse and conf/video. A feature that the segments are too short for is marked so.
+exit status: 0 a pulse was found; {REFUSED} no segment shows a pulse that can be believed (the report says why and gives
+no rate); 2 no face, too short, or not readable.
+
+{RESEARCH_ONLY}
+"""
+_GROUPS = ("pulse", "video", "paths")
+_UNITS = {
+    **dict.fromkeys(("MeanHR", "SDHR", "MinHR", "MaxHR"), "1/min"),
+    **dict.fromkeys(("MeanNN", "MedianNN", "SDNN", "SDSD", "RMSSD", "MadNN", "IQRNN", "TINN", "SD1", "SD2"), "ms"),
+    **dict.fromkeys(("pNN20", "pNN50", "Amplitude"), "%"),
+    **dict.fromkeys(("VLF", "LF", "HF", "TP"), "ms²"),
+    **dict.fromkeys(("RiseTime", "Width"), "s"),
+    "SNR": "dB",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run `lfnet pulse ARGV`; returns the exit status. Raises `LfnetError` where there is nothing to read from."""
+    parser = argparse.ArgumentParser(
+        prog="lfnet pulse",
+        usage="lfnet pulse VIDEO [--json] [--picture FILE] [--landmarker FILE] [--fps N] [GROUP.SETTING=VALUE ...]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="20 s or more of a face that is near, lit and calm")
+    parser.add_argument("overrides", nargs="*", metavar="SETTING", help="such as pulse.method=chrom")
+    parser.add_argument("--json", action="store_true", help="everything as JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw trace, spectrum and quality (png, pdf, svg)")
+    parser.add_argument("--landmarker", type=Path, metavar="FILE", help="your own copy of the face landmarker")
+    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of a folder of pictures")
+    options = parser.parse_intermixed_args(argv)
+    config = _config(options.overrides)
+    if options.landmarker is not None:
+        config["video"]["landmarker"]["path"] = str(options.landmarker)
+    report, segments, settings = _read(options.video, options.fps, config)
+    if options.picture is not None:
+        from lfnet.pulse.picture import draw
+
+        draw(segments, settings, options.picture, options.video.name)
+    if options.json:
+        print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(report)
+        if options.picture is not None:
+            print(f"picture: {options.picture}")
+        print(RESEARCH_ONLY)
+    return 0 if report["heart_rate_bpm"] is not None else REFUSED
+
+
+def _config(overrides: list[str]) -> dict[str, Any]:
+    chosen = {"pulse": "nested", "video": "default", "paths": "default"}
+    others = []
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals or name.lstrip("+~").split(".")[0] not in _GROUPS:
+            raise LfnetError(
+                f"`{override}` is no setting of this command: it takes GROUP=NAME and GROUP.SETTING=VALUE of "
+                f"{', '.join(_GROUPS)}."
+            )
+        if name in chosen:
+            chosen[name] = value
+        else:
+            others.append(override)
+    composed: dict[str, Any] = plain(compose(None, [*(f"+{k}={v}" for k, v in chosen.items()), *others]))
+    return composed
+
+
+def _read(video: Path, fps: float | None, config: dict[str, Any]) -> tuple[dict[str, Any], list[Any], Any]:
+    from lfnet.encoders.skin import Skin
+    from lfnet.features.notes import notes_of
+    from lfnet.features.passes import Vectors, run_pass
+    from lfnet.pulse.segments import OUTCOMES, read_segments
+    from lfnet.video.decode import frames
+    from lfnet.video.mesh import FaceMesh
+    from lfnet.video.probe import probe
+    from lfnet.video.skin import skin_means
+
+    settings, reading = instantiate(config["pulse"]), instantiate(config["video"])
+    media = probe(video, fps)
+    notes: list[str] = []
+    vectors = Vectors(Skin())
+    model = reading.find_landmarker(Path(config["paths"]["weights"]).expanduser())
+    with FaceMesh(model, reading) as mesh:
+        decoded = frames(video, fps=fps, damaged=reading.damaged, notes=notes)
+        (passed,) = run_pass(decoded, mesh, [vectors], skin_means=skin_means)
+    clip = vectors.clip(passed, {})
+    if not clip.valid.any():
+        raise LfnetError(f"{video}: no face in any of {len(clip.valid)} frames. Give a clip in which a face is seen.")
+    segments = read_segments(clip.features, clip.time, clip.valid, settings)
+    if not segments:
+        raise LfnetError(
+            f"{video} is too short: {media.duration:.1f} s, and a pulse is read from segments of "
+            f"{settings.segment:g} s. Give a longer clip (or, for a rate alone, a shorter segment: pulse.segment=10)."
+        )
+    kept = [segment for segment in segments if segment.kept]
+    outcomes = Counter(segment.outcome for segment in segments)
+    report = {
+        "heart_rate_bpm": _median([segment.heart_rate for segment in kept]),
+        "video": str(video),
+        "outcome": OUTCOMES["kept"] if kept else "; ".join(OUTCOMES[name] for name in outcomes),
+        "snr_db": _median([segment.snr for segment in kept or segments]),
+        "quality": _median([segment.q for segment in kept or segments]),
+        "duration_s": round(media.duration, 3),
+        "frames": len(clip.valid),
+        "frames_with_a_face": int(clip.valid.sum()),
+        "fps": round(media.fps, 3),
+        "segments": len(segments),
+        "segments_kept": len(kept),
+        "dropped": {name: count for name, count in outcomes.items() if name != "kept"},
+        "notes": [*notes, *notes_of(passed)],
+        "settings": settings.recipe(),
+        "prv": _features(kept, settings),
+        "each": [_one(segment) for segment in segments],
+        "disclaimer": RESEARCH_ONLY,
+    }
+    return report, segments, settings
+
+
+def _features(kept: list[Any], settings: Any) -> dict[str, Any]:
+    """Medians over the segments. A feature that segments are too short for is given only where settings keep it."""
+    if not kept:
+        return {}
+    found = {}
+    for name in kept[0].values:
+        valid = [segment.valid[name] for segment in kept]
+        use = [s.values[name] for s, ok in zip(kept, valid, strict=True) if ok or settings.invalid == "keep"]
+        entry: dict[str, Any] = {"value": _median(use), "unit": _UNITS.get(name, ""), "valid": any(valid)}
+        if not any(valid):
+            entry["needs"] = _needs(name, settings)
+        found[name] = entry
+    return found
+
+
+def _needs(name: str, settings: Any) -> str:
+    if name in settings.least_seconds and settings.least_seconds[name] > settings.segment:
+        return f"{settings.least_seconds[name]:g} s"
+    if name in settings.least_beats:
+        return f"{settings.least_beats[name]} intervals"
+    return "more, or more regular, beats"
+
+
+def _one(segment: Any) -> dict[str, Any]:
+    return {
+        "start_s": round(segment.start, 3),
+        "heart_rate_bpm": _rounded(segment.heart_rate) if segment.kept else None,
+        "outcome": segment.outcome,
+        "peak_bpm": _rounded(segment.heart_rate),
+        "peak_bpm_of_regions": [_rounded(each) for each in segment.region_rates],
+        "snr_db": _rounded(segment.snr),
+        "quality": _rounded(segment.q),
+        "beats": 0 if segment.beats is None else len(segment.beats.seconds),
+        "beats_corrected": 0 if segment.beats is None else int(segment.beats.corrected),
+    }
+
+
+def _median(values: list[float]) -> float | None:
+    finite = [value for value in values if np.isfinite(value)]
+    return _rounded(float(np.median(finite))) if finite else None
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.5g}") if np.isfinite(value) else None
+
+
+def _show(report: dict[str, Any]) -> None:
+    print(
+        f"{report['video']}: {report['duration_s']:.1f} s, {report['fps']:.4g} frames a second, a face in "
+        f"{report['frames_with_a_face']} of {report['frames']} frames"
+    )
+    for note in report["notes"]:
+        print(f"  {note}")
+    settings = report["settings"]
+    rate, kept, total = report["heart_rate_bpm"], report["segments_kept"], report["segments"]
+    if rate is None:
+        print(f"no pulse that can be believed: {report['outcome']}", file=sys.stdout)
+    else:
+        decibels, method = report["snr_db"], settings["method"].upper()
+        print(f"heart rate {rate:.1f} beats a minute, SNR {decibels:.1f} dB ({method}, {kept} of {total} segments)")
+    print(f"\n  {'segment':>12}  {'outcome':<14}  {'peak/min':>8}  {'SNR dB':>6}  {'Q':>5}  beats")
+    for each in report["each"]:
+        span = f"{each['start_s']:.0f}–{each['start_s'] + settings['segment']:.0f} s"
+        peak, decibels, q = (_text(each[key], 1) for key in ("peak_bpm", "snr_db", "quality"))
+        print(f"  {span:>12}  {each['outcome']:<14}  {peak:>8}  {decibels:>6}  {q:>5}  {each['beats']}")
+    if report["prv"]:
+        print("\n  pulse-rate variability (from a pulse: PRV, not HRV), median of the segments")
+        for name, entry in report["prv"].items():
+            state = "" if entry["valid"] else f"not valid: needs {entry['needs']}"
+            print(f"  {name:<16} {_text(entry['value'], 3):>12} {entry['unit']:<6} {state}".rstrip())
+    print()
+
+
+def _text(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,72 @@
+"""The picture of a clip's pulse: trace, spectrum and quality of each segment, as in the published figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lfnet import RESEARCH_ONLY
+from lfnet.errors import LfnetError
+from lfnet.files import atomic_path
+from lfnet.pulse.segments import Segment
+from lfnet.pulse.settings import PulseSettings
+
+__all__ = ["draw"]
+
+_ROWS = 12  # segments that one picture shows
+_KEPT, _DROPPED = "#1b7837", "#b2182b"
+_ENDINGS = {".png", ".pdf", ".svg"}
+
+
+def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title: str) -> None:
+    """Draw a row for each segment that was read: the green trace, the pulse with its beats, its spectrum with Q, SNR.
+
+    The first twelve segments. Raises `LfnetError` for an ending that is no picture's, or where nothing was read.
+    """
+    if path.suffix.lower() not in _ENDINGS:
+        raise LfnetError(f"{path} names no picture: end it with {', '.join(sorted(_ENDINGS))}.")
+    shown = [segment for segment in segments if segment.pulse is not None][:_ROWS]
+    if not shown:
+        raise LfnetError(f"nothing to draw in {path}: no segment shows enough of a face.")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 1.2 + 2.3 * len(shown)), layout="constrained")
+    axes = figure.subplots(len(shown), 3, squeeze=False, width_ratios=(1, 1, 0.9))
+    for row, segment in zip(axes, shown, strict=True):
+        colour = _KEPT if segment.kept else _DROPPED
+        time = segment.start + np.arange(len(segment.pulse_N)) / segment.rate
+        row[0].plot(time, 100 * segment.green_N, color="#4d9221", linewidth=0.8)
+        row[0].set_ylabel(f"{segment.start:.0f}–{segment.start + segment.seconds:.0f} s\n% of skin's colour")
+        row[1].plot(time, 100 * segment.pulse_N, color=colour, linewidth=0.9)
+        if segment.beats is not None:
+            at = np.round(segment.beats.seconds * segment.rate).astype(int).clip(0, len(time) - 1)
+            row[1].plot(time[at], 100 * segment.pulse_N[at], "v", color="black", markersize=4)
+        assert segment.pulse is not None and segment.green is not None
+        _spectra(row[2], segment, settings, colour)
+    for column, name in zip(
+        axes[0], ("green channel, unfiltered, turned over", f"pulse ({settings.method.upper()})", "power"), strict=True
+    ):
+        column.set_title(name, fontsize=10)
+    for column, name in zip(axes[-1], ("seconds", "seconds", "beats a minute"), strict=True):
+        column.set_xlabel(name)
+    left_out = f"; the first {_ROWS} segments" if len(segments) > _ROWS else ""
+    figure.suptitle(f"{title}{left_out}\n{RESEARCH_ONLY}", fontsize=10)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=110)
+
+
+def _spectra(axis, segment: Segment, settings: PulseSettings, colour: str) -> None:  # type: ignore[no-untyped-def]
+    """Power in the band, each spectrum to its own peak; where the pulse's frequency and its harmonic are looked for."""
+    low, high = settings.band
+    for found, style, name in ((segment.green, "#a6dba0", "green"), (segment.pulse, colour, "pulse")):
+        assert found is not None
+        inside = (found.hertz >= low) & (found.hertz <= high)
+        peak = found.power[inside].max()
+        axis.plot(60 * found.hertz[inside], found.power[inside] / (peak if peak > 0 else 1), color=style, label=name)
+    if np.isfinite(segment.heart_rate):
+        for middle, half in ((segment.heart_rate, 6), (2 * segment.heart_rate, 12)):
+            axis.axvspan(middle - half, middle + half, color="grey", alpha=0.15, linewidth=0)
+    axis.set_xlim(60 * low, 60 * high)
+    axis.set_yticks([])
+    text = f"{segment.outcome}\n{segment.heart_rate:.1f} bpm\nSNR {segment.snr:.1f} dB\nQ {segment.q:.2f}"
+    axis.text(0.98, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=9, color=colour)

@@ -1,0 +1,135 @@
+"""A face video whose pulse is known: a photograph whose skin, and nothing else, follows a pulse, encoded as H.264."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from lfnet.testing.made_pulse import PULSE_RGB, wave
+from lfnet.video.system import import_cv2
+
+__all__ = ["Scene", "rendered", "scene", "write_h264"]
+
+# The mesh's outline of the face, and what within it is no skin: eyes with brows, and the mouth.
+_OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149),
+    *(150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+_LEFT_EYE = (70, 63, 105, 66, 107, 55, 133, 155, 153, 145, 163, 33)
+_RIGHT_EYE = (300, 293, 334, 296, 336, 285, 362, 382, 380, 374, 390, 263)
+_MOUTH = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photograph taken apart. face_HWC, background_HWC: float32 [H, W, 3], 0–255. skin_HW, head_HW: float32, 0 to 1,
+    what follows the pulse, and what moves before the background. width: of the face, pixels."""
+
+    face_HWC: np.ndarray
+    background_HWC: np.ndarray
+    skin_HW: np.ndarray
+    head_HW: np.ndarray
+    width: float
+
+
+def scene(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, width: float = 240.0, grow: float = 0.5) -> Scene:
+    """A photograph cut around its face and scaled, so that the face is `width` pixels wide.
+
+    landmarks_LC: the face's mesh in it. grow: how much of the face's size is kept around it.
+    Skin: within the mesh's outline, without eyes, brows and mouth, and of the colour of the cheeks (hair is not).
+    """
+    cv2 = import_cv2()
+    points = landmarks_LC[:, :2].astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    size = high - low
+    left, top = np.maximum(low - grow * size, 0).astype(int)
+    right, bottom = np.minimum(high + grow * size, rgb_HWC.shape[1::-1]).astype(int)
+    factor = width / size[0]
+    # H.264 in 4:2:0 wants even sides.
+    across, down = (2 * int(factor * side / 2) for side in (right - left, bottom - top))
+    face = cv2.resize(rgb_HWC[top:bottom, left:right], (across, down), interpolation=cv2.INTER_CUBIC)
+    points = (points - (left, top)) * ((across, down) / np.array([right - left, bottom - top], float))
+
+    def filled(names: Sequence[int]) -> np.ndarray:
+        mask = np.zeros((down, across), np.uint8)
+        cv2.fillPoly(mask, [np.round(points[list(names)]).astype(np.int32)], 255)
+        return mask
+
+    skin = filled(_OVAL)
+    for names in (_LEFT_EYE, _RIGHT_EYE, _MOUTH):
+        skin[filled(names) > 0] = 0
+    hue = cv2.cvtColor(face, cv2.COLOR_RGB2YCrCb).astype(np.float32)
+    cheeks = np.median(hue[filled((117, 118, 119, 100, 36, 205, 187, 123)) > 0], axis=0)
+    skin[(np.abs(hue[..., 1:] - cheeks[1:]) > 14).any(axis=2) | (hue[..., 0] < 0.55 * cheeks[0])] = 0
+    skin = cv2.GaussianBlur(cv2.medianBlur(skin, 5), (0, 0), 1.5)
+    # Head and shoulders: the outline blown up, with a soft edge.
+    middle = points[list(_OVAL)].mean(axis=0)
+    head = np.zeros((down, across), np.uint8)
+    cv2.fillPoly(head, [np.round(middle + 1.45 * (points[list(_OVAL)] - middle)).astype(np.int32)], 255)
+    head = cv2.GaussianBlur(head, (0, 0), width / 20)
+    background = cv2.GaussianBlur(face, (0, 0), width / 4)
+    face, background, skin, head = (x.astype(np.float32) for x in (face, background, skin / 255, head / 255))
+    return Scene(face, background, skin, head, width)
+
+
+def rendered(
+    base: Scene,
+    seconds_T: np.ndarray,
+    beats_B: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    amplitude: float = 0.005,
+    motion: float = 0.1,
+    flicker: tuple[float, float] = (2.1, 0.004),
+    noise: float = 2.0,
+) -> Iterator[np.ndarray]:
+    """Frames uint8 [H, W, 3] at some seconds, whose skin follows the beats (seconds) in the shares of `PULSE_RGB`.
+
+    amplitude: of the pulse in green, as a share of the skin's colour; 0 for no pulse. motion: how far the head sways to
+    either side, in widths of the face; half of that up and down. flicker: Hz and share of a lamp that lights all.
+    noise: grey levels of the camera's.
+    """
+    cv2 = import_cv2()
+    height, width = base.skin_HW.shape
+    share = (amplitude * PULSE_RGB / PULSE_RGB[1]).astype(np.float32)
+    pulse = wave(seconds_T, beats_B) if amplitude else np.zeros(len(seconds_T))
+    phases = 2 * np.pi * rng.random(3)
+    # Camera noise is drawn once and shifted about, which no encoder or mean can tell from fresh noise.
+    bank = (noise * rng.standard_normal((height + 64, width + 64, 3))).astype(np.float32)
+    for time, beat in zip(seconds_T, pulse, strict=True):
+        lit = 1 + flicker[1] * np.sin(2 * np.pi * flicker[0] * time + phases[0])
+        face = base.face_HWC * (1 - np.float32(beat) * base.skin_HW[..., None] * share)
+        x = motion * base.width * np.sin(2 * np.pi * 0.21 * time + phases[1])
+        y = 0.5 * motion * base.width * np.sin(2 * np.pi * 0.13 * time + phases[2])
+        shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
+        moved = cv2.warpAffine(face, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        head = cv2.warpAffine(base.head_HW, shift, (width, height))[..., None]
+        frame = np.float32(lit) * (head * moved + (1 - head) * base.background_HWC)
+        down, across = rng.integers(0, 64, 2)
+        frame += bank[down : down + height, across : across + width]
+        yield np.clip(np.round(frame), 0, 255).astype(np.uint8)
+
+
+def write_h264(
+    path: Path, frames: Iterator[np.ndarray], seconds_T: np.ndarray, *, crf: int = 23, preset: str = "medium"
+) -> Path:
+    """Encode frames, shown at some seconds, as H.264 in 4:2:0."""
+    import av
+
+    base = Fraction(1, 90_000)
+    stream = None
+    with av.open(str(path), "w") as container:
+        for rgb, time in zip(frames, seconds_T, strict=True):
+            if stream is None:
+                stream = container.add_stream("libx264", rate=30)
+                stream.height, stream.width, stream.pix_fmt = *rgb.shape[:2], "yuv420p"
+                stream.codec_context.time_base = base
+                stream.codec_context.options = {"crf": str(crf), "preset": preset, "threads": "1"}
+            picture = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+            picture.pts, picture.time_base = round(time / base), base
+            container.mux(stream.encode(picture))
+        if stream is not None:
+            container.mux(stream.encode())
+    return path
