@@ -110,7 +110,8 @@ def evidence(
     joint = estimand == "architecture"
     people, recordings = len(aligned.people), len(aligned.label_N)
     if people < settings.fewest_people:
-        notes.append(f"{people} people are too few for an interval (fewer than {settings.fewest_people}).")
+        who = "1 person is" if people == 1 else f"{people} people are"
+        notes.append(f"{who} too few for an interval (fewer than {settings.fewest_people}).")
     measured = measure_rows(aligned, constant, settings, joint, reference)
     compared = _compared(aligned, measured, reference, settings, joint)
     found = {}

@@ -90,7 +90,7 @@ def jackknife_t(quantity: Quantity, level: float) -> Interval | None:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         left = quantity.scale.forward(quantity.left_out_P)
-    pulls = left - left.mean()
+        pulls = left - left.mean()
     count, square = len(left), np.square(pulls).sum()
     if not np.isfinite(square) or not quantity.error > 0:
         return None

@@ -179,3 +179,33 @@ def test_mistakes_are_named(case):
     for wrong in ({"fewest_people": 1}, {"fewest_seeds": 1}, {"margin": "1"}, {"resamples": 500.5}, {"seed": True}):
         with pytest.raises(LfnetError, match=f"evidence.{next(iter(wrong))}="):
             Settings.of(wrong)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("varied", [True, False])
+def test_perfect_scores_and_equal_labels_are_no_defect(varied):
+    case = Case(3, people=20, recordings=30)
+    if not varied:
+        case.label = np.full(30, 7.0)
+    rows = [
+        case.row("perfect", np.tile(case.label, (5, 1))),
+        case.row("model", case.scores(seeds=5)),
+        case.row("constant", np.full((1, 30), 7.0), deterministic=True),
+    ]
+    found = evidence(rows, "constant", QUICK, constant=7.0).rows
+    perfect = found["perfect"].estimates
+    assert perfect["mae"].value == 0 and perfect["mae"].interval is None and perfect["rmse"].interval is None
+    assert found["perfect"].comparison.verdict == ("better" if varied else "equivalent")
+    assert found["model"].estimates["mae"].interval is not None
+    assert (found["model"].estimates["pcc"].value is None) == (not varied)
+    assert (perfect["skill"].value is None) == (not varied)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("people", [["a"], ["a", "a"], ["a", "b"]])
+def test_hardly_anybody_is_no_defect(people):
+    label = 5.0 + 3.0 * np.arange(len(people))
+    ids = [str(number) for number in range(len(people))]
+    rows = [RowScores(name, ids, people, label, [label + shift]) for name, shift in (("x", 1.0), ("y", 2.0))]
+    found = evidence(rows, "x", QUICK, constant=5.0)
+    assert found.rows["y"].comparison.verdict == "cannot tell" and "too few for an interval" in found.notes[-1]
