@@ -60,12 +60,18 @@ class Hybrid(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        z_BTW = clean(in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT), mask_BT)
+        z_BTW, local_BTW = self._local(x_BTD, mask_BT)
         mean_BW = masked_mean(z_BTW, mask_BT)
-        local_BTW = z_BTW + self.act(self.context(z_BTW.transpose(1, 2)).transpose(1, 2))
-        local_BTW = self.dropout(local_BTW)
         weights_BTH = attention_weights(self.scores(local_BTW), mask_BT)
         by_head_BTHV = local_BTW.unflatten(-1, (weights_BTH.shape[-1], -1))
         seen_BW = (weights_BTH.unsqueeze(-1) * by_head_BTHV).sum(1).flatten(1)
         gate_BW = self.gate(torch.cat([mean_BW, seen_BW], dim=-1)).sigmoid()
         return self.regressor(torch.lerp(mean_BW, seen_BW, gate_BW)).squeeze(-1)
+
+    def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """What the head makes of each frame in its context, [B, T, W], before it pools: what pre-training trains."""
+        return self._local(x_BTD, mask_BT)[1]
+
+    def _local(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        z_BTW = clean(in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT), mask_BT)
+        return z_BTW, self.dropout(z_BTW + self.act(self.context(z_BTW.transpose(1, 2)).transpose(1, 2)))

@@ -49,10 +49,14 @@ class Mamba(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.regressor(masked_mean(self.frames(x_BTD, mask_BT), mask_BT)).squeeze(-1)
+
+    def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """What the head makes of each frame, [B, T, W], before it pools: what pre-training trains."""
         z_BTW = in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT)
         for block in self.blocks:
             z_BTW = z_BTW + block(z_BTW, mask_BT)
-        return self.regressor(masked_mean(self.norm(z_BTW), mask_BT)).squeeze(-1)
+        return self.norm(z_BTW)
 
 
 class _Block(nn.Module):

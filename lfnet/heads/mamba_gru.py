@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lfnet.heads.gru import run_gru
-from lfnet.heads.layers import FrameEmbedding, regressor
+from lfnet.heads.layers import FrameEmbedding, clean, regressor
 
 __all__ = ["MambaGRU"]
 
@@ -37,6 +37,19 @@ class MambaGRU(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        h_TBH, _ = self._states(x_BTD, mask_BT)
+        real_B = mask_BT.sum(1)
+        last_BH = h_TBH[(real_B - 1).clamp(min=0), torch.arange(len(real_B), device=mask_BT.device)]
+        return self.regressor(last_BH.masked_fill((real_B == 0).unsqueeze(1), 0.0)).squeeze(-1)
+
+    def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """The hidden state after each real frame, [B, T, H], zeros at the others: what pre-training trains."""
+        h_TBH, order_BT = self._states(x_BTD, mask_BT)
+        place_BTH = order_BT.argsort(1).unsqueeze(-1).expand(-1, -1, h_TBH.shape[-1])
+        return clean(h_TBH.transpose(0, 1).gather(1, place_BTH), mask_BT)
+
+    def _states(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states [T, B, H], those of the real frames first, and the frame [B, T] that each belongs to."""
         z_BTW = self.embedding(x_BTD, mask_BT)
         B, T, _ = z_BTW.shape
         window_B1 = torch.arange(B, device=mask_BT.device).unsqueeze(1)
@@ -45,7 +58,4 @@ class MambaGRU(nn.Module):
         order_BT = torch.where(mask_BT, frame_T, frame_T + T).argsort(1)
         rows_TB = (order_BT + window_B1 * T).t()
         z_TBW = z_BTW.flatten(0, 1).index_select(0, rows_TB.flatten()).unflatten(0, (T, B))
-        h_TBH = run_gru(self.gru, z_TBW)
-        real_B = mask_BT.sum(1)
-        last_BH = h_TBH[(real_B - 1).clamp(min=0), window_B1.squeeze(1)]
-        return self.regressor(last_BH.masked_fill((real_B == 0).unsqueeze(1), 0.0)).squeeze(-1)
+        return run_gru(self.gru, z_TBW), order_BT

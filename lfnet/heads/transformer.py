@@ -38,7 +38,11 @@ class VanillaTransformer(nn.Module):
         self.regressor = regressor(width, hidden, activation)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.regressor(masked_mean(self.frames(x_BTD, mask_BT), mask_BT)).squeeze(-1)
+
+    def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """What the head makes of each frame, [B, T, W], before it pools: what pre-training trains."""
         z_BTW = self.embedding(x_BTD, mask_BT)
         for layer in self.layers:
             z_BTW = layer(z_BTW, mask_BT)
-        return self.regressor(masked_mean(z_BTW, mask_BT)).squeeze(-1)
+        return z_BTW

@@ -25,6 +25,7 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.training.losses import Loss
 from lfnet.training.module import SeverityModule
+from lfnet.training.pretrain import MaskedFrames
 
 __all__ = ["Fitted", "TrainerSettings", "fit", "seed_all"]
 
@@ -70,6 +71,7 @@ class TrainerSettings:
     stop_on_collapse: bool
     mc_dropout: int
     loss: Loss
+    pretrain: MaskedFrames | None
     precision: str
     device: str
     threads: int
@@ -97,7 +99,11 @@ class TrainerSettings:
             raise LfnetError("trainer.mc_dropout=1: a spread needs two passes or more (0: none).")
         if not isinstance(config["loss"], dict) or "_target_" not in config["loss"]:
             raise LfnetError(f"trainer.loss={config['loss']}: choose one with loss=NAME (conf/loss).")
-        return cls(**{**config, "loss": instantiate(config["loss"])})
+        pretrain = config["pretrain"]
+        if pretrain is not None and not (isinstance(pretrain, dict) and "_target_" in pretrain):
+            raise LfnetError(f"trainer.pretrain={pretrain}: choose one with pretrain=NAME (conf/pretrain), or null.")
+        made = {"loss": instantiate(config["loss"]), "pretrain": pretrain and instantiate(pretrain)}
+        return cls(**{**config, **made})
 
 
 @dataclass(frozen=True)

@@ -122,8 +122,14 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
     head = instantiate(config["head"], n_features=data.n_features)
     if passes := settings.mc_dropout:
         require_dropout(head, passes)
+    if settings.pretrain is not None:
+        settings.pretrain.check(head)
     cost = measure_cost(head, frames=protocol.window, n_features=data.n_features)
     seed_all(config["seed"])  # measuring the cost drew random numbers
+    pretraining = {}
+    if settings.pretrain is not None:
+        pretraining["pretraining"] = settings.pretrain.fit(head, data, device=settings.device, seed=config["seed"])
+        seed_all(config["seed"])
     with trackers(config, job.fingerprint) as loggers:
         fitted = fit(head, data, settings, job.folder, loggers)
         scores = _score(fitted.head, data, settings)
@@ -150,6 +156,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         **facts(data),
         **numbers,
         **beside,
+        **pretraining,
         "cost": {
             "parameters": cost.parameters,
             "active_parameters": cost.active_parameters,
