@@ -10,6 +10,7 @@ from lfnet.config import instantiate
 from lfnet.digests import digest
 from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
+from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.extract import estimate, extract, needs_landmarker, open_stores
 from lfnet.features.store import FeatureStore
 
@@ -87,8 +88,8 @@ def prepare(config: dict[str, Any], *, progress: bool = True) -> Inputs:
 def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams:
     """The cohort and all streams of the chosen encoders, by name; what is missing is extracted first, in one pass.
 
-    A cohort that brings its own vectors may bring several streams.
-    config: the resolved `cohort`, `encoder`, `video` and `paths` nodes.
+    A cohort that brings its own vectors may bring several streams. The stream `skin` becomes the stream `pulse`.
+    config: the resolved `cohort`, `encoder`, `video`, `pulse` and `paths` nodes.
     Raises `LfnetError` where an encoder does not fit the cohort, or clips cannot be read.
     """
     cohort = load_cohort(config)
@@ -96,6 +97,9 @@ def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams
         stores = _prepare(cohort, config, _encoders(config, stack), progress)
     for own in getattr(cohort.own, "more", ()):
         stores |= _prepare(replace(cohort, own=own), config, [], progress)
+    if SKIN in stores and config.get("pulse"):
+        skin, folder = stores.pop(SKIN), Path(config["paths"]["cache"]) / "features" / cohort.name
+        stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, instantiate(config["pulse"]))
     return Streams(cohort, stores)
 
 
