@@ -34,6 +34,7 @@ _ROOMS = ("lfnet.data", "lfnet.fusion", "lfnet.training")
 _REMADE = ("lfnet.training.measure", "lfnet.training.references", "lfnet.training.remake")
 _PACKAGES = ("lightgbm", "skops")
 _sides: dict[str, Memo] = {}
+_SKIN = "skin"
 _ENCODER = "visual"  # whose settings `fusion.extraction` changes
 
 
@@ -88,7 +89,7 @@ def fuse(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "seed": config["seed"],
         # A head and how it would be trained are settings too, but not of this job.
         "choices": {group: name for group, name in choices.items() if group not in ("head", "trainer")},
-        "config": {key: config[key] for key in ("cohort", "encoder", "fusion", "protocol", "seed")},
+        "config": {key: config[key] for key in _recorded(config)},
         **_facts(given, own.pop("warnings", [])),
         **numbers,
         **own,
@@ -98,6 +99,12 @@ def fuse(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "precision": "64-true",
     }
     write_json(job.folder / RESULT, result)
+
+
+def _recorded(config: dict[str, Any]) -> list[str]:
+    """The nodes that decide a fusion's numbers; those of the pulse only where it is made from skin."""
+    pulse = ["pulse"] if _SKIN in encoder_names(config) else []
+    return ["cohort", "encoder", *pulse, "fusion", "protocol", "seed"]
 
 
 def _fit(

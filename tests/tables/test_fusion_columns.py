@@ -1,0 +1,124 @@
+"""What fusions bring to tables: optimism across rows, quoted rows, costs, and the picture."""
+
+import numpy as np
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.tables import picture
+from lfnet.tables.build import build
+from lfnet.tables.terminal import terminal
+from lfnet.tables.write import raw_csv, write
+from tests.tables.factory import result, sweep
+
+ROWS = ["fusion.model", "fusion"]
+
+
+def fused(fusion, seed=0, model="fused", energy=None, **more):
+    done = result("mean_mlp", seed, **more)
+    done["kind"] = "fusion"
+    done["choices"] = {"fusion": fusion, "protocol": "masked"}
+    done["config"]["fusion"] = {"name": fusion, "model": model}
+    done["config"].pop("head")
+    done["cost"] = {
+        "parameters": 29_000,
+        "flops": 26_000,
+        "bytes": 700_000,
+        "support_vectors": 350,
+        "latency_ms": 2.5,
+        "energy_mj": energy,
+        "parts": {"fusion": {"parameters": 307, "flops": 1014, "support_vectors": 100, "bytes": 20_000}},
+    }
+    done["training"] = {"seconds": 12.0}
+    done["marks"] = ["selected on test"] * (fusion == "published")
+    return done
+
+
+def make(folder, results, **more):
+    return build(
+        sweep(folder, results, overrides=[[] for _ in results], **{"closing": False, "rows": ROWS, **more}), folder
+    )
+
+
+def rows_of(table):
+    return {tuple(row.identity.values()): row for row in table.rows if row.kind == "model"}
+
+
+def test_optimism_pairs_seeds_and_is_above_zero_where_the_published_row_flatters(tmp_path):
+    results = [fused("published", seed, skill=0.7) for seed in (0, 1)] + [
+        fused("nested", seed, skill=0.2) for seed in (1, 0)
+    ]
+    table = make(tmp_path, results, columns=["test.mae", "test.pcc", "optimism.mae", "optimism.pcc"])
+    published, nested = rows_of(table)["fused", "published"], rows_of(table)["fused", "nested"]
+    for metric, sign in (("mae", 1), ("pcc", -1)):
+        by_seed = {
+            (done["choices"]["fusion"], done["seed"]): done["metrics"]["test"]["recording"][metric] for done in results
+        }
+        expected = [sign * (by_seed["nested", seed] - by_seed["published", seed]) for seed in (0, 1)]
+        cell = published.cells[f"optimism.{metric}"]
+        assert cell.summary.mean == pytest.approx(np.mean(expected)) and cell.summary.mean > 0
+        assert cell.summary.sd == pytest.approx(np.std(expected, ddof=1))
+        assert cell.runs == published.runs and cell.text.startswith("+")
+        assert nested.cells[f"optimism.{metric}"].text == "—"
+    assert any(line.startswith("Optimism:") and "above 0 it flatters" in line for line in table.foot)
+
+
+def test_optimism_is_empty_without_a_twin(tmp_path):
+    table = make(
+        tmp_path, [fused("published"), fused("nested", model="weighted")], columns=["test.mae", "optimism.mae"]
+    )
+    assert all(row.cells["optimism.mae"].text == "—" for row in rows_of(table).values())
+
+
+def test_sigma_ratio_has_no_optimism(tmp_path):
+    with pytest.raises(LfnetError, match=r"optimism.sigma_ratio"):
+        make(tmp_path, [fused("published")], columns=["optimism.sigma_ratio"])
+
+
+def test_costs_of_a_fusion_are_shown_and_epochs_are_not(tmp_path):
+    columns = ["test.mae", "parameters", "bytes", "fusion_parameters", "fusion_bytes", "latency", "energy"]
+    table = make(tmp_path, [fused("published"), fused("nested", energy=3.21)], columns=columns)
+    assert "epochs" not in {column.name for column in table.columns}
+    published, nested = rows_of(table)["fused", "published"], rows_of(table)["fused", "nested"]
+    texts = [published.cells[name].text for name in columns[1:]]
+    assert texts == ["29,000", "700 k", "307", "20.0 k", "2.5", "not measurable here"]
+    assert nested.cells["energy"].text == "3.21"
+    assert published.notes == ("selected on test",) and nested.notes == ()
+
+
+def test_heads_and_fusions_stand_in_one_table(tmp_path):
+    rows = ["head", "fusion", "fusion.model"]
+    head = result("ldbm")
+    table = make(tmp_path, [head, fused("nested")], rows=rows, columns=["test.mae", "parameters", "epochs"])
+    assert set(rows_of(table)) == {("ldbm", "—", "—"), ("—", "nested", "fused")}
+    assert rows_of(table)["—", "nested", "fused"].cells["epochs"].text == "—"
+
+
+QUOTED = [{"name": "MSN", "note": "AVEC2014", "values": {"test.mae": 5.82, "parameters": 77.7e6, "flops": 1e9}}]
+
+
+def test_published_rows_are_told_from_measured_ones(tmp_path):
+    table = make(tmp_path, [fused("nested")], columns=["test.mae", "parameters"], published=QUOTED)
+    (row,) = (row for row in table.rows if "published" in row.label)
+    assert (row.kind, row.label, row.notes) == ("reference", "MSN (published)", ("AVEC2014",))
+    assert row.cells["test.mae"].summary.mean == 5.82 and row.cells["parameters"].text == "77,700,000"
+    assert "MSN (published)" in terminal(table) and "MSN (published)" in raw_csv(table)
+    for wrong in ([{"name": "MSN"}], [{"name": "MSN", "values": {"test.mae": "low"}}], ["MSN"]):
+        with pytest.raises(LfnetError, match=r"table.published"):
+            make(tmp_path, [fused("nested")], columns=["test.mae"], published=wrong)
+
+
+def test_the_picture_shows_rows_and_publications_apart(tmp_path):
+    node = {"x": "parameters", "y": "test.mae", "log": True}
+    table = make(tmp_path, [fused("nested")], columns=["test.mae", "parameters"], published=QUOTED, picture=node)
+    shown = picture.points(table, "parameters", "test.mae")
+    mae = rows_of(table)["fused", "nested"].cells["test.mae"].summary.mean
+    assert [(x, y, published) for _, x, y, published in shown if published or x == 29_000] == [
+        (29_000, mae, False),
+        (77.7e6, 5.82, True),
+    ]
+    paths = {path.suffix: path for path in write(table, tmp_path / "out")}
+    assert paths[".png"].read_bytes().startswith(b"\x89PNG")
+    text = paths[".svg"].read_text()
+    assert "MSN" in text and "published, on AVEC2014" in text and "Simulated" in text
+    with pytest.raises(LfnetError, match=r"table.picture.x=latency"):
+        picture.draw(table, {"x": "latency", "y": "test.mae"}, tmp_path)
