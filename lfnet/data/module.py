@@ -1,6 +1,6 @@
 """The DataModule: one cohort's features as windows for heads, and as arrays for scikit-learn."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,10 +24,25 @@ from lfnet.features.store import FeatureStore
 __all__ = ["Arrays", "DataModule", "Held", "Labels", "Rows"]
 
 
-class _Windows(Dataset[dict[str, torch.Tensor]]):
-    """Batches of windows by their rows in a table of windows; an item is a whole batch."""
+# (x_BTD, mask_BT) → a shorter window of which the head says the same: see `lfnet.heads.mean_mlp`.
+Shorten = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
-    def __init__(self, packed: Packed, table: pd.DataFrame, y_W: np.ndarray, protocol: Protocol) -> None:
+
+class _Windows(Dataset[dict[str, torch.Tensor]]):
+    """Batches of windows by their rows in a table of windows; an item is a whole batch.
+
+    shorten: windows are served shortened, each made once. reuse: a batch lies in memory that the next one overwrites.
+    """
+
+    def __init__(
+        self,
+        packed: Packed,
+        table: pd.DataFrame,
+        y_W: np.ndarray,
+        protocol: Protocol,
+        shorten: Shorten | None = None,
+        reuse: bool = False,
+    ) -> None:
         self._x_ND = torch.from_numpy(packed.x_ND)
         self._valid_N = torch.from_numpy(packed.valid_N)
         self._row_W = table["row"].to_numpy(np.int64)
@@ -35,20 +50,46 @@ class _Windows(Dataset[dict[str, torch.Tensor]]):
         self._y_W = torch.from_numpy(y_W.astype(np.float32))
         self._window = protocol.window
         self._mask = protocol.mask
+        self._shorten = shorten
+        self._short: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._reuse = reuse
+        self._x_BTD = torch.empty(0)
 
     def __len__(self) -> int:
         return len(self._row_W)
 
     def __getitem__(self, chosen: list[int]) -> dict[str, torch.Tensor]:
-        x_BTD = torch.zeros(len(chosen), self._window, self._x_ND.shape[1])
+        x_BTD, mask_BT = self._whole(chosen) if self._shorten is None else self._shortened(chosen)
+        return {"x_BTD": x_BTD, "mask_BT": mask_BT, "y_B": self._y_W[chosen], "index_B": torch.tensor(chosen)}
+
+    def _whole(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        x_BTD = self._room(len(chosen))
         mask_BT = torch.zeros(len(chosen), self._window, dtype=torch.bool)
         for b, index in enumerate(chosen):
             row, frames = int(self._row_W[index]), int(self._frames_W[index])
             x_BTD[b, :frames] = self._x_ND[row : row + frames]
+            x_BTD[b, frames:] = 0.0
             mask_BT[b, :frames] = self._valid_N[row : row + frames]
         if not self._mask:
             mask_BT.fill_(True)
-        return {"x_BTD": x_BTD, "mask_BT": mask_BT, "y_B": self._y_W[chosen], "index_B": torch.tensor(chosen)}
+        return x_BTD, mask_BT
+
+    def _room(self, windows: int) -> torch.Tensor:
+        """Memory for a batch; fresh pages for each would cost as much time as filling them."""
+        shape = (windows, self._window, self._x_ND.shape[1])
+        if not self._reuse:
+            return torch.empty(shape)
+        if len(self._x_BTD) < windows:
+            self._x_BTD = torch.empty(shape)
+        return self._x_BTD[:windows]
+
+    def _shortened(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self._shorten is not None
+        if missing := [index for index in chosen if index not in self._short]:
+            with torch.no_grad():
+                self._short.update(zip(missing, zip(*self._shorten(*self._whole(missing)), strict=True), strict=True))
+        x, mask = zip(*(self._short[index] for index in chosen), strict=True)
+        return torch.stack(x), torch.stack(mask)
 
 
 class _Epoch(Sampler[list[int]]):
@@ -154,6 +195,9 @@ class DataModule(L.LightningDataModule):
         self.select_windows_per_clip = select_windows_per_clip
         self.seed = seed
         self.dropped: list[str] = []
+        # What `fit` asks of windows: see `_Windows`.
+        self.shorten: Shorten | None = None
+        self.reuse = False
         self._held = held or Held()
         self._ready = False
 
@@ -292,7 +336,7 @@ class DataModule(L.LightningDataModule):
 
     def _dataset(self, table: pd.DataFrame) -> _Windows:
         y_W = self.labels.standardise(table["target"].to_numpy(float))
-        return _Windows(self.packed, table, y_W, self.protocol)
+        return _Windows(self.packed, table, y_W, self.protocol, self.shorten, self.reuse)
 
     def _in_tasks(self, clips: pd.DataFrame) -> pd.DataFrame:
         if self.protocol.tasks is None:

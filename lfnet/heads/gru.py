@@ -13,6 +13,9 @@ The equations are those of `torch.nn.GRU`, gates in the order r, z, n:
 A gradient that is carried back through some hundred steps fades below what the floating-point type can hold as a normal
 number. Where nothing larger can follow, the recursion stops: what is left is below 1e-30 (float32), and some processors
 need a hundred times longer for such numbers.
+
+Under autocast the products over many steps are made in its type. The recursion itself stays in float32: its steps are
+too small to gain by it, and their errors would add up.
 """
 
 from typing import Any
@@ -39,35 +42,55 @@ def run_gru(gru: nn.GRU, x_TBD: Tensor) -> Tensor:
         if layer and gru.dropout:
             x_TBD = F.dropout(x_TBD, gru.dropout, gru.training)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        x_TBD = _Layer.apply(x_TBD, *(getattr(gru, f"{name}_l{layer}") for name in names))
+        x_TBD = _Layer.apply(x_TBD, *(getattr(gru, f"{name}_l{layer}") for name in names), _autocast_type())
     return x_TBD
 
 
+def _autocast_type() -> torch.dtype | None:
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+
+
 class _Layer(torch.autograd.Function):
-    """One layer: x [T, B, D], weights [3H, D] and [3H, H], biases [3H] → hidden states [T, B, H]."""
+    """One layer: x [T, B, D], weights [3H, D] and [3H, H], biases [3H] → hidden states [T, B, H].
+
+    wide: the type of products over many steps, None for that of x.
+    """
 
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
-    def forward(ctx: Any, x_TBD: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x_TBD: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, wide: torch.dtype | None
+    ) -> Tensor:
         T, B, D = x_TBD.shape
         H = w_hh.shape[1]
         rows = x_TBD.reshape(T * B, D)
         gates = rows.new_empty(T, B, 3 * H)  # r, z and the hidden state's share of n
-        torch.addmm((b_ih + b_hh)[: 2 * H], rows, w_ih[: 2 * H].t(), out=gates.view(T * B, -1)[:, : 2 * H])
+        bias = torch.cat([(b_ih + b_hh)[: 2 * H], b_ih[2 * H :]])
+        if wide is None:
+            torch.addmm(bias[: 2 * H], rows, w_ih[: 2 * H].t(), out=gates.view(T * B, -1)[:, : 2 * H])
+            n_TBH = torch.addmm(bias[2 * H :], rows, w_ih[2 * H :].t()).view(T, B, H)
+        else:
+            rows = rows.to(wide)
+            inputs = torch.addmm(bias.to(wide), rows, w_ih.to(wide).t()).view(T, B, 3 * H)
+            gates[..., : 2 * H] = inputs[..., : 2 * H]
+            n_TBH = inputs[..., 2 * H :].to(gates.dtype)
         gates[..., 2 * H :] = b_hh[2 * H :]
-        n_TBH = torch.addmm(b_ih[2 * H :], rows, w_ih[2 * H :].t()).view(T, B, H)
-        h_TBH = rows.new_empty(T + 1, B, H)
+        h_TBH = gates.new_empty(T + 1, B, H)
         h_TBH[0] = 0.0
 
-        recurrent = w_hh.t()
+        recurrent, step_B3H, minus_BH = w_hh.t().contiguous(), gates.new_empty(B, 3 * H), gates.new_full((B, H), -1.0)
         states, steps, news = h_TBH.unbind(0), gates.unbind(0), n_TBH.unbind(0)
         rz, r, z, share = (gates[..., a * H : b * H].unbind(0) for a, b in ((0, 2), (0, 1), (1, 2), (2, 3)))
+        n_TBH.mul_(2)  # tanh x = 2 σ(2 x) − 1, and PyTorch's σ is ten times as fast as its tanh
         for t in range(T):
-            steps[t].addmm_(states[t], recurrent)
+            # oneDNN makes a product alone in less time than one that adds to what is there
+            steps[t].add_(torch.mm(states[t], recurrent, out=step_B3H))
             rz[t].sigmoid_()
-            news[t].addcmul_(r[t], share[t]).tanh_()
-            torch.lerp(news[t], states[t], z[t], out=states[t + 1])
-        ctx.save_for_backward(x_TBD, w_ih, w_hh, h_TBH, gates, n_TBH)
+            new = news[t]
+            torch.add(minus_BH, new.addcmul_(r[t], share[t], value=2).sigmoid_(), alpha=2, out=new)
+            torch.lerp(new, states[t], z[t], out=states[t + 1])
+        ctx.save_for_backward(rows, w_ih, w_hh, h_TBH, gates, n_TBH)
+        ctx.wide = wide
         return h_TBH[1:]
 
     @staticmethod
@@ -82,20 +105,22 @@ class _Layer(torch.autograd.Function):
 
         so each is c times a factor known beforehand, and what reaches h is c · z + (∂r, ∂z, ∂share) · W_hh.
         """
-        x_TBD, w_ih, w_hh, h_TBH, gates, n_TBH = ctx.saved_tensors
-        T, B, D = x_TBD.shape
-        H = w_hh.shape[1]
+        x_RD, w_ih, w_hh, h_TBH, gates, n_TBH = ctx.saved_tensors
+        T, B, H = grad_TBH.shape
+        wide = ctx.wide or w_hh.dtype
+        h_RH = h_TBH[:-1].reshape(T * B, H).to(wide)
         limits = torch.finfo(h_TBH.dtype)
         faded = limits.tiny / limits.eps
         arrives = ~(grad_TBH.abs().amax((1, 2)) <= faded)  # so written, NaN arrives too
         first = int(arrives.int().argmax()) if bool(arrives.any()) else T
 
-        grad_x = torch.zeros_like(x_TBD, memory_format=torch.contiguous_format) if ctx.needs_input_grad[0] else None
+        grad_x = w_hh.new_zeros(x_RD.shape) if ctx.needs_input_grad[0] else None
         # the order n, r, z, share lets both products take neighbouring columns
         w_ih = w_ih.roll(H, 0)
         grad_w_ih, grad_w_hh, grad_b = torch.zeros_like(w_ih), torch.zeros_like(w_hh), w_hh.new_zeros(4 * H)
+        w_ih = w_ih.to(wide)
         factors, deltas = h_TBH.new_empty(2, min(_STEPS, T), B, 4 * H)
-        carry = h_TBH.new_zeros(B, H)
+        carry, through = h_TBH.new_zeros(2, B, H)
         for end in range(T, 0, -_STEPS):
             start = max(0, end - _STEPS)
             factor, delta = factors[: end - start], deltas[: end - start]
@@ -106,17 +131,23 @@ class _Layer(torch.autograd.Function):
                 if start + t >= first:
                     carry += grad_TBH[start + t]
                 torch.mul(carry.unsqueeze(1), steps[t], out=by_gate[t])
-                carry.mul_(zs[t]).addmm_(to_hidden[t], w_hh)
+                torch.addcmul(torch.mm(to_hidden[t], w_hh, out=through), carry, zs[t], out=carry)
 
-            rows = delta.view(-1, 4 * H)
-            grad_w_ih.addmm_(rows[:, : 3 * H].t(), x_TBD[start:end].reshape(-1, D))
-            grad_w_hh.addmm_(rows[:, H:].t(), h_TBH[start:end].view(-1, H))
-            grad_b += rows.sum(0)
+            block = slice(start * B, end * B)
+            grad_b += delta.view(-1, 4 * H).sum(0)
+            rows = delta.view(-1, 4 * H).to(wide)
+            if wide == w_hh.dtype:
+                grad_w_ih.addmm_(rows[:, : 3 * H].t(), x_RD[block])
+                grad_w_hh.addmm_(rows[:, H:].t(), h_RH[block])
+            else:
+                grad_w_ih += rows[:, : 3 * H].t() @ x_RD[block]
+                grad_w_hh += rows[:, H:].t() @ h_RH[block]
             if grad_x is not None:
-                torch.mm(rows[:, : 3 * H], w_ih, out=grad_x[start:end].view(-1, D))
+                grad_x[block] = rows[:, : 3 * H] @ w_ih
             if start <= first and bool(carry.abs().max() <= faded):
                 break
-        return grad_x, grad_w_ih.roll(-H, 0), grad_w_hh, grad_b[: 3 * H].roll(-H), grad_b[H:]
+        grad_x_TBD = None if grad_x is None else grad_x.view(T, B, -1)
+        return grad_x_TBD, grad_w_ih.roll(-H, 0), grad_w_hh, grad_b[: 3 * H].roll(-H), grad_b[H:], None
 
 
 def _derivatives(h: Tensor, n: Tensor, gates: Tensor, out: Tensor) -> None:

@@ -27,5 +27,13 @@ class TemporalMeanMLP(nn.Module):
         super().__init__()
         self.regressor = regressor(n_features, hidden, activation, dropout)
 
+    @staticmethod
+    def shorten(x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean frame as a window of one frame: of it `forward` says what it says of the whole window.
+
+        Any head may offer this: a shorter window that follows from the window alone. In training each is made once.
+        """
+        return in_pieces(masked_mean, x_BTD, mask_BT).unsqueeze(1), mask_BT.any(1, keepdim=True)
+
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(in_pieces(masked_mean, x_BTD, mask_BT)).squeeze(-1)

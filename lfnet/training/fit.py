@@ -261,7 +261,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
             callbacks=[keep] if watch is None else [keep, watch],
         )
         started = time.perf_counter()
-        with _interruptible():
+        with _interruptible(), _served(data, head):
             trainer.fit(module, datamodule=data)
         seconds = time.perf_counter() - started
     if not keep.state or not all(
@@ -287,6 +287,16 @@ def _accelerator(device: str) -> str:
     raise LfnetError(
         f"trainer.device={device} is not available here: use trainer.device=cpu (`lfnet doctor` says more)."
     )
+
+
+@contextmanager
+def _served(data: DataModule, head: nn.Module) -> Iterator[None]:
+    """Windows as fitting wants them: as short as the head allows, in memory that is used again (no batch is kept)."""
+    data.shorten, data.reuse = getattr(head, "shorten", None), True
+    try:
+        yield
+    finally:
+        data.shorten, data.reuse = None, False
 
 
 @contextmanager

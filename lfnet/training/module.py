@@ -97,7 +97,7 @@ class SeverityModule(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with L2 weight decay, as system B names it (not AdamW)."""
-        return torch.optim.Adam(self.head.parameters(), lr=self._lr, weight_decay=self._weight_decay)
+        return torch.optim.Adam(self.head.parameters(), lr=self._lr, weight_decay=self._weight_decay, fused=True)
 
     def _hold(self, name: str, values: np.ndarray | None) -> None:
         """Keep numbers where the head computes, and out of its weights."""

@@ -23,6 +23,7 @@ from lfnet.training.fit import TrainerSettings, fit, seed_all
 from lfnet.training.inputs import prepare
 from lfnet.training.job import Plan, begin, check, facts, held, log, versions
 from lfnet.training.loggers import log_summary, trackers
+from lfnet.training.machine import machine
 from lfnet.training.outcome import RESULT, Outcome
 from lfnet.training.predict import levels, predict, window_predictions
 from lfnet.training.remake import audited, bring_up_to_date, measured, refer
@@ -63,7 +64,7 @@ def _do(job: Plan, config: dict[str, Any], choices: dict[str, str]) -> Outcome:
         bring_up_to_date(job.folder, job.inputs.cohort, job.inputs.store, config, lambda: data(config, job))
         return Outcome("skipped", job.fingerprint, job.folder.name)
     started = time.perf_counter()
-    with writing_in(job.folder), log(job.folder):
+    with writing_in(job.folder), log(job.folder), machine():
         (fusion.fuse if fusion else _train)(config, choices, job)
     return Outcome("finished", job.fingerprint, job.folder.name, seconds=time.perf_counter() - started)
 

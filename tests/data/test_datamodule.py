@@ -63,6 +63,43 @@ def test_batches_hold_the_frames_that_the_table_names(inputs):
     assert seen == len(table) > 0
 
 
+def test_batches_in_memory_used_again_are_the_same_batches(inputs):
+    def seen(reuse):
+        data = module(inputs, eval_batch_size=5, batch_size=7)
+        data.reuse = reuse
+        loaders = (data.train_dataloader(), data.eval_dataloader(data.split("dev")))
+        # the last batch is a short one, and padding follows real frames
+        return [{name: part.clone() for name, part in batch.items()} for loader in loaders for batch in loader]
+
+    fresh, again = seen(False), seen(True)
+    assert len(fresh) == len(again) > 4
+    assert all(torch.equal(one[name], other[name]) for one, other in zip(fresh, again, strict=True) for name in one)
+
+
+def test_shortened_windows_are_made_once_and_served_in_any_order(inputs):
+    made = []
+
+    def first_frames(x_BTD, mask_BT):
+        made.append(len(x_BTD))
+        return x_BTD[:, :3].clone(), mask_BT[:, :3].clone()
+
+    data = module(inputs, batch_size=7)
+    data.reuse = True
+    whole = {int(i): (x, m) for b in data.train_dataloader() for i, x, m in _windows(b, clone=True)}
+    data.shorten = first_frames
+    loader = data.train_dataloader()
+    for _ in range(3):
+        for batch in loader:
+            for index, x_TD, mask_T in _windows(batch):
+                assert torch.equal(x_TD, whole[int(index)][0][:3]) and torch.equal(mask_T, whole[int(index)][1][:3])
+    assert sum(made) == data.windows_per_epoch
+
+
+def _windows(batch, clone=False):
+    parts = (batch["index_B"], batch["x_BTD"], batch["mask_BT"])
+    return zip(*(part.clone() if clone else part for part in parts), strict=True)
+
+
 def test_the_published_protocol_hides_nothing_from_the_head(inputs):
     data = module(inputs, mask=False, length=200, tail="drop", missing="random")
     for batch in data.test_dataloader():

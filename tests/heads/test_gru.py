@@ -135,13 +135,17 @@ def test_the_same_twice_bit_for_bit() -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_under_autocast_the_recurrence_stays_in_float32() -> None:
+def test_under_autocast_only_products_over_many_steps_are_rounded() -> None:
     torch.manual_seed(0)
     gru, x_TBD = nn.GRU(24, 16, 2), torch.randn(50, 5, 24)
-    expected = run_gru(gru, x_TBD.bfloat16().float())
-    with torch.autocast("cpu", torch.bfloat16):
-        y_TBH = run_gru(gru, x_TBD.bfloat16())
-    assert y_TBH.dtype == torch.float32
-    torch.testing.assert_close(y_TBH, expected, atol=1e-6, rtol=1e-6)
-    y_TBH.sum().backward()
-    assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in gru.parameters())
+    expected = answers_and_gradients(lambda x: run_gru(gru, x), gru, x_TBD, LOSSES["all states"])
+
+    def run(x_TBD: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return run_gru(gru, x_TBD)
+
+    got = answers_and_gradients(run, gru, x_TBD, LOSSES["all states"])
+    assert got["y"].dtype == torch.float32
+    for name, value in expected.items():
+        error = (got[name] - value).norm() / value.norm()
+        assert 0 < error < 0.01, name  # bfloat16 holds 8 bits: each input is off by 0.1 % on average

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lfnet.errors import LfnetError
+from lfnet.heads.layers import clean
 from lfnet.heads.ldbm import LDBM
 from lfnet.heads.mamba_gru import MambaGRU
 from lfnet.heads.mean_mlp import TemporalMeanMLP
@@ -137,3 +138,30 @@ def test_dropout_acts_in_training_only(make_head: type[nn.Module]) -> None:
     x_BTD, mask_BT = torch.randn(3, 40, D), torch.ones(3, 40, dtype=torch.bool)
     assert not torch.equal(head.train()(x_BTD, mask_BT), head(x_BTD, mask_BT))
     assert torch.equal(head.eval()(x_BTD, mask_BT), head(x_BTD, mask_BT))
+
+
+@pytest.mark.parametrize("frames", [64, 5, 1])
+def test_a_shortened_window_says_what_the_whole_one_does(frames: int) -> None:
+    torch.manual_seed(0)
+    head, x_BTD, mask_BT = make("mean_mlp"), torch.randn(12, frames, D), torch.ones(12, frames, dtype=torch.bool)
+    mask_BT[:11] = masks(frames)
+    mask_BT[3] = False
+    x_BTD[~mask_BT] = float("nan")
+    short_BKD, short_BK = head.shorten(x_BTD, mask_BT)
+    assert short_BKD.shape == (12, 1, D)
+    assert torch.equal(head(short_BKD, short_BK), head(x_BTD, mask_BT))
+
+
+def test_clean_windows_are_not_copied_and_others_are_cleaned() -> None:
+    x_BTD, mask_BT = torch.randn(3, 8, D), torch.ones(3, 8, dtype=torch.bool)
+    assert clean(x_BTD, mask_BT) is x_BTD
+    mask_BT[1, 6:] = False
+    x_BTD[1, 6:] = 0.0
+    assert clean(x_BTD, mask_BT) is x_BTD
+    for value in (1e-30, float("nan"), float("inf")):
+        x_BTD[1, 7, 3] = value
+        cleaned = clean(x_BTD, mask_BT)
+        assert cleaned is not x_BTD and not cleaned[1, 6:].any() and torch.equal(cleaned[mask_BT], x_BTD[mask_BT])
+    learnt = torch.zeros(3, 8, D, requires_grad=True)
+    clean(learnt, mask_BT).sum().backward()
+    assert torch.equal(learnt.grad[..., 0] == 1, mask_BT)  # no gradient for what nobody may see
