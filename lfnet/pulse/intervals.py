@@ -32,25 +32,32 @@ def finer(pulse_N: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return fine, CubicSpline(time, pulse_N)(fine)
 
 
-def beats(pulse_N: np.ndarray, rate: float, beats_per_minute: float, *, correction: bool) -> Beats:
+def beats(pulse_N: np.ndarray, rate: float, beats_per_minute: float, *, suspicious: float | None) -> Beats:
     """The peaks of a band-passed pulse, not closer than .6 of the period of the rate that its spectrum shows.
 
-    beats_per_minute: that rate. correction: whether intervals are corrected, see `correct`.
+    beats_per_minute: that rate. suspicious: see `correct`; None for no correction.
     """
     seconds, values = finer(pulse_N, rate)
     distance = max(1, round(_CLOSEST * 60 / beats_per_minute * FINER))
     peaks, _ = find_peaks(values, distance=distance, prominence=_PROMINENCE * values.std())
     found = seconds[peaks]
-    if correction and len(found) >= 5:
-        return Beats(found, *correct(found))
+    if suspicious is not None and len(found) >= 5:
+        return Beats(found, *correct(found, suspicious))
     return Beats(found, np.diff(found) * _MILLISECOND, 0.0)
 
 
-def correct(seconds: np.ndarray) -> tuple[np.ndarray, float]:
+def correct(seconds: np.ndarray, suspicious: float) -> tuple[np.ndarray, float]:
     """Intervals in ms with ectopic, missed, extra and misplaced beats corrected, and how many beats that concerns.
 
-    Lipponen & Tarvainen (2019) as NeuroKit2 has it (method "Kubios").
+    Lipponen & Tarvainen (2019) as NeuroKit2 has it (method "Kubios"), but only where an interval differs by more than
+    the share `suspicious` from the median of the five about it. For the method takes beats that merely jitter for
+    ectopic ones: of 60 independent normal intervals without a fault, 850 ± 20 ms, it moved up to five, and took up to
+    14 % off their SD.
     """
+    intervals = np.diff(seconds) * _MILLISECOND
+    around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(intervals, 2, mode="reflect"), 5), axis=1)
+    if (np.abs(intervals / around - 1) <= suspicious).all():
+        return intervals, 0.0
     import neurokit2
 
     samples = np.round(seconds * _MILLISECOND).astype(int)
@@ -62,5 +69,5 @@ def correct(seconds: np.ndarray) -> tuple[np.ndarray, float]:
         _, mended = neurokit2.signal_fixpeaks(samples - offset, sampling_rate=_MILLISECOND, iterative=True)
     concerned = sum(len(artefacts[kind]) for kind in ("ectopic", "missed", "extra", "longshort"))
     if not concerned:
-        return np.diff(seconds) * _MILLISECOND, 0.0
+        return intervals, 0.0
     return np.diff(np.asarray(mended, np.float64)), float(concerned)

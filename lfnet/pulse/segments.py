@@ -183,7 +183,7 @@ def _read(traces: Traces, begin: int, length: int, settings: PulseSettings) -> S
     wanted = min(settings.agreeing, int(regions.sum()))
     if not quality >= settings.threshold or agree < wanted:
         return seen
-    found = beats(pulse, rate, beats_a_minute, correction=settings.correct)
+    found = beats(pulse, rate, beats_a_minute, suspicious=settings.correct)
     if len(found.seconds) < settings.min_beats:
         return replace(seen, outcome="few beats", beats=found)
     values = variability(found.intervals)

@@ -28,7 +28,8 @@ class PulseSettings:
     measure: "q" | "snr", what is held against `threshold`; see `lfnet.pulse.quality`.
     agreement: beats a minute by which a region's own rate may differ from the whole's to agree with it, and
     agreeing: how many regions must, at least as far as they are seen; agreeing 0 asks for none.
-    min_beats: least number of beats in a segment. correct: correct intervals (Lipponen & Tarvainen 2019).
+    min_beats: least number of beats in a segment. correct: the share by which an interval differs from those around it
+    where intervals are corrected (`lfnet.pulse.intervals.correct`); None for no correction.
     invalid: "keep" | "missing", what becomes of a feature that the signal is too short for; least_seconds, least_beats:
     what each feature needs; a feature not named needs none.
     Raises `LfnetError` for what cannot be.
@@ -53,7 +54,7 @@ class PulseSettings:
     agreement: float = 5.0
     agreeing: int = 0
     min_beats: int = 8
-    correct: bool = True
+    correct: float | None = 0.2
     invalid: str = "keep"
     least_seconds: Mapping[str, float] = field(default_factory=dict)
     least_beats: Mapping[str, int] = field(default_factory=dict)
@@ -71,6 +72,8 @@ class PulseSettings:
                 raise LfnetError(f"pulse.{name} must be 0 or more, not {getattr(self, name)}.")
         if self.detrend is not None and not self.detrend > 0:
             raise LfnetError(f"pulse.detrend must be above 0, or null for none, not {self.detrend}.")
+        if self.correct is not None and not 0 < self.correct < 1:
+            raise LfnetError(f"pulse.correct must lie between 0 and 1, or be null for none, not {self.correct}.")
         if len(self.band) != 2 or not 0 < self.band[0] < self.band[1] < self.rate / 2:
             raise LfnetError(
                 f"pulse.band must be two frequencies between 0 and half of pulse.rate ({self.rate / 2:g} Hz), "

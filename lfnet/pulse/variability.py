@@ -27,6 +27,7 @@ BANDS = {"VLF": (0.0033, 0.04), "LF": (0.04, 0.15), "HF": (0.15, 0.4)}
 _EVEN = 4.0  # Hz, of the evenly spaced series
 _WELCH = 300.0  # seconds of a Welch window
 _FEWEST = 5
+_POWERLESS = 1e-9  # ms²: what rounding leaves of no power
 _HIGUCHI = 5  # largest step; a segment of 17 s holds 15 to 40 intervals
 _ALPHA1 = np.arange(4, 17)  # beats a box (Peng et al. 1995)
 
@@ -72,16 +73,23 @@ def _time(nn: np.ndarray) -> dict[str, float]:
 
 
 def _frequency(nn: np.ndarray) -> dict[str, float]:
-    # NeuroKit2's hrv_frequency gives NaN where a signal holds less than two periods of a band's lowest frequency. That
-    # is what the validity flags are for; the published features have a number there, and so have these.
+    import neurokit2
+
+    given = {"RRI": nn, "RRI_Time": np.cumsum(nn) / 1000}
+    table = neurokit2.hrv_frequency(given, sampling_rate=1000, normalize=False)
     hertz, power = nn_spectrum(nn)
     found = {}
     for name, (low, high) in BANDS.items():
-        inside = (hertz >= low) & (hertz < high)
-        found[name] = float(trapezoid(power[inside], hertz[inside]))
+        value = float(table[f"HRV_{name}"].iloc[0])
+        if not np.isfinite(value):
+            # NeuroKit2 gives no number where the signal holds less than two periods of a band's lowest frequency. To
+            # say so is the validity flags' work; the published features have a number there, and so have these.
+            inside = (hertz >= low) & (hertz < high)
+            value = float(trapezoid(power[inside], hertz[inside]))
+        found[name] = value
     both = found["LF"] + found["HF"]
-    found["LFHF"] = found["LF"] / found["HF"] if found["HF"] > 0 else float("nan")
-    found["LFn"], found["HFn"] = (found[name] / both if both > 0 else float("nan") for name in ("LF", "HF"))
+    found["LFHF"] = found["LF"] / found["HF"] if found["HF"] > _POWERLESS else float("nan")
+    found["LFn"], found["HFn"] = (found[name] / both if both > _POWERLESS else float("nan") for name in ("LF", "HF"))
     found["TP"] = found["VLF"] + both
     return found
 

@@ -34,7 +34,7 @@ class Scene:
     width: float
 
 
-def scene(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, width: float = 240.0, grow: float = 0.5) -> Scene:
+def scene(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, width: float = 240.0, grow: float = 0.35) -> Scene:
     """A photograph cut around its face and scaled, so that the face is `width` pixels wide.
 
     landmarks_LC: the face's mesh in it. grow: how much of the face's size is kept around it.
@@ -87,22 +87,21 @@ def rendered(
 ) -> Iterator[np.ndarray]:
     """Frames uint8 [H, W, 3] at some seconds, whose skin follows the beats (seconds) in the shares of `PULSE_RGB`.
 
-    amplitude: of the pulse in green, as a share of the skin's colour; 0 for no pulse. motion: how far the head sways to
-    either side, in widths of the face; half of that up and down. flicker: Hz and share of a lamp that lights all.
+    amplitude: of the pulse in green, as a share of the skin's colour; 0 for no pulse. motion: how far the head sways
+    from end to end, in widths of the face, half of that up and down; slowly, and never twice the same way. flicker: Hz and share of a lamp that lights all.
     noise: grey levels of the camera's.
     """
     cv2 = import_cv2()
     height, width = base.skin_HW.shape
     share = (amplitude * PULSE_RGB / PULSE_RGB[1]).astype(np.float32)
     pulse = wave(seconds_T, beats_B) if amplitude else np.zeros(len(seconds_T))
-    phases = 2 * np.pi * rng.random(3)
+    phase = 2 * np.pi * rng.random()
+    sway_T2 = motion * base.width * _sway(seconds_T, rng) * (1.0, 0.5)
     # Camera noise is drawn once and shifted about, which no encoder or mean can tell from fresh noise.
     bank = (noise * rng.standard_normal((height + 64, width + 64, 3))).astype(np.float32)
-    for time, beat in zip(seconds_T, pulse, strict=True):
-        lit = 1 + flicker[1] * np.sin(2 * np.pi * flicker[0] * time + phases[0])
+    for time, beat, (x, y) in zip(seconds_T, pulse, sway_T2, strict=True):
+        lit = 1 + flicker[1] * np.sin(2 * np.pi * flicker[0] * time + phase)
         face = base.face_HWC * (1 - np.float32(beat) * base.skin_HW[..., None] * share)
-        x = motion * base.width * np.sin(2 * np.pi * 0.21 * time + phases[1])
-        y = 0.5 * motion * base.width * np.sin(2 * np.pi * 0.13 * time + phases[2])
         shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
         moved = cv2.warpAffine(face, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
         head = cv2.warpAffine(base.head_HW, shift, (width, height))[..., None]
@@ -110,6 +109,14 @@ def rendered(
         down, across = rng.integers(0, 64, 2)
         frame += bank[down : down + height, across : across + width]
         yield np.clip(np.round(frame), 0, 255).astype(np.uint8)
+
+
+def _sway(seconds_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Two paths, [T, 2], of five slow swings each (.05 to .4 Hz), from -1/2 to 1/2."""
+    hertz, phases = rng.uniform(0.05, 0.4, (5, 2)), 2 * np.pi * rng.random((5, 2))
+    path = np.sin(2 * np.pi * hertz * seconds_T[:, None, None] + phases).sum(axis=1)
+    low, high = path.min(axis=0), path.max(axis=0)
+    return (path - low) / np.maximum(high - low, 1e-9) - 0.5
 
 
 def write_h264(

@@ -1,0 +1,150 @@
+"""How well is the heart rate read from H.264 video of a face whose pulse is known, and how often where there is none?
+
+Each video is rendered from the astronaut of scikit-image: the pulse on skin pixels only, a lamp that flickers in the
+band, a head that sways by a tenth of its width, camera noise, H.264 at CRF 23. Then it is read as any
+video is: decoded, meshed, measured. A row a video and method goes to accuracy.csv at once; what is there is not made
+again, so that the script may be stopped. Videos without a pulse (amplitude 0) differ in motion, lamp and noise.
+
+python experiments/pulse/accuracy.py --landmarker face_landmarker.task [--rates 45 60 …] [--without 20] [--report]
+"""
+
+import argparse
+import csv
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lfnet.cli.confdir import compose
+from lfnet.config import instantiate
+from lfnet.encoders.skin import Skin
+from lfnet.features.passes import Vectors, run_pass
+from lfnet.pulse.segments import read_segments
+from lfnet.pulse.settings import METHODS, PulseSettings
+from lfnet.testing.made_video import Scene, rendered, scene, write_h264
+from lfnet.video.decode import frames
+from lfnet.video.mesh import FaceMesh
+from lfnet.video.skin import skin_means
+
+HERE = Path(__file__).parent
+TABLE = HERE / "accuracy.csv"
+FPS = 30
+
+
+def astronaut(landmarker: Path, width: float) -> Scene:
+    """The scene of scikit-image's astronaut."""
+    from skimage.data import astronaut as photograph
+
+    picture = photograph()
+    with FaceMesh(landmarker, video=False) as mesh:
+        found = mesh.find(picture)
+    assert found is not None
+    return scene(picture, found.landmarks_LC, width=width)
+
+
+def read(video: Path, landmarker: Path) -> Any:
+    """The stream `skin` of a video."""
+    vectors = Vectors(Skin())
+    with FaceMesh(landmarker) as mesh:
+        (passed,) = run_pass(frames(video), mesh, [vectors], skin_means=skin_means)
+    return vectors.clip(passed, {})
+
+
+def measure(base: Scene, options: argparse.Namespace, bpm: float, amplitude: float, draw: int) -> list[dict[str, Any]]:
+    """Render one video, read it, and one row for each method and for the published settings."""
+    rng = np.random.default_rng([round(bpm), round(1e4 * amplitude), draw])
+    time = np.arange(round(options.seconds * FPS)) / FPS
+    beats = np.arange(-3 - rng.random(), options.seconds + 3, 60 / bpm)
+    given: dict[str, Any] = {"amplitude": amplitude}
+    if not amplitude:
+        given |= {"motion": rng.uniform(0, 0.1), "noise": rng.uniform(1, 3)}
+        given["flicker"] = (rng.uniform(0.6, 4), rng.uniform(0, 0.005))
+    with tempfile.TemporaryDirectory() as folder:
+        video = write_h264(Path(folder) / "made.mp4", rendered(base, time, beats, rng, **given), time)
+        size = video.stat().st_size
+        clip = read(video, options.landmarker)
+    rows = []
+    for name, settings in variants().items():
+        (segment,) = read_segments(clip.features, clip.time, clip.valid, settings)[:1]
+        rows.append(
+            {
+                "bpm": bpm,
+                "amplitude": amplitude,
+                "draw": draw,
+                "width": options.width,
+                "method": name,
+                "rate": round(segment.heart_rate, 2),
+                "error": round(abs(segment.heart_rate - bpm), 2) if amplitude else "",
+                "snr": round(segment.snr, 2),
+                "q": round(segment.q, 3),
+                "regions": " ".join(f"{each:.1f}" for each in segment.region_rates),
+                "outcome": segment.outcome,
+                "kilobytes": size // 1000,
+            }
+        )
+    return rows
+
+
+def variants() -> dict[str, PulseSettings]:
+    """The nested settings with each method, and the published ones."""
+    nested, published = (instantiate(compose(None, [f"+pulse={name}"]).pulse) for name in ("nested", "published"))
+    return {**{method: replace(nested, method=method) for method in METHODS}, "published": published}
+
+
+def report() -> str:
+    """Tables of accuracy.csv in Markdown."""
+    table = pd.read_csv(TABLE)
+    with_pulse, without = table[table.amplitude > 0], table[table.amplitude == 0]
+    lines = [
+        "| method | amplitude | videos | median error, all | kept | median error, kept | median SNR |",
+        "|" + "---|" * 7,
+    ]
+    for (method, amplitude), rows in with_pulse.groupby(["method", "amplitude"], sort=False):
+        kept = rows[rows.outcome == "kept"]
+        error = f"{kept.error.median():.2f}" if len(kept) else "–"
+        lines.append(
+            f"| {method} | {100 * amplitude:g} % | {len(rows)} | {rows.error.median():.2f} | {len(kept)} | {error} | "
+            f"{rows.snr.median():.1f} dB |"
+        )
+    lines += ["", "| method | videos without a pulse | refused |", "|---|---|---|"]
+    for method, rows in without.groupby("method", sort=False):
+        lines.append(f"| {method} | {len(rows)} | {(rows.outcome != 'kept').sum()} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--landmarker", type=Path)
+    parser.add_argument("--rates", type=float, nargs="*", default=[45, 60, 75, 90, 105, 120, 135, 150])
+    parser.add_argument("--amplitudes", type=float, nargs="*", default=[0.003, 0.005, 0.01])
+    parser.add_argument("--without", type=int, default=20, help="videos without a pulse")
+    parser.add_argument("--width", type=float, default=240.0, help="of the face, pixels")
+    parser.add_argument("--seconds", type=float, default=17.0)
+    parser.add_argument("--report", action="store_true", help="only print the tables of accuracy.csv")
+    options = parser.parse_args()
+    if not options.report:
+        wanted = [(bpm, amplitude, 0) for amplitude in options.amplitudes for bpm in options.rates]
+        wanted += [(0.0 + 60, 0.0, draw) for draw in range(options.without)]
+        done = set()
+        if TABLE.exists():
+            done = set(pd.read_csv(TABLE)[["bpm", "amplitude", "draw"]].itertuples(index=False, name=None))
+        base = astronaut(options.landmarker, options.width)
+        for each in wanted:
+            if each in done:
+                continue
+            rows = measure(base, options, *each)
+            new = not TABLE.exists()
+            with TABLE.open("a", newline="") as file:
+                writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+                if new:
+                    writer.writeheader()
+                writer.writerows(rows)
+            print(*[f"{r['method']} {r['rate']} {r['snr']} {r['outcome']}" for r in rows], each, sep="; ", flush=True)
+    print(report())
+
+
+if __name__ == "__main__":
+    main()
