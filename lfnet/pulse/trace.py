@@ -44,8 +44,11 @@ def uniform(skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray, setti
     seen = valid[:, None] & np.isfinite(skin).all(axis=2)
     seen &= np.where(seen, skin[:, :, 3], 0) >= max(1, settings.min_pixels)
     start = float(time[0]) if len(time) else 0.0
-    # Rounded in time, so that 17 s of 29.97 frames a second are 17 s.
-    samples = int((time[-1] - start) * settings.rate + 1 + 1e-6) if len(time) else 0
+    # The last frame lasts as long as the others: 170 frames at 10 a second are 17 s.
+    samples = 0
+    if len(time):
+        lasts = float(np.median(np.diff(time))) if len(time) > 1 else 1 / settings.rate
+        samples = int((time[-1] + lasts - start) * settings.rate + 1e-6)
     grid = start + np.arange(samples) / settings.rate
     rgb = np.full((samples, 3, 3), np.nan)
     known = np.zeros((samples, 3), bool)
@@ -67,7 +70,7 @@ def resample(
 
     A cubic spline between frames, straight lines over gaps; frames that come faster than the grid are averaged, so that
     nothing is folded into the band. Not known is what lies before the first frame, behind the last by more than a
-    sample, or in a gap longer than `max_gap` seconds.
+    frame, or in a gap longer than `max_gap` seconds.
     """
     steps = np.diff(time_T)
     typical = float(np.median(steps))
@@ -83,7 +86,7 @@ def resample(
         share = ((at - time_T[after - 1]) / gap)[..., None]
         straight = (1 - share) * x_TC[after - 1] + share * x_TC[after]
         values = np.where(wide[..., None], straight, values)
-    edge = 1 / rate
+    edge = max(1 / rate, typical) + 1e-9
     inside = (grid_N >= time_T[0] - edge) & (grid_N <= time_T[-1] + edge)
     return values.mean(axis=1), inside & (gap <= max(max_gap, _GAP_FRAMES * typical)).all(axis=1)
 

@@ -88,8 +88,8 @@ def rendered(
     """Frames uint8 [H, W, 3] at some seconds, whose skin follows the beats (seconds) in the shares of `PULSE_RGB`.
 
     amplitude: of the pulse in green, as a share of the skin's colour; 0 for no pulse. motion: how far the head sways
-    from end to end, in widths of the face, half of that up and down; slowly, and never twice the same way. flicker: Hz and share of a lamp that lights all.
-    noise: grey levels of the camera's.
+    from end to end, in widths of the face, half of that up and down; slowly, and never twice the same way. flicker: Hz
+    and share of a lamp that lights all. noise: grey levels of the camera's.
     """
     cv2 = import_cv2()
     height, width = base.skin_HW.shape
