@@ -54,6 +54,7 @@ class Mamba(nn.Module):
     def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """What the head makes of each frame, [B, T, W], before it pools: what pre-training trains."""
         z_BTW = in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT)
+        z_BTW = z_BTW.to(self.norm.weight.dtype)  # what blocks add up stays in full precision under autocast
         for block in self.blocks:
             z_BTW = z_BTW + block(z_BTW, mask_BT)
         return self.norm(z_BTW)

@@ -119,13 +119,13 @@ def label_density(label_R: np.ndarray, *, sigma: float, bin_width: float) -> Cal
 def smoothed_in_time(windows: pd.DataFrame, label_W: np.ndarray, *, mean: float, sigma: float) -> np.ndarray:
     """Targets [W] drawn to `mean` by how much of a kernel of `sigma` frames lies outside the window's clip (see `L1`).
 
-    windows: clip_id, window (first frame) and frames (how many are real) of each.
+    windows: clip_id, window (first frame) and frames (how many exist; the rest is padding) of each. A window of padding
+    alone, which protocols without a mask have, lies outside its clip.
     """
-    first = windows["window"].to_numpy(float)
-    last = first + windows["frames"].to_numpy(float)
-    centre = (first + last) / 2
-    clips = windows["clip_id"]
-    start = pd.Series(first).groupby(clips.to_numpy()).transform("min").to_numpy()
-    end = pd.Series(last).groupby(clips.to_numpy()).transform("max").to_numpy()
+    first, frames = windows["window"].to_numpy(float), windows["frames"].to_numpy(float)
+    centre = first + frames / 2
+    clips = windows["clip_id"].to_numpy()
+    start = pd.Series(first).groupby(clips).transform("min").to_numpy()
+    end = pd.Series(np.where(frames > 0, first + frames, start)).groupby(clips).transform("max").to_numpy()
     share = ndtr((end - centre) / sigma) - ndtr((start - centre) / sigma)
     return mean + (label_W - mean) * share

@@ -283,3 +283,16 @@ def test_a_graph_of_any_length_can_be_exported(name: str) -> None:
         x_BTD, mask_BT = torch.randn(windows, frames, D), torch.arange(frames) % 5 > 0
         mask_BT = mask_BT.repeat(windows, 1)
         torch.testing.assert_close(program(x_BTD, mask_BT), head(x_BTD, mask_BT), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", HEADS)
+def test_under_autocast_answers_and_gradients_stay_near(name: str) -> None:
+    head = make(name)
+    x_BTD, mask_BT = torch.randn(11, 20, D), masks(20)
+    expected_B = head(x_BTD, mask_BT)
+    with torch.autocast("cpu", torch.bfloat16):
+        y_B = head(x_BTD, mask_BT)
+    torch.testing.assert_close(y_B.float(), expected_B, atol=0.02, rtol=0.02)
+    y_B.float().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())

@@ -84,6 +84,14 @@ def test_temporal_smoothing_spares_the_middle_and_knows_its_limits():
     assert (distance >= 0).all() and np.argmin(distance) == 10 and distance[0] == pytest.approx(distance[20])
 
 
+def test_a_window_of_padding_lies_outside_its_clip():
+    padded = pd.concat([windows([30, 4], [2, 1]), windows([30]).assign(window=500, frames=0)], ignore_index=True)
+    found = smoothed_in_time(padded, padded["target"].to_numpy(), mean=17.0, sigma=4.0)
+    alone = smoothed_in_time(padded[:3], padded["target"].to_numpy()[:3], mean=17.0, sigma=4.0)
+    np.testing.assert_allclose(found[:3], alone)
+    assert found[3] == pytest.approx(17.0)
+
+
 def test_the_distance():
     scores, targets = torch.tensor([0.0, 2.0, -1.0]), torch.tensor([1.0, 2.0, 1.0])
     assert L1()(scores, targets, None).item() == pytest.approx(1.0)
