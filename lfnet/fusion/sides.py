@@ -27,7 +27,7 @@ from lfnet.fusion.transformers import AddEngineered, Bound, Columns, VoteSelecto
 
 __all__ = ["Memo", "PhysiologicalSide", "Recipe", "Scorer", "Side", "VisualSide", "quiet"]
 
-_LEAST = 6  # rows: mutual information looks at 3 neighbours, and a fold of the stack must keep some
+_LEAST = {"visual": 3, "physiological": 6}  # rows: mutual information looks at 3 neighbours of those in a fold
 Recipe = dict[str, Any]
 T = TypeVar("T")
 
@@ -99,11 +99,14 @@ def quiet() -> Iterator[None]:
 def _rows(split: Split, stream: Stream, side: str) -> tuple[np.ndarray, np.ndarray]:
     """The rows of clips that have any, and each row's label: nothing is invented for training."""
     if not len(stream.X):
-        raise LfnetError(f"no training clip has a row in the {side} stream: choose another fusion.model.")
-    if len(stream.X) < _LEAST:
+        mend = (
+            ": its segments were all dropped, or no clip is as long as one (conf/pulse); fusion.model=visual needs none"
+        )
+        raise LfnetError(f"no training clip has a row in the {side} stream{mend if side == 'physiological' else ''}.")
+    if len(stream.X) < _LEAST[side]:
         raise LfnetError(
-            f"a fold of the training clips has {len(stream.X)} rows in the {side} stream, and at least {_LEAST} are "
-            "needed: there are too few clips or people. Fewer fusion.inner_folds and fusion.outer_folds may help."
+            f"a fold of the training clips has {len(stream.X)} rows in the {side} stream, and at least {_LEAST[side]} "
+            "are needed: there are too few clips or people. Fewer fusion.inner_folds and fusion.outer_folds may help."
         )
     return stream.X, split.y[stream.clip]
 
