@@ -1,0 +1,163 @@
+"""A face whose pulse is known, from H.264 to the command's answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lfnet.cli.main import main
+from lfnet.encoders.skin import Skin
+from lfnet.errors import LfnetError
+from lfnet.features.passes import Vectors, run_pass
+from lfnet.features.store import ClipFeatures
+from lfnet.pulse.segments import read_segments
+from lfnet.testing.made_video import Scene, rendered, scene, write_h264
+from lfnet.video.decode import frames
+from lfnet.video.mesh import FaceMesh
+from lfnet.video.skin import skin_means
+from tests.pulse.settings import settings_of
+
+pytestmark = [pytest.mark.usefixtures("libraries"), pytest.mark.slow]
+FPS, SECONDS, BPM = 30, 17.1, 84.0
+
+
+@pytest.fixture(scope="session")
+def libraries() -> None:
+    """OpenCV and MediaPipe load; else the test is skipped, and says what to install."""
+    from lfnet.video.system import missing
+
+    if said := missing():
+        pytest.skip("; ".join(said))
+
+
+@pytest.fixture(scope="module")
+def model(shared: Path) -> Path:
+    return shared / "weights" / "face_landmarker.task"
+
+
+@pytest.fixture(scope="module")
+def base(model: Path) -> Scene:
+    data = pytest.importorskip("skimage.data")
+    with FaceMesh(model, video=False) as mesh:
+        found = mesh.find(data.astronaut())
+    assert found is not None
+    return scene(data.astronaut(), found.landmarks_LC, width=180)
+
+
+def video(base: Scene, path: Path, amplitude: float, **given: Any) -> Path:
+    time = np.arange(round(SECONDS * FPS)) / FPS
+    beats = np.arange(-3, SECONDS + 3, 60 / BPM)
+    made = rendered(base, time, beats, np.random.default_rng(0), amplitude=amplitude, **given)
+    # x264's own preset keeps more of the pulse than the fast ones; where there is none, a fast one will do.
+    return write_h264(path, made, time, preset="medium" if amplitude else "veryfast")
+
+
+@pytest.fixture(scope="module")
+def with_pulse(base: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return video(base, tmp_path_factory.mktemp("made") / "pulse.mp4", 0.01)
+
+
+@pytest.fixture(scope="module")
+def skin(with_pulse: Path, model: Path) -> ClipFeatures:
+    vectors = Vectors(Skin())
+    with FaceMesh(model) as mesh:
+        (passed,) = run_pass(frames(with_pulse), mesh, [vectors], skin_means=skin_means)
+    return vectors.clip(passed, {})
+
+
+def test_only_skin_follows_the_pulse(base: Scene) -> None:
+    time = np.array([0.0, 0.30])  # a beat's foot and its peak
+    beats = np.arange(-3, 4, 1.0)
+    calm: dict[str, Any] = {"motion": 0.0, "flicker": (1.0, 0.0), "noise": 0.0}
+    foot, peak = rendered(base, time, beats, np.random.default_rng(0), amplitude=0.1, **calm)
+    change = foot.astype(float) - peak
+    assert (change[base.skin_HW == 0] == 0).all(), "the background and the eyes are constant"
+    cheeks = base.skin_HW > 0.99
+    share = change[cheeks].mean(axis=0) / foot[cheeks].mean(axis=0)
+    assert share[1] == pytest.approx(0.2, rel=0.15) and share[0] / share[1] == pytest.approx(0.33 / 0.77, rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["chrom", "pos"])
+def test_the_rate_is_right_within_a_beat(skin: ClipFeatures, method: str) -> None:
+    (segment,) = read_segments(skin.features, skin.time, skin.valid, settings_of("nested", method=method))
+    assert segment.kept and segment.heart_rate == pytest.approx(BPM, abs=1)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    status = main(["pulse", *words])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_the_command_tells_rate_quality_and_variability_and_draws(
+    with_pulse: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "pulse.png"
+    words = (str(with_pulse), "--json", "--picture", str(picture), "--landmarker", str(model))
+    status, out, err = run(capsys, *words)
+    report = json.loads(out)
+    assert status == 0 and err == ""
+    assert next(key for key in report if "rate" in key or "bpm" in key) == "heart_rate_bpm" == next(iter(report))
+    assert report["heart_rate_bpm"] == pytest.approx(BPM, abs=1) and report["snr_db"] > 1
+    assert report["prv"]["RMSSD"]["valid"] and report["prv"]["RMSSD"]["unit"] == "ms"
+    assert report["prv"]["LF"] == {"value": None, "unit": "ms²", "valid": False, "needs": "120 s"}
+    assert "not a diagnosis" in report["disclaimer"]
+    from PIL import Image
+
+    assert np.asarray(Image.open(picture).convert("L")).std() > 10
+
+
+def test_without_a_pulse_the_command_refuses(
+    base: Scene, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = video(base, tmp_path / "none.mp4", 0.0)
+    status, out, _ = run(capsys, str(path), "--landmarker", str(model))
+    assert status == 3
+    assert "no pulse that can be believed: the quality is below the threshold" in out
+    assert "heart rate" not in out and "not a diagnosis" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no_face.mp4", "no_face.mp4: no face in any of 95 frames"),
+        ("noface_face.mov", "noface_face.mov is too short: 6.4 s, and a pulse is read from segments of 17 s"),
+    ],
+)
+def test_no_face_and_too_short_are_one_line(
+    shared: Path, model: Path, name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, str(shared / "media" / name), "--landmarker", str(model))
+    assert status == 2 and out == "" and said in err and err.count("\n") == 1
+
+
+def test_two_faces_are_told_of(shared: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    rgb = np.asarray(Image.open(shared / "media" / "multi_face.jpg").convert("RGB").resize((640, 426)))
+    time = np.arange(172) / 10
+    path = write_h264(tmp_path / "two.mp4", (rgb for _ in time), time, preset="ultrafast")
+    status, out, _ = run(capsys, str(path), "--json", "--landmarker", str(model), "video.faces=2")
+    report = json.loads(out)
+    assert status == 3 and report["heart_rate_bpm"] is None
+    assert any("more than one face in" in note for note in report["notes"])
+
+
+def test_the_real_clip_gets_a_rate_or_a_reason(shared: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = shared / "media" / "WolfgangLanger_Pexels.mp4"
+    status, out, _ = run(capsys, str(path), "--json", "--landmarker", str(model))
+    report = json.loads(out)
+    assert report["frames_with_a_face"] == report["frames"] == 472 and report["segments"] == 1
+    # A graded stock clip of an actor who moves: its peak stands 2 dB below the rest of the band.
+    assert (status, report["heart_rate_bpm"], report["dropped"]) == (3, None, {"no pulse": 1})
+
+
+def test_words_that_are_no_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(LfnetError, match=r"`head=ldbm` is no setting of this command"):
+        from lfnet.cli.pulse import main as pulse
+
+        pulse(["clip.mp4", "head=ldbm"])
+    status, _, err = run(capsys, "nowhere.mp4")
+    assert status == 2 and "nowhere.mp4" in err
