@@ -1,0 +1,94 @@
+"""Conformal intervals: against MAPIE, against the theorem, and what is refused."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.conformal import calibrate, calibration_rows, reachable, split_conformal
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("n", "level"), [(19, 0.9), (20, 0.95), (40, 0.8), (57, 0.9), (100, 0.33)])
+def test_half_widths_are_mapies(n, level):
+    regression = pytest.importorskip("mapie.regression")
+    from sklearn.base import BaseEstimator, RegressorMixin
+
+    class Given(RegressorMixin, BaseEstimator):
+        def fit(self, X, y):
+            return self
+
+        def __sklearn_is_fitted__(self):
+            return True
+
+        def predict(self, X):
+            return np.asarray(X)[:, 0]
+
+    random = np.random.default_rng(n)
+    score, label = random.normal(20, 8, n), random.normal(20, 9, n)
+    theirs = regression.SplitConformalRegressor(Given(), confidence_level=level, prefit=True)
+    theirs.conformalize(score[:, None], label)
+    _, bounds = theirs.predict_interval(np.array([[10.0]]))
+    low, high = split_conformal(score - label, level).interval(10.0)
+    assert (low, high) == pytest.approx(tuple(bounds[0, :, 0]))
+
+
+@pytest.mark.parametrize(("n", "level"), [(9, 0.9), (24, 0.8), (39, 0.5)])
+def test_coverage_is_what_the_theorem_says(n, level):
+    # Errors of any continuous distribution: coverage over draws is Beta distributed with mean k / (n + 1).
+    random = np.random.default_rng(1)
+    draws = np.abs(random.standard_t(2, (20_000, n + 1)))
+    made = [split_conformal(errors[:-1], level) for errors in draws[:4000]]
+    held = np.mean([errors[-1] <= one.half_width for errors, one in zip(draws, made, strict=False)])
+    assert held == pytest.approx(made[0].coverage, abs=4 * math.sqrt(level * (1 - level) / 4000))
+    assert made[0].coverage >= level
+
+
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=60), st.floats(0.01, 0.99))
+def test_the_interval_is_the_smallest_error_that_reaches_the_level(errors, level):
+    n = len(errors)
+    if level > reachable(n) + 1e-9:
+        with pytest.raises(LfnetError, match="the highest level"):
+            split_conformal(np.array(errors), level)
+        return
+    made = split_conformal(np.array(errors), level)
+    assert made.coverage >= level - 1e-9
+    assert made.half_width in errors
+    below = sum(error < made.half_width for error in errors)
+    assert below / (n + 1) < level
+
+
+def test_a_level_out_of_reach_says_what_is_needed():
+    with pytest.raises(LfnetError, match=r"needs 19 recordings .* there are 18: .* reach is 0\.947"):
+        split_conformal(np.ones(18), 0.95)
+    assert split_conformal(np.ones(19), 0.95).coverage == pytest.approx(0.95)
+    with pytest.raises(LfnetError, match="share between 0 and 1"):
+        split_conformal(np.ones(18), 90)
+
+
+def test_one_recording_of_each_person_who_had_no_part():
+    rows = pd.DataFrame(
+        {
+            "recording_id": ["a1", "a2", "b1", "c1", "d1", "a3"],
+            "person_id": ["a", "a", "b", "c", "d", "a"],
+            "label": [1.0, 2.0, 3.0, np.nan, 5.0, 6.0],
+            "score": [1.5, 2.5, 4.0, 5.0, 5.0, 6.5],
+        }
+    )
+    chosen = calibration_rows(rows, {"b"})
+    assert chosen["person_id"].tolist() == ["a", "d"]
+    assert calibration_rows(rows.sample(frac=1, random_state=3), {"b"})["recording_id"].tolist() == (
+        chosen["recording_id"].tolist()
+    )
+    assert calibrate(rows, {"b"}, 0.5).n == 2
+
+
+def test_an_interval_ends_where_the_scale_ends():
+    made = split_conformal(np.array([4.0, 5.0, 6.0]), 0.7)
+    assert made.interval(2.0, 0, 63) == (0, 8.0)
+    assert made.interval(-20.0, 0, 63) == (0, 0)
+    assert made.interval(62.0, 0, 63) == (56.0, 63)
