@@ -174,6 +174,18 @@ Leaks that were planted into clean cohorts, and found by the right question (`pl
 | leak | found |
 |---|---|
 {lines}
+{_level()}"""
+
+
+def _level() -> str:
+    """What level.py found, where it was run."""
+    if not (HERE / "level.csv").is_file():
+        return ""
+    least = pd.read_csv(HERE / "level.csv")["least_p"]
+    shares = ", ".join(f"at most {alpha:g} in {100 * (least <= alpha).mean():.1f} %" for alpha in (0.05, 0.1, 0.2))
+    return f"""
+Is the level kept where it can be seen (`level.py`, `level.csv`)? On {len(least)} further clean manifests the least
+adjusted p-value was {shares}.
 """
 
 
