@@ -48,7 +48,7 @@ def test_the_order_of_clips_follows_from_the_seed_and_the_epoch():
     assert first != list(one)
 
 
-def test_a_median_cannot_be_learnt_through_bags(tmp_path):
-    config, choices = composed(*SMALL, "trainer.bags=2", "protocol.aggregate.clip=median", root=tmp_path)
+def test_a_median_cannot_be_learnt_through_bags(shared_jobs):
+    config, choices = composed(*SMALL, "trainer.bags=2", "protocol.aggregate.clip=median", root=shared_jobs)
     with pytest.raises(LfnetError, match=r"protocol.aggregate.clip=median: choose mean, or trainer.bags=null"):
         run(config, choices)

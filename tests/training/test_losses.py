@@ -127,11 +127,11 @@ def test_l1_without_weights_is_what_lightning_was_given_before():
 @pytest.mark.parametrize(
     "overrides", [("loss=lds",), ("loss=temporal", "trainer.loss.temporal_sigma=16"), ("trainer.bags=3",)]
 )
-def test_a_job_learns_with_it(tmp_path, overrides):
-    plain, choices = composed(*SMALL, root=tmp_path)
-    other, _ = composed(*SMALL, *overrides, root=tmp_path)
+def test_a_job_learns_with_it(shared_jobs, overrides):
+    plain, choices = composed(*SMALL, root=shared_jobs)
+    other, _ = composed(*SMALL, *overrides, root=shared_jobs)
     results = [
-        json.loads((tmp_path / "runs" / run(c, choices).run / "result.json").read_text()) for c in (plain, other)
+        json.loads((shared_jobs / "runs" / run(c, choices).run / "result.json").read_text()) for c in (plain, other)
     ]
     assert results[0]["fingerprint"] != results[1]["fingerprint"]
     one, two = (result["metrics"]["dev"]["recording"]["mae"] for result in results)

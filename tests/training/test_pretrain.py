@@ -120,8 +120,8 @@ def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_neither_labels_nor_dev_nor_test_reach_the_weights(tmp_path):
-    config, _ = composed(*SMALL, "head=tcn", "head.width=8", "head.layers=2", root=tmp_path)
+def test_neither_labels_nor_dev_nor_test_reach_the_weights(shared_jobs):
+    config, _ = composed(*SMALL, "head=tcn", "head.width=8", "head.layers=2", root=shared_jobs)
     data = data_of(config)
     expected = weights(config, data)
     assert same(expected, weights(config, data))
@@ -137,15 +137,15 @@ def test_neither_labels_nor_dev_nor_test_reach_the_weights(tmp_path):
     assert not same(expected, weights(config, data))
 
 
-def test_a_job_begins_from_what_was_pre_trained(tmp_path):
+def test_a_job_begins_from_what_was_pre_trained(shared_jobs):
     small = (*SMALL, "head=tcn", "head.width=8", "head.layers=2", "trainer.max_epochs=1")
     results = []
     for overrides in (
         (),
         ("pretrain=masked_frames", "trainer.pretrain.epochs=2", "trainer.pretrain.windows_per_clip=1"),
     ):
-        config, choices = composed(*small, *overrides, root=tmp_path)
-        results.append(json.loads((tmp_path / "runs" / run(config, choices).run / "result.json").read_text()))
+        config, choices = composed(*small, *overrides, root=shared_jobs)
+        results.append(json.loads((shared_jobs / "runs" / run(config, choices).run / "result.json").read_text()))
     plain, pretrained = results
     assert "pretraining" not in plain and plain["metrics"] != pretrained["metrics"]
     told = pretrained["pretraining"]
@@ -153,8 +153,8 @@ def test_a_job_begins_from_what_was_pre_trained(tmp_path):
     assert len(told["losses"]) == 2 and told["losses"][1] < told["losses"][0]
 
 
-def test_a_head_without_frames_is_named(tmp_path):
-    config, choices = composed(*SMALL, "head=mean_mlp", "pretrain=masked_frames", root=tmp_path)
+def test_a_head_without_frames_is_named(shared_jobs):
+    config, choices = composed(*SMALL, "head=mean_mlp", "pretrain=masked_frames", root=shared_jobs)
     with pytest.raises(LfnetError, match="head TemporalMeanMLP has no `frames"):
         run(config, choices)
 

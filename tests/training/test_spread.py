@@ -71,11 +71,11 @@ def test_a_head_that_drops_nothing_is_refused(head, drops):
             require_dropout(head, 5)
 
 
-def test_a_job_leaves_the_spread_of_each_recording(tmp_path):
-    config, choices = composed(*SMALL, "head.dropout=0.4", root=tmp_path)
-    plain = tmp_path / "runs" / run(config, choices).run
-    config, choices = composed(*SMALL, "head.dropout=0.4", "trainer.mc_dropout=5", root=tmp_path)
-    folder = tmp_path / "runs" / run(config, choices).run
+def test_a_job_leaves_the_spread_of_each_recording(shared_jobs):
+    config, choices = composed(*SMALL, "head.dropout=0.4", root=shared_jobs)
+    plain = shared_jobs / "runs" / run(config, choices).run
+    config, choices = composed(*SMALL, "head.dropout=0.4", "trainer.mc_dropout=5", root=shared_jobs)
+    folder = shared_jobs / "runs" / run(config, choices).run
     result = json.loads((folder / "result.json").read_text())
     table = pd.read_csv(folder / "spread.csv")
     scored = Predictions.from_csv_text((folder / "predictions.csv").read_text()).at("recording").frame
@@ -92,17 +92,17 @@ def test_a_job_leaves_the_spread_of_each_recording(tmp_path):
     )
 
 
-def test_one_pass_is_no_spread(tmp_path):
-    config, choices = composed(*SMALL, "trainer.mc_dropout=1", root=tmp_path)
+def test_one_pass_is_no_spread(shared_jobs):
+    config, choices = composed(*SMALL, "trainer.mc_dropout=1", root=shared_jobs)
     with pytest.raises(LfnetError, match=r"trainer.mc_dropout=1"):
         run(config, choices)
 
 
-def test_an_ensemble_is_of_runs_that_differ_in_their_seed(tmp_path):
+def test_an_ensemble_is_of_runs_that_differ_in_their_seed(shared_jobs):
     folders = {}
     for name, overrides in {"a": ("seed=0",), "b": ("seed=1",), "other": ("seed=2", "trainer.lr=1e-3")}.items():
-        config, choices = composed(*SMALL, "trainer.max_epochs=1", *overrides, root=tmp_path)
-        folders[name] = tmp_path / "runs" / run(config, choices).run
+        config, choices = composed(*SMALL, "trainer.max_epochs=1", *overrides, root=shared_jobs)
+        folders[name] = shared_jobs / "runs" / run(config, choices).run
     found = ensemble([folders["a"], folders["b"]])
     scores = [Predictions.from_csv_text((folders[n] / "predictions.csv").read_text()).frame["score"] for n in "ab"]
     np.testing.assert_allclose(found.predictions.frame["score"], (scores[0] + scores[1]) / 2)
@@ -117,4 +117,4 @@ def test_an_ensemble_is_of_runs_that_differ_in_their_seed(tmp_path):
         with pytest.raises(LfnetError, match=message):
             ensemble([folders[name] for name in wrong])
     with pytest.raises(LfnetError, match="no finished run"):
-        ensemble([folders["a"], tmp_path])
+        ensemble([folders["a"], shared_jobs])

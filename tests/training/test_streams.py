@@ -39,7 +39,7 @@ def test_oracles_of_the_pulse_stand_beside_who_sees_it(config):
     alone = references(cohort, stores["simulated"], recordings)
     both = references(cohort, stores["simulated"], recordings, beside=stores)
     assert set(both) - set(alone) == {
-        f"oracle_{what}_{how}" for what in ("pulse", "both") for how in ("median", "mean")
+        f"oracle_{what}_{how}" for what in ("pulse", "both", "both_people") for how in ("median", "mean")
     }
     stream = cohort.own.more[0]
     made = cohort.own.references(read_segments=lambda name: stream.clip(name)[:2])
