@@ -11,7 +11,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.cli.confdir import conf_dir
 from lfnet.errors import LfnetError
 
-__all__ = ["extract", "table", "train"]
+__all__ = ["extract", "left_by", "table", "train"]
 
 TABLE_HELP = """\
 usage: lfnet table NAME [OVERRIDES] [--render]
@@ -53,7 +53,7 @@ def table(argv: list[str]) -> int:
         raise LfnetError(f"the table is named once: lfnet table {argv[0]}, without {other[0]}.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
     if "--render" in argv:
-        record, runs, tables = _left_by(name, overrides)
+        record, runs, tables = left_by(name, overrides)
         status = 0
     else:
         from lfnet.sweeps.record import swept
@@ -128,7 +128,7 @@ def _extract(config: Any) -> None:
         print(f"{len(cohort.clips)} clips of cohort {cohort.name} have their vectors in {store.folder}")
 
 
-def _left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
+def left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
     """Where an earlier call with these overrides left its record and runs, and where its table goes."""
     from hydra import compose, initialize_config_dir
 

@@ -1,0 +1,40 @@
+"""`lfnet report`: a table that has been run, as one page to look at and as pictures for a paper."""
+
+from dataclasses import replace
+
+from lfnet.errors import LfnetError
+
+__all__ = ["main"]
+
+HELP = """\
+usage: lfnet report NAME [OVERRIDES] [--pictures]
+
+Write one self-contained HTML page for a table that has been run: the table with intervals and verdicts, the audit,
+pictures (intervals, predicted against true, Bland-Altman, errors by band, learning curves, seeds), what the rows differ
+in, and how to make it again. It asks no network for anything and names nobody; it runs nothing and trains nothing.
+OVERRIDES are those that the table was run with. --pictures: every picture as PNG and PDF too.
+
+examples:
+  lfnet report architectures
+  lfnet report architectures --pictures
+  lfnet report patch_size seed=0,1,2,3,4
+"""
+
+
+def main(argv: list[str]) -> int:
+    """`lfnet report NAME OVERRIDES`. Returns 0, or 2 without a name."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0 if argv else 2
+    if argv[0].startswith("-") or "=" in argv[0]:
+        raise LfnetError(f"the table's name comes first: lfnet report NAME {' '.join(argv)}.")
+    name, overrides = argv[0], [word for word in argv[1:] if word != "--pictures"]
+    from lfnet.cli.jobs import left_by
+    from lfnet.tables.build import build
+    from lfnet.tables.report.page import write_report
+
+    record, runs, tables = left_by(name, overrides)
+    table = replace(build(record, runs), name=record.stem)
+    for path in write_report(table, runs, tables, "--pictures" in argv):
+        print(f"written: {path}")
+    return 0

@@ -1,0 +1,213 @@
+"""One self-contained HTML page for a table: no network, nobody named; light and dark; for screen, phone and paper."""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from lfnet import RESEARCH_ONLY
+from lfnet.files import atomic_path, read_json, write_text
+from lfnet.tables.collect import leaves
+from lfnet.tables.grid import BANNER, make_grid
+from lfnet.tables.numbers import DASH
+from lfnet.tables.report.figures import FIGURES, INK, draw
+from lfnet.tables.report.scores import Part, parts
+from lfnet.tables.report.style import CSS, SCRIPT
+from lfnet.tables.table import Block, Table
+
+__all__ = ["page", "pictures", "write_report"]
+
+_LOUD = ("Leak", "Warning")
+_LONGEST = 80
+
+
+def write_report(table: Table, runs: Path, folder: Path, with_pictures: bool = False) -> list[Path]:
+    """Write NAME.html into `folder`, and with_pictures NAME/FIGURE.png and .pdf; their paths."""
+    shown = parts(table, runs)
+    path = Path(folder) / f"{table.name}.html"
+    write_text(path, page(table, shown, runs))
+    return [path, *(pictures(shown, Path(folder) / table.name) if with_pictures else [])]
+
+
+def pictures(shown: Sequence[Part], folder: Path) -> list[Path]:
+    """Every figure of every section as PNG (200 dpi, white ground) and PDF (text as text), for a paper."""
+    written = []
+    for number, part in enumerate(shown):
+        for name in FIGURES:
+            figure = draw(name, part, ink="black")
+            if figure is None:
+                continue
+            figure.patch.set_alpha(1)
+            own = f"{name}_{number + 1}" if len(shown) > 1 else name
+            for ending in ("png", "pdf"):
+                path = folder / f"{own}.{ending}"
+                with atomic_path(path) as temporary:
+                    metadata = {"CreationDate": None} if ending == "pdf" else {}
+                    figure.savefig(temporary, format=ending, dpi=200, metadata=metadata)
+                written.append(path)
+    return written
+
+
+def page(table: Table, shown: Sequence[Part], runs: Path) -> str:
+    """The page's text. shown: what `parts` read of the table's run folders below `runs`."""
+    body = [*_head(table), *_tables(table)]
+    for number, part in enumerate(shown):
+        figures = [_figure(name, part, number) for name in FIGURES]
+        heading = f"Pictures: {part.label}" if part.label else "Pictures"
+        body += [f"<h2>{escape(heading)}</h2>", *filter(None, figures)]
+    body += [*_differences(table, runs), *_again(table)]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'; img-src data:\">\n"
+        f"<title>{escape(table.title)} · lfnet</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+        + "\n".join(body)
+        + f"\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+
+
+def _head(table: Table) -> Iterable[str]:
+    yield f"<h1>{escape(table.title)}</h1>"
+    if table.question:
+        yield f'<p class="lead">{escape(table.question)}</p>'
+    if table.simulated:
+        yield f'<p class="banner">{escape(BANNER)}</p>'
+    yield f'<p class="only">{escape(RESEARCH_ONLY)}</p>'
+    yield "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in table.facts) + "</dl>"
+    if table.warnings:
+        lines = "".join(f"<li>{escape(text)}</li>" for text in table.warnings)
+        yield f'<section class="warnings"><span class="loud">Warnings</span><ul>{lines}</ul></section>'
+    if table.audit:
+        lines = "".join(
+            f'<li><span class="{"loud" if label in _LOUD else "calm"}">{escape(label)}</span>: {escape(text)}</li>'
+            for label, text in table.audit
+        )
+        yield f'<section class="audit"><strong>Audit</strong><ul>{lines}</ul></section>'
+
+
+def _tables(table: Table) -> Iterable[str]:
+    grid = make_grid(table)
+    yield "<h2>Table</h2>"
+    for section, lines in zip(table.sections, grid.sections, strict=True):
+        if section.label:
+            yield f"<h3>{escape(section.label)}</h3>"
+        rows = [(line.kind, line.texts) for line in lines]
+        yield _html_table(grid.headings, rows, grid.numeric)
+        yield from (f"<p>{escape(text)}</p>" for text in section.closing)
+        for block in section.evidence:
+            yield f"<h3>{escape(block.title)}</h3>"
+            yield _block(block)
+    if table.failures:
+        yield "<h3>Jobs without a result</h3><ul>"
+        yield from (
+            f"<li><code>{escape(' '.join(item.overrides))}</code>: {escape(item.reason)}</li>"
+            for item in table.failures
+        )
+        yield "</ul>"
+    yield '<ul class="notes">' + "".join(f"<li>{escape(text)}</li>" for text in table.foot) + "</ul>"
+
+
+def _block(block: Block) -> str:
+    rows = [("model" if number < block.models else "reference", texts) for number, texts in enumerate(block.rows)]
+    return _html_table(block.headings, rows, [i > 0 and name != "Verdict" for i, name in enumerate(block.headings)])
+
+
+def _html_table(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], numeric: Sequence[bool]) -> str:
+    head = "".join(
+        f'<th scope="col"{" class=number" if right else ""}><button type="button">{escape(text)}</button></th>'
+        for text, right in zip(headings, numeric, strict=True)
+    )
+    body = "".join(
+        f'<tr class="{kind}">'
+        + "".join(
+            f'<td{" class=number" if right else ""} data-value="{escape(_value(text))}">{escape(text)}</td>'
+            for text, right in zip(texts, numeric, strict=True)
+        )
+        + "</tr>"
+        for kind, texts in rows
+    )
+    return (
+        f'<div class="wide"><table class="sortable"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _value(text: str) -> str:
+    """What a cell is sorted by: its first number, prefixes counted in; "" sorts last; else the text."""
+    if text in ("", DASH) or text.startswith("undefined"):
+        return ""
+    if text.startswith("< ."):
+        return "0"
+    found = re.match(r"([+−]?[\d,]*\.?\d+)(?: ([kMGTP])\b)?", text)
+    if not found:
+        return text
+    power = "kMGTP".find(found[2]) + 1 if found[2] else 0
+    return repr(float(found[1].replace(",", "").replace("−", "-")) * 1000.0**power)
+
+
+def _figure(name: str, part: Part, number: int) -> str:
+    figure = draw(name, part)
+    if figure is None:
+        return ""
+    from matplotlib import rc_context
+
+    title = FIGURES[name][0]
+    text = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": f"{name}{number}"}):  # ids that no other figure has
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    svg = _without_idle_ids(svg[svg.index("<svg") :].replace(INK, "currentColor"))
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
+    caption = f"<strong>{escape(title)}.</strong> {escape(_said(name))}"
+    return f'<figure id="{name}-{number}">{svg}<figcaption>{caption}</figcaption></figure>'
+
+
+def _without_idle_ids(svg: str) -> str:
+    """The picture without the ids that nothing in it refers to: every picture has a "patch_1", a page may have one."""
+    used = set(re.findall(r"#([\w.-]+)", svg))
+    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+
+
+def _said(name: str) -> str:
+    lines = (FIGURES[name][1].__doc__ or "").split("\n\n")[0].split()
+    return " ".join(lines)
+
+
+def _differences(table: Table, runs: Path) -> Iterable[str]:
+    """The settings in which the rows differ, seeds apart."""
+    rows = [row for row in table.rows if row.kind == "model"]
+    settings = [dict(leaves(read_json(Path(runs) / row.runs[0] / "result.json").get("config", {}))) for row in rows]
+    keys = dict.fromkeys(key for own in settings for key in own if key.rpartition(".")[2] != "seed")
+    apart = [key for key in keys if len({repr(own.get(key, DASH)) for own in settings}) > 1]
+    if not apart:
+        return
+    yield "<h2>Settings in which the rows differ</h2>"
+    names = [", ".join(text for key, text in row.identity.items() if key not in table.constants) for row in rows]
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("Setting", *names))
+    body = "".join(
+        f"<tr><td><code>{escape(key)}</code></td>"
+        + "".join(f"<td>{escape(_short(own.get(key, DASH)))}</td>" for own in settings)
+        + "</tr>"
+        for key in apart
+    )
+    yield f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _short(value: Any) -> str:
+    text = "null" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _again(table: Table) -> Iterable[str]:
+    yield "<h2>Make it again</h2>"
+    if table.command:
+        yield f"<pre>{escape(table.command)}</pre>"
+    yield "<p>Finished jobs are recognised by their fingerprints; a second call trains nothing.</p>"
+    yield "<h3>Run folders</h3><ul class=notes>"
+    for row in table.rows:
+        if row.kind == "model":
+            name = ", ".join(text for key, text in row.identity.items() if key not in table.constants)
+            yield f"<li>{escape(name)}: {', '.join(f'<code>{escape(run)}</code>' for run in row.runs)}</li>"
+    yield "</ul>"
