@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
@@ -43,6 +44,7 @@ def test_chrom_and_pos_do_not_see_light_that_changes_in_all_channels_alike_and_g
     assert np.corrcoef(in_band(green(skin() * light)), in_band(green(skin())))[0, 1] < 0.6
 
 
+@hypothesis_settings(max_examples=25)
 @given(st.lists(st.floats(1, 255), min_size=3, max_size=3), st.integers(0, 100))
 def test_no_method_depends_on_how_bright_a_channel_is(tone: list[float], seed: int) -> None:
     noisy = skin() + 0.002 * np.random.default_rng(seed).normal(size=(len(TIME), 3))

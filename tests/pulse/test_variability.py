@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfnet.pulse.intervals import beats
@@ -27,6 +27,7 @@ def modulated(low: float, high: float, count: int, mean: float = 850.0) -> np.nd
     return np.array(found)
 
 
+@settings(max_examples=25)
 @given(INTERVALS)
 def test_time_and_poincare_features_are_their_definitions(values: list[float]) -> None:
     nn = np.array(values)
