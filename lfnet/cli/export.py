@@ -1,0 +1,84 @@
+"""`lfnet export`: a finished run becomes a bundle that scores video without torch."""
+
+import argparse
+from pathlib import Path
+
+from lfnet import RESEARCH_ONLY
+from lfnet.cli.confdir import paths
+from lfnet.errors import LfnetError
+
+__all__ = ["main"]
+
+DESCRIPTION = """\
+Write a bundle of a finished run: the head as ONNX, the encoder's and the face landmarker's networks, the settings, a
+conformal interval and a model card. The exported head's scores are compared with torch's; it is refused where they
+differ."""
+EPILOG = f"""\
+examples:
+  lfnet export lfnet_runs/0123456789abcdef
+  lfnet export 0123 --int8 --out my_bundle      calibrated on training windows
+  lfnet export 0123 --level 0.8                 the interval's level; refused where too few people are left for it
+  lfnet predict clip.mp4 --bundle my_bundle
+
+{RESEARCH_ONLY}
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run `lfnet export ARGV`; returns the exit status. Raises `LfnetError` for what cannot be exported."""
+    parser = argparse.ArgumentParser(
+        prog="lfnet export",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name in lfnet_runs")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the bundle's folder (lfnet_bundles/RUN-VARIANT)")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--int8", action="store_true", help="8-bit weights and activations")
+    kinds.add_argument("--fp16", action="store_true", help="half precision")
+    parser.add_argument("--tolerance", type=float, metavar="POINTS", help="by which a window's score may differ")
+    parser.add_argument("--level", type=float, metavar="SHARE", help="of the interval (the highest of .9, .8, .5)")
+    parser.add_argument("--min-frames", type=int, metavar="N", help="fewest frames with a face (training's fewest)")
+    parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="where runs are")
+    options = parser.parse_intermixed_args(argv)
+    for name, value in (("tolerance", options.tolerance), ("min-frames", options.min_frames)):
+        if value is not None and not value > 0:
+            raise LfnetError(f"--{name} {value:g}: give a number above 0.")
+    from lfnet.deploy.export import export, open_run
+
+    variant = "int8" if options.int8 else "fp16" if options.fp16 else "fp32"
+    run = open_run(options.run, paths(options.overrides)["runs"])
+    out = options.out or Path("lfnet_bundles") / f"{run.folder.resolve().name}-{variant}"
+    facts = export(
+        run,
+        out,
+        variant=variant,
+        tolerance=options.tolerance,
+        level=options.level,
+        min_frames=options.min_frames,
+    )
+    _show(out, facts)
+    return 0
+
+
+def _show(out: Path, facts: dict) -> None:
+    head, parity, interval = facts["head"], facts["head"]["parity"], facts["conformal"]
+    print(f"exported: {out}")
+    for name, file in facts["files"].items():
+        print(f"  {name:<32} {file['bytes']:>12,} bytes")
+    print(
+        f"{head['variant']} head beside torch's: at most {parity['real_max']:.2g} points on {parity['real_windows']} "
+        f"training windows, {parity['random_max']:.2g} on {parity['random_windows']} random masked ones "
+        f"({parity['tolerance']:g} allowed)"
+    )
+    if interval is None:
+        print(f"no interval: {facts['no_interval']}")
+    else:
+        print(
+            f"interval: ± {interval['half_width']:.2f} points at level {interval['level']:g}, from n = {interval['n']} "
+            f"people in neither training nor selection (at most level {interval['reachable']:.3f})"
+        )
+    if facts["encoder"] is None:
+        print(f"no video stage: cohort {facts['run']['cohort']} brings its own vectors; it scores .npz files of such")
+    print(RESEARCH_ONLY)

@@ -1,0 +1,157 @@
+"""A bundle's model card, written from the run: what it is, on whom, how well, and what it is not for."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from lfnet import RESEARCH_ONLY
+from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.evaluation.predictions import Predictions
+
+__all__ = ["card"]
+
+_METRICS = ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
+_RESAMPLES = 2000
+
+
+def card(result: dict[str, Any], facts: dict[str, Any], predictions: Predictions, trained: Collection[str]) -> str:
+    """MODEL_CARD.md. result: the run's; facts: bundle.json; predictions: the run's; trained: people in training."""
+    scale, head = facts["scale"], facts["head"]
+    parts = [
+        f"# {result['model'] or facts['run']['head']}, {head['variant']}",
+        f"**{RESEARCH_ONLY}**",
+        f"Scores a video of a face on {scale['name']}, {scale['min']:g} to {scale['max']:g} points. "
+        f"Made {facts['made']} from run `{result['fingerprint'][:16]}` (seed {result['seed']}).",
+        "## Intended use",
+        "Research on methods: comparing encoders, heads and protocols on cohorts whose scores are known. Not for "
+        "diagnosis, screening, triage, monitoring of a person, or any decision about a person. A person's video is to "
+        "be scored only with that person's informed consent.",
+        *_data(result),
+        *_measured(result, predictions, trained),
+        *_interval(facts),
+        *_audit(result),
+        "## What it refuses",
+        _limits(facts),
+        *_networks(facts),
+        "## Made with",
+        ", ".join(f"{name} {number}" for name, number in facts["versions"].items()) + ".",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _data(result: dict[str, Any]) -> list[str]:
+    cohort, features = result["cohort"], result["features"]
+    sizes = ", ".join(
+        f"{split} {count} of {cohort['people'][split]} people" for split, count in cohort["recordings"].items()
+    )
+    truth = " **Simulated: nobody was filmed, and its scores say nothing about anybody.**" * cohort["simulated"]
+    lines = [
+        "## Data and people",
+        f"Cohort {cohort['name']}.{truth} Recordings: {sizes}. Features: {features['stream']}, {features['dim']} "
+        f"numbers a frame, a face in {100 * features['coverage']:.0f} % of frames. Age, sex, ethnicity and language of "
+        "the people are not recorded here, so nothing is known of differences between groups.",
+    ]
+    warnings = [*cohort["warnings"], *result["marks"]]
+    return [*lines, "\n".join(f"- {text}" for text in warnings)]
+
+
+def _measured(result: dict[str, Any], predictions: Predictions, trained: Collection[str]) -> list[str]:
+    frame = predictions.at("recording").frame
+    lines = ["## Measured"]
+    for split in ("dev", "test"):
+        rows = frame[(frame["split"] == split) & frame["label"].notna()]
+        if not len(rows):
+            continue
+        scores = RowScores(
+            "head",
+            rows["recording_id"].tolist(),
+            rows["person_id"].tolist(),
+            rows["label"].to_numpy(float),
+            rows["score"].to_numpy(float)[None],
+            frozenset(trained),
+            deterministic=True,
+        )
+        found = evidence([scores], settings=Settings(estimand="trained", resamples=_RESAMPLES))
+        row = found.rows["head"]
+        chose = result["training"]["monitor"].startswith(split)
+        lines.append(
+            f"{split}, {found.recordings} recordings of {found.people} people"
+            + (", which chose the epoch, so these numbers flatter" if chose else "")
+            + (f"; {row.seen.people} of the people were in training" if row.seen else "")
+            + ":"
+        )
+        lines.append(
+            "\n".join(
+                f"- {name}: {_number(row.estimates[name].value)}{_between(row.estimates[name].interval)}"
+                for name in _METRICS
+                if name in row.estimates
+            )
+        )
+        median = result.get("references", {}).get("train_median", {}).get(split, {}).get("mae")
+        if median is not None:
+            lines.append(f"A constant, the training median, has MAE {median:.2f}.")
+        lines += [f"{note}" for note in found.notes]
+    if len(lines) == 1:
+        return [*lines, "Nothing: no recording outside training has a label."]
+    return [*lines, "Intervals: 95 %, over people (bootstrap); the training set and the seed stay as they were."]
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None or not np.isfinite(value) else f"{value:.2f}"
+
+
+def _between(interval: Any) -> str:
+    return "" if interval is None else f" [{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def _interval(facts: dict[str, Any]) -> list[str]:
+    conformal = facts["conformal"]
+    if conformal is None:
+        return ["## Interval of a score", f"None: {facts['no_interval']}."]
+    return [
+        "## Interval of a score",
+        f"± {conformal['half_width']:.2f} points, split conformal at level {conformal['level']:g}: calibrated on "
+        f"{conformal['n']} recordings, each of another person in neither training nor selection (they would reach "
+        f"{conformal['reachable']:.3f} at most). It covers {100 * conformal['coverage']:.1f} % of new recordings on "
+        "average, if they are like those of this cohort; it promises nothing for one kind of person, for other "
+        "cameras, or for other instructions. The metrics of the split that calibrated it, above, were measured on the "
+        "same recordings.",
+    ]
+
+
+def _audit(result: dict[str, Any]) -> list[str]:
+    lines = [f"- {entry['status']}: {entry['text'].rstrip('.')}." for entry in result.get("audit") or []]
+    return ["## Audit of the cohort", "\n".join(lines) if lines else "Not audited."]
+
+
+def _limits(facts: dict[str, Any]) -> str:
+    limits = facts["limits"]
+    rates = limits["rows_per_second"]
+    stride = (facts["encoder"] or {}).get("stride", 1)
+    rate = "" if rates is None else f" frame rates outside {rates[0] * stride:.3g} to {rates[1] * stride:.3g} a second;"
+    return (
+        f"Videos without a face;{rate} fewer than {limits['min_frames']} frames with a face; a face in less than "
+        f"{100 * limits['min_coverage']:g} % of the frames. It cannot tell whether a person sits as the cohort's "
+        "people did."
+    )
+
+
+def _networks(facts: dict[str, Any]) -> list[str]:
+    head = facts["head"]
+    parity = head["parity"]
+    lines = [
+        f"- head, `{head['file']}`: {head['parameters']:,} parameters, {head['variant']}; a training window's score is "
+        f"at most {parity['real_max']:.2g} points from torch's ({parity['real_windows']} windows), a random masked "
+        f"window's {parity['random_max']:.2g} ({parity['random_windows']}); {parity['tolerance']:g} is allowed.",
+    ]
+    for stage in ("video", "encoder"):
+        node = facts[stage] or {}
+        if weights := node.get("weights"):
+            notice = f" {weights['notice'].strip()}" if weights.get("notice") else ""
+            licence = f"licence of the weights: {weights['licence']}.{notice}"
+            lines.append(f"- {stage}, `{node['file']}`: {weights['about']}; {licence}")
+        elif node:
+            lines.append(f"- {stage}: {node['name']}, no network of its own.")
+    lines.append("- lfnet itself: Apache-2.0.")
+    return ["## Networks and their licences", "\n".join(lines)]

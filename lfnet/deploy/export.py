@@ -1,0 +1,239 @@
+"""From a finished run of a head to a bundle: networks, settings, parity, interval, card."""
+
+import shutil
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+
+from lfnet.config import instantiate, plain
+from lfnet.data.module import DataModule
+from lfnet.data.protocol import Protocol
+from lfnet.deploy.bundle import BUNDLE, FORMAT, HeadSession, Windows
+from lfnet.deploy.card import card
+from lfnet.deploy.names import FRAMES, VALID
+from lfnet.deploy.parity import TOLERANCES, measure_parity
+from lfnet.deploy.stages import bundle_encoder, bundle_landmarker
+from lfnet.deploy.to_onnx import head_to_onnx
+from lfnet.deploy.variants import VARIANTS, to_fp16, to_int8
+from lfnet.digests import file_digest
+from lfnet.errors import LfnetError
+from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, reachable
+from lfnet.evaluation.predictions import Predictions
+from lfnet.files import read_json, write_json, write_text
+from lfnet.training.inputs import encoder_names, prepare
+from lfnet.training.outcome import RESULT
+
+__all__ = ["Run", "export", "open_run"]
+
+_WINDOWS = 64  # training windows that calibrate and compare
+_LEVELS = (0.9, 0.8, 0.5)  # tried in this order where no level is asked for
+_FPS = 0.1  # share by which a video's frame rate may lie outside the training clips'
+
+
+class Run:
+    """A finished run of a head: its settings, its result and its windows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.result: dict[str, Any] = read_json(folder / RESULT)
+        if self.result.get("kind") != "head":
+            raise LfnetError(f"{folder} is a run of a {self.result.get('kind')}: `lfnet export` takes runs of a head.")
+        self.config: dict[str, Any] = plain(OmegaConf.load(folder / "config.yaml"))
+        self.protocol = Protocol.from_config(self.config["protocol"])
+        self.predictions = Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8"))
+        training = self.result["training"]
+        self.labels = float(training["label_mean"]), float(training["label_sd"])
+        self.n_features = int(self.result["features"]["dim"])
+
+    def head(self) -> torch.nn.Module:
+        """The head with its trained weights."""
+        head: torch.nn.Module = instantiate(self.config["head"], n_features=self.n_features)
+        try:
+            head.load_state_dict(load_file(self.folder / "head.safetensors"))
+        except (OSError, RuntimeError) as error:
+            raise LfnetError(
+                f"{self.folder / 'head.safetensors'} does not hold this head's weights ({error}): train the run again "
+                "(force=true)."
+            ) from error
+        return head.eval()
+
+    def data(self) -> DataModule:
+        """The run's windows; features that are missing are extracted."""
+        inputs = prepare(self.config)
+        if inputs.cohort.fingerprint() != self.result["cohort"]["fingerprint"]:
+            raise LfnetError(
+                f"cohort {inputs.cohort.name} is not the one that {self.folder} was trained on: train the run again."
+            )
+        data = DataModule(inputs.cohort, inputs.store, self.protocol, seed=self.config["seed"])
+        data.setup()
+        return data
+
+
+def open_run(name: str, runs: Path) -> Run:
+    """The run in the folder `name`, or in `runs`/`name`, whose first letters will do. Raises `LfnetError`."""
+    folder = Path(name)
+    if not (folder / RESULT).is_file():
+        found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []
+        if len(found) != 1:
+            what = f"{len(found)} runs begin so in {runs}" if found else f"neither {folder} nor {runs / name} holds one"
+            raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
+        folder = found[0]
+    return Run(folder)
+
+
+def export(
+    run: Run,
+    out: Path,
+    *,
+    variant: str = "fp32",
+    tolerance: float | None = None,
+    level: float | None = None,
+    min_frames: int | None = None,
+) -> dict[str, Any]:
+    """Write the bundle of `run` into the folder `out`, whole or not at all; returns bundle.json.
+
+    variant: "fp32", "fp16" or "int8". tolerance: points a window's score may be off, None for `TOLERANCES`. level: of
+    the conformal interval, None for the highest of .9, .8 and .5 within reach. min_frames: fewest frames with a face
+    that are scored, None for the shortest training clip's.
+    Raises `LfnetError` where the variant is off by more, the level is out of reach, or a stage cannot do without torch.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {VARIANTS}, not {variant!r}")
+    if out.exists() and any(out.iterdir()) and not (out / BUNDLE).is_file():
+        raise LfnetError(f"{out} is not empty and no bundle: name another folder with --out.")
+    conformal, why_not = _conformal(run, level)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as made:
+        folder = Path(made)
+        data = run.data()
+        facts = {
+            "format": FORMAT,
+            "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "versions": {name: version(name) for name in ("lfnet", "torch", "onnx", "onnxruntime", "onnxscript")},
+            "run": {
+                "fingerprint": run.result["fingerprint"],
+                "model": run.result["model"],
+                "seed": run.result["seed"],
+                "head": run.config["head"]["_target_"],
+                "cohort": run.result["cohort"]["name"],
+                "simulated": run.result["cohort"]["simulated"],
+                "marks": run.result["marks"],
+            },
+            "scale": {**run.result["scale"]},
+            "labels": {"mean": run.labels[0], "sd": run.labels[1]},
+            "protocol": run.config["protocol"],
+            "features": {"stream": run.result["features"]["stream"], "dim": run.n_features},
+            "head": _head(run, data, folder, variant, TOLERANCES[variant] if tolerance is None else tolerance),
+            **_video(run, folder),
+            "pulse": run.config.get("pulse"),
+            "limits": _limits(data, min_frames),
+            "conformal": asdict(conformal) if conformal else None,
+            "no_interval": why_not,
+        }
+        facts["files"] = {
+            path.name: {"sha256": file_digest(path), "bytes": path.stat().st_size} for path in sorted(folder.iterdir())
+        }
+        write_text(folder / "MODEL_CARD.md", card(run.result, facts, run.predictions, _people(data, "train")))
+        write_json(folder / BUNDLE, facts)
+        out.mkdir(exist_ok=True)
+        for old in out.iterdir():  # an earlier bundle's
+            old.unlink()
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == BUNDLE):
+            shutil.move(path, out / path.name)
+    return facts
+
+
+def _head(run: Run, data: DataModule, folder: Path, variant: str, tolerance: float) -> dict[str, Any]:
+    head, target = run.head(), folder / ("head.onnx" if variant == "fp32" else f"head.{variant}.onnx")
+    windows = _training_windows(data)
+    with TemporaryDirectory() as scratch:
+        plain_file = Path(scratch) / "head.onnx"
+        head_to_onnx(head, plain_file, frames=run.protocol.window, n_features=run.n_features)
+        if variant == "fp16":
+            to_fp16(plain_file, target)
+        elif variant == "int8":
+            feeds = [
+                {FRAMES: windows.x_BTD[b : b + 1], VALID: windows.mask_BT[b : b + 1]} for b in range(len(windows.x_BTD))
+            ]
+            to_int8(plain_file, target, feeds)
+        else:
+            shutil.copyfile(plain_file, target)
+    session = HeadSession(target, *run.labels, threads=1)
+    parity = measure_parity(head, session, windows, labels=run.labels, variant=variant, tolerance=tolerance)
+    return {
+        "file": target.name,
+        "variant": variant,
+        "parameters": run.result["cost"]["parameters"],
+        "flops_per_window": run.result["cost"]["flops"],
+        "windows": "any" if session.any_windows else 1,
+        "frames": "any" if session.any_length else run.protocol.window,
+        "parity": parity.facts(),
+    }
+
+
+def _training_windows(data: DataModule) -> Windows:
+    """Some training windows, spread over clips: what ranges are calibrated on and scores compared on."""
+    table = data.split("train")
+    step = max(1, len(table) // _WINDOWS)
+    batches = list(data.eval_dataloader(table.iloc[::step].head(_WINDOWS).reset_index(drop=True)))
+    x_BTD, mask_BT = (torch.cat([batch[key] for batch in batches]).numpy() for key in ("x_BTD", "mask_BT"))
+    return Windows(x_BTD, mask_BT)
+
+
+def _video(run: Run, folder: Path) -> dict[str, Any]:
+    """`encoder` and `video` of bundle.json; None where the cohort brings its own vectors: there is no video stage."""
+    names = encoder_names(run.config)
+    if not names:
+        return {"encoder": None, "video": None}
+    if (cohort := run.config["cohort"]).get("aligned"):
+        raise LfnetError(
+            f"{run.folder} was trained on aligned crops of cohort {cohort.get('name')}: how they were aligned is not "
+            "known here, so no video could be scored as they were."
+        )
+    return {"encoder": bundle_encoder(names[0], run.config, folder), "video": bundle_landmarker(run.config, folder)}
+
+
+def _limits(data: DataModule, min_frames: int | None) -> dict[str, Any]:
+    """What the head was made for: the frame rates and lengths of the clips it was trained on."""
+    rates, seen = [], []
+    for clip_id in data.clips.loc[data.clips["split"] == "train", "clip_id"]:
+        clip = data.store.read(clip_id)
+        seen.append(int(clip.valid.sum()))
+        if len(clip.time) > 1 and clip.time[-1] > clip.time[0]:
+            rates.append((len(clip.time) - 1) / float(clip.time[-1] - clip.time[0]))
+    return {
+        "rows_per_second": [round(min(rates) * (1 - _FPS), 3), round(max(rates) * (1 + _FPS), 3)] if rates else None,
+        "trained_rows_per_second": [round(min(rates), 3), round(max(rates), 3)] if rates else None,
+        "min_frames": min(seen) if min_frames is None else min_frames,
+        "min_coverage": data.protocol.health.min_coverage,
+    }
+
+
+def _people(data: DataModule, *splits: str) -> frozenset[str]:
+    return frozenset(data.cohort.clips.loc[data.cohort.clips["split"].isin(splits), "person_id"])
+
+
+def _conformal(run: Run, level: float | None) -> tuple[Conformal | None, str]:
+    """The interval, or why there is none. Raises `LfnetError` where the level that was asked for is out of reach."""
+    frame = run.predictions.at("recording").frame
+    selected_on = run.protocol.select.split
+    cohort = pd.read_csv(run.folder / "references.csv", dtype=str, keep_default_na=False)
+    used = ["train", selected_on, *(["unlabelled"] if run.config["trainer"].get("pretrain") else [])]
+    people = set(cohort.loc[cohort["split"] == "train", "person_id"])
+    people |= set(frame.loc[frame["split"].isin(used), "person_id"])
+    candidates = frame[frame["split"].isin({"dev", "test"} - {selected_on})]
+    if level is not None:
+        return calibrate(candidates, people, level), ""
+    n = len(calibration_rows(candidates, people))
+    for each in _LEVELS:
+        if n and each <= reachable(n) + 1e-9:
+            return calibrate(candidates, people, each), ""
+    return None, f"{n} labelled recordings of people in neither training nor selection: too few for any interval"

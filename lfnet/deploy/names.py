@@ -1,0 +1,5 @@
+"""Names of an exported head's inputs and output."""
+
+__all__ = ["FRAMES", "SCORE", "VALID"]
+
+FRAMES, VALID, SCORE = "x_BTD", "mask_BT", "y_B"
