@@ -175,3 +175,13 @@ def test_what_a_user_must_mend_is_said():
     empty = split("train", clips=6, people=3, without_pulse=tuple(range(6)))
     with pytest.raises(LfnetError, match="no training clip has a row in the physiological stream"):
         fuse(empty, {}, small("physiological", "nested"), seed=0)
+
+
+def test_what_is_shared_changes_nothing(fitted):
+    share = Memo()
+    for how in ("published", "nested"):
+        for model in ("fused", "weighted", "physiological"):
+            found = fuse(TRAIN, OTHERS, small(model, how), seed=0, share=share)
+            np.testing.assert_array_equal(found.scores["test"][model], fitted[how, model].scores["test"][model])
+    other = fuse(TRAIN, OTHERS, small("visual"), seed=1, share=share)
+    assert (other.scores["test"]["visual"] != fitted["nested", "visual"].scores["test"]["visual"]).any()
