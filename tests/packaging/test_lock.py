@@ -17,7 +17,7 @@ DIRECT = [Requirement(line) for line in PROJECT["dependencies"]]
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 
 # The name that is imported, where it is not the package's own.
-MODULES = {"hydra-core": "hydra", "scikit-learn": "sklearn", "pillow": "PIL"}
+MODULES = {"hydra-core": "hydra", "scikit-learn": "sklearn", "pillow": "PIL", "xgboost-cpu": "xgboost"}
 
 
 # Asked for by a room that is still to come.

@@ -72,7 +72,8 @@ def check_table(printed: str) -> None:
     assert "not the official AVEC2014 partitions: 3/2/2 recordings" in " ".join(printed.split())
     (file,) = Path("lfnet_runs/tables").glob("*.csv")
     rows = pd.read_csv(file)
-    assert rows["head"].tolist()[:2] == ["mean_mlp", "mamba_gru"] and len(rows) == 4
+    assert rows["head"].tolist()[:2] == ["mean_mlp", "mamba_gru"]
+    assert rows["reference"].dropna().tolist()[:2] == ["train mean", "train median"]
     train, dev, test = np.array([3, 41, 22]), np.array([10, 5]), np.array([17, 30])
     constants = rows.set_index("reference")
     for name, value in (("train mean", train.mean()), ("train median", np.median(train))):
