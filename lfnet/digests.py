@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lfnet.once import once
+
 __all__ = ["code_digest", "digest", "file_digest", "source_digest"]
 
 
@@ -33,7 +35,8 @@ def source_digest(names: Iterable[str]) -> str:
 
     A package counts with all modules below it. Nothing is imported but parent packages.
     """
-    return digest({name: _module_digests(name) for name in sorted(set(names))})
+    names = tuple(sorted(set(names)))
+    return once(("source", names), lambda: digest({name: _module_digests(name) for name in names}))
 
 
 def code_digest(names: Iterable[str], within: Iterable[str], without: Iterable[str] = ()) -> str:
@@ -43,7 +46,11 @@ def code_digest(names: Iterable[str], within: Iterable[str], without: Iterable[s
     others, and a change in what a head uses changes the head's. What is neither lfnet nor installed nor Python's own is
     the user's code, and always followed.
     """
-    within, without = tuple(within), tuple(without)
+    names, within, without = tuple(names), tuple(within), tuple(without)
+    return once(("code", names, within, without), lambda: _digest_code(names, within, without))
+
+
+def _digest_code(names: tuple[str, ...], within: tuple[str, ...], without: tuple[str, ...]) -> str:
     digests: dict[str, str] = {}
     waiting = list(names)
     while waiting:

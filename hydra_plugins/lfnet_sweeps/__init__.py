@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
 __all__ = ["LfnetLauncher", "LfnetSweeper"]
 
@@ -32,19 +32,16 @@ class LfnetLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
-        from lfnet.sweeps.sweep import Job, run_sweep
+        from lfnet.sweeps.compose import compose_jobs
+        from lfnet.sweeps.sweep import run_sweep
         from lfnet.tables.build import check_node
 
         setup_globals()
-        jobs = []
-        for number, overrides in enumerate(job_overrides, start=initial_job_idx):
-            config = self._context.config_loader.load_sweep_config(self._config, list(overrides))
-            with open_dict(config):
-                config.hydra.job.num = number
-                choices = OmegaConf.to_container(config.hydra.runtime.choices)
-                del config["hydra"]
-            assert isinstance(choices, dict)
-            jobs.append(Job.of(list(overrides), config, choices))
+        jobs = compose_jobs(
+            lambda overrides: self._context.config_loader.load_sweep_config(self._config, overrides),
+            job_overrides,
+            initial_job_idx,
+        )
         if jobs[0].config["table"]["name"]:
             check_node(jobs[0].config["table"], "conf/table")  # not after an hour of jobs
         hydra = self._config.hydra

@@ -9,6 +9,7 @@ from lfnet.cohorts.cohort import Cohort
 from lfnet.digests import digest, source_digest
 from lfnet.features.pooled import pooled
 from lfnet.features.store import FeatureStore
+from lfnet.once import once
 
 __all__ = ["audited_by", "summary"]
 
@@ -17,12 +18,17 @@ _done: dict[str, list[dict[str, Any]]] = {}
 
 def audited_by(cohort: Cohort, store: FeatureStore, settings: Settings) -> str:
     """Digest of all that an audit of these would depend on: code, settings, cohort, lengths and features."""
+    told = [settings.alpha, settings.resamples, settings.seed, settings.copy, settings.overlap]
+    return once(("audited", cohort, str(store.folder), *told), lambda: _audited_by(cohort, store, told))
+
+
+def _audited_by(cohort: Cohort, store: FeatureStore, told: list[Any]) -> str:
     clips = cohort.clips
     lengths = [[str(value) for value in clips[column]] for column in ("n_frames", "fps")]
     return digest(
         {
             "code": source_digest(["lfnet.audit", "lfnet.features.pooled"]),
-            "settings": [settings.alpha, settings.resamples, settings.seed, settings.copy, settings.overlap],
+            "settings": told,
             "cohort": [cohort.fingerprint(), lengths],
             "features": store.fingerprint(clips["clip_id"]),
         }

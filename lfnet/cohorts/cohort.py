@@ -9,6 +9,7 @@ import pandas as pd
 from lfnet.cohorts.scale import Band, Scale
 from lfnet.cohorts.validation import COLUMNS, SPLITS, validate
 from lfnet.digests import digest
+from lfnet.once import once
 
 __all__ = ["COLUMNS", "SPLITS", "Band", "Cohort", "OwnFeatures", "Scale", "validate"]
 
@@ -64,6 +65,9 @@ class Cohort:
 
     def fingerprint(self) -> str:
         """Digest of ids, persons, splits, tasks, labels and scale; not of paths: a moved folder is the same cohort."""
+        return once(("cohort", self), self._fingerprint)
+
+    def _fingerprint(self) -> str:
         named = self.clips[["clip_id", "recording_id", "person_id", "split", "task"]].astype(object).to_numpy().tolist()
         labels = [None if np.isnan(label) else float(label) for label in self.clips["label"]]
         clips = [[*names, label] for names, label in zip(named, labels, strict=True)]

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
+from lfnet.once import once
 
 __all__ = ["ClipFeatures", "FeatureStore"]
 
@@ -127,6 +128,10 @@ class FeatureStore:
 
     def fingerprint(self, clip_ids: Iterable[str]) -> str:
         """Digest of the recipe and of every clip's source: changes when any vector may have changed."""
+        ids = tuple(clip_ids)
+        return once(("features", str(self.folder), self.recipe, ids), lambda: self._fingerprint(ids))
+
+    def _fingerprint(self, clip_ids: tuple[str, ...]) -> str:
         sources = {}
         for clip_id in clip_ids:
             header = self.header(clip_id)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from lfnet.config import plain
 from lfnet.errors import LfnetError
 from lfnet.files import read_json
+from lfnet.once import together
 from lfnet.sweeps.record import Record, Swept, sweep_name, swept
 from lfnet.training.outcome import RESULT, Outcome
 from lfnet.training.run import plan, run_safely
@@ -52,14 +53,15 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[
     to_run = []
     first_of: dict[str, int] = {}
     twins: dict[int, list[int]] = {}
-    for index, job in enumerate(jobs):
-        outcomes[index], fingerprint = _look(job)
-        if outcomes[index] is None:
-            # A sweep over heads and fusions names each fusion once a head, and it is one job all the same.
-            if (one := first_of.setdefault(fingerprint, index)) == index:
-                to_run.append(index)
-            else:
-                twins.setdefault(one, []).append(index)
+    with together():
+        for index, job in enumerate(jobs):
+            outcomes[index], fingerprint = _look(job)
+            if outcomes[index] is None:
+                # A sweep over heads and fusions names each fusion once a head, and it is one job all the same.
+                if (one := first_of.setdefault(fingerprint, index)) == index:
+                    to_run.append(index)
+                else:
+                    twins.setdefault(one, []).append(index)
     _refuse_if_hopeless(outcomes)
     workers = _workers(jobs[to_run[0]].config, len(to_run)) if to_run else 1
     done = Counter(outcome.status for outcome in outcomes if outcome)
@@ -107,7 +109,7 @@ def _look(job: Job) -> tuple[Outcome | None, str]:
     except Exception:
         return run_safely(job.config, job.choices), ""  # which fails alike and says where
     if planned.finished and not job.config["force"]:
-        return run_safely(job.config, job.choices), planned.fingerprint
+        return run_safely(job.config, job.choices, planned), planned.fingerprint
     return None, planned.fingerprint
 
 

@@ -13,6 +13,7 @@ from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.extract import estimate, extract, needs_landmarker, open_stores
 from lfnet.features.store import FeatureStore
+from lfnet.once import once
 
 __all__ = ["Inputs", "Streams", "encoder_names", "forget", "load_cohort", "prepare", "prepare_streams"]
 
@@ -67,6 +68,10 @@ def prepare(config: dict[str, Any], *, progress: bool = True) -> Inputs:
     Raises `LfnetError` where no encoder fits the cohort, several are chosen or it gives no vector a frame, or clips
     cannot be read.
     """
+    return once(_key("prepare", config), lambda: _one_stream(config, progress))
+
+
+def _one_stream(config: dict[str, Any], progress: bool) -> Inputs:
     names = encoder_names(config)
     if len(names) > 1:
         raise LfnetError(
@@ -92,6 +97,10 @@ def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams
     config: the resolved `cohort`, `encoder`, `video`, `pulse` and `paths` nodes.
     Raises `LfnetError` where an encoder does not fit the cohort, or clips cannot be read.
     """
+    return once(_key("prepare_streams", config), lambda: _all_streams(config, progress))
+
+
+def _all_streams(config: dict[str, Any], progress: bool) -> Streams:
     cohort = load_cohort(config)
     with ExitStack() as stack:
         stores = _prepare(cohort, config, _encoders(config, stack), progress)
@@ -101,6 +110,10 @@ def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams
         skin, folder = stores.pop(SKIN), Path(config["paths"]["cache"]) / "features" / cohort.name
         stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, instantiate(config["pulse"]))
     return Streams(cohort, stores)
+
+
+def _key(what: str, config: dict[str, Any]) -> tuple[str, str]:
+    return what, digest([config.get(name) for name in ("cohort", "encoder", "video", "pulse", "visual", "paths")])
 
 
 def _encoders(config: dict[str, Any], stack: ExitStack) -> list[Encoder]:

@@ -12,9 +12,11 @@ from lfnet.audit.summary import audited_by, summary
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
 from lfnet.data.module import DataModule
+from lfnet.digests import digest
 from lfnet.evaluation.predictions import models_to_csv_text
 from lfnet.features.store import FeatureStore
 from lfnet.files import read_json, write_json, write_text
+from lfnet.once import once
 from lfnet.training.measure import measure, measuring_code
 from lfnet.training.outcome import RESULT
 from lfnet.training.references import references, referring_code
@@ -62,5 +64,7 @@ def bring_up_to_date(
 
 
 def _settings(config: dict[str, Any]) -> Settings:
-    made: Settings = instantiate(config["audit"]) if config.get("audit") else Settings()
+    if not config.get("audit"):
+        return Settings()
+    made: Settings = once(("audit", digest(config["audit"])), lambda: instantiate(config["audit"]))
     return made

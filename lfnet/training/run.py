@@ -14,10 +14,12 @@ from safetensors.torch import save_file
 from lfnet.config import instantiate
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
+from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import atomic_path, write_json, write_text, writing_in
 from lfnet.heads.cost import measure as measure_cost
+from lfnet.once import once
 from lfnet.training.fingerprint import fingerprint
 from lfnet.training.fit import TrainerSettings, fit, seed_all
 from lfnet.training.inputs import prepare
@@ -38,7 +40,9 @@ def plan(config: dict[str, Any], *, progress: bool = True) -> Plan:
     if fusion := _fusion(config):
         named: Plan = fusion.plan(config, progress=progress)
         return named
-    _checked(config)  # a wrong number is said before videos are read
+    parts = [config["trainer"], config["protocol"]]
+    check(config)
+    once(("checked", digest(parts)), lambda: _checked(config))  # a wrong number is said before videos are read
     inputs = prepare(config, progress=progress)
     settings = {key: config[key] for key in ("head", "protocol", "trainer", "seed")}
     clip_ids = list(inputs.cohort.clips["clip_id"])
@@ -75,11 +79,14 @@ def _fusion(config: dict[str, Any]) -> Any:
     return import_module("lfnet.training.fusion_run") if (config.get("fusion") or {}).get("name") else None
 
 
-def run_safely(config: dict[str, Any], choices: dict[str, str]) -> Outcome:
-    """As `run`, but a job that fails says so in its Outcome and leaves its traceback in its own train.log."""
+def run_safely(config: dict[str, Any], choices: dict[str, str], planned: Plan | None = None) -> Outcome:
+    """As `run`, but a job that fails says so in its Outcome and leaves its traceback in its own train.log.
+
+    planned: what `plan` says, where that has been asked just now.
+    """
     fingerprint = folder = ""
     try:
-        job = plan(config)
+        job = planned or plan(config)
         fingerprint, folder = job.fingerprint, job.folder.name
         return _do(job, config, choices)
     except LfnetError as error:
