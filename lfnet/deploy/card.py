@@ -141,7 +141,7 @@ def _networks(facts: dict[str, Any]) -> list[str]:
     head = facts["head"]
     parity = head["parity"]
     lines = [
-        f"- head, `{head['file']}`: {head['parameters']:,} parameters, {head['variant']}; a training window's score is "
+        f"- head, `{head['file']}`: {head['parameters']:,} parameters, {head['variant']}; a real window's score is "
         f"at most {parity['real_max']:.2g} points from torch's ({parity['real_windows']} windows), a random masked "
         f"window's {parity['random_max']:.2g} ({parity['random_windows']}); {parity['tolerance']:g} is allowed.",
     ]

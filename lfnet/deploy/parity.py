@@ -31,7 +31,9 @@ class Parity:
     tolerance: float
 
     def facts(self) -> dict[str, Any]:
-        return {name: float(f"{v:.3g}") if isinstance(v, float) else v for name, v in asdict(self).items()}
+        """As bundle.json holds it, to three digits."""
+        numbers = {name: float(f"{v:.3g}") if isinstance(v, float) else v for name, v in asdict(self).items()}
+        return {**numbers, "lengths": list(self.lengths)}
 
 
 def random_windows(real: Windows, lengths: tuple[int, ...], each: int) -> list[Windows]:
@@ -66,7 +68,7 @@ def measure_parity(
     random_off = _off(head, session, random_windows(real, lengths, 6), labels)
     worst = max(real_off.max(), random_off.max())
     if not worst <= tolerance:
-        what = "a training window" if real_off.max() == worst else "a random masked window"
+        what = "a real window" if real_off.max() == worst else "a random masked window"
         mend = (
             f"Export without --{variant}, or, if that is precise enough, with --tolerance {worst * 1.1:.2g}."
             if variant != "fp32"

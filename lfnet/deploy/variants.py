@@ -20,7 +20,9 @@ def to_int8(source: Path, target: Path, windows: Sequence[dict[str, np.ndarray]]
     """Static quantisation (Jacob et al. 2018): 8-bit weights a channel and activations, ranges seen in `windows`.
 
     windows: feeds of the graph, of training recordings. Matrix products and convolutions alone are quantised; norms,
-    softmax and sums stay in float32. Raises `LfnetError` where onnxruntime cannot, or there is no window.
+    softmax and sums stay in float32, and so does a product with one result, the score: it is a handful of
+    multiplications, and 8 bits of it would be a step of the scale.
+    Raises `LfnetError` where onnxruntime cannot, or there is no window.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -45,6 +47,7 @@ def to_int8(source: Path, target: Path, windows: Sequence[dict[str, np.ndarray]]
             Reader(),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=_PRODUCTS,
+            nodes_to_exclude=_scores(prepared),
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
@@ -59,6 +62,19 @@ def to_fp16(source: Path, target: Path) -> None:
     with _quiet(), _explained("fp16"):
         model = convert_float_to_float16(onnx.load(str(source)), keep_io_types=True)
         onnx.save(model, str(target))
+
+
+def _scores(path: Path) -> list[str]:
+    """Names of the products whose weights have a single column (or, transposed, row)."""
+    import onnx
+
+    graph = onnx.load(str(path)).graph
+    sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type in ("MatMul", "Gemm") and 1 in sizes.get(node.input[1], ())[-2:]
+    ]
 
 
 @contextlib.contextmanager

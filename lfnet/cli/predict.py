@@ -1,0 +1,108 @@
+"""`lfnet predict`: scores of videos by a bundle, with interval, coverage, pulse and latency. Imports no torch."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from lfnet import RESEARCH_ONLY
+from lfnet.errors import LfnetError
+
+__all__ = ["REFUSED", "main"]
+
+REFUSED = 3
+DESCRIPTION = """\
+Score videos with a bundle of `lfnet export`, by onnxruntime and mediapipe alone. A video that the bundle was not made
+for (no face, too short, another frame rate) is refused, with the reason. Videos stay on this machine."""
+EPILOG = f"""\
+examples:
+  lfnet predict clip.mp4 --bundle my_bundle
+  lfnet predict freeform.mp4 northwind.mp4 --bundle my_bundle --together    two clips of one sitting: one score
+  lfnet predict clip.mp4 --bundle my_bundle --json
+
+exit status: 0 every video was scored; {REFUSED} one or more were refused; 2 a mistake (no bundle, say).
+
+{RESEARCH_ONLY}
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run `lfnet predict ARGV`; returns the exit status. Raises `LfnetError` for a bundle that cannot be used."""
+    parser = argparse.ArgumentParser(
+        prog="lfnet predict",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos, or folders of pictures")
+    parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="what `lfnet export` wrote")
+    parser.add_argument("--json", action="store_true", help="everything as JSON")
+    parser.add_argument("--together", action="store_true", help="the videos are clips of one recording")
+    parser.add_argument("--no-pulse", action="store_true", help="do not read the pulse, which takes time")
+    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of a folder of pictures")
+    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (as many as onnxruntime likes)")
+    options = parser.parse_args(argv)
+    if options.threads is not None and options.threads < 1:
+        raise LfnetError(f"--threads {options.threads}: give 1 or more.")
+    from lfnet.deploy.bundle import Bundle
+    from lfnet.deploy.score import Scorer, joined
+
+    bundle = Bundle.open(options.bundle)
+    reports = []
+    with Scorer(bundle, pulse=not options.no_pulse, threads=options.threads) as scorer:
+        for video in options.videos:
+            reports.append(scorer.score(video, options.fps))
+            if not options.json:
+                _show(reports[-1])
+    together = joined(reports, bundle) if options.together else None
+    if options.json:
+        told: dict[str, Any] = {
+            "bundle": str(options.bundle),
+            "run": bundle.facts["run"],
+            "load_s": round(scorer.load_s, 3),
+            "videos": reports,
+            **({"together": together} if together else {}),
+            "disclaimer": RESEARCH_ONLY,
+        }
+        print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        if together is not None:
+            print(
+                f"together, {together['videos']} of {len(reports)} videos: {_score(together, bundle.facts['scale'])}\n"
+            )
+        if bundle.facts["run"]["simulated"]:
+            print("The bundle was trained on a simulated cohort: its scores say nothing about anybody.")
+        print(RESEARCH_ONLY)
+    return REFUSED if any(report["refused"] for report in reports) else 0
+
+
+def _score(report: dict[str, Any], scale: dict[str, Any]) -> str:
+    if report["score"] is None:
+        return f"refused: {report['refused']}"
+    text = f"score {report['score']:.1f} ({scale['name']}, {scale['min']:g} to {scale['max']:g})"
+    if interval := report.get("interval"):
+        text += f", {100 * interval['level']:g} % interval {interval['low']:.1f} to {interval['high']:.1f}"
+        text += f" (conformal, n = {interval['n']})"
+    return text
+
+
+def _show(report: dict[str, Any]) -> None:
+    print(f"{report['video']}: {_score(report, report.get('scale', {}))}")
+    if report["score"] is not None and report.get("no_interval"):
+        print(f"  no interval: {report['no_interval']}")
+    if "frames" in report:
+        print(
+            f"  a face in {report['frames_with_a_face']} of {report['frames']} frames "
+            f"({100 * report['coverage']:.0f} %), {report['duration_s']:.1f} s"
+        )
+    for note in report.get("notes", []):
+        print(f"  not usable: {note}" if note.startswith(("no face", "only")) else f"  {note}")
+    if pulse := report.get("pulse"):
+        rate = pulse["heart_rate_bpm"]
+        kept = f"{pulse['segments_kept']} of {pulse['segments']} segments"
+        print(f"  no pulse: {pulse['why_not']}" if rate is None else f"  pulse {rate:.1f} beats a minute ({kept})")
+    latency = report["latency"]
+    if latency["ms_per_frame"] is not None:
+        stages = ", ".join(f"{name} {value:.2f}" for name, value in latency["stages_ms_per_frame"].items())
+        print(f"  {latency['ms_per_frame']:.1f} ms a frame: {stages}")
+    print()

@@ -1,0 +1,61 @@
+"""Runs to export, trained once: a small simulated one, and one on real video."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from lfnet.deploy.export import Run
+from lfnet.training.run import run
+from tests.composing import SMALL, composed
+
+# Faces that come and go at 26 frames a second, one at 30, one at 24.
+CLIPS = (
+    ("noface_face.mov", "train", 30),
+    ("face_noface.mov", "train", 5),
+    ("single_face.mp4", "dev", 12),
+    ("WolfgangLanger_Pexels.mp4", "test", 20),
+)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A head on the simulated cohort, nobody in two splits, that has learnt something (scores differ)."""
+    root = tmp_path_factory.mktemp("deploy")
+    settings, choices = composed(
+        *SMALL,
+        "head=hybrid",
+        "cohort.people_shared=0.0",
+        "cohort.recordings={train:12,dev:8,test:24}",
+        "trainer.max_epochs=25",
+        "trainer.patience=25",
+        "trainer.lr=0.003",
+        root=root,
+    )
+    return Run(root / "runs" / run(settings, choices).run)
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Run:
+    """A head on blendshapes of real video; the labels are invented."""
+    root = tmp_path_factory.mktemp("filmed")
+    with (root / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "person_id", "split", "label"])
+        writer.writerows((shared / "media" / name, name, split, label) for name, split, label in CLIPS)
+    settings, choices = composed(
+        "cohort=folder",
+        f"cohort.root={root}",
+        "cohort.outside=true",
+        "cohort.name=filmed",
+        "encoder=blendshapes",
+        f'video.landmarker.path="{shared}/weights/face_landmarker.task"',
+        "head=hybrid",
+        "protocol.window=64",
+        "protocol.hop=32",
+        "trainer.max_epochs=20",
+        "trainer.patience=20",
+        "trainer.lr=0.003",
+        root=root,
+    )
+    return Run(root / "runs" / run(settings, choices).run)

@@ -1,0 +1,158 @@
+"""Bundles of a simulated run: variants, parity, refusals, interval, card; and scoring in a process without torch."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lfnet.deploy.bundle import Bundle
+from lfnet.deploy.export import export, open_run
+from lfnet.deploy.score import Scorer, joined
+from lfnet.errors import LfnetError
+from lfnet.evaluation.conformal import calibrate
+
+pytestmark = pytest.mark.slow
+PREDICT = """
+import sys
+from lfnet.cli.main import main
+status = main(["predict", *sys.argv[1:]])
+assert "torch" not in sys.modules and "lightning" not in sys.modules
+sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def bundles(trained, tmp_path_factory):
+    """One of each variant, and what was said of it."""
+    root = tmp_path_factory.mktemp("bundles")
+    return {
+        kind: (root / kind, export(trained, root / kind, variant=kind, min_frames=20))
+        for kind in ("fp32", "fp16", "int8")
+    }
+
+
+@pytest.fixture(scope="module")
+def clips(trained, tmp_path_factory):
+    """The test clips' vectors as files, by clip_id."""
+    folder, data = tmp_path_factory.mktemp("clips"), trained.data()
+    files = {}
+    for clip_id in data.clips.loc[data.clips["split"] == "test", "clip_id"]:
+        clip = data.store.read(clip_id)
+        files[clip_id] = folder / f"{clip_id.replace('/', '_')}.npz"
+        np.savez(files[clip_id], features=clip.features, valid=clip.valid, time=clip.time)
+    return files
+
+
+@pytest.mark.parametrize(("variant", "within"), [("fp32", 0.01), ("fp16", 0.1), ("int8", 0.5)])
+def test_a_bundle_scores_clips_as_the_run_did(trained, bundles, clips, variant, within):
+    folder, facts = bundles[variant]
+    frame = trained.predictions.at("clip").frame
+    wanted = frame.set_index("clip_id")["score"]
+    assert wanted[list(clips)].std() > 1  # a head that says the same of everybody is no test
+    with Scorer(Bundle.open(folder), threads=1) as scorer:
+        for clip_id, path in clips.items():
+            report = scorer.score(path)
+            assert report["refused"] is None
+            assert report["score"] == pytest.approx(wanted[clip_id], abs=within), clip_id
+    assert 0 < facts["head"]["parity"]["real_max"] <= facts["head"]["parity"]["tolerance"] == within
+    assert facts["head"]["parity"]["lengths"] == [6, 16, 24, 48]
+
+
+def test_smaller_variants_are_smaller(bundles):
+    size = {kind: facts["files"][facts["head"]["file"]]["bytes"] for kind, (_, facts) in bundles.items()}
+    assert size["int8"] < size["fp16"] < size["fp32"]
+
+
+def test_what_is_too_far_off_is_refused_and_leaves_nothing(trained, tmp_path):
+    with pytest.raises(LfnetError, match=r"int8 head's score .* points from the torch head's, and 1e-06 is allowed"):
+        export(trained, tmp_path / "out", variant="int8", tolerance=1e-6)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_interval_is_of_people_who_had_no_part(trained, bundles):
+    recordings = trained.predictions.at("recording").frame
+    clips = trained.data().cohort.clips
+    used = set(clips.loc[clips["split"].isin(["train", "dev"]), "person_id"])
+    test = recordings[recordings["split"] == "test"]
+    facts = bundles["fp32"][1]["conformal"]
+    assert facts["n"] == test.loc[~test["person_id"].isin(used), "person_id"].nunique()
+    assert facts["half_width"] == calibrate(test, used, facts["level"]).half_width
+    with pytest.raises(LfnetError, match=f"there are {facts['n']}: the highest level"):
+        export(trained, bundles["fp32"][0].parent / "never", level=0.99)
+
+
+def test_the_card_says_who_what_and_what_for(trained, bundles):
+    card = (bundles["int8"][0] / "MODEL_CARD.md").read_text()
+    for text in (
+        "not a diagnosis",
+        "Simulated: nobody was filmed",
+        "Not for diagnosis",
+        "Audit",
+        "int8",
+        "Intervals: 95 %",
+    ):
+        assert text in card, text
+    mae = trained.result["metrics"]["test"]["recording"]["mae"]
+    assert f"mae: {mae:.2f} [" in card
+    people = trained.data().cohort.clips["person_id"].unique()
+    everything = card + (bundles["int8"][0] / "bundle.json").read_text()
+    assert not [person for person in people if person in everything]
+
+
+def test_no_torch_is_imported_and_refusals_have_a_status(bundles, clips, tmp_path):
+    folder, good = bundles["int8"][0], next(iter(clips.values()))
+    arrays = dict(np.load(good))
+    np.savez(tmp_path / "slow.npz", **{**arrays, "time": arrays["time"] * 2})
+    np.savez(tmp_path / "short.npz", **{name: value[:5] for name, value in arrays.items()})
+    np.savez(tmp_path / "nobody.npz", **{**arrays, "valid": np.zeros_like(arrays["valid"])})
+    files = [good, *(tmp_path / f"{name}.npz" for name in ("slow", "short", "nobody"))]
+    ran = subprocess.run(
+        [sys.executable, "-c", PREDICT, *map(str, files), "--bundle", str(folder), "--json", "--threads", "1"],
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 3, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["disclaimer"].startswith("Research instrument, not a diagnosis")
+    scored, slow, short, nobody = told["videos"]
+    assert scored["interval"]["low"] <= scored["score"] <= scored["interval"]["high"]
+    assert slow["score"] is None and "15 frames a second" in slow["refused"]
+    assert "too short: 5 frames" in short["refused"]
+    assert "no face in any of" in nobody["refused"]
+
+
+def test_clips_of_one_sitting_are_one_recording(trained, bundles, clips):
+    bundle = Bundle.open(bundles["fp32"][0])
+    frame = trained.predictions.at("clip").frame
+    recording = frame[frame["split"] == "test"].groupby("recording_id")["clip_id"].agg(list).iloc[0]
+    with Scorer(bundle, threads=1) as scorer:
+        reports = [scorer.score(clips[clip_id]) for clip_id in recording]
+    wanted = trained.predictions.at("recording").frame.set_index("recording_id")["score"]
+    assert joined(reports, bundle)["score"] == pytest.approx(
+        wanted[frame.set_index("clip_id").loc[recording[0], "recording_id"]], abs=0.01
+    )
+
+
+def test_a_changed_file_is_noticed(trained, tmp_path):
+    export(trained, tmp_path / "b")
+    (tmp_path / "b" / "head.onnx").write_bytes(b"something else")
+    with pytest.raises(LfnetError, match=r"head\.onnx is not the file that was exported"):
+        Bundle.open(tmp_path / "b")
+    with pytest.raises(LfnetError, match="is no bundle"):
+        Bundle.open(tmp_path)
+
+
+def test_a_folder_with_other_things_is_left_alone(trained, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(LfnetError, match="not empty and no bundle"):
+        export(trained, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_is_found_by_the_beginning_of_its_name(trained, tmp_path):
+    runs = trained.folder.parent
+    assert open_run(trained.folder.name[:6], runs).folder == trained.folder
+    with pytest.raises(LfnetError, match="names no finished run"):
+        open_run("zzzz", runs)

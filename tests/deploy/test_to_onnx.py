@@ -1,0 +1,65 @@
+"""Every head as ONNX: what it says of masked windows of other numbers and lengths than it was traced with."""
+
+import onnx
+import pytest
+import torch
+
+from lfnet.config import instantiate
+from lfnet.deploy.bundle import HeadSession, Windows
+from lfnet.deploy.to_onnx import head_to_onnx
+from lfnet.errors import LfnetError
+from tests.composing import composed
+
+D = 12
+FEW = ("mean_mlp", "ldbm", "mamba_gru")
+REST = ("hybrid", "attention_mil", "tcn", "transformer", "mamba")
+
+
+def made(name):
+    torch.manual_seed(3)
+    settings, _ = composed(f"head={name}")
+    return instantiate(settings["head"], n_features=D, max_frames=256).eval()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) for name in FEW]
+    + [pytest.param(n, marks=pytest.mark.long) for n in REST],
+)
+def test_an_exported_head_says_what_the_head_says(name, tmp_path):
+    head, path = made(name), tmp_path / "head.onnx"
+    head_to_onnx(head, path, frames=64, n_features=D)
+    session = HeadSession(path, mean=20.0, sd=10.0, threads=1)
+    assert session.any_length
+    assert session.any_windows == (name != "mamba_gru")  # PyTorch's GRU fixes them: it is run window by window
+    # 65 is one frame more than eight patches of eight, 50 is none of their multiples.
+    for windows, frames in ((1, 64), (3, 50), (2, 65), (5, 130), (1, 7)):
+        x_BTD, mask_BT = torch.randn(windows, frames, D), torch.rand(windows, frames) < 0.6
+        mask_BT[:, 0] = True
+        x_BTD[~mask_BT] = torch.nan if frames == 50 else 7.0
+        with torch.inference_mode():
+            expected = head(x_BTD, mask_BT).double().numpy() * 10 + 20
+        got = session(Windows(x_BTD.numpy(), mask_BT.numpy()))
+        assert got == pytest.approx(expected, abs=1e-4), (windows, frames)
+
+
+@pytest.mark.slow
+def test_the_file_holds_no_paths_of_this_machine(tmp_path):
+    head_to_onnx(made("mean_mlp"), tmp_path / "head.onnx", frames=32, n_features=D)
+    model = onnx.load(str(tmp_path / "head.onnx"))
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+    assert b"site-packages" not in (tmp_path / "head.onnx").read_bytes()
+
+
+class Curious(torch.nn.Module):
+    """Asks for a number in its forward, which no graph can hold."""
+
+    def forward(self, x_BTD, mask_BT):
+        return x_BTD.mean((1, 2)) * float(x_BTD.numpy().sum())
+
+
+@pytest.mark.slow
+def test_a_head_that_cannot_be_exported_says_so(tmp_path):
+    with pytest.raises(LfnetError, match="PyTorch cannot export Curious to ONNX"):
+        head_to_onnx(Curious(), tmp_path / "head.onnx", frames=32, n_features=D)
+    assert not (tmp_path / "head.onnx").exists()
