@@ -27,7 +27,7 @@ test: $(READY) ## all tests but the long ones; ARGS="-k ldbm" chooses, ARGS="--s
 test-long: $(READY) ## the tests that take minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)
 
-validate: $(READY) ## measure how often intervals hold the truth and tests raise false alarms (15 minutes of one core)
+validate: $(READY) ## measure how often intervals hold the truth and tests raise false alarms (10 minutes of one core)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python experiments/validation/validate.py --write $(ARGS)
 
 lint: $(READY) ## ruff and mypy

@@ -64,16 +64,19 @@ def main():
 
 
 def _coverage(cohorts):
-    """Heads, and pairs of heads, take turns: together they have so many cohorts at each n."""
+    """Heads, and pairs of heads, take turns: together they have so many cohorts at each n, each of its own people."""
     rows = []
     for recordings in SIZES:
         for joint in (False, True):
-            for head in HEADS:
-                rows += _timed(coverage, head, recordings, -(-cohorts // len(HEADS)), joint=joint)
-            for pair in PAIRS:
-                # Of differences only the ways that were chosen are followed to larger n.
-                ways = {} if recordings == SIZES[0] else {"ways": ()}
-                rows += _timed(difference_coverage, pair, recordings, -(-cohorts // len(PAIRS)), joint=joint, **ways)
+            share = -(-cohorts // len(HEADS))
+            for number, head in enumerate(HEADS):
+                rows += _timed(coverage, head, recordings, share, joint=joint, first=number * share)
+            # Of differences only the ways that were chosen are followed to larger n.
+            ways = {} if recordings == SIZES[0] else {"ways": ()}
+            share = -(-cohorts // len(PAIRS))
+            for number, pair in enumerate(PAIRS):
+                more = {"joint": joint, "first": number * share, **ways}
+                rows += _timed(difference_coverage, pair, recordings, share, **more)
     return rows
 
 

@@ -1,1 +1,1 @@
-"""Scores become evidence: aggregation, metrics, trivial baselines. No torch, no files."""
+"""Scores become evidence: aggregation, metrics, baselines, intervals, comparisons, power. No torch, no files."""

@@ -1,0 +1,99 @@
+"""The record of the measurements is of the method in use, and the page quotes it."""
+
+import pandas as pd
+import pytest
+
+from lfnet.evaluation.intervals import DIFFERENCES, METHODS
+from lfnet.evaluation.reached import REACHED, sentence
+from tests.validation.conftest import FOLDER
+
+
+def read(name):
+    return pd.read_csv(FOLDER / f"{name}.csv")
+
+
+@pytest.fixture(scope="module")
+def coverage():
+    return read("coverage")
+
+
+def test_the_record_is_of_the_ways_in_use(scripts):
+    """The same intervals and p-values on one fixed cohort; if not: `make validate`, and look at what it says."""
+    recorded = read("method")
+    now = pd.DataFrame(scripts("record").fixed_cohort())
+    texts = ["estimand", "of", "metric", "method"]
+    pd.testing.assert_frame_equal(recorded[texts], now[texts], check_dtype=False)
+    numbers = [column for column in recorded if column not in texts]
+    pd.testing.assert_frame_equal(recorded[numbers], now[numbers], rtol=1e-6)
+
+
+def test_the_record_is_whole(coverage):
+    chosen = coverage[coverage["chosen"] == 1]
+    for of, methods in (("value", METHODS), ("difference", DIFFERENCES)):
+        part = chosen[chosen["of"] == of]
+        assert dict(zip(part["metric"], part["method"], strict=True)) == {
+            metric: way for metric, way in methods.items() if metric != "var_ratio"
+        }
+        cohorts = part.groupby(["estimand", "metric", "recordings"])["cohorts"].sum()
+        assert set(cohorts.index.get_level_values("recordings")) == {50, 150, 500}
+        assert cohorts.min() >= 2000
+    alarms = read("false_alarms")
+    assert set(alarms["recordings"]) == {50, 150, 500} and alarms["cohorts"].min() >= 2000
+    assert read("ridge")["cohorts"].min() >= 100
+
+
+def test_the_ways_in_use_reach_what_was_aimed_at(coverage):
+    """93 % or more at n = 50, over heads and estimands, up to Monte Carlo error."""
+    part = coverage[(coverage["chosen"] == 1) & (coverage["of"] == "value") & (coverage["recordings"] == 50)]
+    for metric, rows in part.groupby("metric"):
+        assert rows["coverage"].mean() >= 0.93, metric
+
+
+def test_the_ways_in_use_are_those_that_cover_best(coverage):
+    """Nearest to 95 % at n = 50, up to Monte Carlo error."""
+    at_50 = coverage[coverage["recordings"] == 50]
+    for (of, metric), rows in at_50.groupby(["of", "metric"]):
+        missed = (rows.groupby("method")["coverage"].mean() - 0.95).abs()
+        used = rows.loc[rows["chosen"] == 1, "method"].unique()
+        assert len(used) == 1 and missed[used[0]] <= missed.min() + 0.005, (of, metric)
+
+
+def test_false_alarms_are_at_most_five_per_cent(coverage):
+    alarms = read("false_alarms")
+    alarms = alarms[~alarms["case"].str.contains("were seeds ignored")]
+    assert (alarms["rate_low"] <= 0.05).all(), alarms[alarms["rate_low"] > 0.05]
+
+
+def test_the_foots_numbers_are_the_records(coverage):
+    part = coverage[(coverage["chosen"] == 1) & (coverage["of"] == "value") & (coverage["recordings"] == 50)]
+    rates = part.groupby("metric", sort=False)["coverage"].mean()
+    assert {metric: 100 * rate for metric, rate in rates.items()} == pytest.approx(dict(REACHED), abs=0.0501)
+    least, most = min(REACHED.values()), max(REACHED.values())
+    assert f"{least:.1f}–{most:.1f} %" in sentence(["mae", "rmse", "pcc", "ccc", "sigma_ratio", "skill"])
+    assert f"{REACHED['mae']:.1f} %" in sentence(["mae"])
+    assert sentence(["mae"], level=0.9) == "" and sentence(["var_ratio"]) == ""
+
+
+def test_the_page_quotes_the_record(scripts):
+    """Everything but the date."""
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    made = scripts("record").readme(FOLDER)
+
+    def without_date(text):
+        return [line for line in text.splitlines() if "measured 20" not in line]
+
+    assert without_date(page) == without_date(made)
+
+
+def test_the_script_writes_only_when_asked(scripts, monkeypatch, capsys, tmp_path):
+    validate = scripts("validate")
+    monkeypatch.setattr(validate, "HERE", tmp_path)
+    monkeypatch.setattr("sys.argv", ["validate.py", "--parts", "method"])
+    validate.main()
+    assert "jackknife t" in capsys.readouterr().out and list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("sys.argv", ["validate.py", "--parts", "method", "--write"])
+    validate.main()
+    assert [file.name for file in tmp_path.iterdir()] == ["method.csv"]
+    monkeypatch.setattr("sys.argv", ["validate.py", "--parts", "everything"])
+    with pytest.raises(SystemExit):
+        validate.main()
