@@ -42,7 +42,8 @@ complete -c lfnet -f -a '(command lfnet --complete (commandline -cp) 2>/dev/null
 """
 
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-_CONFIGS = {"train": "train", "table": "train", "extract": "extract", "audit": "audit"}
+_CONFIGS = {"train": "train", "table": "train", "report": "train", "extract": "extract", "audit": "audit"}
+_NAMED = ("table", "report", "power")  # a table's name comes first
 
 
 def script(shell: str) -> str:
@@ -63,12 +64,12 @@ def complete(line: str) -> list[str]:
 
         return _finished(word, [*COMMANDS, "--help", "--version"])
     command = before[0]
-    if command == "table" and len(before) == 1:
+    if command in _NAMED and len(before) == 1:
         return _finished(word, [name for name in names("table") if name != "none"])
     if before[:2] == ["cohort", "show"]:
         return _settings("extract", before[2:], word)
     if command in _CONFIGS:
-        return _settings(command, before[1 + (command == "table") :], word)
+        return _settings(command, before[1 + (command in _NAMED) :], word)
     return _finished(word, _words(command, before[1:]))
 
 

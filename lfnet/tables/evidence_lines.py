@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, RowEvidence, Settings
+from lfnet.evaluation.reached import sentence
 from lfnet.evaluation.verdicts import VERDICTS
 from lfnet.tables.numbers import DASH, MINUS, fixed
 from lfnet.tables.table import Block
@@ -139,12 +140,14 @@ def explained(settings: Settings, present: Sequence[Block]) -> list[str]:
         "SE people, SE seeds: what drawing other people, or other seeds, moves MAE by (standard error).",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]
+    if measured := sentence(_SHOWN, settings.level):
+        lines.append(measured)
     said = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
     if said:
         lines.append(
-            "Tested is MAE alone, by flipping the signs of people's differences or, for architectures, by drawing "
-            f"seeds and people; Holm over a comparison's rows. Margin {settings.margin:g} points. Differences are row "
-            f"{MINUS} reference; effect: the mean difference of people's errors in its own SD, above 0 where the "
+            "Tested is MAE alone, by flipping the signs of people's differences or, for architectures, by a bootstrap "
+            "of seeds and people; Holm over the rows set against one reference. "
+            f"Margin {settings.margin:g} points. Differences are row {MINUS} reference; effect: the mean difference of people's errors in its own SD, above 0 where the "
             "row errs less; P(closer): the share of people whose scores are closer than the reference's."
         )
         meanings = "; ".join(f"{name}: {meaning}" for name, meaning in VERDICTS.items() if name in said)
