@@ -38,7 +38,9 @@ def main(argv: list[str]) -> int:
     kinds.add_argument("--int8", action="store_true", help="8-bit weights and activations")
     kinds.add_argument("--fp16", action="store_true", help="half precision")
     parser.add_argument("--tolerance", type=float, metavar="POINTS", help="by which a window's score may differ")
-    parser.add_argument("--level", type=float, metavar="SHARE", help="of the interval (the highest of .9, .8, .5)")
+    parser.add_argument(
+        "--level", type=float, metavar="SHARE", help="of the interval (.9, or .8 where .9 is out of reach)"
+    )
     parser.add_argument("--min-frames", type=int, metavar="N", help="fewest frames with a face (training's fewest)")
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="where runs are")
     options = parser.parse_intermixed_args(argv)
@@ -69,7 +71,7 @@ def _show(out: Path, facts: dict) -> None:
         print(f"  {name:<32} {file['bytes']:>12,} bytes")
     print(
         f"{head['variant']} head beside torch's: at most {parity['real_max']:.2g} points on {parity['real_windows']} "
-        f"training windows, {parity['random_max']:.2g} on {parity['random_windows']} random masked ones "
+        f"real windows, {parity['random_max']:.2g} on {parity['random_windows']} random masked ones "
         f"({parity['tolerance']:g} allowed)"
     )
     if interval is None:

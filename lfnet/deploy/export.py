@@ -20,7 +20,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.deploy.bundle import BUNDLE, FORMAT, HeadSession, Windows
 from lfnet.deploy.card import card
 from lfnet.deploy.names import FRAMES, VALID
-from lfnet.deploy.parity import TOLERANCES, measure_parity
+from lfnet.deploy.parity import TOLERANCES, lengths_of, measure_parity, random_windows
 from lfnet.deploy.stages import bundle_encoder, bundle_landmarker
 from lfnet.deploy.to_onnx import head_to_onnx
 from lfnet.deploy.variants import VARIANTS, to_fp16, to_int8
@@ -35,7 +35,7 @@ from lfnet.training.outcome import RESULT
 __all__ = ["Run", "export", "open_run"]
 
 _WINDOWS = 64  # of training, which calibrate and compare, and as many of the rest, which compare
-_LEVELS = (0.9, 0.8, 0.5)  # tried in this order where no level is asked for
+_LEVELS = (0.9, 0.8)  # tried in this order where no level is asked for
 _FPS = 0.1  # share by which a video's frame rate may lie outside the training clips'
 
 
@@ -102,7 +102,7 @@ def export(
     """Write the bundle of `run` into the folder `out`, whole or not at all; returns bundle.json.
 
     variant: "fp32", "fp16" or "int8". tolerance: points a window's score may be off, None for `TOLERANCES`. level: of
-    the conformal interval, None for the highest of .9, .8 and .5 within reach. min_frames: fewest frames with a face
+    the conformal interval, None for .9, or .8 where .9 is out of reach. min_frames: fewest frames with a face
     that are scored, None for the shortest training clip's.
     Raises `LfnetError` where the variant is off by more, the level is out of reach, or a stage cannot do without torch.
     """
@@ -161,9 +161,9 @@ def _head(run: Run, data: DataModule, folder: Path, variant: str, tolerance: flo
         if variant == "fp16":
             to_fp16(plain_file, target)
         elif variant == "int8":
-            feeds = [
-                {FRAMES: windows.x_BTD[b : b + 1], VALID: windows.mask_BT[b : b + 1]} for b in range(len(windows.x_BTD))
-            ]
+            # Short and half-hidden windows have wider ranges than whole ones, which may be all that training has.
+            some = [windows, *random_windows(windows, lengths_of(run.protocol.window), 8, seed=1)]
+            feeds = [{FRAMES: x[None], VALID: mask[None]} for batch in some for x, mask in zip(*batch, strict=True)]
             to_int8(plain_file, target, feeds)
         else:
             shutil.copyfile(plain_file, target)
@@ -239,4 +239,8 @@ def _conformal(run: Run, level: float | None) -> tuple[Conformal | None, str]:
     for each in _LEVELS:
         if n and each <= reachable(n) + 1e-9:
             return calibrate(candidates, people, each), ""
-    return None, f"{n} labelled recordings of people in neither training nor selection: too few for any interval"
+    return (
+        None,
+        f"{n} labelled recordings of people in neither training nor selection: too few for an interval of level "
+        f"{_LEVELS[-1]:g}",
+    )

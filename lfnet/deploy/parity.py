@@ -10,7 +10,7 @@ from torch import nn
 from lfnet.deploy.bundle import HeadSession, Windows
 from lfnet.errors import LfnetError
 
-__all__ = ["TOLERANCES", "Parity", "measure_parity", "random_windows"]
+__all__ = ["TOLERANCES", "Parity", "lengths_of", "measure_parity", "random_windows"]
 
 # Points of the scale by which a window's score may be off, a variant.
 TOLERANCES = {"fp32": 0.01, "fp16": 0.1, "int8": 0.5}
@@ -36,12 +36,17 @@ class Parity:
         return {**numbers, "lengths": list(self.lengths)}
 
 
-def random_windows(real: Windows, lengths: tuple[int, ...], each: int) -> list[Windows]:
+def lengths_of(window: int) -> tuple[int, ...]:
+    """Lengths on which a head that takes any is tried: the protocol's own, and shorter ones."""
+    return tuple(sorted({window, *(max(1, window // k) for k in (2, 3, 7))}))
+
+
+def random_windows(real: Windows, lengths: tuple[int, ...], each: int, seed: int = _SEED) -> list[Windows]:
     """Windows with each feature's own mean and sd and with random masks, a batch for each length.
 
     What no encoder could give (a blendshape of 5) says nothing about a quantised head's error, only about its ranges.
     """
-    random = np.random.default_rng(_SEED)
+    random = np.random.default_rng(seed)
     seen_ND = real.x_BTD[real.mask_BT]
     mean_D, sd_D = seen_ND.mean(0), seen_ND.std(0)
     made = []
@@ -63,7 +68,7 @@ def measure_parity(
     Raises `LfnetError` where a score is off by more than `tolerance` points, or is no number.
     """
     window = real.x_BTD.shape[1]
-    lengths = tuple(sorted({window, *(max(1, window // k) for k in (2, 3, 7))})) if session.any_length else (window,)
+    lengths = lengths_of(window) if session.any_length else (window,)
     real_off = _off(head, session, [real], labels)
     random_off = _off(head, session, random_windows(real, lengths, 6), labels)
     worst = max(real_off.max(), random_off.max())

@@ -19,7 +19,7 @@ _PRODUCTS = ["MatMul", "Gemm", "Conv"]  # where the weights and the arithmetic a
 def to_int8(source: Path, target: Path, windows: Sequence[dict[str, np.ndarray]]) -> None:
     """Static quantisation (Jacob et al. 2018): 8-bit weights a channel and activations, ranges seen in `windows`.
 
-    windows: feeds of the graph, of training recordings. Matrix products and convolutions alone are quantised; norms,
+    windows: feeds of the graph, each of one window. Matrix products and convolutions alone are quantised; norms,
     softmax and sums stay in float32, and so does a product with one result, the score: it is a handful of
     multiplications, and 8 bits of it would be a step of the scale.
     Raises `LfnetError` where onnxruntime cannot, or there is no window.

@@ -16,11 +16,12 @@ from lfnet.tables.evidence import EvidenceNode, blocks
 from lfnet.tables.identity import Group
 from lfnet.tables.published import published_rows
 from lfnet.tables.table import Row, Section, Table
+from lfnet.tables.targets import check_targets, target_lines
 
 __all__ = ["build", "check_node"]
 
 _KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing", "evidence"}
-_KNOWN |= {"picture", "published"}
+_KNOWN |= {"picture", "published", "targets"}
 _SHORT = 60
 
 
@@ -30,8 +31,8 @@ def build(manifest: Path, runs: Path) -> Table:
     Understood in the manifest's `table` node: name, title, question, rows (config keys that tell rows apart), columns,
     and by choice sections (config keys of cohort variants), references (default: constants and oracles), level (window,
     clip or recording, the default), closing (true: over `head`, else over all rows; or the row key to close over),
-    evidence (`EvidenceNode`: what rows are set against, and how; false for none), published (`published_rows`: quoted
-    rows), picture (`picture.draw`: x, y, log).
+    targets (`check_targets`), evidence (`EvidenceNode`: what rows are set against, and how; false for none), published
+    (`published_rows`: quoted rows), picture (`picture.draw`: x, y, log).
     Raises `LfnetError` for a node it does not understand and for runs that cannot stand in one table.
     """
     sweep = collect(manifest, runs)
@@ -43,11 +44,12 @@ def build(manifest: Path, runs: Path) -> Table:
     trained = any("epochs" in run.result.get("training", {}) for run in sweep.runs) or not sweep.runs
     shown = _columns(node["columns"], level, trained)
     quoted = published_rows(node.get("published"), shown, manifest)
+    targets = check_targets(node.get("targets"), shown, manifest)
     _check_cohorts(sweep.runs)
     groups = identity.groups(sweep, section_keys + row_keys)
     constants = _constants(groups, row_keys)
     sections = tuple(
-        _section(part, members, shown, row_keys, wanted, node.get("closing", False), quoted)
+        _section(part, members, shown, row_keys, wanted, node.get("closing", False), quoted, targets)
         for part, members in _parts(groups, section_keys)
     )
     asked = EvidenceNode.of(node.get("evidence"), manifest)
@@ -97,6 +99,7 @@ def check_node(node: dict, manifest: Path | str) -> None:
         raise LfnetError(f"{manifest}: table.closing is {closing!r}, but must be true, false or one of table.rows.")
     shown = _columns(node["columns"], node.get("level") or "recording")
     published_rows(node.get("published"), shown, manifest)
+    check_targets(node.get("targets"), shown, manifest)
     EvidenceNode.of(node.get("evidence"), manifest)
 
 
@@ -139,11 +142,13 @@ def _section(
     wanted: Sequence[str],
     closing: bool | str,
     quoted: Sequence[Row] = (),
+    targets: dict[str, tuple[str, float]] | None = None,
 ) -> Section:
     models = optimism.fill([_row(group, shown, row_keys) for group in groups], shown)
     others = [row for name in wanted for row in references.reference_rows(name, groups, _metrics(shown), row_keys)]
     text = "; ".join(f"{key.heading}: {part[key.name]}" for key in identity.keys(tuple(part)))
-    return Section(text, part, (*models, *others, *quoted), closing_lines(models, row_keys, closing))
+    lines = closing_lines(models, row_keys, closing) + target_lines(targets or {}, models, groups, shown)
+    return Section(text, part, (*models, *others, *quoted), lines)
 
 
 def _with_evidence(

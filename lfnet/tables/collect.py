@@ -32,6 +32,12 @@ class Run:
 
     def setting(self, key: str) -> Any:
         """A config group's choice (`head`) or a setting of the resolved config (`head.patch_size`), else MISSING."""
+        # A group that the sweep adds (`+leak=none`) may only name settings: a job that another table has finished says
+        # nothing of it, or another name.
+        if "." not in key:
+            for text in self.overrides:
+                if text.startswith(f"+{key}="):
+                    return text.partition("=")[2]
         choices = self.result.get("choices", {})
         for name in (key, key.replace(".", "/")):
             if name in choices:

@@ -49,9 +49,9 @@ def parse(name: str, level: str) -> Column:
     """The column called `name`; its metrics are those of `level` where the name does not say another.
 
     Known: SPLIT.METRIC and gap.METRIC (test − dev), each also with a level between (test.clip.mae); parameters,
-    active_parameters, flops, bytes, support_vectors, fusion_parameters,
-    fusion_flops, fusion_bytes, latency, energy, seconds, epochs, best_epoch, converged, dim, coverage; and
-    optimism.METRIC, which is set across rows. Raises `LfnetError` for another.
+    active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
+    frame_latency, energy, seconds, epochs, best_epoch, converged, dim, coverage; and optimism.METRIC, which is set
+    across rows. Raises `LfnetError` for another.
     """
     if name in _PLAIN:
         return _PLAIN[name]
@@ -145,6 +145,16 @@ def _energy() -> Column:
     return Column("energy", "Energy (mJ)", read, show)
 
 
+def _frame_latency() -> Column:
+    """A head's time for a frame of video: a window's, spread over the frames by which windows advance."""
+
+    def read(result: dict[str, Any]) -> Any:
+        latency, hop = result.get("cost", {}).get("latency_ms"), result["config"].get("protocol", {}).get("hop")
+        return MISSING if latency is None or not hop or result.get("kind") != "head" else latency / hop
+
+    return Column("frame_latency", "Head ms/frame", read, _mean(lambda value: f"{value:.2g}"))
+
+
 _PLAIN = {
     column.name: column
     for column in (
@@ -157,6 +167,7 @@ _PLAIN = {
         _plain("fusion_flops", "Fusion FLOPs", "cost.parts.fusion.flops", _mean(magnitude)),
         _plain("fusion_bytes", "Fusion bytes", "cost.parts.fusion.bytes", _mean(magnitude)),
         _plain("latency", "Latency (ms)", "cost.latency_ms", _mean(lambda value: f"{value:.3g}")),
+        _frame_latency(),
         _energy(),
         _plain("seconds", "Seconds", "training.seconds", _mean(amount)),
         _plain("epochs", "Epochs", "training.epochs", _epochs),

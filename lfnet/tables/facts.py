@@ -106,7 +106,9 @@ def foot(
     missing = [name for name in absent if sweep.runs and (known or not is_oracle(name))]
     lines = [
         _seeds([row for row in rows if row.kind == "model"]),
-        "Test over rows: sd (ddof 1) and range of the rows' means." if any(part.closing for part in sections) else "",
+        "Test over rows: sd (ddof 1) and range of the rows' means."
+        if any(line.startswith("Test over") for part in sections for line in part.closing)
+        else "",
         *_meanings(columns, rows),
         _flops(sweep.runs) if any(column.name == "flops" for column in columns) else "",
         *(explained(settings, [block for part in sections for block in part.evidence]) if settings else ()),
@@ -168,6 +170,11 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
         yield (
             "Latency: the median time of one scoring on one core of this machine, of one window by a head, of one clip "
             "by a fusion; encoding the video is not in it, and other jobs may have run beside it."
+        )
+    if "frame_latency" in names:
+        yield (
+            "Head ms/frame: a window's latency spread over the frames by which windows advance; of the head alone. "
+            "What decoding, landmarks and encoder add is measured on a video by `lfnet bench BUNDLE --video FILE`."
         )
     if "energy" in names:
         yield "Energy: of one scoring, what the processor's packages drew by RAPL, where its counters can be read."

@@ -1,0 +1,55 @@
+"""Lines on stated targets: who reaches them, who does not, on which cohort, and what a wrong target says."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.seeds import summarise
+from lfnet.tables.collect import MISSING, Run
+from lfnet.tables.columns import parse
+from lfnet.tables.table import Cell, Row
+from lfnet.tables.targets import check_targets, target_lines
+
+SHOWN = [parse(name, "recording") for name in ("test.mae", "test.pcc", "parameters", "frame_latency")]
+
+
+def row(name, **values):
+    cells = {column.replace("_", "."): value for column, value in values.items()}
+    return Row("model", {"head": name}, {c: Cell("", dict(enumerate(v)), summarise(v)) for c, v in cells.items()})
+
+
+def group(name, simulated):
+    return SimpleNamespace(runs=[SimpleNamespace(cohort={"name": name, "simulated": simulated})])
+
+
+def test_each_target_names_who_reaches_it_and_where():
+    rows = [row("a", test_mae=[9.0, 9.4], test_pcc=[0.3]), row("b", test_mae=[9.4, 9.6], test_pcc=[None])]
+    wanted = check_targets({"test.mae": "below 9.5", "test.pcc": "above .3"}, SHOWN, "here")
+    first, mae, pcc = target_lines(wanted, rows, [group("made", True)], SHOWN)
+    assert "on cohort made (simulated: nobody was filmed)" in first
+    assert mae == "Test MAE below 9.5: reached by a (9.20); not by b (9.50)."
+    assert pcc == "Test PCC above 0.3: reached by none; not by a (0.30), b (undefined)."
+    assert "simulated" not in target_lines(wanted, rows, [group("AVEC2014", False)], SHOWN)[0]
+
+
+def test_a_head_is_timed_by_the_frames_a_window_advances():
+    result = {"kind": "head", "cost": {"latency_ms": 5.0}, "config": {"protocol": {"hop": 250}}}
+    assert SHOWN[3].read(result) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    "node", [{"test.mae": "9.5"}, {"test.mae": "under 9.5"}, {"test.mae": "below nothing"}, {"dim": "below 3"}]
+)
+def test_a_wrong_target_is_named(node):
+    with pytest.raises(LfnetError, match=r"here: table\.targets"):
+        check_targets(node, SHOWN, "here")
+
+
+def test_a_row_has_the_name_that_its_own_sweep_gives_it():
+    # The mean head alone, trained for a table of heads, is `ingredient=none` in a table of ingredients.
+    run = Run(
+        "a1", ("+ingredient=none", "seed=0"), {"choices": {"head": "mean_mlp"}, "config": {"head": {"hidden": 3}}}
+    )
+    assert run.setting("ingredient") == "none"
+    assert (run.setting("head"), run.setting("head.hidden"), run.setting("leak")) == ("mean_mlp", 3, MISSING)
