@@ -6,7 +6,7 @@ import numpy as np
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import mae
-from lfnet.fusion.folds import folds
+from lfnet.fusion.folds import balanced_folds
 from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.sides import Memo, Recipe, Side
 from lfnet.fusion.streams import Split
@@ -40,7 +40,7 @@ def best_within(side: Side, train: Split, count: int) -> Choice:
     if len(recipes) == 1:
         return Choice(recipes[0], 1, None)
     scores = np.full((len(recipes), len(train)), np.nan)
-    for kept, held in folds(train.people, count):
+    for kept, held in balanced_folds(train.people, train.y, count):
         scores[:, held] = _all_scores(side, recipes, train.of(kept), train.of(held))
     return _least(recipes, scores, train.y)
 
@@ -59,7 +59,7 @@ def best_on_test(side: Side, train: Split, test: Split | None) -> Choice:
 def out_of_fold(side: Side, train: Split, settings: FusionSettings) -> np.ndarray:
     """float64 [clips]: each training clip scored by a side that was chosen and fitted on other people."""
     scores = np.full(len(train), np.nan)
-    for kept, held in folds(train.people, settings.outer_folds):
+    for kept, held in balanced_folds(train.people, train.y, settings.outer_folds):
         part = train.of(kept)
         recipe = best_within(side, part, settings.inner_folds).recipe
         scores[held] = side.fit(part, recipe, Memo()).scores(train.of(held))

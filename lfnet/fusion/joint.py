@@ -17,7 +17,7 @@ from sklearn.svm import SVR
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import mae
 from lfnet.fusion.choose import Choice
-from lfnet.fusion.folds import folds
+from lfnet.fusion.folds import balanced_folds
 from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.sides import Recipe, quiet
 from lfnet.fusion.transformers import Bound, Columns
@@ -105,7 +105,7 @@ def choose_joint(
             choice = _least(given, scores, test[1])
         else:
             scores = np.full((len(given), len(y)), np.nan)
-            for kept, held in folds(people, settings.outer_folds):
+            for kept, held in balanced_folds(people, y, settings.outer_folds):
                 for row, one in enumerate(given):
                     scores[row, held] = one.make().fit(X[kept], y[kept]).predict(X[held])
             choice = _least(given, scores, y)

@@ -20,7 +20,7 @@ from sklearn.svm import SVR
 from lfnet.errors import LfnetError
 from lfnet.fusion import settings as conf
 from lfnet.fusion.aggregate import aggregate
-from lfnet.fusion.folds import folds
+from lfnet.fusion.folds import balanced_folds, folds
 from lfnet.fusion.names import engineered_columns
 from lfnet.fusion.streams import Split, Stream
 from lfnet.fusion.transformers import AddEngineered, Bound, Columns, VoteSelector
@@ -128,15 +128,16 @@ class VisualSide:
     def fit(self, split: Split, recipe: Recipe, memo: Memo) -> Scorer:
         """One row a clip; only what depends on C is fitted anew for another C."""
         rows, k, C = recipe["rows"], recipe["k"], recipe["C"]
-        X, y = memo.once(rows, lambda: _rows(split, split.side("visual").each(rows), "visual"))
-        scale = memo.once((rows, "scale"), lambda: self._scale(X))
-        Xs = memo.once((rows, "scaled"), lambda: scale.transform(X))
-        select = memo.once((rows, k), lambda: SelectKBest(f_regression, k=min(k, Xs.shape[1])).fit(Xs, y))
-        Xk = memo.once((rows, k, "selected"), lambda: select.transform(Xs))
-        forest = memo.once((rows, k, "forest"), lambda: self._forest().fit(Xk, y))
-        svr = SVR(kernel="linear", C=C).fit(Xk, y)
-        both = [("svr", FrozenEstimator(svr)), ("forest", FrozenEstimator(forest))]
-        vote = VotingRegressor(both).fit(Xk, y)
+        with quiet():
+            X, y = memo.once(rows, lambda: _rows(split, split.side("visual").each(rows), "visual"))
+            scale = memo.once((rows, "scale"), lambda: self._scale(X))
+            Xs = memo.once((rows, "scaled"), lambda: scale.transform(X))
+            select = memo.once((rows, k), lambda: SelectKBest(f_regression, k=min(k, Xs.shape[1])).fit(Xs, y))
+            Xk = memo.once((rows, k, "selected"), lambda: select.transform(Xs))
+            forest = memo.once((rows, k, "forest"), lambda: self._forest().fit(Xk, y))
+            svr = SVR(kernel="linear", C=C).fit(Xk, y)
+            both = [("svr", FrozenEstimator(svr)), ("forest", FrozenEstimator(forest))]
+            vote = VotingRegressor(both).fit(Xk, y)
         pipeline = Pipeline([*scale.steps, ("select", select), ("vote", vote)])
         return Scorer("visual", rows, pipeline, "mean", 0.0, 1.0)
 
@@ -242,8 +243,10 @@ class PhysiologicalSide:
         if model == "svr":
             return self._svr().fit(Xk, y)
         settings = self.settings
-        groups = split.people[stream.clip] if self.group_by == "person" else stream.clip
-        splits = list(folds(groups, settings.folds, self.group_by))
+        if self.group_by == "person":
+            splits = list(balanced_folds(split.people[stream.clip], y, settings.folds))
+        else:
+            splits = list(folds(stream.clip, settings.folds, "clip"))
         if min(len(kept) for kept, _ in splits) < 2:
             raise LfnetError(
                 f"one {self.group_by} has nearly all rows of the physiological stream: the stack's folds are left "

@@ -9,7 +9,7 @@ from sklearn.feature_selection import f_regression
 
 from lfnet.errors import LfnetError
 from lfnet.fusion.aggregate import AGGREGATES, aggregate
-from lfnet.fusion.folds import folds
+from lfnet.fusion.folds import balanced_folds, folds
 from lfnet.fusion.names import engineered_columns
 from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.sides import Memo, PhysiologicalSide, VisualSide
@@ -113,11 +113,28 @@ def test_clips_are_joined_apart():
 @given(st.lists(st.integers(0, 6), min_size=4, max_size=40).filter(lambda g: len(set(g)) > 1), st.integers(2, 8))
 def test_no_group_is_on_both_sides(groups, count):
     groups = np.array(groups)
-    held = []
-    for kept, out in folds(groups, count):
-        assert not set(groups[kept]) & set(groups[out])
-        held += out.tolist()
-    assert sorted(held) == list(range(len(groups)))
+    labels = (groups * 7 % 5).astype(float)
+    for made in (folds(groups, count, "person"), balanced_folds(groups, labels, count)):
+        held = []
+        for kept, out in made:
+            assert not set(groups[kept]) & set(groups[out])
+            held += out.tolist()
+        assert sorted(held) == list(range(len(groups)))
+
+
+def test_balanced_folds_have_labels_alike_and_scores_of_a_constant_model_do_not_run_against_them():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), rng.integers(1, 5, 40))
+    labels = rng.gamma(1.4, 11, 40)[groups]
+    found = {}
+    for name, made in (("plain", folds(groups, 5, "person")), ("balanced", balanced_folds(groups, labels, 5))):
+        scores, means = np.empty(len(labels)), []
+        for kept, held in made:
+            scores[held] = labels[kept].mean()
+            means.append(labels[held].mean())
+        found[name] = (np.std(means), np.corrcoef(scores, labels)[0, 1])
+    assert found["balanced"][0] < found["plain"][0] / 2
+    assert found["plain"][1] < found["balanced"][1] < 0
 
 
 @pytest.mark.parametrize("spelling", ["{}", "HRV_{}", "prv_{}", "{} (ms)"])
@@ -197,24 +214,26 @@ def test_the_stack_keeps_people_together(monkeypatch):
     seen = []
     import lfnet.fusion.sides as sides
 
-    keep = sides.folds
+    def spy(name):
+        keep = getattr(sides, name)
+        monkeypatch.setattr(
+            sides, name, lambda groups, *rest: seen.append((name, np.asarray(groups), rest)) or keep(groups, *rest)
+        )
 
-    def spy(groups, count, what):
-        seen.append((np.asarray(groups), count, what))
-        return keep(groups, count, what)
-
-    monkeypatch.setattr(sides, "folds", spy)
+    spy("folds")
+    spy("balanced_folds")
     chosen = settings(*SMALL, fusion="nested")
     recipe = {"k": 5, "model": "stacking", "aggregate": "mean"}
     scorer = PhysiologicalSide(chosen.physiological, "person", 0).fit(train, recipe, Memo())
-    groups, count, what = seen[0]
-    assert count == 2 and what == "person"
+    name, groups, rest = seen[0]
+    assert name == "balanced_folds" and rest[1] == 2
     np.testing.assert_array_equal(groups, train.people[train.physiological.clip])
     stack = scorer.pipeline[-1]
     assert [name for name, _ in stack.estimators] == ["svr", "poly", "net", "bayes", "lightgbm", "xgboost"]
     assert stack.cv is None
     PhysiologicalSide(chosen.physiological, "clip", 0).fit(train, recipe, Memo())
-    np.testing.assert_array_equal(seen[1][0], train.physiological.clip)
+    assert seen[1][0] == "folds" and seen[1][2] == (2, "clip")
+    np.testing.assert_array_equal(seen[1][1], train.physiological.clip)
 
 
 def test_settings_are_those_of_the_yaml_and_no_other():

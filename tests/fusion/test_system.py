@@ -141,11 +141,6 @@ def test_the_order_of_clips_does_not_matter(fitted):
     np.testing.assert_allclose(again, fitted["nested", "fused"].scores["test"]["fused"][order])
 
 
-def test_the_same_seed_gives_the_same_scores(fitted):
-    again = fuse(TRAIN, OTHERS, small("fused"), seed=0)
-    np.testing.assert_array_equal(again.scores["test"]["fused"], fitted["nested", "fused"].scores["test"]["fused"])
-
-
 @pytest.mark.parametrize(
     ("component", "check"),
     [

@@ -17,17 +17,17 @@ QUICK = ("visual.segment_frames=100", "visual.keep=10", "visual.shortest=30")
 
 def test_a_table_of_fusions_on_video(shared, here, capsys):
     rows = ["path,person_id,split,label"]
-    for number in range(10):
+    for number in range(13):
         path = Path("clips") / f"c{number}.mp4"
-        cut(shared / "media" / "WolfgangLanger_Pexels.mp4", path, 0.8 * number, 10.0)
-        split = "train" if number < 6 else "dev" if number < 8 else "test"
+        cut(shared / "media" / "WolfgangLanger_Pexels.mp4", path, 0.75 * number, 9.0)
+        split = "train" if number < 9 else "dev" if number < 11 else "test"
         rows.append(f"{path.name},p{number},{split},{7 * number % 40}")
     Path("clips/manifest.csv").write_text("\n".join(rows))
     weights = shared / "weights" / "mobilenetv3_small_features.pt"
     words = (
         "table", "components", "cohort=folder", "cohort.root=clips", "encoder=[visual,skin]", landmarker(shared),
         f"encoder.visual.weights.path={weights}", "encoder.visual.weights.sha256=null",
-        *QUICK, *KEPT, *SMALL, *NESTED, "launcher=serial",
+        *QUICK, *KEPT, *SMALL, *NESTED, "fusion.inner_folds=3", "fusion.outer_folds=3", "launcher=serial",
         "fusion/component=full,without_multi_region,without_frame_selection,without_pulse",
     )  # fmt: skip
     assert lfnet(*words) == 0
