@@ -81,3 +81,13 @@ def test_what_is_no_system_is_said(tmp_path):
     path.write_bytes(skops.io.dumps({"a": 1}))
     with pytest.raises(LfnetError, match="holds dict, not a fusion"):
         persist.load(path)
+
+
+@pytest.mark.parametrize("what", ["children_left", "feature"])
+def test_a_forest_that_leads_nowhere_is_refused(tmp_path, what):
+    found = fuse(TRAIN, {"test": TEST}, settings(*SMALL, "fusion.model=visual", fusion="published"), seed=0)
+    forest = found.system.sides["visual"].pipeline[-1].estimators_[1].estimator
+    getattr(forest.estimators_[0].tree_, what)[0] = 999
+    persist.save(found.system, tmp_path / "model.skops")
+    with pytest.raises(LfnetError, match="is damaged"):
+        persist.load(tmp_path / "model.skops")
