@@ -1,0 +1,70 @@
+"""What bench says of a bundle's stages: counts against torch's and by hand, and rows from processes of their own."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from lfnet.cli.main import main
+from lfnet.deploy.bench import bench
+from lfnet.deploy.bundle import Bundle
+from lfnet.deploy.cost import flops, parameters
+from lfnet.deploy.export import export
+
+
+def test_parameters_and_flops_are_those_counted_by_hand(tmp_path):
+    kernel = numpy_helper.from_array(np.ones((8, 3, 3, 3), np.float32), "kernel")
+    weights = numpy_helper.from_array(np.ones((8, 5), np.float32), "weights")
+    shape = numpy_helper.from_array(np.array([0, 8], np.int64), "shape")
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["c"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+        helper.make_node("Reshape", ["p", "shape"], ["f"]),
+        helper.make_node("Gemm", ["f", "weights"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 3, 16, 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", 5])],
+        [kernel, weights, shape],
+    )
+    onnx.save(helper.make_model(graph), str(tmp_path / "m.onnx"))
+    assert parameters(tmp_path / "m.onnx") == 8 * 3 * 9 + 8 * 5  # a shape is no parameter
+    # 8 × 8 places of 8 channels, each 3 × 3 × 3 multiply-adds; then 8 × 5.
+    assert flops(tmp_path / "m.onnx", {"x": (1, 3, 16, 16)}) == 2 * (8 * 8 * 8 * 27 + 8 * 5)
+
+
+@pytest.mark.shared
+def test_a_real_networks_counts(shared):
+    path = shared / "weights" / "mobilenetv3_embed_batch.onnx"
+    name = onnx.load(str(path)).graph.input[0].name
+    # torch's own count of the same trunk, convolutions alone (lfnet.encoders.trunk.cost); batch norm may be folded.
+    from lfnet.encoders.trunk import cost
+
+    assert flops(path, {name: (1, 3, 224, 224)}) == pytest.approx(cost("whole").flops, rel=0.01)
+    assert parameters(path) == pytest.approx(cost("whole").parameters, rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_bundle_without_video_has_one_stage(trained, tmp_path):
+    export(trained, tmp_path / "b", variant="int8", tolerance=5, min_frames=20)
+    (row,) = bench(Bundle.open(tmp_path / "b"), threads=1)
+    assert row["stage"] == "head" and row["parameters"] == sum(p.numel() for p in trained.head().parameters())
+    assert row["flops_per_frame"] == round(trained.result["cost"]["flops"] / trained.protocol.hop)
+    assert (
+        row["ms_per_frame"] > 0
+        and row["peak_mib"] > 0
+        and row["bytes"] == (tmp_path / "b/head.int8.onnx").stat().st_size
+    )
+
+
+@pytest.mark.slow
+def test_the_words_a_person_reads(trained, capsys):
+    before = torch.get_num_threads()
+    assert main(["bench", str(trained.folder), "--threads", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "hybrid (fp32)" in said and "ms/frame" in said and "not a diagnosis" in said
+    assert torch.get_num_threads() == before
+    assert main(["bench", "nowhere"]) == 2
