@@ -1,0 +1,193 @@
+"""Video into features: the descriptor against the plain way, the whole pass, and memory over length."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from experiments.benchmarks.measure import Usage, command
+from experiments.benchmarks.report import Row, Target, of_pairs
+
+__all__ = ["descriptor", "extraction", "loop", "parity"]
+
+_PEER = Path("experiments/benchmarks/peers/lightfusion.py")
+_CLIP = "WolfgangLanger_Pexels.mp4"  # 640 × 360, 19.7 s, a face in every frame
+_STREAMS = {
+    "whole pass: decode, mesh, alignment, blendshapes, MobileNet frames and regions, skin": (
+        "blendshapes",
+        "visual",
+        "skin",
+    ),
+    "the same with a stream of MobileNet's frames": ("blendshapes", "mobilenet", "visual", "skin"),
+    "skin alone": ("skin",),
+    "blendshapes alone": ("blendshapes",),
+    "visual alone": ("visual",),
+    "mobilenet alone": ("mobilenet",),
+    "face embedding alone": ("mobileface",),
+}
+_TRUNK, _FACES, _LANDMARKER = "mobilenetv3_small_features.pt", "face_embedding_512.onnx", "face_landmarker.task"
+
+
+def extraction(folder: Path, shared: Path, quick: bool = False, minutes: float = 30.0) -> list[Row]:
+    """All rows. shared: the folder of weights and media. minutes: of the long video."""
+    clip = shared / "media" / _CLIP
+    return [
+        *descriptor(folder, shared, pairs=1 if quick else 5),
+        *_passes(folder, shared, clip, repeats=1 if quick else 4, most=1 if quick else len(_STREAMS)),
+        *_memory(folder, shared, clip, minutes=1.0 if quick else minutes),
+    ]
+
+
+def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
+    """500 frames and 400 regions by both, in turn, and how far the answers differ."""
+    weights, crops = shared / "weights" / _TRUNK, folder / "crops.npy"
+    _work("crops", shared / "media" / _CLIP, shared / "weights" / _LANDMARKER, crops)
+    times: dict[str, list[float]] = {"peer": [], "onnx": [], "torch": []}
+    loads, images = [], 0
+    for _ in range(pairs):
+        used = command([sys.executable, _PEER, crops, "--weights", weights, "--out", folder / "peer.npy"])
+        found = re.search(r"(\d+) images encoded, ([\d.]+) s", used.out)
+        assert found is not None, used.out
+        images = int(found[1])
+        times["peer"].append(float(found[2]))
+        loads.append(used.load)
+        for backend in ("onnx", "torch"):
+            said = _work("describe", crops, weights, folder / f"{backend}.npy", backend)
+            assert said["images"] == images, (said, images)
+            times[backend].append(said["seconds"])
+    rows = []
+    for backend in ("onnx", "torch"):
+        pair = of_pairs(times["peer"], times[backend])
+        error = parity(np.load(folder / "peer.npy"), np.load(folder / f"{backend}.npy"))
+        rows.append(
+            Row(
+                "extraction",
+                f"visual descriptor of 500 frames, fp32, {backend}",
+                unit="s",
+                **pair,  # type: ignore[arg-type]
+                target=Target("least", 2.5) if backend == "onnx" else None,
+                load=sum(loads) / len(loads),
+                note=f"{images} images by both; regions differ by at most {100 * error:.2g} %",
+            )
+        )
+    return rows
+
+
+def parity(peer: np.ndarray, project: np.ndarray, regions: int = 4) -> float:
+    """The largest difference of a region's vector, as a share of its length. Both: [regions × dim]."""
+    one, other = peer.reshape(regions, -1).astype(float), project.reshape(regions, -1).astype(float)
+    return float((np.linalg.norm(one - other, axis=1) / np.linalg.norm(one, axis=1)).max())
+
+
+def _passes(folder: Path, shared: Path, clip: Path, repeats: int, most: int) -> list[Row]:
+    video = loop(clip, folder / "clip" / "looped.mp4", repeats)
+    rows = []
+    for name, arguments in (
+        ("decode alone", ("decode", video)),
+        ("decode and mesh", ("mesh", video, shared / "weights" / _LANDMARKER)),
+    ):
+        said = _work(*arguments)
+        rows.append(Row("extraction", name, said["frames"] / said["seconds"], "frames/s"))
+    network = shared / "weights" / _FACES
+    ceiling = {"face embedding alone": _work("images", network, 112, 32)["rate"]}
+    trunk = shared / "weights" / "mobilenetv3_embed_batch.onnx"
+    ceiling["mobilenet alone"] = _work("images", trunk, 224, 32)["rate"]
+    for number, (name, streams) in enumerate(list(_STREAMS.items())[:most]):
+        used, frames, once = _extract(folder, shared, video, streams)
+        rate = frames / (used.seconds - once)
+        rows.append(
+            Row(
+                "extraction",
+                f"{name}, 640 × 360",
+                rate,
+                "frames/s",
+                target=Target("least", 45.0) if number == 0 else None,
+                share=rate / ceiling[name] if name in ceiling else None,
+                load=used.load,
+                note=f"{frames} frames, without {once:.1f} s for starting"
+                + (f"; the network alone: {ceiling[name]:.0f} images/s" if name in ceiling else ""),
+            )
+        )
+    return rows
+
+
+def _memory(folder: Path, shared: Path, clip: Path, minutes: float) -> list[Row]:
+    """Peak memory on the clip itself and on many minutes of it, every third frame looked at."""
+    streams = next(iter(_STREAMS.values()))
+    rows, peaks = [], []
+    for name, repeats in (("the clip", 1), (f"{minutes:g} minutes of it", round(minutes * 60 / 19.685))):
+        video = loop(clip, folder / "long" / "looped.mp4", repeats)
+        used, frames, _ = _extract(folder, shared, video, streams, "encoder.stride=3")
+        peaks.append(used.peak_mb)
+        rows.append(
+            Row(
+                "extraction",
+                f"peak memory of the whole pass, {name}",
+                used.peak_mb / 1000,
+                "GB",
+                target=Target("most", 1.5) if repeats > 1 else None,
+                load=used.load,
+                note=f"{frames} frames looked at, every third",
+            )
+        )
+    rows.append(Row("extraction", "the long clip's peak memory, times the short one's", peaks[1] / peaks[0], ""))
+    return rows
+
+
+def _extract(folder: Path, shared: Path, video: Path, streams: tuple[str, ...], *more: str) -> tuple[Usage, int, float]:
+    """`lfnet extract` as typed; its usage, the frames it looked at, and the seconds it takes when nothing is to do."""
+    manifest = video.parent / "manifest.csv"
+    manifest.write_text(f"path,person_id,split,label\n{video.name},1,train,10\n", encoding="utf-8")
+    cache = folder / "cache" / "-".join(streams) / "-".join(more)
+    weights = shared / "weights"
+    settings = [f"cohort.root={video.parent}", "cohort=folder", f"encoder=[{','.join(streams)}]", *more]
+    settings += [f"paths.cache={cache}", f"video.landmarker.path={weights / _LANDMARKER}", "visual=segments"]
+    for stream, file in (("visual", _TRUNK), ("mobilenet", _TRUNK), ("mobileface", _FACES)):
+        if stream in streams:
+            settings += [f"encoder.{stream}.weights.path={weights / file}", f"encoder.{stream}.weights.sha256=null"]
+    words = [sys.executable, "-m", "lfnet.cli.main", "extract", *settings]
+    for part in cache.rglob("*.safetensors"):
+        part.unlink()
+    used = command(words)
+    again = command(words)
+    frames = max(_frames(path) for path in cache.rglob("*.safetensors"))
+    return used, frames, again.seconds
+
+
+def _frames(path: Path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return int(file.get_slice("valid").get_shape()[0])
+
+
+def _work(*words: object) -> dict:
+    used = command([sys.executable, "-m", "experiments.benchmarks.work", *map(str, words)])
+    said: dict = json.loads(used.out.strip().splitlines()[-1])
+    return said
+
+
+def loop(clip: Path, out: Path, times: int) -> Path:
+    """The clip, repeated without encoding it again."""
+    import av
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(out), "w") as target:
+        to, offset = None, 0
+        for _ in range(times):
+            with av.open(str(clip)) as source:
+                stream = source.streams.video[0]
+                to = to or target.add_stream_from_template(stream)
+                end = 0
+                for packet in source.demux(stream):
+                    if packet.dts is None:
+                        continue
+                    end = max(end, packet.pts + packet.duration)
+                    packet.pts += offset
+                    packet.dts += offset
+                    packet.stream = to
+                    target.mux(packet)
+                offset += end
+    return out

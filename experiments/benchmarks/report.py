@@ -1,0 +1,160 @@
+"""What was measured, as rows; and how rows become the result's CSV and Markdown."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+__all__ = ["Row", "Target", "csv_text", "markdown", "of_pairs", "verdict"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a number is held against. kind: "least" (the number must reach value) or "most" (must not exceed it)."""
+
+    kind: str
+    value: float
+
+    def reached(self, number: float) -> bool:
+        """Whether `number` is good enough."""
+        return number >= self.value if self.kind == "least" else number <= self.value
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    what: in words. peer, project: medians in `unit`, None where there is none. ratio: how many times as fast the
+    project is, the median over pairs measured in turn; low, high: the smallest and largest of them; n: how many.
+    target, on the ratio where there is one and else on `project`. share: of the measured ceiling, from 0 to 1.
+    load: the machine's other work while it was measured, in processes. note: what a reader must know.
+    """
+
+    stage: str
+    what: str
+    project: float
+    unit: str
+    peer: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 1
+    target: Target | None = None
+    share: float | None = None
+    load: float | None = None
+    note: str = ""
+
+
+def of_pairs(peer: Sequence[float], project: Sequence[float]) -> dict[str, float | int]:
+    """Medians, ratio and its range, from times of the two measured in turn; `Row`'s fields.
+
+    Raises `ValueError` where there is not one time of the one for each time of the other, or no pair.
+    """
+    if len(peer) != len(project) or not peer:
+        raise ValueError(f"{len(peer)} times of the peer and {len(project)} of the project are no pairs")
+    ratios = [one / other for one, other in zip(peer, project, strict=True)]
+    return {
+        "peer": median(peer),
+        "project": median(project),
+        "ratio": median(ratios),
+        "low": min(ratios),
+        "high": max(ratios),
+        "n": len(ratios),
+    }
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the mean of the two."""
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def verdict(row: Row) -> str:
+    """How a row stands to its target: "reached", or by how much it is missed; "" without a target."""
+    if row.target is None:
+        return ""
+    number = row.project if row.ratio is None else row.ratio
+    if row.target.reached(number):
+        return "reached"
+    part = number / row.target.value if row.target.kind == "least" else row.target.value / number
+    return f"missed: {100 * part:.0f} % of the way"
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """All rows, one a line, with the target as two columns and the verdict."""
+    names = [item.name for item in fields(Row) if item.name != "target"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*names, "target_kind", "target", "verdict"])
+    for row in rows:
+        values = asdict(row)
+        target = (row.target.kind, f"{row.target.value:g}") if row.target else ("", "")
+        writer.writerow([*(_plain(values[name]) for name in names), *target, verdict(row)])
+    return out.getvalue()
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def markdown(title: str, facts: Sequence[tuple[str, str]], rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
+    """The result for readers: facts of the machine, the targets, then a table a stage."""
+    lines = [f"# {title}", "", "Measured by `make bench`; nothing here is copied from elsewhere.", ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    lines += [f"{note}\n" for note in notes]
+    if judged := [row for row in rows if row.target]:
+        lines += ["## Targets", "", "| stage | what | measured | target | |", "|---|---|---|---|---|"]
+        for row in judged:
+            lines.append(f"| {row.stage} | {row.what} | {_measured(row)} | {_target(row)} | {verdict(row)} |")
+        lines.append("")
+    for stage in dict.fromkeys(row.stage for row in rows):
+        lines += [f"## {stage}", "", *_table([row for row in rows if row.stage == stage]), ""]
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        "| what | peer | project | unit | times as fast (range, n) | share of ceiling | other load | note |",
+        "|---|---:|---:|---|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        share = "" if row.share is None else f"{100 * row.share:.0f} %"
+        load = "" if row.load is None else f"{row.load:.1f}"
+        lines.append(
+            f"| {row.what} | {_number(row.peer)} | {_project(row)} | {row.unit} | {_ratio(row)} | {share} | "
+            f"{load} | {row.note} |"
+        )
+    return lines
+
+
+def _project(row: Row) -> str:
+    if row.ratio is not None or row.low is None or row.high is None:
+        return _number(row.project)
+    return f"{_number(row.project)} ({_number(row.low)}–{_number(row.high)}, {row.n})"
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None:
+        return ""
+    if row.low is None or row.high is None or row.n < 2:
+        return f"{row.ratio:.2f} (n = {row.n})"
+    return f"{row.ratio:.2f} ({row.low:.2f}–{row.high:.2f}, {row.n})"
+
+
+def _measured(row: Row) -> str:
+    return f"{_ratio(row)} times" if row.ratio is not None else f"{_number(row.project)} {row.unit}"
+
+
+def _target(row: Row) -> str:
+    assert row.target is not None
+    word = "at least" if row.target.kind == "least" else "at most"
+    return f"{word} {row.target.value:g}" + (" times" if row.ratio is not None else f" {row.unit}")
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,0 +1,85 @@
+"""Commands that should answer at once: help, and a finished sweep of a thousand jobs."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from experiments.benchmarks.measure import command
+from experiments.benchmarks.report import Row, Target, median
+
+__all__ = ["finish", "tools"]
+
+_HEADS = ("mean_mlp", "ldbm", "transformer", "mamba_gru")
+# AVEC2014's 300 clips, short ones: recognising a job does not depend on their length.
+_SMALL = (
+    *("cohort.recordings={train:50,dev:50,test:50}", "cohort.duration={min:2,max:5,median:3,spread:0.3}"),
+    *("cohort.dim=16", "protocol.window=48", "protocol.hop=24", "trainer=quick", "trainer.max_epochs=1"),
+)
+
+
+def tools(folder: Path, quick: bool = False) -> list[Row]:
+    """Rows for `lfnet --help` and for a sweep that is all done."""
+    times = [command([sys.executable, "-m", "lfnet.cli.main", "--help"]) for _ in range(5)]
+    rows = [
+        Row(
+            "tools",
+            "lfnet --help",
+            median([used.seconds for used in times]),
+            "s",
+            low=min(used.seconds for used in times),
+            high=max(used.seconds for used in times),
+            n=5,
+            target=Target("most", 0.5),
+            load=max(used.load for used in times),
+            note=f"{median([used.cpu for used in times]):.2f} s of a processor",
+        )
+    ]
+    jobs = 8 if quick else 1000
+    settings = [*_SMALL, *(f"paths.{name}={folder / name}" for name in ("cache", "runs", "data"))]
+    finish(settings, jobs // len(_HEADS))
+    words = ["train", "-m", f"head={','.join(_HEADS)}", f"seed=range(0,{jobs // len(_HEADS)})", *settings]
+    again = [command([sys.executable, "-m", "lfnet.cli.main", *words]) for _ in range(1 if quick else 3)]
+    for used in again:
+        if f"{jobs} jobs: {jobs} finished already, 0 to run" not in used.out:
+            raise ValueError(f"the sweep was not finished: {used.out[-500:]}")
+    rows.append(
+        Row(
+            "tools",
+            f"resuming a finished sweep of {jobs} jobs",
+            median([used.seconds for used in again]),
+            "s",
+            low=min(used.seconds for used in again),
+            high=max(used.seconds for used in again),
+            n=len(again),
+            target=Target("most", 10.0),
+            load=max(used.load for used in again),
+            note=f"{median([used.cpu for used in again]):.1f} s of a processor; four heads, cohort of 300 clips",
+        )
+    )
+    return rows
+
+
+def finish(settings: list[str], seeds: int) -> None:
+    """Leave a finished run of each head and seed.
+
+    One job a head is trained; the other seeds' folders, each under the name that its own plan gives it, hold a copy of
+    what that left. What is timed recognises folders by name and reads their results, and trains nothing.
+    """
+    from lfnet.cli.confdir import compose
+    from lfnet.config import plain
+    from lfnet.files import read_json, write_json
+    from lfnet.once import together
+    from lfnet.training.run import plan, run
+
+    for head in _HEADS:
+        config = plain(compose("train", [f"head={head}", *settings]))
+        trained = plan(config).folder
+        run(config, {"head": head})
+        result = read_json(trained / "result.json")
+        with together():
+            for seed in range(seeds):
+                planned = plan(config | {"seed": seed})
+                if not planned.finished:
+                    shutil.copytree(trained, planned.folder, dirs_exist_ok=True)
+                    own = {"seed": seed, "fingerprint": planned.fingerprint}
+                    write_json(planned.folder / "result.json", result | own)

@@ -1,0 +1,97 @@
+"""What the benchmark starts in processes of its own, so that memory and warm-up are theirs: each prints one JSON line.
+
+usage: python -m experiments.benchmarks.work crops VIDEO LANDMARKER OUT | describe CROPS WEIGHTS OUT BACKEND
+       | images ONNX SIDE BATCH | decode VIDEO | mesh VIDEO LANDMARKER
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+FRAMES = 500  # of a segment
+
+
+def crops(video: str, landmarker: str, out: str) -> dict:
+    """The first 500 aligned faces of a video at 224 pixels, from the start again where it is shorter, as .npy."""
+    from lfnet.video.align import crop
+    from lfnet.video.decode import frames
+    from lfnet.video.mesh import FaceMesh
+
+    found = []
+    with FaceMesh(Path(landmarker)) as mesh:
+        for frame in frames(Path(video)):
+            if (face := mesh.find(frame.rgb, frame.time)) is not None:
+                found.append(crop(frame.rgb, face.landmarks_LC, 224))
+            if len(found) == FRAMES:
+                break
+    np.save(out, np.stack([found[i % len(found)] for i in range(FRAMES)]))
+    return {"faces": len(found)}
+
+
+def describe(file: str, weights: str, out: str, backend: str) -> dict:
+    """The visual descriptor of a segment's crops; its time is without loading the network, as the peer's is."""
+    from lfnet.encoders.visual import Visual
+    from lfnet.encoders.visual_settings import VisualSettings
+    from lfnet.video.faces import Faces
+    from lfnet.weights.files import WeightsFile
+
+    pictures = np.load(file)
+    own = WeightsFile("trunk", Path(weights).name, None, "", "", path=Path(weights))
+
+    def faces(count: int) -> Faces:
+        index = np.arange(count)
+        return Faces(index, index / 30, crops_NHWC=pictures[:count])
+
+    with Visual("visual", VisualSettings(), own, Path(out).parent, backend=backend) as encoder:
+        encoder.describe(faces(1))
+        began = time.perf_counter()
+        found = encoder.describe(faces(len(pictures)))
+        seconds = time.perf_counter() - began
+    np.save(out, found.vector)
+    return {"frames": len(pictures), "images": found.images, "seconds": seconds}
+
+
+def images(network: str, side: str, batch: str) -> dict:
+    """Random pictures a second through an ONNX network by itself: the ceiling of the encoder that runs it."""
+    from lfnet.encoders.onnx_session import BatchedNetwork
+
+    size, random = int(batch), np.random.default_rng(0)
+    run = BatchedNetwork(
+        Path(network), "cpu", None, lambda n: random.standard_normal((n, 3, int(side), int(side)), dtype=np.float32)
+    )
+    x = random.standard_normal((size, 3, int(side), int(side)), dtype=np.float32)
+    run(x)
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < 5:
+        run(x)
+        count += size
+    return {"rate": count / (time.perf_counter() - began)}
+
+
+def decode(video: str) -> dict:
+    """Frames a second of decoding alone."""
+    from lfnet.video.decode import frames
+
+    began = time.perf_counter()
+    count = sum(1 for _ in frames(Path(video)))
+    return {"frames": count, "seconds": time.perf_counter() - began}
+
+
+def mesh(video: str, landmarker: str) -> dict:
+    """Frames a second of decoding and finding the face."""
+    from lfnet.video.decode import frames
+    from lfnet.video.mesh import FaceMesh
+
+    with FaceMesh(Path(landmarker)) as found:
+        began = time.perf_counter()
+        faces = [found.find(frame.rgb, frame.time) is not None for frame in frames(Path(video))]
+        return {"frames": len(faces), "faces": sum(faces), "seconds": time.perf_counter() - began}
+
+
+WORK = {"crops": crops, "describe": describe, "images": images, "decode": decode, "mesh": mesh}
+
+if __name__ == "__main__":
+    print(json.dumps(WORK[sys.argv[1]](*sys.argv[2:])))

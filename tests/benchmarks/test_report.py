@@ -1,0 +1,80 @@
+"""Ratios, verdicts and what is written: nothing is flattered."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.benchmarks.report import Row, Target, csv_text, markdown, median, of_pairs, verdict
+
+times = st.floats(0.001, 1000)
+
+
+@given(st.lists(st.tuples(times, times), min_size=1, max_size=9))
+def test_ratios_are_of_pairs_and_their_range_holds_the_median(pairs):
+    found = of_pairs([one for one, _ in pairs], [other for _, other in pairs])
+    ratios = sorted(one / other for one, other in pairs)
+    assert (found["low"], found["high"], found["n"]) == (ratios[0], ratios[-1], len(pairs))
+    assert found["low"] <= found["ratio"] <= found["high"]
+    back = of_pairs([other for _, other in pairs], [one for one, _ in pairs])
+    assert back["low"] == pytest.approx(1 / found["high"])
+
+
+def test_medians():
+    assert median([3.0, 1.0, 2.0]) == 2.0
+    assert median([4.0, 1.0]) == 2.5
+
+
+def test_times_that_are_no_pairs_are_refused():
+    with pytest.raises(ValueError, match="no pairs"):
+        of_pairs([1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="no pairs"):
+        of_pairs([], [])
+
+
+def row(**more):
+    return Row("stage", "what", **({"project": 2.0, "unit": "s"} | more))
+
+
+def test_a_target_on_a_ratio_is_held_against_the_ratio():
+    target = Target("least", 8.0)
+    assert verdict(row(peer=20.0, ratio=10.0, target=target)) == "reached"
+    assert verdict(row(peer=8.0, ratio=4.0, target=target)) == "missed: 50 % of the way"
+
+
+def test_a_target_on_a_number_is_held_against_the_number():
+    assert verdict(row(target=Target("most", 2.0))) == "reached"
+    assert verdict(row(target=Target("most", 1.0))) == "missed: 50 % of the way"
+    assert verdict(row(target=Target("least", 3.0))) == "missed: 67 % of the way"
+    assert verdict(row()) == ""
+
+
+def test_what_could_not_be_measured_is_not_reached():
+    assert verdict(row(project=float("nan"), target=Target("most", 1.0))).startswith("missed")
+
+
+def test_the_csv_holds_every_row_and_its_verdict():
+    rows = [row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, target=Target("least", 3.0), note='a, "b"'), row()]
+    read = list(csv.DictReader(io.StringIO(csv_text(rows))))
+    assert [line["verdict"] for line in read] == ["missed: 67 % of the way", ""]
+    assert (read[0]["ratio"], read[0]["target_kind"], read[0]["target"], read[0]["note"]) == (
+        "2",
+        "least",
+        "3",
+        'a, "b"',
+    )
+    assert read[1]["peer"] == read[1]["ratio"] == ""
+
+
+def test_the_page_shows_missed_targets_and_every_row():
+    rows = [
+        row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, share=0.25, load=0.5, target=Target("least", 3.0)),
+        row(project=1234.0, unit="frames/s"),
+    ]
+    page = markdown("Title", [("processor", "P")], rows, ["A note."])
+    assert "| stage | what | 2.00 (1.50–2.50, 3) times | at least 3 times | missed: 67 % of the way |" in page
+    assert "| what |  | 1,234 | frames/s |" in page
+    assert "| 25 % | 0.5 |" in page
+    assert "A note." in page and "| processor | P |" in page
