@@ -103,14 +103,15 @@ def _versions() -> Iterator[Check]:
 
 
 def _requirements() -> list[str]:
-    """The names of lfnet's own dependencies, extras left out."""
+    """The names of lfnet's own dependencies on this system, extras left out."""
+    from packaging.requirements import Requirement
+
     try:
         lines = metadata.requires("lfnet") or []
     except metadata.PackageNotFoundError:  # run from a clone that was never installed
         return []
-    bare = (line.partition(";") for line in lines)
-    ends = str.maketrans("<>=!~[(", "       ")
-    return [name.translate(ends).split()[0] for name, _, marker in bare if "extra" not in marker]
+    wanted = [Requirement(line) for line in lines]
+    return [item.name for item in wanted if item.marker is None or item.marker.evaluate({"extra": ""})]
 
 
 def _torch() -> Iterator[Check]:
