@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -95,8 +96,8 @@ def _passes(folder: Path, shared: Path, clip: Path, repeats: int, most: int) -> 
     trunk = shared / "weights" / "mobilenetv3_embed_batch.onnx"
     ceiling["mobilenet alone"] = _work("images", trunk, 224, 32)["rate"]
     for number, (name, streams) in enumerate(list(_STREAMS.items())[:most]):
-        used, frames, once = _extract(folder, shared, video, streams)
-        rate = frames / (used.seconds - once)
+        used, frames, seconds = _extract(folder, shared, video, streams)
+        rate = frames / seconds
         rows.append(
             Row(
                 "extraction",
@@ -106,7 +107,7 @@ def _passes(folder: Path, shared: Path, clip: Path, repeats: int, most: int) -> 
                 target=Target("least", 45.0) if number == 0 else None,
                 share=rate / ceiling[name] if name in ceiling else None,
                 load=used.load,
-                note=f"{frames} frames, without {once:.1f} s for starting"
+                note=f"{frames} frames"
                 + (f"; the network alone: {ceiling[name]:.0f} images/s" if name in ceiling else ""),
             )
         )
@@ -137,36 +138,29 @@ def _memory(folder: Path, shared: Path, clip: Path, minutes: float) -> list[Row]
 
 
 def _extract(folder: Path, shared: Path, video: Path, streams: tuple[str, ...], *more: str) -> tuple[Usage, int, float]:
-    """`lfnet extract` as typed; its usage, the frames it looked at, and the seconds it takes when nothing is to do."""
-    manifest = video.parent / "manifest.csv"
-    manifest.write_text(f"path,person_id,split,label\n{video.name},1,train,10\n", encoding="utf-8")
-    cache = folder / "cache" / "-".join(streams) / "-".join(more)
-    weights = shared / "weights"
-    settings = [f"cohort.root={video.parent}", "cohort=folder", f"encoder=[{','.join(streams)}]", *more]
-    settings += [f"paths.cache={cache}", f"video.landmarker.path={weights / _LANDMARKER}", "visual=segments"]
+    """One pass in a process of its own: its usage, how many frames it looked at, and seconds."""
+    cache, weights = folder / "cache", shared / "weights"
+    shutil.rmtree(cache, ignore_errors=True)
+    settings = [f"encoder=[{','.join(streams)}]", f"video.landmarker.path={weights / _LANDMARKER}", *more]
     for stream, file in (("visual", _TRUNK), ("mobilenet", _TRUNK), ("mobileface", _FACES)):
         if stream in streams:
             settings += [f"encoder.{stream}.weights.path={weights / file}", f"encoder.{stream}.weights.sha256=null"]
-    words = [sys.executable, "-m", "lfnet.cli.main", "extract", *settings]
-    for part in cache.rglob("*.safetensors"):
-        part.unlink()
-    used = command(words)
-    again = command(words)
-    frames = max(_frames(path) for path in cache.rglob("*.safetensors"))
-    return used, frames, again.seconds
-
-
-def _frames(path: Path) -> int:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return int(file.get_slice("valid").get_shape()[0])
+    if "visual" in streams:
+        settings.append("visual=segments")
+    used, said = _heard("extract", video, cache, *settings)
+    stride = next((int(word.partition("=")[2]) for word in more if word.startswith("encoder.stride=")), 1)
+    return used, said["frames"] or -(-_heard("decode", video)[1]["frames"] // stride), said["seconds"]
 
 
 def _work(*words: object) -> dict:
+    return _heard(*words)[1]
+
+
+def _heard(*words: object) -> tuple[Usage, dict]:
+    """What one piece of work says, in a process of its own, and what it used."""
     used = command([sys.executable, "-m", "experiments.benchmarks.work", *map(str, words)])
     said: dict = json.loads(used.out.strip().splitlines()[-1])
-    return said
+    return used, said
 
 
 def loop(clip: Path, out: Path, times: int) -> Path:

@@ -1,7 +1,7 @@
 """What the benchmark starts in processes of its own, so that memory and warm-up are theirs: each prints one JSON line.
 
 usage: python -m experiments.benchmarks.work crops VIDEO LANDMARKER OUT | describe CROPS WEIGHTS OUT BACKEND
-       | images ONNX SIDE BATCH | decode VIDEO | mesh VIDEO LANDMARKER
+       | images ONNX SIDE BATCH | decode VIDEO | mesh VIDEO LANDMARKER | extract VIDEO CACHE SETTINGS
 """
 
 import json
@@ -91,7 +91,41 @@ def mesh(video: str, landmarker: str) -> dict:
         return {"frames": len(faces), "faces": sum(faces), "seconds": time.perf_counter() - began}
 
 
-WORK = {"crops": crops, "describe": describe, "images": images, "decode": decode, "mesh": mesh}
+def extract(video: str, cache: str, *settings: str) -> dict:
+    """One pass over a video that feeds all chosen encoders, as `lfnet extract` makes it; loading networks included."""
+    import pandas as pd
+
+    from lfnet.cli.confdir import compose
+    from lfnet.cohorts.cohort import Cohort, validate
+    from lfnet.cohorts.scale import Band, Scale
+    from lfnet.config import instantiate, plain
+    from lfnet.features.extract import extract as run
+    from lfnet.training.inputs import encoder_names
+
+    config = plain(compose("extract", [f"paths.cache={cache}", *settings]))
+    row = {"clip_id": "a", "recording_id": "a", "person_id": "p", "split": "unlabelled", "task": "", "label": None}
+    scale = Scale("BDI-II", 0, 63, (Band("any", 0, 63),))
+    clips = validate(pd.DataFrame([row | {"path": video, "fps": None, "n_frames": None}]), scale, "bench")
+    encoders = [instantiate(config["encoder"][name]) for name in encoder_names(config)]
+    reading = instantiate(config["video"])
+    began = time.perf_counter()
+    stores = run(
+        Cohort("bench", clips, scale),
+        encoders,
+        cache=Path(cache),
+        video=reading,
+        mesh_model=reading.find_landmarker(Path(config["paths"]["weights"])),
+        stride=config["encoder"]["stride"],
+        batch_size=config["encoder"]["batch_size"],
+        progress=False,
+    )
+    seconds = time.perf_counter() - began
+    read = [stores[encoder.name].read("a") for encoder in encoders]
+    frames = max((len(clip.valid) for clip in read if clip.meta.get("per_segment") != "true"), default=None)
+    return {"frames": frames, "seconds": seconds, "segments": min(len(clip.valid) for clip in read)}
+
+
+WORK = {"crops": crops, "describe": describe, "images": images, "decode": decode, "mesh": mesh, "extract": extract}
 
 if __name__ == "__main__":
     print(json.dumps(WORK[sys.argv[1]](*sys.argv[2:])))
