@@ -46,5 +46,6 @@ def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Co
     missing = [report for report in skipped if "needs real weights and media" in str(report.longrepr)]
     if missing:
         terminalreporter.write_line(
-            f"{len(missing)} tests were skipped because {_shared(config)} is absent: name the folder with `pytest tests --shared DIR`"
+            f"{len(missing)} tests were skipped because {_shared(config)} is absent: "
+            "name the folder with `pytest tests --shared DIR`"
         )

@@ -47,7 +47,10 @@ class Interval:
 def percentile(quantity: Quantity, level: float) -> Interval | None:
     """Quantiles of the resamples (Efron 1979): too short in small samples, kept to be measured beside the others."""
     values = _defined(quantity.value_B)
-    return None if values is None else _given(np.quantile(values, _tails(level)), level, "percentile")
+    if values is None:
+        return None
+    ends: Floats = np.asarray(np.quantile(values, _tails(level)), np.float64)
+    return _given(ends, level, "percentile")
 
 
 def bca(quantity: Quantity, level: float) -> Interval | None:
@@ -71,7 +74,8 @@ def studentised(quantity: Quantity, level: float) -> Interval | None:
     pivots = _defined(quantity.pivot_B)
     if pivots is None:
         return None
-    return _about(quantity, -np.quantile(pivots, _tails(level))[::-1] * quantity.error, level, "studentised")
+    steps: Floats = -np.quantile(pivots, _tails(level))[::-1] * np.float64(quantity.error)
+    return _about(quantity, steps, level, "studentised")
 
 
 def symmetric(quantity: Quantity, level: float) -> Interval | None:
