@@ -1,11 +1,12 @@
 """Self-attention whose training step on a CPU is written out: about twice as fast there as PyTorch's fused kernel.
 
 The fused kernel of `scaled_dot_product_attention` makes the weights again in its backward pass, in blocks too small for
-a CPU's wide registers, and gives up altogether where weights are dropped. Here one window's weights are made at a time,
-by whole matrix products, and kept for the backward pass as long as a batch of them fits. Everywhere else (no gradient,
-another device, export, few tokens, or so many that their weights would fill the memory) the fused kernel runs.
+a CPU's wide registers, and gives up altogether where weights are dropped. Here the weights of a few windows are made at
+a time, by whole matrix products, and kept for the backward pass as long as a batch of them fits. Everywhere else (no
+gradient, another device, export, so many tokens that their weights would fill the memory) the fused kernel runs.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from torch.autograd.function import once_differentiable
 __all__ = ["keep_mask", "keep_scale", "self_attention"]
 
 _mkldnn: Any = torch.backends.mkldnn  # typed as a module without its settings
-_FEWEST = 128  # tokens below which attention is a small part of a step
 _KEPT = 256 << 20  # bytes of attention weights that a step may keep
+_GROUP = 4 << 20  # bytes of them that are made at a time, to stay in the cache
+_LONG = 128  # tokens from which on windows are taken one by one
 
 
 def self_attention(qkv_BTX: Tensor, mask_BT: Tensor, heads: int, dropout: float = 0.0) -> Tensor:
@@ -35,7 +37,6 @@ def self_attention(qkv_BTX: Tensor, mask_BT: Tensor, heads: int, dropout: float 
         and torch.is_grad_enabled()
         and qkv_BTX.device.type == "cpu"
         and not torch.compiler.is_compiling()
-        and T >= _FEWEST
         and B * heads * T * T * qkv_BTX.element_size() <= _KEPT
         and (dropout or _wide(qkv_BTX.dtype))
     ):
@@ -72,28 +73,31 @@ def _dropped(rate: float) -> int:
 
 
 class _Attention(torch.autograd.Function):
-    """qkv [B, T, 3W], seen keys bool [B, T], number of heads, dropout → [B, T, W]; one window at a time."""
+    """qkv [B, T, 3W], seen keys bool [B, T], number of heads, dropout → [B, T, W]; a few windows at a time."""
 
     @staticmethod
     def forward(ctx: Any, qkv_BTX: Tensor, seen_BT: Tensor, heads: int, dropout: float) -> Tensor:
         B, T, X = qkv_BTX.shape
         out_BTW = qkv_BTX.new_empty(B, T, X // 3)
-        out_BTHC = out_BTW.unflatten(-1, (heads, -1))
-        scores_HTT = qkv_BTX.new_empty(heads, T, T)
         kept: list[Tensor] = []
-        for b, index in enumerate(_indices(seen_BT)):
-            q, k, v = _parts(qkv_BTX[b], heads, index)
-            scores = scores_HTT if index is None else scores_HTT.flatten()[: heads * T * len(index)].view(heads, T, -1)
-            weights = torch.bmm(q, k.mT, out=scores).softmax(-1)
+        size = 1 if T >= _LONG else max(1, _GROUP // (heads * T * T * qkv_BTX.element_size()))
+        groups = _groups(seen_BT, size)
+        buffer = qkv_BTX.new_empty(max(own.stop - own.start for own, _, _ in groups) * heads * T * T)
+        for own, index, unseen in groups:
+            q, k, v = _parts(qkv_BTX[own], heads, index)
+            scores = torch.bmm(q, k.mT, out=_like(buffer, len(q), T, k.shape[1]))
+            if unseen is not None:
+                scores.unflatten(0, (-1, heads)).masked_fill_(unseen[:, None, None], float("-inf"))
+            weights = scores.softmax(-1)
             kept.append(weights)
             if dropout:
                 keep = keep_mask(weights, dropout)
                 kept.append(keep)
                 weights = torch.mul(weights, keep.to(weights.dtype), out=scores)
             seen = torch.bmm(weights, v)
-            out_BTHC[b] = (seen.mul_(keep_scale(dropout)) if dropout else seen).transpose(0, 1)
-        ctx.save_for_backward(qkv_BTX, seen_BT, *kept)
-        ctx.heads, ctx.dropout = heads, dropout
+            _joined(out_BTW[own], heads).copy_(_split(seen.mul_(keep_scale(dropout)) if dropout else seen, heads))
+        ctx.save_for_backward(qkv_BTX, *kept)
+        ctx.groups, ctx.heads, ctx.dropout = groups, heads, dropout
         return out_BTW
 
     @staticmethod
@@ -102,45 +106,70 @@ class _Attention(torch.autograd.Function):
         """With P the weights and M what dropout makes of ones: ∂v = (M P)ᵀ ∂o, ∂P = M (∂o vᵀ), and for the scores
         s = q kᵀ / √C: ∂s = P (∂P − Σ P ∂P), ∂q = ∂s k / √C, ∂k = ∂sᵀ q / √C.
         """
-        qkv_BTX, seen_BT, *kept = ctx.saved_tensors
+        qkv_BTX, *kept = ctx.saved_tensors
         heads, dropout, each = ctx.heads, ctx.dropout, 2 if ctx.dropout else 1
-        T = seen_BT.shape[1]
         grad_qkv = torch.empty_like(qkv_BTX)
-        buffer, again = qkv_BTX.new_empty(2, heads, T, T)
-        for b, index in enumerate(_indices(seen_BT)):
-            q, k, v = _parts(qkv_BTX[b], heads, index)
-            p = kept[each * b]
-            grad = grad_BTW[b].unflatten(-1, (heads, -1)).transpose(0, 1).contiguous()
+        buffer, again = qkv_BTX.new_empty(2, max(weights.numel() for weights in kept))
+        for number, (own, index, _) in enumerate(ctx.groups):
+            q, k, v = _parts(qkv_BTX[own], heads, index)
+            p = kept[each * number]
+            grad = _joined(grad_BTW[own], heads).flatten(0, 1).contiguous()
             if dropout:
                 grad = grad * keep_scale(dropout)
-            size = p.numel()
-            of_p = torch.bmm(grad, v.mT, out=buffer.flatten()[:size].view_as(p))
+            of_p = torch.bmm(grad, v.mT, out=_like(buffer, *p.shape))
             dropped = p
             if dropout:
-                keep = kept[each * b + 1].to(p.dtype)
+                keep = kept[each * number + 1].to(p.dtype)
                 of_p.mul_(keep)
-                dropped = torch.mul(p, keep, out=again.flatten()[:size].view_as(p))
+                dropped = torch.mul(p, keep, out=_like(again, *p.shape))
             of_v = torch.bmm(dropped.mT, grad)
             of_s = torch.ops.aten._softmax_backward_data(of_p, p, -1, p.dtype)
-            to_THC = grad_qkv[b].unflatten(-1, (3, heads, -1)).unbind(1)
-            to_THC[0].copy_(torch.bmm(of_s, k).mul_(k.shape[-1] ** -0.5).transpose(0, 1))
-            for to, part in ((to_THC[1], torch.bmm(of_s.mT, q)), (to_THC[2], of_v)):
+            of_q = torch.bmm(of_s, k).mul_(k.shape[-1] ** -0.5)
+            to_q, to_k, to_v = (_joined(part, heads) for part in grad_qkv[own].chunk(3, -1))
+            to_q.copy_(_split(of_q, heads))
+            for to, part in ((to_k, torch.bmm(of_s.mT, q)), (to_v, of_v)):
                 if index is None:
-                    to.copy_(part.transpose(0, 1))
+                    to.copy_(_split(part, heads))
                 else:
-                    to.zero_().index_copy_(0, index, part.transpose(0, 1))
+                    to.zero_().index_copy_(2, index, _split(part, heads))
         return grad_qkv, None, None, None
 
 
-def _indices(seen_BT: Tensor) -> list[Tensor | None]:
-    """The seen keys of each window; None where they are all seen. Unseen keys are left out and cost nothing."""
-    every = seen_BT.all(1).tolist()
-    return [None if whole else seen.nonzero().squeeze(1) for whole, seen in zip(every, seen_BT, strict=True)]
+def _groups(seen_BT: Tensor, size: int) -> list[tuple[slice, Tensor | None, Tensor | None]]:
+    """Windows `size` at a time, with the index of the keys that are seen, or the mask of those that are not.
+
+    None and None where all are seen. In a window by itself, keys that are not seen are left out and cost nothing.
+    """
+    groups: list[tuple[slice, Tensor | None, Tensor | None]] = []
+    for start in range(0, len(seen_BT), size):
+        own = slice(start, min(start + size, len(seen_BT)))
+        if bool(seen_BT[own].all()):
+            groups.append((own, None, None))
+        elif size == 1:
+            groups.append((own, seen_BT[start].nonzero().squeeze(1), None))
+        else:
+            groups.append((own, None, ~seen_BT[own]))
+    return groups
 
 
-def _parts(qkv_TX: Tensor, heads: int, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, already divided by √C, [H, T, C], and the keys and values that are seen, [H, keys, C]."""
-    q, k, v = qkv_TX.unflatten(-1, (3, heads, -1)).transpose(0, 2).unbind(1)
+def _joined(z_GTW: Tensor, heads: int) -> Tensor:
+    """A view [windows, heads, T, C]."""
+    return z_GTW.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _split(z: Tensor, heads: int) -> Tensor:
+    """A view [windows, heads, T, C] of [windows · heads, T, C]."""
+    return z.unflatten(0, (-1, heads))
+
+
+def _like(buffer: Tensor, *shape: int) -> Tensor:
+    """The first part of the buffer, in this shape."""
+    return buffer[: math.prod(shape)].view(shape)
+
+
+def _parts(qkv_GTX: Tensor, heads: int, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, already divided by √C, [windows · heads, T, C], and the keys and values that are seen."""
+    q, k, v = (_joined(part, heads).flatten(0, 1) for part in qkv_GTX.chunk(3, -1))
     if index is not None:
         k, v = k.index_select(1, index), v.index_select(1, index)
     return q * (q.shape[-1] ** -0.5), k.contiguous(), v.contiguous()

@@ -26,7 +26,6 @@ def plain(qkv_BTX: Tensor, mask_BT: Tensor, heads: int) -> Tensor:
 def written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole products everywhere, as where oneDNN makes them."""
     monkeypatch.setattr(attention, "_wide", lambda dtype: True)
-    monkeypatch.setattr(attention, "_FEWEST", 1)
 
 
 def both(qkv_BTX: Tensor, mask_BT: Tensor, heads: int) -> list[tuple[Tensor, Tensor]]:
@@ -46,15 +45,16 @@ def both(qkv_BTX: Tensor, mask_BT: Tensor, heads: int) -> list[tuple[Tensor, Ten
     tokens=st.integers(1, 20),
     heads=st.integers(1, 3),
     width=st.integers(1, 5),
+    group=st.sampled_from([1, 20_000, 1 << 22]),
     seed=st.integers(0, 999),
 )
-def test_equal_to_the_formula(windows: int, tokens: int, heads: int, width: int, seed: int) -> None:
+def test_equal_to_the_formula(windows: int, tokens: int, heads: int, width: int, group: int, seed: int) -> None:
     torch.manual_seed(seed)
     qkv = torch.randn(windows, tokens, 3 * heads * width, dtype=torch.float64)
     mask = torch.rand(windows, tokens) < torch.rand(windows, 1)  # from none to all of a window's tokens
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "_wide", lambda dtype: True)
-        patch.setattr(attention, "_FEWEST", 1)
+        patch.setattr(attention, "_GROUP", group)
         (y, grad), (expected, expected_grad) = both(qkv, mask, heads)
     torch.testing.assert_close(y, expected, atol=1e-12, rtol=1e-12)
     torch.testing.assert_close(grad, expected_grad, atol=1e-12, rtol=1e-12)
@@ -92,7 +92,9 @@ def test_bfloat16_agrees_to_its_own_precision(written_out) -> None:
         assert (rounded.float() - exact).norm() / exact.norm() < 0.01
 
 
-def test_gradients_with_dropped_weights(written_out) -> None:
+@pytest.mark.parametrize("group", [1, 1 << 22])
+def test_gradients_with_dropped_weights(written_out, monkeypatch: pytest.MonkeyPatch, group: int) -> None:
+    monkeypatch.setattr(attention, "_GROUP", group)
     torch.manual_seed(0)
     qkv = torch.randn(2, 7, 12, dtype=torch.float64, requires_grad=True)
     mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
