@@ -123,12 +123,11 @@ def test_settings_that_cannot_work_are_named(make_head, message: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:(Flash|Both):UserWarning")  # PyTorch says at length why there is no kernel
 @pytest.mark.parametrize("make_head", [LDBM, VanillaTransformer])
-def test_training_keeps_the_fused_attention(make_head: type[nn.Module]) -> None:
+def test_training_never_falls_back_to_plain_attention(make_head: type[nn.Module]) -> None:
     mask_BT = masks(40)
     with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
-        make_head(D, 64).train()(torch.randn(11, 40, D), mask_BT).sum().backward()
-        with pytest.raises(RuntimeError, match="No available kernel"):
-            make_head(D, 64, attention_dropout=0.1).train()(torch.randn(11, 40, D), mask_BT)
+        for rate in (0.0, 0.1):
+            make_head(D, 64, attention_dropout=rate).train()(torch.randn(11, 40, D), mask_BT).sum().backward()
 
 
 @pytest.mark.parametrize("make_head", [TemporalMeanMLP, LDBM, VanillaTransformer, MambaGRU])
