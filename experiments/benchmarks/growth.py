@@ -42,7 +42,7 @@ def line(size: list[float], cost: list[float]) -> tuple[float, float, float]:
 def growth(folder: Path, out: Path, quick: bool = False) -> list[Row]:
     """Rows, and a picture at `out`. Time is the processor's: what else the machine does counts for little."""
     steps = _STEPS[:3] if quick else _STEPS
-    size = 5 if quick else 20
+    size = 5 if quick else 40
     lines = []
     for what, settings in (
         ("recordings", [[f"cohort.recordings={{train:{size * k},dev:4,test:4}}"] for k in steps]),
@@ -99,8 +99,8 @@ def _cost(folder: Path, own: list[str], size: int, done: bool = False) -> tuple[
         "cohort.dim": "512",
         "protocol.window": "256",
         "protocol.hop": "256",
-        "trainer.max_epochs": "4",
-        "trainer.patience": "4",
+        "trainer.max_epochs": "10",
+        "trainer.patience": "10",
     }
     given = {word.partition("=")[0] for word in own}
     words = [f"{name}={value}" for name, value in common.items() if name not in given]

@@ -230,6 +230,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
         bags=settings.bags is not None,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
+        fused=settings.clip_gradient is None,  # Lightning clips no gradients of a fused optimiser in mixed precision
     )
     select = data.protocol.select
     if METRICS.get(select.metric) is None or METRICS[select.metric].better is None:

@@ -43,6 +43,7 @@ class SeverityModule(L.LightningModule):
         bags: bool = False,
         lr: float = 3e-4,
         weight_decay: float = 1e-4,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         self.head = head
@@ -56,6 +57,7 @@ class SeverityModule(L.LightningModule):
         self._bags = Bags(train["clip_id"]) if bags else None
         self._lr = lr
         self._weight_decay = weight_decay
+        self._fused = fused
         self._scores: list[torch.Tensor] = []
         self._losses: list[torch.Tensor] = []
         self.dev: dict[str, float | None] = {}
@@ -97,7 +99,8 @@ class SeverityModule(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with L2 weight decay, as system B names it (not AdamW)."""
-        return torch.optim.Adam(self.head.parameters(), lr=self._lr, weight_decay=self._weight_decay, fused=True)
+        settings = {"lr": self._lr, "weight_decay": self._weight_decay}
+        return torch.optim.Adam(self.head.parameters(), **settings, fused=self._fused)
 
     def _hold(self, name: str, values: np.ndarray | None) -> None:
         """Keep numbers where the head computes, and out of its weights."""
