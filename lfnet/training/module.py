@@ -99,8 +99,8 @@ class SeverityModule(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with L2 weight decay, as system B names it (not AdamW)."""
-        settings = {"lr": self._lr, "weight_decay": self._weight_decay}
-        return torch.optim.Adam(self.head.parameters(), **settings, fused=self._fused)
+        parameters = self.head.parameters()
+        return torch.optim.Adam(parameters, lr=self._lr, weight_decay=self._weight_decay, fused=self._fused)
 
     def _hold(self, name: str, values: np.ndarray | None) -> None:
         """Keep numbers where the head computes, and out of its weights."""
