@@ -30,7 +30,7 @@ test-long: $(READY) ## the tests that take minutes
 validate: $(READY) ## measure how often intervals hold the truth and tests raise false alarms (10 minutes of one core)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python experiments/validation/validate.py --write $(ARGS)
 
-bench: $(READY) ## peers and project side by side (an hour, nothing else running); ARGS="--only sweep,tools" chooses, ARGS=--quick tries
+bench: $(READY) ## peers and project side by side (45 minutes, nothing else running); ARGS="--only sweep,tools" chooses, ARGS=--quick tries
 	@PYTHONPATH=. .venv/bin/python -m experiments.benchmarks.bench $(ARGS)
 
 lint: $(READY) ## ruff and mypy

@@ -1,34 +1,45 @@
 """Peers and project side by side, on equal work and equal results; what comes out is a Markdown file and a CSV.
 
 usage: python -m experiments.benchmarks.bench [--only sweep,tools] [--quick] [--shared DIR] [--work DIR] [--out DIR]
+
+Each stage is written as soon as it is measured, into one result of the commit: a stage that is measured again takes its
+old rows' place, and one that fails or is killed costs no other.
 """
 
 import argparse
 import datetime
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from experiments.benchmarks.ceiling import ceilings, commit, facts
+from experiments.benchmarks.ceiling import Ceilings, ceilings, commit, device, facts
 from experiments.benchmarks.evidence import evidence
-from experiments.benchmarks.extraction import extraction
+from experiments.benchmarks.extraction import descriptor, memory, passes
 from experiments.benchmarks.growth import growth
 from experiments.benchmarks.measure import ROOT
 from experiments.benchmarks.precision import precision
 from experiments.benchmarks.pulse import pulse
-from experiments.benchmarks.report import Row, csv_text, markdown
+from experiments.benchmarks.report import MACHINE, Row, csv_text, markdown, merged, read_rows
 from experiments.benchmarks.sweep import QUICK, Sizes, sweep
 from experiments.benchmarks.tools import tools
 
-__all__ = ["main"]
+__all__ = ["STAGES", "main", "write"]
 
-STAGES = ("evidence", "tools", "sweep", "precision", "growth", "extraction", "pulse")
-_SHARED = ("extraction", "pulse")
+STAGES = ("evidence", "tools", "sweep", "precision", "descriptor", "extraction", "memory", "pulse", "growth")
+_SHARED = ("descriptor", "extraction", "memory", "pulse")
+_QUICK = "**Quick: small sizes, only to show that everything runs. No number here is a speed.**"
+_CEILINGS = {
+    "fp32": "matrix products, PyTorch's own fp32, all cores",
+    "fp32 exact": "the same in fp32 as the project sets PyTorch up",
+    "bf16": "the same in bf16",
+}
 
 
 def main(argv: list[str]) -> int:
-    """Run the chosen stages, print the result and write it beside this file."""
+    """Run the chosen stages, print the result and write it beside this file. 1 where a stage failed."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join(STAGES), help=f"of {', '.join(STAGES)}; the default is all")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that all runs, and no speed")
@@ -41,59 +52,71 @@ def main(argv: list[str]) -> int:
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(STAGES):
         parser.error(f"no such stage: {', '.join(sorted(unknown))}; choose of {', '.join(STAGES)}")
+    name = _name(options.out, options.quick)
+    roof = ceilings(options.quick)
+    machine = [Row(MACHINE, what, note=note) for what, note in facts()]
+    machine += [Row(MACHINE, said, roof[kind] / 1e12, "TFLOP/s") for kind, said in _CEILINGS.items()]
+    write(options.out, name, machine, options.quick)
+    failed = []
     with tempfile.TemporaryDirectory(prefix="lfnet-bench-") as temporary:
         work = (options.work or Path(temporary)).resolve()
-        rows, notes = _run(chosen, work, options)
-    name = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}-{commit().rstrip('+')}"
-    if chosen != list(STAGES):
-        name += f"-{'-'.join(chosen)}"
-    if options.quick:
-        name += "-quick"
-        notes.insert(0, "**Quick: small sizes, only to show that everything runs. No number here is a speed.**")
-    told = markdown(f"Benchmark of {name}", facts() + notes_of_ceilings(options.quick), rows, notes)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for ending, text in ((".md", told), (".csv", csv_text(rows))):
-        (options.out / f"{name}{ending}").write_text(text, encoding="utf-8")
-    print(told)
+        for stage in (stage for stage in STAGES if stage in chosen):
+            if stage in _SHARED and not (options.shared / "weights").is_dir():
+                print(f"{stage} is left out: it needs a folder of real weights and media (--shared DIR).")
+                continue
+            print(f"{stage} …", file=sys.stderr, flush=True)
+            try:
+                rows = _run(stage, work / stage, options, name, roof)
+            except Exception:
+                traceback.print_exc()
+                failed.append(stage)
+                continue
+            write(options.out, name, rows, options.quick)
+    print((options.out / f"{name}.md").read_text(encoding="utf-8"))
     print(f"written: {name}.md and .csv")
-    return 0
+    if failed:
+        print(f"failed, and not in the result: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def _run(chosen: list[str], work: Path, options: argparse.Namespace) -> tuple[list[Row], list[str]]:
-    rows: list[Row] = []
-    notes: list[str] = []
-    for stage in chosen:
-        folder = work / stage
-        folder.mkdir(parents=True, exist_ok=True)
-        if stage in _SHARED and not (options.shared / "weights").is_dir():
-            notes.append(f"{stage} was left out: it needs a folder of real weights and media (--shared DIR).")
-            continue
-        print(f"{stage} …", file=sys.stderr, flush=True)
-        work_of: dict[str, Callable[[], list[Row]]] = {
-            "evidence": lambda: evidence(options.quick),
-            "tools": lambda folder=folder: tools(folder, options.quick),  # type: ignore[misc]
-            "sweep": lambda folder=folder: sweep(  # type: ignore[misc]
-                folder, QUICK if options.quick else Sizes(), ceilings(options.quick)
-            ),
-            "precision": lambda folder=folder: precision(folder, options.quick),  # type: ignore[misc]
-            "growth": lambda folder=folder: growth(folder, options.out / "growth.png", options.quick),  # type: ignore[misc]
-            "extraction": lambda folder=folder: extraction(folder, options.shared, options.quick),  # type: ignore[misc]
-            "pulse": lambda folder=folder: pulse(folder, options.shared, options.quick),  # type: ignore[misc]
-        }
-        rows += work_of[stage]()
-    return rows, notes
-
-
-def notes_of_ceilings(quick: bool) -> list[tuple[str, str]]:
-    """The measured ceilings, in words."""
-    found = ceilings(quick)
-    said = {
-        "fp32": "PyTorch's own fp32",
-        "fp32 exact": "fp32 as the project sets PyTorch up",
-        "bf16": "bf16",
+def _run(stage: str, folder: Path, options: argparse.Namespace, name: str, roof: Ceilings) -> list[Row]:
+    folder.mkdir(parents=True, exist_ok=True)
+    quick, shared = options.quick, options.shared
+    picture = options.out / f"{name}-growth.png"
+    work: dict[str, Callable[[], list[Row]]] = {
+        "evidence": lambda: evidence(quick),
+        "tools": lambda: tools(folder, quick),
+        "sweep": lambda: sweep(folder, QUICK if quick else Sizes(), roof),
+        "precision": lambda: precision(folder, quick),
+        "descriptor": lambda: descriptor(folder, shared, pairs=1 if quick else 5),
+        "extraction": lambda: passes(folder, shared, quick),
+        "memory": lambda: memory(folder, shared, minutes=1.0 if quick else 30.0),
+        "pulse": lambda: pulse(folder, shared, quick),
+        "growth": lambda: growth(folder, picture, quick),
     }
-    text = "; ".join(f"{said[name]} {rate / 1e12:.2f} TFLOP/s" for name, rate in found.items())
-    return [("matrix products, all cores", text)]
+    return work[stage]()
+
+
+def write(out: Path, name: str, rows: list[Row], quick: bool = False) -> None:
+    """Put rows into the result `name` in the folder `out`, in the place of the same stages of this device."""
+    out.mkdir(parents=True, exist_ok=True)
+    file, now = out / f"{name}.csv", f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M}"
+    old = read_rows(file.read_text(encoding="utf-8")) if file.exists() else []
+    new = [replace(row, device=device(), on=now) for row in rows]
+    together = merged(old, new, STAGES)
+    notes = [_QUICK] if quick else []
+    if (out / f"{name}-growth.png").exists():
+        notes.append(f"![time and memory against size]({name}-growth.png)")
+    file.write_text(csv_text(together), encoding="utf-8")
+    file.with_suffix(".md").write_text(markdown(f"Benchmark of {name}", together, notes), encoding="utf-8")
+
+
+def _name(out: Path, quick: bool) -> str:
+    """What the result of this commit is called: as it is called already, or by today's date."""
+    own, end = commit().rstrip("+"), "-quick" * quick
+    for file in sorted(out.glob(f"*-{own}{end}.csv")):
+        return file.stem
+    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}-{own}{end}"
 
 
 if __name__ == "__main__":

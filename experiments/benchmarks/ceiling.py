@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.benchmarks.measure import ROOT, timed
 
-__all__ = ["Ceilings", "ceilings", "commit", "facts"]
+__all__ = ["Ceilings", "ceilings", "commit", "device", "facts"]
 
 _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "onnxruntime", "mediapipe", "av")
 _SIDE = 2048
@@ -18,11 +18,10 @@ Ceilings = dict[str, float]
 
 def facts() -> list[tuple[str, str]]:
     """Processor, memory, system and versions, by name; nothing that tells whose machine it is."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     found = [
         ("commit", commit()),
-        ("processor", f"{_processor()}, {cores} cores"),
+        ("processor", device()),
         ("memory", f"{memory:.0f} GB"),
         ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
     ]
@@ -33,6 +32,12 @@ def facts() -> list[tuple[str, str]]:
         except PackageNotFoundError:
             continue
     return [*found, ("packages", ", ".join(packages))]
+
+
+def device() -> str:
+    """The processor and how many of its cores there are to use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{_processor()}, {cores} cores"
 
 
 def commit() -> str:

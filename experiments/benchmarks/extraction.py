@@ -11,7 +11,7 @@ import numpy as np
 from experiments.benchmarks.measure import Usage, command
 from experiments.benchmarks.report import Row, Target, of_pairs
 
-__all__ = ["descriptor", "extraction", "loop", "parity"]
+__all__ = ["descriptor", "loop", "memory", "parity", "passes"]
 
 _PEER = Path("experiments/benchmarks/peers/lightfusion.py")
 _CLIP = "WolfgangLanger_Pexels.mp4"  # 640 × 360, 19.7 s, a face in every frame
@@ -29,16 +29,6 @@ _STREAMS = {
     "face embedding alone": ("mobileface",),
 }
 _TRUNK, _FACES, _LANDMARKER = "mobilenetv3_small_features.pt", "face_embedding_512.onnx", "face_landmarker.task"
-
-
-def extraction(folder: Path, shared: Path, quick: bool = False, minutes: float = 30.0) -> list[Row]:
-    """All rows. shared: the folder of weights and media. minutes: of the long video."""
-    clip = shared / "media" / _CLIP
-    return [
-        *descriptor(folder, shared, pairs=1 if quick else 5),
-        *_passes(folder, shared, clip, repeats=1 if quick else 4, most=1 if quick else len(_STREAMS)),
-        *_memory(folder, shared, clip, minutes=1.0 if quick else minutes),
-    ]
 
 
 def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
@@ -64,7 +54,7 @@ def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
         error = parity(np.load(folder / "peer.npy"), np.load(folder / f"{backend}.npy"))
         rows.append(
             Row(
-                "extraction",
+                "descriptor",
                 f"visual descriptor of 500 frames, fp32, {backend}",
                 unit="s",
                 **pair,  # type: ignore[arg-type]
@@ -82,8 +72,9 @@ def parity(peer: np.ndarray, project: np.ndarray, regions: int = 4) -> float:
     return float((np.linalg.norm(one - other, axis=1) / np.linalg.norm(one, axis=1)).max())
 
 
-def _passes(folder: Path, shared: Path, clip: Path, repeats: int, most: int) -> list[Row]:
-    video = loop(clip, folder / "clip" / "looped.mp4", repeats)
+def passes(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
+    """Frames a second of each part of the pass, and of the whole pass."""
+    video = loop(shared / "media" / _CLIP, folder / "clip" / "looped.mp4", 1 if quick else 4)
     rows = []
     for name, arguments in (
         ("decode alone", ("decode", video)),
@@ -95,7 +86,7 @@ def _passes(folder: Path, shared: Path, clip: Path, repeats: int, most: int) -> 
     ceiling = {"face embedding alone": _work("images", network, 112, 32)["rate"]}
     trunk = shared / "weights" / "mobilenetv3_embed_batch.onnx"
     ceiling["mobilenet alone"] = _work("images", trunk, 224, 32)["rate"]
-    for number, (name, streams) in enumerate(list(_STREAMS.items())[:most]):
+    for number, (name, streams) in enumerate(list(_STREAMS.items())[: 1 if quick else None]):
         used, frames, seconds = _extract(folder, shared, video, streams)
         rate = frames / seconds
         rows.append(
@@ -114,26 +105,27 @@ def _passes(folder: Path, shared: Path, clip: Path, repeats: int, most: int) -> 
     return rows
 
 
-def _memory(folder: Path, shared: Path, clip: Path, minutes: float) -> list[Row]:
-    """Peak memory on the clip itself and on many minutes of it, every third frame looked at."""
+def memory(folder: Path, shared: Path, minutes: float = 30.0) -> list[Row]:
+    """Peak memory on the clip itself and on many minutes of it, every sixth frame looked at."""
+    clip = shared / "media" / _CLIP
     streams = next(iter(_STREAMS.values()))
     rows, peaks = [], []
     for name, repeats in (("the clip", 1), (f"{minutes:g} minutes of it", round(minutes * 60 / 19.685))):
         video = loop(clip, folder / "long" / "looped.mp4", repeats)
-        used, frames, _ = _extract(folder, shared, video, streams, "encoder.stride=3")
+        used, frames, _ = _extract(folder, shared, video, streams, "encoder.stride=6")
         peaks.append(used.peak_mb)
         rows.append(
             Row(
-                "extraction",
+                "memory",
                 f"peak memory of the whole pass, {name}",
                 used.peak_mb / 1000,
                 "GB",
                 target=Target("most", 1.5) if repeats > 1 else None,
                 load=used.load,
-                note=f"{frames} frames looked at, every third",
+                note=f"{frames} frames looked at, every sixth",
             )
         )
-    rows.append(Row("extraction", "the long clip's peak memory, times the short one's", peaks[1] / peaks[0], ""))
+    rows.append(Row("memory", "the long clip's peak memory, times the short one's", peaks[1] / peaks[0], ""))
     return rows
 
 

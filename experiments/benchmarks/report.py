@@ -1,11 +1,13 @@
-"""What was measured, as rows; and how rows become the result's CSV and Markdown."""
+"""What was measured, as rows; how rows become the result's CSV and Markdown, and how a CSV becomes rows again."""
 
 import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-__all__ = ["Row", "Target", "csv_text", "markdown", "of_pairs", "verdict"]
+__all__ = ["MACHINE", "Row", "Target", "csv_text", "markdown", "median", "merged", "of_pairs", "read_rows", "verdict"]
+
+MACHINE = "machine"  # the stage whose rows say what the machine is
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class Row:
     what: in words. peer, project: medians in `unit`, None where there is none. ratio: how many times as fast the
     project is, the median over pairs measured in turn; low, high: the smallest and largest of them; n: how many.
     target, on the ratio where there is one and else on `project`. share: of the measured ceiling, from 0 to 1.
-    load: the machine's other work while it was measured, in processes. note: what a reader must know.
+    load: the machine's other work while it was measured, in processes. note: what a reader must know. device: what it
+    was measured on; on: when (UTC).
     """
 
     stage: str
     what: str
-    project: float
-    unit: str
+    project: float | None = None
+    unit: str = ""
     peer: float | None = None
     ratio: float | None = None
     low: float | None = None
@@ -43,6 +46,8 @@ class Row:
     share: float | None = None
     load: float | None = None
     note: str = ""
+    device: str = ""
+    on: str = ""
 
 
 def of_pairs(peer: Sequence[float], project: Sequence[float]) -> dict[str, float | int]:
@@ -75,6 +80,8 @@ def verdict(row: Row) -> str:
     if row.target is None:
         return ""
     number = row.project if row.ratio is None else row.ratio
+    if number is None:
+        return "missed: not measured"
     if row.target.reached(number):
         return "reached"
     part = number / row.target.value if row.target.kind == "least" else row.target.value / number
@@ -94,25 +101,57 @@ def csv_text(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
+def read_rows(text: str) -> list[Row]:
+    """The rows of `csv_text`, to six digits."""
+    rows = []
+    for line in csv.DictReader(io.StringIO(text)):
+        values: dict[str, object] = {name: line[name] for name in ("stage", "what", "unit", "note", "device", "on")}
+        for name in ("project", "peer", "ratio", "low", "high", "share", "load"):
+            values[name] = float(line[name]) if line[name] else None
+        target = Target(line["target_kind"], float(line["target"])) if line["target_kind"] else None
+        rows.append(Row(**values, n=int(line["n"]), target=target))  # type: ignore[arg-type]
+    return rows
+
+
+def merged(old: Sequence[Row], new: Sequence[Row], stages: Sequence[str]) -> list[Row]:
+    """The old rows with each stage that was measured anew in the place of the same stage on the same device.
+
+    stages: the order of the result.
+    """
+    anew = {(row.stage, row.device) for row in new}
+    kept = [row for row in old if (row.stage, row.device) not in anew]
+    order = [MACHINE, *stages]
+    return sorted([*kept, *new], key=lambda row: order.index(row.stage) if row.stage in order else len(order))
+
+
 def _plain(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def markdown(title: str, facts: Sequence[tuple[str, str]], rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
-    """The result for readers: facts of the machine, the targets, then a table a stage."""
+def markdown(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
+    """The result for readers: what the machine is, the targets, then a table a stage and device."""
     lines = [f"# {title}", "", "Measured by `make bench`; nothing here is copied from elsewhere.", ""]
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    for device in dict.fromkeys(row.device for row in rows if row.stage == MACHINE):
+        own = [row for row in rows if row.stage == MACHINE and row.device == device]
+        lines += ["| | |", "|---|---|", *(f"| {row.what} | {_fact(row)} |" for row in own), ""]
+    rows = [row for row in rows if row.stage != MACHINE]
     lines += [f"{note}\n" for note in notes]
     if judged := [row for row in rows if row.target]:
         lines += ["## Targets", "", "| stage | what | measured | target | |", "|---|---|---|---|---|"]
         for row in judged:
             lines.append(f"| {row.stage} | {row.what} | {_measured(row)} | {_target(row)} | {verdict(row)} |")
         lines.append("")
-    for stage in dict.fromkeys(row.stage for row in rows):
-        lines += [f"## {stage}", "", *_table([row for row in rows if row.stage == stage]), ""]
+    for stage, device in dict.fromkeys((row.stage, row.device) for row in rows):
+        own = [row for row in rows if (row.stage, row.device) == (stage, device)]
+        where = ", ".join(dict.fromkeys(f"{row.device}, {row.on}".strip(", ") for row in own))
+        lines += [f"## {stage}", "", *([f"On {where}.", ""] if where else []), *_table(own), ""]
     return "\n".join(lines)
+
+
+def _fact(row: Row) -> str:
+    return row.note if row.project is None else f"{_number(row.project)} {row.unit}"
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.benchmarks.report import Row, Target, csv_text, markdown, median, of_pairs, verdict
+from experiments.benchmarks.report import (
+    Row,
+    Target,
+    csv_text,
+    markdown,
+    median,
+    merged,
+    of_pairs,
+    read_rows,
+    verdict,
+)
 
 times = st.floats(0.001, 1000)
 
@@ -35,7 +45,7 @@ def test_times_that_are_no_pairs_are_refused():
 
 
 def row(**more):
-    return Row("stage", "what", **({"project": 2.0, "unit": "s"} | more))
+    return Row(**({"stage": "stage", "what": "what", "project": 2.0, "unit": "s"} | more))
 
 
 def test_a_target_on_a_ratio_is_held_against_the_ratio():
@@ -73,8 +83,52 @@ def test_the_page_shows_missed_targets_and_every_row():
         row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, share=0.25, load=0.5, target=Target("least", 3.0)),
         row(project=1234.0, unit="frames/s"),
     ]
-    page = markdown("Title", [("processor", "P")], rows, ["A note."])
+    rows.insert(0, Row("machine", "processor", note="P"))
+    page = markdown("Title", rows, ["A note."])
     assert "| stage | what | 2.00 (1.50–2.50, 3) times | at least 3 times | missed: 67 % of the way |" in page
     assert "| what |  | 1,234 | frames/s |" in page
     assert "| 25 % | 0.5 |" in page
     assert "A note." in page and "| processor | P |" in page
+
+
+def test_a_csv_becomes_the_same_rows_again():
+    rows = [
+        row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, share=0.25, target=Target("least", 3.0), note='a, "b"'),
+        row(device="a GPU", on="2026-01-02 03:04"),
+        Row("machine", "processor", note="P"),
+    ]
+    assert read_rows(csv_text(rows)) == rows
+
+
+def test_a_stage_measured_anew_takes_the_place_of_the_old_one_and_of_no_other():
+    def of(stage, project, device="cpu"):
+        return Row(stage, "what", project, "s", device=device)
+
+    old = [of("machine", 1.0), of("sweep", 2.0), of("tools", 3.0), of("sweep", 4.0, "gpu")]
+    found = merged(old, [of("sweep", 5.0), of("evidence", 6.0), of("machine", 7.0)], ["evidence", "tools", "sweep"])
+    assert [(row.stage, row.project) for row in found] == [
+        ("machine", 7.0),
+        ("evidence", 6.0),
+        ("tools", 3.0),
+        ("sweep", 4.0),
+        ("sweep", 5.0),
+    ]
+    assert found[3].device == "gpu"
+
+
+def test_the_page_marks_each_stage_with_its_device():
+    page = markdown("Title", [row(device="A, 2 cores", on="2026-01-02 03:04"), row(device="a GPU")])
+    assert "On A, 2 cores, 2026-01-02 03:04." in page and "On a GPU." in page
+
+
+def test_stages_are_written_one_by_one_into_one_result(tmp_path):
+    from experiments.benchmarks.bench import write
+
+    write(tmp_path, "x", [Row("machine", "processor", note="P")])
+    write(tmp_path, "x", [row(stage="tools", note="first")])
+    write(tmp_path, "x", [row(stage="evidence")])
+    write(tmp_path, "x", [row(stage="tools", note="second")])
+    read = read_rows((tmp_path / "x.csv").read_text())
+    assert [(one.stage, one.note) for one in read] == [("machine", "P"), ("evidence", ""), ("tools", "second")]
+    assert all(one.device and one.on for one in read)
+    assert "second" in (tmp_path / "x.md").read_text()
