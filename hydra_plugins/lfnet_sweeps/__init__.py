@@ -33,13 +33,15 @@ class LfnetLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
         from lfnet.sweeps.compose import compose_jobs
+        from lfnet.sweeps.controls import control_overrides
         from lfnet.sweeps.sweep import run_sweep
         from lfnet.tables.build import check_node
 
         setup_globals()
+        controls = self._config.table.get("controls") or ()
         jobs = compose_jobs(
             lambda overrides: self._context.config_loader.load_sweep_config(self._config, overrides),
-            job_overrides,
+            [*job_overrides, *control_overrides(job_overrides, controls)],
             initial_job_idx,
         )
         if jobs[0].config["table"]["name"]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from lfnet.digests import digest
 from lfnet.errors import LfnetError
@@ -12,6 +13,7 @@ from lfnet.tables.audit_box import audit_box
 from lfnet.tables.closing import closing_lines
 from lfnet.tables.collect import Run, collect, leaves
 from lfnet.tables.columns import Column
+from lfnet.tables.controls import check_controls, explained_controls, split_controls
 from lfnet.tables.evidence import EvidenceNode, blocks
 from lfnet.tables.identity import Group
 from lfnet.tables.published import published_rows
@@ -21,7 +23,7 @@ from lfnet.tables.targets import check_targets, target_lines
 __all__ = ["build", "check_node"]
 
 _KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing", "evidence"}
-_KNOWN |= {"picture", "published", "targets"}
+_KNOWN |= {"picture", "published", "targets", "controls"}
 _SHORT = 60
 
 
@@ -30,7 +32,8 @@ def build(manifest: Path, runs: Path) -> Table:
 
     Understood in the manifest's `table` node: name, title, question, rows (config keys that tell rows apart), columns,
     and by choice sections (config keys of cohort variants), references (default: constants and oracles), level (window,
-    clip or recording, the default), closing (true: over `head`, else over all rows; or the row key to close over),
+    clip or recording, the default), controls (`lfnet.tables.controls`: overrides whose rows stand below the models),
+    closing (true: over `head`, else over all rows; or the row key to close over),
     targets (`check_targets`), evidence (`EvidenceNode`: what rows are set against, and how; false for none), published
     (`published_rows`: quoted rows), picture (`picture.draw`: x, y, log).
     Raises `LfnetError` for a node it does not understand and for runs that cannot stand in one table.
@@ -48,15 +51,18 @@ def build(manifest: Path, runs: Path) -> Table:
     _check_cohorts(sweep.runs)
     groups = identity.groups(sweep, section_keys + row_keys)
     constants = _constants(groups, row_keys)
+    asked_controls = check_controls(node.get("controls"), row_keys, manifest)
+    parts = [(part, *split_controls(members, asked_controls)) for part, members in _parts(groups, section_keys)]
     sections = tuple(
-        _section(part, members, shown, row_keys, wanted, node.get("closing", False), quoted, targets)
-        for part, members in _parts(groups, section_keys)
+        _section(part, models, controls, shown, row_keys, wanted, node.get("closing", False), quoted, targets)
+        for part, models, controls in parts
     )
     asked = EvidenceNode.of(node.get("evidence"), manifest)
     notes: list[str] = []
     if asked is not None:
         names = [key for key in row_keys if key not in constants]
-        sections, notes = _with_evidence(asked, sections, _parts(groups, section_keys), names, wanted, Path(runs))
+        sections, notes = _with_evidence(asked, sections, parts, names, wanted, Path(runs))
+    notes.append(explained_controls(asked_controls, any(controls for _, _, controls in parts)))
     fingerprint = digest(sorted(run.result["fingerprint"] for run in sweep.runs))
     lifted = {
         key.heading.lower(): groups[0].identity[key.name]
@@ -100,6 +106,7 @@ def check_node(node: dict, manifest: Path | str) -> None:
     shown = _columns(node["columns"], node.get("level") or "recording")
     published_rows(node.get("published"), shown, manifest)
     check_targets(node.get("targets"), shown, manifest)
+    check_controls(node.get("controls"), node["rows"], manifest)
     EvidenceNode.of(node.get("evidence"), manifest)
 
 
@@ -137,6 +144,7 @@ def _parts(groups: Sequence[Group], section_keys: Sequence[str]) -> list[tuple[d
 def _section(
     part: dict[str, str],
     groups: Sequence[Group],
+    controls: Sequence[Group],
     shown: Sequence[Column],
     row_keys: Sequence[str],
     wanted: Sequence[str],
@@ -148,21 +156,22 @@ def _section(
     others = [row for name in wanted for row in references.reference_rows(name, groups, _metrics(shown), row_keys)]
     text = "; ".join(f"{key.heading}: {part[key.name]}" for key in identity.keys(tuple(part)))
     lines = closing_lines(models, row_keys, closing) + target_lines(targets or {}, models, groups, shown)
-    return Section(text, part, (*models, *others, *quoted), lines)
+    beside = [_row(group, shown, row_keys, "control") for group in controls]
+    return Section(text, part, (*models, *beside, *others, *quoted), lines)
 
 
 def _with_evidence(
     asked: EvidenceNode,
     sections: Sequence[Section],
-    parts: Sequence[tuple[dict[str, str], list[Group]]],
+    parts: Sequence[tuple[dict[str, str], list[Group], list[Group]]],
     names: Sequence[str],
     wanted: Sequence[str],
     runs: Path,
 ) -> tuple[tuple[Section, ...], list[str]]:
     """The sections with evidence on their rows, and sentences on what is not in it."""
     filled, notes = [], []
-    for section, (_, members) in zip(sections, parts, strict=True):
-        found, missing = blocks(asked, members, names, wanted, runs)
+    for section, (_, models, controls) in zip(sections, parts, strict=True):
+        found, missing = blocks(asked, models, controls, names, wanted, runs)
         filled.append(replace(section, evidence=found))
         notes += [f"{section.label}: {text}" if section.label and text.startswith("No ") else text for text in missing]
     return tuple(filled), list(dict.fromkeys(notes))
@@ -172,7 +181,9 @@ def _metrics(shown: Sequence[Column]) -> list[Column]:
     return [column for column in shown if column.metric is not None]
 
 
-def _row(group: Group, shown: Sequence[Column], row_keys: Sequence[str]) -> Row:
+def _row(
+    group: Group, shown: Sequence[Column], row_keys: Sequence[str], kind: Literal["model", "control"] = "model"
+) -> Row:
     named = {key: group.identity[key] for key in row_keys}
     reasons = dict.fromkeys(failure.reason for failure in group.failures)
     if not group.runs:
@@ -184,9 +195,7 @@ def _row(group: Group, shown: Sequence[Column], row_keys: Sequence[str]) -> Row:
     if group.failures:
         total = len(runs) + len(group.failures)
         notes.append(f"{len(group.failures)} of {total} jobs failed: {_shorten(next(iter(reasons)))}")
-    return Row(
-        "model", named, cells, "", tuple(run.seed for run in runs), tuple(notes), tuple(run.folder for run in runs)
-    )
+    return Row(kind, named, cells, "", tuple(run.seed for run in runs), tuple(notes), tuple(run.folder for run in runs))
 
 
 def _marks(runs: Sequence[Run]) -> list[str]:

@@ -61,31 +61,43 @@ DEFAULT: dict[str, Any] = {"against": ["train_median"], "split": "test"}
 
 
 def blocks(
-    node: EvidenceNode, groups: Sequence[Group], row_keys: Sequence[str], references: Sequence[str], runs: Path
+    node: EvidenceNode,
+    groups: Sequence[Group],
+    controls: Sequence[Group],
+    row_keys: Sequence[str],
+    references: Sequence[str],
+    runs: Path,
 ) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     """The blocks of one section, and sentences on what is not in them.
 
-    groups: its model rows; row_keys: the keys that name them (constants left out); references: those the table shows.
+    groups: its model rows, controls: its control rows, which get intervals alone; row_keys: the keys that name them
+    (constants left out); references: those the table shows.
     """
     models, notes = _models(node, groups, row_keys, runs)
     if not models:
         return (), tuple(notes)
+    aside, more = _models(node, controls, row_keys, runs, models[0][1])
+    notes += more
     folder = next(run.folder for group in groups for run in group.runs)
     beside = _references(node, references, runs / folder, models[0][1])
     constant = _constant(runs / folder)
-    every = [row for _, row in models] + list(beside.values())
+    every = [row for _, row in (*models, *aside)] + list(beside.values())
     found = evidence(every, None, node.settings, constant)
-    lines = [(row.name, found.rows[row.name].estimates, found.rows[row.name]) for _, row in models]
-    made = [intervals(found, [*lines, *_reference_lines(found, beside)], len(lines))]
+    lines = [(row.name, found.rows[row.name].estimates, found.rows[row.name]) for _, row in (*models, *aside)]
+    made = [intervals(found, [*lines, *_reference_lines(found, beside)], len(models))]
     for against in node.against:
         made += _compared(node, against, models, beside, constant, notes)
     return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
 
 
 def _models(
-    node: EvidenceNode, groups: Sequence[Group], row_keys: Sequence[str], runs: Path
+    node: EvidenceNode,
+    groups: Sequence[Group],
+    row_keys: Sequence[str],
+    runs: Path,
+    like: RowScores | None = None,
 ) -> tuple[list[tuple[Group, RowScores]], list[str]]:
-    """The rows that share their recordings with the first; sentences on the others."""
+    """The rows that share their recordings with `like`, by default the first; sentences on the others."""
     models: list[tuple[Group, RowScores]] = []
     apart: list[str] = []
     silent: list[str] = []
@@ -102,9 +114,10 @@ def _models(
             apart.append(name)
         elif np.isnan(np.asarray(row.label, float)).all():
             silent.append(name)
-        elif models and not _alike(models[0][1], row):
+        elif like is not None and not _alike(like, row):
             apart.append(name)
         else:
+            like = like or row
             models.append((group, row))
     notes = []
     if apart:

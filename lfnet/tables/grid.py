@@ -41,7 +41,7 @@ class Grid:
 def make_grid(table: Table) -> Grid:
     """Lay a table out. Row keys that never differ are left to the head; seeds and notes get a column where needed."""
     keys = [key for key in table.keys if key.name not in table.constants]
-    seeds = len({len(row.seeds) for row in table.rows if row.kind == "model"}) > 1
+    seeds = len({len(row.seeds) for row in table.rows if row.seeds}) > 1
     notes = any(row.notes for row in table.rows)
     headings = [key.heading for key in keys] + ["Seeds"] * seeds
     headings += [column.heading for column in table.columns] + ["Note"] * notes
@@ -51,11 +51,12 @@ def make_grid(table: Table) -> Grid:
         names = [row.identity.get(key.name, "") for key in keys]
         if row.kind == "reference":
             names = [row.label, *[""] * (len(keys) - 1)]
-        texts = names + [str(len(row.seeds)) if row.kind == "model" else DASH] * seeds
+        texts = names + [str(len(row.seeds)) if row.seeds else DASH] * seeds
         texts += [row.cells[column.name].text if column.name in row.cells else DASH for column in table.columns]
         if row.kind == "failed":
             texts[len(keys) + seeds] = "failed"
-        return Line(row.kind, tuple(texts + ["; ".join(row.notes)] * notes))
+        kind = "reference" if row.kind == "control" else row.kind  # both stand below the line
+        return Line(kind, tuple(texts + ["; ".join(row.notes)] * notes))
 
     sections = tuple(tuple(line(row) for row in section.rows) for section in table.sections)
     measures = [column.metric is not None for column in table.columns]

@@ -36,13 +36,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Row:
-    """One line: a model over its seeds, a reference, or jobs that all failed.
+    """One line: a model over its seeds, a control, a reference, or jobs that all failed.
 
-    identity: the text of each row key (models and failures). label: a reference's name in print. notes: what its reader
-    must know (marks, failed seeds). runs: the folders it came from.
+    A control is a model where there is nothing to learn or to see; it is set against nothing. identity: the text of
+    each row key (not of references). label: a reference's name in print. notes: what its reader must know (marks,
+    failed seeds). runs: the folders it came from.
     """
 
-    kind: Literal["model", "reference", "failed"]
+    kind: Literal["model", "control", "reference", "failed"]
     identity: dict[str, str]
     cells: dict[str, Cell] = field(default_factory=dict)
     label: str = ""

@@ -97,7 +97,7 @@ def test_blendshapes(tree, shared, here, capsys):
     check_table(printed)
     assert table(tree, shared, "encoder=blendshapes") == 0
     printed = capsys.readouterr().out
-    assert "2 jobs: 2 finished already, 0 to run" in printed and "to extract" not in printed
+    assert "6 jobs: 6 finished already, 0 to run" in printed and "to extract" not in printed
 
 
 def test_mobileface(tree, shared, here, capsys):

@@ -61,7 +61,7 @@ def test_an_avec_tree_of_aligned_frames(here, encoder, capsys):
     assert len(clips) == 8 and all(clip["features"].shape == (14, DIM) and clip["valid"].all() for clip in clips)
     assert all(np.allclose(clip["time"], np.arange(14) / 10) for clip in clips)
     assert table(*words).equals(rows)
-    assert "2 jobs: 2 finished already, 0 to run" in capsys.readouterr().out
+    assert "6 jobs: 6 finished already, 0 to run" in capsys.readouterr().out
 
 
 def test_videos_from_a_drafted_manifest_broken_and_mended(here, encoder, capsys):

@@ -1,0 +1,40 @@
+"""The control jobs of a table: every row again where there is nothing to learn, or nothing left to see."""
+
+from collections.abc import Sequence
+
+from lfnet.errors import LfnetError
+
+__all__ = ["control_overrides"]
+
+
+def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) -> list[list[str]]:
+    """The jobs that `table.controls` adds to a sweep.
+
+    jobs: the overrides of each job. controls: one or several overrides each ("protocol=shuffled head.patch_size=8").
+    Every job of the sweep's first seed comes again with each control's values in place of its own; what would be one
+    job twice, or is a job already, is left out.
+    Raises `LfnetError` for a control that sets nothing.
+    """
+    first = next((_parts(word)[1] for job in jobs for word in job if _parts(word)[0] == "seed"), None)
+    known = {tuple(job) for job in jobs}
+    added = []
+    for control in controls:
+        changes = dict(_parts(word) for word in str(control).split())
+        if not changes or "" in changes.values():
+            raise LfnetError(f"table.controls holds {control!r}: give overrides such as protocol=shuffled.")
+        for job in jobs:
+            own = dict(map(_parts, job))
+            if own.get("seed") != first:
+                continue
+            changed = [f"{word.partition('=')[0]}={changes.get(_parts(word)[0], _parts(word)[1])}" for word in job]
+            changed += [f"{key}={value}" for key, value in changes.items() if key not in own]
+            if tuple(changed) not in known:
+                known.add(tuple(changed))
+                added.append(changed)
+    return added
+
+
+def _parts(word: str) -> tuple[str, str]:
+    """Key, without Hydra's marks, and value of an override."""
+    key, _, value = word.partition("=")
+    return key.lstrip("+~"), value
