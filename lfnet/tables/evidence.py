@@ -29,10 +29,12 @@ class EvidenceNode:
     """`table.evidence`: what each row is set against, on which split, and the settings of the statistics.
 
     against: names of references (train_median) or key=value of the row that others are compared with (head=mean_mlp):
-    those that agree with it in all other keys. Empty: intervals alone.
+    those that agree with it in all other keys. {key=value: other, or a list}: those alone, so that Holm's adjustment is
+    over what was asked. Empty: intervals alone. only: key=value → the other values that it is set against.
     """
 
     against: tuple[str, ...]
+    only: Mapping[str, tuple[str, ...]]
     split: str
     settings: Settings
 
@@ -49,12 +51,24 @@ class EvidenceNode:
                 f"{where}: table.evidence has no setting {unknown[0]!r}. There are {', '.join((*_OWN, *_SETTINGS))}."
             )
         against = node.get("against", DEFAULT["against"]) or ()
-        if isinstance(against, str):
+        if isinstance(against, str | Mapping):
             against = (against,)
+        only = {}
+        for entry in against:
+            if isinstance(entry, Mapping):
+                only |= {str(key): _listed(others, str(key), where) for key, others in entry.items()}
+        against = [name for entry in against for name in (map(str, entry) if isinstance(entry, Mapping) else (entry,))]
         split = node.get("split", "test")
         if split not in ("dev", "test"):
             raise LfnetError(f"{where}: table.evidence.split is {split!r}, but must be dev or test.")
-        return cls(tuple(against), split, Settings.of({name: node[name] for name in _SETTINGS if name in node}))
+        return cls(tuple(against), only, split, Settings.of({name: node[name] for name in _SETTINGS if name in node}))
+
+
+def _listed(others: Any, key: str, where: Path | str) -> tuple[str, ...]:
+    found = (others,) if isinstance(others, str) else tuple(others or ())
+    if "=" not in key or not found:
+        raise LfnetError(f"{where}: table.evidence.against has {key!r}: write {{key=value: [other values]}}.")
+    return tuple(map(str, found))
 
 
 DEFAULT: dict[str, Any] = {"against": ["train_median"], "split": "test"}
@@ -245,11 +259,16 @@ def _compared(
         for group, row in models:
             if key not in group.identity:
                 raise LfnetError(f"table.evidence.against names {against}, but {key} is none of table.rows.")
-            others = tuple(text for name, text in group.identity.items() if name != key)
-            parts.setdefault(others, []).append((group, row))
+            rest = tuple(text for name, text in group.identity.items() if name != key)
+            parts.setdefault(rest, []).append((group, row))
         for members in parts.values():
             base = [row for group, row in members if group.identity[key] == value]
-            rows = [row for group, row in members if group.identity[key] != value]
+            others = node.only.get(against)
+            rows = [
+                row
+                for group, row in members
+                if group.identity[key] != value and (others is None or group.identity[key] in others)
+            ]
             if base and rows:
                 made += _against(node, base[0], rows, constant)
         title = f"Against {value}" + (", in the same row otherwise" if len(parts) > 1 else "")

@@ -133,3 +133,18 @@ def test_what_cannot_be_is_one_message(tmp_path: Path, node: Any, words: str) ->
 def test_a_reference_that_no_run_holds_is_said(tmp_path: Path) -> None:
     table = made(tmp_path, two_heads(), {"against": ["duration"], **FEW})
     assert "No run holds the reference duration: nothing is compared with it." in table.foot
+
+
+def test_a_row_may_be_set_against_another_alone(tmp_path: Path) -> None:
+    results = [*two_heads(), *(result("transformer", seed) for seed in (0, 1))]
+    table = made(tmp_path, results, {"against": ["head=mean_mlp", {"head=ldbm": ["transformer"]}], **FEW})
+    _, every, one = blocks(table)
+    assert [row[0] for row in every.rows] == ["ldbm", "transformer"]
+    assert one.title == "Against ldbm" and [row[0] for row in one.rows] == ["transformer"]
+    (line,) = one.data["rows"]
+    assert line["reference"] == "ldbm" and line["p"] == line["p_holm"]  # one question: nothing to adjust for
+    alone = made(tmp_path / "other", results, {"against": {"head=ldbm": "transformer"}, **FEW})
+    assert blocks(alone)[1].rows == one.rows
+    for wrong in ({"ldbm": "transformer"}, {"head=ldbm": []}):
+        with pytest.raises(LfnetError, match=r"write \{key=value: \[other values\]\}"):
+            made(tmp_path / "wrong", results, {"against": [wrong]})
