@@ -12,6 +12,12 @@ from lfnet.tables.table import Row
 
 __all__ = ["check_targets", "target_lines"]
 
+_OF = {
+    "frame_latency": ", of the head alone, on this machine",
+    "latency": ", of the head alone, on this machine",
+    "parameters": ", of the head alone",
+    "active_parameters": ", of the head alone",
+}
 _SIDES = {"below": lambda value, bound: value < bound, "above": lambda value, bound: value > bound}
 
 
@@ -35,13 +41,16 @@ def check_targets(node: Any, shown: Sequence[Column], where: Path | str) -> dict
 def target_lines(
     targets: dict[str, tuple[str, float]], rows: Sequence[Row], groups: Sequence[Group], shown: Sequence[Column]
 ) -> tuple[str, ...]:
-    """One line a target: by which rows it is reached, by their means over seeds, and by which it is not."""
+    """One line a target: on which cohort, or of what, it was measured; which rows reach it, by their means over seeds,
+    and which do not.
+    """
     models = [row for row in rows if row.kind == "model"]
     if not targets or not models:
         return ()
     cohorts = {run.cohort["name"]: run.cohort["simulated"] for group in groups for run in group.runs}
     names = " and ".join(f"{name} (simulated: nobody was filmed)" if made else name for name, made in cohorts.items())
-    lines = [f"Targets, each row by its mean over seeds, on cohort {names}:"]
+    lines = ["Targets, each row by its mean over seeds:"]
+    of = {column.name: f", on cohort {names}" if column.metric else _OF.get(column.name, "") for column in shown}
     headings = {column.name: column.heading.rstrip(" ↑↓") for column in shown}
     for column, (side, bound) in targets.items():
         reached: list[str] = []
@@ -57,6 +66,7 @@ def target_lines(
                 (reached if _SIDES[side](value, bound) else missed).append(f"{text} ({shown_value})")
         wanted = magnitude(bound) if bound >= 1000 else f"{bound:g}"
         verdict = f"reached by {', '.join(reached)}" if reached else "reached by none"
+        wanted += of[column]
         lines.append(
             f"{headings[column]} {side} {wanted}: {verdict}" + (f"; not by {', '.join(missed)}" if missed else "") + "."
         )

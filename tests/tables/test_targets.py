@@ -27,10 +27,21 @@ def test_each_target_names_who_reaches_it_and_where():
     rows = [row("a", test_mae=[9.0, 9.4], test_pcc=[0.3]), row("b", test_mae=[9.4, 9.6], test_pcc=[None])]
     wanted = check_targets({"test.mae": "below 9.5", "test.pcc": "above .3"}, SHOWN, "here")
     first, mae, pcc = target_lines(wanted, rows, [group("made", True)], SHOWN)
-    assert "on cohort made (simulated: nobody was filmed)" in first
-    assert mae == "Test MAE below 9.5: reached by a (9.20); not by b (9.50)."
-    assert pcc == "Test PCC above 0.3: reached by none; not by a (0.30), b (undefined)."
-    assert "simulated" not in target_lines(wanted, rows, [group("AVEC2014", False)], SHOWN)[0]
+    assert first == "Targets, each row by its mean over seeds:"
+    made = "on cohort made (simulated: nobody was filmed)"
+    assert mae == f"Test MAE below 9.5, {made}: reached by a (9.20); not by b (9.50)."
+    assert pcc == f"Test PCC above 0.3, {made}: reached by none; not by a (0.30), b (undefined)."
+    _, mae, _ = target_lines(wanted, rows, [group("AVEC2014", False)], SHOWN)
+    assert mae.startswith("Test MAE below 9.5, on cohort AVEC2014: ")
+
+
+def test_targets_of_cost_say_what_was_measured():
+    wanted = check_targets({"frame_latency": "below 100", "parameters": "below 5e6"}, SHOWN, "here")
+    rows = [row("a", frame_latency=[0.5], parameters=[131_585.0])]
+    rows[0].cells["frame_latency"] = rows[0].cells.pop("frame.latency")
+    _, time, size = target_lines(wanted, rows, [group("made", True)], SHOWN)
+    assert time == "Head ms/frame below 100, of the head alone, on this machine: reached by a (0.50)."
+    assert size == "Parameters below 5.00 M, of the head alone: reached by a (132 k)."
 
 
 def test_a_head_is_timed_by_the_frames_a_window_advances():
