@@ -14,6 +14,8 @@ from lfnet.tables.closing import closing_lines
 from lfnet.tables.collect import Run, collect, leaves
 from lfnet.tables.columns import Column
 from lfnet.tables.controls import check_controls, explained_controls, split_controls
+from lfnet.tables.ensembles import MEANING as ENSEMBLE
+from lfnet.tables.ensembles import with_ensembles
 from lfnet.tables.evidence import EvidenceNode, blocks
 from lfnet.tables.identity import Group
 from lfnet.tables.published import published_rows
@@ -23,7 +25,7 @@ from lfnet.tables.targets import check_targets, target_lines
 __all__ = ["build", "check_node"]
 
 _KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing", "evidence"}
-_KNOWN |= {"picture", "published", "targets", "controls"}
+_KNOWN |= {"picture", "published", "targets", "controls", "ensembles"}
 _SHORT = 60
 
 
@@ -33,6 +35,7 @@ def build(manifest: Path, runs: Path) -> Table:
     Understood in the manifest's `table` node: name, title, question, rows (config keys that tell rows apart), columns,
     and by choice sections (config keys of cohort variants), references (default: constants and oracles), level (window,
     clip or recording, the default), controls (`lfnet.tables.controls`: overrides whose rows stand below the models),
+    ensembles (true: the ensemble of each row's seeds stands there too),
     closing (true: over `head`, else over all rows; or the row key to close over),
     targets (`check_targets`), evidence (`EvidenceNode`: what rows are set against, and how; false for none), published
     (`published_rows`: quoted rows), picture (`picture.draw`: x, y, log).
@@ -59,10 +62,14 @@ def build(manifest: Path, runs: Path) -> Table:
     )
     asked = EvidenceNode.of(node.get("evidence"), manifest)
     notes: list[str] = []
+    names = [key for key in row_keys if key not in constants]
+    joint = bool(node.get("ensembles"))
+    if joint:
+        sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names, Path(runs))
     if asked is not None:
-        names = [key for key in row_keys if key not in constants]
-        sections, notes = _with_evidence(asked, sections, parts, names, wanted, Path(runs))
+        sections, notes = _with_evidence(asked, sections, parts, names, wanted, Path(runs), joint)
     notes.append(explained_controls(asked_controls, any(controls for _, _, controls in parts)))
+    notes += [ENSEMBLE] * joint
     fingerprint = digest(sorted(run.result["fingerprint"] for run in sweep.runs))
     lifted = {
         key.heading.lower(): groups[0].identity[key.name]
@@ -100,6 +107,8 @@ def check_node(node: dict, manifest: Path | str) -> None:
             raise LfnetError(f"{manifest}: the table node needs `{name}`.")
     if (node.get("level") or "recording") not in LEVELS:
         raise LfnetError(f"{manifest}: table.level is {node['level']!r}, but must be one of {', '.join(LEVELS)}.")
+    if not isinstance(node.get("ensembles") or False, bool):
+        raise LfnetError(f"{manifest}: table.ensembles is {node['ensembles']!r}, but must be true or false.")
     closing = node.get("closing", False)
     if not isinstance(closing, bool) and closing not in node["rows"]:
         raise LfnetError(f"{manifest}: table.closing is {closing!r}, but must be true, false or one of table.rows.")
@@ -167,11 +176,12 @@ def _with_evidence(
     names: Sequence[str],
     wanted: Sequence[str],
     runs: Path,
+    joint: bool,
 ) -> tuple[tuple[Section, ...], list[str]]:
     """The sections with evidence on their rows, and sentences on what is not in it."""
     filled, notes = [], []
     for section, (_, models, controls) in zip(sections, parts, strict=True):
-        found, missing = blocks(asked, models, controls, names, wanted, runs)
+        found, missing = blocks(asked, models, controls, names, wanted, runs, joint)
         filled.append(replace(section, evidence=found))
         notes += [f"{section.label}: {text}" if section.label and text.startswith("No ") else text for text in missing]
     return tuple(filled), list(dict.fromkeys(notes))

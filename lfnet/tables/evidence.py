@@ -13,6 +13,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, Settings, evidence
+from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_lines import Numbers, comparisons, intervals
 from lfnet.tables.identity import Group
 from lfnet.tables.references import is_oracle, label
@@ -81,11 +82,13 @@ def blocks(
     row_keys: Sequence[str],
     references: Sequence[str],
     runs: Path,
+    ensembles: bool = False,
 ) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     """The blocks of one section, and sentences on what is not in them.
 
     groups: its model rows, controls: its control rows, which get intervals alone; row_keys: the keys that name them
-    (constants left out); references: those the table shows.
+    (constants left out); references: those the table shows. ensembles: whether each model row's ensemble of seeds is
+    shown too.
     """
     models, notes = _models(node, groups, row_keys, runs)
     if not models:
@@ -95,9 +98,12 @@ def blocks(
     folder = next(run.folder for group in groups for run in group.runs)
     beside = _references(node, references, runs / folder, models[0][1])
     constant = _constant(runs / folder)
-    every = [row for _, row in (*models, *aside)] + list(beside.values())
+    joint = [made for _, row in models if (made := ensemble_scores(row)) is not None] if ensembles else []
+    below = [*(row for _, row in aside), *joint]
+    every = [*(row for _, row in models), *below, *beside.values()]
     found = evidence(every, None, node.settings, constant)
-    lines = [(row.name, found.rows[row.name].estimates, found.rows[row.name]) for _, row in (*models, *aside)]
+    shown = [*(row for _, row in models), *below]
+    lines = [(row.name, found.rows[row.name].estimates, found.rows[row.name]) for row in shown]
     made = [intervals(found, [*lines, *_reference_lines(found, beside)], len(models))]
     for against in node.against:
         made += _compared(node, against, models, beside, constant, notes)
