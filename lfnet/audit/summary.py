@@ -8,7 +8,7 @@ from lfnet.audit.settings import Settings
 from lfnet.cohorts.cohort import Cohort
 from lfnet.digests import digest, source_digest
 from lfnet.features.pooled import pooled
-from lfnet.features.store import FeatureStore
+from lfnet.features.store import Readable
 from lfnet.once import once
 
 __all__ = ["audited_by", "summary"]
@@ -16,13 +16,13 @@ __all__ = ["audited_by", "summary"]
 _done: dict[str, list[dict[str, Any]]] = {}
 
 
-def audited_by(cohort: Cohort, store: FeatureStore, settings: Settings) -> str:
+def audited_by(cohort: Cohort, store: Readable, settings: Settings) -> str:
     """Digest of all that an audit of these would depend on: code, settings, cohort, lengths and features."""
     told = [settings.alpha, settings.resamples, settings.seed, settings.copy, settings.overlap]
     return once(("audited", cohort, str(store.folder), *told), lambda: _audited_by(cohort, store, told))
 
 
-def _audited_by(cohort: Cohort, store: FeatureStore, told: list[Any]) -> str:
+def _audited_by(cohort: Cohort, store: Readable, told: list[Any]) -> str:
     clips = cohort.clips
     lengths = [[str(value) for value in clips[column]] for column in ("n_frames", "fps")]
     return digest(
@@ -35,7 +35,7 @@ def _audited_by(cohort: Cohort, store: FeatureStore, told: list[Any]) -> str:
     )
 
 
-def summary(cohort: Cohort, store: FeatureStore, settings: Settings) -> list[dict[str, Any]]:
+def summary(cohort: Cohort, store: Readable, settings: Settings) -> list[dict[str, Any]]:
     """One dict a question: name, title, status, flagged, text; no id of anybody in it. Made once a process."""
     key = audited_by(cohort, store, settings)
     if key not in _done:
@@ -48,6 +48,6 @@ def summary(cohort: Cohort, store: FeatureStore, settings: Settings) -> list[dic
     return [dict(line) for line in _done[key]]
 
 
-def sources(store: FeatureStore, clip_ids: Sequence[str]) -> dict[str, str]:
+def sources(store: Readable, clip_ids: Sequence[str]) -> dict[str, str]:
     """clip_id → digest of what its vectors were made from, as their files' headers say."""
     return {clip_id: (store.header(clip_id) or {}).get("source", "") for clip_id in clip_ids}

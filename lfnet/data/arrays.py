@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lfnet.errors import LfnetError
-from lfnet.features.store import ClipFeatures, FeatureStore
+from lfnet.features.store import ClipFeatures, Readable
 
 __all__ = ["Arrays", "Rows", "feature_names", "frame_rows", "is_segments", "segment_rows", "stack"]
 
@@ -45,7 +45,7 @@ def is_segments(meta: dict[str, str]) -> bool:
     return meta.get("per_segment") == "true"
 
 
-def feature_names(store: FeatureStore, clip_ids: Iterable[str]) -> tuple[str, ...]:
+def feature_names(store: Readable, clip_ids: Iterable[str]) -> tuple[str, ...]:
     """The names of a stream's D features, from its files' headers, or stream_0, stream_1, …
 
     Raises `LfnetError` where clips disagree about names or width.

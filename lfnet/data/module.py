@@ -13,13 +13,15 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.data.arrays import Arrays, Rows, feature_names, frame_rows, is_segments, segment_rows, stack
+from lfnet.data.dropout import StreamDropout
 from lfnet.data.labels import Labels, permuted
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of, pack
 from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.features import health
-from lfnet.features.store import FeatureStore
+from lfnet.features.joined import Joined
+from lfnet.features.store import Readable
 
 __all__ = ["Arrays", "DataModule", "Held", "Labels", "Rows"]
 
@@ -32,6 +34,7 @@ class _Windows(Dataset[dict[str, torch.Tensor]]):
     """Batches of windows by their rows in a table of windows; an item is a whole batch.
 
     shorten: windows are served shortened, each made once. reuse: a batch lies in memory that the next one overwrites.
+    dropout: takes streams of a window away, others each time.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class _Windows(Dataset[dict[str, torch.Tensor]]):
         protocol: Protocol,
         shorten: Shorten | None = None,
         reuse: bool = False,
+        dropout: StreamDropout | None = None,
     ) -> None:
         self._x_ND = torch.from_numpy(packed.x_ND)
         self._valid_N = torch.from_numpy(packed.valid_N)
@@ -53,6 +57,7 @@ class _Windows(Dataset[dict[str, torch.Tensor]]):
         self._shorten = shorten
         self._short: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._reuse = reuse
+        self._dropout = dropout
         self._x_BTD = torch.empty(0)
 
     def __len__(self) -> int:
@@ -70,6 +75,8 @@ class _Windows(Dataset[dict[str, torch.Tensor]]):
             x_BTD[b, :frames] = self._x_ND[row : row + frames]
             x_BTD[b, frames:] = 0.0
             mask_BT[b, :frames] = self._valid_N[row : row + frames]
+        if self._dropout is not None:
+            self._dropout(x_BTD, mask_BT)
         if not self._mask:
             mask_BT.fill_(True)
         return x_BTD, mask_BT
@@ -85,6 +92,9 @@ class _Windows(Dataset[dict[str, torch.Tensor]]):
 
     def _shortened(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         assert self._shorten is not None
+        if self._dropout is not None:  # no window is the same twice
+            with torch.no_grad():
+                return self._shorten(*self._whole(chosen))
         if missing := [index for index in chosen if index not in self._short]:
             with torch.no_grad():
                 self._short.update(zip(missing, zip(*self._shorten(*self._whole(missing)), strict=True), strict=True))
@@ -162,7 +172,9 @@ class DataModule(L.LightningDataModule):
     batch_size, eval_batch_size: windows a step. windows_per_clip: drawn from each clip in an epoch, None for all.
     bags: clips a training step, each with all its drawn windows; None for `batch_size` windows of any clips.
     select_windows_per_clip: windows of each clip, evenly spread and always the same, that choose the best epoch.
-    seed: of the order of training windows, and of permuted labels. held: what jobs in one process share.
+    stream_dropout: the chance of each stream of a training window to be taken away, where the first store is several
+    streams as one (`Joined`). seed: of the order of training windows, of permuted labels and of streams that are taken
+    away. held: what jobs in one process share.
 
     Raises `LfnetError` where features are dead (`lfnet.features.health`) or a split is left without clips.
     """
@@ -170,7 +182,7 @@ class DataModule(L.LightningDataModule):
     def __init__(
         self,
         cohort: Cohort,
-        stores: FeatureStore | Mapping[str, FeatureStore],
+        stores: Readable | Mapping[str, Readable],
         protocol: Protocol,
         *,
         batch_size: int = 32,
@@ -178,12 +190,13 @@ class DataModule(L.LightningDataModule):
         windows_per_clip: int | None = None,
         bags: int | None = None,
         select_windows_per_clip: int | None = None,
+        stream_dropout: float = 0.0,
         seed: int = 0,
         held: Held | None = None,
     ) -> None:
         super().__init__()
         self.cohort = cohort
-        self.stores = {stores.stream: stores} if isinstance(stores, FeatureStore) else dict(stores)
+        self.stores = {stores.stream: stores} if not isinstance(stores, Mapping) else dict(stores)
         if not self.stores:
             raise ValueError("a DataModule needs one store or more")
         self.store = next(iter(self.stores.values()))
@@ -193,6 +206,7 @@ class DataModule(L.LightningDataModule):
         self.windows_per_clip = windows_per_clip
         self.bags = bags
         self.select_windows_per_clip = select_windows_per_clip
+        self.stream_dropout = stream_dropout
         self.seed = seed
         self.dropped: list[str] = []
         # What `fit` asks of windows: see `_Windows`.
@@ -247,7 +261,7 @@ class DataModule(L.LightningDataModule):
         """Training windows in a seeded order."""
         table = self.split("train")
         sampler = _Epoch(table["clip_id"].to_numpy(), self.batch_size, self.windows_per_clip, self.seed, self.bags)
-        return DataLoader(self._dataset(table), sampler=sampler, batch_size=None)
+        return DataLoader(self._dataset(table, self._dropout()), sampler=sampler, batch_size=None)
 
     def eval_dataloader(self, table: pd.DataFrame) -> DataLoader[Any]:
         """The windows of `table` (of `split` or `selection`), in order."""
@@ -316,7 +330,7 @@ class DataModule(L.LightningDataModule):
         rows = slice(self.packed.first[clip_id], self.packed.first[clip_id] + self.packed.frames[clip_id])
         return self.packed.x_ND[rows], self.packed.valid_N[rows]
 
-    def _rows(self, store: FeatureStore, split: str, clip_id: str) -> np.ndarray:
+    def _rows(self, store: Readable, split: str, clip_id: str) -> np.ndarray:
         """One clip's rows of one stream, float64 [rows, D]."""
         if is_segments(store.header(clip_id) or {}):
             return segment_rows(store.read(clip_id), clip_id, store.stream)
@@ -334,9 +348,16 @@ class DataModule(L.LightningDataModule):
         x_TD, valid_T = frames_of(clip, clip_id, length=protocol.length, missing=protocol.missing, frames=order)
         return frame_rows(x_TD, valid_T, protocol.segment)
 
-    def _dataset(self, table: pd.DataFrame) -> _Windows:
+    def _dataset(self, table: pd.DataFrame, dropout: StreamDropout | None = None) -> _Windows:
         y_W = self.labels.standardise(table["target"].to_numpy(float))
-        return _Windows(self.packed, table, y_W, self.protocol, self.shorten, self.reuse)
+        return _Windows(self.packed, table, y_W, self.protocol, self.shorten, self.reuse, dropout)
+
+    def _dropout(self) -> StreamDropout | None:
+        store, chance = self.store, self.stream_dropout
+        if not chance or not isinstance(store, Joined):
+            return None
+        any_valid = store.settings.valid == "any"
+        return StreamDropout(store.spans, store.flags, chance=chance, any_valid=any_valid, seed=self.seed)
 
     def _in_tasks(self, clips: pd.DataFrame) -> pd.DataFrame:
         if self.protocol.tasks is None:
@@ -354,12 +375,19 @@ class DataModule(L.LightningDataModule):
         least = self.protocol.health.min_coverage
         key = f"{self.store.fingerprint(clip_ids)}-{least}"
         if key not in self._held.problems:
-            self._held.problems[key] = health.check(self.store, clip_ids, min_coverage=least)
+            self._held.problems[key] = self._problems(clip_ids, least)
         problems = self._held.problems[key]
         if problems and self.protocol.health.unusable == "refuse":
             health.refuse(problems)
         self.dropped = sorted({problem.clip_id for problem in problems})
         return clips[~clips["clip_id"].isin(self.dropped)].reset_index(drop=True)
+
+    def _problems(self, clip_ids: list[str], least: float) -> list[health.Problem]:
+        """Of several streams as one, each by itself first: what is dead in one would be hidden by the others."""
+        found = self.store.problems(clip_ids) if isinstance(self.store, Joined) else []
+        dead = {problem.clip_id for problem in found}
+        alive = [clip_id for clip_id in clip_ids if clip_id not in dead]
+        return [*found, *health.check(self.store, alive, min_coverage=least)]
 
     def _pack(self) -> Packed:
         protocol = self.protocol

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lfnet.data.protocol import Protocol
-from lfnet.features.store import ClipFeatures, FeatureStore
+from lfnet.features.store import ClipFeatures, Readable
 
 __all__ = ["Packed", "cut", "frames_of", "pack", "starts"]
 
@@ -37,7 +37,7 @@ class Packed:
 
 
 def pack(
-    store: FeatureStore, clip_ids: Iterable[str], *, length: int | None, missing: str, frames: str | Mapping[str, str]
+    store: Readable, clip_ids: Iterable[str], *, length: int | None, missing: str, frames: str | Mapping[str, str]
 ) -> Packed:
     """Read clips and lay their frames end to end. frames: for all clips, or by clip_id; the rest as for `frames_of`."""
     clip_ids = list(clip_ids)

@@ -47,6 +47,11 @@ class Run:
         self.result: dict[str, Any] = read_json(folder / RESULT)
         if self.result.get("kind") != "head":
             raise LfnetError(f"{folder} is a run of a {self.result.get('kind')}: `lfnet export` takes runs of a head.")
+        if "streams" in self.result["config"]:
+            raise LfnetError(
+                f"{folder} is a run on several streams ({self.result['features']['stream']}), and a bundle has one "
+                "encoder: `lfnet export` takes runs of one. Train one with a single encoder and streams.columns=null."
+            )
         self.config: dict[str, Any] = plain(OmegaConf.load(folder / "config.yaml"))
         self.protocol = Protocol.from_config(self.config["protocol"])
         self.predictions = Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lfnet.errors import LfnetError
-from lfnet.features.store import ClipFeatures, FeatureStore
+from lfnet.features.store import ClipFeatures, Readable
 
 __all__ = ["Problem", "check", "problems_of", "refuse"]
 
@@ -26,7 +26,7 @@ class Problem:
     mend: str
 
 
-def check(store: FeatureStore, clip_ids: Iterable[str], *, min_coverage: float = 0.0) -> list[Problem]:
+def check(store: Readable, clip_ids: Iterable[str], *, min_coverage: float = 0.0) -> list[Problem]:
     """The problems of the clips' features; empty where all are alive.
 
     min_coverage: the least share of frames with a face, 0 to 1. A clip without a single one is always a problem.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lfnet.features.store import FeatureStore
+from lfnet.features.store import Readable
 
 __all__ = ["COURSE_DIM", "COURSE_ROWS", "Pooled", "Read", "pool", "pooled"]
 
@@ -38,7 +38,7 @@ class Pooled:
     courses: tuple[np.ndarray, ...]
 
 
-def pooled(store: FeatureStore, clip_ids: Iterable[str]) -> Pooled:
+def pooled(store: Readable, clip_ids: Iterable[str]) -> Pooled:
     """The pooled clips of a store, read once a process as long as no other store is asked for."""
     clip_ids = tuple(clip_ids)
     key = f"{store.folder}-{store.fingerprint(clip_ids)}"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -19,7 +20,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
 from lfnet.once import once
 
-__all__ = ["ClipFeatures", "FeatureStore"]
+__all__ = ["ClipFeatures", "FeatureStore", "Readable"]
 
 # The whole header is one entry: safetensors writes several in random order; the same vectors shall be the same bytes.
 _HEADER = "lfnet"
@@ -52,6 +53,20 @@ class ClipFeatures:
     def coverage(self) -> float:
         """The share of frames with a face, 0 for a clip without frames."""
         return float(self.valid.mean()) if len(self.valid) else 0.0
+
+
+class Readable(Protocol):
+    """What is read of a store: a `FeatureStore`, or several streams as one (`lfnet.features.joined`)."""
+
+    stream: str
+    recipe: str
+    folder: Path
+
+    def path(self, clip_id: str) -> Path: ...
+    def header(self, clip_id: str) -> dict[str, str] | None: ...
+    def read(self, clip_id: str) -> ClipFeatures: ...
+    def shape(self, clip_id: str) -> tuple[int, int]: ...
+    def fingerprint(self, clip_ids: Iterable[str]) -> str: ...
 
 
 class FeatureStore:

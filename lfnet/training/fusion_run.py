@@ -21,7 +21,7 @@ from lfnet.fusion.streams import Split
 from lfnet.fusion.system import Fused
 from lfnet.fusion.system import fuse as fuse_splits
 from lfnet.training.inputs import Inputs, Streams, encoder_names, prepare_streams
-from lfnet.training.job import Plan, begin, check, facts, held, versions
+from lfnet.training.job import Plan, begin, check, chosen, facts, held, versions
 from lfnet.training.loggers import log_summary, trackers
 from lfnet.training.outcome import RESULT
 from lfnet.training.remake import audited, measured, refer
@@ -88,7 +88,7 @@ def fuse(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "model": settings.model,
         "seed": config["seed"],
         # A head and how it would be trained are settings too, but not of this job.
-        "choices": {group: name for group, name in choices.items() if group not in ("head", "trainer")},
+        "choices": {group: name for group, name in chosen(choices, config).items() if group not in ("head", "trainer")},
         "config": {key: config[key] for key in _recorded(config)},
         **_facts(given, own.pop("warnings", [])),
         **numbers,

@@ -1,5 +1,6 @@
 """What a job stands on: its cohort and the features of all clips, made where they are missing."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.extract import estimate, extract, needs_landmarker, open_stores
-from lfnet.features.store import FeatureStore
+from lfnet.features.joined import Joined, Joining, parts_of
+from lfnet.features.store import FeatureStore, Readable
 from lfnet.once import once
 
 __all__ = ["Inputs", "Streams", "encoder_names", "forget", "load_cohort", "prepare", "prepare_streams"]
@@ -24,20 +26,20 @@ _cohorts: dict[str, Cohort] = {}
 
 @dataclass(frozen=True)
 class Inputs:
-    """A cohort and the store that holds the vectors of its clips."""
+    """A cohort and what the vectors of its clips are read from: a store, or several streams as one (`Joined`)."""
 
     cohort: Cohort
-    store: FeatureStore
+    store: Readable
 
 
 class Streams(NamedTuple):
     """A cohort and the stores that hold the vectors of its clips, by stream."""
 
     cohort: Cohort
-    stores: dict[str, FeatureStore]
+    stores: Mapping[str, Readable]
 
     @property
-    def store(self) -> FeatureStore:
+    def store(self) -> Readable:
         """The first stream's: what baselines and the audit read."""
         return next(iter(self.stores.values()))
 
@@ -62,21 +64,16 @@ def encoder_names(config: dict[str, Any]) -> list[str]:
 
 
 def prepare(config: dict[str, Any], *, progress: bool = True) -> Inputs:
-    """The cohort and the one stream that a head reads; what is missing is extracted first.
+    """The cohort and the vectors that a head reads, of one encoder or of several; what is missing is extracted first.
 
-    config: the resolved `cohort`, `encoder`, `video` and `paths` nodes.
-    Raises `LfnetError` where no encoder fits the cohort, several are chosen or it gives no vector a frame, or clips
-    cannot be read.
+    config: the resolved `cohort`, `encoder`, `streams`, `video` and `paths` nodes.
+    Raises `LfnetError` where an encoder does not fit the cohort or gives no vector a frame, or clips cannot be read.
     """
     return once(_key("prepare", config), lambda: _one_stream(config, progress))
 
 
 def _one_stream(config: dict[str, Any], progress: bool) -> Inputs:
-    names = encoder_names(config)
-    if len(names) > 1:
-        raise LfnetError(
-            f"one encoder at a time, not encoder={','.join(names)}: a head's vectors come from one stream."
-        )
+    settings = Joining.from_config(config["streams"]) if config.get("streams") else None
     with ExitStack() as stack:
         encoders = _encoders(config, stack)
         for encoder in encoders:
@@ -86,8 +83,23 @@ def _one_stream(config: dict[str, Any], progress: bool) -> Inputs:
                     "frames for `lfnet train`, or train a fusion."
                 )
         cohort = load_cohort(config)
-        (store,) = _prepare(cohort, config, encoders, progress).values()
-    return Inputs(cohort, store)
+        stores = _prepare(cohort, config, encoders, progress)
+    return Inputs(cohort, _joined(cohort, stores, settings))
+
+
+def _joined(cohort: Cohort, stores: Mapping[str, FeatureStore], settings: Joining | None) -> Readable:
+    several = len(stores) > 1
+    if settings is None and several:
+        raise LfnetError(f"the encoders {', '.join(stores)} are to be joined, and no `streams` node says how.")
+    if settings is None or not (several or settings.columns):
+        if settings is not None and settings.dropout:
+            raise LfnetError(
+                f"streams.dropout={settings.dropout:g} takes whole streams away, and there is one: choose several "
+                "encoders, as in encoder=[webface,expression], or cut its columns with streams.columns."
+            )
+        return next(iter(stores.values()))
+    train = cohort.clips.loc[cohort.clips["split"] == "train", "clip_id"].tolist()
+    return Joined(parts_of(stores, settings, str(cohort.clips["clip_id"].iloc[0])), train, settings)
 
 
 def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams:
@@ -113,7 +125,9 @@ def _all_streams(config: dict[str, Any], progress: bool) -> Streams:
 
 
 def _key(what: str, config: dict[str, Any]) -> tuple[str, str]:
-    return what, digest([config.get(name) for name in ("cohort", "encoder", "video", "pulse", "visual", "paths")])
+    return what, digest(
+        [config.get(name) for name in ("cohort", "encoder", "streams", "video", "pulse", "visual", "paths")]
+    )
 
 
 def _encoders(config: dict[str, Any], stack: ExitStack) -> list[Encoder]:

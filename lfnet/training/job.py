@@ -15,10 +15,10 @@ from omegaconf import OmegaConf
 from lfnet.data.module import DataModule, Held
 from lfnet.errors import LfnetError
 from lfnet.files import write_text
-from lfnet.training.inputs import Inputs, Streams
+from lfnet.training.inputs import Inputs, Streams, encoder_names
 from lfnet.training.outcome import RESULT
 
-__all__ = ["PACKAGES", "Plan", "begin", "check", "facts", "held", "log", "versions"]
+__all__ = ["PACKAGES", "Plan", "begin", "check", "chosen", "facts", "held", "log", "versions"]
 
 PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 held = Held()  # what jobs of one process share
@@ -47,6 +47,12 @@ def check(config: dict[str, Any]) -> None:
     for name in ("force", "fail_fast"):
         if not isinstance(config[name], bool):
             raise LfnetError(f"{name}={config[name]}: give true or false.")
+
+
+def chosen(choices: dict[str, str], config: dict[str, Any]) -> dict[str, str]:
+    """What was chosen of each config group, with all encoders where they are several: Hydra does not tell these."""
+    names = encoder_names(config)
+    return {**choices, "encoder": " + ".join(names)} if len(names) > 1 else choices
 
 
 def begin(folder: Path, config: dict[str, Any]) -> None:

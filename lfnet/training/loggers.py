@@ -10,6 +10,8 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from lfnet.training.inputs import encoder_names
+
 __all__ = ["log_summary", "shared_settings", "trackers"]
 
 
@@ -18,6 +20,10 @@ def shared_settings(config: dict[str, Any]) -> dict[str, Any]:
     cohort = config["cohort"]
     parts = ("fusion", "protocol", "seed") if _fused(config) else ("head", "protocol", "trainer", "seed")
     settings = {key: config[key] for key in parts}
+    names = encoder_names(config)
+    settings |= {"encoder": names} if names else {}
+    if not _fused(config) and (len(names) > 1 or (config.get("streams") or {}).get("columns")):
+        settings["streams"] = config["streams"]
     return {**settings, "cohort": {key: cohort[key] for key in ("name", "signal") if key in cohort}}
 
 
@@ -42,6 +48,8 @@ def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]
         name = f"{config['fusion']['model']} {config['fusion']['name']}"
     else:
         name = config["head"]["_target_"].rpartition(".")[2]
+    if encoders := encoder_names(config):
+        name += f" {' + '.join(encoders)}"
     folder = Path(settings["dir"])
     folder.mkdir(parents=True, exist_ok=True)
     run = wandb.init(

@@ -14,8 +14,9 @@ from lfnet.cohorts.cohort import Cohort
 from lfnet.digests import digest, source_digest
 from lfnet.evaluation.baselines import SECONDS, TRIVIAL, Baseline, Duration, PersonLookup, Ridge, fit_predict
 from lfnet.evaluation.predictions import Predictions
+from lfnet.features.joined import Joined
 from lfnet.features.pooled import pooled
-from lfnet.features.store import FeatureStore
+from lfnet.features.store import Readable
 
 __all__ = ["references", "referring_code"]
 
@@ -36,10 +37,10 @@ def referring_code() -> str:
 
 def references(
     cohort: Cohort,
-    store: FeatureStore,
+    store: Readable,
     recordings: pd.DataFrame,
     clip_ids: Sequence[str] | None = None,
-    beside: Mapping[str, FeatureStore] | None = None,
+    beside: Mapping[str, Readable] | None = None,
 ) -> dict[str, Predictions]:
     """The baselines and, for a simulated cohort, the oracles, by name, in the order of tables.
 
@@ -63,7 +64,7 @@ def references(
     return dict(_fitted[key])
 
 
-def _further(cohort: Cohort, beside: Mapping[str, FeatureStore]) -> FeatureStore | None:
+def _further(cohort: Cohort, beside: Mapping[str, Readable]) -> Readable | None:
     """The store of the segments that the cohort itself brings, where it is among those given."""
     more = [own.stream for own in getattr(cohort.own, "more", ())]
     return next((beside[stream] for stream in more if stream in beside), None)
@@ -71,10 +72,10 @@ def _further(cohort: Cohort, beside: Mapping[str, FeatureStore]) -> FeatureStore
 
 def _fit(
     cohort: Cohort,
-    store: FeatureStore,
+    store: Readable,
     recordings: pd.DataFrame,
     clips: pd.DataFrame,
-    further: FeatureStore | None,
+    further: Readable | None,
 ) -> dict[str, Predictions]:
     table, vectors = _described(cohort, store, recordings, clips)
     baselines: list[Baseline] = [*TRIVIAL]
@@ -92,7 +93,7 @@ def _fit(
 
 
 def _described(
-    cohort: Cohort, store: FeatureStore, recordings: pd.DataFrame, clips: pd.DataFrame
+    cohort: Cohort, store: Readable, recordings: pd.DataFrame, clips: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """The recordings with their mean duration, and the mean vector of each (NaN where no clip has one)."""
     pool = pooled(store, cohort.clips["clip_id"])
@@ -111,7 +112,9 @@ def _described(
     return described, vectors
 
 
-def _oracle(cohort: Cohort, store: FeatureStore, further: FeatureStore | None) -> pd.DataFrame:
+def _oracle(cohort: Cohort, store: Readable, further: Readable | None) -> pd.DataFrame:
+    if isinstance(store, Joined):  # an oracle reads what its cohort brings, and not what was made of it
+        store = store.parts[0].store
     stores = [store] if further is None else [store, further]
     key = digest([cohort.fingerprint(), *(one.fingerprint(cohort.clips["clip_id"]) for one in stores)])
     if key not in _oracles:
@@ -121,7 +124,7 @@ def _oracle(cohort: Cohort, store: FeatureStore, further: FeatureStore | None) -
     return _oracles[key]
 
 
-def _reader(store: FeatureStore) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+def _reader(store: Readable) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
     def read(clip_id: str) -> tuple[np.ndarray, np.ndarray]:
         clip = store.read(clip_id)
         return clip.features, clip.valid

@@ -14,7 +14,7 @@ from lfnet.config import instantiate
 from lfnet.data.module import DataModule
 from lfnet.digests import digest
 from lfnet.evaluation.predictions import models_to_csv_text
-from lfnet.features.store import FeatureStore
+from lfnet.features.store import Readable
 from lfnet.files import read_json, write_json, write_text
 from lfnet.once import once
 from lfnet.training.measure import measure, measuring_code
@@ -33,7 +33,7 @@ def refer(folder: Path, data: DataModule) -> dict[str, Any]:
     return {"referred_by": referring_code()}
 
 
-def audited(cohort: Cohort, store: FeatureStore, config: dict[str, Any]) -> dict[str, Any]:
+def audited(cohort: Cohort, store: Readable, config: dict[str, Any]) -> dict[str, Any]:
     """The audit of the cohort and its features as result.json holds it: `audit`, a list of lines that name nobody."""
     settings = _settings(config)
     return {"audit": summary(cohort, store, settings), "audited_by": audited_by(cohort, store, settings)}
@@ -45,7 +45,7 @@ def measured(folder: Path) -> dict[str, Any]:
 
 
 def bring_up_to_date(
-    folder: Path, cohort: Cohort, store: FeatureStore, config: dict[str, Any], data: Callable[[], DataModule]
+    folder: Path, cohort: Cohort, store: Readable, config: dict[str, Any], data: Callable[[], DataModule]
 ) -> None:
     """Make anew what older code made in a finished run folder, if anything.
 

@@ -17,13 +17,14 @@ from lfnet.data.protocol import Protocol
 from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
+from lfnet.features.joined import Joined
 from lfnet.files import atomic_path, write_json, write_text, writing_in
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.once import once
 from lfnet.training.fingerprint import fingerprint
 from lfnet.training.fit import TrainerSettings, fit, seed_all
-from lfnet.training.inputs import prepare
-from lfnet.training.job import Plan, begin, check, facts, held, log, versions
+from lfnet.training.inputs import Inputs, Streams, prepare
+from lfnet.training.job import Plan, begin, check, chosen, facts, held, log, versions
 from lfnet.training.loggers import log_summary, trackers
 from lfnet.training.machine import machine
 from lfnet.training.outcome import RESULT, Outcome
@@ -44,7 +45,7 @@ def plan(config: dict[str, Any], *, progress: bool = True) -> Plan:
     check(config)
     once(("checked", digest(parts)), lambda: _checked(config))  # a wrong number is said before videos are read
     inputs = prepare(config, progress=progress)
-    settings = {key: config[key] for key in ("head", "protocol", "trainer", "seed")}
+    settings = {key: config[key] for key in ("head", "protocol", "trainer", *_streams(inputs), "seed")}
     clip_ids = list(inputs.cohort.clips["clip_id"])
     name = fingerprint(settings, cohort=inputs.cohort.fingerprint(), features=inputs.store.fingerprint(clip_ids))
     return Plan(inputs, settings, name, Path(config["paths"]["runs"]) / name[:16])
@@ -97,6 +98,11 @@ def run_safely(config: dict[str, Any], choices: dict[str, str], planned: Plan | 
     return Outcome("failed", fingerprint, folder, error=" ".join(line.split()))
 
 
+def _streams(inputs: Inputs | Streams) -> tuple[str, ...]:
+    """The node that says how streams are joined, where there are several."""
+    return ("streams",) if isinstance(inputs.store, Joined) else ()
+
+
 def _checked(config: dict[str, Any]) -> tuple[TrainerSettings, Protocol]:
     check(config)
     return TrainerSettings.from_config(config["trainer"]), Protocol.from_config(config["protocol"])
@@ -114,6 +120,7 @@ def _data(config: dict[str, Any], job: Plan) -> DataModule:
         windows_per_clip=settings.windows_per_clip,
         bags=settings.bags,
         select_windows_per_clip=settings.select_windows_per_clip,
+        stream_dropout=config["streams"]["dropout"] if _streams(job.inputs) else 0.0,
         seed=config["seed"],
         held=held,
     )
@@ -159,8 +166,8 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "kind": "head",
         "model": choices.get("head", ""),
         "seed": config["seed"],
-        "choices": {group: name for group, name in choices.items() if group != "fusion"},
-        "config": {key: config[key] for key in ("cohort", "encoder", "head", "protocol", "trainer", "seed")},
+        "choices": {group: name for group, name in chosen(choices, config).items() if group != "fusion"},
+        "config": {key: config[key] for key in _recorded(job)},
         **facts(data),
         **numbers,
         **beside,
@@ -191,6 +198,11 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "precision": settings.precision,
     }
     write_json(job.folder / RESULT, result)
+
+
+def _recorded(job: Plan) -> tuple[str, ...]:
+    """The nodes that decide a head's numbers."""
+    return ("cohort", "encoder", *_streams(job.inputs), "head", "protocol", "trainer", "seed")
 
 
 def _speed(head: torch.nn.Module, frames: int, n_features: int) -> dict[str, Any]:

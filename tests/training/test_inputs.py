@@ -52,8 +52,19 @@ def test_a_fusion_gets_all_streams(config, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_head_refuses_several_streams_and_segments(config):
-    with pytest.raises(LfnetError, match=r"one encoder at a time, not encoder=brightness,larger"):
-        inputs.prepare(config("brightness", "larger"))
-    with pytest.raises(LfnetError, match=r"encoder=loudest gives one vector a segment, and a head reads frames"):
-        inputs.prepare(config("loudest"))
+def test_a_head_gets_several_streams_joined_from_one_pass(config, capsys):
+    prepared = inputs.prepare(config("brightness", "larger"))
+    assert prepared.store.stream == "brightness + larger" and prepared.store.shape("dev") == (9, 10)
+    assert capsys.readouterr().out.count("3 clips, 27 frames to extract") == 1
+    again = inputs.prepare(config("brightness", "larger"))
+    ids = prepared.cohort.clips["clip_id"]
+    assert again.store.fingerprint(ids) == prepared.store.fingerprint(ids)
+    turned = inputs.prepare(config("larger", "brightness"))
+    assert turned.store.fingerprint(ids) != prepared.store.fingerprint(ids)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_head_refuses_segments_alone_and_among_others(config):
+    for names in (["loudest"], ["brightness", "loudest"]):
+        with pytest.raises(LfnetError, match=r"encoder=loudest gives one vector a segment, and a head reads frames"):
+            inputs.prepare(config(*names))
