@@ -42,8 +42,15 @@ complete -c lfnet -f -a '(command lfnet --complete (commandline -cp) 2>/dev/null
 """
 
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
-_CONFIGS = {"train": "train", "table": "train", "report": "train", "extract": "extract", "audit": "audit"}
-_NAMED = ("table", "report", "power")  # a table's name comes first
+_CONFIGS = {
+    "train": "train",
+    "table": "train",
+    "report": "train",
+    "dashboard": "train",
+    "extract": "extract",
+    "audit": "audit",
+}
+_NAMED = ("table", "report", "dashboard", "power")  # a table's name comes first
 
 
 def script(shell: str) -> str:

@@ -39,6 +39,9 @@ COMMANDS = {
         Command("train", "lfnet.cli.jobs:train", "fit one head with one seed, or with -m many"),
         Command("table", "lfnet.cli.jobs:table", "run a table's jobs, skip the finished ones, and print the table"),
         Command("report", "lfnet.cli.report:main", "make a page and pictures of a table that has been run"),
+        Command(
+            "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"
+        ),
         Command("extract", "lfnet.cli.jobs:extract", "turn videos into feature vectors, once"),
         Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
         Command("pulse", "lfnet.cli.pulse:main", "read the heart rate and its variability from a video of a face"),

@@ -3,7 +3,7 @@
 No face image, clip, recording or person id, and no path of the machine, goes to a tracker: what is sent is listed here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from lightning.pytorch.loggers import Logger
 
 from lfnet.training.inputs import encoder_names
 
-__all__ = ["log_summary", "shared_settings", "trackers"]
+__all__ = ["final_metrics", "log_summary", "run_name", "shared_settings", "tracked_run", "trackers"]
 
 
 def shared_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a tracker may see: how the job was done, not on whom or where."""
     cohort = config["cohort"]
     parts = ("fusion", "protocol", "seed") if _fused(config) else ("head", "protocol", "trainer", "seed")
-    settings = {key: config[key] for key in parts}
+    settings = {key: config[key] for key in parts if key in config}
     names = encoder_names(config)
     settings |= {"encoder": names} if names else {}
     if not _fused(config) and (len(names) > 1 or (config.get("streams") or {}).get("columns")):
@@ -31,37 +31,38 @@ def _fused(config: dict[str, Any]) -> bool:
     return bool((config.get("fusion") or {}).get("name"))
 
 
-@contextmanager
-def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]:
-    """The loggers that `conf/logger` asks for. A job is one W&B run: group = table, id = fingerprint.
-
-    The run is finished when the job ends, else W&B would go on writing the next job of a sweep into it.
-    """
-    settings = config["logger"]["wandb"]
-    if settings is None:
-        yield []
-        return
-    import wandb
-    from lightning.pytorch.loggers import WandbLogger
-
-    if fused := _fused(config):
+def run_name(config: dict[str, Any]) -> str:
+    """What a job is called in a tracker: its model, encoders where there are any, and seed."""
+    if _fused(config):
         name = f"{config['fusion']['model']} {config['fusion']['name']}"
     else:
         name = config["head"]["_target_"].rpartition(".")[2]
     if encoders := encoder_names(config):
         name += f" {' + '.join(encoders)}"
+    return f"{name} seed {config['seed']}"
+
+
+def tracked_run(
+    settings: Mapping[str, Any], *, identity: str, name: str, group: str, job_type: str, config: dict[str, Any]
+) -> Any:
+    """A W&B run that says nothing of the machine.
+
+    settings: `logger.wandb`. identity: its id; it takes the place of an earlier run of this id.
+    """
+    import wandb
+
     folder = Path(settings["dir"])
     folder.mkdir(parents=True, exist_ok=True)
-    run = wandb.init(
+    return wandb.init(
         project=settings["project"],
         entity=settings["entity"],
         mode=settings["mode"],
         dir=str(folder),
-        group=config["table"]["name"] or "train",
-        job_type="fuse" if fused else "train",
-        name=f"{name} seed {config['seed']}",
-        id=fingerprint[:16],
-        config=shared_settings(config),
+        group=group,
+        job_type=job_type,
+        name=name,
+        id=identity,
+        config=config,
         reinit="create_new",
         settings=wandb.Settings(
             console="off",
@@ -75,6 +76,28 @@ def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]
             x_save_requirements=False,
         ),
     )
+
+
+@contextmanager
+def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]:
+    """The loggers that `conf/logger` asks for. A job is one W&B run: group = table, id = fingerprint.
+
+    The run is finished when the job ends, else W&B would go on writing the next job of a sweep into it.
+    """
+    settings = config["logger"]["wandb"]
+    if settings is None:
+        yield []
+        return
+    from lightning.pytorch.loggers import WandbLogger
+
+    run = tracked_run(
+        settings,
+        identity=fingerprint[:16],
+        name=run_name(config),
+        group=config["table"]["name"] or "train",
+        job_type="fuse" if _fused(config) else "train",
+        config=shared_settings(config),
+    )
     failed = True
     try:
         yield [WandbLogger(experiment=run)]
@@ -83,14 +106,18 @@ def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]
         run.finish(exit_code=int(failed))
 
 
-def log_summary(loggers: list[Logger], metrics: dict[str, Any]) -> None:
-    """Write the final metrics of dev and test, at every level, to the trackers."""
-    values = {
+def final_metrics(metrics: dict[str, Any]) -> dict[str, float]:
+    """`final/SPLIT/LEVEL/METRIC` → value, of every split and level; what is undefined is left out."""
+    return {
         f"final/{split}/{level}/{name}": value
         for split, levels in metrics.items()
         for level, named in levels.items()
         for name, value in named.items()
         if value is not None
     }
+
+
+def log_summary(loggers: list[Logger], metrics: dict[str, Any]) -> None:
+    """Write the final metrics of dev and test, at every level, to the trackers."""
     for logger in loggers:
-        logger.log_metrics(values)
+        logger.log_metrics(final_metrics(metrics))

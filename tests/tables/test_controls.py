@@ -32,7 +32,8 @@ def test_they_are_seen_and_not_counted(tmp_path: Path):
     own, *compared = table.sections[0].evidence
     assert own.models == 2
     assert [row[0] for row in own.rows[:6]] == [
-        "mean_mlp, masked", "ldbm, masked", "mean_mlp, shuffled", "mean_mlp, permuted", "ldbm, shuffled", "ldbm, permuted",
+        "mean_mlp, masked", "ldbm, masked",
+        "mean_mlp, shuffled", "mean_mlp, permuted", "ldbm, shuffled", "ldbm, permuted",
     ]  # fmt: skip
     assert [[row[0] for row in block.rows] for block in compared] == [
         ["mean_mlp, masked", "ldbm, masked"],

@@ -1,0 +1,249 @@
+"""A table's W&B dashboard: its runs mirrored, a run that holds the table itself, and a saved workspace over them.
+
+What is sent: each run's settings and numbers as `lfnet.training.loggers` lists them, and the table's cells, which name
+rows and never people. No picture, no prediction of a single recording, no path of the machine.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lfnet import RESEARCH_ONLY
+from lfnet.digests import digest
+from lfnet.errors import LfnetError
+from lfnet.files import read_json, write_json
+from lfnet.tables.collect import Sweep
+from lfnet.tables.grid import make_grid
+from lfnet.tables.table import Row, Table
+from lfnet.training.loggers import final_metrics, run_name, shared_settings, tracked_run
+
+__all__ = ["Dashboard", "mirror", "save_workspace", "workspace"]
+
+_COURSE = "dev/"  # what metrics.csv holds of every epoch, beside the loss
+_FINAL = "final/test/recording"
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """What `mirror` did. sent, kept: runs written now, and runs that W&B has already; table: the table's run."""
+
+    sent: tuple[str, ...]
+    kept: tuple[str, ...]
+    table: str
+
+
+def mirror(table: Table, sweep: Sweep, runs: Path, settings: Mapping[str, Any], remembered: Path) -> Dashboard:
+    """Write every run of the table, and the table, as W&B runs of the group `table.name`.
+
+    runs: the folder of run folders. settings: `logger.wandb`; offline, nothing leaves the machine. remembered: a JSON
+    file of what was written before; a run is written again only where its numbers or its row have changed.
+    Raises `LfnetError` where W&B refuses.
+    """
+    known = read_json(remembered) if remembered.is_file() else {}
+    mode = str(settings["mode"])
+    written: dict[str, str] = known.get(mode, {}) if known.get("project") == settings["project"] else {}
+    rows = {folder: row for row in table.rows for folder in row.runs}
+    results = {run.folder: run.result for run in sweep.runs}
+    states = {
+        folder: digest([_row_name(table, rows[folder]), results[folder]["metrics"], results[folder]["fingerprint"]])
+        for folder in rows
+        if folder in results and results[folder].get("metrics")
+    }
+    due = [folder for folder, state in states.items() if written.get(folder) != state]
+    for folder in due:
+        _mirror_run(table, rows[folder], folder, results[folder], runs, settings)
+        written[folder] = states[folder]
+        write_json(remembered, {**known, "project": settings["project"], mode: written})
+    identity = digest(["table", table.name])[:16]
+    if written.get(identity) != (state := digest([table.command, *table.to_json()["sections"]])):
+        _mirror_table(table, identity, settings)
+        written[identity] = state
+        write_json(remembered, {**known, "project": settings["project"], mode: written})
+    return Dashboard(tuple(due), tuple(folder for folder in states if folder not in due), identity)
+
+
+def workspace(table: Table, project: str, entity: str) -> Any:
+    """The saved view: bars of test error by row, dev against test, spread of scores, learning curves. Not yet saved."""
+    import wandb_workspaces.expr as expr
+    import wandb_workspaces.reports.v2 as wr
+    import wandb_workspaces.workspaces as ws
+
+    def bars(metric: str, title: str) -> Any:
+        return wr.BarPlot(
+            title=title,
+            metrics=[f"{_FINAL}/{metric}"],
+            groupby=wr.Config("row"),
+            groupby_aggfunc="mean",
+            groupby_rangefunc="minmax",
+            max_bars_to_show=100,
+        )
+
+    def course(metric: str, title: str) -> Any:
+        return wr.LinePlot(
+            title=title,
+            x="epoch",
+            y=[metric],
+            groupby=wr.Config("row"),
+            groupby_aggfunc="mean",
+            groupby_rangefunc="minmax",
+        )
+
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=f"{table.title} (lfnet {table.name})",
+        sections=[
+            ws.Section(
+                name="Test, recordings: mean over seeds, band from least to most",
+                panels=[
+                    bars("mae", "MAE, points (less is better)"),
+                    bars("rmse", "RMSE, points (less is better)"),
+                    bars("pcc", "PCC"),
+                    bars("ccc", "CCC"),
+                    bars("sigma_ratio", "sigma_ratio (near 0: collapsed to a constant)"),
+                ],
+                is_open=True,
+            ),
+            ws.Section(
+                name="Does dev tell of test?",
+                panels=[
+                    wr.ScatterPlot(
+                        title="MAE: dev against test",
+                        x=wr.SummaryMetric("final/dev/recording/mae"),
+                        y=wr.SummaryMetric(f"{_FINAL}/mae"),
+                    ),
+                ],
+                is_open=True,
+            ),
+            ws.Section(
+                name="Learning curves, dev recordings",
+                panels=[
+                    course("dev/mae", "Dev MAE"),
+                    course("dev/sigma_ratio", "Dev sigma_ratio"),
+                    course("train/loss", "Training loss"),
+                ],
+                is_open=True,
+            ),
+            ws.Section(
+                name="The table with intervals and verdicts",
+                panels=[
+                    wr.MarkdownPanel(markdown=f"**{table.question}**\n\n{RESEARCH_ONLY}\n\n`{table.command}`"),
+                    wr.WeavePanelSummaryTable(table_name="table"),
+                ],
+                is_open=True,
+            ),
+        ],
+        runset_settings=ws.RunsetSettings(
+            filters=[expr.Metric("Group") == table.name],
+            groupby=[expr.Config("row")],
+            pinned_columns=[f"summary:{_FINAL}/{metric}" for metric in ("mae", "pcc", "sigma_ratio")],
+        ),
+    )
+
+
+def save_workspace(table: Table, project: str, entity: str | None, remembered: Path) -> str:
+    """Make the view, or bring the one up to date that was made before; its address. Needs the network and a W&B login.
+
+    Raises `LfnetError` where W&B cannot be reached or refuses.
+    """
+    import wandb
+    import wandb_workspaces.workspaces as ws
+
+    known = read_json(remembered) if remembered.is_file() else {}
+    try:
+        owner = entity or wandb.Api().default_entity
+        made = workspace(table, project, owner)
+        if (address := known.get("address")) and f"/{owner}/{project}" in address:
+            before = ws.Workspace.from_url(address)
+            before.name, before.sections, before.runset_settings = made.name, made.sections, made.runset_settings
+            made = before
+        made.save()
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise LfnetError(
+            f"W&B did not take the dashboard: {reason}. Log in with `wandb login`, or leave out --online: the runs lie "
+            "offline then, for `wandb sync`."
+        ) from error
+    write_json(remembered, {**known, "address": made.url})
+    return str(made.url)
+
+
+def _row_name(table: Table, row: Row) -> str:
+    names = [row.identity.get(key.name, "") for key in table.keys if key.name not in table.constants]
+    return ", ".join(name for name in names if name) or row.label or table.name
+
+
+def _mirror_run(
+    table: Table, row: Row, folder: str, result: Mapping[str, Any], runs: Path, settings: Mapping[str, Any]
+) -> None:
+    config = {"streams": {}, "fusion": None, **result["config"]}
+    run = _begin(
+        settings,
+        identity=folder,
+        name=run_name(config),
+        group=table.name,
+        job_type="fuse" if result.get("kind") == "fusion" else "train",
+        config={**shared_settings(config), "row": _row_name(table, row), "kind": row.kind},
+    )
+    failed = True
+    try:
+        for numbers in _course(runs / folder / "metrics.csv"):
+            run.log(numbers)
+        run.log(final_metrics(result["metrics"]))
+        run.summary.update({"marks": list(result.get("marks", ()))})
+        failed = False
+    finally:
+        run.finish(exit_code=int(failed))
+
+
+def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> None:
+    import wandb
+
+    config = {"question": table.question, "command": table.command, "level": table.level, "digest": table.digest}
+    run = _begin(
+        settings,
+        identity=identity,
+        name=f"table {table.name}",
+        group=table.name,
+        job_type="table",
+        config={**config, "simulated": table.simulated, "row": "the table", "kind": "table"},
+    )
+    failed = True
+    try:
+        grid = make_grid(table)
+        cells = [
+            [section.label, *line.texts]
+            for section, lines in zip(table.sections, grid.sections, strict=True)
+            for line in lines
+        ]
+        logged = {"table": wandb.Table(columns=["Section", *grid.headings], data=cells, allow_mixed_types=True)}
+        for number, block in enumerate(block for section in table.sections for block in section.evidence):
+            name = f"evidence/{number + 1:02d} {block.title}".replace(":", "")[:100]
+            logged[name] = wandb.Table(columns=list(block.headings), data=[list(row) for row in block.rows])
+        run.log(logged)
+        run.summary.update({"foot": "\n".join(table.foot), "warnings": "\n".join(table.warnings)})
+        failed = False
+    finally:
+        run.finish(exit_code=int(failed))
+
+
+def _begin(settings: Mapping[str, Any], **what: Any) -> Any:
+    try:
+        return tracked_run(settings, **what)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise LfnetError(f"W&B did not begin a run in {settings['dir']}: {reason}.") from error
+
+
+def _course(path: Path) -> list[dict[str, float]]:
+    """Each epoch's numbers, from a run folder's metrics.csv; none where a fusion has no epochs."""
+    if not path.is_file():
+        return []
+    epochs: dict[int, dict[str, float]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            values = {name: float(text) for name, text in line.items() if text and name and name != "step"}
+            epochs.setdefault(int(values.get("epoch", 0)), {}).update(values)
+    return [epochs[number] for number in sorted(epochs)]
