@@ -25,11 +25,13 @@ class VisualSettings:
     go through the clip. shortest: a last segment of fewer frames is left out, unless it is the clip's only one.
     selection: "expression" keeps the `keep` = 100 frames with the highest `length`·‖f‖ + `deviation`·‖f − mean‖ +
     `spread`·std(f[:`channels`]), .5, .3, .2 and 100; "uniform" keeps `keep` frames evenly spread; "none" keeps all.
+    Assumed, for no source says so: of equal scores the earlier frame is kept, a segment of no more than `keep` frames
+    keeps all; and `shortest`.
     regions: "published" cuts eyes (upper half), mouth (lower third), left and right cheek (middle third, halved) out of
     the crop; "mesh" cuts them along the face mesh, so that each shows its own part of the face and nothing else when
-    the head turns; "whole" is the crop as it is. weights: of each region, eyes .35, mouth .30, right cheek .20, left
-    cheek .15; "uniform": the same for all, sum 1. pooling: "softmax" over frames of the per-frame standard deviation of
-    the channels, or "mean".
+    the head turns, each part at its own place (`lfnet.video.regions.mesh_patch`); "whole" is the crop as it is.
+    weights: of each region, eyes .35, mouth .30, right cheek .20, left cheek .15; "uniform": the same for all, sum 1.
+    pooling: "softmax" over frames of the per-frame standard deviation of the channels, or "mean".
 
     Frame attention α, temporal attention β and region weights λ learned from labels, as the figures draw them, cannot
     be here, where no label is known: that is `head=region_attention` on `encoder=visual_frames`.
