@@ -142,6 +142,11 @@ def _seeds(models: Sequence[Row]) -> str:
     if numbers == [1]:
         return f"One seed{names}: no standard deviation."
     several = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    if any(len(set(row.seeds)) < len(row.seeds) for row in models):
+        # Several runs of one seed differ in the cohort's own seed, the only other thing that a row averages over.
+        seeds = sorted({seed for row in models for seed in row.seeds})
+        trained = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+        return f"Mean ± standard deviation (ddof 1) over {several} runs: draws of the cohort, trained with {trained}."
     return f"Mean ± standard deviation (ddof 1) over {several} seeds{names}."
 
 
