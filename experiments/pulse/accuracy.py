@@ -27,7 +27,6 @@ from lfnet.pulse.settings import METHODS, PulseSettings
 from lfnet.testing.made_video import Scene, rendered, scene, write_h264
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
-from lfnet.video.skin import skin_means
 
 HERE = Path(__file__).parent
 TABLE = HERE / "accuracy.csv"
@@ -49,7 +48,7 @@ def read(video: Path, landmarker: Path) -> Any:
     """The stream `skin` of a video."""
     vectors = Vectors(Skin())
     with FaceMesh(landmarker) as mesh:
-        (passed,) = run_pass(frames(video), mesh, [vectors], skin_means=skin_means)
+        (passed,) = run_pass(frames(video), mesh, [vectors])
     return vectors.clip(passed, {})
 
 

@@ -28,13 +28,14 @@ examples:
   lfnet pulse clip.mp4 pulse.method=chrom pulse.segment=30
   lfnet pulse frames/ --fps 30                           a folder of pictures
 
-Settings are those of conf/pulse and conf/video. A feature that the segments are too short for is marked so.
+Settings are those of conf/pulse, conf/video and conf/encoder/skin.yaml (encoder.skin.dark=10). A feature that the
+segments are too short for is marked so.
 exit status: 0 a pulse was found; {REFUSED} no segment shows a pulse that can be believed (the report says why and gives
 no rate); 2 no face, too short, or not readable.
 
 {RESEARCH_ONLY}
 """
-_GROUPS = ("pulse", "video", "paths")
+_GROUPS = ("pulse", "video", "paths", "encoder.skin")
 # Measured in experiments/pulse, floor.csv: beats that were perfectly even, read from a pulse of 1 % and of .3 %.
 _FLOOR = "A camera places beats with an error: even beats are read with an RMSSD of 10 to 30 ms, in poor video more."
 _UNITS = {
@@ -82,11 +83,11 @@ def main(argv: list[str]) -> int:
 
 
 def _config(overrides: list[str]) -> dict[str, Any]:
-    chosen = {"pulse": "nested", "video": "default", "paths": "default"}
+    chosen = {"pulse": "nested", "video": "default", "paths": "default", "encoder": "skin"}
     others = []
     for override in overrides:
         name, equals, value = override.partition("=")
-        if not equals or name.lstrip("+~").split(".")[0] not in _GROUPS:
+        if not equals or not f"{name.lstrip('+~')}.".startswith(tuple(f"{group}." for group in _GROUPS)):
             raise LfnetError(
                 f"`{override}` is no setting of this command: it takes GROUP=NAME and GROUP.SETTING=VALUE of "
                 f"{', '.join(_GROUPS)}."
@@ -100,23 +101,21 @@ def _config(overrides: list[str]) -> dict[str, Any]:
 
 
 def _read(video: Path, fps: float | None, config: dict[str, Any]) -> tuple[dict[str, Any], list[Any], Any]:
-    from lfnet.encoders.skin import Skin
     from lfnet.features.notes import notes_of
     from lfnet.features.passes import Vectors, run_pass
     from lfnet.pulse.segments import OUTCOMES, read_segments
     from lfnet.video.decode import frames
     from lfnet.video.mesh import FaceMesh
     from lfnet.video.probe import probe
-    from lfnet.video.skin import skin_means
 
     settings, reading = instantiate(config["pulse"]), instantiate(config["video"])
+    vectors = Vectors(instantiate(config["encoder"]["skin"]))
     media = probe(video, fps)
     notes: list[str] = []
-    vectors = Vectors(Skin())
     model = reading.find_landmarker(Path(config["paths"]["weights"]).expanduser())
     with FaceMesh(model, reading) as mesh:
         decoded = frames(video, fps=fps, damaged=reading.damaged, notes=notes)
-        (passed,) = run_pass(decoded, mesh, [vectors], skin_means=skin_means)
+        (passed,) = run_pass(decoded, mesh, [vectors])
     clip = vectors.clip(passed, {})
     if not clip.valid.any():
         raise LfnetError(f"{video}: no face in any of {len(clip.valid)} frames. Give a clip in which a face is seen.")

@@ -17,6 +17,7 @@ class Encoder(Protocol):
     landmarks_NLC; with "crops" also points_NL2), "skin" (skin_NRC).
     per_segment: whether it is a `SegmentEncoder`; an encoder that does not say is not.
     crop_size: side of the aligned crops in pixels, None without "crops". unit_norm: vectors have Euclidean length 1.
+    An encoder of "skin" also has `skin_means`, a function that measures it: `lfnet.video.skin.skin_means` or its like.
 
     Networks are loaded by the first `encode` and freed by `close`; the attributes and `recipe` never load one.
     """

@@ -28,10 +28,10 @@ class Descriptor(NamedTuple):
 class Visual:
     """One vector a segment: 4 regions × 576 = 2304-D as published (LightFusionNet; research.md, section A).
 
-    Every frame's aligned crop goes through the trunk; some frames are selected by these vectors; the regions of each
-    are grown to the crop's side and go through the trunk again; a region's vectors g are pooled over frames, by a
-    softmax of their standard deviations over channels (ddof 1) as published, Σ softmax(std(g))·g, and weighted; the
-    regions are joined, in the order of `lfnet.video.regions.REGIONS`.
+    Every frame's aligned crop (224 px, ImageNet's normalisation) goes through the trunk; some frames are selected by
+    these vectors; the regions of each are grown to the crop's side and go through the trunk again; a region's vectors g
+    are pooled over frames, by a softmax of their standard deviations over channels (ddof 1) as published,
+    Σ softmax(std(g))·g, and weighted; the regions are joined, in the order of `lfnet.video.regions.REGIONS`.
     settings: conf/visual. weights, device, threads, backend, cache: as in `lfnet.encoders.trunk.Trunk`.
     """
 

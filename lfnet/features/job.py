@@ -23,7 +23,6 @@ from lfnet.video.errors import Unreadable
 from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
 from lfnet.video.settings import VideoSettings
-from lfnet.video.skin import skin_means
 
 __all__ = ["Clip", "Job", "Missing"]
 
@@ -155,7 +154,7 @@ class Job:
     ) -> list[Passed]:
         """One pass with this job's settings."""
         aligned, size = self.cohort.aligned, self.batch_size
-        return run_pass(frames, mesh, consumers, aligned=aligned, batch_size=size, skin_means=skin_means, tick=tick)
+        return run_pass(frames, mesh, consumers, aligned=aligned, batch_size=size, tick=tick)
 
     def own_vectors(self, clip: Clip) -> ClipFeatures:
         """One clip's vectors of a cohort that brings its own. Raises `Unreadable` where they cannot be read."""

@@ -25,7 +25,7 @@ _BLANK = 1.0
 # palest skin lies far above.
 _GREY = 1.0
 
-# (rgb_HWC, landmarks_LC) -> float32 [3, 4], see `lfnet.video.skin.skin_means`.
+# (rgb_HWC, landmarks_LC) -> float32 [3, 4], see `lfnet.video.skin.skin_means`. An encoder of skin has its own.
 SkinMeans = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -86,6 +86,11 @@ class Vectors:
     def crop_size(self) -> int | None:
         return self._encoder.crop_size if "crops" in self._encoder.needs else None
 
+    @property
+    def skin_means(self) -> SkinMeans | None:
+        """How the encoder wants skin to be measured; None where it does not say."""
+        return getattr(self._encoder, "skin_means", None)
+
     def take(self, faces: Faces) -> None:
         """Encode a batch. Raises `ValueError` where the encoder breaks its contract."""
         rows = self._encoder.encode(faces)
@@ -119,21 +124,19 @@ def run_pass(
     mesh: finds faces; None where no consumer reads a mesh and frames are aligned. aligned: frames are aligned crops
     already, which are resized and not aligned again; for a consumer of crops alone nothing is searched in them
     (detectors made for faces with surroundings find none there: system B's features were all zero for that reason),
-    and a blank frame, as aligners write where they saw nobody, counts as one without a face. skin_means: for consumers
-    that need "skin". tick: called once a frame.
+    and a blank frame, as aligners write where they saw nobody, counts as one without a face. skin_means: what
+    measures skin for all consumers that need it; None: what each has under this name. tick: called once a frame.
     Each consumer is fed what it would be fed alone, batch by batch. Returns what each saw, in their order.
     Raises `Unreadable` where an aligned frame is not square.
     """
-    lanes = [_Lane(consumer, aligned, batch_size) for consumer in consumers]
+    lanes = [_Lane(consumer, aligned, batch_size, skin_means) for consumer in consumers]
     if mesh is None and any(lane.searches for lane in lanes):
         raise ValueError("frames that are not aligned, and consumers of a mesh, need a mesh")
-    if skin_means is None and any("skin" in consumer.needs for consumer in consumers):
-        raise ValueError("consumers of skin need skin_means")
     waiting = list(lanes)
     for frame in frames:
         searching = mesh is not None and any(lane.searches for lane in waiting)
         face = mesh.find(frame.rgb, frame.time) if mesh is not None and searching else None
-        seen = _Seen(frame, face, aligned, skin_means)
+        seen = _Seen(frame, face, aligned)
         for lane in waiting:
             lane.look(seen)
         if tick is not None:
@@ -148,11 +151,10 @@ def run_pass(
 class _Seen:
     """A frame and what is made of it, each thing once, when the first consumer asks for it."""
 
-    def __init__(self, frame: Frame, mesh: Mesh | None, aligned: bool, skin_means: SkinMeans | None) -> None:
-        self.frame, self.mesh = frame, mesh
-        self._aligned, self._skin_means = aligned, skin_means
+    def __init__(self, frame: Frame, mesh: Mesh | None, aligned: bool) -> None:
+        self.frame, self.mesh, self._aligned = frame, mesh, aligned
         self._crops: dict[int, np.ndarray | None] = {}
-        self._skin: np.ndarray | None = None
+        self._skins: dict[SkinMeans, np.ndarray] = {}
         self._blank: bool | None = None
         self._grey: bool | None = None
 
@@ -174,12 +176,12 @@ class _Seen:
             return ((self.mesh.landmarks_LC[:, :2] + 0.5) * scale - 0.5).astype(np.float32)
         return points_in_crop(self.mesh.landmarks_LC, size)
 
-    @property
-    def skin(self) -> np.ndarray:
-        if self._skin is None:
-            assert self.mesh is not None and self._skin_means is not None
-            self._skin = self._skin_means(self.frame.rgb, self.mesh.landmarks_LC)
-        return self._skin
+    def skin(self, measure: SkinMeans) -> np.ndarray:
+        """What `measure` finds in the whole frame."""
+        if measure not in self._skins:
+            assert self.mesh is not None
+            self._skins[measure] = measure(self.frame.rgb, self.mesh.landmarks_LC)
+        return self._skins[measure]
 
     @property
     def blank(self) -> bool:
@@ -198,8 +200,11 @@ class _Seen:
 class _Lane:
     """One consumer's way through a clip: its batch of faces, crops and never whole frames, and what it saw."""
 
-    def __init__(self, consumer: Consumer, aligned: bool, batch_size: int) -> None:
+    def __init__(self, consumer: Consumer, aligned: bool, batch_size: int, skin_means: SkinMeans | None) -> None:
         self._consumer = consumer
+        self._skin_means: SkinMeans | None = skin_means or getattr(consumer, "skin_means", None)
+        if "skin" in consumer.needs and self._skin_means is None:
+            raise ValueError("consumers of skin need skin_means")
         self._reads_mesh = bool(consumer.needs & {"mesh", "skin"})
         self.searches = not aligned or self._reads_mesh
         self._batch_size = batch_size
@@ -272,7 +277,8 @@ class _Lane:
             if size is not None:
                 part["points_NL2"] = seen.points(size)
         if "skin" in needs:
-            part["skin_NRC"] = seen.skin
+            assert self._skin_means is not None
+            part["skin_NRC"] = seen.skin(self._skin_means)
         self._parts.append(part)
         return True
 

@@ -21,11 +21,12 @@ class PulseSettings:
     rate: Hz of the uniform trace. band: Hz of the band-pass and of every quality measure, published .6–4; order: of the
     Butterworth filter, run forwards and backwards. detrend: λ of the smoothness priors (Tarvainen et al. 2002), None
     for none. window: seconds of CHROM's and POS's windows.
-    segment, hop, context: seconds; a segment is read with `context` seconds on either side, where there are any, which
-    are cut off again behind the filters.
+    segment, hop, context: seconds, 17 for LightFusionNet's 500 frames at 30 Hz; a segment is read with `context`
+    seconds on either side, where there are any, which are cut off again behind the filters.
     min_pixels: a region with fewer skin pixels is not seen. max_gap: seconds without a region that are bridged.
     min_coverage: least share of a segment's frames in which a region is seen. min_fps: least frames a second.
-    measure: "q" | "snr", what is held against `threshold`; see `lfnet.pulse.quality`.
+    measure: "q" | "snr", what is held against `threshold`; see `lfnet.pulse.quality`. Q is published, .3 is assumed:
+    no source names the published threshold, and of white noise Q is .29.
     agreement: beats a minute by which a region's own rate may differ from the whole's to agree with it, and
     agreeing: how many regions must, at least as far as they are seen; agreeing 0 asks for none.
     min_beats: least number of beats in a segment. correct: the share by which an interval differs from those around it

@@ -18,6 +18,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 ALL = sorted(file.stem for file in (CONF / "encoder").glob("*.yaml") if file.stem != "none")
 # Files of the shared folder that can stand for an encoder's weights; webface's are not there and may not be.
 SHARED = {"mobileface": "face_embedding_512.onnx", "mobilenet": "mobilenetv3_small_features.pt"}
+SHARED["expression"] = "expression_7.onnx"
 SHARED |= dict.fromkeys(("visual", "visual_frames"), SHARED["mobilenet"])
 
 
@@ -44,6 +45,15 @@ def test_an_encoder_yaml_keeps_the_rules(name: str, tmp_path: Path) -> None:
     assert encoder.dim == (node.get("dim") or encoder.dim)
     assert json.loads(json.dumps(encoder.recipe())) == encoder.recipe()
     assert list(tmp_path.iterdir()) == [], "nothing is fetched before a frame is encoded"
+
+
+def test_the_skins_levels_are_settings(tmp_path: Path) -> None:
+    from lfnet.video.skin import BRIGHT, DARK
+
+    node = build("skin", tmp_path).skin
+    assert (node.bright, node.dark) == (BRIGHT, DARK)
+    other = instantiate(build("skin", tmp_path, "encoder.skin.bright=240", "encoder.skin.dark=5").skin)
+    assert (other.bright, other.dark) == (240, 5) and other.recipe() != instantiate(node).recipe()
 
 
 def test_recipes_are_all_different(tmp_path: Path) -> None:
@@ -84,7 +94,7 @@ def test_an_encoder_keeps_the_contract_on_its_real_weights(name: str, shared: Pa
 
 def test_no_heavy_package_is_imported_before_a_frame_is_encoded(tmp_path: Path) -> None:
     modules = [
-        f"lfnet.encoders.{name}" for name in ("encoder", "face_embedding", "blendshapes", "mobilenet", "visual", "skin")
+        f"lfnet.encoders.{name}" for name in ("encoder", "face_embedding", "expression", "blendshapes", "mobilenet", "visual", "skin")
     ]
     code = (
         f"import sys, importlib\nfor name in {modules!r}: importlib.import_module(name)\n"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lfnet.encoders.skin import SKIN_COLUMNS, Skin
+from lfnet.errors import LfnetError
 from lfnet.testing.encoder_check import check_encoder, made_up_faces
 
 
@@ -17,6 +18,24 @@ def test_it_keeps_the_contract_and_hands_on_what_was_measured() -> None:
     assert faces.skin_NRC is not None and encoder.dim == len(SKIN_COLUMNS) == 12
     np.testing.assert_array_equal(vectors.reshape(4, 3, 4), faces.skin_NRC)
     assert SKIN_COLUMNS[3] == "forehead_pixels" and SKIN_COLUMNS[5] == "left_cheek_green"
+
+
+def test_what_counts_as_skin_is_a_setting_and_part_of_the_recipe() -> None:
+    from lfnet.video.skin import skin_means
+
+    rng = np.random.default_rng(0)
+    rgb, landmarks = rng.integers(0, 256, (60, 60, 3), np.uint8), 60 * rng.random((478, 3))
+    encoder = Skin(bright=200, dark=40)
+    np.testing.assert_array_equal(encoder.skin_means(rgb, landmarks), skin_means(rgb, landmarks, bright=200, dark=40))
+    np.testing.assert_array_equal(Skin().skin_means(rgb, landmarks), skin_means(rgb, landmarks))
+    assert (encoder.recipe()["bright"], encoder.recipe()["dark"]) == (200, 40)
+    assert len({str(Skin(**given).recipe()) for given in ({}, {"bright": 249}, {"dark": 21})}) == 3
+
+
+@pytest.mark.parametrize(("bright", "dark"), [(20, 20), (257, 0), (250, -1), (250.5, 20), (True, 0)])
+def test_levels_that_leave_no_pixel_are_a_mistake(bright: int, dark: int) -> None:
+    with pytest.raises(LfnetError, match=r"encoder.skin.dark=.* and encoder.skin.bright=.*0 <= dark < bright <= 256"):
+        Skin(bright=bright, dark=dark)
 
 
 def test_faces_without_skin_are_a_defect() -> None:

@@ -12,7 +12,7 @@ from lfnet.features import health
 from lfnet.features import job as job_module
 from lfnet.features.extract import estimate, extract, open_stores
 from lfnet.features.notes import notes_of
-from lfnet.features.passes import run_pass
+from lfnet.features.passes import Vectors, run_pass
 from lfnet.video.align import TEMPLATE_112
 from lfnet.video.decode import Frame
 from tests.features import fakes
@@ -138,6 +138,26 @@ def test_skin_is_measured_in_the_whole_frame_and_only_where_it_is_asked_for(libr
     assert crops.batches[0].skin_NRC is None and skins.batches[0].crops_NHWC is None
     with pytest.raises(ValueError, match="need skin_means"):
         run_pass(made(1), FakeMesh(), [skins])
+
+
+def test_each_encoder_of_skin_has_its_own_levels_and_a_change_extracts_anew(tmp_path, monkeypatch):
+    def measured(rgb, landmarks, *, bright, dark):
+        return np.full((3, 4), bright + dark, np.float32)
+
+    monkeypatch.setattr("lfnet.encoders.skin.skin_means", measured)
+    streams = [Vectors(Skin(bright=bright, dark=dark)) for bright, dark in ((250, 20), (240, 20), (250, 5))]
+    passed = run_pass(made(3), FakeMesh({1}), streams)
+    found = [vectors.clip(one, {}).features for vectors, one in zip(streams, passed, strict=True)]
+    assert [clip[0, 0] for clip in found] == [270, 260, 255] and all(np.isnan(clip[1]).all() for clip in found)
+
+    cohort = cohort_of({"x": write_folder(tmp_path / "x", [crop_picture(0)])})
+    model = tmp_path / "model"
+    model.write_bytes(b"a landmarker")
+    recipes = {
+        open_stores(cohort, [Skin(bright=bright)], cache=tmp_path, mesh_model=model)[0]["skin"].recipe
+        for bright in (250, 250, 249)
+    }
+    assert len(recipes) == 2
 
 
 # --- segments ---------------------------------------------------------------------------------------------------------

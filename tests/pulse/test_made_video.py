@@ -16,7 +16,6 @@ from lfnet.pulse.segments import read_segments
 from lfnet.testing.made_video import Scene, rendered, scene, write_h264
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
-from lfnet.video.skin import skin_means
 from tests.pulse.settings import settings_of
 
 pytestmark = [pytest.mark.usefixtures("libraries"), pytest.mark.slow]
@@ -63,7 +62,7 @@ def with_pulse(base: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def skin(with_pulse: Path, model: Path) -> ClipFeatures:
     vectors = Vectors(Skin())
     with FaceMesh(model) as mesh:
-        (passed,) = run_pass(frames(with_pulse), mesh, [vectors], skin_means=skin_means)
+        (passed,) = run_pass(frames(with_pulse), mesh, [vectors])
     return vectors.clip(passed, {})
 
 
@@ -155,9 +154,12 @@ def test_the_real_clip_gets_a_rate_or_a_reason(shared: Path, model: Path, capsys
 
 
 def test_words_that_are_no_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(LfnetError, match=r"`head=ldbm` is no setting of this command"):
-        from lfnet.cli.pulse import main as pulse
+    from lfnet.cli.pulse import main as pulse
 
-        pulse(["clip.mp4", "head=ldbm"])
+    for word in ("head=ldbm", "encoder=visual", "encoder.stride=2", "pulses.method=pos"):
+        with pytest.raises(LfnetError, match=rf"`{word}` is no setting of this command: .*encoder.skin"):
+            pulse(["clip.mp4", word])
+    with pytest.raises(LfnetError, match=r"encoder.skin.dark=255 and encoder.skin.bright=250: give whole grey levels"):
+        pulse([__file__, "encoder.skin.dark=255"])
     status, _, err = run(capsys, "nowhere.mp4")
     assert status == 2 and "nowhere.mp4" in err
