@@ -94,7 +94,8 @@ def test_an_encoder_keeps_the_contract_on_its_real_weights(name: str, shared: Pa
 
 def test_no_heavy_package_is_imported_before_a_frame_is_encoded(tmp_path: Path) -> None:
     modules = [
-        f"lfnet.encoders.{name}" for name in ("encoder", "face_embedding", "expression", "blendshapes", "mobilenet", "visual", "skin")
+        f"lfnet.encoders.{name}"
+        for name in ("encoder", "face_embedding", "expression", "blendshapes", "mobilenet", "visual", "skin")
     ]
     code = (
         f"import sys, importlib\nfor name in {modules!r}: importlib.import_module(name)\n"

@@ -12,6 +12,7 @@ from lfnet.weights.files import WeightsFile
 CONF = Path(__file__).resolve().parents[2] / "conf"
 ALL = names(CONF)
 SHARED = {"face_landmarker": "face_landmarker.task", "mobileface": "face_embedding_512.onnx"}
+SHARED["expression"] = "expression_7.onnx"
 
 
 def test_the_catalogue_lists_every_yaml() -> None:
