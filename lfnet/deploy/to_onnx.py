@@ -23,8 +23,9 @@ _SHORTEST = 5  # frames: shorter examples let the exporter take a special case f
 def head_to_onnx(head: nn.Module, path: Path, *, frames: int, n_features: int) -> None:
     """Write `head` to `path`: x_BTD float32 [B, T, D] and mask_BT bool [B, T] → y_B float32 [B].
 
-    frames: T of the example that the graph is traced with, a protocol's window: where a head decides by the length, the
-    graph keeps what it decides there. A head that fixes the number of windows is written for one window.
+    A head may give several scores a window, [B, K]: they are written as they are. frames: T of the example that the
+    graph is traced with, a protocol's window: where a head decides by the length, the graph keeps what it decides
+    there. A head that fixes the number of windows is written for one window.
     Raises `LfnetError` where PyTorch cannot export the head.
     """
     head = head.to("cpu").eval()
@@ -54,7 +55,7 @@ def _exported(head: nn.Module, frames: int, n_features: int, windows: int) -> An
                 dynamic_shapes=(axes, axes),
                 input_names=[FRAMES, VALID],
                 output_names=[SCORE],
-                custom_translation_table={operator.floordiv: _floor_divided},
+                custom_translation_table={operator.floordiv: _floor_divided, torch.ops.aten.sort.stable: _sorted},
                 external_data=False,
                 verbose=False,
             )
@@ -73,6 +74,14 @@ def _floor_divided(a: Any, b: Any) -> Any:
     from onnxscript import opset18 as op
 
     return op.Div(op.Sub(a, op.Mod(a, b)), b)  # Mod has the divisor's sign, as Python's %
+
+
+def _sorted(a: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+    """A stable sort, which PyTorch 2.15 does not export: ONNX's TopK of all, which puts the first of equals first."""
+    from onnxscript import opset18 as op
+
+    count = op.Gather(op.Shape(a), op.Constant(value_ints=[dim]))
+    return op.TopK(a, count, axis=dim, largest=int(descending), sorted=1)
 
 
 def _fixed_windows(model: Any) -> bool:

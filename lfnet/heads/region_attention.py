@@ -73,10 +73,10 @@ class RegionAttention(nn.Module):
     def _weights(self, face_BTW: Tensor, mask_BT: Tensor) -> Tensor:
         alpha_BT = self.frame(face_BTW).squeeze(-1).sigmoid()
         kept_BT = mask_BT
-        if mask_BT.shape[1] > self.keep:
+        if torch.compiler.is_compiling() or mask_BT.shape[1] > self.keep:  # an export must hold for any length
             # stable: which of two equal frames is kept must not depend on the sort
             order_BT = alpha_BT.masked_fill(~mask_BT, -1.0).sort(dim=1, descending=True, stable=True).indices
-            best_BT = torch.zeros_like(mask_BT).scatter(1, order_BT[:, : self.keep], True)
-            kept_BT = mask_BT & best_BT
+            first_BT = (torch.arange(mask_BT.shape[1], device=mask_BT.device) < self.keep).expand_as(mask_BT)
+            kept_BT = mask_BT & torch.zeros_like(mask_BT).scatter(1, order_BT, first_BT)
         beta_BT1 = attention_weights(self.time(face_BTW), kept_BT)
         return beta_BT1.squeeze(-1) * alpha_BT

@@ -8,23 +8,24 @@ from lfnet.config import instantiate
 from lfnet.deploy.bundle import HeadSession, Windows
 from lfnet.deploy.to_onnx import head_to_onnx
 from lfnet.errors import LfnetError
-from tests.composing import composed
+from lfnet.heads.region_attention import RegionAttention
+from tests.composing import CONF, composed
 
 D = 12
-FEW = ("mean_mlp", "ldbm", "mamba_gru")
-REST = ("hybrid", "attention_mil", "tcn", "transformer", "mamba")
+FEW = ("mean_mlp", "ldbm", "mamba_gru", "region_attention")
+EVERY = tuple(sorted(path.stem for path in (CONF / "head").glob("*.yaml")))
 
 
 def made(name):
     torch.manual_seed(3)
-    settings, _ = composed(f"head={name}")
+    # fewer frames kept than most windows have
+    settings, _ = composed(f"head={name}", *["head.keep=20"] * (name == "region_attention"))
     return instantiate(settings["head"], n_features=D, max_frames=256).eval()
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow) for name in FEW]
-    + [pytest.param(n, marks=pytest.mark.long) for n in REST],
+    [pytest.param(name, marks=pytest.mark.slow if name in FEW else pytest.mark.long) for name in EVERY],
 )
 def test_an_exported_head_says_what_the_head_says(name, tmp_path):
     head, path = made(name), tmp_path / "head.onnx"
@@ -49,6 +50,20 @@ def test_the_file_holds_no_paths_of_this_machine(tmp_path):
     model = onnx.load(str(tmp_path / "head.onnx"))
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
     assert b"site-packages" not in (tmp_path / "head.onnx").read_bytes()
+
+
+@pytest.mark.slow
+def test_of_equal_frames_the_first_are_kept_in_an_export_too(tmp_path):
+    torch.manual_seed(3)
+    head, path = RegionAttention(D, parts=3, keep=20).eval(), tmp_path / "head.onnx"
+    head_to_onnx(head, path, frames=64, n_features=D)
+    x_BTD, mask_BT = torch.randn(2, 64, D), torch.ones(2, 64, dtype=torch.bool)
+    x_BTD[..., : D // 3] = 1.0  # whole faces that weigh the same; their regions differ
+    mask_BT[1, 5:9] = False
+    with torch.inference_mode():
+        expected = head(x_BTD, mask_BT).double().numpy()
+    got = HeadSession(path, mean=0.0, sd=1.0, threads=1)(Windows(x_BTD.numpy(), mask_BT.numpy()))
+    assert got == pytest.approx(expected, abs=1e-5)
 
 
 class Curious(torch.nn.Module):
