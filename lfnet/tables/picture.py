@@ -6,11 +6,13 @@ from typing import Any
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
 from lfnet.tables.grid import BANNER
+from lfnet.tables.names import write_names
 from lfnet.tables.table import Row, Table
 
 __all__ = ["Point", "draw", "points"]
 
 Point = tuple[str, float, float, bool]  # name, x, y, published
+_CONSTANT = "train median"  # the reference that is drawn as a line
 
 
 def points(table: Table, x: str, y: str) -> list[Point]:
@@ -27,7 +29,8 @@ def points(table: Table, x: str, y: str) -> list[Point]:
 def draw(table: Table, node: dict[str, Any], folder: Path) -> list[Path]:
     """Write NAME.png and NAME.svg of `table.picture` {x, y, log}: y against x, x on a log axis where `log` says so.
 
-    What was measured here is filled, what was published is hollow. Raises `LfnetError` for a column that is not shown.
+    What was measured here is filled, what was published is hollow, a constant is a line. Raises `LfnetError` for a
+    column that is not shown.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -38,28 +41,27 @@ def draw(table: Table, node: dict[str, Any], folder: Path) -> list[Path]:
         if node.get(axis) not in headings:
             raise LfnetError(f"table.picture.{axis}={node.get(axis)}: choose one of table.columns.")
     x, y = node["x"], node["y"]
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5.4), layout="constrained")
     axes = figure.add_subplot()
+    shown = [point for point in points(table, x, y) if point[1] > 0 or not node.get("log")]
     for published, style in ((False, {"color": "#1b5e92"}), (True, {"facecolors": "none", "edgecolors": "#9a3412"})):
-        some = [
-            point for point in points(table, x, y) if point[3] is published and (point[1] > 0 or not node.get("log"))
-        ]
+        some = [point for point in shown if point[3] is published]
         if some:
             label = "published, on AVEC2014" if published else f"measured here, on {_cohort(table)}"
             axes.scatter([p[1] for p in some], [p[2] for p in some], s=40, label=label, **style)  # type: ignore[arg-type]
-            for number, (name, at_x, at_y, _) in enumerate(sorted(some, key=lambda point: point[1])):
-                # Neighbours' names lie above and below in turn, so that fewer cover each other.
-                above = 4 if number % 2 else -10
-                text = name.removesuffix(" (published)")
-                axes.annotate(text, (at_x, at_y), xytext=(5, above), textcoords="offset points", fontsize=7)
+    constant = [row.cells[y].summary.mean for row in table.rows if row.label == _CONSTANT and y in row.cells]
+    if constant and constant[0] is not None:
+        axes.axhline(constant[0], color="grey", linewidth=0.8, linestyle="--", label=f"always the {_CONSTANT}")
     if node.get("log"):
         axes.set_xscale("log")
+    axes.margins(0.08)
     axes.set_xlabel(headings[x])
     axes.set_ylabel(headings[y])
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8)
-    axes.set_title(table.title + (f"\n{BANNER}" if table.simulated else ""), fontsize=9)
+        figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
+    axes.set_title(table.title + (f"\n{BANNER}" if table.simulated else ""), fontsize=10)
+    write_names(axes, [(name.removesuffix(" (published)"), at_x, at_y) for name, at_x, at_y, _ in shown])
     paths = []
     for suffix, canvas in (("png", FigureCanvasAgg), ("svg", FigureCanvasSVG)):
         path = Path(folder) / f"{table.name}.{suffix}"

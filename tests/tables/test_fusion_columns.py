@@ -122,3 +122,28 @@ def test_the_picture_shows_rows_and_publications_apart(tmp_path):
     assert "MSN" in text and "published, on AVEC2014" in text and "Simulated" in text
     with pytest.raises(LfnetError, match=r"table.picture.x=latency"):
         picture.draw(table, {"x": "latency", "y": "test.mae"}, tmp_path)
+
+
+def test_names_in_a_picture_cover_neither_each_other_nor_a_point():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from lfnet.tables.names import write_names
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    rng = np.random.default_rng(0)
+    x, y = 10 ** rng.uniform(4.9, 5.4, 9), rng.uniform(6.3, 6.6, 9)  # a crowd, and one at each end
+    x, y = np.append(x, [1e4, 1e8]), np.append(y, [9.7, 5.6])
+    axes.scatter(x, y, s=40)
+    axes.set_xscale("log")
+    write_names(axes, [(f"a_long_name_{k}", *point) for k, point in enumerate(zip(x, y, strict=True))])
+    figure.draw_without_rendering()
+    frame, spots = axes.get_window_extent(), axes.transData.transform(np.column_stack([x, y]))
+    boxes = [type(note).__mro__[1].get_window_extent(note) for note in axes.texts]  # the letters without the line
+    assert len(boxes) == 11
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert not any(box.contains(*spot) for spot in spots)
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
