@@ -78,8 +78,9 @@ def _floor_divided(a: Any, b: Any) -> Any:
 
 def _sorted(a: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
     """A stable sort, which PyTorch 2.15 does not export: ONNX's TopK of all, which puts the first of equals first."""
-    from onnxscript import opset18 as op
+    from onnxscript import opset18
 
+    op: Any = opset18  # its types know no symbolic values
     count = op.Gather(op.Shape(a), op.Constant(value_ints=[dim]))
     return op.TopK(a, count, axis=dim, largest=int(descending), sorted=1)
 

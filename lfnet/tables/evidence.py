@@ -54,7 +54,7 @@ class EvidenceNode:
         against = node.get("against", DEFAULT["against"]) or ()
         if isinstance(against, str | Mapping):
             against = (against,)
-        only = {}
+        only: dict[str, tuple[str, ...]] = {}
         for entry in against:
             if isinstance(entry, Mapping):
                 only |= {str(key): _listed(others, str(key), where) for key, others in entry.items()}
@@ -98,7 +98,7 @@ def blocks(
     folder = next(run.folder for group in groups for run in group.runs)
     beside = _references(node, references, runs / folder, models[0][1])
     constant = _constant(runs / folder)
-    joint = [made for _, row in models if (made := ensemble_scores(row)) is not None] if ensembles else []
+    joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     below = [*(row for _, row in aside), *joint]
     every = [*(row for _, row in models), *below, *beside.values()]
     found = evidence(every, None, node.settings, constant)
