@@ -52,24 +52,50 @@ def _wide(dtype: torch.dtype) -> bool:
 
 
 def keep_mask(like: Tensor, rate: float) -> Tensor:
-    """Ones, and zeros with probability `rate` (to 1/32768), int16, in the shape of a CPU tensor.
+    """Ones, and zeros with probability `rate` (to 1/65536), int16, in the shape of a CPU tensor.
 
     Each random number of 64 bits decides four elements, by integer arithmetic; `bernoulli_` draws one for each of them
     and takes ten times as long. What is drawn follows from torch's seed.
     """
     seed = int(torch.randint(2**62, ()))
-    lanes = torch.from_numpy(np.random.PCG64DXSM(seed).random_raw(-(-like.numel() // 4)).view(np.int16))
-    lanes.bitwise_right_shift_(1).sub_(_dropped(rate) - 2**14)  # a number from -dropped to 2^15 - 1 - dropped
-    return lanes.bitwise_right_shift_(15).add_(1)[: like.numel()].view(like.shape)
+    lanes = torch.from_numpy(np.random.SFC64(seed).random_raw(-(-like.numel() // 4)).view(np.int16))
+    return lanes.ge_(_dropped(rate) - 2**15)[: like.numel()].view(like.shape)
 
 
 def keep_scale(rate: float) -> float:
     """What makes up for the elements that `keep_mask` drops on average."""
-    return 2**15 / (2**15 - _dropped(rate))
+    return 2**16 / (2**16 - _dropped(rate))
 
 
 def _dropped(rate: float) -> int:
-    return min(round(rate * 2**15), 2**15 - 1)
+    return min(round(rate * 2**16), 2**16 - 1)
+
+
+def _mark(weights: Tensor, rate: float) -> None:
+    """Give a minus to the weights that are kept, so that one tensor says both how large and which."""
+    keep = keep_mask(weights, rate)
+    if weights.element_size() == 2:
+        weights.view(torch.int16).bitwise_or_(keep.bitwise_left_shift_(15))  # a minus is the uppermost bit
+    else:
+        weights.mul_(keep.mul_(-2).add_(1))
+
+
+def _minus_kept(marked: Tensor, out: Tensor) -> Tensor:
+    """Minus the weights that are kept, zeros for the others."""
+    if marked.element_size() == 2:
+        # Read as whole numbers they keep their signs, and these are compared in a third of the time.
+        torch.clamp_max(marked.view(torch.int16), 0, out=out.view(torch.int16))
+        return out
+    return torch.clamp_max(marked, 0, out=out)
+
+
+def _zero_dropped(grad: Tensor, marked: Tensor, spare: Tensor) -> None:
+    """Make the gradient of dropped weights zero, in place. spare: room for a tensor of that size."""
+    if grad.element_size() == 2:
+        ones = torch.bitwise_right_shift(marked.view(torch.int16), 15, out=spare.view(torch.int16))
+        grad.view(torch.int16).bitwise_and_(ones)
+    else:
+        grad.mul_(torch.lt(marked, 0, out=spare))  # a comparison into its own type: into bool takes far longer
 
 
 class _Attention(torch.autograd.Function):
@@ -91,11 +117,10 @@ class _Attention(torch.autograd.Function):
             weights = scores.softmax(-1)
             kept.append(weights)
             if dropout:
-                keep = keep_mask(weights, dropout)
-                kept.append(keep)
-                weights = torch.mul(weights, keep.to(weights.dtype), out=scores)
+                _mark(weights, dropout)
+                weights = _minus_kept(weights, out=scores)
             seen = torch.bmm(weights, v)
-            _joined(out_BTW[own], heads).copy_(_split(seen.mul_(keep_scale(dropout)) if dropout else seen, heads))
+            _joined(out_BTW[own], heads).copy_(_split(seen.mul_(-keep_scale(dropout)) if dropout else seen, heads))
         ctx.save_for_backward(qkv_BTX, *kept)
         ctx.groups, ctx.heads, ctx.dropout = groups, heads, dropout
         return out_BTW
@@ -107,23 +132,22 @@ class _Attention(torch.autograd.Function):
         s = q kᵀ / √C: ∂s = P (∂P − Σ P ∂P), ∂q = ∂s k / √C, ∂k = ∂sᵀ q / √C.
         """
         qkv_BTX, *kept = ctx.saved_tensors
-        heads, dropout, each = ctx.heads, ctx.dropout, 2 if ctx.dropout else 1
+        heads, dropout = ctx.heads, ctx.dropout
         grad_qkv = torch.empty_like(qkv_BTX)
         buffer, again = qkv_BTX.new_empty(2, max(weights.numel() for weights in kept))
-        for number, (own, index, _) in enumerate(ctx.groups):
+        for p, (own, index, _) in zip(kept, ctx.groups, strict=True):
             q, k, v = _parts(qkv_BTX[own], heads, index)
-            p = kept[each * number]
             grad = _joined(grad_BTW[own], heads).flatten(0, 1).contiguous()
             if dropout:
                 grad = grad * keep_scale(dropout)
-            of_p = torch.bmm(grad, v.mT, out=_like(buffer, *p.shape))
-            dropped = p
+            of_p, spare = torch.bmm(grad, v.mT, out=_like(buffer, *p.shape)), _like(again, *p.shape)
             if dropout:
-                keep = kept[each * number + 1].to(p.dtype)
-                of_p.mul_(keep)
-                dropped = torch.mul(p, keep, out=_like(again, *p.shape))
-            of_v = torch.bmm(dropped.mT, grad)
-            of_s = torch.ops.aten._softmax_backward_data(of_p, p, -1, p.dtype)
+                of_v = torch.bmm(_minus_kept(p, out=spare).mT, grad).neg_()
+                _zero_dropped(of_p, p, spare)
+                p_whole = torch.abs(p, out=spare)
+            else:
+                of_v, p_whole = torch.bmm(p.mT, grad), p
+            of_s = torch.ops.aten._softmax_backward_data(of_p, p_whole, -1, p.dtype)
             of_q = torch.bmm(of_s, k).mul_(k.shape[-1] ** -0.5)
             to_q, to_k, to_v = (_joined(part, heads) for part in grad_qkv[own].chunk(3, -1))
             to_q.copy_(_split(of_q, heads))
