@@ -12,11 +12,14 @@ __all__ = ["main"]
 DESCRIPTION = """\
 Write a bundle of a finished run: the head as ONNX, the encoder's and the face landmarker's networks, the settings, a
 conformal interval and a model card. The exported head's scores are compared with torch's; it is refused where they
-differ."""
+differ. Several runs that differ in their seed alone become one bundle, a deep ensemble: its score is the mean of
+theirs, and its interval is wider where they disagree more."""
+RUN_HELP = "a run's folder, or how its name in lfnet_runs begins; paths.runs=FOLDER: where runs are"
 EPILOG = f"""\
 examples:
   lfnet export lfnet_runs/0123456789abcdef
   lfnet export 0123 --int8 --out my_bundle      calibrated on training windows
+  lfnet export 0123 4567 89ab                   an ensemble, of the runs of `lfnet train -m seed=0,1,2`, say
   lfnet export 0123 --level 0.8                 the interval's level; refused where too few people are left for it
   lfnet predict clip.mp4 --bundle my_bundle
 
@@ -32,7 +35,7 @@ def main(argv: list[str]) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name in lfnet_runs")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the bundle's folder (lfnet_bundles/RUN-VARIANT)")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--int8", action="store_true", help="8-bit weights and activations")
@@ -42,16 +45,20 @@ def main(argv: list[str]) -> int:
         "--level", type=float, metavar="SHARE", help="of the interval (.9, or .8 where .9 is out of reach)"
     )
     parser.add_argument("--min-frames", type=int, metavar="N", help="fewest frames with a face (training's fewest)")
-    parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="where runs are")
     options = parser.parse_intermixed_args(argv)
+    overrides = [word for word in options.runs if word.startswith("paths.") and "=" in word]
+    names = [word for word in options.runs if word not in overrides]
+    if not names:
+        raise LfnetError("name a run: its folder, or how its name begins.")
     for name, value in (("tolerance", options.tolerance), ("min-frames", options.min_frames)):
         if value is not None and not value > 0:
             raise LfnetError(f"--{name} {value:g}: give a number above 0.")
     from lfnet.deploy.export import export, open_run
 
     variant = "int8" if options.int8 else "fp16" if options.fp16 else "fp32"
-    run = open_run(options.run, paths(options.overrides)["runs"])
-    out = options.out or Path("lfnet_bundles") / f"{run.folder.resolve().name}-{variant}"
+    run = open_run(names[0], paths(overrides)["runs"], *names[1:])
+    joint = f"-and-{len(names) - 1}" if len(names) > 1 else ""
+    out = options.out or Path("lfnet_bundles") / f"{run.folder.resolve().name}{joint}-{variant}"
     facts = export(
         run,
         out,
@@ -77,8 +84,10 @@ def _show(out: Path, facts: dict) -> None:
     if interval is None:
         print(f"no interval: {facts['no_interval']}")
     else:
+        where = "" if interval["typical"] is None else f" where the members' spread is {interval['typical']:.2f}"
         print(
-            f"interval: ± {interval['half_width']:.2f} points at level {interval['level']:g}, from n = {interval['n']} "
+            f"interval: ± {interval['half_width']:.2f} points{where} at level {interval['level']:g}, from "
+            f"n = {interval['n']} "
             f"people in neither training nor selection (at most level {interval['reachable']:.3f})"
         )
     if facts["encoder"] is None:

@@ -83,6 +83,8 @@ def _score(report: dict[str, Any], scale: dict[str, Any]) -> str:
     if interval := report.get("interval"):
         text += f", {100 * interval['level']:g} % interval {interval['low']:.1f} to {interval['high']:.1f}"
         text += f" (conformal, n = {interval['n']})"
+    if report.get("spread") is not None:
+        text += f"; {len(report['members_score'])} models, whose scores spread by {report['spread']:.1f} (SD)"
     return text
 
 

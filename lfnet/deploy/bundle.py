@@ -84,7 +84,7 @@ class Bundle:
 
 
 class HeadSession:
-    """An exported head in onnxruntime: windows → points. One window at a time where the graph takes no more."""
+    """An exported head, or several in one graph: windows → points. One window at a time where it takes no more."""
 
     def __init__(self, path: Path, mean: float, sd: float, threads: int | None = None) -> None:
         self._session = open_session(path, "cpu", threads)
@@ -94,7 +94,7 @@ class HeadSession:
         self.any_windows, self.any_length = isinstance(shape[0], str), isinstance(shape[1], str)
 
     def __call__(self, windows: Windows) -> np.ndarray:
-        """Scores float64 [B] in points of the scale."""
+        """Scores float64 [B] in points of the scale; [B, K] of K heads."""
         step = 64 if self.any_windows else 1
         parts = [
             self._session.run([SCORE], {FRAMES: windows.x_BTD[b : b + step], VALID: windows.mask_BT[b : b + step]})[0]

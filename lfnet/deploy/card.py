@@ -22,7 +22,7 @@ def card(result: dict[str, Any], facts: dict[str, Any], predictions: Predictions
         f"# {result['model'] or facts['run']['head']}, {head['variant']}",
         f"**{RESEARCH_ONLY}**",
         f"Scores a video of a face on {scale['name']}, {scale['min']:g} to {scale['max']:g} points. "
-        f"Made {facts['made']} from run `{result['fingerprint'][:16]}` (seed {result['seed']}).",
+        f"Made {facts['made']} from {_runs(facts)}.",
         "## Intended use",
         "Research on methods: comparing encoders, heads and protocols on cohorts whose scores are known. Not for "
         "diagnosis, screening, triage, monitoring of a person, or any decision about a person. A person's video is to "
@@ -38,6 +38,13 @@ def card(result: dict[str, Any], facts: dict[str, Any], predictions: Predictions
         ", ".join(f"{name} {number}" for name, number in facts["versions"].items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _runs(facts: dict[str, Any]) -> str:
+    members = [f"`{member['fingerprint'][:16]}` (seed {member['seed']})" for member in facts["run"]["members"]]
+    if len(members) == 1:
+        return f"run {members[0]}"
+    return f"the runs {', '.join(members)}: a deep ensemble, whose score is the mean of theirs"
 
 
 def _data(result: dict[str, Any]) -> list[str]:
@@ -109,14 +116,20 @@ def _interval(facts: dict[str, Any]) -> list[str]:
     conformal = facts["conformal"]
     if conformal is None:
         return ["## Interval of a score", f"None: {facts['no_interval']}."]
+    follows = ""
+    if conformal["typical"] is not None:
+        follows = (
+            f" where the members' scores have an SD of {conformal['typical']:.2f} points (dev's mean), wider where "
+            "they disagree more,"
+        )
     return [
         "## Interval of a score",
-        f"± {conformal['half_width']:.2f} points, split conformal at level {conformal['level']:g}: calibrated on "
-        f"{conformal['n']} recordings, each of another person in neither training nor selection (they would reach "
-        f"{conformal['reachable']:.3f} at most). It covers {100 * conformal['coverage']:.1f} % of new recordings on "
-        "average, if they are like those of this cohort; it promises nothing for one kind of person, for other "
-        "cameras, or for other instructions. The metrics of the split that calibrated it, above, were measured on the "
-        "same recordings.",
+        f"± {conformal['half_width']:.2f} points{follows or ','} split conformal at level {conformal['level']:g}: "
+        f"calibrated on {conformal['n']} recordings, each of another person in neither training nor selection (they "
+        f"would reach {conformal['reachable']:.3f} at most). It covers {100 * conformal['coverage']:.1f} % of new "
+        "recordings on average, if they are like those of this cohort; it promises nothing for one kind of person, for "
+        "other cameras, or for other instructions. The metrics of the split that calibrated it, above, were measured "
+        "on the same recordings.",
     ]
 
 

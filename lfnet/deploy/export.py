@@ -1,6 +1,7 @@
-"""From a finished run of a head to a bundle: networks, settings, parity, interval, card."""
+"""From finished runs of a head to a bundle: networks, settings, parity, interval, card."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json, write_json, write_text
 from lfnet.training.inputs import encoder_names, prepare
 from lfnet.training.outcome import RESULT
+from lfnet.training.spread import ensemble
 
 __all__ = ["Run", "export", "open_run"]
 
@@ -40,10 +42,14 @@ _FPS = 0.1  # share by which a video's frame rate may lie outside the training c
 
 
 class Run:
-    """A finished run of a head: its settings, its result and its windows."""
+    """A finished run of a head: its settings, its result and its windows; or several, a deep ensemble.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    more: runs that differ from the first in their seed alone. Then predictions are the means of all, `spread` is that
+    of each recording's scores (`lfnet.evaluation.spread`), and `head` gives a score of each member.
+    """
+
+    def __init__(self, folder: Path, *more: Path) -> None:
+        self.folder, self.folders = folder, (folder, *more)
         self.result: dict[str, Any] = read_json(folder / RESULT)
         if self.result.get("kind") != "head":
             raise LfnetError(f"{folder} is a run of a {self.result.get('kind')}: `lfnet export` takes runs of a head.")
@@ -54,19 +60,32 @@ class Run:
             )
         self.config: dict[str, Any] = plain(OmegaConf.load(folder / "config.yaml"))
         self.protocol = Protocol.from_config(self.config["protocol"])
-        self.predictions = Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8"))
+        self.spread: pd.DataFrame | None = None
+        if more:
+            self.predictions, self.spread = ensemble(self.folders)
+        else:
+            self.predictions = Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8"))
         training = self.result["training"]
         self.labels = float(training["label_mean"]), float(training["label_sd"])
         self.n_features = int(self.result["features"]["dim"])
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each member, in their order."""
+        return tuple(int(read_json(folder / RESULT)["seed"]) for folder in self.folders)
+
     def head(self) -> torch.nn.Module:
-        """The head with its trained weights."""
+        """The head with its trained weights, [B] scores; of an ensemble all members, [B, K]."""
+        heads = [self._head(folder) for folder in self.folders]
+        return heads[0] if len(heads) == 1 else _Members(heads).eval()
+
+    def _head(self, folder: Path) -> torch.nn.Module:
         head: torch.nn.Module = instantiate(self.config["head"], n_features=self.n_features)
         try:
-            head.load_state_dict(load_file(self.folder / "head.safetensors"))
+            head.load_state_dict(load_file(folder / "head.safetensors"))
         except (OSError, RuntimeError) as error:
             raise LfnetError(
-                f"{self.folder / 'head.safetensors'} does not hold this head's weights ({error}): train the run again "
+                f"{folder / 'head.safetensors'} does not hold this head's weights ({error}): train the run again "
                 "(force=true)."
             ) from error
         return head.eval()
@@ -83,8 +102,26 @@ class Run:
         return data
 
 
-def open_run(name: str, runs: Path) -> Run:
-    """The run in the folder `name`, or in `runs`/`name`, whose first letters will do. Raises `LfnetError`."""
+class _Members(torch.nn.Module):
+    """Several heads as one: [B, K] scores."""
+
+    def __init__(self, heads: Sequence[torch.nn.Module]) -> None:
+        super().__init__()
+        self.heads = torch.nn.ModuleList(heads)
+
+    def forward(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
+        return torch.stack([head(x_BTD, mask_BT) for head in self.heads], dim=1)
+
+
+def open_run(name: str, runs: Path, *more: str) -> Run:
+    """The run in the folder `name`, or in `runs`/`name`, whose first letters will do; `more`: an ensemble's others.
+
+    Raises `LfnetError` where a name is not one finished run's, and for what is no ensemble.
+    """
+    return Run(*(_folder(each, runs) for each in (name, *more)))
+
+
+def _folder(name: str, runs: Path) -> Path:
     folder = Path(name)
     if not (folder / RESULT).is_file():
         found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []
@@ -92,7 +129,7 @@ def open_run(name: str, runs: Path) -> Run:
             what = f"{len(found)} runs begin so in {runs}" if found else f"neither {folder} nor {runs / name} holds one"
             raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
         folder = found[0]
-    return Run(folder)
+    return folder
 
 
 def export(
@@ -104,7 +141,7 @@ def export(
     level: float | None = None,
     min_frames: int | None = None,
 ) -> dict[str, Any]:
-    """Write the bundle of `run` into the folder `out`, whole or not at all; returns bundle.json.
+    """Write the bundle of `run`, an ensemble perhaps, into the folder `out`, whole or not at all; returns bundle.json.
 
     variant: "fp32", "fp16" or "int8". tolerance: points a window's score may be off, None for `TOLERANCES`. level: of
     the conformal interval, None for .9, or .8 where .9 is out of reach. min_frames: fewest frames with a face
@@ -128,6 +165,7 @@ def export(
                 "fingerprint": run.result["fingerprint"],
                 "model": run.result["model"],
                 "seed": run.result["seed"],
+                "members": _members(run),
                 "head": run.config["head"]["_target_"],
                 "cohort": run.result["cohort"]["name"],
                 "simulated": run.result["cohort"]["simulated"],
@@ -180,12 +218,18 @@ def _head(run: Run, data: DataModule, folder: Path, variant: str, tolerance: flo
     return {
         "file": target.name,
         "variant": variant,
-        "parameters": run.result["cost"]["parameters"],
-        "flops_per_window": run.result["cost"]["flops"],
+        "members": len(run.folders),
+        "parameters": len(run.folders) * run.result["cost"]["parameters"],
+        "flops_per_window": len(run.folders) * run.result["cost"]["flops"],
         "windows": "any" if session.any_windows else 1,
         "frames": "any" if session.any_length else run.protocol.window,
         "parity": parity.facts(),
     }
+
+
+def _members(run: Run) -> list[dict[str, Any]]:
+    names = [read_json(folder / RESULT)["fingerprint"] for folder in run.folders]
+    return [{"fingerprint": name, "seed": seed} for name, seed in zip(names, run.seeds, strict=True)]
 
 
 def _some_windows(data: DataModule, table: pd.DataFrame) -> Windows:
@@ -237,13 +281,18 @@ def _conformal(run: Run, level: float | None) -> tuple[Conformal | None, str]:
     used = ["train", selected_on, *(["unlabelled"] if run.config["trainer"].get("pretrain") else [])]
     people = set(cohort.loc[cohort["split"] == "train", "person_id"])
     people |= set(frame.loc[frame["split"].isin(used), "person_id"])
+    typical = None
+    if run.spread is not None:
+        frame = frame.merge(run.spread[["recording_id", "sd"]], on="recording_id", validate="one_to_one")
+        typical = float(frame.loc[frame["split"] == selected_on, "sd"].mean())
+        typical = typical if typical > 0 else None  # members that all say the same
     candidates = frame[frame["split"].isin({"dev", "test"} - {selected_on})]
     if level is not None:
-        return calibrate(candidates, people, level), ""
+        return calibrate(candidates, people, level, typical), ""
     n = len(calibration_rows(candidates, people))
     for each in _LEVELS:
         if n and each <= reachable(n) + 1e-9:
-            return calibrate(candidates, people, each), ""
+            return calibrate(candidates, people, each, typical), ""
     return (
         None,
         f"{n} labelled recordings of people in neither training nor selection: too few for an interval of level "

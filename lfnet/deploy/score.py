@@ -18,6 +18,7 @@ from lfnet.deploy.encoders import open_encoder
 from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
+from lfnet.evaluation.seeds import DDOF
 from lfnet.features import health
 from lfnet.features.notes import notes_of
 from lfnet.features.passes import Vectors, run_pass
@@ -175,16 +176,13 @@ class Scorer:
     def _scored(self, clip: ClipFeatures, watch: "_Watch") -> dict[str, Any]:
         windows = watch.call("windows", self._bundle.windows)(clip)
         scores = watch.call("head", self._head)(windows)
-        how, conformal = self._bundle.protocol.aggregate.clip, self._bundle.conformal
-        score = float(np.mean(scores) if how == "mean" else np.median(scores))
-        scale = self._facts["scale"]
+        own_K = _aggregated(scores if scores.ndim > 1 else scores[:, None], self._bundle.protocol.aggregate.clip)
         return {
-            "score": round(score, 4),
-            "scale": scale,
-            "interval": _interval(conformal, score, scale),
-            **({} if conformal else {"no_interval": self._facts["no_interval"]}),
+            **_told(own_K, self._bundle),
+            "scale": self._facts["scale"],
+            **({} if self._bundle.conformal else {"no_interval": self._facts["no_interval"]}),
             "windows": len(scores),
-            "windows_score": [round(float(value), 4) for value in scores],
+            "windows_score": [round(float(np.mean(value)), 4) for value in scores],
         }
 
     def _read_pulse(self, clip: ClipFeatures) -> dict[str, Any]:
@@ -211,19 +209,33 @@ def joined(reports: Sequence[dict[str, Any]], bundle: Bundle) -> dict[str, Any]:
 
     The interval is calibrated on recordings, so this is what it speaks of where a recording has several clips.
     """
-    scores = [report["score"] for report in reports if report["score"] is not None]
+    scores = [report["members_score"] for report in reports if report["score"] is not None]
     if not scores:
         return {"score": None, "refused": "none of the videos could be scored", "videos": 0}
-    score = float(np.mean(scores) if bundle.protocol.aggregate.recording == "mean" else np.median(scores))
-    interval = _interval(bundle.conformal, score, bundle.facts["scale"])
-    return {"score": round(score, 4), "refused": None, "interval": interval, "videos": len(scores)}
+    own_K = _aggregated(np.array(scores), bundle.protocol.aggregate.recording)
+    return {**_told(own_K, bundle), "refused": None, "videos": len(scores)}
 
 
-def _interval(conformal: Any, score: float, scale: dict[str, Any]) -> dict[str, Any] | None:
-    if conformal is None:
-        return None
-    low, high = conformal.interval(score, scale["min"], scale["max"])
-    return {"level": conformal.level, "low": round(low, 4), "high": round(high, 4), "n": conformal.n}
+def _aggregated(scores_NK: np.ndarray, how: str) -> np.ndarray:
+    """Each member's score [K] of what N windows or videos are parts of."""
+    joint: np.ndarray = np.mean(scores_NK, axis=0) if how == "mean" else np.median(scores_NK, axis=0)
+    return joint
+
+
+def _told(scores_K: np.ndarray, bundle: Bundle) -> dict[str, Any]:
+    """The score that K heads give together, their spread (None of one) and the interval."""
+    score = float(np.mean(scores_K))
+    spread = float(np.std(scores_K, ddof=DDOF)) if len(scores_K) > 1 else None
+    interval, conformal, scale = None, bundle.conformal, bundle.facts["scale"]
+    if conformal is not None:
+        low, high = conformal.interval(score, scale["min"], scale["max"], spread)
+        interval = {"level": conformal.level, "low": round(low, 4), "high": round(high, 4), "n": conformal.n}
+    return {
+        "score": round(score, 4),
+        "spread": None if spread is None else round(spread, 4),
+        "members_score": [round(float(value), 4) for value in scores_K],
+        "interval": interval,
+    }
 
 
 def _counts(clip: ClipFeatures) -> dict[str, Any]:

@@ -9,6 +9,12 @@ learning in a random world"; Lei et al. 2018, "Distribution-free predictive infe
 Recordings of one person are not exchangeable with those of others, so one recording a person is drawn. Levels above
 n / (n + 1) are out of reach: k would be n + 1 and the interval the whole line. MAPIE gives the same half-widths (a test
 compares); it is not used because a bundle is to be scored without scikit-learn, which it is built on.
+
+Where several models score a recording, their spread says how wide its interval is to be: what is ranked is
+|error| · 2t / (spread + t), and an interval's half-width is multiplied by (spread + t) / 2t, so that it is the stated
+one where the spread is t (normalised nonconformity with a sensitivity parameter: Johansson et al. 2014, "Regression
+conformal prediction with random forests"; Lei et al. 2018, section 5.2). t is fixed before calibration, as the mean
+spread of the split that chose the epochs, and the guarantee stays what it was.
 """
 
 import hashlib
@@ -21,7 +27,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 
-__all__ = ["Conformal", "calibrate", "calibration_rows", "reachable", "split_conformal"]
+__all__ = ["Conformal", "calibrate", "calibration_rows", "reachable", "split_conformal", "weights_of"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Conformal:
     """level: asked for. half_width: points. n: calibration recordings, each of another person.
 
     coverage: what is guaranteed on average over calibrations, k / (n + 1). reachable: the highest level n could give.
+    typical: the spread of several models' scores at which half_width holds; None: all intervals are alike.
     """
 
     level: float
@@ -36,10 +43,26 @@ class Conformal:
     n: int
     coverage: float
     reachable: float
+    typical: float | None = None
 
-    def interval(self, score: float, low: float = -math.inf, high: float = math.inf) -> tuple[float, float]:
-        """The interval about a score, cut to the scale from `low` to `high`: no label lies beyond, none is lost."""
-        return max(low, min(high, score - self.half_width)), min(high, max(low, score + self.half_width))
+    def interval(
+        self, score: float, low: float = -math.inf, high: float = math.inf, spread: float | None = None
+    ) -> tuple[float, float]:
+        """The interval about a score, cut to the scale from `low` to `high`: no label lies beyond, none is lost.
+
+        spread: of the models' scores of this recording, where `typical` is known. Raises `ValueError` without it then.
+        """
+        half = self.half_width
+        if self.typical is not None:
+            if spread is None:
+                raise ValueError("an interval that follows the spread needs the spread")
+            half *= float(weights_of(spread, self.typical))
+        return max(low, min(high, score - half)), min(high, max(low, score + half))
+
+
+def weights_of(spread: float | np.ndarray, typical: float) -> np.ndarray:
+    """By how much wider intervals are to be than where the spread is `typical`: (spread + t) / 2t."""
+    return (np.asarray(spread, np.float64) + typical) / (2 * typical)
 
 
 def reachable(n: int) -> float:
@@ -47,8 +70,10 @@ def reachable(n: int) -> float:
     return n / (n + 1)
 
 
-def split_conformal(errors_N: np.ndarray, level: float) -> Conformal:
-    """The interval from n absolute errors, in points.
+def split_conformal(
+    errors_N: np.ndarray, level: float, spread_N: np.ndarray | None = None, typical: float | None = None
+) -> Conformal:
+    """The interval from n absolute errors, in points; with spread_N and `typical` (above 0) it follows the spread.
 
     Raises `LfnetError` for a level outside (0, 1), and for one that n errors cannot reach: it names what they can.
     """
@@ -58,6 +83,10 @@ def split_conformal(errors_N: np.ndarray, level: float) -> Conformal:
         raise LfnetError(f"an interval's level is a share between 0 and 1, not {level:g}.")
     if errors.ndim != 1 or not np.isfinite(errors).all():
         raise ValueError("errors must be finite and in one row")
+    if typical is not None:
+        if spread_N is None or not typical > 0:
+            raise ValueError("an interval that follows the spread needs each error's spread, and a typical one above 0")
+        errors = errors / weights_of(spread_N, typical)
     # A level such as .9 is not a binary fraction: 10 · .9 must not become 9.000000000000002 and its ceiling 10.
     k = math.ceil((n + 1) * level - 1e-9)
     if k > n:
@@ -66,7 +95,7 @@ def split_conformal(errors_N: np.ndarray, level: float) -> Conformal:
             f"neither training nor selection, one a person, and there {'is' if n == 1 else 'are'} {n}: the highest "
             f"level they reach is {reachable(n):.3f}."
         )
-    return Conformal(level, float(np.sort(errors)[k - 1]), n, k / (n + 1), reachable(n))
+    return Conformal(level, float(np.sort(errors)[k - 1]), n, k / (n + 1), reachable(n), typical)
 
 
 def calibration_rows(recordings: pd.DataFrame, excluded: Collection[str]) -> pd.DataFrame:
@@ -81,7 +110,10 @@ def calibration_rows(recordings: pd.DataFrame, excluded: Collection[str]) -> pd.
     return one.sort_values("person_id", kind="stable").reset_index(drop=True)
 
 
-def calibrate(recordings: pd.DataFrame, excluded: Collection[str], level: float) -> Conformal:
-    """`split_conformal` on the errors of `calibration_rows`. Raises `LfnetError` as it does."""
+def calibrate(
+    recordings: pd.DataFrame, excluded: Collection[str], level: float, typical: float | None = None
+) -> Conformal:
+    """`split_conformal` on the errors of `calibration_rows`, and their `sd` with `typical`. Raises as it does."""
     rows = calibration_rows(recordings, excluded)
-    return split_conformal((rows["score"] - rows["label"]).to_numpy(float), level)
+    spread_N = None if typical is None else rows["sd"].to_numpy(float)
+    return split_conformal((rows["score"] - rows["label"]).to_numpy(float), level, spread_N, typical)

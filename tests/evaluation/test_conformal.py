@@ -92,3 +92,28 @@ def test_an_interval_ends_where_the_scale_ends():
     assert made.interval(2.0, 0, 63) == (0, 8.0)
     assert made.interval(-20.0, 0, 63) == (0, 0)
     assert made.interval(62.0, 0, 63) == (56.0, 63)
+
+
+def test_an_interval_that_follows_the_spread_holds_as_often_and_says_more():
+    random = np.random.default_rng(2)
+    spread = random.uniform(0.2, 3.0, 4000)
+    errors = random.normal(0, spread)
+    made = split_conformal(errors[:199], 0.9, spread[:199], typical=1.0)
+    assert made.typical == 1.0 and made.n == 199
+    low, high = np.array([made.interval(0.0, spread=each) for each in spread]).T
+    assert low == pytest.approx(-high)
+    held = np.abs(errors[:199]) <= high[:199] + 1e-12
+    assert held.sum() == round(made.coverage * 200)  # of those that calibrated, k
+    new = np.abs(errors[199:]) <= high[199:]
+    assert new.mean() == pytest.approx(0.9, abs=0.04)
+    assert made.interval(0.0, spread=1.0)[1] == made.half_width
+    # Where members agree an interval of one width holds too often, where they do not too seldom.
+    one = split_conformal(errors[:199], 0.9).half_width
+    sure = spread[199:] < 1
+    assert (np.abs(errors[199:][sure]) <= one).mean() > 0.99
+    assert new[~sure].mean() - (np.abs(errors[199:][~sure]) <= one).mean() > 0.02
+    for wrong in ({"typical": 1.0}, {"spread_N": spread[:199], "typical": 0.0}):
+        with pytest.raises(ValueError, match="needs each error's spread"):
+            split_conformal(errors[:199], 0.9, **wrong)
+    with pytest.raises(ValueError, match="needs the spread"):
+        made.interval(0.0)

@@ -1,0 +1,85 @@
+"""Bundles of several seeds: the mean of their scores, their spread, and an interval that follows it."""
+
+import numpy as np
+import pytest
+
+from lfnet.cli.main import main
+from lfnet.deploy.bundle import Bundle
+from lfnet.deploy.export import export, open_run
+from lfnet.deploy.score import Scorer, joined
+from lfnet.errors import LfnetError
+from lfnet.evaluation.conformal import calibration_rows
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def bundle(ensembled, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ensemble") / "bundle"
+    return folder, export(ensembled, folder, min_frames=20)
+
+
+@pytest.fixture(scope="module")
+def sitting(ensembled, tmp_path_factory):
+    """A test recording's name and the files of its clips' vectors."""
+    folder, data = tmp_path_factory.mktemp("clips"), ensembled.data()
+    clips = data.clips[data.clips["split"] == "test"]
+    name = clips["recording_id"].iloc[0]
+    files = []
+    for number, clip_id in enumerate(clips.loc[clips["recording_id"] == name, "clip_id"]):
+        clip = data.store.read(clip_id)
+        files.append(folder / f"{number}.npz")
+        np.savez(files[-1], features=clip.features, valid=clip.valid, time=clip.time)
+    return name, files
+
+
+def test_a_bundle_says_what_its_members_say_together(ensembled, bundle, sitting):
+    name, files = sitting
+    opened = Bundle.open(bundle[0])
+    with Scorer(opened, threads=1) as scorer:
+        reports = [scorer.score(file) for file in files]
+    told = joined(reports, opened)
+    wanted = ensembled.spread.set_index("recording_id").loc[name]
+    assert told["score"] == pytest.approx(wanted["score"], abs=0.01)
+    assert told["spread"] == pytest.approx(wanted["sd"], abs=0.01) and wanted["sd"] > 0.05
+    assert len(reports[0]["members_score"]) == 2
+    assert reports[0]["score"] == pytest.approx(np.mean(reports[0]["members_score"]), abs=1e-3)
+
+
+def test_the_interval_follows_the_spread(ensembled, bundle, sitting):
+    _, files = sitting
+    facts = bundle[1]
+    told, dev = facts["conformal"], ensembled.spread[ensembled.spread["split"] == "dev"]
+    assert told["typical"] == pytest.approx(dev["sd"].mean())
+    # Calibrated so that the share it states of the calibration recordings lies within.
+    clips = ensembled.data().cohort.clips
+    used = set(clips.loc[clips["split"].isin(["train", "dev"]), "person_id"])
+    rows = calibration_rows(ensembled.spread[ensembled.spread["split"] == "test"], used)
+    half = told["half_width"] * (rows["sd"] + told["typical"]) / (2 * told["typical"])
+    held = ((rows["score"] - rows["label"]).abs() <= half + 1e-9).sum()
+    assert held == round(told["coverage"] * (told["n"] + 1))
+    opened = Bundle.open(bundle[0])
+    with Scorer(opened, threads=1) as scorer:
+        report = scorer.score(files[0])
+    expected = opened.conformal.interval(report["score"], 0, 63, report["spread"])
+    assert (report["interval"]["low"], report["interval"]["high"]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_card_and_the_facts_name_all_members(ensembled, bundle, trained):
+    folder, facts = bundle
+    assert [member["seed"] for member in facts["run"]["members"]] == [0, 1]
+    assert facts["head"]["parameters"] == 2 * trained.result["cost"]["parameters"]
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "a deep ensemble, whose score is the mean of theirs" in card and "(seed 1)" in card
+    assert "wider where they disagree more" in card
+
+
+def test_the_words_a_person_types(ensembled, sitting, tmp_path, capsys):
+    first, second = ensembled.folders
+    runs = f"paths.runs={first.parent}"
+    assert main(["export", first.name[:8], second.name[:8], runs, "--int8", "--out", str(tmp_path / "b")]) == 0
+    assert "where the members' spread is" in capsys.readouterr().out
+    assert main(["predict", str(sitting[1][0]), "--bundle", str(tmp_path / "b")]) == 0
+    assert "; 2 models, whose scores spread by" in capsys.readouterr().out
+    with pytest.raises(LfnetError, match="have the same seed"):
+        open_run(first.name, first.parent, first.name)
