@@ -47,6 +47,7 @@ COMMANDS = {
         Command("pulse", "lfnet.cli.pulse:main", "read the heart rate and its variability from a video of a face"),
         Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
         Command("audit", "lfnet.cli.audit:main", "say where a cohort, its splits and its features leak"),
+        Command("adapt", "lfnet.cli.adapt:main", "what does a run gain by k labelled recordings of a person?"),
         Command("export", "lfnet.cli.export:main", "make a bundle of a run that scores video without torch"),
         Command("predict", "lfnet.cli.predict:main", "score videos with a bundle, each with its interval"),
         Command("bench", "lfnet.cli.bench:main", "what do a bundle's stages cost: parameters, time, memory?"),

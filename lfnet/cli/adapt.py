@@ -1,0 +1,174 @@
+"""`lfnet adapt`: what a finished run gains once some recordings of a person are labelled."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lfnet import RESEARCH_ONLY
+from lfnet.cli.confdir import paths
+from lfnet.errors import LfnetError
+
+__all__ = ["main"]
+
+DESCRIPTION = """\
+What does a model gain by k labelled recordings of the person it scores? Each test person's first recordings are
+labelled and the later ones scored, the same for every k. The model's score is moved by the person's mean error so
+far, shrunk by how much people differ (estimated on dev people of no other split); no weight is trained. Beside it
+stands what the k labels say by themselves. Intervals are for new people."""
+EPILOG = f"""\
+examples:
+  lfnet adapt 0123456789abcdef                 k = 0, 1, 2, 3
+  lfnet adapt 0123 4567 89ab --most 2          runs that differ in their seed: means over seeds
+
+Several recordings of a test person are needed. The simulated cohort has them where it has few people:
+  lfnet train cohort.recordings={{train:90,dev:90,test:180}} cohort.people=60 cohort.people_shared=0
+
+{RESEARCH_ONLY}
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run `lfnet adapt ARGV`; returns the exit status. Raises `LfnetError` for runs of which nothing can be said."""
+    parser = argparse.ArgumentParser(
+        prog="lfnet adapt",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="+", metavar="RUN", help="runs' folders, or the beginnings of their names")
+    parser.add_argument("--most", type=int, default=3, metavar="K", help="labelled recordings of a person (3)")
+    parser.add_argument("--slope", action="store_true", help="scores may be stretched too, by what dev people say")
+    parser.add_argument("--json", action="store_true", help="everything as JSON")
+    options = parser.parse_intermixed_args(argv)
+    named = [word for word in options.words if not word.startswith("paths.")]
+    runs = paths([word for word in options.words if word.startswith("paths.")])["runs"]
+    if not named:
+        raise LfnetError("name a run: lfnet adapt RUN.")
+    from lfnet.evaluation.gain import adaptation_gain
+    from lfnet.evaluation.predictions import Predictions
+    from lfnet.files import read_json
+
+    folders = [_folder(name, runs) for name in named]
+    results = [read_json(folder / "result.json") for folder in folders]
+    _check(folders, results)
+    frames = [
+        Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")).at("recording").frame
+        for folder in folders
+    ]
+    found = adaptation_gain(frames, _trained(folders[0]), most=options.most, slope=options.slope)
+    if options.json:
+        print(json.dumps(_facts(found, results), indent=2, allow_nan=False))
+    else:
+        print(_text(found, results))
+    return 0
+
+
+def _folder(name: str, runs: Path) -> Path:
+    if (Path(name) / "result.json").is_file():
+        return Path(name)
+    found = sorted(path.parent for path in runs.glob(f"{name}*/result.json")) if "/" not in name else []
+    if len(found) != 1:
+        what = f"{len(found)} runs begin so in {runs}" if found else f"neither {name} nor {runs / name} holds one"
+        raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
+    return found[0]
+
+
+def _check(folders: list[Path], results: list[dict[str, Any]]) -> None:
+    """Raise `LfnetError` where runs are not of one thing with several seeds."""
+    seeds: dict[int, Path] = {}
+    for folder, result in zip(folders, results, strict=True):
+        if not result.get("metrics"):
+            raise LfnetError(f"{folder} holds no scores.")
+        for name in ("settings", "cohort", "features"):
+            if _thing(result)[name] != _thing(results[0])[name]:
+                raise LfnetError(f"{folder} and {folders[0]} differ in their {name}: name runs that differ in seed.")
+        if result["seed"] in seeds:
+            raise LfnetError(f"{folder} and {seeds[result['seed']]} have the same seed {result['seed']}.")
+        seeds[result["seed"]] = folder
+
+
+def _thing(result: dict[str, Any]) -> dict[str, Any]:
+    settings = {name: node for name, node in result["config"].items() if name not in ("seed", "cohort", "encoder")}
+    prints = {name: result[name]["fingerprint"] for name in ("cohort", "features")}
+    return {"settings": settings, **prints}
+
+
+def _trained(folder: Path) -> set[str]:
+    """The people of training: predictions are of the other splits, and references of all."""
+    import pandas as pd
+
+    rows = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False)
+    return set(rows.loc[rows["split"] == "train", "person_id"])
+
+
+def _text(found: Any, results: list[dict[str, Any]]) -> str:
+    first, evidence = results[0], found.evidence
+    scale, level = first["scale"], f"{100 * evidence.settings.level:g} %"
+    simulated = " (simulated)" if first["cohort"]["simulated"] else ""
+    seeds = ", ".join(str(result["seed"]) for result in results)
+    lines = [
+        f"{first['model']}, seed {seeds}, cohort {first['cohort']['name']}{simulated}; {scale['name']}, "
+        f"{scale['min']:g} to {scale['max']:g} points",
+        f"scored: {evidence.recordings} test recordings of {evidence.people} people, behind the first {found.most} of "
+        "each, the same for every k; none of these people is in train or dev",
+        *(_said(f"seed {result['seed']}", one) for result, one in zip(results, found.offsets, strict=True)),
+        _said("labels alone", found.alone),
+        "",
+    ]
+    table = [("scores", f"MAE [{level}]", "RMSE", "PCC", f"MAE beside k = 0 [{level}]", "verdict")]
+    for name, row in evidence.rows.items():
+        mae, rmse, pcc = (row.estimates[metric] for metric in ("mae", "rmse", "pcc"))
+        compared = row.comparison
+        gap = "" if compared is None else _number(compared.differences["mae"], "+.2f")
+        told = "" if compared is None else compared.verdict
+        table.append((name, _number(mae, ".2f"), _number(rmse, ".2f", False), _number(pcc, ".2f", False), gap, told))
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([*lines, "", *evidence.notes, RESEARCH_ONLY])
+
+
+def _said(what: str, one: Any) -> str:
+    weights = ", ".join(f"{one.weight(k):.2f} of {k}" for k in (1, 2, 3))
+    slope = "" if one.slope == 1 else f", slope {one.slope:.2f}"
+    return (
+        f"{what}: {one.people} dev people ({one.recordings} recordings), general offset {one.general:+.2f}{slope}; SD "
+        f"between people {one.between**0.5:.2f}, within {one.within**0.5:.2f}; a mean error counts {weights}"
+    )
+
+
+def _number(estimate: Any, form: str, interval: bool = True) -> str:
+    if estimate.value is None:
+        return "undefined"
+    ends = estimate.interval
+    shown = f" [{ends.low:{form}}, {ends.high:{form}}]" if interval and ends is not None else ""
+    return f"{estimate.value:{form}}{shown}"
+
+
+def _facts(found: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
+    evidence = found.evidence
+    rows = {}
+    for name, row in evidence.rows.items():
+        rows[name] = {metric: _plain(row.estimates[metric]) for metric in ("mae", "rmse", "pcc", "ccc")}
+        if row.comparison is not None:
+            rows[name] |= {"mae_gap": _plain(row.comparison.differences["mae"]), "verdict": row.comparison.verdict}
+    return {
+        "runs": [result["fingerprint"] for result in results],
+        "seeds": [result["seed"] for result in results],
+        "cohort": {name: results[0]["cohort"][name] for name in ("name", "fingerprint", "simulated")},
+        "scale": results[0]["scale"],
+        "most": found.most,
+        "people": evidence.people,
+        "recordings": evidence.recordings,
+        "level": evidence.settings.level,
+        "offsets": [asdict(one) for one in found.offsets],
+        "labels_alone": asdict(found.alone),
+        "rows": rows,
+        "notes": [*evidence.notes, RESEARCH_ONLY],
+    }
+
+
+def _plain(estimate: Any) -> dict[str, Any]:
+    ends = estimate.interval
+    return {"value": estimate.value, "interval": None if ends is None else [ends.low, ends.high]}

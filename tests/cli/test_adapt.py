@@ -1,0 +1,92 @@
+"""`lfnet adapt`: from run folders to what labelled recordings of a person gain, in words and as JSON."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lfnet import RESEARCH_ONLY
+from lfnet.cli.main import main
+from lfnet.evaluation.predictions import Predictions, models_to_csv_text
+from lfnet.files import write_json, write_text
+from tests.evaluation.test_adaptive import frame
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A function that leaves a finished run of this seed; the folder of runs."""
+
+    def made(seed: int, /, **result) -> str:
+        rows = pd.concat([frame(1, split="dev"), frame(2, split="test", people=30)], ignore_index=True)
+        rows["score"] += np.random.default_rng(seed).normal(0, 1, len(rows))
+        train = frame(3, split="train", people=4)
+        folder = tmp_path / "runs" / f"{seed}abc"
+        predictions = Predictions.from_frame(rows, "recording")
+        write_text(folder / "predictions.csv", predictions.to_csv_text())
+        both = Predictions.from_frame(pd.concat([train, rows]), "recording")
+        write_text(folder / "references.csv", models_to_csv_text({"train_mean": both}))
+        facts = {
+            "fingerprint": f"{seed}abc",
+            "model": "mean_mlp",
+            "seed": seed,
+            "scale": {"name": "BDI-II", "min": 0, "max": 63},
+            "cohort": {"name": "made", "fingerprint": "c", "simulated": True},
+            "features": {"fingerprint": "f"},
+            "config": {"head": {"hidden": 8}, "seed": seed},
+            "metrics": {"test": {}},
+        }
+        write_json(folder / "result.json", {**facts, **result})
+        return folder.name
+
+    return made
+
+
+def adapt(tmp_path, *words: str) -> int:
+    return main(["adapt", *words, f"paths.runs={tmp_path / 'runs'}"])
+
+
+def test_it_says_what_labelled_recordings_gain(runs, tmp_path, capsys):
+    runs(0), runs(1)
+    assert adapt(tmp_path, "0abc", "1a", "--most", "2") == 0
+    printed = capsys.readouterr().out
+    assert "mean_mlp, seed 0, 1, cohort made (simulated); BDI-II, 0 to 63 points" in printed
+    assert "scored: 90 test recordings of 30 people, behind the first 2 of each" in printed
+    for name in ("as predicted", "k = 0", "k = 1", "k = 2", "labels alone, k = 2"):
+        assert f"\n{name} " in printed
+    assert "k = 3" not in printed and RESEARCH_ONLY in printed
+    assert "test1_" not in printed, "nobody is named"
+
+
+def test_the_json_holds_the_same_numbers(runs, tmp_path, capsys):
+    runs(0)
+    assert adapt(tmp_path, "0abc", "--json", "--slope") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = found["rows"]
+    assert list(rows)[:5] == ["as predicted", "k = 0", "k = 1", "k = 2", "k = 3"]
+    gap = rows["k = 3"]["mae_gap"]
+    assert gap["value"] == pytest.approx(rows["k = 3"]["mae"]["value"] - rows["k = 0"]["mae"]["value"])
+    assert gap["interval"][0] < gap["value"] < gap["interval"][1] < 0
+    assert rows["k = 3"]["verdict"].startswith("better") and found["offsets"][0]["slope"] != 1
+    assert found["labels_alone"]["slope"] == 1 and found["recordings"] == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "changed", "message"),
+    [
+        (["2abc"], {}, "names no finished run"),
+        (["0abc", "1abc"], {"config": {"head": {"hidden": 9}, "seed": 1}}, "differ in their settings"),
+        (["0abc", "1abc"], {"seed": 0}, "have the same seed 0"),
+        (
+            ["0abc", "1abc"],
+            {"cohort": {"name": "made", "fingerprint": "d", "simulated": True}},
+            "differ in their cohort",
+        ),
+        (["0abc", "--most", "5"], {}, "5 recordings of a person are to be known and a later one scored"),
+        (["0abc", "1abc"], {"metrics": {}}, "holds no scores"),
+    ],
+)
+def test_what_cannot_be_said_is_told(runs, tmp_path, capsys, words, changed, message):
+    runs(0), runs(1, **changed)
+    assert adapt(tmp_path, *words) == 2
+    assert message in capsys.readouterr().err
