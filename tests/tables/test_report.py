@@ -121,6 +121,26 @@ def test_the_pictures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> Non
     assert list(courses.lines[0].get_ydata()) == [9.5, 8.1, 8.4]
 
 
+def test_the_page_says_how_often_intervals_hold(tmp_path: Path) -> None:
+    # Test people that nobody trained on: those of the factory are shared with train and dev.
+    made = []
+    for seed in (0, 1, 2):
+        done = result("ldbm", seed)
+        frame = done["_predictions"].frame.copy()  # the factory keeps its own
+        own = frame["split"] == "test"
+        frame.loc[own, "person_id"] = "new" + frame.loc[own, "recording_id"]
+        made.append({**done, "_predictions": type(done["_predictions"])(frame)})
+    table = build(sweep(tmp_path, made), tmp_path)
+    (part,) = parts(table, tmp_path)
+    curves = {curve.kind: curve for curve in part.rows[0].curves}
+    assert list(curves) == ["conformal", "ensemble of 3", "conformal, by the spread"]
+    assert curves["conformal"].n == 50 and curves["conformal"].calibrated == 25
+    assert curves["conformal"].at(0.8)[0] == pytest.approx(0.8, abs=0.06)
+    assert curves["ensemble of 3"].at(0.9)[0] < 0.9  # three seeds know nothing of noisy labels
+    text = page(table, (part,), tmp_path)
+    assert "50 people, 25 of them calibrating (up to 96 %)" in text and "How often intervals hold" in text
+
+
 def test_what_was_not_left_is_not_drawn() -> None:
     bare = Part("", (), None, "BDI-II", 0, 63, ())
     assert [name for name in FIGURES if draw(name, bare) is not None] == []

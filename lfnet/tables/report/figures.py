@@ -198,6 +198,34 @@ def _seeds(part: Part) -> Any:
     return figure
 
 
+def _coverage(part: Part) -> Any:
+    """The share of test labels within their intervals against the intervals' level: below the diagonal they are too
+    narrow.
+    """
+    rows = [row for row in part.rows if row.curves][:_MOST]
+    if not rows:
+        return None
+    kinds = list(dict.fromkeys(curve.kind for row in rows for curve in row.curves))
+    across = min(_ACROSS, len(rows))
+    down = -(-len(rows) // across)
+    figure = _new(2.2 + 2.3 * across, 0.5 + 2.3 * down)
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    for axis, row in zip(axes, rows, strict=False):
+        axis.plot([0.5, 1], [0.5, 1], color=_GREY, linewidth=0.8)
+        for curve in row.curves:
+            colour = _COLOURS[kinds.index(curve.kind) % len(_COLOURS)]
+            axis.plot(curve.level_L, curve.coverage_L, ".-", color=colour, linewidth=1, label=curve.kind)
+        axis.set_ylim(0, 1)
+        axis.set_title(row.name)
+    for axis in axes[len(rows) :]:
+        axis.set_visible(False)
+    figure.supxlabel("level of the interval", fontsize=9)
+    figure.supylabel("share of labels within", fontsize=9)
+    handles = {text: line for axis in axes for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(handles.values()), list(handles), loc="outside right upper", fontsize=8)
+    return figure
+
+
 def _legend(figure: Any, axis: Any) -> None:
     handles, labels = axis.get_legend_handles_labels()
     if handles:
@@ -213,4 +241,5 @@ FIGURES: Figures = {
     "residuals": ("Error by band of severity", _residuals),
     "courses": ("Learning curves", _courses),
     "seeds": ("Seeds: test against dev", _seeds),
+    "coverage": ("Calibration: how often intervals hold", _coverage),
 }

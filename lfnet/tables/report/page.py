@@ -21,6 +21,14 @@ __all__ = ["page", "pictures", "write_report"]
 
 _LOUD = ("Leak", "Warning")
 _LONGEST = 80
+_HELD = ("Coverage", "Width")
+_HELD_HOW = (
+    "Conformal: score ± the error that calibration people stay below, of people in neither training nor dev, one "
+    "recording each; halves of them calibrate and are tried in turn, so that it holds by construction and its width is "
+    "what tells rows apart. Conformal, by the spread: the same for the ensemble of a row's seeds, wider where they "
+    "disagree. Dropout, ensemble: score ± z · SD of the passes' or members' scores, which nothing calibrates. Width: "
+    "the mean, cut to the scale."
+)
 
 
 def write_report(table: Table, runs: Path, folder: Path, with_pictures: bool = False) -> list[Path]:
@@ -56,7 +64,7 @@ def page(table: Table, shown: Sequence[Part], runs: Path) -> str:
     for number, part in enumerate(shown):
         figures = [_figure(name, part, number) for name in FIGURES]
         heading = f"Pictures: {part.label}" if part.label else "Pictures"
-        body += [f"<h2>{escape(heading)}</h2>", *filter(None, figures)]
+        body += [f"<h2>{escape(heading)}</h2>", *filter(None, figures), *_held(part)]
     body += [*_differences(table, runs), *_again(table)]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -145,6 +153,27 @@ def _value(text: str) -> str:
         return text
     power = "kMGTP".find(found[2]) + 1 if found[2] else 0
     return repr(float(found[1].replace(",", "").replace("−", "-")) * 1000.0**power)
+
+
+def _held(part: Part) -> Iterable[str]:
+    """Coverage and mean width of every kind of interval, at the levels that bundles use."""
+    levels = (0.8, 0.9)
+    headings = ["Row", "Interval", "Measured on", *(f"{what}, {100 * at:g} %" for at in levels for what in _HELD)]
+    rows = []
+    for row in part.rows:
+        for curve in row.curves:
+            on = f"{curve.n} recordings"
+            if curve.calibrated:
+                on = f"{curve.n} people, {curve.calibrated} of them calibrating (up to {100 * curve.reachable:.0f} %)"
+            texts = [row.name, curve.kind, on]
+            for level in levels:
+                held = curve.at(level)
+                texts += ["out of reach", DASH] if held is None else [f"{100 * held[0]:.0f} %", f"{held[1]:.1f}"]
+            rows.append(("model", texts))
+    if rows:
+        yield f"<h3>How often intervals hold, and how wide they are ({escape(part.scale)} points)</h3>"
+        yield _html_table(headings, rows, [False] * 3 + [True] * 4)
+        yield f"<p>{escape(_HELD_HOW)}</p>"
 
 
 def _figure(name: str, part: Part, number: int) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lfnet.evaluation.coverage import Curve
 from lfnet.files import read_json
+from lfnet.tables.report.held import curves
 from lfnet.tables.table import Block, Row, Section, Table
 
 __all__ = ["Course", "Drawn", "Part", "parts"]
@@ -30,7 +32,7 @@ class Drawn:
     """A row as pictures need it.
 
     label_N, score_N: test recordings, the score being the mean over seeds; nothing says whose they are. seeds: (dev
-    MAE, test MAE) of each run, None where a split was not measured.
+    MAE, test MAE) of each run, None where a split was not measured. curves: how often its intervals hold.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Drawn:
     score_N: np.ndarray
     seeds: tuple[tuple[float | None, float | None], ...]
     courses: tuple[Course, ...]
+    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ def _drawn(table: Table, row: Row, runs: Path) -> Drawn:
         (_mae(result, "dev"), _mae(result, "test")) for result in results if set(result.get("metrics", {})) & {*_BUNDLE}
     )
     courses = [_course(result, runs / run / "metrics.csv") for result, run in zip(results, row.runs, strict=True)]
-    return Drawn(name, label_N, score_N, seeds, tuple(course for course in courses if course is not None))
+    held = curves(
+        [runs / run for run in row.runs], float(results[0]["scale"]["min"]), float(results[0]["scale"]["max"])
+    )
+    return Drawn(name, label_N, score_N, seeds, tuple(course for course in courses if course is not None), held)
 
 
 def _mae(result: dict[str, Any], split: str) -> float | None:
