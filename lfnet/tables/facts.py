@@ -216,6 +216,8 @@ def _versions(runs: Sequence[Run]) -> str:
     threads, device, precision = (
         _values([run.result for run in runs], name) for name in ("threads", "device", "precision")
     )
+    if "bf16" in precision:
+        precision += " (scores in 32-true)"  # `lfnet.training.predict`
     parts += [f"{threads} thread{'' if threads == '1' else 's'}", device, precision]
     return f"With {', '.join(parts)}."
 

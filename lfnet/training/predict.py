@@ -15,7 +15,11 @@ __all__ = ["Grouping", "levels", "predict", "window_predictions"]
 
 @torch.inference_mode()
 def predict(head: nn.Module, batches: Iterable[dict[str, torch.Tensor]], device: str) -> np.ndarray:
-    """Scores float64 [W] of the windows in `batches`, in units of the training labels' sd."""
+    """Scores float64 [W] of the windows in `batches`, in units of the training labels' sd.
+
+    Computed in 32-bit floats whatever `trainer.precision` the head was fitted in: its weights are 32-bit floats, and so
+    is the head that is exported. (Under bf16-mixed the epoch was chosen by scores in bfloat16.)
+    """
     head.to(device).eval()
     scores = [head(batch["x_BTD"].to(device), batch["mask_BT"].to(device)).double().cpu() for batch in batches]
     return torch.cat(scores).numpy() if scores else np.zeros(0)

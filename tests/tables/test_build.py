@@ -299,3 +299,8 @@ def test_closing_lines_keep_protocols_apart(tmp_path: Path) -> None:
 def test_building_a_table_imports_no_torch() -> None:
     code = "import lfnet.tables.build, lfnet.tables.write, lfnet.tables.terminal, sys; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_runs_in_bfloat16_say_in_what_they_were_scored(tmp_path: Path) -> None:
+    table = make(tmp_path, [{**result("ldbm", seed), "precision": "bf16-mixed"} for seed in (0, 1)])
+    assert any("cpu, bf16-mixed (scores in 32-true)." in line for line in table.foot)

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from lfnet.deploy.export import Run
 from lfnet.training.run import plan, run
 from tests.composing import SMALL, composed
 
@@ -50,3 +52,14 @@ def test_gradients_can_be_clipped_in_either_precision(root):
     for precision in ("32-true", "bf16-mixed"):
         result, _ = done(root, "head=ldbm", "trainer.clip_gradient=1", f"trainer.precision={precision}")
         assert result["training"]["epochs"] == 2
+
+
+def test_the_kept_heads_scores_are_made_in_float32(root):
+    config, choices = composed(*SMALL, "head=ldbm", "trainer.precision=bf16-mixed", root=root)
+    exported = Run(root / "runs" / run(config, choices).run)
+    data, head = exported.data(), exported.head()
+    own = exported.predictions.at("window").in_split("test").frame
+    with torch.inference_mode():
+        scores = [head(batch["x_BTD"], batch["mask_BT"]).double() for batch in data.eval_dataloader(data.split("test"))]
+    points = data.labels.points(torch.cat(scores).numpy())
+    assert np.sort(points) == pytest.approx(np.sort(own["score"]), abs=1e-4)  # bfloat16 has two or three digits
