@@ -213,7 +213,8 @@ def _show(report: dict[str, Any]) -> None:
     print(f"\n  {'segment':>12}  {'outcome':<14}  {'peak/min':>8}  {'SNR dB':>6}  {'Q':>5}  beats")
     for each in report["each"]:
         span = f"{each['start_s']:.0f}–{each['start_s'] + settings['segment']:.0f} s"
-        peak, decibels, q = (_text(each[key], 1) for key in ("peak_bpm", "snr_db", "quality"))
+        peak, decibels = (_text(each[key], 1) for key in ("peak_bpm", "snr_db"))
+        q = _text(each["quality"], 2)
         print(f"  {span:>12}  {each['outcome']:<14}  {peak:>8}  {decibels:>6}  {q:>5}  {each['beats']}")
     if report["prv"]:
         print("\n  pulse-rate variability (from a pulse: PRV, not HRV), median of the segments")

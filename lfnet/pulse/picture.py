@@ -14,7 +14,7 @@ from lfnet.pulse.settings import PulseSettings
 __all__ = ["draw"]
 
 _ROWS = 12  # segments that one picture shows
-_KEPT, _DROPPED = "#1b7837", "#b2182b"
+_KEPT, _DROPPED, _GREEN = "#1b7837", "#b2182b", "#a6dba0"
 _ENDINGS = {".png", ".pdf", ".svg"}
 
 
@@ -30,7 +30,7 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
         raise LfnetError(f"nothing to draw in {path}: no segment shows enough of a face.")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 1.2 + 2.3 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(13, 1.5 + 2.3 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), 3, squeeze=False, width_ratios=(1, 1, 0.9))
     for row, segment in zip(axes, shown, strict=True):
         colour = _KEPT if segment.kept else _DROPPED
@@ -41,6 +41,8 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
         if segment.beats is not None:
             at = np.round(segment.beats.seconds * segment.rate).astype(int).clip(0, len(time) - 1)
             row[1].plot(time[at], 100 * segment.pulse_N[at], "v", color="black", markersize=4)
+        for axis in row[:2]:
+            axis.margins(x=0.01)
         assert segment.pulse is not None and segment.green is not None
         _spectra(row[2], segment, settings, colour)
     for column, name in zip(
@@ -49,6 +51,17 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
         column.set_title(name, fontsize=10)
     for column, name in zip(axes[-1], ("seconds", "seconds", "beats a minute"), strict=True):
         column.set_xlabel(name)
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    said = [
+        Line2D([], [], marker="v", color="black", linestyle="", markersize=4, label="a beat"),
+        Line2D([], [], color=_GREEN, label="power of the green channel, to its own peak"),
+        Line2D([], [], color=_KEPT, label="power of the pulse, kept"),
+        Line2D([], [], color=_DROPPED, label="dropped"),
+        Patch(color="grey", alpha=0.15, linewidth=0, label="counted as signal: the peak and its double"),
+    ]
+    figure.legend(handles=said, loc="outside lower center", ncols=len(said), fontsize=8, frameon=False)
     left_out = f"; the first {_ROWS} segments" if len(segments) > _ROWS else ""
     figure.suptitle(f"{title}{left_out}\n{RESEARCH_ONLY}", fontsize=10)
     with atomic_path(path) as temporary:
@@ -58,15 +71,16 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
 def _spectra(axis, segment: Segment, settings: PulseSettings, colour: str) -> None:  # type: ignore[no-untyped-def]
     """Power in the band, each spectrum to its own peak; where the pulse's frequency and its harmonic are looked for."""
     low, high = settings.band
-    for found, style, name in ((segment.green, "#a6dba0", "green"), (segment.pulse, colour, "pulse")):
+    for found, style in ((segment.green, _GREEN), (segment.pulse, colour)):
         assert found is not None
         inside = (found.hertz >= low) & (found.hertz <= high)
         peak = found.power[inside].max()
-        axis.plot(60 * found.hertz[inside], found.power[inside] / (peak if peak > 0 else 1), color=style, label=name)
+        axis.plot(60 * found.hertz[inside], found.power[inside] / (peak if peak > 0 else 1), color=style)
     if np.isfinite(segment.heart_rate):
         for middle, half in ((segment.heart_rate, 6), (2 * segment.heart_rate, 12)):
             axis.axvspan(middle - half, middle + half, color="grey", alpha=0.15, linewidth=0)
     axis.set_xlim(60 * low, 60 * high)
     axis.set_yticks([])
-    text = f"{segment.outcome}\n{segment.heart_rate:.1f} bpm\nSNR {segment.snr:.1f} dB\nQ {segment.q:.2f}"
+    rate = f"{segment.heart_rate:.1f} bpm" if segment.kept else f"peak at {segment.heart_rate:.1f}/min"
+    text = f"{segment.outcome}\n{rate}\nSNR {segment.snr:.1f} dB\nQ {segment.q:.2f}"
     axis.text(0.98, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=9, color=colour)
