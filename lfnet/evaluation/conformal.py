@@ -27,7 +27,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 
-__all__ = ["Conformal", "calibrate", "calibration_rows", "reachable", "split_conformal", "weights_of"]
+__all__ = ["Conformal", "calibrate", "calibration_rows", "rank", "reachable", "split_conformal", "weights_of"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,12 @@ def reachable(n: int) -> float:
     return n / (n + 1)
 
 
+def rank(n: int, level: float) -> int:
+    """k: which of n sorted errors is the half-width; n + 1 or more where the level is out of reach."""
+    # A level such as .9 is not a binary fraction: 10 · .9 must not become 9.000000000000002 and its ceiling 10.
+    return math.ceil((n + 1) * level - 1e-9)
+
+
 def split_conformal(
     errors_N: np.ndarray, level: float, spread_N: np.ndarray | None = None, typical: float | None = None
 ) -> Conformal:
@@ -87,8 +93,7 @@ def split_conformal(
         if spread_N is None or not typical > 0:
             raise ValueError("an interval that follows the spread needs each error's spread, and a typical one above 0")
         errors = errors / weights_of(spread_N, typical)
-    # A level such as .9 is not a binary fraction: 10 · .9 must not become 9.000000000000002 and its ceiling 10.
-    k = math.ceil((n + 1) * level - 1e-9)
+    k = rank(n, level)
     if k > n:
         raise LfnetError(
             f"an interval of level {level:g} needs {math.ceil(level / (1 - level) - 1e-9)} recordings of people in "

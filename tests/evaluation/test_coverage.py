@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lfnet.evaluation.conformal import split_conformal
 from lfnet.evaluation.coverage import LEVELS, Curve, conformal_curve, mean_curve, spread_curve
 
 
@@ -27,6 +28,17 @@ def test_conformal_intervals_hold_whatever_the_scores_are():
     assert (curve.n, curve.calibrated) == (400, 200)
     assert (curve.coverage_L >= np.array(LEVELS) - 0.01).all()
     assert curve.coverage_L == pytest.approx(LEVELS, abs=0.02)
+
+
+def test_coverage_is_that_of_split_conformal_on_the_halves():
+    data, random = rows(30, seed=3), np.random.default_rng(9)
+    error = (data["score"] - data["label"]).to_numpy()
+    held = []
+    for _ in range(4000):
+        order = random.permutation(30)
+        made = split_conformal(error[order[:15]], 0.8)
+        held.append((np.abs(error[order[15:]]) <= made.half_width).mean())
+    assert conformal_curve(data, -1e9, 1e9).at(0.8)[0] == pytest.approx(np.mean(held), abs=0.01)
 
 
 def test_intervals_that_follow_the_spread_are_narrower_where_errors_follow_it():
