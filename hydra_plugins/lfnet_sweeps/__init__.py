@@ -21,6 +21,21 @@ class LfnetSweeper(BasicSweeper):
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Nothing: see the class."""
 
+    def _parse_config(self) -> list[str]:
+        """The table's own sweep, without settings that the chosen cohort does not have: people are shared, or signals
+        planted, in the simulated cohort alone, and its tables are made of video, too. What is left out is said."""
+        kept = []
+        for word in super()._parse_config():
+            node, names = self.config, word.partition("=")[0].split(".")
+            for name in names if names[0] == "cohort" else ():
+                if not isinstance(node, DictConfig) or name not in node:
+                    print(f"this cohort has no setting {'.'.join(names)}: the table does not vary it")
+                    break
+                node = node[name]
+            else:
+                kept.append(word)
+        return kept
+
 
 class LfnetLauncher(Launcher):
     """Composes all jobs, skips the finished ones, and runs the others in turn or side by side (`conf/launcher`)."""
