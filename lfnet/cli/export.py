@@ -38,8 +38,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the bundle's folder (lfnet_bundles/RUN-VARIANT)")
     kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument("--int8", action="store_true", help="8-bit weights and activations")
-    kinds.add_argument("--fp16", action="store_true", help="half precision")
+    kinds.add_argument("--int8", action="store_true", help="an 8-bit head; the encoder stays as the head knew it")
+    kinds.add_argument("--fp16", action="store_true", help="a head in half precision")
     parser.add_argument("--tolerance", type=float, metavar="POINTS", help="by which a window's score may differ")
     parser.add_argument(
         "--level", type=float, metavar="SHARE", help="of the interval (.9, or .8 where .9 is out of reach)"
