@@ -1,0 +1,90 @@
+"""What does a head say when one of its two streams is missing, and does modality dropout help it then?
+
+Trains the mean head on the default simulated cohort, its vector taken as two streams of 256 columns, without and with
+modality dropout (finished runs are not trained again); scores the test recordings with both streams, and with each of
+them missing from all of them; writes missing.csv.
+
+    python experiments/streams/missing.py          2 minutes of one core, runs in ./lfnet_runs
+"""
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pandas as pd
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+
+from lfnet.cli.main import main as lfnet
+from lfnet.config import instantiate, plain
+from lfnet.data.module import DataModule
+from lfnet.data.protocol import Protocol
+from lfnet.evaluation.metrics import evaluate
+from lfnet.features.joined import Joined
+from lfnet.files import read_json
+from lfnet.sweeps.record import swept
+from lfnet.training.inputs import prepare
+from lfnet.training.predict import Grouping
+
+CHANCES = (0.0, 0.1, 0.25, 0.5)
+
+
+def scored(folder: Path, data: DataModule, store: Joined) -> Iterator[tuple[str, float, float]]:
+    """Which stream is missing, and the test MAE and sigma_ratio by recording without it."""
+    config, result = plain(OmegaConf.load(folder / "config.yaml")), read_json(folder / "result.json")
+    head = instantiate(config["head"], n_features=data.n_features)
+    head.load_state_dict(load_file(folder / "head.safetensors"))
+    head.eval()
+    windows = data.split("test")
+    grouping = Grouping(windows, data.protocol, "recording")
+    for missing in (None, 0, 1):
+        found = []
+        for batch in data.eval_dataloader(windows):
+            x_BTD = batch["x_BTD"]
+            if missing is not None:
+                x_BTD[..., store.spans[missing]] = 0.0
+                x_BTD[..., store.flags[missing]] = 0.0
+            with torch.inference_mode():
+                found.append(head(x_BTD, batch["mask_BT"]).double())
+        points = data.labels.points(torch.cat(found).numpy())
+        numbers = evaluate(grouping.labels, grouping.scores(points))
+        assert missing is not None or abs((numbers["mae"] or 0) - result["metrics"]["test"]["recording"]["mae"]) < 1e-3
+        yield "none" if missing is None else store.parts[missing].name, numbers["mae"] or 0, numbers["sigma_ratio"] or 0
+
+
+def main() -> None:
+    chances = ",".join(map(str, CHANCES))
+    words = ["trainer=quick", "head=mean_mlp", "streams.columns=[256,256]", f"streams.dropout={chances}", "seed=0,1,2"]
+    swept.clear()
+    if lfnet(["train", "-m", *words]):
+        raise SystemExit("a job failed: its folder's train.log says why")
+    folders = [swept[-1].runs / outcome.run for outcome in swept[-1].outcomes]
+    config = plain(OmegaConf.load(folders[0] / "config.yaml"))
+    inputs = prepare(config)
+    assert isinstance(inputs.store, Joined)
+    data = DataModule(inputs.cohort, inputs.store, Protocol.from_config(config["protocol"]))
+    data.setup()
+    rows: list[dict[str, Any]] = []
+    for folder in folders:
+        result = read_json(folder / "result.json")
+        for missing, mae, sigma_ratio in scored(folder, data, inputs.store):
+            dropout = result["config"]["streams"]["dropout"]
+            row = {"dropout": dropout, "seed": result["seed"], "missing": missing}
+            rows.append({**row, "mae": round(mae, 4), "sigma_ratio": round(sigma_ratio, 4)})
+    target = Path(__file__).with_name("missing.csv")
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    frame = pd.DataFrame(rows)
+    print(frame.pivot_table(index="dropout", columns="missing", values=["mae", "sigma_ratio"]).round(2))
+    print(f"written: {target}")
+
+
+if __name__ == "__main__":
+    main()
