@@ -3,8 +3,9 @@
 Changing this file changes the recipe of all streams made from video: the features are extracted anew.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +35,7 @@ class Consumer(Protocol):
 
     needs: the parts of `Faces` that it reads, see `Encoder`. crop_size: side of the crops it wants, None for none.
     most: how many faces it takes; the pass ends when no consumer wants more. None for all.
+    `take` is called from another thread than the pass's, batch after batch, never twice at a time.
     """
 
     @property
@@ -118,6 +120,7 @@ def run_pass(
     batch_size: int = 32,
     skin_means: SkinMeans | None = None,
     tick: Callable[[], None] | None = None,
+    every: int = 1,
 ) -> list[Passed]:
     """Feed frames with a face to the consumers, `batch_size` at a time; memory does not grow with the clip.
 
@@ -126,16 +129,35 @@ def run_pass(
     (detectors made for faces with surroundings find none there: system B's features were all zero for that reason),
     and a blank frame, as aligners write where they saw nobody, counts as one without a face. skin_means: what
     measures skin for all consumers that need it; None: what each has under this name. tick: called once a frame.
-    Each consumer is fed what it would be fed alone, batch by batch. Returns what each saw, in their order.
-    Raises `Unreadable` where an aligned frame is not square.
+    every: faces are searched in every so many frames and in the last, and between two that hold one the mesh is taken
+    to move evenly; for consumers of skin alone.
+    Each consumer is fed what it would be fed alone, batch by batch, while the next frames are read and searched.
+    Returns what each saw, in their order. Raises `Unreadable` where an aligned frame is not square.
     """
-    lanes = [_Lane(consumer, aligned, batch_size, skin_means) for consumer in consumers]
-    if mesh is None and any(lane.searches for lane in lanes):
-        raise ValueError("frames that are not aligned, and consumers of a mesh, need a mesh")
+    if every != 1 and any(consumer.needs != {"skin"} for consumer in consumers):
+        raise ValueError("only the skin is read off a mesh that was not found in the frame itself")
+    with ThreadPoolExecutor(1, thread_name_prefix="consumers") as worker:
+        lanes = [_Lane(consumer, aligned, batch_size, skin_means, worker) for consumer in consumers]
+        if mesh is None and any(lane.searches for lane in lanes):
+            raise ValueError("frames that are not aligned, and consumers of a mesh, need a mesh")
+        return _fed(frames, mesh, lanes, aligned, tick, every)
+
+
+def _fed(
+    frames: Iterable[Frame],
+    mesh: FaceMesh | None,
+    lanes: list["_Lane"],
+    aligned: bool,
+    tick: Callable[[], None] | None,
+    every: int,
+) -> list[Passed]:
     waiting = list(lanes)
-    for frame in frames:
+
+    def find(frame: Frame) -> Mesh | None:
         searching = mesh is not None and any(lane.searches for lane in waiting)
-        face = mesh.find(frame.rgb, frame.time) if mesh is not None and searching else None
+        return mesh.find(frame.rgb, frame.time) if mesh is not None and searching else None
+
+    for frame, face in _found(frames, find, every):
         seen = _Seen(frame, face, aligned)
         for lane in waiting:
             lane.look(seen)
@@ -146,6 +168,42 @@ def run_pass(
         if not waiting:
             break
     return [lane.end(ended=lane in waiting) for lane in lanes]
+
+
+def _found(
+    frames: Iterable[Frame], find: Callable[[Frame], Mesh | None], every: int
+) -> Iterator[tuple[Frame, Mesh | None]]:
+    """Each frame with its mesh; every > 1: so many frames are held at a time, and the mesh is found in the last."""
+    held: list[Frame] = []
+    before: tuple[float, Mesh | None] | None = None
+    for frame in frames:
+        held.append(frame)
+        del frame
+        if before is None or len(held) == every:
+            before = yield from _followed(held, before, find)
+    if held:
+        yield from _followed(held, before, find)
+
+
+def _followed(
+    held: list[Frame], before: tuple[float, Mesh | None] | None, find: Callable[[Frame], Mesh | None]
+) -> Generator[tuple[Frame, Mesh | None], None, tuple[float, Mesh | None]]:
+    """The frames that are held, let go one by one, and time and mesh of the last of them."""
+    end, last = held[-1].time, find(held[-1])
+    while held:
+        frame, face = held.pop(0), last
+        if held:
+            start, first = before or (frame.time, None)
+            face = _moved(first, last, (frame.time - start) / (end - start)) if first and last else None
+        yield frame, face
+        del frame
+    return end, last
+
+
+def _moved(one: Mesh, other: Mesh, share: float) -> Mesh:
+    """The first mesh, its points moved by this share of their way to the second's."""
+    way = other.landmarks_LC - one.landmarks_LC
+    return replace(one, landmarks_LC=one.landmarks_LC + np.float32(share) * way, seen=max(one.seen, other.seen))
 
 
 class _Seen:
@@ -200,13 +258,21 @@ class _Seen:
 class _Lane:
     """One consumer's way through a clip: its batch of faces, crops and never whole frames, and what it saw."""
 
-    def __init__(self, consumer: Consumer, aligned: bool, batch_size: int, skin_means: SkinMeans | None) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        aligned: bool,
+        batch_size: int,
+        skin_means: SkinMeans | None,
+        worker: ThreadPoolExecutor,
+    ) -> None:
         self._consumer = consumer
         self._skin_means: SkinMeans | None = skin_means or getattr(consumer, "skin_means", None)
         if "skin" in consumer.needs and self._skin_means is None:
             raise ValueError("consumers of skin need skin_means")
-        self._reads_mesh = bool(consumer.needs & {"mesh", "skin"})
-        self.searches = not aligned or self._reads_mesh
+        self.searches = not aligned or bool(consumer.needs & {"mesh", "skin"})
+        self._worker = worker
+        self._taken: Future[None] | None = None
         self._batch_size = batch_size
         self._parts: list[dict[str, np.ndarray]] = []
         self._numbers: list[int] = []
@@ -245,8 +311,10 @@ class _Lane:
             self._hand_over()
 
     def end(self, *, ended: bool) -> Passed:
-        """What was seen, when the rest is handed over. ended: whether the clip is over."""
+        """What was seen, when the consumer has taken the rest. ended: whether the clip is over."""
         self._hand_over()
+        if self._taken is not None:
+            self._taken.result()
         return Passed(
             np.array(self._numbers, np.int64),
             np.array(self._times, np.float64),
@@ -283,11 +351,13 @@ class _Lane:
         return True
 
     def _hand_over(self) -> None:
-        """Feed what was gathered to the consumer and forget it."""
+        """Feed what was gathered to the consumer and forget it; wait only where it still has the batch before."""
         if self._parts:
             arrays = {name: np.stack([part[name] for part in self._parts]) for name in self._parts[0]}
             self._parts.clear()
-            self._consumer.take(Faces(**arrays))
+            if self._taken is not None:
+                self._taken.result()
+            self._taken = self._worker.submit(self._consumer.take, Faces(**arrays))
 
 
 def _apart(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> bool:

@@ -79,6 +79,14 @@ def test_onnxruntime_gives_torchs_numbers(weights: Path, cut: str) -> None:
     np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max(), rtol=0)
 
 
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 35])
+def test_pictures_side_by_side_are_those_one_after_the_other(weights: Path, count: int) -> None:
+    one, several = trunk(weights, threads=1), trunk(weights, threads=3, batch_size=20)
+    np.testing.assert_array_equal(several(pictures(count)), one(pictures(count)))
+    several.close()
+    np.testing.assert_array_equal(several(pictures(1)), one(pictures(1)))
+
+
 def test_auto_is_onnxruntime_on_a_processor(weights: Path) -> None:
     assert np.array_equal(trunk(weights)(pictures()), trunk(weights, backend="onnx")(pictures()))
     assert not np.array_equal(trunk(weights)(pictures()), trunk(weights, backend="torch")(pictures()))

@@ -171,3 +171,89 @@ def test_memory_is_flat(libraries, mesh):
     (passed,) = run_pass(watched(), FakeMesh() if mesh else None, [vectors], aligned=not mesh, batch_size=8)
     assert most == 1 and not alive
     assert isinstance(passed, Passed) and len(vectors.clip(passed, {}).features) == 2000
+
+
+class Drifting(FakeMesh):
+    """A face that moves evenly and is found at the time it is asked for."""
+
+    def find(self, rgb: np.ndarray, time: float) -> Mesh | None:
+        found = super().find(rgb, time)
+        return found and replace(found, landmarks_LC=found.landmarks_LC + np.float32(100 * time))
+
+
+@pytest.mark.parametrize("every", [2, 3, 5, 100])
+@pytest.mark.parametrize("count", [1, 2, 7, 11])
+def test_a_mesh_is_followed_between_the_frames_in_which_it_is_found(every, count):
+    """Of a face that moves evenly the points are those found in every frame, with far fewer searches."""
+    seen: list[np.ndarray] = []
+
+    def skin_means(rgb, landmarks):
+        seen.append(landmarks)
+        return np.zeros((3, 4), np.float32)
+
+    often, seldom = Drifting(), Drifting()
+    run_pass(made(count), often, [Kept(None, "skin")], skin_means=skin_means)
+    expected, seen[:] = list(seen), []
+    kept = Kept(None, "skin")
+    (passed,) = run_pass(made(count), seldom, [kept], skin_means=skin_means, every=every)
+    np.testing.assert_allclose(np.stack(seen), np.stack(expected), rtol=1e-5)
+    assert passed.valid.all() and passed.number.tolist() == list(range(count)) and passed.jumps == 0
+    assert seldom.number + 1 == 1 + -(-(count - 1) // every)
+
+
+def test_frames_beside_one_without_a_face_are_not_guessed():
+    """Searched are frames 0, 3, 6 and 8; in 3 is no face."""
+    (passed,) = run_pass(
+        made(9), FakeMesh({1}), [Kept(None, "skin")], skin_means=lambda rgb, points: np.zeros((3, 4)), every=3
+    )
+    assert passed.valid.tolist() == [True, False, False, False, False, False, True, True, True]
+
+
+def test_only_skin_is_read_off_a_mesh_that_was_followed():
+    with pytest.raises(ValueError, match="only the skin"):
+        run_pass(made(3), FakeMesh(), [Kept(112, "crops")], every=2)
+
+
+def test_frames_that_are_held_for_a_mesh_are_few():
+    alive: list[weakref.ref] = []
+    most = 0
+
+    def watched() -> Iterator[Frame]:
+        nonlocal most
+        for number in range(40):
+            rgb = crop_picture(number)
+            alive.append(weakref.ref(rgb))
+            most = max(most, sum(one() is not None for one in alive))
+            yield Frame(number, number / 25, rgb)
+            del rgb
+
+    run_pass(watched(), FakeMesh(), [Kept(None, "skin")], skin_means=lambda rgb, points: np.zeros((3, 4)), every=4)
+    assert most <= 4
+
+
+def test_a_consumer_works_while_the_next_frames_are_read():
+    """The second batch is read before the first is done, the third is not; and an error of the consumer is told."""
+    import threading
+
+    read: list[int] = []
+    go = threading.Event()
+
+    class Slow(Kept):
+        def take(self, faces: Faces) -> None:
+            assert go.wait(10)
+            super().take(faces)
+            if faces.index[-1] == 5:
+                raise RuntimeError("the consumer broke")
+
+    def frames() -> Iterator[Frame]:
+        for frame in made(9):
+            read.append(frame.number)
+            if frame.number == 3:
+                go.set()
+            yield frame
+
+    slow = Slow(24)
+    with pytest.raises(RuntimeError, match="the consumer broke"):
+        run_pass(frames(), None, [slow], aligned=True, batch_size=2)
+    assert read[:4] == [0, 1, 2, 3]
+    assert [batch.index.tolist() for batch in slow.batches] == [[0, 1], [2, 3], [4, 5]]
