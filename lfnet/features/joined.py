@@ -22,7 +22,7 @@ _STILL = 1e-6
 
 @dataclass(frozen=True)
 class Joining:
-    """`conf/streams/joined.yaml`, which says what each setting means."""
+    """`conf/streams/default.yaml`, which says what each setting means."""
 
     normalise: str
     length: float
@@ -37,7 +37,7 @@ class Joining:
         known = {item.name for item in fields(cls)}
         if wrong := sorted(known ^ set(config)):
             what = "is missing" if wrong[0] in known else "is not a setting"
-            raise LfnetError(f"streams.{wrong[0]} {what}: see conf/streams/joined.yaml.")
+            raise LfnetError(f"streams.{wrong[0]} {what}: see conf/streams/default.yaml.")
         for name, choices in _CHOICES.items():
             if config[name] not in choices:
                 raise LfnetError(f"streams.{name}={config[name]}: choose one of {', '.join(choices)}.")
