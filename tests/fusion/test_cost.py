@@ -14,9 +14,11 @@ from xgboost import XGBRegressor
 from lfnet.fusion.cost import Cost, measure, of_estimator
 from lfnet.fusion.persist import dumps
 from lfnet.fusion.settings import MODELS
+from lfnet.fusion.sides import Memo
 from lfnet.fusion.system import fuse
 from tests.fusion.fakes import SMALL, settings, split
 
+TRAIN, TEST, SHARE = split("train", clips=30, people=10), split("test"), Memo()
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2))
 Y = 10 * X[:, 0] + RNG.normal(size=60)
@@ -61,7 +63,7 @@ def test_a_forest_is_counted_split_by_split():
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_has_a_cost(model):
     chosen = settings(*SMALL, f"fusion.model={model}", fusion="published")
-    system = fuse(split("train", clips=30, people=10), {"test": split("test")}, chosen, seed=0).system
+    system = fuse(TRAIN, {"test": TEST}, chosen, seed=0, share=SHARE).system
     parts = measure(system)
     whole = parts.pop("all")
     assert whole.parameters == sum(part.parameters for part in parts.values())

@@ -126,7 +126,9 @@ def test_a_head_s_name_does_not_depend_on_fusions(finished, root, monkeypatch):
 
 
 def test_clips_without_a_pulse_are_named(root):
-    config, choices = job(root, "cohort.pulse.missing=0.4", "fusion.model=physiological")
+    config, choices = job(
+        root, "cohort.pulse.missing=0.4", "fusion.model=physiological", "fusion.physiological.models=[svr]"
+    )
     outcome = run(config, choices)
     result = json.loads((root / "runs" / outcome.run / "result.json").read_text())
     missing = result["missing"]["physiological"]

@@ -9,16 +9,17 @@ import skops.io
 from lfnet.errors import LfnetError
 from lfnet.fusion import persist
 from lfnet.fusion.settings import MODELS
+from lfnet.fusion.sides import Memo
 from lfnet.fusion.system import fuse
 from tests.fusion.fakes import SMALL, settings, split
 
-TRAIN, TEST = split("train", clips=30, people=10), split("test")
+TRAIN, TEST, SHARE = split("train", clips=30, people=10), split("test"), Memo()
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_saved_system_scores_alike(tmp_path, model):
     chosen = settings(*SMALL, f"fusion.model={model}", fusion="published")
-    found = fuse(TRAIN, {"test": TEST}, chosen, seed=0)
+    found = fuse(TRAIN, {"test": TEST}, chosen, seed=0, share=SHARE)
     size = persist.save(found.system, tmp_path / "model.skops")
     assert size == (tmp_path / "model.skops").stat().st_size
     again = persist.load(tmp_path / "model.skops").scores(TEST)
