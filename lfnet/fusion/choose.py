@@ -56,13 +56,20 @@ def best_on_test(side: Side, train: Split, test: Split | None) -> Choice:
     return _least(recipes, _all_scores(side, recipes, train, known), known.y)
 
 
-def out_of_fold(side: Side, train: Split, settings: FusionSettings) -> np.ndarray:
-    """float64 [clips]: each training clip scored by a side that was chosen and fitted on other people."""
+def out_of_fold(side: Side, train: Split, settings: FusionSettings, centre: float) -> np.ndarray:
+    """float64 [clips]: each training clip scored by a side that was chosen and fitted on other people.
+
+    A score is taken as its distance from what its own model says on average of the clips it was fitted on, from
+    `centre`: the same average of the model that later clips are scored with. Without that, scores of cautious models
+    run against the labels: where a held-out fold's labels lie high, the others lie low, and so does their model; what
+    learns from such scores turns every later score upside down.
+    """
     scores = np.full(len(train), np.nan)
     for kept, held in balanced_folds(train.people, train.y, settings.outer_folds):
         part = train.of(kept)
         recipe = best_within(side, part, settings.inner_folds).recipe
-        scores[held] = side.fit(part, recipe, Memo()).scores(train.of(held))
+        fitted = side.fit(part, recipe, Memo())
+        scores[held] = fitted.scores(train.of(held)) - fitted.scores(part).mean() + centre
     return scores
 
 

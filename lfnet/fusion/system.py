@@ -122,9 +122,11 @@ class _Side:
         """Scores of training clips by models that have not seen their people, or in-sample ones as published."""
         if self._settings.training_scores == "in_sample":
             return self.scorer.scores(self._train)
-        return self._share.once(
-            (self._key, "out of fold"), lambda: out_of_fold(self._side, self._train, self._settings)
-        )
+        return self._share.once((self._key, "out of fold"), self._out_of_fold)
+
+    def _out_of_fold(self) -> np.ndarray:
+        centre = float(self.scorer.scores(self._train).mean())
+        return out_of_fold(self._side, self._train, self._settings, centre)
 
 
 def _join(

@@ -1,6 +1,7 @@
 """The system as a whole: what may look at which label, who is scored, and what is chosen."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.fusion.fakes import NESTED, SMALL, settings, split
 
 TRAIN, DEV, TEST = (split(name, clips=40, people=12) for name in ("train", "dev", "test"))
 OTHERS = {"dev": DEV, "test": TEST}
+SHARE = Memo()  # of fusions of these splits; `test_what_is_shared_changes_nothing` looks at fits without it
 
 
 def small(model, fusion="nested", *more):
@@ -25,7 +27,7 @@ def small(model, fusion="nested", *more):
 def fitted():
     """Every model under both protocols, fitted once."""
     return {
-        (how, model): fuse(TRAIN, OTHERS, small(model, how), seed=0)
+        (how, model): fuse(TRAIN, OTHERS, small(model, how), seed=0, share=SHARE)
         for how in ("published", "nested")
         for model in MODELS
     }
@@ -43,8 +45,9 @@ def test_every_model_scores_every_clip_and_learns(fitted, how, model):
 
 def test_nested_never_sees_a_label_of_dev_or_test(fitted):
     strange = {name: replace(part, y=np.random.default_rng(3).permutation(part.y)) for name, part in OTHERS.items()}
+    share = Memo()
     for model in ("fused", "weighted", "concat_svr"):
-        again = fuse(TRAIN, strange, small(model), seed=0)
+        again = fuse(TRAIN, strange, small(model), seed=0, share=share)
         for name in OTHERS:
             np.testing.assert_array_equal(again.scores[name][model], fitted["nested", model].scores[name][model])
 
@@ -76,9 +79,24 @@ def test_out_of_fold_scores_come_from_other_people():
     chosen = small("visual")
     side = VisualSide(chosen.visual, 0)
     inside = side.fit(train, side.recipes()[0], Memo()).scores(train)
-    outside = out_of_fold(side, train, chosen)
+    outside = out_of_fold(side, train, chosen, centre=20.0)
     assert np.corrcoef(inside, train.y)[0, 1] > 0.8
     assert np.corrcoef(outside, train.y)[0, 1] < 0.4
+
+
+def test_a_side_that_says_the_mean_gives_scores_without_the_labels_in_them():
+    """What is left of a constant's out-of-fold scores is nothing, not the held-out labels upside down."""
+
+    class Constant:
+        def recipes(self):
+            return [{}]
+
+        def fit(self, train, recipe, memo):
+            said = float(np.median(train.y))
+            return SimpleNamespace(scores=lambda split: np.full(len(split), said))
+
+    scores = out_of_fold(Constant(), TRAIN, small("visual"), centre=12.5)
+    np.testing.assert_allclose(scores, 12.5)
 
 
 def test_the_joint_model_learns_from_out_of_fold_scores(fitted, monkeypatch):
@@ -91,12 +109,13 @@ def test_the_joint_model_learns_from_out_of_fold_scores(fitted, monkeypatch):
 
     keep = system.choose_joint
     monkeypatch.setattr(system, "choose_joint", spy)
-    fuse(TRAIN, OTHERS, small("fused"), seed=0)
+    fuse(TRAIN, OTHERS, small("fused"), seed=0, share=SHARE)
     nested = seen["z"]
-    fuse(TRAIN, OTHERS, small("fused", "published"), seed=0)
+    fuse(TRAIN, OTHERS, small("fused", "published"), seed=0, share=SHARE)
     published = seen["z"]
     side = VisualSide(small("visual").visual, 0)
-    np.testing.assert_allclose(nested[:, 0], out_of_fold(side, TRAIN, small("fused")))
+    centre = float(fitted["nested", "visual"].system.scores(TRAIN)["visual"].mean())
+    np.testing.assert_allclose(nested[:, 0], out_of_fold(side, TRAIN, small("fused"), centre))
     np.testing.assert_allclose(published[:, 0], fitted["published", "visual"].system.scores(TRAIN)["visual"])
 
 
@@ -173,10 +192,10 @@ def test_what_a_user_must_mend_is_said():
 
 
 def test_what_is_shared_changes_nothing(fitted):
-    share = Memo()
-    for how in ("published", "nested"):
-        for model in ("fused", "weighted", "physiological"):
-            found = fuse(TRAIN, OTHERS, small(model, how), seed=0, share=share)
-            np.testing.assert_array_equal(found.scores["test"][model], fitted[how, model].scores["test"][model])
-    other = fuse(TRAIN, OTHERS, small("visual"), seed=1, share=share)
+    """What the fixture shared has the scores of each fusion fitted for itself alone."""
+    for how, model in (("published", "fused"), ("nested", "fused"), ("nested", "weighted")):
+        alone = fuse(TRAIN, OTHERS, small(model, how), seed=0)
+        for name, scores in alone.scores["test"].items():
+            np.testing.assert_array_equal(fitted[how, model].scores["test"][name], scores)
+    other = fuse(TRAIN, OTHERS, small("visual"), seed=1, share=SHARE)
     assert (other.scores["test"]["visual"] != fitted["nested", "visual"].scores["test"]["visual"]).any()
