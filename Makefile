@@ -35,6 +35,7 @@ bench: $(READY) ## peers and project side by side (45 minutes, nothing else runn
 
 lint: $(READY) ## ruff and mypy
 	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 
 format: $(READY) ## bring the code into the house's form
