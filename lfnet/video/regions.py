@@ -69,8 +69,12 @@ def cut_rectangles(crops_NHWC: np.ndarray, name: str) -> np.ndarray:
     Each pixel is repeated as torch's `interpolate` (mode "nearest") does, so no pixel value is new.
     """
     side = crops_NHWC.shape[1]
-    rows, columns = (part.start + np.arange(side) * (part.stop - part.start) // side for part in rectangle(name, side))
-    return crops_NHWC[:, rows][:, :, columns]
+    down, across = rectangle(name, side)
+    rows, columns = (np.arange(side) * (part.stop - part.start) // side for part in (down, across))
+    grown = crops_NHWC[:, down, across]
+    if grown.shape[2] < side:  # columns first, while there are few rows; whole rows are copied fast
+        grown = np.take(grown, columns, axis=2)
+    return np.take(grown, rows, axis=1)
 
 
 def cut_mesh(crops_NHWC: np.ndarray, points_NL2: np.ndarray, name: str) -> np.ndarray:
