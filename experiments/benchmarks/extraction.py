@@ -11,7 +11,7 @@ import numpy as np
 from experiments.benchmarks.measure import Usage, command
 from experiments.benchmarks.report import Row, Target, of_pairs
 
-__all__ = ["descriptor", "loop", "memory", "parity", "passes"]
+__all__ = ["descriptor", "loop", "memory", "parity", "passes", "work"]
 
 _PEER = Path("experiments/benchmarks/peers/lightfusion.py")
 _CLIP = "WolfgangLanger_Pexels.mp4"  # 640 × 360, 19.7 s, a face in every frame
@@ -34,7 +34,7 @@ _TRUNK, _FACES, _LANDMARKER = "mobilenetv3_small_features.pt", "face_embedding_5
 def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
     """500 frames and 400 regions by both, in turn, and how far the answers differ."""
     weights, crops = shared / "weights" / _TRUNK, folder / "crops.npy"
-    _work("crops", shared / "media" / _CLIP, shared / "weights" / _LANDMARKER, crops)
+    work("crops", shared / "media" / _CLIP, shared / "weights" / _LANDMARKER, crops)
     times: dict[str, list[float]] = {"peer": [], "onnx": [], "torch": []}
     loads, images = [], 0
     for _ in range(pairs):
@@ -45,7 +45,7 @@ def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
         times["peer"].append(float(found[2]))
         loads.append(used.load)
         for backend in ("onnx", "torch"):
-            said = _work("describe", crops, weights, folder / f"{backend}.npy", backend)
+            said = work("describe", crops, weights, folder / f"{backend}.npy", backend)
             assert said["images"] == images, (said, images)
             times[backend].append(said["seconds"])
     rows = []
@@ -80,12 +80,12 @@ def passes(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
         ("decode alone", ("decode", video)),
         ("decode and mesh", ("mesh", video, shared / "weights" / _LANDMARKER)),
     ):
-        said = _work(*arguments)
+        said = work(*arguments)
         rows.append(Row("extraction", name, said["frames"] / said["seconds"], "frames/s"))
     network = shared / "weights" / _FACES
-    ceiling = {"face embedding alone": _work("images", network, 112, 32)["rate"]}
+    ceiling = {"face embedding alone": work("images", network, 112, 32)["rate"]}
     trunk = shared / "weights" / "mobilenetv3_embed_batch.onnx"
-    ceiling["mobilenet alone"] = _work("images", trunk, 224, 32)["rate"]
+    ceiling["mobilenet alone"] = work("images", trunk, 224, 32)["rate"]
     for number, (name, streams) in enumerate(list(_STREAMS.items())[: 1 if quick else None]):
         used, frames, seconds = _extract(folder, shared, video, streams)
         rate = frames / seconds
@@ -144,7 +144,8 @@ def _extract(folder: Path, shared: Path, video: Path, streams: tuple[str, ...], 
     return used, said["frames"] or -(-_heard("decode", video)[1]["frames"] // stride), said["seconds"]
 
 
-def _work(*words: object) -> dict:
+def work(*words: object) -> dict:
+    """What one piece of `experiments.benchmarks.work` says, in a process of its own."""
     return _heard(*words)[1]
 
 

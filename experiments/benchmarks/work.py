@@ -2,8 +2,10 @@
 
 usage: python -m experiments.benchmarks.work crops VIDEO LANDMARKER OUT | describe CROPS WEIGHTS OUT BACKEND
        | images ONNX SIDE BATCH | decode VIDEO | mesh VIDEO LANDMARKER | extract VIDEO CACHE SETTINGS
+       | pulse VIDEO LANDMARKER EVERY | made LANDMARKER OUT BPM
 """
 
+import importlib
 import json
 import sys
 import time
@@ -125,7 +127,48 @@ def extract(video: str, cache: str, *settings: str) -> dict:
     return {"frames": frames, "seconds": seconds, "segments": min(len(clip.valid) for clip in read)}
 
 
+def pulse(video: str, landmarker: str, every: str) -> dict:
+    """The pulse of a video as `lfnet pulse` reads it by POS; without imports, as the peer's time is."""
+    from lfnet.cli import pulse as command
+    from lfnet.video.system import import_cv2, import_mediapipe
+
+    import_cv2()
+    import_mediapipe()
+    importlib.import_module("scipy.signal")
+    config = command._config(["pulse.method=pos", f"video.landmarker.path={landmarker}"])
+    importlib.import_module("lfnet.pulse.segments")
+    began = time.perf_counter()
+    report, _, _ = command._read(Path(video), None, int(every), config)
+    seconds = time.perf_counter() - began
+    rate = report["heart_rate_bpm"]
+    return {
+        "frames": report["frames"],
+        "seconds": seconds,
+        "rate": rate or report["each"][0]["peak_bpm"],
+        "believed": rate is not None,
+    }
+
+
+def made(landmarker: str, out: str, bpm: str) -> dict:
+    """A video of a still face whose skin follows a known pulse, 20 s at 30 frames/s."""
+    from skimage import data
+
+    from lfnet.testing.made_video import rendered, scene, write_h264
+    from lfnet.video.mesh import FaceMesh
+
+    with FaceMesh(Path(landmarker), video=False) as mesh:
+        found = mesh.find(data.astronaut())
+    assert found is not None
+    seconds, random = np.arange(600) / 30, np.random.default_rng(0)
+    beats = np.arange(-3, 23, 60 / float(bpm))
+    # The size of the first clip, so that the face is as large for the peer's detector.
+    stage = scene(data.astronaut(), found.landmarks_LC, width=320)
+    write_h264(Path(out), rendered(stage, seconds, beats, random, amplitude=0.01), seconds, preset="medium")
+    return {"frames": len(seconds)}
+
+
 WORK = {"crops": crops, "describe": describe, "images": images, "decode": decode, "mesh": mesh, "extract": extract}
+WORK |= {"pulse": pulse, "made": made}
 
 if __name__ == "__main__":
     print(json.dumps(WORK[sys.argv[1]](*sys.argv[2:])))
