@@ -29,7 +29,8 @@ table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabu
 th, td { padding: .25rem .6rem; text-align: left; vertical-align: top; }
 thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 tbody tr { border-bottom: 1px solid var(--line); }
-td:not(.number) { min-width: 6.5rem; } td:last-child:not(.number) { min-width: 14rem; }
+td:not(.number) { min-width: 6.5rem; } td:last-child:not(.number) { min-width: 26rem; }
+td:first-child { white-space: nowrap; }
 tr.reference { color: var(--soft); font-style: italic; }
 .number { text-align: right; white-space: nowrap; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid var(--accent); }
