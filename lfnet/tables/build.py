@@ -45,7 +45,7 @@ def build(manifest: Path, runs: Path) -> Table:
     node = sweep.table
     check_node(node, manifest)
     level = node.get("level") or "recording"
-    row_keys, section_keys = tuple(node["rows"]), tuple(node.get("sections") or ())
+    row_keys, section_keys = tuple(node["rows"]), identity.section_keys(sweep)
     wanted = references.DEFAULT if node.get("references") is None else tuple(node["references"])
     trained = any("epochs" in run.result.get("training", {}) for run in sweep.runs) or not sweep.runs
     shown = _columns(node["columns"], level, trained)

@@ -14,7 +14,7 @@ from lfnet.tables.collect import MISSING, Failure, Run, Sweep, leaves
 from lfnet.tables.numbers import DASH
 from lfnet.tables.table import Key
 
-__all__ = ["UNKNOWN", "Group", "groups", "keys"]
+__all__ = ["UNKNOWN", "Group", "groups", "keys", "section_keys"]
 
 UNKNOWN = "?"
 
@@ -41,6 +41,16 @@ def _heading(name: str, names: Sequence[str]) -> str:
     if sum(other.removesuffix(".name").split(".")[-1] == last for other in names) > 1:
         last = " ".join(parts)
     return last.replace("_", " ").capitalize()
+
+
+def section_keys(sweep: Sweep) -> tuple[str, ...]:
+    """`table.sections`, without settings that only the simulated cohort has where the runs are of another one."""
+    names = tuple(sweep.table.get("sections") or ())
+    if not sweep.runs or any(run.cohort.get("simulated") for run in sweep.runs):
+        return names
+    own = [name for name in names if name.startswith("cohort.")]
+    absent = {name for name in own if all(run.setting(name) is MISSING for run in sweep.runs)}
+    return tuple(name for name in names if name not in absent)
 
 
 def groups(sweep: Sweep, names: Sequence[str]) -> list[Group]:

@@ -67,7 +67,7 @@ def measure_power(manifest: Path, runs: Path, settings: Mapping[str, Any]) -> Po
     """
     _check(settings)
     sweep = collect(manifest, runs)
-    names = (*(sweep.table.get("sections") or ()), *sweep.table["rows"])
+    names = (*identity.section_keys(sweep), *sweep.table["rows"])
     key = settings["key"]
     if key not in names:
         raise LfnetError(f"power: {key!r} is none of the table's rows ({', '.join(names)}). Set key to one of them.")

@@ -147,3 +147,17 @@ def test_names_in_a_picture_cover_neither_each_other_nor_a_point():
         assert not any(box.overlaps(other) for other in boxes[:k])
         assert not any(box.contains(*spot) for spot in spots)
         assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+
+
+def test_sections_by_a_setting_of_the_simulated_cohort_are_left_out_on_others(tmp_path):
+    results = [fused("published"), fused("nested")]
+    columns, sections = ["test.mae", "optimism.mae"], ["cohort.people_shared"]
+    with pytest.raises(LfnetError, match=r"names 'cohort.people_shared', which is neither a choice nor a setting"):
+        make(tmp_path / "simulated", results, columns=columns, sections=sections)
+    for done in results:
+        done["cohort"]["simulated"] = False
+    table = make(tmp_path / "folder", results, columns=columns, sections=sections)
+    (section,) = table.sections
+    assert section.label == "" and rows_of(table)["fused", "published"].cells["optimism.mae"].text != "—"
+    with pytest.raises(LfnetError, match=r"names 'fusion.modle', which is neither"):
+        make(tmp_path / "typo", results, columns=columns, sections=["fusion.modle"])
