@@ -30,9 +30,11 @@ class StreamDropout:
 
     def __call__(self, x_BTD: Tensor, mask_BT: Tensor) -> None:
         """Change the windows and their masks of valid frames."""
-        # A frame of a stream that is there is never zero in all its columns, and one that is not there always is.
-        there_BTS = torch.stack([x_BTD[..., span].any(-1) for span in self._spans], dim=-1)
-        there_BTS &= mask_BT.unsqueeze(-1)
+        if self._flags:
+            there_BTS = x_BTD[..., list(self._flags)] > 0
+        else:  # what is not there is zero in all its columns, and hardly anything else is
+            there_BTS = torch.stack([x_BTD[..., span].any(-1) for span in self._spans], dim=-1)
+        there_BTS = there_BTS & mask_BT.unsqueeze(-1)
         gone_BS = self.draw(there_BTS.any(1).numpy())
         for s, span in enumerate(self._spans):
             gone_B = torch.from_numpy(gone_BS[:, s])

@@ -43,6 +43,13 @@ def test_what_is_left_is_a_window_without_the_streams_that_went(any_valid):
     np.testing.assert_array_equal(mask.numpy(), wanted)
 
 
+def test_without_flags_it_is_the_same():
+    (x, mask), (other, other_mask) = windows(50), windows(50)
+    StreamDropout(SPANS, FLAGS, chance=0.5, any_valid=True, seed=3)(x, mask)
+    StreamDropout(SPANS, (), chance=0.5, any_valid=True, seed=3)(other, other_mask)
+    assert torch.equal(x[..., :9], other[..., :9]) and torch.equal(mask, other_mask)
+
+
 def test_the_chances_are_those_of_the_setting():
     """Three streams, chance p: k given ones go with p^k (1 - p)^(3 - k), and what would be all leaves one of three."""
     chance, count = 0.4, 40_000
