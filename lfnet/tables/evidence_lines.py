@@ -147,7 +147,8 @@ def explained(settings: Settings, present: Sequence[Block]) -> list[str]:
         lines.append(
             "Tested is MAE alone, by flipping the signs of people's differences or, for architectures, by a bootstrap "
             "of seeds and people; Holm over the rows set against one reference. "
-            f"Margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}. Differences are row {MINUS} reference; effect: the mean difference of "
+            f"Margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}. Differences are row {MINUS} "
+            "reference; effect: the mean difference of "
             "people's errors in its own SD, above 0 where the row errs less; P(closer): the share of people whose "
             "scores are closer than the reference's."
         )

@@ -65,7 +65,7 @@ def test_every_format_shows_intervals_comparisons_and_what_they_mean(tmp_path: P
             "Against mean_mlp",
             "better",
             "P(closer)",
-            "Margin 1 points",
+            "Margin 1 point.",
         ):
             assert words in " ".join(text.split()), words
         assert "Better: its MAE is smaller" in text
