@@ -46,6 +46,16 @@ def test_models_of_different_heads_are_paired(runs: Path) -> None:
     }  # fmt: skip
 
 
+def test_controls_are_no_pair(tmp_path: Path) -> None:
+    results = [result(head, 0, skill=0.4, noise=5) for head in ("mean_mlp", "ldbm")]
+    for head in ("mean_mlp", "ldbm"):
+        control = result(head, 0, skill=0.0, noise=5)
+        control["choices"]["protocol"] = "permuted"
+        results.append(control)
+    sweep(tmp_path, results, controls=["protocol=permuted"])
+    assert len(measured(tmp_path).errors.pairs) == 1
+
+
 def test_more_recordings_show_smaller_differences(runs: Path) -> None:
     small, middle, large = measured(runs).sizes
     for metric in ("mae", "pcc"):
