@@ -63,8 +63,8 @@ def measure_power(manifest: Path, runs: Path, settings: Mapping[str, Any]) -> Po
     """The power table of the sweep of `manifest`, whose run folders lie below `runs`.
 
     settings: key, split, sizes, alpha, power, margin, claims (conf/power.yaml). Pairs are rows of one section that
-    differ in `key` alone, each of one's models with each of the other's; controls are left out. Raises `LfnetError` where there are none and
-    for claims that it does not understand.
+    differ in `key` alone, each of one's models with each of the other's; controls are left out. Raises `LfnetError`
+    where there are none and for claims that it does not understand.
     """
     _check(settings)
     sweep = collect(manifest, runs)
