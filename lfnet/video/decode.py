@@ -1,7 +1,9 @@
-"""Frames of a clip by timestamp: a video through PyAV, or a folder of pictures, one frame in memory at a time."""
+"""Frames of a clip by timestamp: a video through PyAV, or a folder of pictures, few frames in memory at a time."""
 
 import contextlib
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +17,8 @@ from lfnet.video.orient import display_matrix, orient
 __all__ = ["DAMAGED", "Frame", "frames"]
 
 DAMAGED = ("refuse", "keep")
+# Frames that are decoded while others are looked at.
+_AHEAD = 2
 # Matroska files may say how long a stream lasts; the last frame's own length is often guessed by the writer.
 _SLACK = 1.0
 
@@ -54,7 +58,46 @@ def frames(
         raise Unreadable(f"{path} does not exist.")
     if path.stat().st_size == 0:
         raise Unreadable(f"{path} is empty (0 bytes). Copy the file anew.")
-    yield from _video_frames(path, stride, damaged, said)
+    yield from _ahead(_video_frames(path, stride, damaged, said))
+
+
+def _ahead(made: Generator[Frame, None, None]) -> Iterator[Frame]:
+    """The frames of `made`, which runs in a thread of its own and is closed there, at the end or when nobody asks on.
+
+    What it raises is raised here, in its turn: a frame behind a damage that nobody asks for does no harm.
+    """
+    ready: queue.Queue[Frame | BaseException | None] = queue.Queue(_AHEAD)
+    stopped = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> bool:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return True
+        return False
+
+    def run() -> None:
+        try:
+            with contextlib.closing(made):
+                while (frame := next(made, None)) is not None:
+                    if not put(frame):
+                        return
+                    del frame
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=run, name="frames", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+            del item
+    finally:
+        stopped.set()
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -74,7 +117,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, container.streams.video[0]
 
 
-def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Iterator[Frame]:
+def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Generator[Frame, None, None]:
     shown = passed = 0
     start = last = 0.0
     with opened(path) as (container, stream):

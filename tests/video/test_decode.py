@@ -1,5 +1,7 @@
 """Frames by timestamp: rhythm, the way up, damage."""
 
+import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from lfnet.errors import LfnetError
 from lfnet.video import decode
-from lfnet.video.decode import frames
+from lfnet.video.decode import Frame, frames
+from lfnet.video.errors import Unreadable
 from lfnet.video.orient import display_matrix, orient
 from tests.video.media import HEIGHT, WIDTH, corners, number_of, picture, truncate, write_folder, write_video
 
@@ -239,3 +242,52 @@ def test_real_video_with_an_edit_list_and_a_variable_rate(shared):
     times = np.array([frame.time for frame in frames(shared / "media" / "noface_face.mov")])
     assert len(times) == 169 and times[0] == 0
     assert np.diff(times).min() < 0.02 < 0.03 < np.median(np.diff(times))
+
+
+def numbered(closed: list[bool], count: int = 100, broken: int | None = None) -> Iterator[Frame]:
+    try:
+        for number in range(count):
+            if number == broken:
+                raise Unreadable("broken here")
+            yield Frame(number, number / 25, np.zeros((2, 2, 3), np.uint8))
+    finally:
+        closed.append(True)
+
+
+def test_frames_are_decoded_ahead_in_their_order_and_only_a_few() -> None:
+    made, closed = [], []
+
+    def counted() -> Iterator[Frame]:
+        for frame in numbered(closed):
+            made.append(frame.number)
+            yield frame
+
+    most = 0
+    for place, frame in enumerate(decode._ahead(counted())):
+        assert frame.number == place
+        most = max(most, len(made) - place)
+    assert len(made) == 100 and closed == [True]
+    assert most <= decode._AHEAD + 2, "those that wait, one in each hand"
+
+
+def test_an_error_comes_in_its_turn_or_not_at_all() -> None:
+    closed: list[bool] = []
+    found = []
+    with pytest.raises(Unreadable, match="broken here"):
+        for frame in decode._ahead(numbered(closed, broken=5)):
+            found.append(frame.number)
+    assert found == [0, 1, 2, 3, 4]
+    early = decode._ahead(numbered(closed, broken=2))
+    assert next(early).number == 0
+    early.close()
+    assert closed == [True, True]
+
+
+def test_who_stops_asking_leaves_no_thread_and_no_open_file() -> None:
+    closed: list[bool] = []
+    asked = decode._ahead(numbered(closed))
+    assert next(asked).number == 0
+    assert any(thread.name == "frames" for thread in threading.enumerate())
+    asked.close()
+    assert closed == [True]
+    assert not any(thread.name == "frames" for thread in threading.enumerate())
