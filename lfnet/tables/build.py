@@ -18,6 +18,7 @@ from lfnet.tables.ensembles import MEANING as ENSEMBLE
 from lfnet.tables.ensembles import with_ensembles
 from lfnet.tables.evidence import EvidenceNode, blocks
 from lfnet.tables.identity import Group
+from lfnet.tables.numbers import DASH
 from lfnet.tables.published import published_rows
 from lfnet.tables.table import Row, Section, Table
 from lfnet.tables.targets import check_targets, target_lines
@@ -74,7 +75,7 @@ def build(manifest: Path, runs: Path) -> Table:
     lifted = {
         key.heading.lower(): groups[0].identity[key.name]
         for key in identity.keys(row_keys)
-        if key.name in constants and groups[0].identity[key.name] != identity.UNKNOWN
+        if key.name in constants and groups[0].identity[key.name] not in (identity.UNKNOWN, DASH)
     }
     return Table(
         name=node["name"],

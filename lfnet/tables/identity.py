@@ -79,7 +79,9 @@ def groups(sweep: Sweep, names: Sequence[str]) -> list[Group]:
 
 def _texts(name: str, runs: Sequence[Run]) -> list[str]:
     values = [run.setting(name) for run in runs]
-    if runs and all(value is MISSING for value in values):
+    # What the sweep varies and no run has does not apply to them: the head, where all of them are fusions.
+    varied = any(word.lstrip("+").partition("=")[0] == name for run in runs for word in run.overrides)
+    if runs and not varied and all(value is MISSING for value in values):
         raise LfnetError(
             f"table.rows or table.sections names {name!r}, which is neither a choice nor a setting of any run."
         )

@@ -161,3 +161,15 @@ def test_sections_by_a_setting_of_the_simulated_cohort_are_left_out_on_others(tm
     assert section.label == "" and rows_of(table)["fused", "published"].cells["optimism.mae"].text != "—"
     with pytest.raises(LfnetError, match=r"names 'fusion.modle', which is neither"):
         make(tmp_path / "typo", results, columns=columns, sections=["fusion.modle"])
+
+
+def test_a_varied_choice_that_no_run_has_does_not_apply_and_is_not_told(tmp_path):
+    """A sweep over heads and fusions, cut to its fusions."""
+    results, rows = [fused("published"), fused("nested")], ["head", "fusion"]
+    asked = {"rows": rows, "columns": ["test.mae"], "closing": False}
+    varied = [["head=ldbm", "fusion=published"], ["head=ldbm", "fusion=nested"]]
+    table = build(sweep(tmp_path / "varied", results, overrides=varied, **asked), tmp_path / "varied")
+    assert set(rows_of(table)) == {("—", "published"), ("—", "nested")}
+    assert "head" not in dict(table.facts)["Settings"] and "head" in table.constants
+    with pytest.raises(LfnetError, match=r"names 'head', which is neither"):
+        build(sweep(tmp_path / "not", results, overrides=[[], []], **asked), tmp_path / "not")
