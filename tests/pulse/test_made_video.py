@@ -90,6 +90,17 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return status, said.out, said.err
 
 
+def test_a_face_that_is_followed_between_searches_gives_the_same_rate(
+    with_pulse: Path, model: Path, skin: ClipFeatures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["pulse", str(with_pulse), "--json", "--landmarker", str(model), "pulse.method=pos", "--every", "5"])
+    report = json.loads(capsys.readouterr().out)
+    (often,) = read_segments(skin.features, skin.time, skin.valid, settings_of("nested", method="pos"))
+    assert status == 0 and report["face_found_every"] == 5 and report["frames_with_a_face"] == len(skin.valid)
+    assert report["heart_rate_bpm"] == pytest.approx(often.heart_rate, abs=0.1)
+    assert report["snr_db"] == pytest.approx(often.snr, abs=1)
+
+
 def test_the_command_tells_rate_quality_and_variability_and_draws(
     with_pulse: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +163,13 @@ def test_the_real_clip_gets_a_rate_or_a_reason(shared: Path, model: Path, capsys
     assert report["frames_with_a_face"] == report["frames"] == 472 and report["segments"] == 1
     # A graded stock clip of an actor who moves: its peak stands 2 dB below the rest of the band.
     assert (status, report["heart_rate_bpm"], report["dropped"]) == (3, None, {"no pulse": 1})
+
+
+def test_a_face_is_found_in_some_frames_at_least() -> None:
+    from lfnet.cli.pulse import main as pulse
+
+    with pytest.raises(LfnetError, match="--every 0: give a number of frames from 1"):
+        pulse(["clip.mp4", "--every", "0"])
 
 
 def test_words_that_are_no_setting(capsys: pytest.CaptureFixture[str]) -> None:
