@@ -24,8 +24,8 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     results = [result(head, seed, skill=0.5, noise=4) for head in ("mean_mlp", "ldbm") for seed in (0, 1)]
     for done in results:
-        done["config"]["cohort"]["root"] = "/home/somebody/faces"
-        done["config"]["encoder"] = {"device": "cpu", "webface": {"weights": {"path": "/home/somebody/w.onnx"}}}
+        done["config"]["cohort"]["root"] = "/places/somebody/faces"
+        done["config"]["encoder"] = {"device": "cpu", "webface": {"weights": {"path": "/places/somebody/w.onnx"}}}
     manifest = sweep(folder, results, evidence=EVIDENCE)
     for run in collect(manifest, folder).runs:
         write_text(folder / run.folder / "metrics.csv", METRICS)
@@ -52,7 +52,7 @@ def test_every_run_and_the_table_are_written_once_and_name_nobody(made, tmp_path
     assert b"Against train median" in written
     for name in {*recordings()["recording_id"], *recordings()["person_id"]}:
         assert f'"{name}"'.encode() not in written
-    assert b"/home/somebody" not in b"".join(sent.values())
+    assert b"/places/somebody" not in b"".join(sent.values())
     again = mirror(table, found, runs, settings(tmp_path), remembered)
     assert again.sent == () and sorted(again.kept) == sorted(first.sent)
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == len(folders)
