@@ -51,13 +51,15 @@ def growth(folder: Path, out: Path, quick: bool = False) -> list[Row]:
         lines.append(_line(folder, what, list(steps), settings, ["head=ldbm", "seed=0"], size))
     seeds = [[f"seed=range(0,{k})"] for k in steps]
     lines.append(_line(folder, "seeds", list(steps), seeds, ["head=ldbm"], size))
-    # Heads are not alike: only that together they cost what they cost one by one is asked of them.
+    # Heads are not alike: all that is asked of them is that together they cost what they cost one by one.
     heads = _HEADS[: 2 if quick else None]
     each = [_cost(folder, [f"head={name}", "seed=0"], size) for name in heads]
-    together = _cost(folder, [f"head={','.join(heads)}", "seed=0"], size)
     start = _cost(folder, [f"head={heads[0]}", "seed=0"], size, done=True)[0]
-    parts = sum(seconds - start for seconds, _ in each) + start
-    picture(lines, out)
+    counts = [k for k in steps if k <= len(heads)]
+    parts = [start + sum(seconds - start for seconds, _ in each[:k]) for k in counts]
+    joined = [_cost(folder, [f"head={','.join(heads[:k])}", "seed=0"], size) if k > 1 else each[0] for k in counts]
+    together = joined[-1]
+    picture(lines, out, (counts, parts, [seconds for seconds, _ in joined]))
     rows = [
         Row(
             "growth",
@@ -74,7 +76,7 @@ def growth(folder: Path, out: Path, quick: bool = False) -> list[Row]:
         Row(
             "growth",
             f"{len(heads)} heads in one sweep: processor seconds, of those of one sweep each",
-            together[0] / parts,
+            together[0] / parts[-1],
             "",
             target=Target("most", 1.1),
             note=f"peak {together[1] / 1000:.2f} GB; the largest alone {max(m for _, m in each) / 1000:.2f} GB",
@@ -109,14 +111,17 @@ def _cost(folder: Path, own: list[str], size: int, done: bool = False) -> tuple[
     return used.cpu, used.peak_mb
 
 
-def picture(lines: list[Line], out: Path) -> None:
-    """Processor time and peak memory over size, one panel each, with straight lines through the times."""
+def picture(lines: list[Line], out: Path, heads: tuple[list[int], list[float], list[float]]) -> None:
+    """Processor time and peak memory over size, with straight lines through the times; heads together and one by one.
+
+    heads: how many, the seconds of a sweep of each summed up, and those of one sweep of all.
+    """
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    figure, (left, right, last) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     for one in lines:
         (drawn,) = left.plot(one.size, one.seconds, "o", label=f"{one.what} (r² {one.r2:.3f})")
         slope, intercept, _ = line(one.size, one.seconds)
@@ -124,9 +129,19 @@ def picture(lines: list[Line], out: Path) -> None:
         left.plot(ends, slope * ends + intercept, "-", color=drawn.get_color(), linewidth=1)
         right.plot(one.size, np.array(one.memory_mb) / 1000, "o-", color=drawn.get_color(), label=one.what)
     for axes, label in ((left, "processor time (s)"), (right, "peak memory (GB)")):
-        axes.set(xlabel="times as many", ylabel=label, ylim=(0, None))
+        axes.set(xlabel="times as many", ylabel=label, ylim=(0, 1.05 * axes.get_ylim()[1]))
         axes.set_xticks(lines[0].size)
-        axes.spines[["top", "right"]].set_visible(False)
     left.legend(frameon=False, fontsize=8)
+    counts, parts, joined = heads
+    end = 1.15 * max(*parts, *joined)
+    last.plot([0, end], [0, end], "-", color="0.7", linewidth=1)
+    last.plot(parts, joined, "o", color="C3")
+    for count, x, y in zip(counts, parts, joined, strict=True):
+        label = f"{count} head{'s' * (count > 1)}"
+        last.annotate(label, (x, y), xytext=(6, -10), textcoords="offset points", fontsize=8)
+    last.set(xlabel="one by one (s)", ylabel="in one sweep (s)", xlim=(0, end), ylim=(0, end))
+    last.set_title("processor time of heads; line: the same", fontsize=9)
+    for axes in (left, right, last):
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(out, dpi=130)
     plt.close(figure)
