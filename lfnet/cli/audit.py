@@ -87,9 +87,10 @@ def _quoted(value: object) -> str:
 def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
     from lfnet.audit.audit import audit
     from lfnet.config import instantiate
+    from lfnet.training.inputs import load_cohort
 
     settings = instantiate(config["audit"])
-    cohort = instantiate(config["cohort"])
+    cohort = load_cohort(config)
     pool, sources, missing = _features(cohort, config)
     return audit(cohort, pool, sources=sources, no_features=missing, settings=settings), cohort
 

@@ -18,6 +18,7 @@ KINDS = {
     "tables": "table",
     "weights": "weights",
     "protocols": "protocol",
+    "splits": "splits",
 }
 FEATURES = 512
 FRAMES = 512

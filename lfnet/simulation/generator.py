@@ -1,6 +1,8 @@
 """Feature vectors of a simulated cohort, made clip by clip on demand, in any order, always the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +45,16 @@ class SimulatedFeatures:
         self.more = () if settings.pulse is None else (SimulatedPulse(settings, truth),)
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
         self._statistics: dict[str, ClipStatistics] = {}
+
+    def resplit(self, split_of: Mapping[str, str]) -> "SimulatedFeatures":
+        """The same vectors, of these recordings only (recording_id → split): oracles know whom training knows."""
+        recordings = self.truth.recordings
+        splits = [split_of.get(name, "left out") for name in recordings["recording_id"]]
+        other = copy(self)
+        other.truth = replace(self.truth, recordings=recordings.assign(split=splits))
+        owner = recordings["recording_id"].to_numpy()[self.truth.clips["recording"]]
+        other._row = {clip: row for clip, row in self._row.items() if owner[row] in split_of}
+        return other
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -105,7 +117,7 @@ class SimulatedFeatures:
         """
         statistics = list(self.statistics(read).values())
         pulse = None if read_segments is None else [read_pulse(*read_segments(clip)) for clip in self._row]
-        recording_of_clip = self.truth.clips["recording"].to_numpy()
+        recording_of_clip = self.truth.clips["recording"].to_numpy()[list(self._row.values())]
         return oracle.references(self.truth.recordings, recording_of_clip, statistics, self.settings, pulse)
 
     def _of(self, clip_id: str) -> tuple[pd.Series, pd.Series]:

@@ -129,7 +129,9 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
     """One cohort by its settings must be one cohort by its content, else rows were measured on different labels."""
     first: dict[str, Run] = {}
     for run in runs:
-        settings = digest(sorted(leaves(run.result.get("config", {}).get("cohort", {})), key=lambda leaf: leaf[0]))
+        config = run.result.get("config", {})
+        nodes = {name: config.get(name) for name in ("cohort", "splits")}
+        settings = digest(sorted(leaves(nodes), key=lambda leaf: leaf[0]))
         twin = first.setdefault(settings + run.cohort["name"], run)
         if twin.cohort["fingerprint"] != run.cohort["fingerprint"]:
             raise LfnetError(

@@ -1,12 +1,13 @@
 """What a sweep left behind: its manifest, the run folders that are finished, and why the others are not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
 from lfnet.files import read_json
+from lfnet.tables.folds import pooled
 
 __all__ = ["MISSING", "Failure", "Run", "Sweep", "collect", "leaves", "parse_overrides"]
 
@@ -84,6 +85,7 @@ class Sweep:
 def collect(manifest: Path, runs: Path) -> Sweep:
     """Read a sweep's manifest and the result of each of its run folders below `runs`.
 
+    The folds of a cross-validation count as one run (`lfnet.tables.folds`).
     Two jobs that led to one folder (the same fingerprint) count once. Raises `LfnetError` where the manifest is
     missing, broken, of another format or empty; a job without a readable result is a `Failure`, not an error.
     """
@@ -97,7 +99,18 @@ def collect(manifest: Path, runs: Path) -> Sweep:
     for number, job in enumerate(jobs):
         outcome = _read(job, Path(runs))
         outcomes.setdefault(outcome.folder if isinstance(outcome, Run) else f"failure {number}", outcome)
-    return Sweep(Path(manifest), content["table"], content.get("command") or "", tuple(outcomes.values()))
+    return Sweep(Path(manifest), content["table"], content.get("command") or "", _joined(outcomes.values(), Path(runs)))
+
+
+def _joined(outcomes: Iterable[Run | Failure], runs: Path) -> tuple[Run | Failure, ...]:
+    """The outcomes with the folds of a cross-validation as one run, at the place of the first of them."""
+    jobs = list(outcomes)
+    places = [place for place, job in enumerate(jobs) if isinstance(job, Run)]
+    done = [job for job in jobs if isinstance(job, Run)]
+    kept: dict[int, Run | Failure] = {place: job for place, job in enumerate(jobs) if isinstance(job, Failure)}
+    for members, folder, result in pooled([(run.folder, run.result) for run in done], runs):
+        kept[places[members[0]]] = Run(folder, done[members[0]].overrides, result)
+    return tuple(kept[place] for place in sorted(kept))
 
 
 def _read(job: dict[str, Any], runs: Path) -> Run | Failure:

@@ -5,7 +5,7 @@ rows and never people. No picture, no prediction of a single recording, no path 
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ def save_workspace(table: Table, project: str, entity: str | None, remembered: P
 
     known = read_json(remembered) if remembered.is_file() else {}
     try:
-        owner = entity or wandb.Api().default_entity
+        owner = entity or str(wandb.Api().default_entity)
         made = workspace(table, project, owner)
         if (address := known.get("address")) and f"/{owner}/{project}" in address:
             before = ws.Workspace.from_url(address)
@@ -181,7 +181,7 @@ def _mirror_run(
     config = {"streams": {}, "fusion": None, **result["config"]}
     run = _begin(
         settings,
-        identity=folder,
+        identity=folder.replace("/", "-"),
         name=run_name(config),
         group=table.name,
         job_type="fuse" if result.get("kind") == "fusion" else "train",
@@ -213,7 +213,7 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
     failed = True
     try:
         grid = make_grid(table)
-        cells = [
+        cells: list[Iterable[Any]] = [
             [section.label, *line.texts]
             for section, lines in zip(table.sections, grid.sections, strict=True)
             for line in lines
@@ -221,7 +221,8 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
         logged = {"table": wandb.Table(columns=["Section", *grid.headings], data=cells, allow_mixed_types=True)}
         for number, block in enumerate(block for section in table.sections for block in section.evidence):
             name = f"evidence/{number + 1:02d} {block.title}".replace(":", "")[:100]
-            logged[name] = wandb.Table(columns=list(block.headings), data=[list(row) for row in block.rows])
+            texts: list[Iterable[Any]] = [list(row) for row in block.rows]
+            logged[name] = wandb.Table(columns=list(block.headings), data=texts)
         run.log(logged)
         run.summary.update({"foot": "\n".join(table.foot), "warnings": "\n".join(table.warnings)})
         failed = False

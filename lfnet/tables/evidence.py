@@ -225,7 +225,8 @@ def _references(
 def _constant(folder: Path) -> float | None:
     table = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False)
     scores = pd.to_numeric(table.loc[table["model"] == "train_median", "score"])
-    return float(scores.iloc[0]) if len(scores) else None
+    # The folds of a cross-validation have a median each; they differ little.
+    return float(scores.median()) if len(scores) else None
 
 
 def _reference_lines(

@@ -89,7 +89,7 @@ def fuse(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "seed": config["seed"],
         # A head and how it would be trained are settings too, but not of this job.
         "choices": {group: name for group, name in chosen(choices, config).items() if group not in ("head", "trainer")},
-        "config": {key: config[key] for key in _recorded(config)},
+        "config": {key: config[key] for key in _recorded(config) if key in config},
         **_facts(given, own.pop("warnings", [])),
         **numbers,
         **own,
@@ -104,7 +104,7 @@ def fuse(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
 def _recorded(config: dict[str, Any]) -> list[str]:
     """The nodes that decide a fusion's numbers; those of the pulse only where it is made from skin."""
     pulse = ["pulse"] if _SKIN in encoder_names(config) else []
-    return ["cohort", "encoder", *pulse, "fusion", "protocol", "seed"]
+    return ["cohort", "splits", "encoder", *pulse, "fusion", "protocol", "seed"]
 
 
 def _fit(

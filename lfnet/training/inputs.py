@@ -45,11 +45,18 @@ class Streams(NamedTuple):
 
 
 def load_cohort(config: dict[str, Any]) -> Cohort:
-    """The cohort of a resolved config; the same settings give the same object within a process, read once."""
-    key = digest(config["cohort"])
-    if key not in _cohorts:
+    """The cohort of a resolved config, in the splits that it asks for.
+
+    The same settings give the same object within a process, read once.
+    """
+    key, cohort = digest([config["cohort"], config.get("splits")]), digest(config["cohort"])
+    if cohort not in _cohorts:
         _cohorts.clear()
-        _cohorts[key] = instantiate(config["cohort"])
+        _cohorts[cohort] = instantiate(config["cohort"])
+    if key not in _cohorts:
+        own = _cohorts[cohort]
+        # Hydra would make a dict of a cohort that it is handed.
+        _cohorts[key] = instantiate({**config["splits"], "_partial_": True})(own) if config.get("splits") else own
     return _cohorts[key]
 
 
@@ -126,7 +133,7 @@ def _all_streams(config: dict[str, Any], progress: bool) -> Streams:
 
 def _key(what: str, config: dict[str, Any]) -> tuple[str, str]:
     return what, digest(
-        [config.get(name) for name in ("cohort", "encoder", "streams", "video", "pulse", "visual", "paths")]
+        [config.get(name) for name in ("cohort", "splits", "encoder", "streams", "video", "pulse", "visual", "paths")]
     )
 
 

@@ -18,8 +18,8 @@ __all__ = ["final_metrics", "log_summary", "run_name", "shared_settings", "track
 def shared_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a tracker may see: how the job was done, not on whom or where."""
     cohort = config["cohort"]
-    parts = ("fusion", "protocol", "seed") if _fused(config) else ("head", "protocol", "trainer", "seed")
-    settings = {key: config[key] for key in parts if key in config}
+    parts = ("fusion",) if _fused(config) else ("head", "trainer")
+    settings = {key: config[key] for key in (*parts, "protocol", "splits", "seed") if key in config}
     names = encoder_names(config)
     settings |= {"encoder": names} if names else {}
     if not _fused(config) and (len(names) > 1 or (config.get("streams") or {}).get("columns")):

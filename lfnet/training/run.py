@@ -167,7 +167,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         "model": choices.get("head", ""),
         "seed": config["seed"],
         "choices": {group: name for group, name in chosen(choices, config).items() if group != "fusion"},
-        "config": {key: config[key] for key in _recorded(job)},
+        "config": {key: config[key] for key in _recorded(job) if key in config},
         **facts(data),
         **numbers,
         **beside,
@@ -202,7 +202,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
 
 def _recorded(job: Plan) -> tuple[str, ...]:
     """The nodes that decide a head's numbers."""
-    return ("cohort", "encoder", *_streams(job.inputs), "head", "protocol", "trainer", "seed")
+    return ("cohort", "splits", "encoder", *_streams(job.inputs), "head", "protocol", "trainer", "seed")
 
 
 def _speed(head: torch.nn.Module, frames: int, n_features: int) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""Cross-validation: the folds of one model become one run, in which every recording was tested once.
+
+Runs that differ in `splits.fold` (or `cohort.fold`) alone are joined. What was scored lies in `pooled/` among the run
+folders, as a run folder's files do; it is made anew whenever it is read, and nothing is lost with it.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lfnet.digests import digest
+from lfnet.errors import LfnetError
+from lfnet.evaluation.predictions import Predictions, models_from_csv_text, models_to_csv_text
+from lfnet.files import write_json, write_text
+
+__all__ = ["pooled"]
+
+_NODES = ("splits", "cohort")
+
+
+def pooled(
+    results: Sequence[tuple[str, dict[str, Any]]], runs: Path
+) -> list[tuple[tuple[int, ...], str, dict[str, Any]]]:
+    """Join the folds among (folder, result.json) of a sweep's runs.
+
+    Returns for each run that is left: the places of what it was joined of, its folder below `runs`, its result. A run
+    that is no fold stays as it is. Raises `LfnetError` where two folds tested one recording.
+    """
+    parts: dict[str, list[int]] = {}
+    for place, (folder, result) in enumerate(results):
+        node = _node(result)
+        key = folder if node is None else digest([_without_fold(result, node), result["choices"], result["seed"]])
+        parts.setdefault(key, []).append(place)
+    joined = []
+    for places in parts.values():
+        first = results[places[0]]
+        if _node(first[1]) is None:
+            joined.append((tuple(places), *first))
+        else:
+            joined.append((tuple(places), *_join([results[place] for place in places], runs)))
+    return joined
+
+
+def _node(result: dict[str, Any]) -> str | None:
+    """The node of the config that names the fold; None for a run that is none, or holds no scores."""
+    config = result.get("config", {})
+    named = (name for name in _NODES if (config.get(name) or {}).get("fold") is not None)
+    return next(named, None) if result.get("metrics") else None
+
+
+def _without_fold(result: dict[str, Any], node: str) -> dict[str, Any]:
+    config = deepcopy(result["config"])
+    del config[node]["fold"]
+    return config
+
+
+def _join(parts: Sequence[tuple[str, dict[str, Any]]], runs: Path) -> tuple[str, dict[str, Any]]:
+    results = [result for _, result in parts]
+    node = _node(results[0])
+    assert node is not None
+    numbers = sorted(result["config"][node]["fold"] for result in results)
+    own = [Predictions.from_csv_text((runs / folder / "predictions.csv").read_text("utf-8")) for folder, _ in parts]
+    scores = {split: _one(own, split, parts) for split in ("dev", "test")}
+    beside = [models_from_csv_text((runs / folder / "references.csv").read_text("utf-8")) for folder, _ in parts]
+    names = [name for name in beside[0] if all(name in models for models in beside)]
+    references = {
+        split: {name: _one([models[name] for models in beside], split, parts) for name in names}
+        for split in ("dev", "test")
+    }
+    joined = deepcopy(results[0])
+    joined["fingerprint"] = digest(sorted(result["fingerprint"] for result in results))
+    joined["config"][node]["fold"] = "all"
+    joined["metrics"] = {split: part for scored in scores.values() for split, part in scored.metrics().items()}
+    joined["references"] = {name: {} for name in names}
+    for split, models in references.items():
+        for name, model in models.items():
+            if measured := model.metrics().get(split, {}).get("recording"):
+                joined["references"][name][split] = measured
+    cohort = joined["cohort"]
+    cohort["fingerprint"] = digest(sorted(result["cohort"]["fingerprint"] for result in results))
+    for count in ("recordings", "people"):
+        cohort[count] = {**cohort[count], "test": sum(result["cohort"][count].get("test", 0) for result in results)}
+    cohort["warnings"] = list(dict.fromkeys(text for result in results for text in result["cohort"]["warnings"]))
+    _sum_training(joined, results)
+    asked = joined["config"][node].get("folds")
+    said = f"{len(numbers)} folds by person, each recording tested once"
+    if asked is not None and numbers != list(range(1, asked + 1)):
+        said = f"only the folds {', '.join(map(str, numbers))} of {asked}"
+    marks = dict.fromkeys(mark for result in results for mark in result.get("marks", ()))
+    joined["marks"] = [*marks, said]
+    folder = f"pooled/{joined['fingerprint'][:16]}"
+    write_text(runs / folder / "predictions.csv", scores["test"].to_csv_text())
+    write_text(runs / folder / "references.csv", models_to_csv_text(references["test"]))
+    write_json(runs / folder / "result.json", joined)
+    return folder, joined
+
+
+def _one(parts: Sequence[Predictions], split: str, named: Sequence[tuple[str, Any]]) -> Predictions:
+    """One split's rows of all folds."""
+    frame = pd.concat([part.in_split(split).frame for part in parts], ignore_index=True)
+    try:
+        return Predictions(frame)
+    except ValueError as error:
+        folders = ", ".join(folder for folder, _ in named)
+        raise LfnetError(
+            f"the folds {folders} share {split} recordings ({error}): they are not of one cross-validation. Number the "
+            "folds so that each recording is in one."
+        ) from error
+
+
+def _sum_training(joined: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:
+    """Seconds of all folds together; epochs and convergence as the worst of them."""
+    training = joined.get("training") or {}
+    if "seconds" in training:
+        training["seconds"] = round(sum(result["training"]["seconds"] for result in results), 2)
+    if "epochs" in training:
+        training["epochs"] = max(result["training"]["epochs"] for result in results)
+        training["converged"] = all(result["training"]["converged"] for result in results)
