@@ -49,8 +49,9 @@ def main(argv: list[str]) -> int:
     from lfnet.evaluation.gain import adaptation_gain
     from lfnet.evaluation.predictions import Predictions
     from lfnet.files import read_json
+    from lfnet.training.outcome import run_folder
 
-    folders = [_folder(name, runs) for name in named]
+    folders = [run_folder(name, runs) for name in named]
     results = [read_json(folder / "result.json") for folder in folders]
     _check(folders, results)
     frames = [
@@ -63,16 +64,6 @@ def main(argv: list[str]) -> int:
     else:
         print(_text(found, results))
     return 0
-
-
-def _folder(name: str, runs: Path) -> Path:
-    if (Path(name) / "result.json").is_file():
-        return Path(name)
-    found = sorted(path.parent for path in runs.glob(f"{name}*/result.json")) if "/" not in name else []
-    if len(found) != 1:
-        what = f"{len(found)} runs begin so in {runs}" if found else f"neither {name} nor {runs / name} holds one"
-        raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
-    return found[0]
 
 
 def _check(folders: list[Path], results: list[dict[str, Any]]) -> None:

@@ -31,7 +31,7 @@ from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, r
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json, write_json, write_text
 from lfnet.training.inputs import encoder_names, prepare
-from lfnet.training.outcome import RESULT
+from lfnet.training.outcome import RESULT, run_folder
 from lfnet.training.spread import ensemble
 
 __all__ = ["Run", "export", "open_run"]
@@ -118,18 +118,7 @@ def open_run(name: str, runs: Path, *more: str) -> Run:
 
     Raises `LfnetError` where a name is not one finished run's, and for what is no ensemble.
     """
-    return Run(*(_folder(each, runs) for each in (name, *more)))
-
-
-def _folder(name: str, runs: Path) -> Path:
-    folder = Path(name)
-    if not (folder / RESULT).is_file():
-        found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []
-        if len(found) != 1:
-            what = f"{len(found)} runs begin so in {runs}" if found else f"neither {folder} nor {runs / name} holds one"
-            raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
-        folder = found[0]
-    return folder
+    return Run(*(run_folder(each, runs) for each in (name, *more)))
 
 
 def export(

@@ -1,9 +1,12 @@
-"""How a job ended."""
+"""How a job ended, and where."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-__all__ = ["RESULT", "Outcome"]
+from lfnet.errors import LfnetError
+
+__all__ = ["RESULT", "Outcome", "run_folder"]
 
 RESULT = "result.json"  # written last: where it exists the job is finished
 
@@ -21,3 +24,18 @@ class Outcome:
     run: str = ""
     error: str | None = None
     seconds: float = 0.0
+
+
+def run_folder(name: str, runs: Path) -> Path:
+    """The folder of the finished run `name`: a folder, or one below `runs`, whose first letters will do.
+
+    Raises `LfnetError` where the name is not one finished run's.
+    """
+    folder = Path(name)
+    if (folder / RESULT).is_file():
+        return folder
+    found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []
+    if len(found) != 1:
+        what = f"{len(found)} runs begin so in {runs}" if found else f"neither {folder} nor {runs / name} holds one"
+        raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
+    return found[0]
