@@ -123,7 +123,7 @@ def _whole(
                 load=used.load,
                 note="measured"
                 if epochs == sizes.whole
-                else f"{once:.0f} s once, and {sizes.whole} measured epochs × 25",
+                else f"{once:.0f} s once, and {sizes.whole} measured epochs × {100 / sizes.whole:g}",
             )
         )
     return rows
