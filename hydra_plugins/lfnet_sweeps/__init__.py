@@ -4,6 +4,7 @@ Hydra imports this module whenever it starts, so nothing heavy is imported befor
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
@@ -51,14 +52,18 @@ class LfnetLauncher(Launcher):
         from lfnet.sweeps.controls import control_overrides
         from lfnet.sweeps.sweep import run_sweep
         from lfnet.tables.build import check_node
+        from lfnet.tables.controls import check_controls
 
         setup_globals()
-        controls = self._config.table.get("controls") or ()
+        table = self._config.table
+        controls = check_controls(table.get("controls"), table.get("rows") or (), "conf/table")
         jobs = compose_jobs(
             lambda overrides: self._context.config_loader.load_sweep_config(self._config, overrides),
             [*job_overrides, *control_overrides(job_overrides, controls)],
             initial_job_idx,
         )
+        own = len(job_overrides)
+        jobs = [*jobs[:own], *(replace(job, control=True) for job in jobs[own:])]
         if jobs[0].config["table"]["name"]:
             check_node(jobs[0].config["table"], "conf/table")  # not after an hour of jobs
         hydra = self._config.hydra

@@ -1,8 +1,10 @@
 """`lfnet dashboard`: a table that has been run, as a W&B dashboard."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from lfnet.digests import digest
 from lfnet.errors import LfnetError
 
 __all__ = ["main"]
@@ -12,11 +14,11 @@ usage: lfnet dashboard NAME [OVERRIDES] [--online] [--project NAME] [--entity NA
 
 Make or update the W&B dashboard of a table that has been run: every run with its learning curve and final metrics,
 grouped by the table's rows, and the table itself with intervals and verdicts. It trains nothing. Settings and numbers
-are all that is written: no face, no prediction of a single recording, nobody's id.
+are all that is written: no face, no prediction of a single recording, nobody's id, no path.
 
 Offline, as by default, nothing leaves this machine: the runs lie in FOLDER/wandb until `wandb sync` sends them.
 --online sends them now and saves the dashboard's view, or brings the view up to date that was saved before; it needs
-`wandb login`. Do both in turn if you like: a run of the same table has the same id on both ways.
+`wandb login`. Do both in turn if you like: a run of a table has the same id on both ways.
 OVERRIDES are those that the table was run with. --project, --entity: by default those of conf/logger/wandb.yaml.
 
 examples:
@@ -55,8 +57,10 @@ def main(argv: list[str]) -> int:
     record, runs, tables = left_by(name, overrides)
     settings = {**compose("train", ["logger=wandb"])["logger"]["wandb"], **given, "dir": str(runs)}
     settings["mode"] = "online" if online else "offline"
-    table = replace(build(record, runs), name=record.stem)
-    remembered = Path(tables) / f"{table.name}.dashboard.json"
+    # Overrides stand in a record's name, and may say where things lie.
+    public = name if record.stem == name else f"{name}-{digest(record.stem)[:8]}"
+    table = replace(build(record, runs), name=public)
+    remembered = Path(tables) / f"{record.stem}.dashboard.json"
     done = mirror(table, collect(record, runs), runs, settings, remembered)
     print(f"{len(done.sent)} runs written to W&B, {len(done.kept)} were there already; project {settings['project']}")
     if online:
@@ -66,5 +70,5 @@ def main(argv: list[str]) -> int:
     print(f"nothing has left this machine. To send: wandb sync {Path(runs, 'wandb', 'offline-run-*')}")
     if folders:
         print(f"the table itself: {folders[-1]}")
-    print(f"then, once: lfnet dashboard {' '.join([name, *overrides])} --online   saves the dashboard's view")
+    print(f"then, once: lfnet dashboard {shlex.join(argv)} --online   saves the dashboard's view")
     return 0

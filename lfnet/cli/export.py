@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
 
     variant = "int8" if options.int8 else "fp16" if options.fp16 else "fp32"
     run = open_run(names[0], paths(overrides)["runs"], *names[1:])
-    joint = f"-and-{len(names) - 1}" if len(names) > 1 else ""
+    joint = "".join(f"-{folder.resolve().name[:4]}" for folder in run.folders[1:])
     out = options.out or Path("lfnet_bundles") / f"{run.folder.resolve().name}{joint}-{variant}"
     facts = export(
         run,

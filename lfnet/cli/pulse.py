@@ -17,6 +17,7 @@ from lfnet.errors import LfnetError
 __all__ = ["main"]
 
 REFUSED = 3
+_MOST = 30  # frames between two in which the face is looked for: that many whole pictures are held
 DESCRIPTION = """\
 Read the pulse from a video of a face: the skin's colour follows the blood. The first use fetches the face landmarker
 (3.8 MB). The video stays on this machine."""
@@ -72,23 +73,28 @@ def main(argv: list[str]) -> int:
         help="find the face in every Nth frame and follow it between them: faster, 5 suits a calm face (default 1)",
     )
     options = parser.parse_intermixed_args(argv)
-    if options.every < 1:
-        raise LfnetError(f"--every {options.every}: give a number of frames from 1.")
+    from lfnet.pulse.picture import check_picture, draw
+
+    if not 1 <= options.every <= _MOST:
+        raise LfnetError(f"--every {options.every}: give a number of frames from 1 to {_MOST}.")
+    if options.picture is not None:
+        check_picture(options.picture)
     config = _config(options.overrides)
     if options.landmarker is not None:
         config["video"]["landmarker"]["path"] = str(options.landmarker)
     report, segments, settings = _read(options.video, options.fps, options.every, config)
-    if options.picture is not None:
-        from lfnet.pulse.picture import draw
-
-        draw(segments, settings, options.picture, options.video.name)
     if options.json:
         print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _show(report)
-        if options.picture is not None:
-            print(f"picture: {options.picture}")
         print(RESEARCH_ONLY)
+    if options.picture is not None:
+        try:
+            draw(segments, settings, options.picture, options.video.name)
+        except LfnetError as error:  # the report stands
+            print(f"no picture: {error}", file=sys.stderr)
+        else:
+            print(f"picture: {options.picture}", file=sys.stderr if options.json else sys.stdout)
     return 0 if report["heart_rate_bpm"] is not None else REFUSED
 
 

@@ -12,8 +12,9 @@ usage: lfnet report NAME [OVERRIDES] [--pictures]
 Write one self-contained HTML page for a table that has been run: the table with intervals and verdicts, the audit,
 pictures (intervals, predicted against true, Bland-Altman, errors by band, learning curves, seeds, how often conformal
 intervals and those of dropout and ensembles hold), what the rows differ in, and how to make it again. It asks no
-network for anything and names nobody; it runs nothing and trains nothing. OVERRIDES are those that the table was run
-with. --pictures: every picture as PNG and PDF too.
+network for anything, shows no score by name, runs nothing and trains nothing; a warning may name clips, and how to make
+it again says where things lie. OVERRIDES are those that the table was run with. --pictures: every picture as PNG and
+PDF too.
 
 examples:
   lfnet report architectures

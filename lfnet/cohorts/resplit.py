@@ -55,7 +55,10 @@ def grouped(cohort: Cohort, *, folds: int, fold: int, seed: int, name: str = "gr
     """
     if not isinstance(fold, int) or not isinstance(folds, int) or not 1 <= fold <= folds:
         raise LfnetError(f"splits.fold={fold}: give a number from 1 to splits.folds={folds}.")
-    dealt = fold_people(cohort.recordings(), folds, seed)
+    if not isinstance(seed, int) or seed < 0:
+        raise LfnetError(f"splits.seed={seed}: give a whole number, 0 or more.")
+    recordings = cohort.recordings()
+    dealt = fold_people(recordings[recordings["split"] != "unlabelled"], folds, seed)
     names = {fold: "test", fold % folds + 1: "dev"}
     return _with(
         cohort, {str(recording): names.get(int(number), "train") for recording, number in dealt.items() if number}

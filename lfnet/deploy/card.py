@@ -119,8 +119,8 @@ def _interval(facts: dict[str, Any]) -> list[str]:
     follows = ""
     if conformal["typical"] is not None:
         follows = (
-            f" where the members' scores have an SD of {conformal['typical']:.2f} points (dev's mean), wider where "
-            "they disagree more,"
+            f" where the members' scores have an SD of {conformal['typical']:.2f} points (the mean of the split that "
+            "chose the epochs), wider where they disagree more,"
         )
     return [
         "## Interval of a score",

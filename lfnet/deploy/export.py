@@ -65,8 +65,12 @@ class Run:
             self.predictions, self.spread = ensemble(self.folders)
         else:
             self.predictions = Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8"))
-        training = self.result["training"]
-        self.labels = float(training["label_mean"]), float(training["label_sd"])
+        results = [read_json(each / RESULT) for each in self.folders]
+        self.result["marks"] = list(dict.fromkeys(mark for result in results for mark in result.get("marks", ())))
+        labels = {(float(one["training"]["label_mean"]), float(one["training"]["label_sd"])) for one in results}
+        if len(labels) > 1:  # as with permuted labels, which each seed deals anew
+            raise LfnetError(f"{', '.join(map(str, self.folders))} were trained on other labels: they are no ensemble.")
+        (self.labels,) = labels
         self.n_features = int(self.result["features"]["dim"])
 
     @property

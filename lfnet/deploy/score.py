@@ -28,7 +28,6 @@ from lfnet.video.decode import Frame, frames
 from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
 from lfnet.video.settings import VideoSettings
-from lfnet.video.skin import skin_means
 
 __all__ = ["Refused", "Scorer", "joined"]
 
@@ -95,8 +94,11 @@ class Scorer:
         self._check_rate(media.fps / facts["stride"], facts["stride"])
         self._check_length(-(-media.n_frames // facts["stride"]), "frames")
         notes: list[str] = []
-        consumers = [Vectors(cast(Encoder, _Timed(encoder, "encode", watch, "encoder")))]
-        skin = Vectors(Skin())
+        timed = _Timed(encoder, "encode", watch, "encoder")
+        if own := getattr(encoder, "skin_means", None):  # with the levels that the head was trained on
+            setattr(timed, "skin_means", watch.call("skin", own))  # noqa: B010 (of no type)
+        consumers = [Vectors(cast(Encoder, timed))]
+        skin = Vectors(cast(Encoder, _Timed(Skin(), "skin_means", watch, "skin")))
         if self._pulse is not None:
             consumers.append(skin)
         started = time.perf_counter()
@@ -113,7 +115,6 @@ class Scorer:
                 cast(FaceMesh, _Timed(mesh, "find", watch, "landmarker")),
                 consumers,
                 batch_size=facts["batch_size"],
-                skin_means=watch.call("skin", skin_means),
             )
             whole = time.perf_counter() - began
         known = sum(watch.seconds[name] for name in ("decode", "landmarker", "encoder", "skin"))

@@ -87,7 +87,7 @@ def _scores(graph: Any) -> list[str]:
 
 
 def _reading_frames(graph: Any) -> list[str]:
-    """Names of the products that the frames reach through no other product."""
+    """Names of the products that the frames, or their number, reach through no other product."""
     reached, found = {FRAMES}, []
     for node in graph.node:  # in an order in which they can be computed
         if not reached.isdisjoint(node.input):

@@ -46,7 +46,8 @@ class Encoder(Protocol):
     def encode(self, faces: Faces) -> np.ndarray:
         """float32 [N, dim], one row a frame ([1, dim] per segment); [0, dim] for no frames.
 
-        Raises `LfnetError` where it cannot.
+        Called by one thread at a time, but not always by the one that made the encoder: what a library keeps for each
+        thread (PyTorch's gradient mode) is set in here. Raises `LfnetError` where it cannot.
         """
         ...
 

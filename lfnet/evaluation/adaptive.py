@@ -81,6 +81,8 @@ def fit_offsets(label_N: ArrayLike, score_N: ArrayLike, person_N: ArrayLike, *, 
             f"told from errors by fewer than {_FEWEST}."
         )
     X_NC = np.column_stack([np.ones_like(score), *[score] * slope])
+    if slope and np.ptp(score) == 0:
+        raise LfnetError("scores that are all alike cannot be stretched: leave out --slope.")
     y_N = label if slope else label - score
     model = _RandomIntercept(X_NC, y_N, person, count_P)
     share = _least(model.criterion)

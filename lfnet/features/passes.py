@@ -136,11 +136,14 @@ def run_pass(
     """
     if every != 1 and any(consumer.needs != {"skin"} for consumer in consumers):
         raise ValueError("only the skin is read off a mesh that was not found in the frame itself")
-    with ThreadPoolExecutor(1, thread_name_prefix="consumers") as worker:
+    worker = ThreadPoolExecutor(1, thread_name_prefix="consumers")
+    try:
         lanes = [_Lane(consumer, aligned, batch_size, skin_means, worker) for consumer in consumers]
         if mesh is None and any(lane.searches for lane in lanes):
             raise ValueError("frames that are not aligned, and consumers of a mesh, need a mesh")
         return _fed(frames, mesh, lanes, aligned, tick, every)
+    finally:  # after Ctrl-C or an error nobody wants the batches that wait
+        worker.shutdown(wait=True, cancel_futures=True)
 
 
 def _fed(
@@ -194,7 +197,9 @@ def _followed(
         frame, face = held.pop(0), last
         if held:
             start, first = before or (frame.time, None)
-            face = _moved(first, last, (frame.time - start) / (end - start)) if first and last else None
+            # Two faces apart are two people, or a cut: nothing is known of the frames between.
+            near = first is not None and last is not None and not _apart(first.box, last.box)
+            face = _moved(first, last, (frame.time - start) / (end - start)) if near else None  # type: ignore[arg-type]
         yield frame, face
         del frame
     return end, last
@@ -272,6 +277,7 @@ class _Lane:
             raise ValueError("consumers of skin need skin_means")
         self.searches = not aligned or bool(consumer.needs & {"mesh", "skin"})
         self._worker = worker
+        self._begun = False
         self._taken: Future[None] | None = None
         self._batch_size = batch_size
         self._parts: list[dict[str, np.ndarray]] = []
@@ -351,10 +357,17 @@ class _Lane:
         return True
 
     def _hand_over(self) -> None:
-        """Feed what was gathered to the consumer and forget it; wait only where it still has the batch before."""
+        """Feed what was gathered to the consumer and forget it; wait only where it still has the batch before.
+
+        The first batch is taken at once: with it networks are loaded, and perhaps fetched, which Ctrl-C must end.
+        """
         if self._parts:
             arrays = {name: np.stack([part[name] for part in self._parts]) for name in self._parts[0]}
             self._parts.clear()
+            if not self._begun:
+                self._begun = True
+                self._consumer.take(Faces(**arrays))
+                return
             if self._taken is not None:
                 self._taken.result()
             self._taken = self._worker.submit(self._consumer.take, Faces(**arrays))

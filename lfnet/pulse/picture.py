@@ -11,7 +11,7 @@ from lfnet.files import atomic_path
 from lfnet.pulse.segments import Segment
 from lfnet.pulse.settings import PulseSettings
 
-__all__ = ["draw"]
+__all__ = ["check_picture", "draw"]
 
 _ROWS = 12  # segments that one picture shows
 _KEPT, _DROPPED, _GREEN = "#1b7837", "#b2182b", "#a6dba0"
@@ -23,8 +23,7 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
 
     The first twelve segments. Raises `LfnetError` for an ending that is no picture's, or where nothing was read.
     """
-    if path.suffix.lower() not in _ENDINGS:
-        raise LfnetError(f"{path} names no picture: end it with {', '.join(sorted(_ENDINGS))}.")
+    check_picture(path)
     shown = [segment for segment in segments if segment.pulse is not None][:_ROWS]
     if not shown:
         raise LfnetError(f"nothing to draw in {path}: no segment shows enough of a face.")
@@ -66,6 +65,12 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
     figure.suptitle(f"{title}{left_out}\n{RESEARCH_ONLY}", fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=110)
+
+
+def check_picture(path: Path) -> None:
+    """Raise `LfnetError` for an ending that is no picture's."""
+    if path.suffix.lower() not in _ENDINGS:
+        raise LfnetError(f"{path} names no picture: end it with {', '.join(sorted(_ENDINGS))}.")
 
 
 def _spectra(axis, segment: Segment, settings: PulseSettings, colour: str) -> None:  # type: ignore[no-untyped-def]

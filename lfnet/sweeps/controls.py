@@ -19,7 +19,8 @@ def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) ->
     known = {tuple(job) for job in jobs}
     added = []
     for control in controls:
-        changes = dict(_parts(word) for word in str(control).split())
+        words = {_parts(word)[0]: word for word in str(control).split()}
+        changes = {key: _parts(word)[1] for key, word in words.items()}
         if not changes or "" in changes.values():
             raise LfnetError(f"table.controls holds {control!r}: give overrides such as protocol=shuffled.")
         for job in jobs:
@@ -27,7 +28,7 @@ def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) ->
             if own.get("seed") != first:
                 continue
             changed = [f"{word.partition('=')[0]}={changes.get(_parts(word)[0], _parts(word)[1])}" for word in job]
-            changed += [f"{key}={value}" for key, value in changes.items() if key not in own]
+            changed += [word for key, word in words.items() if key not in own]
             if tuple(changed) not in known:
                 known.add(tuple(changed))
                 added.append(changed)

@@ -35,6 +35,9 @@ class _Job(Protocol):
     @property
     def overrides(self) -> list[str]: ...
 
+    @property
+    def control(self) -> bool: ...
+
 
 def sweep_name(table: dict[str, Any], given: Sequence[str]) -> str:
     """The name of a sweep's files: the table's, and what was overridden, so that variants stand side by side."""
@@ -75,6 +78,7 @@ class Record:
                     "run": ended.run,
                     "status": outcome.status if outcome else "pending",
                     "error": ended.error,
+                    **({"control": True} if job.control else {}),
                 }
             )
         write_json(self.path, {"format": 1, "table": self._table, "command": self._command, "jobs": rows})

@@ -21,11 +21,15 @@ __all__ = ["Job", "run_sweep"]
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep. overrides: as typed. config: everything, resolved. choices: what was chosen of each group."""
+    """One job of a sweep. overrides: as typed. config: everything, resolved. choices: what was chosen of each group.
+
+    control: whether `table.controls` added it.
+    """
 
     overrides: list[str]
     config: dict[str, Any]
     choices: dict[str, str]
+    control: bool = False
 
     @classmethod
     def of(cls, overrides: list[str], config: Any, choices: dict[Any, Any]) -> Self:

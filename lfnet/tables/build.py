@@ -56,7 +56,7 @@ def build(manifest: Path, runs: Path) -> Table:
     groups = identity.groups(sweep, section_keys + row_keys)
     constants = _constants(groups, row_keys)
     asked_controls = check_controls(node.get("controls"), row_keys, manifest)
-    parts = [(part, *split_controls(members, asked_controls)) for part, members in _parts(groups, section_keys)]
+    parts = [(part, *split_controls(members)) for part, members in _parts(groups, section_keys)]
     sections = tuple(
         _section(part, models, controls, shown, row_keys, wanted, node.get("closing", False), quoted, targets)
         for part, models, controls in parts
@@ -131,7 +131,7 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
     for run in runs:
         config = run.result.get("config", {})
         nodes = {name: config.get(name) for name in ("cohort", "splits")}
-        settings = digest(sorted(leaves(nodes), key=lambda leaf: leaf[0]))
+        settings = digest([sorted(leaves(nodes), key=lambda leaf: leaf[0]), run.result.get("folds")])
         twin = first.setdefault(settings + run.cohort["name"], run)
         if twin.cohort["fingerprint"] != run.cohort["fingerprint"]:
             raise LfnetError(

@@ -1,7 +1,7 @@
 """What a sweep left behind: its manifest, the run folders that are finished, and why the others are not."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Run:
-    """A finished job: the name of its folder, its overrides, its result.json."""
+    """A finished job: the name of its folder, its overrides, its result.json, whether it is a control."""
 
     folder: str
     overrides: tuple[str, ...]
     result: dict[str, Any] = field(repr=False)
+    control: bool = False
 
     @property
     def seed(self) -> int:
@@ -58,6 +59,7 @@ class Failure:
     overrides: tuple[str, ...]
     reason: str
     folder: str | None
+    control: bool = False
 
     def setting(self, key: str) -> Any:
         """What the overrides say of `key`: a value, a dict of the settings below it, else MISSING."""
@@ -109,26 +111,31 @@ def _joined(outcomes: Iterable[Run | Failure], runs: Path) -> tuple[Run | Failur
     done = [job for job in jobs if isinstance(job, Run)]
     kept: dict[int, Run | Failure] = {place: job for place, job in enumerate(jobs) if isinstance(job, Failure)}
     for members, folder, result in pooled([(run.folder, run.result) for run in done], runs):
-        kept[places[members[0]]] = Run(folder, done[members[0]].overrides, result)
+        kept[places[members[0]]] = replace(done[members[0]], folder=folder, result=result)
     return tuple(kept[place] for place in sorted(kept))
 
 
 def _read(job: dict[str, Any], runs: Path) -> Run | Failure:
     overrides, folder = tuple(job.get("overrides", ())), job.get("run")
+    control = bool(job.get("control"))
     if job.get("status") not in ("finished", "skipped"):
-        return Failure(overrides, _line(job.get("error") or f"the job is {job.get('status', 'unknown')}"), folder)
+        return Failure(
+            overrides, _line(job.get("error") or f"the job is {job.get('status', 'unknown')}"), folder, control
+        )
     if not folder:
-        return Failure(overrides, "the manifest names no run folder", None)
+        return Failure(overrides, "the manifest names no run folder", None, control)
     path = runs / folder / "result.json"
     if not path.exists():
-        return Failure(overrides, "result.json is missing; run the table again", folder)
+        return Failure(overrides, "result.json is missing; run the table again", folder, control)
     try:
         result = read_json(path)
     except LfnetError:
-        return Failure(overrides, "result.json is broken; delete the folder and run the table again", folder)
+        return Failure(overrides, "result.json is broken; delete the folder and run the table again", folder, control)
     if not isinstance(result, dict) or result.get("format") != FORMAT:
-        return Failure(overrides, f"result.json is not of format {FORMAT}; delete the folder and run again", folder)
-    return Run(folder, overrides, result)
+        return Failure(
+            overrides, f"result.json is not of format {FORMAT}; delete the folder and run again", folder, control
+        )
+    return Run(folder, overrides, result, control)
 
 
 def _line(text: str) -> str:

@@ -4,7 +4,7 @@
 below the models, with intervals, and are set against nothing: no comparison and no closing line counts them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ _MEANINGS = {
 
 def check_controls(node: Any, keys: Iterable[str], where: Path | str) -> tuple[str, ...]:
     """`table.controls` as a tuple. Raises `LfnetError` naming `where` where no row key tells a control from a model."""
-    if node in (None, False):
+    if node is None or node is False:
         return ()
     if isinstance(node, str) or not isinstance(node, Sequence):
         raise LfnetError(f"{where}: table.controls is {node!r}, but must be a list such as [protocol=shuffled].")
@@ -35,13 +35,9 @@ def check_controls(node: Any, keys: Iterable[str], where: Path | str) -> tuple[s
     return tuple(map(str, node))
 
 
-def split_controls(groups: Sequence[Group], controls: Sequence[str]) -> tuple[list[Group], list[Group]]:
-    """The models and the controls among a table's rows. Where every row would be a control, all are models."""
-    found = [group for group in groups if any(_matches(group.identity, _settings(text)) for text in controls)]
-    if len(found) == len(groups):
-        return list(groups), []
-    chosen = {id(group) for group in found}
-    return [group for group in groups if id(group) not in chosen], found
+def split_controls(groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
+    """The models and the controls among a table's rows."""
+    return [group for group in groups if not group.control], [group for group in groups if group.control]
 
 
 def explained_controls(controls: Sequence[str], shown: bool) -> str:
@@ -60,8 +56,3 @@ def explained_controls(controls: Sequence[str], shown: bool) -> str:
 
 def _settings(control: str) -> dict[str, str]:
     return {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in str(control).split())}
-
-
-def _matches(identity: Mapping[str, str], settings: Mapping[str, str]) -> bool:
-    named = {key: value for key, value in settings.items() if key in identity}
-    return bool(named) and all(identity[key] == value for key, value in named.items())

@@ -1,10 +1,13 @@
 """A table's W&B dashboard: its runs mirrored, a run that holds the table itself, and a saved workspace over them.
 
 What is sent: each run's settings and numbers as `lfnet.training.loggers` lists them, and the table's cells, which name
-rows and never people. No picture, no prediction of a single recording, no path of the machine.
+rows and never people. No picture, no prediction of a single recording; no warning or reason of a failure, which may
+name clips and files; of the command only words that hold no path.
 """
 
 import csv
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +19,14 @@ from lfnet.errors import LfnetError
 from lfnet.files import read_json, write_json
 from lfnet.tables.collect import Sweep
 from lfnet.tables.grid import make_grid
-from lfnet.tables.table import Row, Table
+from lfnet.tables.table import Row, Section, Table
 from lfnet.training.loggers import final_metrics, run_name, shared_settings, tracked_run
 
-__all__ = ["Dashboard", "mirror", "save_workspace", "workspace"]
+__all__ = ["Dashboard", "mirror", "public_command", "save_workspace", "workspace"]
 
 _COURSE = "dev/"  # what metrics.csv holds of every epoch, beside the loss
 _FINAL = "final/test/recording"
+_PLACES = ("paths.", "cohort.root", "cohort.manifest", "cohort.labels", "--config-dir")
 
 
 @dataclass(frozen=True)
@@ -42,25 +46,31 @@ def mirror(table: Table, sweep: Sweep, runs: Path, settings: Mapping[str, Any], 
     Raises `LfnetError` where W&B refuses.
     """
     known = read_json(remembered) if remembered.is_file() else {}
-    mode = str(settings["mode"])
-    written: dict[str, str] = known.get(mode, {}) if known.get("project") == settings["project"] else {}
-    rows = {folder: row for row in table.rows for folder in row.runs}
+    where = f"{settings['mode']} {settings['entity'] or ''}/{settings['project']}"
+    written: dict[str, str] = known.get(where, {})
+    rows = {
+        folder: (row, _row_name(table, section, row))
+        for section in table.sections
+        for row in section.rows
+        if row.kind in ("model", "control")
+        for folder in row.runs
+    }
     results = {run.folder: run.result for run in sweep.runs}
     states = {
-        folder: digest([_row_name(table, rows[folder]), results[folder]["metrics"], results[folder]["fingerprint"]])
+        folder: digest([rows[folder][1], results[folder]["metrics"], results[folder]["fingerprint"]])
         for folder in rows
         if folder in results and results[folder].get("metrics")
     }
     due = [folder for folder, state in states.items() if written.get(folder) != state]
     for folder in due:
-        _mirror_run(table, rows[folder], folder, results[folder], runs, settings)
+        _mirror_run(table, *rows[folder], folder, results[folder], runs, settings)
         written[folder] = states[folder]
-        write_json(remembered, {**known, "project": settings["project"], mode: written})
+        write_json(remembered, {**known, where: written})
     identity = digest(["table", table.name])[:16]
-    if written.get(identity) != (state := digest([table.command, *table.to_json()["sections"]])):
+    if written.get(identity) != (state := digest(table.to_json()["sections"])):
         _mirror_table(table, identity, settings)
         written[identity] = state
-        write_json(remembered, {**known, "project": settings["project"], mode: written})
+        write_json(remembered, {**known, where: written})
     return Dashboard(tuple(due), tuple(folder for folder in states if folder not in due), identity)
 
 
@@ -129,7 +139,9 @@ def workspace(table: Table, project: str, entity: str) -> Any:
             ws.Section(
                 name="The table with intervals and verdicts",
                 panels=[
-                    wr.MarkdownPanel(markdown=f"**{table.question}**\n\n{RESEARCH_ONLY}\n\n`{table.command}`"),
+                    wr.MarkdownPanel(
+                        markdown=f"**{table.question}**\n\n{RESEARCH_ONLY}\n\n`{public_command(table.command)}`"
+                    ),
                     wr.WeavePanelSummaryTable(table_name="table"),
                 ],
                 is_open=True,
@@ -170,22 +182,40 @@ def save_workspace(table: Table, project: str, entity: str | None, remembered: P
     return str(made.url)
 
 
-def _row_name(table: Table, row: Row) -> str:
+def public_command(command: str) -> str:
+    """The command without the values that say where things lie: of paths, roots and folders of settings."""
+    words = shlex.split(command)
+    told = []
+    for before, word in zip(["", *words], words, strict=False):
+        key, equals, _ = word.partition("=")
+        private = before in ("--config-dir", "-cd") or any(mark in word for mark in "/\\")
+        private |= bool(equals) and key.startswith(_PLACES)
+        told.append(f"{key}=…" if private and equals else "…" if private else word)
+    return " ".join(told)
+
+
+def _row_name(table: Table, section: Section, row: Row) -> str:
     names = [row.identity.get(key.name, "") for key in table.keys if key.name not in table.constants]
-    return ", ".join(name for name in names if name) or row.label or table.name
+    return ", ".join(name for name in (section.label, *names) if name) or table.name
 
 
 def _mirror_run(
-    table: Table, row: Row, folder: str, result: Mapping[str, Any], runs: Path, settings: Mapping[str, Any]
+    table: Table,
+    row: Row,
+    called: str,
+    folder: str,
+    result: Mapping[str, Any],
+    runs: Path,
+    settings: Mapping[str, Any],
 ) -> None:
     config = {"streams": {}, "fusion": None, **result["config"]}
     run = _begin(
         settings,
-        identity=folder.replace("/", "-"),
+        identity=digest([table.name, folder])[:16],  # two tables may show one run, each in its own group
         name=run_name(config),
         group=table.name,
         job_type="fuse" if result.get("kind") == "fusion" else "train",
-        config={**shared_settings(config), "row": _row_name(table, row), "kind": row.kind},
+        config={**shared_settings(config), "row": called, "kind": row.kind},
     )
     failed = True
     try:
@@ -201,7 +231,8 @@ def _mirror_run(
 def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> None:
     import wandb
 
-    config = {"question": table.question, "command": table.command, "level": table.level, "digest": table.digest}
+    command = public_command(table.command)
+    config = {"question": table.question, "command": command, "level": table.level, "digest": table.digest}
     run = _begin(
         settings,
         identity=identity,
@@ -214,7 +245,7 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
     try:
         grid = make_grid(table)
         cells: list[Iterable[Any]] = [
-            [section.label, *line.texts]
+            [section.label, *(re.sub(r"failed: .*", "failed", text) for text in line.texts)]
             for section, lines in zip(table.sections, grid.sections, strict=True)
             for line in lines
         ]
@@ -224,7 +255,7 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
             texts: list[Iterable[Any]] = [list(row) for row in block.rows]
             logged[name] = wandb.Table(columns=list(block.headings), data=texts)
         run.log(logged)
-        run.summary.update({"foot": "\n".join(table.foot), "warnings": "\n".join(table.warnings)})
+        run.summary.update({"foot": "\n".join(line for line in table.foot if not line.startswith("Made by"))})
         failed = False
     finally:
         run.finish(exit_code=int(failed))

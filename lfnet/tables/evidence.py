@@ -4,7 +4,7 @@ Read from the run folders' predictions.csv and references.csv; the statistics ar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +99,14 @@ def blocks(
     beside = _references(node, references, runs / folder, models[0][1])
     constant = _constant(runs / folder)
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
-    below = [*(row for _, row in aside), *joint]
-    every = [*(row for _, row in models), *below, *beside.values()]
+    every = [*(row for _, row in models), *joint, *beside.values()]
     found = evidence(every, None, node.settings, constant)
-    shown = [*(row for _, row in models), *below]
-    lines = [(row.name, found.rows[row.name].estimates, found.rows[row.name]) for row in shown]
+    # A control of one seed says nothing of other seeds, and must not keep the models from doing so.
+    single = replace(node.settings, estimand="trained")
+    alone = evidence([row for _, row in aside], None, single, constant).rows if aside else {}
+    measured = {**found.rows, **alone}
+    shown = [*(row for _, row in (*models, *aside)), *joint]
+    lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]
     made = [intervals(found, [*lines, *_reference_lines(found, beside)], len(models))]
     for against in node.against:
         made += _compared(node, against, models, beside, constant, notes)

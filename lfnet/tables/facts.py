@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.digests import digest
 from lfnet.evaluation.settings import Settings
 from lfnet.tables.collect import Run, Sweep
 from lfnet.tables.columns import Column
@@ -77,7 +78,11 @@ def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:
             if not run.result.get("metrics"):  # a component that this cohort does not have
                 continue
             measured = run.result["metrics"].get(split, {}).get(level, {}).get("n", 0)
-            sizes.setdefault(run.cohort["fingerprint"], set()).add(measured)
+            # Runs over some folds and over all of one cross-validation stand on one cohort.
+            folds = run.result.get("folds") and digest(
+                [run.result["config"].get(name) for name in ("cohort", "splits")]
+            )
+            sizes.setdefault(folds or run.cohort["fingerprint"], set()).add(measured)
         uneven = next((n for n in sizes.values() if len(n) > 1), None)
         if uneven:
             numbers = ", ".join(count(n) for n in sorted(uneven))
@@ -146,7 +151,8 @@ def _seeds(models: Sequence[Row]) -> str:
         # Several runs of one seed differ in the cohort's own seed, the only other thing that a row averages over.
         seeds = sorted({seed for row in models for seed in row.seeds})
         trained = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
-        return f"Mean ± standard deviation (ddof 1) over {several} runs: draws of the cohort, trained with {trained}."
+        drawn = f"{several} runs: draws or deals of the cohort, trained with {trained}"
+        return f"Mean ± standard deviation (ddof 1) over {drawn}."
     return f"Mean ± standard deviation (ddof 1) over {several} seeds{names}."
 
 

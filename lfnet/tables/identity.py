@@ -27,6 +27,11 @@ class Group:
     runs: list[Run]
     failures: list[Failure]
 
+    @property
+    def control(self) -> bool:
+        """Is the row one of `table.controls`?"""
+        return all(job.control for job in (*self.runs, *self.failures))
+
 
 def keys(names: Sequence[str]) -> tuple[Key, ...]:
     """Headings for config keys: `head.patch_size` is "Patch size", `cohort.signal.name` is "Signal"."""
@@ -59,10 +64,10 @@ def groups(sweep: Sweep, names: Sequence[str]) -> list[Group]:
     Raises `LfnetError` where no run knows a key and where runs of one row differ in more than their seeds.
     """
     texts = {name: _texts(name, sweep.runs) for name in names}
-    found: dict[tuple[str, ...], Group] = {}
+    found: dict[tuple[Any, ...], Group] = {}
     for number, run in enumerate(sweep.runs):
         identity = {name: texts[name][number] for name in names}
-        found.setdefault(tuple(identity.values()), Group(identity, [], [])).runs.append(run)
+        found.setdefault((run.control, *identity.values()), Group(identity, [], [])).runs.append(run)
     for group in found.values():
         _check_one_thing(group, names)
     finished = list(found.values())
@@ -72,7 +77,7 @@ def groups(sweep: Sweep, names: Sequence[str]) -> list[Group]:
             alike[0].failures.append(failure)
             continue
         identity = {name: _guess(failure, name, finished) for name in names}
-        found.setdefault(tuple(identity.values()), Group(identity, [], [])).failures.append(failure)
+        found.setdefault((failure.control, *identity.values()), Group(identity, [], [])).failures.append(failure)
     place = {id(job): number for number, job in enumerate(sweep.jobs)}
     return sorted(found.values(), key=lambda group: min(place[id(job)] for job in (*group.runs, *group.failures)))
 
@@ -146,6 +151,8 @@ def _folders(runs: Iterable[Run]) -> str:
 
 def _may_belong(failure: Failure, group: Group, names: Sequence[str]) -> bool:
     """Do the overrides of a failed job contradict the row nowhere?"""
+    if failure.control != group.control:
+        return False
     for name in names:
         value = failure.setting(name)
         if isinstance(value, dict):

@@ -67,7 +67,7 @@ def _cell(one: Column, row: Row, twin: Row) -> Cell:
 
 def _by_seed(row: Row, metric: str) -> dict[int, tuple[str, float | None]]:
     cell = row.cells.get(f"test.{metric}")
-    if cell is None:
+    if cell is None or len(set(row.seeds)) < len(row.seeds):  # several draws or deals: no seed tells which is which
         return {}
     return {
         seed: (folder, cell.values[folder])

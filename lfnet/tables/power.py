@@ -16,7 +16,7 @@ from lfnet.evaluation.rows import RowScores, align
 from lfnet.files import write_json, write_text
 from lfnet.tables import identity
 from lfnet.tables.collect import collect
-from lfnet.tables.controls import check_controls, split_controls
+from lfnet.tables.controls import split_controls
 from lfnet.tables.grid import BANNER
 from lfnet.tables.identity import Group
 from lfnet.tables.numbers import count, fixed
@@ -73,8 +73,7 @@ def measure_power(manifest: Path, runs: Path, settings: Mapping[str, Any]) -> Po
     if key not in names:
         raise LfnetError(f"power: {key!r} is none of the table's rows ({', '.join(names)}). Set key to one of them.")
     parts: dict[tuple[str, ...], list[Group]] = {}
-    controls = check_controls(sweep.table.get("controls"), sweep.table["rows"], manifest)
-    for group in split_controls(identity.groups(sweep, names), controls)[0]:
+    for group in split_controls(identity.groups(sweep, names))[0]:
         if group.runs:
             others = tuple(text for name, text in group.identity.items() if name != key)
             parts.setdefault(others, []).append(group)

@@ -19,7 +19,9 @@ def shared_settings(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a tracker may see: how the job was done, not on whom or where."""
     cohort = config["cohort"]
     parts = ("fusion",) if _fused(config) else ("head", "trainer")
-    settings = {key: config[key] for key in (*parts, "protocol", "splits", "seed") if key in config}
+    settings = {key: config[key] for key in (*parts, "protocol", "seed") if key in config}
+    if splits := config.get("splits"):  # a user's own may hold a path
+        settings["splits"] = {key: splits[key] for key in ("name", "folds", "fold", "seed") if key in splits}
     names = encoder_names(config)
     settings |= {"encoder": names} if names else {}
     if not _fused(config) and (len(names) > 1 or (config.get("streams") or {}).get("columns")):

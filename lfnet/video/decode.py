@@ -18,7 +18,7 @@ __all__ = ["DAMAGED", "Frame", "frames"]
 
 DAMAGED = ("refuse", "keep")
 # Frames that are decoded while others are looked at.
-_AHEAD = 2
+AHEAD = 2
 # Matroska files may say how long a stream lasts; the last frame's own length is often guessed by the writer.
 _SLACK = 1.0
 
@@ -66,7 +66,7 @@ def _ahead(made: Generator[Frame, None, None]) -> Iterator[Frame]:
 
     What it raises is raised here, in its turn: a frame behind a damage that nobody asks for does no harm.
     """
-    ready: queue.Queue[Frame | BaseException | None] = queue.Queue(_AHEAD)
+    ready: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
     stopped = threading.Event()
 
     def put(item: Frame | BaseException | None) -> bool:

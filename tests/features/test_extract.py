@@ -319,7 +319,7 @@ def test_digests_of_what_cannot_be_read(tmp_path):
 
 
 def test_memory_does_not_grow_with_a_video(tmp_path, monkeypatch):
-    """A video of 600 frames through decoder, pass and store: one decoded picture is alive at a time."""
+    """A video of 600 frames through decoder, pass and store: alive are the picture at work and those read ahead."""
     path = write_video(tmp_path / "long.mp4", [crop_picture(number, 32) for number in range(600)])
     alive: set[int] = set()
     counts: list[int] = []
@@ -335,7 +335,8 @@ def test_memory_does_not_grow_with_a_video(tmp_path, monkeypatch):
     monkeypatch.setattr(decode, "_rgb", counted)
     gc.collect()
     store = extract(cohort_of({"long": path}), Brightness(16), cache=tmp_path / "cache", batch_size=8)
-    assert store.shape("long") == (600, 4) and len(counts) == 600 and max(counts) == 0
+    assert store.shape("long") == (600, 4) and len(counts) == 600
+    assert max(counts) <= decode.AHEAD + 2
 
 
 def test_versions_are_told(clips, tmp_path):

@@ -231,8 +231,25 @@ def test_frames_that_are_held_for_a_mesh_are_few():
     assert most <= 4
 
 
+def test_a_mesh_is_not_moved_from_one_face_to_another():
+    """Between a face and one far away stands nobody, and that there were two is told."""
+
+    class Jumping(FakeMesh):
+        def find(self, rgb: np.ndarray, time: float) -> Mesh | None:
+            found = super().find(rgb, time)
+            assert found is not None
+            return replace(found, landmarks_LC=found.landmarks_LC + np.float32(600 * (time > 0.5)))
+
+    (found,) = run_pass(
+        made(31), Jumping(), [Kept(None, "skin")], skin_means=lambda rgb, points: np.zeros((3, 4), np.float32), every=10
+    )
+    assert found.jumps == 1
+    assert 0 < found.valid.sum() < 31
+
+
 def test_a_consumer_works_while_the_next_frames_are_read():
-    """The second batch is read before the first is done, the third is not; and an error of the consumer is told."""
+    """The third batch is read before the second is done; and an error of the consumer is told. The first is taken at
+    once, in the thread that reads, where Ctrl-C ends a download of its network."""
     import threading
 
     read: list[int] = []
@@ -240,7 +257,9 @@ def test_a_consumer_works_while_the_next_frames_are_read():
 
     class Slow(Kept):
         def take(self, faces: Faces) -> None:
-            assert go.wait(10)
+            first = faces.index[0] == 0
+            assert (threading.current_thread() is threading.main_thread()) == first
+            assert first or go.wait(10)
             super().take(faces)
             if faces.index[-1] == 5:
                 raise RuntimeError("the consumer broke")
@@ -248,12 +267,12 @@ def test_a_consumer_works_while_the_next_frames_are_read():
     def frames() -> Iterator[Frame]:
         for frame in made(9):
             read.append(frame.number)
-            if frame.number == 3:
+            if frame.number == 5:
                 go.set()
             yield frame
 
     slow = Slow(24)
     with pytest.raises(RuntimeError, match="the consumer broke"):
         run_pass(frames(), None, [slow], aligned=True, batch_size=2)
-    assert read[:4] == [0, 1, 2, 3]
+    assert read[:6] == [0, 1, 2, 3, 4, 5]
     assert [batch.index.tolist() for batch in slow.batches] == [[0, 1], [2, 3], [4, 5]]

@@ -146,9 +146,19 @@ def sweep(
     """Write run folders and their manifest. failed: overrides → reason; table: what differs from TABLE (None: gone)."""
     jobs = []
     for number, done in enumerate(results):
+        done, control = {key: value for key, value in done.items() if key != "_control"}, done.get("_control", False)
         given = overrides[number] if overrides else [f"head={done['choices']['head']}", f"seed={done['seed']}"]
         run = leave(folder, done)
-        jobs.append({"overrides": given, "fingerprint": run, "run": run, "status": "finished", "error": None})
+        jobs.append(
+            {
+                "overrides": given,
+                "fingerprint": run,
+                "run": run,
+                "status": "finished",
+                "error": None,
+                "control": control,
+            }
+        )
     for text, reason in (failed or {}).items():
         jobs.append({"overrides": text.split(), "fingerprint": None, "run": None, "status": "failed", "error": reason})
     node = {key: value for key, value in (TABLE | table).items() if value is not None}

@@ -21,6 +21,7 @@ def results():
             control = result(head, 0, skill=skill, noise=4)
             control["choices"]["protocol"] = name
             control["config"]["protocol"]["name"] = name
+            control["_control"] = True
             made.append(control)
     return made
 
@@ -45,8 +46,8 @@ def test_they_are_seen_and_not_counted(tmp_path: Path):
     assert "2 seeds" in " ".join(table.foot)
 
 
-def test_where_every_row_would_be_one_all_are_models(tmp_path: Path):
-    shuffled = [row for row in results() if row["choices"]["protocol"] == "shuffled"]
+def test_what_a_person_asked_for_is_a_model(tmp_path: Path):
+    shuffled = [row | {"_control": False} for row in results() if row["choices"]["protocol"] == "shuffled"]
     table = build(sweep(tmp_path, shuffled, controls=CONTROLS), tmp_path)
     assert [row.kind for row in table.rows[:2]] == ["model", "model"]
     assert not any("controls" in line for line in table.foot)
@@ -58,3 +59,13 @@ def test_where_every_row_would_be_one_all_are_models(tmp_path: Path):
 def test_what_no_row_could_show(tmp_path: Path, wrong, said):
     with pytest.raises(LfnetError, match=said):
         build(sweep(tmp_path, results(), controls=wrong), tmp_path)
+
+
+def test_models_speak_of_architectures_whatever_the_controls(tmp_path: Path):
+    five = [result(head, seed, skill=0.5, noise=4) for head in ("mean_mlp", "ldbm") for seed in range(5)]
+    controls = [row for row in results() if row.get("_control")]
+    for estimand in ("auto", "architecture"):
+        folder = tmp_path / estimand
+        node = {**EVIDENCE, "estimand": estimand}
+        table = build(sweep(folder, five + controls, controls=CONTROLS, evidence=node), folder)
+        assert "this architecture" in table.sections[0].evidence[0].title

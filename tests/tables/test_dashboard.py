@@ -12,10 +12,11 @@ from lfnet.errors import LfnetError
 from lfnet.files import write_text
 from lfnet.tables.build import build
 from lfnet.tables.collect import collect
-from lfnet.tables.dashboard import mirror, save_workspace, workspace
+from lfnet.tables.dashboard import mirror, public_command, save_workspace, workspace
 from tests.tables.factory import recordings, result, sweep
 
 EVIDENCE = {"against": ["train_median"], "resamples": 200, "flips": 200}
+SECRET = "/places/somebody"
 METRICS = "dev/mae,epoch,step,train/loss\n9.5,0,3,\n,0,3,0.8\n9.25,1,7,\n,1,7,0.7\n"
 
 
@@ -24,9 +25,12 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     results = [result(head, seed, skill=0.5, noise=4) for head in ("mean_mlp", "ldbm") for seed in (0, 1)]
     for done in results:
-        done["config"]["cohort"]["root"] = "/places/somebody/faces"
-        done["config"]["encoder"] = {"device": "cpu", "webface": {"weights": {"path": "/places/somebody/w.onnx"}}}
+        done["config"]["cohort"]["root"] = f"{SECRET}/faces"
+        done["config"]["encoder"] = {"device": "cpu", "webface": {"weights": {"path": f"{SECRET}/w.onnx"}}}
+        done["cohort"]["warnings"] = [f"1 clip left out as unusable: {SECRET}"]
     manifest = sweep(folder, results, evidence=EVIDENCE)
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "command": f"{content['command']} cohort.root={SECRET}/faces"}))
     for run in collect(manifest, folder).runs:
         write_text(folder / run.folder / "metrics.csv", METRICS)
     return build(manifest, folder), collect(manifest, folder), folder
@@ -42,27 +46,37 @@ def test_every_run_and_the_table_are_written_once_and_name_nobody(made, tmp_path
     first = mirror(table, found, runs, settings(tmp_path), remembered)
     assert sorted(first.sent) == sorted(run.folder for run in found.runs) and first.kept == ()
     folders = {path.name.rpartition("-")[2]: path for path in (tmp_path / "wandb").glob("offline-run-*")}
-    assert set(folders) == {*first.sent, first.table}
     sent = {name: b"".join(path.read_bytes() for path in folder.glob("*.wandb")) for name, folder in folders.items()}
-    for run in found.runs:
-        for word in (b"train/loss", b"final/test/recording/mae", b"webface", b"architectures"):
-            assert word in sent[run.folder], word
-        assert run.result["choices"]["head"].encode() in sent[run.folder], "the row's name, for grouping"
+    assert first.table in sent and len(sent) == len(found.runs) + 1
+    jobs = [text for name, text in sent.items() if name != first.table]
+    assert all(word in text for text in jobs for word in (b"train/loss", b"final/test/recording/mae", b"webface"))
+    for head in ("mean_mlp", "ldbm"):
+        assert sum(f'"{head}"'.encode() in text for text in jobs) == 2, "the row's name, by which runs are grouped"
+    assert not any(b"oracle" in text for text in jobs), "and no reference's"
     written = b"".join(path.read_bytes() for folder in folders.values() for path in folder.rglob("*") if path.is_file())
     assert b"Against train median" in written
     for name in {*recordings()["recording_id"], *recordings()["person_id"]}:
         assert f'"{name}"'.encode() not in written
-    assert b"/places/somebody" not in b"".join(sent.values())
+    assert SECRET.encode() not in b"".join(sent.values())
     again = mirror(table, found, runs, settings(tmp_path), remembered)
     assert again.sent == () and sorted(again.kept) == sorted(first.sent)
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == len(folders)
+    other = mirror(table, found, runs, {**settings(tmp_path), "project": "another"}, remembered)
+    assert sorted(other.sent) == sorted(first.sent), "another project has none of them yet"
+    assert mirror(table, found, runs, settings(tmp_path), remembered).sent == (), "and the first one still has all"
 
 
-def test_another_project_gets_everything_anew(made, tmp_path):
-    table, found, runs = made
-    remembered = tmp_path / "table.dashboard.json"
-    remembered.write_text(json.dumps({"project": "other", "offline": {run.folder: "x" for run in found.runs}}))
-    assert len(mirror(table, found, runs, settings(tmp_path), remembered).sent) == 4
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("lfnet table architectures seed=0,1", "lfnet table architectures seed=0,1"),
+        ("lfnet table a cohort=folder cohort.root=clinic", "lfnet table a cohort=folder cohort.root=…"),
+        ("lfnet table a --config-dir /home/x/c 'head={a: 1}'", "lfnet table a --config-dir … head={a: 1}"),
+        ("lfnet table a +encoder.x.weights.path=~/w.onnx", "lfnet table a +encoder.x.weights.path=…"),
+    ],
+)
+def test_a_command_is_told_without_places(command, told):
+    assert public_command(command) == told
 
 
 def test_the_view_shows_this_tables_runs_by_row(made):

@@ -1,6 +1,7 @@
 """Folds of a cross-validation in a table: one run in which every recording was tested once."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from lfnet.cli.main import main
 from lfnet.errors import LfnetError
 from lfnet.tables.build import build
 from lfnet.tables.collect import collect
+from lfnet.tables.folds import _worst, pooled
 from tests.composing import SMALL
 from tests.tables.factory import result, sweep
 
@@ -42,8 +44,9 @@ def test_one_row_over_all_recordings_and_repeats_as_seeds(made):
     assert len(row.runs) == 2 and "3 folds by person, each recording tested once" in row.notes
     found = collect(record(made), runs).runs
     labels = None
-    for run, folder in zip(found, row.runs, strict=True):
-        assert run.folder == folder
+    assert {run.folder for run in found} == set(row.runs)
+    for run in found:
+        folder = run.folder
         scored = pd.read_csv(runs / folder / "predictions.csv").query("level == 'recording'")
         assert scored["recording_id"].is_unique and set(scored["split"]) == {"test"}
         assert len(scored) == run.result["metrics"]["test"]["recording"]["n"] == run.cohort["recordings"]["test"]
@@ -62,7 +65,54 @@ def test_a_missing_fold_is_told_of(made, tmp_path):
     part = tmp_path / "part.json"
     part.write_text(json.dumps(content))
     (row,) = [row for row in build(part, made / "lfnet_runs").rows if row.kind == "model"]
-    assert "only the folds 1, 3 of 3" in row.notes
+    (note,) = [note for note in row.notes if "only the folds 1, 3: " in note]
+    assert "recordings tested" in note
+
+
+def test_a_table_stands_where_one_row_lacks_a_fold(made, tmp_path):
+    """As after Ctrl-C: rows over different folds stand, each says which, and nothing claims that the cohort changed."""
+    content = json.loads(record(made).read_text())
+    lost = [job for job in content["jobs"] if {"splits.fold=3", "splits.seed=1"} <= set(job["overrides"])]
+    assert len(lost) == 1
+    lost[0] |= {"status": "failed", "run": None, "error": "torn"}
+    part = tmp_path / "part.json"
+    part.write_text(json.dumps(content))
+    table = build(part, made / "lfnet_runs")
+    (row,) = [row for row in table.rows if row.kind == "model"]
+    assert any("only the folds 1, 2: " in note and "(1 of 2 seeds)" in note for note in row.notes)
+    # Two deals of one row stand on folds of their own: only within a deal is the number of recordings one.
+    assert len(row.runs) == 2 and row.cells["test.mae"].summary.n == 2
+
+
+def test_where_it_was_launched_joins_all_the_same(made, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(made / "lfnet_runs", runs)
+    folder = json.loads(record(made).read_text())["jobs"][0]["run"]
+    path = runs / folder / "result.json"
+    result = json.loads(path.read_text())
+    result["choices"]["launcher"] = "joblib"
+    path.write_text(json.dumps(result))
+    (row,) = [row for row in build(record(made), runs).rows if row.kind == "model"]
+    assert len(row.runs) == 2
+
+
+def test_what_a_cohort_lacks_in_every_fold_is_one_run(tmp_path):
+    results = []
+    for fold in (1, 2):
+        done = result("ldbm", 0) | {"metrics": {}}
+        done["config"]["splits"] = {"name": "grouped", "fold": fold}
+        results.append((f"run{fold}", done | {"fingerprint": str(fold)}))
+    ((places, folder, joined),) = pooled(results, tmp_path)
+    assert places == (0, 1) and folder == "run1" and joined["config"]["splits"]["fold"] == "all"
+
+
+def test_a_leak_into_one_fold_is_a_leak(made):
+    runs = [run.result for run in collect(record(made), made / "lfnet_runs").runs]
+    grades = {entry["name"]: entry["status"] for entry in runs[0]["audit"]}
+    assert grades
+    entry = dict(runs[0]["audit"][0])
+    worst = _worst([[entry | {"status": "clear"}], [entry | {"status": "leak", "text": "two"}]])
+    assert [one["text"] for one in worst] == ["two"]
 
 
 def test_folds_that_share_recordings_are_refused(tmp_path):

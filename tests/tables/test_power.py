@@ -51,6 +51,7 @@ def test_controls_are_no_pair(tmp_path: Path) -> None:
     for head in ("mean_mlp", "ldbm"):
         control = result(head, 0, skill=0.0, noise=5)
         control["choices"]["protocol"] = "permuted"
+        control["_control"] = True
         results.append(control)
     sweep(tmp_path, results, controls=["protocol=permuted"])
     assert len(measured(tmp_path).errors.pairs) == 1

@@ -141,7 +141,7 @@ def test_several_draws_of_one_cohort_give_mean_and_sd_over_draws(tmp_path: Path)
     assert " ± " in row.cells["test.mae"].text
     assert row.notes == ("over 3 draws of the cohort",)
     draws = make(tmp_path / "draws", [result("ldbm", 0, cohort_seed=seed) for seed in (0, 1, 2)])
-    assert draws.foot[0].endswith("over 3 runs: draws of the cohort, trained with seed 0.")
+    assert draws.foot[0].endswith("over 3 runs: draws or deals of the cohort, trained with seed 0.")
 
 
 def test_two_cohorts_in_one_section_are_told_apart_or_refused(tmp_path: Path) -> None:

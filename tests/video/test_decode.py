@@ -267,7 +267,7 @@ def test_frames_are_decoded_ahead_in_their_order_and_only_a_few() -> None:
         assert frame.number == place
         most = max(most, len(made) - place)
     assert len(made) == 100 and closed == [True]
-    assert most <= decode._AHEAD + 2, "those that wait, one in each hand"
+    assert most <= decode.AHEAD + 2, "those that wait, one in each hand"
 
 
 def test_an_error_comes_in_its_turn_or_not_at_all() -> None:
