@@ -30,7 +30,8 @@ class Group:
     @property
     def control(self) -> bool:
         """Is the row one of `table.controls`?"""
-        return all(job.control for job in (*self.runs, *self.failures))
+        jobs: list[Run | Failure] = [*self.runs, *self.failures]
+        return all(job.control for job in jobs)
 
 
 def keys(names: Sequence[str]) -> tuple[Key, ...]:
