@@ -94,7 +94,8 @@ def main(argv: list[str]) -> int:
         except LfnetError as error:  # the report stands
             print(f"no picture: {error}", file=sys.stderr)
         else:
-            print(f"picture: {options.picture}", file=sys.stderr if options.json else sys.stdout)
+            if not options.json:
+                print(f"picture: {options.picture}")
     return 0 if report["heart_rate_bpm"] is not None else REFUSED
 
 
