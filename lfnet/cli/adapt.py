@@ -3,7 +3,6 @@
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
@@ -49,49 +48,25 @@ def main(argv: list[str]) -> int:
     from lfnet.evaluation.gain import adaptation_gain
     from lfnet.evaluation.predictions import Predictions
     from lfnet.files import read_json
-    from lfnet.training.outcome import run_folder
+    from lfnet.tables.evidence import trained_people
+    from lfnet.training.outcome import require_one_thing, run_folder
 
     folders = [run_folder(name, runs) for name in named]
     results = [read_json(folder / "result.json") for folder in folders]
-    _check(folders, results)
+    for folder, result in zip(folders, results, strict=True):
+        if not result.get("metrics"):
+            raise LfnetError(f"{folder} holds no scores.")
+    require_one_thing(folders, results)
     frames = [
         Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")).at("recording").frame
         for folder in folders
     ]
-    found = adaptation_gain(frames, _trained(folders[0]), most=options.most, slope=options.slope)
+    found = adaptation_gain(frames, trained_people(folders[0]), most=options.most, slope=options.slope)
     if options.json:
         print(json.dumps(_facts(found, results), indent=2, allow_nan=False))
     else:
         print(_text(found, results))
     return 0
-
-
-def _check(folders: list[Path], results: list[dict[str, Any]]) -> None:
-    """Raise `LfnetError` where runs are not of one thing with several seeds."""
-    seeds: dict[int, Path] = {}
-    for folder, result in zip(folders, results, strict=True):
-        if not result.get("metrics"):
-            raise LfnetError(f"{folder} holds no scores.")
-        for name in ("settings", "cohort", "features"):
-            if _thing(result)[name] != _thing(results[0])[name]:
-                raise LfnetError(f"{folder} and {folders[0]} differ in their {name}: name runs that differ in seed.")
-        if result["seed"] in seeds:
-            raise LfnetError(f"{folder} and {seeds[result['seed']]} have the same seed {result['seed']}.")
-        seeds[result["seed"]] = folder
-
-
-def _thing(result: dict[str, Any]) -> dict[str, Any]:
-    settings = {name: node for name, node in result["config"].items() if name not in ("seed", "cohort", "encoder")}
-    prints = {name: result[name]["fingerprint"] for name in ("cohort", "features")}
-    return {"settings": settings, **prints}
-
-
-def _trained(folder: Path) -> set[str]:
-    """The people of training: predictions are of the other splits, and references of all."""
-    import pandas as pd
-
-    rows = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False)
-    return set(rows.loc[rows["split"] == "train", "person_id"])
 
 
 def _text(found: Any, results: list[dict[str, Any]]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lfnet.errors import LfnetError
 
-__all__ = ["control_overrides"]
+__all__ = ["control_overrides", "override_parts"]
 
 
 def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) -> list[list[str]]:
@@ -15,19 +15,22 @@ def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) ->
     job twice, or is a job already, is left out.
     Raises `LfnetError` for a control that sets nothing.
     """
-    first = next((_parts(word)[1] for job in jobs for word in job if _parts(word)[0] == "seed"), None)
+    first = next((override_parts(word)[1] for job in jobs for word in job if override_parts(word)[0] == "seed"), None)
     known = {tuple(job) for job in jobs}
     added = []
     for control in controls:
-        words = {_parts(word)[0]: word for word in str(control).split()}
-        changes = {key: _parts(word)[1] for key, word in words.items()}
+        words = {override_parts(word)[0]: word for word in str(control).split()}
+        changes = {key: override_parts(word)[1] for key, word in words.items()}
         if not changes or "" in changes.values():
             raise LfnetError(f"table.controls holds {control!r}: give overrides such as protocol=shuffled.")
         for job in jobs:
-            own = dict(map(_parts, job))
+            own = dict(map(override_parts, job))
             if own.get("seed") != first:
                 continue
-            changed = [f"{word.partition('=')[0]}={changes.get(_parts(word)[0], _parts(word)[1])}" for word in job]
+            changed = [
+                f"{word.partition('=')[0]}={changes.get(override_parts(word)[0], override_parts(word)[1])}"
+                for word in job
+            ]
             changed += [word for key, word in words.items() if key not in own]
             if tuple(changed) not in known:
                 known.add(tuple(changed))
@@ -35,7 +38,7 @@ def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) ->
     return added
 
 
-def _parts(word: str) -> tuple[str, str]:
+def override_parts(word: str) -> tuple[str, str]:
     """Key, without Hydra's marks, and value of an override."""
     key, _, value = word.partition("=")
     return key.lstrip("+~"), value

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
+from lfnet.sweeps.controls import override_parts
 from lfnet.tables.identity import Group
 
 __all__ = ["check_controls", "explained_controls", "split_controls"]
@@ -27,7 +28,7 @@ def check_controls(node: Any, keys: Iterable[str], where: Path | str) -> tuple[s
         raise LfnetError(f"{where}: table.controls is {node!r}, but must be a list such as [protocol=shuffled].")
     keys = tuple(keys)
     for control in node:
-        if not set(_settings(control)) & set(keys):
+        if not {override_parts(word)[0] for word in str(control).split()} & set(keys):
             raise LfnetError(
                 f"{where}: table.controls holds {control!r}, which sets none of table.rows ({', '.join(keys)}): its "
                 "rows could not be told from the others. Add what it sets to table.rows."
@@ -52,7 +53,3 @@ def explained_controls(controls: Sequence[str], shown: bool) -> str:
         f"Below the models, controls ({'; '.join(dict.fromkeys(said))}): of one seed, set against nothing. A model "
         "that is not better than its own control has not learnt what the control lacks."
     )
-
-
-def _settings(control: str) -> dict[str, str]:
-    return {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in str(control).split())}

@@ -8,7 +8,8 @@ name clips and files; of the command only words that hold no path.
 import csv
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from lfnet.training.loggers import final_metrics, run_name, shared_settings, tra
 
 __all__ = ["Dashboard", "mirror", "public_command", "save_workspace", "workspace"]
 
-_COURSE = "dev/"  # what metrics.csv holds of every epoch, beside the loss
 _FINAL = "final/test/recording"
 _PLACES = ("paths.", "cohort.root", "cohort.manifest", "cohort.labels", "--config-dir")
 
@@ -209,23 +209,18 @@ def _mirror_run(
     settings: Mapping[str, Any],
 ) -> None:
     config = {"streams": {}, "fusion": None, **result["config"]}
-    run = _begin(
+    with _tracked(
         settings,
         identity=digest([table.name, folder])[:16],  # two tables may show one run, each in its own group
         name=run_name(config),
         group=table.name,
         job_type="fuse" if result.get("kind") == "fusion" else "train",
         config={**shared_settings(config), "row": called, "kind": row.kind},
-    )
-    failed = True
-    try:
+    ) as run:
         for numbers in _course(runs / folder / "metrics.csv"):
             run.log(numbers)
         run.log(final_metrics(result["metrics"]))
         run.summary.update({"marks": list(result.get("marks", ()))})
-        failed = False
-    finally:
-        run.finish(exit_code=int(failed))
 
 
 def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> None:
@@ -233,22 +228,20 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
 
     command = public_command(table.command)
     config = {"question": table.question, "command": command, "level": table.level, "digest": table.digest}
-    run = _begin(
+    grid = make_grid(table)
+    cells: list[Iterable[Any]] = [
+        [section.label, *(re.sub(r"failed: .*", "failed", text) for text in line.texts)]
+        for section, lines in zip(table.sections, grid.sections, strict=True)
+        for line in lines
+    ]
+    with _tracked(
         settings,
         identity=identity,
         name=f"table {table.name}",
         group=table.name,
         job_type="table",
         config={**config, "simulated": table.simulated, "row": "the table", "kind": "table"},
-    )
-    failed = True
-    try:
-        grid = make_grid(table)
-        cells: list[Iterable[Any]] = [
-            [section.label, *(re.sub(r"failed: .*", "failed", text) for text in line.texts)]
-            for section, lines in zip(table.sections, grid.sections, strict=True)
-            for line in lines
-        ]
+    ) as run:
         logged = {"table": wandb.Table(columns=["Section", *grid.headings], data=cells, allow_mixed_types=True)}
         for number, block in enumerate(block for section in table.sections for block in section.evidence):
             name = f"evidence/{number + 1:02d} {block.title}".replace(":", "")[:100]
@@ -256,17 +249,18 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
             logged[name] = wandb.Table(columns=list(block.headings), data=texts)
         run.log(logged)
         run.summary.update({"foot": "\n".join(line for line in table.foot if not line.startswith("Made by"))})
-        failed = False
-    finally:
-        run.finish(exit_code=int(failed))
 
 
-def _begin(settings: Mapping[str, Any], **what: Any) -> Any:
-    try:
-        return tracked_run(settings, **what)
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise LfnetError(f"W&B did not begin a run in {settings['dir']}: {reason}.") from error
+@contextmanager
+def _tracked(settings: Mapping[str, Any], **what: Any) -> Iterator[Any]:
+    """`tracked_run`, with what W&B says of a run that it does not begin as one clear message."""
+    with ExitStack() as stack:
+        try:
+            run = stack.enter_context(tracked_run(settings, **what))
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise LfnetError(f"W&B did not begin a run in {settings['dir']}: {reason}.") from error
+        yield run
 
 
 def _course(path: Path) -> list[dict[str, float]]:

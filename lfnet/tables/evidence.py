@@ -19,7 +19,7 @@ from lfnet.tables.identity import Group
 from lfnet.tables.references import is_oracle, label
 from lfnet.tables.table import Block
 
-__all__ = ["DEFAULT", "EvidenceNode", "blocks"]
+__all__ = ["DEFAULT", "EvidenceNode", "blocks", "trained_people"]
 
 _OWN = ("against", "split")
 _SETTINGS = [field.name for field in fields(Settings)]
@@ -168,7 +168,7 @@ def _row(node: EvidenceNode, name: str, group: Group, runs: Path) -> RowScores |
         first["person_id"].tolist(),
         first["label"].to_numpy(float),
         np.stack([table["score"].to_numpy(float) for table in tables]),
-        _trained_people(runs / group.runs[0].folder),
+        trained_people(runs / group.runs[0].folder),
         deterministic=kinds == {"fusion"} and len(tables) == 1,
     )
 
@@ -184,7 +184,7 @@ def _recordings(path: Path, split: str, model: str | None = None) -> pd.DataFram
     return table
 
 
-def _trained_people(folder: Path) -> frozenset[str]:
+def trained_people(folder: Path) -> frozenset[str]:
     """Whom the training saw: the people of the train recordings that the references were fitted on."""
     table = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False, usecols=["split", "person_id"])
     return frozenset(table.loc[table["split"] == "train", "person_id"])

@@ -34,7 +34,7 @@ def pooled(results: Sequence[tuple[str, dict[str, Any]]], runs: Path) -> list[Jo
     for place, (folder, result) in enumerate(results):
         node = _node(result)
         # Whatever decides a number is in the config; where it was tried, and how it was launched, does not.
-        key = folder if node is None else digest([_without_fold(result, node), result["kind"], result["seed"]])
+        key = folder if node is None else digest([_as_all(result, node)["config"], result["kind"], result["seed"]])
         parts.setdefault(key, []).append(place)
     joined: list[Joined] = []
     for places in parts.values():
@@ -55,15 +55,9 @@ def _node(result: dict[str, Any]) -> str | None:
 
 
 def _as_all(result: dict[str, Any], node: str) -> dict[str, Any]:
-    joined = deepcopy(result)
-    joined["config"][node]["fold"] = "all"
-    return joined
-
-
-def _without_fold(result: dict[str, Any], node: str) -> dict[str, Any]:
-    config = deepcopy(result["config"])
-    del config[node]["fold"]
-    return config
+    """The result, shallow, with the fold taken out of its config."""
+    config = result["config"]
+    return {**result, "config": {**config, node: {**config[node], "fold": "all"}}}
 
 
 def _join(parts: Sequence[tuple[str, dict[str, Any]]], node: str, runs: Path) -> tuple[str, dict[str, Any]]:
@@ -87,7 +81,8 @@ def _join(parts: Sequence[tuple[str, dict[str, Any]]], node: str, runs: Path) ->
                 joined["references"][name][split] = measured
     joined["cohort"] = _cohort(results)
     joined["audit"] = _worst([result.get("audit") or [] for result in results])
-    _sum_training(joined, results)
+    if "training" in joined:
+        joined["training"] = _training([result["training"] for result in results])
     marks = dict.fromkeys(mark for result in results for mark in result.get("marks", ()))
     joined["marks"] = [*marks, _said(results, joined, node)]
     folder = f"pooled/{joined['fingerprint'][:16]}"
@@ -129,16 +124,13 @@ def _worst(audits: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
 def _said(results: Sequence[dict[str, Any]], joined: dict[str, Any], node: str) -> str:
     """How much of the cohort was tested, and in how many folds."""
     sizes = results[0]["cohort"]["recordings"]
-    whole, tested = (
-        sum(sizes.get(split, 0) for split in ("train", "dev", "test")),
-        joined["cohort"]["recordings"]["test"],
-    )
-    count = len(results)
+    whole = sum(sizes.get(split, 0) for split in ("train", "dev", "test"))
+    tested = joined["cohort"]["recordings"]["test"]
     if tested < whole:
         numbers = ", ".join(map(str, joined["folds"]))
         return f"only the folds {numbers}: {tested} of {whole} recordings tested"
     by_person = " by person" if node == "splits" else ""
-    return f"{count} folds{by_person}, each recording tested once"
+    return f"{len(results)} folds{by_person}, each recording tested once"
 
 
 def _one(parts: Sequence[Predictions], split: str, named: Sequence[tuple[str, Any]]) -> Predictions:
@@ -154,11 +146,12 @@ def _one(parts: Sequence[Predictions], split: str, named: Sequence[tuple[str, An
         ) from error
 
 
-def _sum_training(joined: dict[str, Any], results: Sequence[dict[str, Any]]) -> None:
+def _training(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Seconds of all folds together; epochs and convergence as the worst of them."""
-    training = joined.get("training") or {}
-    if "seconds" in training:
-        training["seconds"] = round(sum(result["training"]["seconds"] for result in results), 2)
-    if "epochs" in training:
-        training["epochs"] = max(result["training"]["epochs"] for result in results)
-        training["converged"] = all(result["training"]["converged"] for result in results)
+    joined = dict(parts[0])
+    if "seconds" in joined:
+        joined["seconds"] = round(sum(part["seconds"] for part in parts), 2)
+    if "epochs" in joined:
+        joined["epochs"] = max(part["epochs"] for part in parts)
+        joined["converged"] = all(part["converged"] for part in parts)
+    return joined

@@ -44,18 +44,20 @@ def run_name(config: dict[str, Any]) -> str:
     return f"{name} seed {config['seed']}"
 
 
+@contextmanager
 def tracked_run(
     settings: Mapping[str, Any], *, identity: str, name: str, group: str, job_type: str, config: dict[str, Any]
-) -> Any:
-    """A W&B run that says nothing of the machine.
+) -> Iterator[Any]:
+    """A W&B run that says nothing of the machine, finished at the end: as failed where an error ends it.
 
-    settings: `logger.wandb`. identity: its id; it takes the place of an earlier run of this id.
+    Else W&B would go on writing the next job of a sweep into it. settings: `logger.wandb`. identity: its id; it takes
+    the place of an earlier run of this id.
     """
     import wandb
 
     folder = Path(settings["dir"])
     folder.mkdir(parents=True, exist_ok=True)
-    return wandb.init(
+    run = wandb.init(
         project=settings["project"],
         entity=settings["entity"],
         mode=settings["mode"],
@@ -78,34 +80,32 @@ def tracked_run(
             x_save_requirements=False,
         ),
     )
+    failed = True
+    try:
+        yield run
+        failed = False
+    finally:
+        run.finish(exit_code=int(failed))
 
 
 @contextmanager
 def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]:
-    """The loggers that `conf/logger` asks for. A job is one W&B run: group = table, id = fingerprint.
-
-    The run is finished when the job ends, else W&B would go on writing the next job of a sweep into it.
-    """
+    """The loggers that `conf/logger` asks for. A job is one W&B run: group = table, id = fingerprint."""
     settings = config["logger"]["wandb"]
     if settings is None:
         yield []
         return
     from lightning.pytorch.loggers import WandbLogger
 
-    run = tracked_run(
+    with tracked_run(
         settings,
         identity=fingerprint[:16],
         name=run_name(config),
         group=config["table"]["name"] or "train",
         job_type="fuse" if _fused(config) else "train",
         config=shared_settings(config),
-    )
-    failed = True
-    try:
+    ) as run:
         yield [WandbLogger(experiment=run)]
-        failed = False
-    finally:
-        run.finish(exit_code=int(failed))
 
 
 def final_metrics(metrics: dict[str, Any]) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """How a job ended, and where."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lfnet.errors import LfnetError
 
-__all__ = ["RESULT", "Outcome", "run_folder"]
+__all__ = ["RESULT", "Outcome", "require_one_thing", "run_folder"]
 
 RESULT = "result.json"  # written last: where it exists the job is finished
 
@@ -39,3 +40,23 @@ def run_folder(name: str, runs: Path) -> Path:
         what = f"{len(found)} runs begin so in {runs}" if found else f"neither {folder} nor {runs / name} holds one"
         raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
     return found[0]
+
+
+def require_one_thing(folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
+    """Raise `LfnetError` unless these finished runs differ in their seed, and in nothing else."""
+    seeds: dict[int, Path] = {}
+    for folder, result in zip(folders, results, strict=True):
+        for what, value in _thing(result).items():
+            if value != _thing(results[0])[what]:
+                raise LfnetError(
+                    f"{folder} and {folders[0]} differ in their {what}: name runs that differ in seed alone."
+                )
+        if result["seed"] in seeds:
+            twin = seeds[result["seed"]]
+            raise LfnetError(f"{folder} and {twin} have the same seed {result['seed']}: they are one run.")
+        seeds[result["seed"]] = folder
+
+
+def _thing(result: dict[str, Any]) -> dict[str, Any]:
+    settings = {name: node for name, node in result["config"].items() if name not in ("seed", "cohort", "encoder")}
+    return {"settings": settings, **{name: result[name]["fingerprint"] for name in ("cohort", "features")}}

@@ -14,7 +14,7 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 from lfnet.evaluation.spread import mean_of, spread, spread_of, summary
 from lfnet.files import read_json, write_text
-from lfnet.training.outcome import RESULT
+from lfnet.training.outcome import RESULT, require_one_thing
 from lfnet.training.predict import Grouping
 
 __all__ = ["Ensemble", "dropout_spread", "ensemble", "passes_with_dropout", "require_dropout"]
@@ -90,30 +90,10 @@ def ensemble(folders: Sequence[Path]) -> Ensemble:
     """
     if len(folders) < 2:
         raise LfnetError("an ensemble needs two runs or more: train with several seeds (lfnet train -m seed=0,1,2 …).")
-    first: dict[str, Any] = {}
-    seeds: dict[int, Path] = {}
     for folder in folders:
         if not (folder / RESULT).is_file():
             raise LfnetError(f"{folder} is no finished run: it has no {RESULT}.")
-        result = read_json(folder / RESULT)
-        same = {
-            "settings": {
-                key: value for key, value in result["config"].items() if key not in ("seed", "cohort", "encoder")
-            },
-            "cohort": result["cohort"]["fingerprint"],
-            "features": result["features"]["fingerprint"],
-        }
-        first = first or same
-        for what, value in same.items():
-            if value != first[what]:
-                raise LfnetError(
-                    f"{folder} and {folders[0]} differ in their {what}: an ensemble's runs differ in seed alone."
-                )
-        if result["seed"] in seeds:
-            raise LfnetError(
-                f"{folder} and {seeds[result['seed']]} have the same seed {result['seed']}: they are one run."
-            )
-        seeds[result["seed"]] = folder
+    require_one_thing(folders, [read_json(folder / RESULT) for folder in folders])
     members = [
         Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")) for folder in folders
     ]
