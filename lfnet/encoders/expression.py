@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from lfnet.encoders.crop_network import CropNetwork
 from lfnet.encoders.encoder import checked_crops
-from lfnet.encoders.onnx_session import BatchedNetwork, providers
 from lfnet.errors import LfnetError
 from lfnet.video.faces import Faces
 from lfnet.weights.files import WeightsFile
@@ -51,8 +51,9 @@ class Expression:
         self.name, self.dim, self.crop_size = name, dim, crop_size
         self._weights, self._cache = weights, Path(cache)
         self._mean, self._scale = float(mean), float(scale)
-        self._batch_size, self._device, self._threads = batch_size, device, threads
-        self._network: BatchedNetwork | None = None
+        self._network = CropNetwork(
+            name, weights, self._cache, dim, crop_size, batch_size, device, threads, self._prepare
+        )
 
     def recipe(self) -> dict[str, Any]:
         """Weights and preprocessing as JSON, see `Encoder.recipe`."""
@@ -71,16 +72,11 @@ class Expression:
 
         Raises `LfnetError` where the weights are missing or wrong, or the device cannot be used.
         """
-        crops = checked_crops(self, faces)
-        logits = np.empty((len(crops), self.dim), np.float32)
-        for start in range(0, len(crops), self._batch_size):
-            part = slice(start, start + self._batch_size)
-            logits[part] = self._load()(self._prepare(crops[part]))
-        return logits
+        return self._network(checked_crops(self, faces))
 
     def close(self) -> None:
         """Free the network."""
-        self._network = None
+        self._network.close()
 
     def __enter__(self) -> Self:
         return self
@@ -91,20 +87,3 @@ class Expression:
     def _prepare(self, crops: np.ndarray) -> np.ndarray:
         scaled = (crops.astype(np.float32) - np.float32(self._mean)) / np.float32(self._scale)
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
-
-    def _probe(self, count: int) -> np.ndarray:
-        shape = (count, self.crop_size, self.crop_size, 3)
-        return self._prepare(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-
-    def _load(self) -> BatchedNetwork:
-        if self._network is None:
-            providers(self._device)  # a wrong device should not cost a download first
-            path = self._weights.fetch(self._cache)
-            network = BatchedNetwork(path, self._device, self._threads, self._probe)
-            if network.dim != self.dim:
-                raise LfnetError(
-                    f"{path} gives {network.dim} numbers a face where encoder.{self.name}.dim says {self.dim}: "
-                    f"set encoder.{self.name}.dim={network.dim}."
-                )
-            self._network = network
-        return self._network

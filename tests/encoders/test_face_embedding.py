@@ -55,10 +55,12 @@ def test_vectors_are_those_of_the_file(
 def test_a_file_of_batch_one_runs_in_batches(tmp_path: Path, tail: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = encoder(network(tmp_path / "tiny.onnx", tail=tail), batch_size=4)
     tiny.encode(made_up_faces(1, SIDE))
-    assert tiny._network is not None and tiny._network.batched
+    assert tiny._network._loaded is not None and tiny._network._loaded.batched
     sizes = []
     monkeypatch.setattr(
-        type(tiny._network), "__call__", lambda self, images: sizes.append(len(images)) or np.ones((len(images), DIM))
+        type(tiny._network._loaded),
+        "__call__",
+        lambda self, images: sizes.append(len(images)) or np.ones((len(images), DIM)),
     )
     tiny.encode(made_up_faces(10, SIDE))
     assert sizes == [4, 4, 2]
