@@ -1,15 +1,288 @@
-"""Hydra's configs as plain values and objects: the one way in which lfnet instantiates a `_target_`."""
+"""Read settings: nodes of Hydra's config become validated, frozen objects.
 
+`@settings` declares a class of settings: types, ranges and choices are its annotations, rules between fields its
+validators. `read` builds one from a node and reports all faults of the node at once. `instantiate` calls a node's
+`_target_`. Both raise `LfnetError` with one line a fault: `path.key=value: what is allowed`.
+"""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from hydra.errors import InstantiationException
+from hydra.utils import get_object
 from hydra.utils import instantiate as _instantiate
 from omegaconf import DictConfig, OmegaConf
+from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
+from pydantic.dataclasses import dataclass as _dataclass
 
 from lfnet.errors import LfnetError
 
-__all__ = ["instantiate", "plain"]
+__all__ = [
+    "NonNegative",
+    "Positive",
+    "Share",
+    "check_arguments",
+    "check_target",
+    "describe",
+    "instantiate",
+    "plain",
+    "read",
+    "settings",
+]
+
+_T = TypeVar("_T")
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+_OPEN = ConfigDict(extra="allow", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
+def settings(cls: type[_T]) -> type[_T]:
+    """Make a class a frozen, validated dataclass of settings with keyword arguments only.
+
+    Leaves are strict: "3" is no number, 1.5 and true are no whole number; a whole number is a number. A list is taken
+    for a tuple, a single value is not. Unknown names are refused. Rules between fields are pydantic validators that
+    raise `ValueError("path.key=value: what is allowed")` or a sentence.
+
+    Examples
+    --------
+    >>> from typing import Annotated
+    >>> from pydantic import Field
+    >>> @settings
+    ... class Window:
+    ...     length: Annotated[int, Field(ge=1)] = 512
+    >>> read(Window, {"length": 0}, "protocol")
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: protocol.length=0: give a whole number of 1 or more.
+    """
+    hints = get_type_hints(cls, include_extras=True)
+    own = inspect.get_annotations(cls)
+    cls.__annotations__ = {name: _strict(hints[name]) for name in own}
+    made: Any = _dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls)
+    return made
+
+
+def _strict(hint: Any) -> Any:
+    """The annotation with strict leaves, whatever it is built of."""
+    if hint in (int, float, bool, str):
+        return Annotated[hint, Strict()]
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return Annotated[(_strict(inner[0]), *inner[1:])]
+    if origin in (Union, types.UnionType):
+        return Union[tuple(_strict(part) for part in inner)]  # noqa: UP007  built at run time
+    if origin in (tuple, list, dict):
+        return origin[tuple(part if part is Ellipsis else _strict(part) for part in inner)]
+    return hint
+
+
+def read(kind: type[_T], node: Any, path: str) -> _T:
+    """Build settings of class `kind` from a config node.
+
+    Parameters
+    ----------
+    kind : type
+        A class declared with `@settings`.
+    node : mapping
+        The resolved node.
+    path : str
+        Where the node lies, as a user writes it: "protocol", "table.evidence".
+
+    Returns
+    -------
+    An object of `kind`.
+
+    Raises
+    ------
+    LfnetError
+        One line for each wrong setting of the node.
+    """
+    node = plain(node)
+    if not isinstance(node, Mapping):
+        raise LfnetError(f"{path}={_shown(node)}: give {describe(kind)}.")
+    try:
+        made: _T = _adapter(cast(Any, kind)).validate_python(dict(node))
+        return made
+    except ValidationError as error:
+        hints = get_type_hints(kind, include_extras=True)
+        raise LfnetError("\n".join(_faults(error, node, path, hints))) from None
+
+
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], path: str) -> None:
+    """Check settings against the signature of the function or class that will be called with them.
+
+    Parameters
+    ----------
+    target : callable
+        Its annotations say what each argument may be; arguments without one may be anything.
+    arguments : mapping
+        Settings by name; arguments that other code adds (a head's `n_features`) may be left out.
+    path : str
+        Where the settings lie, as a user writes it.
+
+    Raises
+    ------
+    LfnetError
+        One line for each setting that is unknown or wrong.
+    """
+    try:
+        _arguments(target).validate_python(dict(arguments))
+    except ValidationError as error:
+        if lines := _faults(error, arguments, path, _hints(target), missing=False):
+            raise LfnetError("\n".join(lines)) from None
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    """The annotation of each argument; `Any` for one without."""
+    names = [name for name in inspect.signature(target).parameters if name != "self"]
+    try:
+        known = get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+    except NameError:  # annotations that exist for type checkers alone
+        known = {}
+    return {name: known.get(name, Any) for name in names}
+
+
+@functools.cache
+def _arguments(target: Callable[..., Any]) -> TypeAdapter[Any]:
+    hints, config = _hints(target), _CONFIG
+    given: dict[str, Any] = {}
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            config = _OPEN
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            given[f"argument_{name}"] = (_strict(hints[name]), Field(default, alias=name))
+    return TypeAdapter(create_model("Arguments", __config__=config, **given))
+
+
+def _faults(
+    error: ValidationError, node: Mapping[str, Any], path: str, hints: Mapping[str, Any], *, missing: bool = True
+) -> list[str]:
+    """One line for each wrong setting."""
+    lines: dict[str, str] = {}
+    for fault in error.errors(include_url=False):
+        names, value, hint, known = _place(fault["loc"], node, hints)
+        place = ".".join((path, *names) if path else names)
+        if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            text = f"{place}: there is no such setting; known: {', '.join(known)}."
+        elif fault["type"].startswith("missing"):
+            if not missing:
+                continue
+            text = f"{place} is missing: give {describe(hint)}."
+        elif fault["type"] == "value_error":
+            said = str(fault["ctx"]["error"])
+            text = said if said.startswith(f"{path}.") else f"{place}={_shown(value)}: {said}"
+        else:
+            text = f"{place}={_shown(value)}: give {describe(hint)}."
+        lines.setdefault(place, text)
+    return list(lines.values())
+
+
+def _place(
+    loc: tuple[int | str, ...], node: Any, hints: Mapping[str, Any]
+) -> tuple[tuple[str, ...], Any, Any, tuple[str, ...]]:
+    """A fault's names, value and annotation, and the names known beside it; tags of unions are passed over."""
+    names: list[str] = []
+    value: Any = node
+    hint: Any = None
+    known = tuple(hints)
+    for position, part in enumerate(loc):
+        if isinstance(value, Mapping) and (part in hints or part in value):
+            hint, value, known = hints.get(str(part)), value.get(part), tuple(hints)
+        elif isinstance(value, list | tuple) and isinstance(part, int):
+            hint, value = next(iter(get_args(_bare(hint))), None), value[part]
+        else:
+            continue
+        names.append(str(part))
+        inner = next((kind for kind in _kinds(hint) if is_dataclass(kind)), None)
+        hints = get_type_hints(inner, include_extras=True) if inner else {}
+        if hint is None and position < len(loc) - 1 and isinstance(value, Mapping):
+            hints = dict.fromkeys(map(str, value))
+    return tuple(names), value, hint, known
+
+
+def describe(hint: Any) -> str:
+    """What an annotation allows, in words: "a whole number of 1 or more, or null"."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return f"{describe(inner[0])}{_range(inner[1:])}"
+    if origin in (Union, types.UnionType):
+        words = [describe(part) for part in inner if part is not type(None)]
+        return ", or ".join([*words, *(["null"] if type(None) in inner else [])])
+    if origin is Literal:
+        words = [_shown(choice) for choice in inner]
+        return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
+    if origin in (tuple, list):
+        return f"a list, each {describe(inner[0])}" if inner else "a list"
+    if origin is dict or hint is dict:
+        return "names and their values"
+    if is_dataclass(hint):
+        return f"its settings by name ({', '.join(item.name for item in fields(hint))})"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(hint, "another value")
+
+
+def _range(marks: Iterable[Any]) -> str:
+    """The limits among an annotation's marks: " from 0 to 1", " above 0", " of 1 or more"."""
+    limits: dict[str, Any] = {}
+    for mark in marks:
+        for part in getattr(mark, "metadata", [mark]):
+            limits |= {
+                name: getattr(part, name) for name in ("gt", "ge", "lt", "le", "min_length") if hasattr(part, name)
+            }
+    low = f"above {limits['gt']:g}" if "gt" in limits else f"{limits['ge']:g}" if "ge" in limits else ""
+    high = f"below {limits['lt']:g}" if "lt" in limits else f"{limits['le']:g}" if "le" in limits else ""
+    if low and high:
+        return f" from {low} to {high}"
+    if low:
+        return f" {low}" if "gt" in limits else f" of {low} or more"
+    if high:
+        return f" {high}" if "lt" in limits else f" of {high} or less"
+    return f" of {limits['min_length']} or more" if limits.get("min_length") else ""
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """The types that an annotation is a choice of."""
+    bare = _bare(hint)
+    return tuple(map(_bare, get_args(bare))) if get_origin(bare) in (Union, types.UnionType) else (bare,)
+
+
+def _shown(value: Any) -> str:
+    """A value as YAML and Hydra's overrides write it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_shown(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    return str(value)
 
 
 def plain(node: Any) -> Any:
@@ -22,15 +295,32 @@ def plain(node: Any) -> Any:
     return values
 
 
-def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
-    """What the node's `_target_` makes of its settings and of `extra`.
+def instantiate(node: DictConfig | dict[str, Any], path: str = "", /, **extra: Any) -> Any:
+    """Call a node's `_target_` with its settings.
 
-    Raises `LfnetError` where the target does not exist or does not take a setting; a `LfnetError` that the target
-    itself raises comes through as it is. A `TypeError` or `ValueError` of the target speaks of a setting's value; any
-    other exception of the target comes through as its own cause.
+    Parameters
+    ----------
+    node : mapping
+        `_target_` and the settings that it takes.
+    path : str
+        Where the node lies, as a user writes it ("head"); "" for the target's own name.
+    **extra
+        Further arguments that code adds (`n_features`).
+
+    Returns
+    -------
+    What the target returns.
+
+    Raises
+    ------
+    LfnetError
+        The target does not exist, or does not take a setting; one line a fault. An `LfnetError` that the target itself
+        raises comes through as it is. A `TypeError` or `ValueError` of the target is a wrong setting; any other
+        exception of the target comes through as its own cause.
     """
     node = plain(node)
     name = str(node.get("_target_", ""))
+    check_target(node, path)
     try:
         return _instantiate(node, **extra, _convert_="all")
     except InstantiationException as error:
@@ -42,9 +332,38 @@ def instantiate(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
         if cause is None or isinstance(cause, ImportError | AttributeError):
             first = str(error).splitlines()[0]
             raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check its yaml in conf/.") from error
+        if isinstance(cause, ValidationError):
+            raise LfnetError("\n".join(_faults(cause, node, path or name, _hints(get_object(name))))) from None
         if isinstance(cause, TypeError | ValueError):
-            raise LfnetError(f"{name} refuses its settings: {cause}. See its yaml in conf/.") from error
+            raise LfnetError(f"{path or name} refuses its settings: {cause}. See its yaml in conf/.") from error
         raise cause from error
+
+
+def check_target(node: Mapping[str, Any], path: str = "") -> None:
+    """Check a node's settings against its `_target_`'s signature without calling it, and nested nodes alike.
+
+    Parameters
+    ----------
+    node : mapping
+        A resolved node with `_target_`; one whose target cannot be imported is left to `instantiate`.
+    path : str
+        Where the node lies, as a user writes it; "" for the target's own name.
+
+    Raises
+    ------
+    LfnetError
+        One line for each wrong setting.
+    """
+    name = str(node.get("_target_", ""))
+    try:
+        target = get_object(name)
+    except (ImportError, ValueError):
+        return
+    nested = {key: value for key, value in node.items() if isinstance(value, Mapping) and "_target_" in value}
+    for key, value in nested.items():
+        check_target(value, f"{path or name}.{key}")
+    own = {key: value for key, value in node.items() if not key.startswith("_") and key not in nested}
+    check_arguments(target, own, path or name)
 
 
 def _raised_by_call(error: TypeError) -> bool:

@@ -17,10 +17,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pandas as pd
 
 from lfnet.cli.main import main as lfnet
-from lfnet.evaluation.gain import AS_PREDICTED, Gain, adaptation_gain, labels_alone, with_labels
+from lfnet.evaluation.personalisation import AS_PREDICTED, Gain, adaptation_gain, labels_alone, with_labels
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json
-from lfnet.sweeps.record import swept
+from lfnet.runs.sweep_record import swept
 
 # 124 people with five recordings each: 60 train, 24 dev, 40 test.
 COHORT = (

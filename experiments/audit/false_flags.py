@@ -30,7 +30,7 @@ from scipy import stats
 from lfnet.audit.audit import Report, audit
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate, plain
-from lfnet.features.pooled import Pooled, pool
+from lfnet.features.clip_summaries import Pooled, pool
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parents[1] / "conf"

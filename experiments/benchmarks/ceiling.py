@@ -71,7 +71,7 @@ def ceilings(quick: bool = False) -> Ceilings:
     the project trains with ("fp32 exact"), and in bfloat16 ("bf16")."""
     import torch
 
-    from lfnet.training.machine import machine
+    from lfnet.jobs.cpu_settings import machine
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     before = torch.get_num_threads()

@@ -10,7 +10,7 @@ __all__ = ["evidence", "table"]
 
 def table(rows: int, seeds: int, recordings: int = 50, people: int = 28) -> list:
     """Rows of made-up scores on AVEC2014's test split: 50 recordings of 28 people."""
-    from lfnet.evaluation.rows import RowScores
+    from lfnet.evaluation.aligned_scores import RowScores
 
     random = np.random.default_rng(0)
     label = random.integers(0, 45, recordings).astype(float)

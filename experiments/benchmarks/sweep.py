@@ -198,9 +198,9 @@ def _settings(folder: Path, sizes: Sizes) -> list[str]:
 
 def _clips(clips: Path, folder: Path, sizes: Sizes) -> None:
     """The training clips of the cohort as the peer wants them: one .npy a clip, and labels.csv."""
-    from lfnet.cli.confdir import compose
+    from lfnet.cli.configs import compose
     from lfnet.config import plain
-    from lfnet.training.inputs import prepare
+    from lfnet.jobs.inputs import prepare
 
     inputs = prepare(plain(compose("train", _settings(folder, sizes))), progress=False)
     clips.mkdir(parents=True, exist_ok=True)

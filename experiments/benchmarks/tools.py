@@ -65,11 +65,11 @@ def finish(settings: list[str], seeds: int) -> None:
     One job a head is trained; the other seeds' folders, each under the name that its own plan gives it, hold a copy of
     what that left. What is timed recognises folders by name and reads their results, and trains nothing.
     """
-    from lfnet.cli.confdir import compose
+    from lfnet.cli.configs import compose
     from lfnet.config import plain
     from lfnet.files import read_json, write_json
+    from lfnet.jobs.head_job import plan, run
     from lfnet.once import together
-    from lfnet.training.run import plan, run
 
     for head in _HEADS:
         config = plain(compose("train", [f"head={head}", *settings]))

@@ -97,12 +97,12 @@ def extract(video: str, cache: str, *settings: str) -> dict:
     """One pass over a video that feeds all chosen encoders, as `lfnet extract` makes it; loading networks included."""
     import pandas as pd
 
-    from lfnet.cli.confdir import compose
+    from lfnet.cli.configs import compose
     from lfnet.cohorts.cohort import Cohort, validate
     from lfnet.cohorts.scale import Band, Scale
     from lfnet.config import instantiate, plain
     from lfnet.features.extract import extract as run
-    from lfnet.training.inputs import encoder_names
+    from lfnet.jobs.inputs import encoder_names
 
     config = plain(compose("extract", [f"paths.cache={cache}", *settings]))
     row = {"clip_id": "a", "recording_id": "a", "person_id": "p", "split": "unlabelled", "task": "", "label": None}
@@ -130,7 +130,7 @@ def extract(video: str, cache: str, *settings: str) -> dict:
 def pulse(video: str, landmarker: str, every: str) -> dict:
     """The pulse of a video as `lfnet pulse` reads it by POS; without imports, as the peer's time is."""
     from lfnet.cli import pulse as command
-    from lfnet.video.system import import_cv2, import_mediapipe
+    from lfnet.video.backends import import_cv2, import_mediapipe
 
     import_cv2()
     import_mediapipe()

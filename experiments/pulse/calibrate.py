@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.cli.confdir import compose
+from lfnet.cli.configs import compose
 from lfnet.config import instantiate
 from lfnet.pulse.segments import read_segments
 from lfnet.pulse.settings import METHODS, PulseSettings

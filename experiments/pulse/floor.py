@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lfnet.cli.confdir import compose
+from lfnet.cli.configs import compose
 from lfnet.config import instantiate
 from lfnet.pulse.segments import read_segments
 from lfnet.testing.made_pulse import made_skin

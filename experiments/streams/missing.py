@@ -25,10 +25,10 @@ from lfnet.config import instantiate, plain
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import evaluate
-from lfnet.features.joined import Joined
+from lfnet.features.joined_streams import Joined
 from lfnet.files import read_json
-from lfnet.sweeps.record import swept
-from lfnet.training.inputs import prepare
+from lfnet.jobs.inputs import prepare
+from lfnet.runs.sweep_record import swept
 from lfnet.training.predict import Grouping
 
 CHANCES = (0.0, 0.1, 0.25, 0.5)

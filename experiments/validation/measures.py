@@ -13,7 +13,7 @@ from population import CONSTANT, HEADS, over_seeds, people, scores, truth, with_
 from lfnet.evaluation.compare import equivalence_p, holm, pivot_p, sign_flip_p
 from lfnet.evaluation.intervals import DIFFERENCES, METHODS, WAYS, interval
 from lfnet.evaluation.resample import measure, people_weights, seed_shares
-from lfnet.evaluation.sums import EVIDENCE_METRICS, label_sums, score_sums
+from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, label_sums, score_sums
 
 LEVEL, ALPHA, MARGIN = 0.95, 0.05, 1.0
 SEEDS = 5  # the fewest that a statement about an architecture needs

@@ -19,7 +19,7 @@ from lfnet.config import instantiate
 from lfnet.evaluation.intervals import METHODS, interval
 from lfnet.evaluation.metrics import METRICS as TABLES
 from lfnet.evaluation.resample import measure, people_weights
-from lfnet.evaluation.sums import label_sums, score_sums
+from lfnet.evaluation.sufficient_statistics import label_sums, score_sums
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 POOL, SET = 1000, 50

@@ -1,4 +1,4 @@
-"""lfnet's sweeper and launcher, where Hydra looks for plugins. The work is in `lfnet.sweeps`.
+"""lfnet's sweeper and launcher, where Hydra looks for plugins. The work is in `lfnet.jobs`.
 
 Hydra imports this module whenever it starts, so nothing heavy is imported before a sweep is launched.
 """
@@ -48,9 +48,9 @@ class LfnetLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
-        from lfnet.sweeps.compose import compose_jobs
-        from lfnet.sweeps.controls import control_overrides
-        from lfnet.sweeps.sweep import run_sweep
+        from lfnet.jobs.compose import compose_jobs
+        from lfnet.jobs.controls import control_overrides
+        from lfnet.jobs.sweep import run_sweep
         from lfnet.tables.build import check_node
         from lfnet.tables.controls import check_controls
 

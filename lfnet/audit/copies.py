@@ -10,8 +10,8 @@ from scipy import fft
 
 from lfnet.audit.finding import Check, Finding, Status, plural
 from lfnet.cohorts.media import FRAME_SUFFIXES, kind
-from lfnet.digests import digest, file_digest
-from lfnet.features.pooled import Pooled
+from lfnet.features.clip_summaries import Pooled
+from lfnet.fingerprints import digest, file_digest
 
 __all__ = ["Copy", "copies", "file_copies", "likeness", "source_copies", "vector_copies"]
 

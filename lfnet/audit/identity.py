@@ -7,7 +7,7 @@ import pandas as pd
 
 from lfnet.audit.finding import Check, Finding, Status, Test, plural
 from lfnet.audit.statistics import auc_test
-from lfnet.features.pooled import Pooled
+from lfnet.features.clip_summaries import Pooled
 
 __all__ = ["identity", "recording_vectors", "two_names"]
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.confdir import paths
+from lfnet.cli.configs import paths
 from lfnet.errors import LfnetError
 
 __all__ = ["main"]
@@ -45,11 +45,11 @@ def main(argv: list[str]) -> int:
     runs = paths([word for word in options.words if word.startswith("paths.")])["runs"]
     if not named:
         raise LfnetError("name a run: lfnet adapt RUN.")
-    from lfnet.evaluation.gain import adaptation_gain
+    from lfnet.evaluation.personalisation import adaptation_gain
     from lfnet.evaluation.predictions import Predictions
     from lfnet.files import read_json
+    from lfnet.runs.run import require_one_thing, run_folder
     from lfnet.tables.evidence import trained_people
-    from lfnet.training.outcome import require_one_thing, run_folder
 
     folders = [run_folder(name, runs) for name in named]
     results = [read_json(folder / "result.json") for folder in folders]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lfnet.audit.audit import Report
     from lfnet.audit.finding import Finding
     from lfnet.cohorts.cohort import Cohort
-    from lfnet.features.pooled import Pooled
+    from lfnet.features.clip_summaries import Pooled
 
 __all__ = ["main"]
 
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
 
 
 def _config(settings: Sequence[str]) -> dict[str, Any]:
-    from lfnet.cli.confdir import compose
+    from lfnet.cli.configs import compose
     from lfnet.config import plain
 
     overrides: list[str] = []
@@ -87,7 +87,7 @@ def _quoted(value: object) -> str:
 def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
     from lfnet.audit.audit import audit
     from lfnet.config import instantiate
-    from lfnet.training.inputs import load_cohort
+    from lfnet.jobs.inputs import load_cohort
 
     settings = instantiate(config["audit"])
     cohort = load_cohort(config)
@@ -97,8 +97,8 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
 
 def _features(cohort: "Cohort", config: dict[str, Any]) -> "tuple[Pooled | None, dict[str, str] | None, str]":
     """The features in a few numbers and their sources, or None and why not."""
-    from lfnet.audit.summary import sources
-    from lfnet.features.pooled import pool, pooled
+    from lfnet.audit.audit import sources
+    from lfnet.features.clip_summaries import pool, pooled
 
     clip_ids = cohort.clips["clip_id"].tolist()
     if cohort.own is not None:

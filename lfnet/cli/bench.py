@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.confdir import paths
+from lfnet.cli.configs import paths
 from lfnet.errors import LfnetError
 
 __all__ = ["main"]

@@ -113,7 +113,7 @@ def _init(options: argparse.Namespace) -> int:
 def _scale(name: str) -> "Scale":
     from omegaconf import OmegaConf
 
-    from lfnet.cli.confdir import conf_dir, names
+    from lfnet.cli.configs import conf_dir, names
     from lfnet.config import instantiate
 
     if name not in names("scale"):
@@ -186,7 +186,7 @@ def _split(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import described
-    from lfnet.cli.confdir import compose
+    from lfnet.cli.configs import compose
     from lfnet.config import instantiate
 
     overrides = [f"+{text}" if text.startswith(("cohort=", "paths=")) else text for text in options.overrides]

@@ -9,7 +9,8 @@ import io
 import warnings
 from pathlib import Path
 
-from lfnet.cli.confdir import conf_dir, names
+from lfnet.cli.commands import COMMANDS
+from lfnet.cli.configs import conf_dir, names
 from lfnet.errors import LfnetError
 
 __all__ = ["complete", "script"]
@@ -67,8 +68,6 @@ def complete(line: str) -> list[str]:
         words.append("")
     word, before = words[-1], words[1:-1]
     if not before:
-        from lfnet.cli.main import COMMANDS
-
         return _finished(word, [*COMMANDS, "--help", "--version"])
     command = before[0]
     if command in _NAMED and len(before) == 1:

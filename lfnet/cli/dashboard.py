@@ -4,8 +4,8 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from lfnet.digests import digest
 from lfnet.errors import LfnetError
+from lfnet.fingerprints import digest
 
 __all__ = ["main"]
 
@@ -48,11 +48,11 @@ def main(argv: list[str]) -> int:
                 raise LfnetError(f"{flag} needs a name.")
         else:
             overrides.append(word)
-    from lfnet.cli.confdir import compose
-    from lfnet.cli.jobs import left_by
+    from lfnet.cli.configs import compose
+    from lfnet.cli.train import left_by
+    from lfnet.reports.wandb_dashboard import mirror, save_workspace
+    from lfnet.runs.sweep_record import collect
     from lfnet.tables.build import build
-    from lfnet.tables.collect import collect
-    from lfnet.tables.dashboard import mirror, save_workspace
 
     record, runs, tables = left_by(name, overrides)
     settings = {**compose("train", ["logger=wandb"])["logger"]["wandb"], **given, "dir": str(runs)}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.confdir import compose, names
+from lfnet.cli.configs import compose, names
 from lfnet.config import plain
 from lfnet.errors import LfnetError
 from lfnet.files import write_text
@@ -75,8 +75,8 @@ def _check(video: Path) -> None:
 
 
 def _demo(options: argparse.Namespace, work: Path) -> None:
-    from lfnet.training.inputs import prepare
-    from lfnet.training.run import run
+    from lfnet.jobs.head_job import run
+    from lfnet.jobs.inputs import prepare
 
     print("\n1. Find the face in each frame and encode it.")
     clip = _manifest(work / "clip.csv", [(options.video.absolute(), "unlabelled", "")])

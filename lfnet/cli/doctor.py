@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import lfnet
-from lfnet.cli.confdir import conf_dir, names, paths
+from lfnet.cli.configs import conf_dir, names, paths
 from lfnet.errors import LfnetError
 
 __all__ = ["Check", "main"]

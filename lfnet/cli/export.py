@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.confdir import paths
+from lfnet.cli.configs import paths
 from lfnet.errors import LfnetError
 
 __all__ = ["main"]

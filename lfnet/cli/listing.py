@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lfnet.cli.confdir import compose, conf_dir, description, names
+from lfnet.cli.configs import compose, conf_dir, description, names
 
 __all__ = ["KINDS", "main", "rows"]
 
@@ -75,7 +75,7 @@ def _head(name: str) -> dict[str, Any]:
         head = instantiate(compose(None, [f"+head={name}"]).head, n_features=FEATURES)
         cost = measure(head, FRAMES, FEATURES)
     except Exception as error:
-        from lfnet.cli.explain import explain
+        from lfnet.cli.hydra_errors import explain
 
         return {"parameters": None, "active_parameters": None, "flops": None, "error": explain(error) or str(error)}
     return {"parameters": cost.parameters, "active_parameters": cost.active_parameters, "flops": cost.flops}
@@ -98,7 +98,7 @@ def _encoder(name: str) -> dict[str, Any]:
                     cost = measure()
                     facts |= {"parameters": cost.parameters, "flops": cost.flops}
     except Exception as error:
-        from lfnet.cli.explain import explain
+        from lfnet.cli.hydra_errors import explain
 
         return {**facts, "error": explain(error) or str(error)}
     return facts
@@ -112,7 +112,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _weights(name: str) -> dict[str, Any]:
-    from lfnet.weights.catalogue import load
+    from lfnet.weights.files import load
 
     file = load(conf_dir(), name)
     return {"file": file.file, "size": file.size, "licence": file.licence}

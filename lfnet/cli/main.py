@@ -6,57 +6,17 @@ when the command is asked for.
 
 import contextlib
 import difflib
-import importlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import lfnet
+from lfnet.cli.commands import COMMANDS
 from lfnet.errors import LfnetError, LfnetWarning
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["main"]
 
-
-@dataclass(frozen=True)
-class Command:
-    """A word after `lfnet`. target: `module:function`, a function of the arguments that returns the exit status."""
-
-    name: str
-    target: str
-    summary: str
-
-    def load(self) -> Callable[[list[str]], int]:
-        module, _, function = self.target.partition(":")
-        run: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
-        return run
-
-
-COMMANDS = {
-    command.name: command
-    for command in (
-        Command("train", "lfnet.cli.jobs:train", "fit one head with one seed, or with -m many"),
-        Command("table", "lfnet.cli.jobs:table", "run a table's jobs, skip the finished ones, and print the table"),
-        Command("report", "lfnet.cli.report:main", "make a page and pictures of a table that has been run"),
-        Command(
-            "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"
-        ),
-        Command("extract", "lfnet.cli.jobs:extract", "turn videos into feature vectors, once"),
-        Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
-        Command("pulse", "lfnet.cli.pulse:main", "read the heart rate and its variability from a video of a face"),
-        Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
-        Command("audit", "lfnet.cli.audit:main", "say where a cohort, its splits and its features leak"),
-        Command("adapt", "lfnet.cli.adapt:main", "what does a run gain by k labelled recordings of a person?"),
-        Command("export", "lfnet.cli.export:main", "make a bundle of a run that scores video without torch"),
-        Command("predict", "lfnet.cli.predict:main", "score videos with a bundle, each with its interval"),
-        Command("bench", "lfnet.cli.bench:main", "what do a bundle's stages cost: parameters, time, memory?"),
-        Command("power", "lfnet.cli.power:main", "what differences could n recordings show between two heads?"),
-        Command("list", "lfnet.cli.listing:main", "heads, encoders, cohorts, tables, weights and protocols there are"),
-        Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
-        Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),
-    )
-}
 
 HELP = f"""\
 lfnet {lfnet.__version__}: honest ablations for depression severity regression from facial video.
@@ -148,7 +108,7 @@ def _unknown(word: str) -> str:
 
 def _explained(error: Exception) -> str | None:
     """What Hydra's, OmegaConf's and YAML's errors mean to the person who typed the settings; None for other errors."""
-    from lfnet.cli.explain import explain
+    from lfnet.cli.hydra_errors import explain
 
     return explain(error)
 

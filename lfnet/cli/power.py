@@ -34,9 +34,9 @@ def main(argv: list[str]) -> int:
     of_the_table = [word for word in overrides if word not in own]
     from hydra import compose, initialize_config_dir
 
-    from lfnet.cli.confdir import conf_dir
+    from lfnet.cli.configs import conf_dir
     from lfnet.config import plain
-    from lfnet.sweeps.record import sweep_name
+    from lfnet.runs.sweep_record import sweep_name
     from lfnet.tables.power import measure_power, write_power
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

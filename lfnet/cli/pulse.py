@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.confdir import compose
+from lfnet.cli.configs import compose
 from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
 
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
         help="find the face in every Nth frame and follow it between them: faster, 5 suits a calm face (default 1)",
     )
     options = parser.parse_intermixed_args(argv)
-    from lfnet.pulse.picture import check_picture, draw
+    from lfnet.pulse.figure import check_picture, draw
 
     if not 1 <= options.every <= _MOST:
         raise LfnetError(f"--every {options.every}: give a number of frames from 1 to {_MOST}.")
@@ -118,8 +118,8 @@ def _config(overrides: list[str]) -> dict[str, Any]:
 
 
 def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) -> tuple[dict[str, Any], list[Any], Any]:
-    from lfnet.features.notes import notes_of
-    from lfnet.features.passes import Vectors, run_pass
+    from lfnet.features.extraction_job import notes_of
+    from lfnet.features.video_pass import Vectors, run_pass
     from lfnet.pulse.segments import OUTCOMES, read_segments
     from lfnet.video.decode import frames
     from lfnet.video.mesh import FaceMesh

@@ -31,9 +31,9 @@ def main(argv: list[str]) -> int:
     if argv[0].startswith("-") or "=" in argv[0]:
         raise LfnetError(f"the table's name comes first: lfnet report NAME {' '.join(argv)}.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--pictures"]
-    from lfnet.cli.jobs import left_by
+    from lfnet.cli.train import left_by
+    from lfnet.reports.html_page import write_report
     from lfnet.tables.build import build
-    from lfnet.tables.report.page import write_report
 
     record, runs, tables = left_by(name, overrides)
     table = replace(build(record, runs), name=record.stem)

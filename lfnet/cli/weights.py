@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lfnet.cli.confdir import conf_dir, names, paths
+from lfnet.cli.configs import conf_dir, names, paths
 from lfnet.errors import LfnetError
 
 __all__ = ["main", "state"]
@@ -48,8 +48,7 @@ def main(argv: list[str]) -> int:
 
 def state(name: str, cache: Path) -> dict[str, Any]:
     """What is known of the weights `name`: state is found (checked), absent, or wrong, with the reason as `detail`."""
-    from lfnet.weights.catalogue import load
-    from lfnet.weights.files import WeightsMissing
+    from lfnet.weights.files import WeightsMissing, load
 
     file = load(conf_dir(), name)
     facts = {"name": name, "about": file.about, "size": file.size, "licence": file.licence}
@@ -77,7 +76,7 @@ def _list(cache: Path, *, as_json: bool) -> int:
 
 
 def _fetch(wanted: list[str], cache: Path) -> int:
-    from lfnet.weights.catalogue import load
+    from lfnet.weights.files import load
 
     # Unknown names are told before anything is downloaded.
     files = [load(conf_dir(), name) for name in wanted]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
 from lfnet.cohorts.folder import safe_name
-from lfnet.cohorts.tree import UNMATCHED, Survey, survey
+from lfnet.cohorts.path_patterns import UNMATCHED, Survey, survey
 from lfnet.errors import LfnetError
 
 __all__ = ["load"]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lfnet.cohorts.scale import Band, Scale
 from lfnet.cohorts.validation import COLUMNS, SPLITS, validate
-from lfnet.digests import digest
+from lfnet.fingerprints import digest
 from lfnet.once import once
 
 __all__ = ["COLUMNS", "SPLITS", "Band", "Cohort", "OwnFeatures", "Scale", "validate"]

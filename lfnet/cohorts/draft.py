@@ -10,7 +10,7 @@ import pandas as pd
 from lfnet.cohorts.cohort import COLUMNS, Scale
 from lfnet.cohorts.csvfile import read_table
 from lfnet.cohorts.folder import clip_name
-from lfnet.cohorts.guess import guess
+from lfnet.cohorts.guess_people import guess
 from lfnet.cohorts.labels import is_number, is_usual, label_column
 from lfnet.cohorts.media import KINDS, READY_SUFFIXES, VIDEO_SUFFIXES, find
 from lfnet.cohorts.splits import FEW_PEOPLE, fold_people, split_people

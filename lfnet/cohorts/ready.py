@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.digests import digest
 from lfnet.errors import LfnetError
-from lfnet.remembered import Remembered
+from lfnet.fingerprints import DigestCache, digest
 
 __all__ = ["ReadyFeatures", "read_ready", "ready_shape"]
 
@@ -29,14 +28,14 @@ class ReadyFeatures:
     def __init__(self, clips: Mapping[str, tuple[Path, float]], cache: Path | None = None) -> None:
         self.recipe = digest({"stream": self.stream, "format": _FORMAT})
         self._clips = dict(clips)
-        self._remembered = Remembered(None if cache is None else Path(cache) / "digests")
+        self._digests = DigestCache(None if cache is None else Path(cache) / "digests")
         self._dim: tuple[int, Path] | None = None
 
     def source(self, clip_id: str) -> str:
         """Digest of the clip's file and frame rate."""
         path, fps = self._clips[clip_id]
         try:
-            file = self._remembered.file(path)
+            file = self._digests.file(path)
         except FileNotFoundError as error:
             raise LfnetError(f"{path} does not exist.") from error
         return digest({"file": file, "fps": None if np.isnan(fps) else fps})

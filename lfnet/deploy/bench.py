@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.deploy.bundle import Bundle, Windows
+from lfnet.deploy.bundle import FRAMES, VALID, Bundle, Windows
 from lfnet.deploy.cost import flops, parameters
 from lfnet.deploy.encoders import open_encoder
-from lfnet.deploy.names import FRAMES, VALID
 from lfnet.errors import LfnetError
 from lfnet.video.faces import Faces
 from lfnet.video.settings import VideoSettings

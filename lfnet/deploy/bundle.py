@@ -9,15 +9,17 @@ import pandas as pd
 
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of
-from lfnet.deploy.names import FRAMES, SCORE, VALID
-from lfnet.digests import file_digest
 from lfnet.encoders.onnx_session import open_session
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
 from lfnet.features.store import ClipFeatures
 from lfnet.files import read_json
+from lfnet.fingerprints import file_digest
 
-__all__ = ["BUNDLE", "FORMAT", "Bundle", "HeadSession", "Windows"]
+__all__ = ["BUNDLE", "FORMAT", "FRAMES", "SCORE", "VALID", "Bundle", "HeadSession", "Windows"]
+
+FRAMES, VALID, SCORE = "x_BTD", "mask_BT", "y_B"
+
 
 BUNDLE = "bundle.json"
 FORMAT = 1

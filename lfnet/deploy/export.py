@@ -18,21 +18,20 @@ from safetensors.torch import load_file
 from lfnet.config import instantiate, plain
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
-from lfnet.deploy.bundle import BUNDLE, FORMAT, HeadSession, Windows
+from lfnet.deploy.bundle import BUNDLE, FORMAT, FRAMES, VALID, HeadSession, Windows
 from lfnet.deploy.card import card
-from lfnet.deploy.names import FRAMES, VALID
 from lfnet.deploy.parity import TOLERANCES, lengths_of, measure_parity, random_windows
 from lfnet.deploy.stages import bundle_encoder, bundle_landmarker
 from lfnet.deploy.to_onnx import head_to_onnx
 from lfnet.deploy.variants import VARIANTS, to_fp16, to_int8
-from lfnet.digests import file_digest
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, reachable
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json, write_json, write_text
-from lfnet.training.inputs import encoder_names, prepare
-from lfnet.training.outcome import RESULT, run_folder
-from lfnet.training.spread import ensemble
+from lfnet.fingerprints import file_digest
+from lfnet.jobs.inputs import encoder_names, prepare
+from lfnet.runs.ensemble import ensemble
+from lfnet.runs.run import RESULT, run_folder
 
 __all__ = ["Run", "export", "open_run"]
 
@@ -45,7 +44,7 @@ class Run:
     """A finished run of a head: its settings, its result and its windows; or several, a deep ensemble.
 
     more: runs that differ from the first in their seed alone. Then predictions are the means of all, `spread` is that
-    of each recording's scores (`lfnet.evaluation.spread`), and `head` gives a score of each member.
+    of each recording's scores (`lfnet.evaluation.ensemble_spread`), and `head` gives a score of each member.
     """
 
     def __init__(self, folder: Path, *more: Path) -> None:

@@ -18,11 +18,11 @@ from lfnet.deploy.encoders import open_encoder
 from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
-from lfnet.evaluation.seeds import DDOF
+from lfnet.evaluation.summary import DDOF
 from lfnet.features import health
-from lfnet.features.notes import notes_of
-from lfnet.features.passes import Vectors, run_pass
+from lfnet.features.extraction_job import notes_of
 from lfnet.features.store import ClipFeatures
+from lfnet.features.video_pass import Vectors, run_pass
 from lfnet.pulse.segments import OUTCOMES, read_segments
 from lfnet.video.decode import Frame, frames
 from lfnet.video.mesh import FaceMesh

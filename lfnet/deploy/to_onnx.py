@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lfnet.deploy.names import FRAMES, SCORE, VALID
+from lfnet.deploy.bundle import FRAMES, SCORE, VALID
 from lfnet.errors import LfnetError
 
 __all__ = ["head_to_onnx"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.deploy.names import FRAMES
+from lfnet.deploy.bundle import FRAMES
 from lfnet.errors import LfnetError
 
 __all__ = ["VARIANTS", "to_fp16", "to_int8"]

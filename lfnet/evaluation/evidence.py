@@ -16,10 +16,9 @@ import numpy as np
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation import compare
-from lfnet.evaluation.estimates import Difference, Estimate, Measured, measure_rows
-from lfnet.evaluation.rows import Aligned, RowScores, align
-from lfnet.evaluation.settings import Settings
-from lfnet.evaluation.verdicts import Verdict, verdict
+from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
+from lfnet.evaluation.compare import Verdict, verdict
+from lfnet.evaluation.estimates import Difference, Estimate, Measured, Settings, measure_rows
 
 __all__ = [
     "Comparison",

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from lfnet.errors import LfnetError
+from lfnet.evaluation.aligned_scores import Aligned
 from lfnet.evaluation.resample import measure
-from lfnet.evaluation.rows import Aligned
-from lfnet.evaluation.sums import score_sums
+from lfnet.evaluation.sufficient_statistics import score_sums
 
 __all__ = [
     "Errors",

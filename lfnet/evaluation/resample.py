@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lfnet.evaluation.scales import SCALES, Scale
-from lfnet.evaluation.sums import Labels, Scores, influence, means, value
+from lfnet.evaluation.sufficient_statistics import SCALES, Labels, Scale, Scores, influence, means, value
 
 __all__ = ["Quantity", "generator", "measure", "people_weights", "seed_shares"]
 

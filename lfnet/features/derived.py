@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lfnet.digests import code_digest, digest
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures, FeatureStore
+from lfnet.fingerprints import code_digest, digest
 from lfnet.pulse.segments import KEPT, SegmentFeatures, segment_features
 from lfnet.pulse.settings import PulseSettings
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder
-from lfnet.features.job import Job, Missing
+from lfnet.errors import Unreadable
+from lfnet.features.extraction_job import Job, Missing
 from lfnet.features.segments import Segments
-from lfnet.video.errors import Unreadable
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["Estimate", "estimate"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lfnet.encoders.encoder import SegmentEncoder
-from lfnet.features.passes import Passed
 from lfnet.features.store import ClipFeatures
+from lfnet.features.video_pass import Passed
 from lfnet.video.faces import Faces
 
 __all__ = ["Segments"]

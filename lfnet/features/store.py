@@ -15,9 +15,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
+from lfnet.fingerprints import digest
 from lfnet.once import once
 
 __all__ = ["ClipFeatures", "FeatureStore", "Readable"]
@@ -56,7 +56,7 @@ class ClipFeatures:
 
 
 class Readable(Protocol):
-    """What is read of a store: a `FeatureStore`, or several streams as one (`lfnet.features.joined`)."""
+    """What is read of a store: a `FeatureStore`, or several streams as one (`lfnet.features.joined_streams`)."""
 
     stream: str
     recipe: str

@@ -16,10 +16,10 @@ from sklearn.svm import SVR
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import mae
-from lfnet.fusion.choose import Choice
-from lfnet.fusion.folds import balanced_folds
+from lfnet.fusion.modalities import Recipe, quiet
+from lfnet.fusion.modality_data import balanced_folds
+from lfnet.fusion.model_selection import Choice
 from lfnet.fusion.settings import FusionSettings
-from lfnet.fusion.sides import Recipe, quiet
 from lfnet.fusion.transformers import Bound, Columns
 
 __all__ = ["Candidate", "WeightedMean", "candidates", "choose_joint"]

@@ -18,7 +18,7 @@ FILE = "model.skops"
 TRUSTED = (
     "collections.OrderedDict",
     "lfnet.fusion.joint.WeightedMean",
-    "lfnet.fusion.sides.Scorer",
+    "lfnet.fusion.modalities.Scorer",
     "lfnet.fusion.system.System",
     "lfnet.fusion.transformers.AddEngineered",
     "lfnet.fusion.transformers.Bound",

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.digests import digest
 from lfnet.errors import LfnetError
-from lfnet.fusion.choose import Choice, choose, out_of_fold
+from lfnet.fingerprints import digest
 from lfnet.fusion.joint import candidates, choose_joint
+from lfnet.fusion.modalities import Memo, PhysiologicalSide, Scorer, Side, VisualSide
+from lfnet.fusion.modality_data import Split
+from lfnet.fusion.model_selection import Choice, choose, out_of_fold
 from lfnet.fusion.settings import FusionSettings
-from lfnet.fusion.sides import Memo, PhysiologicalSide, Scorer, Side, VisualSide
-from lfnet.fusion.streams import Split
 
 __all__ = ["SIDES", "Fused", "System", "fuse"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lfnet.pulse.intervals import Beats, beats
+from lfnet.pulse.interbeat_intervals import Beats, beats
 from lfnet.pulse.methods import band_pass, blood_volume, detrend
 from lfnet.pulse.quality import Spectrum, heart_rate, published_q, snr, spectrum
 from lfnet.pulse.settings import PulseSettings

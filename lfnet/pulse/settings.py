@@ -30,7 +30,7 @@ class PulseSettings:
     agreement: beats a minute by which a region's own rate may differ from the whole's to agree with it, and
     agreeing: how many regions must, at least as far as they are seen; agreeing 0 asks for none.
     min_beats: least number of beats in a segment. correct: the share by which an interval differs from those around it
-    where intervals are corrected (`lfnet.pulse.intervals.correct`); None for no correction.
+    where intervals are corrected (`lfnet.pulse.interbeat_intervals.correct`); None for no correction.
     invalid: "keep" | "missing", what becomes of a feature that the signal is too short for; least_seconds, least_beats:
     what each feature needs; a feature not named needs none.
     Raises `LfnetError` for what cannot be.

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.signal import find_peaks, peak_widths
 from scipy.stats import kurtosis, skew
 
-from lfnet.pulse.intervals import FINER, finer
+from lfnet.pulse.interbeat_intervals import FINER, finer
 from lfnet.pulse.quality import Spectrum
 
 __all__ = ["SHAPE", "shape"]

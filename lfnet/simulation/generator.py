@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from lfnet.digests import digest, source_digest
+from lfnet.fingerprints import digest, source_digest
 from lfnet.simulation import oracle, signals
 from lfnet.simulation.people import Truth, stream
 from lfnet.simulation.pulse import SimulatedPulse, read_pulse

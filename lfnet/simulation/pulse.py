@@ -25,7 +25,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import expit, logit
 
-from lfnet.digests import digest, source_digest
+from lfnet.fingerprints import digest, source_digest
 from lfnet.simulation.people import Truth, stream
 from lfnet.simulation.settings import Pulse, Settings
 

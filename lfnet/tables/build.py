@@ -5,23 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from lfnet.digests import digest
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import LEVELS
-from lfnet.tables import columns, facts, identity, optimism, references
-from lfnet.tables.audit_box import audit_box
-from lfnet.tables.closing import closing_lines
-from lfnet.tables.collect import Run, collect, leaves
-from lfnet.tables.columns import Column
+from lfnet.fingerprints import digest
+from lfnet.runs.sweep_record import Run, collect, leaves
+from lfnet.tables import columns, grouping, header_and_footer, reference_rows
 from lfnet.tables.controls import check_controls, explained_controls, split_controls
 from lfnet.tables.ensembles import MEANING as ENSEMBLE
 from lfnet.tables.ensembles import with_ensembles
 from lfnet.tables.evidence import EvidenceNode, blocks
-from lfnet.tables.identity import Group
-from lfnet.tables.numbers import DASH
-from lfnet.tables.published import published_rows
-from lfnet.tables.table import Row, Section, Table
-from lfnet.tables.targets import check_targets, target_lines
+from lfnet.tables.formatting import DASH
+from lfnet.tables.grouping import Group
+from lfnet.tables.reference_rows import published_rows
+from lfnet.tables.remarks import audit_box, check_targets, closing_lines, target_lines
+from lfnet.tables.table import Column, Row, Section, Table
 
 __all__ = ["build", "check_node"]
 
@@ -46,14 +43,14 @@ def build(manifest: Path, runs: Path) -> Table:
     node = sweep.table
     check_node(node, manifest)
     level = node.get("level") or "recording"
-    row_keys, section_keys = tuple(node["rows"]), identity.section_keys(sweep)
-    wanted = references.DEFAULT if node.get("references") is None else tuple(node["references"])
+    row_keys, section_keys = tuple(node["rows"]), grouping.section_keys(sweep)
+    wanted = reference_rows.DEFAULT if node.get("references") is None else tuple(node["references"])
     trained = any("epochs" in run.result.get("training", {}) for run in sweep.runs) or not sweep.runs
     shown = _columns(node["columns"], level, trained)
     quoted = published_rows(node.get("published"), shown, manifest)
     targets = check_targets(node.get("targets"), shown, manifest)
     _check_cohorts(sweep.runs)
-    groups = identity.groups(sweep, section_keys + row_keys)
+    groups = grouping.groups(sweep, section_keys + row_keys)
     constants = _constants(groups, row_keys)
     asked_controls = check_controls(node.get("controls"), row_keys, manifest)
     parts = [(part, *split_controls(members)) for part, members in _parts(groups, section_keys)]
@@ -74,8 +71,8 @@ def build(manifest: Path, runs: Path) -> Table:
     fingerprint = digest(sorted(run.result["fingerprint"] for run in sweep.runs))
     lifted = {
         key.heading.lower(): groups[0].identity[key.name]
-        for key in identity.keys(row_keys)
-        if key.name in constants and groups[0].identity[key.name] not in (identity.UNKNOWN, DASH)
+        for key in grouping.keys(row_keys)
+        if key.name in constants and groups[0].identity[key.name] not in (grouping.UNKNOWN, DASH)
     }
     return Table(
         name=node["name"],
@@ -84,13 +81,15 @@ def build(manifest: Path, runs: Path) -> Table:
         level=level,
         command=sweep.command,
         simulated=bool(sweep.runs) and all(run.cohort["simulated"] for run in sweep.runs),
-        keys=identity.keys(row_keys),
+        keys=grouping.keys(row_keys),
         constants=constants,
         columns=shown,
         sections=sections,
-        facts=facts.head(sweep.runs, level, row_keys + section_keys, lifted),
-        warnings=facts.warnings(sweep.runs, level),
-        foot=facts.foot(sweep, shown, sections, wanted, fingerprint, asked.settings if asked else None, notes),
+        facts=header_and_footer.head(sweep.runs, level, row_keys + section_keys, lifted),
+        warnings=header_and_footer.warnings(sweep.runs, level),
+        foot=header_and_footer.foot(
+            sweep, shown, sections, wanted, fingerprint, asked.settings if asked else None, notes
+        ),
         failures=sweep.failures,
         digest=fingerprint,
         audit=audit_box(sweep.runs),
@@ -164,9 +163,9 @@ def _section(
     quoted: Sequence[Row] = (),
     targets: dict[str, tuple[str, float]] | None = None,
 ) -> Section:
-    models = optimism.fill([_row(group, shown, row_keys) for group in groups], shown)
-    others = [row for name in wanted for row in references.reference_rows(name, groups, _metrics(shown), row_keys)]
-    text = "; ".join(f"{key.heading}: {part[key.name]}" for key in identity.keys(tuple(part)))
+    models = columns.fill_optimism([_row(group, shown, row_keys) for group in groups], shown)
+    others = [row for name in wanted for row in reference_rows.reference_rows(name, groups, _metrics(shown), row_keys)]
+    text = "; ".join(f"{key.heading}: {part[key.name]}" for key in grouping.keys(tuple(part)))
     lines = closing_lines(models, row_keys, closing) + target_lines(targets or {}, models, groups, shown)
     beside = [_row(group, shown, row_keys, "control") for group in controls]
     return Section(text, part, (*models, *beside, *others, *quoted), lines)

@@ -1,48 +1,21 @@
 """Columns by name: where in a result a number lies, what it is called, and how several seeds' numbers become a text."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.predictions import LEVELS
-from lfnet.evaluation.seeds import summarise
-from lfnet.tables.collect import MISSING, Run
-from lfnet.tables.numbers import DASH, amount, fixed, magnitude, span, spread
-from lfnet.tables.table import Cell
+from lfnet.evaluation.summary import summarise
+from lfnet.runs.sweep_record import MISSING, Run
+from lfnet.tables.formatting import DASH, amount, fixed, magnitude, span, spread
+from lfnet.tables.table import Cell, Column, Row, Values
 
-__all__ = ["Column", "parse"]
+__all__ = ["fill_optimism", "parse"]
 
 _SPLITS = ("train", "dev", "test")
 _ARROWS = {"lower": " ↓", "higher": " ↑", None: ""}
-
-Values = dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    name: as the table's yaml writes it. heading: as print shows it. read(result): the number, None where it is
-    undefined, MISSING where the result has none. show(values, runs): the text of one cell. metric: the metric's name
-    for columns of metrics, None for the others, which reference rows leave empty. unit: for the foot of the table.
-    """
-
-    name: str
-    heading: str
-    read: Callable[[dict[str, Any]], Any]
-    show: Callable[[Values, Sequence[Run]], str]
-    metric: str | None = None
-
-    def cell(self, runs: Sequence[Run]) -> Cell:
-        """The cell of a row whose runs are these, one a seed."""
-        return self.fill({run.folder: self.read(run.result) for run in runs}, runs)
-
-    def fill(self, read: dict[str, Any], runs: Sequence[Run] = ()) -> Cell:
-        """A cell of values read elsewhere; what is MISSING is left out."""
-        values: Values = {folder: value for folder, value in read.items() if value is not MISSING}
-        return Cell(self.show(values, runs) if values else DASH, values, summarise(values.values()))
 
 
 def parse(name: str, level: str) -> Column:
@@ -55,11 +28,8 @@ def parse(name: str, level: str) -> Column:
     """
     if name in _PLAIN:
         return _PLAIN[name]
-    if name.startswith("optimism."):
-        from lfnet.tables import optimism  # which is made of columns
-
-        if found := optimism.column(name):
-            return found
+    if found := _optimism(name):
+        return found
     parts = name.split(".")
     if len(parts) == 2:
         parts.insert(1, level)
@@ -177,3 +147,66 @@ _PLAIN = {
         _plain("coverage", "Coverage", "features.coverage", _mean(lambda value: f"{fixed(100 * value, 0)} %")),
     )
 }
+
+
+_PREFIX = "optimism."
+_KEY = "fusion"  # the row key whose two values are compared
+_PUBLISHED, _NESTED = "published", "nested"
+
+
+def _optimism(name: str) -> Column | None:
+    """The column `optimism.METRIC`, of test; None for another name. It is empty until `fill_optimism` sees all rows."""
+    metric = name.removeprefix(_PREFIX)
+    if not name.startswith(_PREFIX) or metric not in METRICS or METRICS[metric].better is None:
+        return None
+
+    def show(values: Values, runs: Sequence[Any]) -> str:
+        return spread(summarise(values.values()), sign=True)
+
+    return Column(name, f"Optimism {METRICS[metric].label}", lambda result: MISSING, show)
+
+
+def fill_optimism(rows: Sequence[Row], shown: Sequence[Column]) -> list[Row]:
+    """The rows with optimism in those of fusion=published: by how much they look better than their nested twins.
+
+    A twin agrees in all other row keys; seeds are paired. Above 0 the published row flatters: its MAE is lower, or its
+    PCC higher, than that of the row that chose nothing on test.
+    """
+    wanted = [one for one in shown if one.name.startswith(_PREFIX)]
+    if not wanted:
+        return list(rows)
+    twins = {_others(row): row for row in rows if row.identity.get(_KEY) == _NESTED}
+    filled = []
+    for row in rows:
+        twin = twins.get(_others(row))
+        if row.identity.get(_KEY) == _PUBLISHED and twin is not None:
+            row = replace(row, cells={**row.cells, **{one.name: _cell(one, row, twin) for one in wanted}})
+        filled.append(row)
+    return filled
+
+
+def _others(row: Row) -> tuple[tuple[str, str], ...]:
+    return tuple((key, text) for key, text in row.identity.items() if key != _KEY)
+
+
+def _cell(one: Column, row: Row, twin: Row) -> Cell:
+    metric = one.name.removeprefix(_PREFIX)
+    sign = 1 if METRICS[metric].better == "lower" else -1
+    mine, other = _by_seed(row, metric), _by_seed(twin, metric)
+    values: Values = {}
+    for seed in mine.keys() & other.keys():
+        folder, published = mine[seed]
+        nested = other[seed][1]
+        values[folder] = None if published is None or nested is None else sign * (nested - published)
+    return Cell(one.show(values, ()) if values else DASH, values, summarise(values.values()))
+
+
+def _by_seed(row: Row, metric: str) -> dict[int, tuple[str, float | None]]:
+    cell = row.cells.get(f"test.{metric}")
+    if cell is None or len(set(row.seeds)) < len(row.seeds):  # several draws or deals: no seed tells which is which
+        return {}
+    return {
+        seed: (folder, cell.values[folder])
+        for seed, folder in zip(row.seeds, row.runs, strict=True)
+        if folder in cell.values
+    }

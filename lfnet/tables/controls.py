@@ -1,6 +1,6 @@
 """Control rows: what the same models score where there is nothing to learn, or nothing left to see.
 
-`table.controls` names them by what differs (`protocol=shuffled`); their jobs are `lfnet.sweeps.controls`'. They stand
+`table.controls` names them by what differs (`protocol=shuffled`); their jobs are `lfnet.jobs.controls`'. They stand
 below the models, with intervals, and are set against nothing: no comparison and no closing line counts them.
 """
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.sweeps.controls import override_parts
-from lfnet.tables.identity import Group
+from lfnet.jobs.controls import override_parts
+from lfnet.tables.grouping import Group
 
 __all__ = ["check_controls", "explained_controls", "split_controls"]
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from lfnet.evaluation.ensemble_spread import mean_of
 from lfnet.evaluation.evidence import RowScores
 from lfnet.evaluation.predictions import Predictions
-from lfnet.evaluation.seeds import summarise
-from lfnet.evaluation.spread import mean_of
-from lfnet.tables.collect import MISSING
-from lfnet.tables.columns import Column
-from lfnet.tables.identity import Group
-from lfnet.tables.table import Cell, Row, Section
+from lfnet.evaluation.summary import summarise
+from lfnet.runs.sweep_record import MISSING
+from lfnet.tables.grouping import Group
+from lfnet.tables.table import Cell, Column, Row, Section
 
 __all__ = ["MEANING", "ensemble_rows", "ensemble_scores", "with_ensembles"]
 

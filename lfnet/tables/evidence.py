@@ -14,9 +14,9 @@ import pandas as pd
 from lfnet.errors import LfnetError
 from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, Settings, evidence
 from lfnet.tables.ensembles import ensemble_scores
-from lfnet.tables.evidence_lines import Numbers, comparisons, intervals
-from lfnet.tables.identity import Group
-from lfnet.tables.references import is_oracle, label
+from lfnet.tables.evidence_text import Numbers, comparisons, intervals
+from lfnet.tables.grouping import Group
+from lfnet.tables.reference_rows import is_oracle, label
 from lfnet.tables.table import Block
 
 __all__ = ["DEFAULT", "EvidenceNode", "blocks", "trained_people"]

@@ -10,16 +10,16 @@ import numpy as np
 
 from lfnet import RESEARCH_ONLY
 from lfnet.errors import LfnetError
+from lfnet.evaluation.aligned_scores import RowScores, align
 from lfnet.evaluation.power import Errors, PairErrors, detectable, needed, needed_for_equivalence, pair_errors
 from lfnet.evaluation.predictions import Predictions
-from lfnet.evaluation.rows import RowScores, align
 from lfnet.files import write_json, write_text
-from lfnet.tables import identity
-from lfnet.tables.collect import collect
+from lfnet.runs.sweep_record import collect
+from lfnet.tables import grouping
 from lfnet.tables.controls import split_controls
-from lfnet.tables.grid import BANNER
-from lfnet.tables.identity import Group
-from lfnet.tables.numbers import count, fixed
+from lfnet.tables.formatting import count, fixed
+from lfnet.tables.grouping import Group
+from lfnet.tables.table import BANNER
 
 __all__ = ["Power", "measure_power", "write_power"]
 
@@ -68,12 +68,12 @@ def measure_power(manifest: Path, runs: Path, settings: Mapping[str, Any]) -> Po
     """
     _check(settings)
     sweep = collect(manifest, runs)
-    names = (*identity.section_keys(sweep), *sweep.table["rows"])
+    names = (*grouping.section_keys(sweep), *sweep.table["rows"])
     key = settings["key"]
     if key not in names:
         raise LfnetError(f"power: {key!r} is none of the table's rows ({', '.join(names)}). Set key to one of them.")
     parts: dict[tuple[str, ...], list[Group]] = {}
-    for group in split_controls(identity.groups(sweep, names))[0]:
+    for group in split_controls(grouping.groups(sweep, names))[0]:
         if group.runs:
             others = tuple(text for name, text in group.identity.items() if name != key)
             parts.setdefault(others, []).append(group)

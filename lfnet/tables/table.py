@@ -1,15 +1,16 @@
 """A table as data: sections of rows of cells, each cell with the run folders it came from. Nothing is rendered here."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from lfnet.evaluation.seeds import Summary
-from lfnet.tables.collect import Failure
+from lfnet.evaluation.summary import Summary, summarise
+from lfnet.runs.sweep_record import MISSING, Failure, Run
+from lfnet.tables.formatting import DASH
 
-if TYPE_CHECKING:
-    from lfnet.tables.columns import Column
+__all__ = ["BANNER", "Block", "Cell", "Column", "Key", "Row", "Section", "Table", "Values"]
 
-__all__ = ["Block", "Cell", "Key", "Row", "Section", "Table"]
+BANNER = "Simulated: the truth is known, and no person stands behind it."
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,34 @@ class Cell:
     def runs(self) -> tuple[str, ...]:
         """The run folders this cell came from."""
         return tuple(self.values)
+
+
+Values = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    name: as the table's yaml writes it. heading: as print shows it. read(result): the number, None where it is
+    undefined, MISSING where the result has none. show(values, runs): the text of one cell. metric: the metric's name
+    for columns of metrics, None for the others, which reference rows leave empty. unit: for the foot of the table.
+    """
+
+    name: str
+    heading: str
+    read: Callable[[dict[str, Any]], Any]
+    show: Callable[[Values, Sequence[Run]], str]
+    metric: str | None = None
+
+    def cell(self, runs: Sequence[Run]) -> Cell:
+        """The cell of a row whose runs are these, one a seed."""
+        return self.fill({run.folder: self.read(run.result) for run in runs}, runs)
+
+    def fill(self, read: dict[str, Any], runs: Sequence[Run] = ()) -> Cell:
+        """A cell of values read elsewhere; what is MISSING is left out."""
+        values: Values = {folder: value for folder, value in read.items() if value is not MISSING}
+        return Cell(self.show(values, runs) if values else DASH, values, summarise(values.values()))
 
 
 @dataclass(frozen=True)
@@ -98,7 +127,7 @@ class Table:
     simulated: bool
     keys: tuple[Key, ...]
     constants: tuple[str, ...]
-    columns: "tuple[Column, ...]"
+    columns: tuple[Column, ...]
     sections: tuple[Section, ...]
     facts: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lfnet.testing.made_pulse import PULSE_RGB, wave
-from lfnet.video.system import import_cv2
+from lfnet.video.backends import import_cv2
 
 __all__ = ["Scene", "rendered", "scene", "write_h264"]
 

@@ -11,8 +11,7 @@ from torch import nn
 from lfnet.data.module import Labels
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import evaluate
-from lfnet.training.bags import Bags
-from lfnet.training.losses import L1, Loss
+from lfnet.training.losses import L1, Bags, Loss
 from lfnet.training.predict import Grouping
 
 __all__ = ["SeverityModule"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lfnet.video.system import import_cv2
+from lfnet.video.backends import import_cv2
 
 __all__ = ["TEMPLATE_112", "crop", "five_points", "points_in_crop", "similarity"]
 

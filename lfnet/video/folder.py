@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lfnet.cohorts.media import FRAME_SUFFIXES
-from lfnet.video.errors import Unreadable
+from lfnet.errors import Unreadable
 
 __all__ = ["frame_files", "read_picture"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lfnet.errors import LfnetError
+from lfnet.video.backends import import_mediapipe, quiet
 from lfnet.video.settings import VideoSettings
-from lfnet.video.system import import_mediapipe, quiet
 
 __all__ = ["FaceMesh", "Mesh"]
 

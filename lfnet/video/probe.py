@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lfnet.errors import Unreadable
 from lfnet.video.decode import folder_rate, frames, opened
-from lfnet.video.errors import Unreadable
 from lfnet.video.folder import frame_files, read_picture
 
 __all__ = ["Media", "probe"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lfnet.video.system import import_cv2
+from lfnet.video.backends import import_cv2
 
 __all__ = ["PUBLISHED", "REGIONS", "cut_mesh", "cut_rectangles", "mesh_patch", "mesh_polygon", "rectangle"]
 

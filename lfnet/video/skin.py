@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lfnet.video.system import import_cv2
+from lfnet.video.backends import import_cv2
 
 __all__ = ["BRIGHT", "DARK", "REGIONS", "skin_means", "skin_polygons"]
 

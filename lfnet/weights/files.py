@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lfnet.digests import file_digest
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
-from lfnet.remembered import Remembered
+from lfnet.fingerprints import DigestCache, file_digest
 from lfnet.weights.sources import SourceError, check, describe, obtain
 
-__all__ = ["WeightsFile", "WeightsMissing", "WeightsWrong"]
+__all__ = ["WeightsFile", "WeightsMissing", "WeightsWrong", "load", "names"]
 
 _DAY = 86_400.0
 
@@ -139,4 +138,24 @@ def _sweep(cache: Path) -> None:
 
 
 def _digest(file: Path, cache: Path) -> str:
-    return Remembered(Path(cache) / "digests").file(file)
+    return DigestCache(Path(cache) / "digests").file(file)
+
+
+def names(conf: Path) -> list[str]:
+    """The names of all `conf/weights/*.yaml`, sorted. conf: the configuration's folder."""
+    return sorted(file.stem for file in (Path(conf) / "weights").glob("*.yaml"))
+
+
+def load(conf: Path, name: str) -> WeightsFile:
+    """The weights called `name`, as their yaml describes them. Raises `LfnetError` for an unknown name, listing all."""
+    from omegaconf import DictConfig, OmegaConf
+
+    from lfnet.config import instantiate
+
+    file = Path(conf) / "weights" / f"{name}.yaml"
+    if name not in names(conf):
+        raise LfnetError(f"there are no weights called {name!r} in {file.parent}. There are: {', '.join(names(conf))}.")
+    described = OmegaConf.load(file)
+    assert isinstance(described, DictConfig), f"{file} holds no settings"
+    weights: WeightsFile = instantiate(described)
+    return weights

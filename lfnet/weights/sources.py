@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from lfnet.digests import file_digest
 from lfnet.errors import LfnetError
+from lfnet.fingerprints import file_digest
 
 __all__ = ["SourceError", "check", "describe", "obtain"]
 

@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lfnet.audit.audit import audit, clip_seconds
+from lfnet.audit.audit import audit, audited_by, clip_seconds, summary
 from lfnet.audit.settings import Settings
-from lfnet.audit.summary import audited_by, summary
 from lfnet.cli.main import main
 from lfnet.config import instantiate
 from lfnet.errors import LfnetError
+from lfnet.features.clip_summaries import pool
 from lfnet.features.extract import extract
-from lfnet.features.pooled import pool
 from tests.audit.simulated import script
 from tests.composing import composed
 

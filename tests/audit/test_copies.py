@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lfnet.audit.copies import Copy, copies, file_copies, likeness, source_copies, vector_copies
-from lfnet.features.pooled import Pooled, pool
+from lfnet.features.clip_summaries import Pooled, pool
 
 
 def table(n: int, splits: tuple[str, ...] = ("train", "test"), **more: object) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from lfnet.audit.identity import identity, recording_vectors, two_names
 from lfnet.audit.labels import by_recording, distribution, label_balance, tells_the_label
 from lfnet.audit.statistics import holm
 from lfnet.cohorts.scale import Band, Scale
-from lfnet.features.pooled import pool
+from lfnet.features.clip_summaries import pool
 from tests.audit.simulated import sittings
 
 SCALE = Scale("test", 0, 63, (Band("low", 0, 13), Band("middle", 14, 28), Band("high", 29, 63)))

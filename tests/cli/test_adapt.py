@@ -10,7 +10,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.cli.main import main
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
 from lfnet.files import write_json, write_text
-from tests.evaluation.test_adaptive import frame
+from tests.evaluation.test_random_intercept import frame
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lfnet.cli.commands import COMMANDS
 from lfnet.cli.completion import complete, script
-from lfnet.cli.main import COMMANDS
 from lfnet.errors import LfnetError
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import lfnet
 from lfnet.cli.main import main
-from lfnet.video.system import missing
+from lfnet.video.backends import missing
 from tests.video.media import picture, truncate, write_folder, write_video
 
 SCORE = re.compile(r"predicted score of the whole clip: (-?\d+\.\d) \(BDI-II, 0 to 63\)")

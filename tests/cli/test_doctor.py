@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lfnet.cli import doctor
-from lfnet.cli.confdir import names
+from lfnet.cli.configs import names
 from lfnet.cli.main import main
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lfnet.cli import listing
-from lfnet.cli.confdir import conf_dir, names
+from lfnet.cli.configs import conf_dir, names
 from lfnet.cli.main import main
 
 
@@ -53,7 +53,7 @@ def test_a_head_that_cannot_be_built_is_listed_with_its_reason(tmp_path, monkeyp
     (tmp_path / "train.yaml").write_text("# here\n")
     (tmp_path / "head" / "mine.yaml").write_text("# A head of mine.\n_target_: no.such.Head\n")
     monkeypatch.setattr(listing, "conf_dir", lambda: tmp_path)
-    monkeypatch.setattr("lfnet.cli.confdir.conf_dir", lambda: tmp_path)
+    monkeypatch.setattr("lfnet.cli.configs.conf_dir", lambda: tmp_path)
     assert main(["list", "heads"]) == 0
     assert "no.such.Head" in capsys.readouterr().out
 

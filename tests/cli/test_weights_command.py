@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lfnet.cli.confdir import names
+from lfnet.cli.configs import names
 from lfnet.cli.main import main
 from lfnet.weights.files import WeightsFile
 

@@ -6,7 +6,7 @@ import pytest
 
 from lfnet.cohorts.cohort import Band, Scale
 from lfnet.cohorts.draft import add_labels, add_splits, draft, manifest_text, split_again
-from lfnet.cohorts.guess import Guess, guess
+from lfnet.cohorts.guess_people import Guess, guess
 from lfnet.cohorts.media import find, kind
 from lfnet.errors import LfnetError
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from lfnet.cli.confdir import compose
+from lfnet.cli.configs import compose
 from lfnet.cohorts.resplit import grouped, unshared
 from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
-from lfnet.training.inputs import load_cohort
+from lfnet.jobs.inputs import load_cohort
 
 SMALL = ["cohort.dim=16", "cohort.duration.max=8", "cohort.duration.min=6", "cohort.duration.median=7"]
 

@@ -12,7 +12,7 @@ from lfnet.data.module import DataModule
 from lfnet.data.protocol import Health, Protocol
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures, FeatureStore
-from lfnet.training.inputs import prepare
+from lfnet.jobs.inputs import prepare
 from tests.composing import SMALL, composed
 
 

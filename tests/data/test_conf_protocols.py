@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lfnet.cli.confdir import names
+from lfnet.cli.configs import names
 from lfnet.data.protocol import Protocol
 from tests.composing import CONF, composed
 

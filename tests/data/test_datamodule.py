@@ -8,7 +8,7 @@ from lfnet.data.module import DataModule, Held, Labels
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.features.store import FeatureStore
-from lfnet.training.inputs import prepare
+from lfnet.jobs.inputs import prepare
 from tests.composing import SMALL, composed
 
 

@@ -7,7 +7,7 @@ import torch
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
-from lfnet.training.inputs import prepare
+from lfnet.jobs.inputs import prepare
 from tests.composing import SMALL, composed
 
 COLUMNS = "streams.columns=[6,10]"

@@ -15,7 +15,7 @@ from lfnet.evaluation.compare import (
     sign_flip_p,
 )
 from lfnet.evaluation.resample import measure, people_weights
-from lfnet.evaluation.sums import label_sums, score_sums
+from lfnet.evaluation.sufficient_statistics import label_sums, score_sums
 from tests.evaluation.cases import Case
 
 

@@ -9,8 +9,7 @@ from scipy import stats
 from lfnet.evaluation.intervals import DIFFERENCES, METHODS, WAYS, interval
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.resample import measure, people_weights, seed_shares
-from lfnet.evaluation.scales import SCALES
-from lfnet.evaluation.sums import EVIDENCE_METRICS, label_sums, score_sums
+from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, SCALES, label_sums, score_sums
 from tests.evaluation.cases import Case
 
 

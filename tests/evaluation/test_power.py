@@ -5,6 +5,7 @@ import pytest
 from statsmodels.stats.power import TTestPower
 
 from lfnet.errors import LfnetError
+from lfnet.evaluation.aligned_scores import align
 from lfnet.evaluation.compare import sign_flip_p
 from lfnet.evaluation.power import (
     Errors,
@@ -15,7 +16,6 @@ from lfnet.evaluation.power import (
     noncentrality,
     pair_errors,
 )
-from lfnet.evaluation.rows import align
 from tests.evaluation.cases import Case
 
 

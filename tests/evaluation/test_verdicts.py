@@ -2,7 +2,7 @@
 
 import pytest
 
-from lfnet.evaluation.verdicts import VERDICTS, verdict
+from lfnet.evaluation.compare import VERDICTS, verdict
 
 
 @pytest.mark.parametrize(

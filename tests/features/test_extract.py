@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lfnet import remembered
-from lfnet.digests import file_digest
+from lfnet import fingerprints
 from lfnet.errors import LfnetError
-from lfnet.features import job as job_module
-from lfnet.features import sources
+from lfnet.features import extraction_job as job_module
+from lfnet.features import provenance as sources
 from lfnet.features.extract import needs_landmarker
-from lfnet.features.sources import Sources
+from lfnet.features.provenance import Sources
+from lfnet.fingerprints import file_digest
 from lfnet.video import decode
 from lfnet.video.settings import VideoSettings
 from tests.features.fakes import Brightness, cohort_of, crop_picture, estimate, extract, files_of, open_store
@@ -108,7 +108,7 @@ def test_what_makes_the_vectors_is_in_the_recipe(clips, tmp_path):
 
 
 def test_the_stated_digest_of_the_landmarker_serves_without_its_file(clips, tmp_path):
-    from lfnet.digests import file_digest
+    from lfnet.fingerprints import file_digest
     from lfnet.weights.files import WeightsFile
 
     model = tmp_path / "model.task"
@@ -297,7 +297,7 @@ def test_a_finished_sweep_reads_no_video_again(clips, tmp_path, monkeypatch):
     cohort = cohort_of(clips)
     read: list[str] = []
     original = file_digest
-    for room in (sources, remembered):
+    for room in (sources, fingerprints):
         monkeypatch.setattr(room, "file_digest", lambda path: read.append(Path(path).name) or original(path))
     extract(cohort, Brightness(), cache=cache)
     fresh = sorted(read)

@@ -8,16 +8,16 @@ import pytest
 from lfnet.encoders.blendshapes import Blendshapes
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
+from lfnet.features import extraction_job as job_module
 from lfnet.features import health
-from lfnet.features import job as job_module
 from lfnet.features.extract import estimate, extract, open_stores
-from lfnet.features.notes import notes_of
-from lfnet.features.passes import Vectors, run_pass
+from lfnet.features.extraction_job import notes_of
+from lfnet.features.video_pass import Vectors, run_pass
 from lfnet.video.align import TEMPLATE_112
 from lfnet.video.decode import Frame
 from tests.features import fakes
 from tests.features.fakes import Brightness, Loudest, cohort_of, crop_picture, files_of
-from tests.features.test_passes import FakeMesh, Kept, made
+from tests.features.test_video_pass import FakeMesh, Kept, made
 from tests.video.media import write_folder, write_video
 
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lfnet.config import plain
+from lfnet.fusion.modality_data import Split
 from lfnet.fusion.settings import FusionSettings
-from lfnet.fusion.streams import Split
 from tests.composing import composed
 
 NAMES = ("rmssd", "sdnn", "lf", "hf", "dfa_alpha1", *(f"prv_{number}" for number in range(7)))

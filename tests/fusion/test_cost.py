@@ -12,9 +12,9 @@ from sklearn.svm import SVR
 from xgboost import XGBRegressor
 
 from lfnet.fusion.cost import Cost, measure, of_estimator
+from lfnet.fusion.modalities import Memo
 from lfnet.fusion.persist import dumps
 from lfnet.fusion.settings import MODELS
-from lfnet.fusion.sides import Memo
 from lfnet.fusion.system import fuse
 from tests.fusion.fakes import SMALL, settings, split
 

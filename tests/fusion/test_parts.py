@@ -8,12 +8,9 @@ from scipy.stats import trim_mean
 from sklearn.feature_selection import f_regression
 
 from lfnet.errors import LfnetError
-from lfnet.fusion.aggregate import AGGREGATES, aggregate
-from lfnet.fusion.folds import balanced_folds, folds
-from lfnet.fusion.names import engineered_columns
+from lfnet.fusion.modalities import Memo, PhysiologicalSide, VisualSide
+from lfnet.fusion.modality_data import AGGREGATES, Split, Stream, aggregate, balanced_folds, engineered_columns, folds
 from lfnet.fusion.settings import FusionSettings
-from lfnet.fusion.sides import Memo, PhysiologicalSide, VisualSide
-from lfnet.fusion.streams import Split, Stream
 from lfnet.fusion.transformers import AddEngineered, Bound, VoteSelector
 from tests.fusion.fakes import NAMES, SMALL, arrays, settings, split
 
@@ -212,7 +209,7 @@ def test_recipes_fitted_together_are_those_fitted_alone():
 def test_the_stack_keeps_people_together(monkeypatch):
     train = split("train", clips=30, people=10)
     seen = []
-    import lfnet.fusion.sides as sides
+    import lfnet.fusion.modalities as sides
 
     def spy(name):
         keep = getattr(sides, name)

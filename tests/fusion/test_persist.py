@@ -8,8 +8,8 @@ import skops.io
 
 from lfnet.errors import LfnetError
 from lfnet.fusion import persist
+from lfnet.fusion.modalities import Memo
 from lfnet.fusion.settings import MODELS
-from lfnet.fusion.sides import Memo
 from lfnet.fusion.system import fuse
 from tests.fusion.fakes import SMALL, settings, split
 

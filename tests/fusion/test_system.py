@@ -8,9 +8,9 @@ import pytest
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import evaluate, mae
-from lfnet.fusion.choose import out_of_fold
+from lfnet.fusion.modalities import Memo, PhysiologicalSide, VisualSide
+from lfnet.fusion.model_selection import out_of_fold
 from lfnet.fusion.settings import MODELS
-from lfnet.fusion.sides import Memo, PhysiologicalSide, VisualSide
 from lfnet.fusion.system import fuse
 from tests.fusion.fakes import NESTED, SMALL, settings, split
 

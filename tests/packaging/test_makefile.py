@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lfnet.cli.confdir import description, names
+from lfnet.cli.configs import description, names
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = [name for name in names("table") if name != "none"]

@@ -63,7 +63,7 @@ def test_it_holds_the_package_its_plugin_and_every_yaml(wheel):
 
 
 def test_the_installed_one_is_what_runs(site, tmp_path):
-    code = "import lfnet; from lfnet.cli.confdir import conf_dir; print(lfnet.__file__); print(conf_dir())"
+    code = "import lfnet; from lfnet.cli.configs import conf_dir; print(lfnet.__file__); print(conf_dir())"
     package, conf = installed(site, tmp_path, "-c", code).stdout.split()
     assert Path(package) == site / "lfnet" / "__init__.py"
     assert Path(conf) == site / "lfnet" / "conf"

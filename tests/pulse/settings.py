@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from lfnet.cli.confdir import compose
+from lfnet.cli.configs import compose
 from lfnet.config import instantiate
 from lfnet.pulse.settings import PulseSettings
 

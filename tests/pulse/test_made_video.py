@@ -10,8 +10,8 @@ import pytest
 from lfnet.cli.main import main
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
-from lfnet.features.passes import Vectors, run_pass
 from lfnet.features.store import ClipFeatures
+from lfnet.features.video_pass import Vectors, run_pass
 from lfnet.pulse.segments import read_segments
 from lfnet.testing.made_video import Scene, rendered, scene, write_h264
 from lfnet.video.decode import frames
@@ -25,7 +25,7 @@ FPS, SECONDS, BPM = 15, 17.1, 84.0  # half the frames of the usual 30 a second a
 @pytest.fixture(scope="session")
 def libraries() -> None:
     """OpenCV and MediaPipe load; else the test is skipped, and says what to install."""
-    from lfnet.video.system import missing
+    from lfnet.video.backends import missing
 
     if said := missing():
         pytest.skip("; ".join(said))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lfnet.cli.confdir import names
+from lfnet.cli.configs import names
 from lfnet.errors import LfnetError
 from lfnet.pulse.settings import PulseSettings
 from lfnet.pulse.variability import NAMES

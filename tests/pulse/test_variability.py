@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lfnet.pulse.intervals import beats
+from lfnet.pulse.interbeat_intervals import beats
 from lfnet.pulse.methods import band_pass
 from lfnet.pulse.quality import heart_rate, spectrum
 from lfnet.pulse.variability import VARIABILITY, nn_spectrum, variability

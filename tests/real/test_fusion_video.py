@@ -34,7 +34,7 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def libraries() -> None:
-    from lfnet.video.system import missing
+    from lfnet.video.backends import missing
 
     if said := missing():
         pytest.skip("; ".join(said))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lfnet.digests import digest
 from lfnet.evaluation.baselines import TRIVIAL, fit_predict
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
 from lfnet.files import write_json, write_text
+from lfnet.fingerprints import digest
 
 HEADS = {
     "mean_mlp": {"parameters": 131_585, "active_parameters": 131_585, "flops": 524_544},

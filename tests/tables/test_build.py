@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json
+from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
 from lfnet.tables.table import Row, Table
-from lfnet.tables.terminal import terminal
 from tests.tables.factory import result, sweep
 
 
@@ -297,7 +297,7 @@ def test_closing_lines_keep_protocols_apart(tmp_path: Path) -> None:
 
 
 def test_building_a_table_imports_no_torch() -> None:
-    code = "import lfnet.tables.build, lfnet.tables.write, lfnet.tables.terminal, sys; print('torch' in sys.modules)"
+    code = "import lfnet.tables.build, lfnet.reports.write, lfnet.reports.terminal, sys; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lfnet.errors import LfnetError
+from lfnet.reports.markdown import markdown
+from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
-from lfnet.tables.markdown import markdown
-from lfnet.tables.terminal import terminal
 from tests.tables.factory import result, sweep
 
 CONTROLS = ["protocol=shuffled", "protocol=permuted"]

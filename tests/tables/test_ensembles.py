@@ -7,8 +7,8 @@ import pytest
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import evaluate
+from lfnet.reports.markdown import markdown
 from lfnet.tables.build import build
-from lfnet.tables.markdown import markdown
 from tests.tables.factory import result, sweep
 
 FEW = {"against": ["train_median"], "resamples": 300, "flips": 300}

@@ -8,11 +8,11 @@ import pytest
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.reports.latex import latex
+from lfnet.reports.markdown import markdown
+from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
-from lfnet.tables.latex import latex
-from lfnet.tables.markdown import markdown
 from lfnet.tables.table import Block, Table
-from lfnet.tables.terminal import terminal
 from tests.tables.factory import result, sweep
 
 FEW = {"resamples": 400, "flips": 400}

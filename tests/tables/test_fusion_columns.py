@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.tables import picture
+from lfnet.reports import scatter_plot as picture
+from lfnet.reports.terminal import terminal
+from lfnet.reports.write import raw_csv, write
 from lfnet.tables.build import build
-from lfnet.tables.terminal import terminal
-from lfnet.tables.write import raw_csv, write
 from tests.tables.factory import result, sweep
 
 ROWS = ["fusion.model", "fusion"]
@@ -128,7 +128,7 @@ def test_names_in_a_picture_cover_neither_each_other_nor_a_point():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from lfnet.tables.names import write_names
+    from lfnet.reports.scatter_plot import write_names
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.confdir import conf_dir
+from lfnet.cli.configs import conf_dir
 from lfnet.cli.main import main
 from lfnet.errors import LfnetError
 from lfnet.tables.power import Power, measure_power, write_power

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lfnet.data.module import _Epoch
+from lfnet.data.batches import EpochSampler
 from lfnet.errors import LfnetError
-from lfnet.training.bags import Bags
-from lfnet.training.run import run
+from lfnet.jobs.head_job import run
+from lfnet.training.losses import Bags
 from tests.composing import SMALL, composed
 
 CLIPS = pd.Series(["b", "b", "a", "c", "c", "c"])
@@ -30,7 +30,7 @@ def test_a_bag_is_scored_by_the_mean_of_its_windows_in_the_batch():
 @pytest.mark.parametrize("bags", [1, 2, 5])
 def test_a_step_holds_whole_clips(bags, windows_per_clip):
     clips = CLIPS.to_numpy()
-    sampler = _Epoch(clips, 1, windows_per_clip, seed=3, bags=bags)
+    sampler = EpochSampler(clips, 1, windows_per_clip, seed=3, bags=bags)
     for _ in range(2):
         steps = list(sampler)
         assert len(steps) == len(sampler) == -(-3 // bags)
@@ -42,7 +42,7 @@ def test_a_step_holds_whole_clips(bags, windows_per_clip):
 
 def test_the_order_of_clips_follows_from_the_seed_and_the_epoch():
     clips = np.repeat(np.arange(30), 2)
-    one, same, other = (_Epoch(clips, 1, None, seed, bags=4) for seed in (1, 1, 2))
+    one, same, other = (EpochSampler(clips, 1, None, seed, bags=4) for seed in (1, 1, 2))
     first = list(one)
     assert first == list(same) != list(other)
     assert first != list(one)

@@ -13,9 +13,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import norm
 
 from lfnet.errors import LfnetError
+from lfnet.jobs.head_job import run
 from lfnet.training.fit import TrainerSettings
 from lfnet.training.losses import L1, label_density, smoothed_in_time
-from lfnet.training.run import run
 from tests.composing import SMALL, composed
 
 

@@ -6,7 +6,7 @@ import pytest
 from lfnet.evaluation.compare import sign_flip_p
 from lfnet.evaluation.intervals import interval
 from lfnet.evaluation.resample import measure, people_weights
-from lfnet.evaluation.sums import label_sums, score_sums
+from lfnet.evaluation.sufficient_statistics import label_sums, score_sums
 
 COHORTS = 300
 # Four standard errors of a rate of .95 (.05) over 300 cohorts are .05.

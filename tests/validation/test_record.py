@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from lfnet.evaluation.coverage import REACHED, sentence
 from lfnet.evaluation.intervals import DIFFERENCES, METHODS
-from lfnet.evaluation.reached import REACHED, sentence
 from tests.validation.conftest import FOLDER
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lfnet.video.system import missing
+from lfnet.video.backends import missing
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lfnet.errors import LfnetError
+from lfnet.errors import LfnetError, Unreadable
 from lfnet.video import decode
-from lfnet.video.decode import Frame, frames
-from lfnet.video.errors import Unreadable
-from lfnet.video.orient import display_matrix, orient
+from lfnet.video.decode import Frame, display_matrix, frames, orient
 from tests.video.media import HEIGHT, WIDTH, corners, number_of, picture, truncate, write_folder, write_video
 
 UPRIGHT = ["red", "green", "blue", "white"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.video import system
+from lfnet.video import backends as system
 from lfnet.video.align import crop, five_points
 from lfnet.video.decode import frames
 from lfnet.video.folder import read_picture

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.weights.catalogue import load, names
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.files import WeightsFile, load, names
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 ALL = names(CONF)

@@ -1,0 +1,47 @@
+"""The commands of the word `lfnet`, by name."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["COMMANDS", "Command"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A word after `lfnet`. target: `module:function`, a function of the arguments that returns the exit status."""
+
+    name: str
+    target: str
+    summary: str
+
+    def load(self) -> Callable[[list[str]], int]:
+        module, _, function = self.target.partition(":")
+        run: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+        return run
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("train", "lfnet.cli.train:train", "fit one head with one seed, or with -m many"),
+        Command("table", "lfnet.cli.train:table", "run a table's jobs, skip the finished ones, and print the table"),
+        Command("report", "lfnet.cli.report:main", "make a page and pictures of a table that has been run"),
+        Command(
+            "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"
+        ),
+        Command("extract", "lfnet.cli.train:extract", "turn videos into feature vectors, once"),
+        Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
+        Command("pulse", "lfnet.cli.pulse:main", "read the heart rate and its variability from a video of a face"),
+        Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
+        Command("audit", "lfnet.cli.audit:main", "say where a cohort, its splits and its features leak"),
+        Command("adapt", "lfnet.cli.adapt:main", "what does a run gain by k labelled recordings of a person?"),
+        Command("export", "lfnet.cli.export:main", "make a bundle of a run that scores video without torch"),
+        Command("predict", "lfnet.cli.predict:main", "score videos with a bundle, each with its interval"),
+        Command("bench", "lfnet.cli.bench:main", "what do a bundle's stages cost: parameters, time, memory?"),
+        Command("power", "lfnet.cli.power:main", "what differences could n recordings show between two heads?"),
+        Command("list", "lfnet.cli.listing:main", "heads, encoders, cohorts, tables, weights and protocols there are"),
+        Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
+        Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),
+    )
+}

@@ -1,0 +1,124 @@
+"""Hydra's, OmegaConf's and YAML's errors, said to the person who typed the settings."""
+
+import difflib
+import errno
+from collections.abc import Iterable
+from typing import Any
+
+from lfnet.cli.configs import conf_dir
+
+__all__ = ["explain"]
+
+# What is wrong with a place and not with the program.
+_PLACE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
+
+
+def explain(error: BaseException) -> str | None:
+    """One message that names the setting and the mend; None where `error` is no mistake in the settings.
+
+    (What goes wrong while an object is built from its settings is `lfnet.config.instantiate`'s to say.)
+    """
+    text = str(error)
+    if text.startswith("Config group override must be a string or a list"):
+        return f"a group is chosen by name, as in head=ldbm, not by a number ({text.partition('. ')[2]})."
+    if isinstance(error, OSError) and error.errno in _PLACE_ERRORS and error.filename:
+        return f"cannot write {error.filename}: {error.strerror}. Make room or choose another place in `paths`."
+    kind = _kind(error)
+    rules = {
+        "hydra.MissingConfigException": _missing_choice,
+        "hydra.OverrideParseException": _unreadable,
+        "hydra.ConfigCompositionException": _composition,
+        "omegaconf.MissingMandatoryValue": _mandatory,
+        "omegaconf.InterpolationKeyError": _line,
+        "omegaconf.InterpolationResolutionError": _line,
+        "omegaconf.UnsupportedInterpolationType": _line,
+        "omegaconf.ValidationError": _line,
+    }
+    if kind in rules:
+        return rules[kind](error)
+    if kind.startswith("yaml.") and getattr(error, "problem_mark", None) is not None:
+        mark = error.problem_mark  # type: ignore[attr-defined]
+        problem = error.problem  # type: ignore[attr-defined]
+        return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML ({problem})."
+    return None
+
+
+def _kind(error: BaseException) -> str:
+    # By name, so that a mistake found before Hydra was needed does not import it.
+    return f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
+
+
+def _missing_choice(error: Any) -> str:
+    missing = str(error.missing_cfg_file or "")
+    group, _, name = missing.rpartition("/")
+    options = [option for option in error.options or () if (group, option) != ("table", "none")]
+    if not group or not options:
+        return _line(error)
+    return f"there is no `{group}={name}`.{_hint(name, options)} There are: {', '.join(options)}."
+
+
+def _unreadable(error: Any) -> str:
+    override = getattr(error, "override", None)
+    named = f"cannot read `{override}`" if override else f"cannot read a setting ({_first(str(error))})"
+    return f"{named}: a setting is name=value. Quote brackets, commas and spaces for your shell: 'name=[1,2]'."
+
+
+def _composition(error: BaseException) -> str:
+    text = str(error)
+    cause = error.__cause__
+    if text.startswith("Could not override") and cause is not None and _kind(cause).startswith("omegaconf."):
+        return _unknown_setting(text.split("'")[1], cause)
+    if text.startswith("Could not override") and "No match in the defaults list" in text:
+        return f"this command has no setting `{text.split(chr(39))[1]}`. Add --cfg job to it to see every setting."
+    if text.startswith("Ambiguous value for argument"):
+        given = text.split("'")[1]
+        name, _, value = given.partition("=")
+        return f"`{given}` names several values: add -m for a job with each, or write '{name}=[{value}]' for a list."
+    if text.startswith("Could not append to config. An item is already at"):
+        return f"`{text.split(chr(39))[1]}` exists already: write it without the +."
+    if cause is not None:
+        return explain(cause) or _line(error)
+    return _line(error)
+
+
+def _unknown_setting(key: str, cause: Any) -> str:
+    """key: what was typed, such as head.patchsize. The cause knows the node where the search ended."""
+    full = str(cause.full_key or key)
+    key = full if full.startswith(f"{key}.") else key
+    rest = key.removeprefix(full)
+    found, part = full.rpartition(".")[::2]
+    prefix = f"{found}." if found else ""
+    parent = cause.parent_node
+    siblings = [str(name) for name in parent] if hasattr(parent, "keys") else []
+    if not found:
+        folders = (path.name for path in conf_dir().iterdir() if path.is_dir())
+        siblings = [name for name in {*siblings, *folders} if name not in ("hydra", part)]
+    hint = _hint(part, siblings, prefix, rest)
+    if not hint and siblings and found:
+        hint = f" There are: {', '.join(sorted(prefix + name for name in siblings))}."
+    return f"there is no setting `{key}`.{hint} Add --cfg job to the command to see every setting."
+
+
+def _mandatory(error: Any) -> str:
+    key = error.full_key or str(error.key)
+    return f"`{key}` must be given: add {key}=VALUE."
+
+
+def _line(error: Any) -> str:
+    """The library's own words on one line, with the setting they speak of."""
+    wanted = [line.strip() for line in str(error).splitlines()]
+    wanted = wanted[: wanted.index("Config search path:")] if "Config search path:" in wanted else wanted
+    drop = ("object_type=", "full_key:", "reference_type=", "See https:")
+    text = " ".join(line for line in wanted if line and not line.startswith(drop))
+    named = [line.removeprefix("full_key:").strip() for line in wanted if line.startswith("full_key:")]
+    key = getattr(error, "full_key", None) or "".join(named[:1])
+    return f"`{key}`: {text}" if key else text
+
+
+def _first(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "empty"
+
+
+def _hint(word: str, options: Iterable[str], prefix: str = "", suffix: str = "") -> str:
+    near = difflib.get_close_matches(word, list(options), n=3)
+    return f" Did you mean {' or '.join(f'`{prefix}{name}{suffix}`' for name in near)}?" if near else ""

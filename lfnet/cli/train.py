@@ -1,0 +1,201 @@
+"""`lfnet train`, `table` and `extract`: Hydra's commands."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lfnet import RESEARCH_ONLY
+from lfnet.cli.configs import conf_dir
+from lfnet.errors import LfnetError
+
+__all__ = ["extract", "left_by", "table", "train"]
+
+TABLE_HELP = """\
+usage: lfnet table NAME [OVERRIDES] [--render]
+
+Run the jobs of conf/table/NAME.yaml that are not finished yet, then print the table and write it as Markdown, CSV and
+LaTeX. Overrides reach every job. --render makes the table again from what is there and runs nothing.
+
+examples:
+  lfnet table architectures
+  lfnet table architectures trainer=full                     the protocol at full size
+  lfnet table architectures cohort=avec2014 cohort.root=/data/AVEC2014 encoder=webface
+  lfnet table patch_size seed=0,1,2,3,4 launcher.jobs=1
+  lfnet table architectures force=true                       train again what is finished
+
+`lfnet list tables` shows the tables there are.
+"""
+
+
+def train(argv: list[str]) -> int:
+    """`lfnet train OVERRIDES`: one job, or with -m many. Returns 1 where a job failed."""
+    from lfnet.runs.sweep_record import swept
+
+    swept.clear()
+    _hydra("train", argv, _one_job)
+    return int(any(outcome.status == "failed" for sweep in swept for outcome in sweep.outcomes))
+
+
+def table(argv: list[str]) -> int:
+    """`lfnet table NAME OVERRIDES`: a table's jobs, then the table. Returns 1 where a job failed."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(TABLE_HELP, end="")
+        return 0 if argv else 2
+    if argv[0].startswith("-") or "=" in argv[0]:
+        words = " ".join(argv)
+        raise LfnetError(f"the table's name comes first: lfnet table NAME {words}. `lfnet list tables` shows them.")
+    if argv[0] == "none":
+        raise LfnetError("`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables.")
+    if other := [word for word in argv[1:] if word.startswith(("table=", "+table="))]:
+        raise LfnetError(f"the table is named once: lfnet table {argv[0]}, without {other[0]}.")
+    name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
+    if "--render" in argv:
+        record, runs, tables = left_by(name, overrides)
+        status = 0
+    else:
+        from lfnet.runs.sweep_record import swept
+
+        swept.clear()
+        _hydra("train", [f"table={name}", *overrides], _one_job)
+        if not swept:  # --cfg, --info and the like print and run nothing
+            return 0
+        record, runs, tables = swept[-1].record, swept[-1].runs, swept[-1].tables
+        status = int(any(outcome.status == "failed" for outcome in swept[-1].outcomes))
+    from lfnet.reports.terminal import terminal
+    from lfnet.reports.write import write
+    from lfnet.tables.build import build
+
+    # Overridden variants of a table stand side by side: the files have the record's name.
+    built = replace(build(record, runs), name=record.stem)
+    print()
+    print(terminal(built))
+    for path in write(built, tables):
+        print(f"written: {path}")
+    return status
+
+
+def extract(argv: list[str]) -> int:
+    """`lfnet extract OVERRIDES`: features of all clips."""
+    _hydra("extract", argv, _extract)
+    return 0
+
+
+def _one_job(config: Any) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    from lfnet.files import read_json
+    from lfnet.jobs.head_job import run
+    from lfnet.jobs.sweep import Job
+    from lfnet.runs.run import RESULT
+
+    job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
+    outcome = run(job.config, job.choices)
+    folder = Path(job.config["paths"]["runs"]) / outcome.run
+    result = read_json(folder / RESULT)
+    print(f"{outcome.status}: {folder}")
+    for split, levels in result["metrics"].items():
+        numbers = levels["recording"]
+        shown = ", ".join(
+            f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"
+            for name in ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
+        )
+        constant = result["references"]["train_median"].get(split, {}).get("mae")
+        beside = "" if constant is None else f"  (the training median: mae {constant:.2f})"
+        print(f"{split:>5}: {shown}{beside}")
+    if number := result["cohort"]["recordings"].get("unlabelled"):
+        print(f"{number} recordings without a label have scores too: {folder / 'predictions.csv'} (split unlabelled)")
+    training, scale = result["training"], result["scale"]["name"]
+    if "epochs" in training:
+        ended = "converged" if training["converged"] else "not converged"
+        print(f"{training['epochs']} epochs, {ended}; best at {training['best_epoch']}; scale {scale}")
+    for name, choice in result.get("chosen", {}).items():
+        said = ", ".join(f"{key} {value}" for key, value in choice.items() if value is not None)
+        print(f"chosen for {name}: {said}; scale {scale}")
+    for text in (*result["cohort"]["warnings"], *result["marks"]):
+        print(f"warning: {text}")
+    print(RESEARCH_ONLY)
+
+
+def _extract(config: Any) -> None:
+    from lfnet.config import plain
+    from lfnet.jobs.inputs import prepare_streams
+
+    cohort, stores = prepare_streams(plain(config))
+    for store in stores.values():
+        print(f"{len(cohort.clips)} clips of cohort {cohort.name} have their vectors in {store.folder}")
+
+
+def left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
+    """Where an earlier call with these overrides left its record and runs, and where its table goes."""
+    from hydra import compose, initialize_config_dir
+
+    from lfnet.config import plain
+    from lfnet.runs.sweep_record import sweep_name
+
+    given, folder = _without_config_dir(overrides)
+    where = [word for word in given if word.startswith("paths.")]
+    searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        paths = plain(compose("train", overrides=[f"table={name}", *where, *searched]))["paths"]
+    runs = Path(paths["runs"])
+    given.sort(key=lambda word: word.startswith("hydra."))  # as the sweep's record was named
+    record = runs / "sweeps" / f"{sweep_name({'name': name}, given)}.json"
+    if not record.is_file():
+        raise LfnetError(
+            f"there is nothing to render: {record} does not exist. Run the command without --render first."
+        )
+    return record, runs, Path(paths["tables"])
+
+
+def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
+    """The overrides among `words`, and the folder of `--config-dir`."""
+    given: list[str] = []
+    folder = None
+    rest = iter(words)
+    for word in rest:
+        if word in ("--config-dir", "-cd"):
+            folder = next(rest, None)
+        elif word.startswith("--config-dir="):
+            folder = word.partition("=")[2]
+        elif not word.startswith("-"):
+            given.append(word)
+    return given, folder
+
+
+def _is_override(word: str) -> bool:
+    """Hydra's parser wants all overrides in one row; options, and their values, may stand before them."""
+    return word.startswith("~") or ("=" in word and not word.startswith("-"))
+
+
+def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
+    """Hydra's `main` on conf/NAME.yaml, with its errors left to `lfnet.cli.main`."""
+    import hydra
+
+    # Hydra prints errors itself and exits, unless told to raise them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # A user's own head or encoder in the current folder can be named in a `_target_`, as with `python -m`.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    if inputs := sys.modules.get("lfnet.jobs.inputs"):  # not the first command of this process
+        inputs.forget()
+    before = sys.argv
+    mistakes: list[LfnetError] = []
+
+    def guarded(config: Any) -> None:
+        # Raised inside Hydra, a mistake would be announced as "Error executing job": it is kept and raised outside.
+        try:
+            task(config)
+        except LfnetError as error:
+            mistakes.append(error)
+
+    sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
+    finally:
+        sys.argv = before
+    if mistakes:
+        raise mistakes[0]

@@ -1,0 +1,282 @@
+"""Several streams of frames as one: aligned in time, each normalised by its own training frames, side by side."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lfnet.errors import LfnetError
+from lfnet.features.health import Problem, problems_of
+from lfnet.features.store import ClipFeatures, Readable
+from lfnet.fingerprints import digest, source_digest
+
+__all__ = ["Joined", "Joining", "Part", "parts_of"]
+
+_CHOICES = {"normalise": ("columns", "stream", "none"), "valid": ("any", "all")}
+# Of a column's mean: one that moves less is rounding, and would be blown up to an SD of 1.
+_STILL = 1e-6
+
+
+@dataclass(frozen=True)
+class Joining:
+    """`conf/streams/default.yaml`, which says what each setting means."""
+
+    normalise: str
+    length: float
+    presence: bool
+    valid: str
+    dropout: float
+    columns: Sequence[int] | Mapping[str, int] | None
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Joining":
+        """Build from the resolved `streams` node. Raises `LfnetError` naming the setting that is wrong."""
+        known = {item.name for item in fields(cls)}
+        if wrong := sorted(known ^ set(config)):
+            what = "is missing" if wrong[0] in known else "is not a setting"
+            raise LfnetError(f"streams.{wrong[0]} {what}: see conf/streams/default.yaml.")
+        for name, choices in _CHOICES.items():
+            if config[name] not in choices:
+                raise LfnetError(f"streams.{name}={config[name]}: choose one of {', '.join(choices)}.")
+        if not isinstance(config["presence"], bool):
+            raise LfnetError(f"streams.presence={config['presence']}: give true or false.")
+        if not _is_number(config["length"]) or not config["length"] > 0:
+            raise LfnetError(f"streams.length={config['length']}: give a number above 0.")
+        if not _is_number(config["dropout"]) or not 0 <= config["dropout"] < 1:
+            raise LfnetError(f"streams.dropout={config['dropout']}: give a chance from 0 to below 1.")
+        columns = config["columns"]
+        counts = list(columns.values()) if isinstance(columns, Mapping) else columns
+        if counts is not None and not (
+            isinstance(counts, list) and len(counts) > 1 and all(type(count) is int and count > 0 for count in counts)
+        ):
+            raise LfnetError(f"streams.columns={columns}: give two whole numbers or more, or null.")
+        return cls(**config)
+
+    def recipe(self) -> dict[str, Any]:
+        """What makes the joined vectors what they are, as JSON; dropout is a matter of training."""
+        return {
+            "normalise": self.normalise,
+            "length": float(self.length),
+            "presence": self.presence,
+            "valid": self.valid,
+        }
+
+
+class Part(NamedTuple):
+    """One stream of several. columns: which of the store's columns it is, as (first, end); None for all."""
+
+    name: str
+    store: Readable
+    columns: tuple[int, int] | None = None
+
+
+class _Scale(NamedTuple):
+    """float32 [D] each: a stream's vectors become (x - mean) · factor."""
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+
+# Statistics of the streams of one cohort: a sweep's jobs ask for the same ones.
+_held: dict[str, tuple[_Scale, ...]] = {}
+
+
+class Joined:
+    """Streams of frames as one `Readable`: what a head of several encoders reads.
+
+    parts: the streams, in the order in which their columns stand. train: the ids of the training clips, of whose frames
+    alone a stream's mean and SD are taken, those of dead clips (`lfnet.features.health`) left out.
+
+    A clip's frames are those of its first stream that has any; another stream's vector belongs to a frame where it
+    lies within half a frame's time. A stream that did not see a frame is zero there, which after normalisation is its
+    mean, and its presence 0. `spans` are the columns of each stream, `flags` that of each one's presence.
+    """
+
+    def __init__(self, parts: Sequence[Part], train: Iterable[str], settings: Joining) -> None:
+        if len(parts) < 2:
+            raise ValueError("two streams or more can be joined")
+        self.parts, self.settings, self._train = tuple(parts), settings, tuple(train)
+        self.stream = " + ".join(part.name for part in self.parts)
+        self.recipe = digest({"parts": self._named([part.store.recipe for part in self.parts]), **self._how})
+        # Nothing lies there: its name tells this store from its parts' and from other ways of joining them.
+        self.folder = self.parts[0].store.folder.parent / f"joined-{self.recipe[:12]}"
+
+    @cached_property
+    def _how(self) -> dict[str, Any]:
+        return {"settings": self.settings.recipe(), "code": source_digest([__name__])}
+
+    def _named(self, values: Sequence[str]) -> list[Any]:
+        return [[part.name, part.columns, value] for part, value in zip(self.parts, values, strict=True)]
+
+    @cached_property
+    def spans(self) -> tuple[slice, ...]:
+        """The columns of each stream."""
+        if not self._train:
+            raise LfnetError("there is no training clip to normalise streams by: check the manifest's split column.")
+        widths = [self._width(part) for part in self.parts]
+        ends = np.cumsum(widths).tolist()
+        return tuple(slice(end - width, end) for end, width in zip(ends, widths, strict=True))
+
+    @property
+    def flags(self) -> tuple[int, ...]:
+        """The column of each stream's presence, behind all vectors; none where `presence` is false."""
+        end = self.spans[-1].stop
+        return tuple(range(end, end + len(self.parts))) if self.settings.presence else ()
+
+    def path(self, clip_id: str) -> Path:
+        """Where the clip's file of the first stream is."""
+        return self.parts[0].store.path(clip_id)
+
+    def header(self, clip_id: str) -> dict[str, str] | None:
+        """The first stream's header, as far as it holds for all: what the clip's vectors were made from."""
+        header = self.parts[0].store.header(clip_id)
+        return None if header is None else {"unit_norm": "false", "source": header.get("source", "")}
+
+    def shape(self, clip_id: str) -> tuple[int, int]:
+        """Frames and width [T, D] of a clip's joined vectors."""
+        frames = next((count for part in self.parts if (count := part.store.shape(clip_id)[0])), 0)
+        return frames, self.spans[-1].stop + len(self.flags)
+
+    def fingerprint(self, clip_ids: Iterable[str]) -> str:
+        """Digest of the streams, of what they are normalised by, and of how they are joined."""
+        ids = tuple(clip_ids)
+        found = [part.store.fingerprint(ids) for part in self.parts]
+        return digest({"parts": self._named(found), "train": self._trained, **self._how})
+
+    @cached_property
+    def _trained(self) -> list[Any]:
+        return self._named([part.store.fingerprint(self._train) for part in self.parts])
+
+    def read(self, clip_id: str) -> ClipFeatures:
+        """A clip's joined vectors; what is not there is zero. Raises `LfnetError` as the streams' stores do."""
+        clips = self._read(clip_id)
+        grid = next((clip.time for clip in clips if len(clip.time)), clips[0].time)
+        x_TD = np.zeros((len(grid), self.shape(clip_id)[1]), np.float32)
+        there_TS = np.zeros((len(grid), len(clips)), bool)
+        for s, (clip, span, scale) in enumerate(zip(clips, self.spans, self._scales, strict=True)):
+            if not len(clip.time):
+                continue
+            rows_T = _rows_at(grid, clip.time)
+            seen_T = (rows_T >= 0) & clip.valid[rows_T]
+            x_TD[seen_T, span] = (clip.features[rows_T[seen_T]] - scale.mean) * scale.factor
+            there_TS[:, s] = seen_T
+        if self.settings.presence:
+            x_TD[:, self.spans[-1].stop :] = there_TS
+        valid_T = np.asarray(there_TS.any(axis=1) if self.settings.valid == "any" else there_TS.all(axis=1))
+        x_TD[~valid_T] = 0
+        return ClipFeatures(x_TD, valid_T, grid, {"unit_norm": "false"})
+
+    def problems(self, clip_ids: Iterable[str]) -> list[Problem]:
+        """What is wrong with single streams, each looked at as it was extracted; a missing one is no fault."""
+        stores = list({id(part.store): part.store for part in self.parts}.values())
+        found = [(clip_id, store.stream, _wrong(store.read(clip_id))) for clip_id in clip_ids for store in stores]
+        return [Problem(clip_id, f"{name}: {what}", mend) for clip_id, name, all_ in found for what, mend in all_]
+
+    def _read(self, clip_id: str) -> list[ClipFeatures]:
+        """The clip's streams, each with its own columns."""
+        whole = {id(part.store): part.store for part in self.parts}
+        read = {key: store.read(clip_id) for key, store in whole.items()}
+        return [_columns(read[id(part.store)], part.columns) for part in self.parts]
+
+    def _width(self, part: Part) -> int:
+        if part.columns is not None:
+            return part.columns[1] - part.columns[0]
+        return part.store.shape(self._train[0])[1]
+
+    @property
+    def _scales(self) -> tuple[_Scale, ...]:
+        key = digest([self._trained, self._how])
+        if key not in _held:
+            found = tuple(self._scale(part) for part in self.parts)
+            _held.clear()  # of one cohort at a time
+            _held[key] = found
+        return _held[key]
+
+    def _scale(self, part: Part) -> _Scale:
+        width = self._width(part)
+        if self.settings.normalise == "none":
+            return _Scale(np.zeros(width, np.float32), np.ones(width, np.float32))
+        count, mean_D, square_D = 0, np.zeros(width), np.zeros(width)
+        for clip_id in self._train:
+            clip = part.store.read(clip_id)
+            if not clip.valid.any() or _wrong(clip):
+                continue
+            own = _columns(clip, part.columns).features[clip.valid].astype(np.float64)
+            # Clip by clip, after Chan, Golub and LeVeque 1983: sums of squares about the mean so far.
+            apart_D, total = own.mean(axis=0) - mean_D, count + len(own)
+            square_D += own.var(axis=0) * len(own) + apart_D**2 * (count * len(own) / total)
+            mean_D += apart_D * (len(own) / total)
+            count = total
+        if not count:
+            raise LfnetError(
+                f"stream {part.name} has no usable frame in any of {len(self._train)} training clips: leave it out."
+            )
+        sd_D = np.sqrt(square_D / count)
+        moves_D = sd_D > _STILL * np.abs(mean_D)
+        if not moves_D.any():
+            raise LfnetError(f"stream {part.name} is the same in all {count} training frames: leave it out.")
+        if self.settings.normalise == "stream":
+            sd_D = np.where(moves_D, np.sqrt((sd_D[moves_D] ** 2).mean()), sd_D)
+        # A column that never moves in training says nothing, and would explode where it moves elsewhere.
+        factor_D = np.where(moves_D, 1 / np.where(moves_D, sd_D, 1.0), 0.0)
+        return _Scale(
+            mean_D.astype(np.float32), (factor_D * self.settings.length / np.sqrt(moves_D.sum())).astype(np.float32)
+        )
+
+
+def parts_of(stores: Mapping[str, Readable], settings: Joining, clip_id: str) -> list[Part]:
+    """The streams that a head reads: those of the stores, or those that `streams.columns` makes of the only one.
+
+    clip_id: one by which the columns are counted. Raises `LfnetError` where they do not add up.
+    """
+    if settings.columns is None:
+        return [Part(name, store) for name, store in stores.items()]
+    if len(stores) > 1:
+        raise LfnetError(
+            f"streams.columns takes one stream as several, and there are {len(stores)} ({', '.join(stores)}): "
+            "choose one encoder, or streams.columns=null."
+        )
+    ((name, store),) = stores.items()
+    columns = settings.columns
+    counts: list[int] = list(columns.values()) if isinstance(columns, Mapping) else list(columns)
+    width = store.shape(clip_id)[1]
+    if sum(counts) != width:
+        raise LfnetError(f"streams.columns adds up to {sum(counts)} columns, and stream {name} has {width}.")
+    ends = np.cumsum(counts).tolist()
+    ranges = [(end - count, end) for end, count in zip(ends, counts, strict=True)]
+    names = list(columns) if isinstance(columns, Mapping) else [f"{name}[{first}:{end}]" for first, end in ranges]
+    return [Part(own, store, part) for own, part in zip(names, ranges, strict=True)]
+
+
+def _columns(clip: ClipFeatures, columns: tuple[int, int] | None) -> ClipFeatures:
+    if columns is None:
+        return clip
+    return ClipFeatures(clip.features[:, slice(*columns)], clip.valid, clip.time, clip.meta)
+
+
+def _wrong(clip: ClipFeatures) -> list[tuple[str, str]]:
+    return problems_of(clip, clip.meta.get("unit_norm") == "true", 0.0) if clip.valid.any() else []
+
+
+def _rows_at(grid_T: np.ndarray, time_N: np.ndarray) -> np.ndarray:
+    """int64 [T]: the row of `time_N` that lies nearest to each time of the grid; -1 where none lies within half a step.
+
+    A step is the median time from one row to the next, of the grid or of the stream, whichever is shorter: no row of
+    either is given to two frames that lie apart.
+    """
+    if np.array_equal(grid_T, time_N):
+        return np.arange(len(grid_T))
+    after = np.searchsorted(time_N, grid_T).clip(1, max(1, len(time_N) - 1))
+    before = after - 1
+    after = after.clip(max=len(time_N) - 1)
+    rows = np.where(np.abs(time_N[after] - grid_T) < np.abs(time_N[before] - grid_T), after, before)
+    steps = [float(np.median(np.diff(times))) for times in (grid_T, time_N) if len(times) > 1]
+    near = np.abs(time_N[rows] - grid_T) <= (0.5 + 1e-9) * min(steps, default=0.0)
+    return np.where(near, rows, -1)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

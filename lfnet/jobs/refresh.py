@@ -1,0 +1,69 @@
+"""What stands beside a run's own scores: metrics, references and the audit; made anew when their code has changed.
+
+None of it is part of a job's fingerprint, so that a better audit or another baseline trains nothing again.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lfnet.audit.audit import audited_by, summary
+from lfnet.audit.settings import Settings
+from lfnet.cohorts.cohort import Cohort
+from lfnet.config import instantiate
+from lfnet.data.module import DataModule
+from lfnet.evaluation.predictions import models_to_csv_text
+from lfnet.features.store import Readable
+from lfnet.files import read_json, write_json, write_text
+from lfnet.fingerprints import digest
+from lfnet.jobs.baselines import references, referring_code
+from lfnet.once import once
+from lfnet.runs.run import RESULT, measure, measuring_code
+
+__all__ = ["audited", "bring_up_to_date", "measured", "refer"]
+
+
+def refer(folder: Path, data: DataModule) -> dict[str, Any]:
+    """Write references.csv of the recordings that `data` (set up) finds usable; returns what result.json says of it."""
+    usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
+    clip_ids = data.clips["clip_id"].tolist()
+    beside = references(data.cohort, data.store, usable.reset_index(drop=True), clip_ids, beside=data.stores)
+    write_text(folder / "references.csv", models_to_csv_text(beside))
+    return {"referred_by": referring_code()}
+
+
+def audited(cohort: Cohort, store: Readable, config: dict[str, Any]) -> dict[str, Any]:
+    """The audit of the cohort and its features as result.json holds it: `audit`, a list of lines that name nobody."""
+    settings = _settings(config)
+    return {"audit": summary(cohort, store, settings), "audited_by": audited_by(cohort, store, settings)}
+
+
+def measured(folder: Path) -> dict[str, Any]:
+    """The metrics of predictions.csv and references.csv as result.json holds them."""
+    return {**measure(folder), "measured_by": measuring_code()}
+
+
+def bring_up_to_date(
+    folder: Path, cohort: Cohort, store: Readable, config: dict[str, Any], data: Callable[[], DataModule]
+) -> None:
+    """Make anew what older code made in a finished run folder, if anything.
+
+    cohort, store: the run's, the store being the one that its references read. data(): the run's data, set up.
+    """
+    result = read_json(folder / RESULT)
+    anew: dict[str, Any] = {}
+    if result.get("referred_by") != referring_code():
+        anew |= refer(folder, data())
+    if anew or result.get("measured_by") != measuring_code():
+        anew |= measured(folder)
+    if result.get("audited_by") != audited_by(cohort, store, _settings(config)):
+        anew |= audited(cohort, store, config)
+    if anew:
+        write_json(folder / RESULT, {**result, **anew})
+
+
+def _settings(config: dict[str, Any]) -> Settings:
+    if not config.get("audit"):
+        return Settings()
+    made: Settings = once(("audit", digest(config["audit"])), lambda: instantiate(config["audit"]))
+    return made

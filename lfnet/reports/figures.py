@@ -1,0 +1,245 @@
+"""The pictures of a report, drawn with matplotlib: the same for the page, for PNG and for PDF."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lfnet.reports.figure_data import Drawn, Part
+
+__all__ = ["FIGURES", "INK", "draw"]
+
+INK = "#123456"  # what is text or axis: the page replaces it by the colour of its own text
+_GREY = "#8a8a8a"
+# Okabe and Ito's colours, told apart by the colour-blind and readable on light and on dark ground.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#8a8a8a")
+_ACROSS = 4
+_MOST = 12  # rows that a picture of small multiples shows
+
+
+def draw(figure: str, part: Part, ink: str = INK) -> Any:
+    """The matplotlib Figure called `figure` (of FIGURES) of one section; None where there is nothing to draw.
+
+    ink: the colour of text and axes.
+    """
+    from matplotlib import rc_context
+
+    style: Any = {
+        "font.size": 9,
+        "font.family": "sans-serif",
+        "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": ink,
+        "axes.labelcolor": ink,
+        "axes.titlesize": 9,
+        "axes.titlecolor": ink,
+        "text.color": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
+        "legend.frameon": False,
+    }
+    with rc_context(style):
+        return FIGURES[figure][1](part)
+
+
+def _new(width: float, height: float) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    return figure
+
+
+def _forest(part: Part) -> Any:
+    """Test MAE of every row and reference with its interval."""
+    lines = [] if part.intervals is None else part.intervals.data["rows"]
+    shown = [(line["row"], line["estimates"]["mae"]) for line in lines if line["estimates"].get("mae")]
+    shown = [(name, mae) for name, mae in shown if mae["value"] is not None]
+    if not shown:
+        return None
+    models = 0 if part.intervals is None else part.intervals.models
+    figure = _new(7.2, 0.9 + 0.26 * len(shown))
+    axis = figure.subplots()
+    for place, (_, mae) in enumerate(shown):
+        colour = _COLOURS[0] if place < models else _GREY
+        low, high = mae.get("low", mae["value"]), mae.get("high", mae["value"])
+        axis.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+        axis.plot(mae["value"], place, "o" if place < models else "D", color=colour, markersize=5)
+    axis.set_yticks(range(len(shown)), [name for name, _ in shown])
+    axis.invert_yaxis()
+    axis.grid(axis="x", color=_GREY, alpha=0.3)
+    axis.set_xlabel(f"MAE on test, {part.scale} points")
+    return figure
+
+
+def _multiples(part: Part, panel: Callable[[Any, Drawn], None], x: str, y: str, side: float = 2.3) -> Any:
+    rows = [row for row in part.rows if len(row.label_N)][:_MOST]
+    if not rows:
+        return None
+    across = min(_ACROSS, len(rows))
+    down = -(-len(rows) // across)
+    figure = _new(0.5 + side * across, 0.5 + side * down)
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    for axis, row in zip(axes, rows, strict=False):
+        panel(axis, row)
+        axis.set_title(row.name)
+    for axis in axes[len(rows) :]:
+        axis.set_visible(False)
+    figure.supxlabel(x, fontsize=9)
+    figure.supylabel(y, fontsize=9)
+    return figure
+
+
+def _bands(axis: Any, part: Part) -> None:
+    for number, (_, low, high) in enumerate(part.bands):
+        if number % 2:
+            axis.axvspan(low - 0.5, high + 0.5, color=_GREY, alpha=0.15, linewidth=0)
+
+
+def _predicted(part: Part) -> Any:
+    """Score against label, bands of severity shaded, the line of equality."""
+
+    def panel(axis: Any, row: Drawn) -> None:
+        _bands(axis, part)
+        axis.plot([part.low, part.high], [part.low, part.high], color=_GREY, linewidth=0.8)
+        axis.plot(row.label_N, row.score_N, "o", color=_COLOURS[0], alpha=0.6, markersize=3, markeredgewidth=0)
+
+    return _multiples(part, panel, f"label, {part.scale} points", "score (mean over seeds)")
+
+
+def _agreement(part: Part) -> Any:
+    """Bland and Altman (1986): the difference of score and label over their mean, with its mean ± 1.96 SD."""
+
+    def panel(axis: Any, row: Drawn) -> None:
+        apart = row.score_N - row.label_N
+        axis.plot((row.score_N + row.label_N) / 2, apart, "o", color=_COLOURS[0], alpha=0.6, markersize=3, mew=0)
+        mean, sd = apart.mean(), apart.std(ddof=1) if len(apart) > 1 else 0.0
+        axis.axhline(mean, color=_COLOURS[1], linewidth=1)
+        for limit in (mean - 1.96 * sd, mean + 1.96 * sd):
+            axis.axhline(limit, color=_COLOURS[1], linewidth=0.8, linestyle="--")
+        axis.axhline(0, color=_GREY, linewidth=0.6)
+
+    return _multiples(part, panel, f"mean of score and label, {part.scale} points", "score − label")
+
+
+def _residuals(part: Part) -> Any:
+    """Mean error in each band of severity: a model that has learnt nothing errs down a straight line."""
+    rows = [row for row in part.rows if len(row.label_N)]
+    if not rows or not part.bands:
+        return None
+    figure = _new(7.2, 3.0)
+    axis = figure.subplots()
+    width = 0.8 / len(rows)
+    for number, row in enumerate(rows):
+        for place, (_, low, high) in enumerate(part.bands):
+            own = (row.score_N - row.label_N)[(row.label_N >= low) & (row.label_N <= high)]
+            if not len(own):
+                continue
+            at = place - 0.4 + width * (number + 0.5)
+            colour = _COLOURS[number % len(_COLOURS)]
+            error = own.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else None
+            axis.errorbar(
+                at, own.mean(), yerr=error, fmt="o", color=colour, markersize=4, label=row.name if place == 0 else None
+            )
+    counts = [((rows[0].label_N >= low) & (rows[0].label_N <= high)).sum() for _, low, high in part.bands]
+    axis.set_xticks(
+        range(len(part.bands)),
+        [f"{name}\n{low:g}–{high:g}, n = {n}" for (name, low, high), n in zip(part.bands, counts, strict=True)],
+    )
+    axis.axhline(0, color=_GREY, linewidth=0.8)
+    axis.set_ylabel(f"score − label, {part.scale} points")
+    _legend(figure, axis)
+    return figure
+
+
+def _courses(part: Part) -> Any:
+    """Dev MAE after each epoch of every run; the dot is the epoch that was kept."""
+    rows = [row for row in part.rows if row.courses]
+    if not rows:
+        return None
+    figure = _new(7.2, 3.2)
+    axis = figure.subplots()
+    for number, row in enumerate(rows):
+        colour = _COLOURS[number % len(_COLOURS)]
+        style = "-" if number < len(_COLOURS) else "--"
+        for place, course in enumerate(row.courses):
+            epochs = np.arange(1, len(course.mae_E) + 1)
+            axis.plot(
+                epochs, course.mae_E, style, color=colour, linewidth=1, alpha=0.8, label=None if place else row.name
+            )
+            if course.best and course.best <= len(course.mae_E):
+                axis.plot(course.best, course.mae_E[course.best - 1], "o", color=colour, markersize=4)
+    axis.set_xlabel("epoch")
+    axis.set_ylabel(f"dev MAE, {part.scale} points")
+    axis.grid(axis="y", color=_GREY, alpha=0.3)
+    _legend(figure, axis)
+    return figure
+
+
+def _seeds(part: Part) -> Any:
+    """Test MAE against dev MAE of every run: how far seeds scatter, and whether dev tells what test will say."""
+    rows = [(row, [seed for seed in row.seeds if None not in seed]) for row in part.rows]
+    rows = [(row, seeds) for row, seeds in rows if seeds]
+    if not rows:
+        return None
+    figure = _new(7.2, 3.6)
+    axis = figure.subplots()
+    for number, (row, seeds) in enumerate(rows):
+        dev, test = np.array(seeds, float).T
+        marker = "os^Dv"[number // len(_COLOURS) % 5]
+        axis.plot(dev, test, marker, color=_COLOURS[number % len(_COLOURS)], markersize=5, alpha=0.8, label=row.name)
+    axis.axline((axis.get_xlim()[0],) * 2, slope=1, color=_GREY, linewidth=0.8)
+    axis.set_xlabel(f"dev MAE, {part.scale} points")
+    axis.set_ylabel("test MAE")
+    axis.grid(color=_GREY, alpha=0.3)
+    _legend(figure, axis)
+    return figure
+
+
+def _coverage(part: Part) -> Any:
+    """The share of test labels within their intervals against the intervals' level: below the diagonal they are too
+    narrow.
+    """
+    rows = [row for row in part.rows if row.curves][:_MOST]
+    if not rows:
+        return None
+    kinds = list(dict.fromkeys(curve.kind for row in rows for curve in row.curves))
+    across = min(_ACROSS, len(rows))
+    down = -(-len(rows) // across)
+    figure = _new(2.2 + 2.3 * across, 0.5 + 2.3 * down)
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    for axis, row in zip(axes, rows, strict=False):
+        axis.plot([0.5, 1], [0.5, 1], color=_GREY, linewidth=0.8)
+        for curve in row.curves:
+            colour = _COLOURS[kinds.index(curve.kind) % len(_COLOURS)]
+            axis.plot(curve.level_L, curve.coverage_L, ".-", color=colour, linewidth=1, label=curve.kind)
+        axis.set_ylim(0, 1)
+        axis.set_title(row.name)
+    for axis in axes[len(rows) :]:
+        axis.set_visible(False)
+    figure.supxlabel("level of the interval", fontsize=9)
+    figure.supylabel("share of labels within", fontsize=9)
+    handles = {text: line for axis in axes for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(handles.values()), list(handles), loc="outside right upper", fontsize=8)
+    return figure
+
+
+def _legend(figure: Any, axis: Any) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+
+
+Figures = dict[str, tuple[str, Callable[[Part], Any]]]
+
+FIGURES: Figures = {
+    "forest": ("Test MAE with its interval", _forest),
+    "predicted": ("Predicted against true", _predicted),
+    "agreement": ("Bland-Altman: agreement of score and label", _agreement),
+    "residuals": ("Error by band of severity", _residuals),
+    "courses": ("Learning curves", _courses),
+    "seeds": ("Seeds: test against dev", _seeds),
+    "coverage": ("Calibration: how often intervals hold", _coverage),
+}

@@ -1,0 +1,157 @@
+"""The words and numbers of evidence: one line a row, its intervals or what may be said of it beside another row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lfnet.evaluation.compare import VERDICTS
+from lfnet.evaluation.coverage import sentence
+from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, RowEvidence, Settings
+from lfnet.tables.formatting import DASH, MINUS, fixed
+from lfnet.tables.table import Block
+
+__all__ = ["Numbers", "comparisons", "explained", "intervals"]
+
+Numbers = Mapping[str, Estimate | None]
+
+_SHOWN = ("mae", "pcc", "skill")
+_HEADINGS = {"mae": "MAE", "pcc": "PCC", "skill": "Skill"}
+
+
+def intervals(found: Evidence, lines: Sequence[tuple[str, Numbers, RowEvidence]], models: int) -> Block:
+    """The block of rows' own intervals. lines: name, metric → estimate, and the row it is of; the first are models."""
+    shared = any(row.seen and row.unseen for _, _, row in lines[:models])
+    level = f"{100 * found.settings.level:g} %"
+    headings = ["Row", *(f"{_HEADINGS[metric]} [{level}]" for metric in _SHOWN), "SE people", "SE seeds"]
+    headings += ["MAE, people seen", "MAE, unseen"] * shared
+    rows = tuple(_line(name, estimates, row, shared) for name, estimates, row in lines)
+    data = [_raw(name, estimates, row) for name, estimates, row in lines]
+    what = "these trained models" if found.estimand == "trained" else "this architecture, over seeds and people,"
+    title = f"Evidence: the error of {what} on new people ({found.recordings} recordings of {found.people} people)"
+    return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "rows": data})
+
+
+def comparisons(title: str, found: Sequence[tuple[str, Comparison]]) -> Block:
+    """The block of rows set against another. found: name and comparison of each."""
+    # A constant has no correlation, so that nothing differs from it in PCC.
+    correlated = any(_defined(comparison.differences.get("pcc")) for _, comparison in found)
+    headings = ["Row", "Difference in MAE", "p", "p (Holm)"]
+    headings += [*(["Difference in PCC"] * correlated), "Effect", "P(closer)", "Verdict"]
+    rows = tuple(_comparison(name, comparison, correlated) for name, comparison in found)
+    data = [
+        {"row": name, "reference": comparison.reference, **_raw_comparison(comparison)} for name, comparison in found
+    ]
+    return Block(title, tuple(headings), rows, len(rows), {"rows": data})
+
+
+def _line(name: str, estimates: Mapping[str, Estimate | None], row: RowEvidence, shared: bool) -> tuple[str, ...]:
+    texts = [name, *(_estimate(estimates.get(metric), 1 if metric == "mae" else 2) for metric in _SHOWN)]
+    mae = estimates.get("mae")
+    for variance in (None, None) if mae is None else (mae.var_people, mae.var_seeds):
+        texts.append(DASH if variance is None else fixed(float(np.sqrt(variance)), 2))
+    if shared:
+        for part in (row.seen, row.unseen):
+            texts.append(DASH if part is None else _estimate(part.estimates.get("mae"), 1))
+    return tuple(texts)
+
+
+def _defined(found: Difference | None) -> bool:
+    return found is not None and found.value is not None
+
+
+def _estimate(found: Estimate | Difference | None, digits: int, sign: bool = False) -> str:
+    if found is None or found.value is None:
+        return "undefined"
+    text = fixed(found.value, digits, sign)
+    if found.interval is not None:
+        low, high = (fixed(end, digits, sign) for end in (found.interval.low, found.interval.high))
+        text += f" [{low}, {high}]"
+    return text
+
+
+def _comparison(name: str, found: Comparison, correlated: bool) -> tuple[str, ...]:
+    return (
+        name,
+        _estimate(found.differences.get("mae"), 2, sign=True),
+        _p(found.p),
+        _p(found.p_holm),
+        *([_estimate(found.differences.get("pcc"), 2, sign=True)] * correlated),
+        DASH if found.effect is None else fixed(found.effect, 2, sign=True),
+        fixed(found.probability, 2),
+        found.verdict,
+    )
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return DASH
+    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def _raw(name: str, estimates: Mapping[str, Estimate | None], row: RowEvidence) -> dict[str, Any]:
+    """The numbers behind a line, for machines."""
+    return {
+        "row": name,
+        "seeds": row.seeds,
+        "estimates": {metric: _numbers(found) for metric, found in estimates.items() if found is not None},
+        **{
+            which: None
+            if part is None
+            else {
+                "people": part.people,
+                "recordings": part.recordings,
+                "estimates": {metric: _numbers(found) for metric, found in part.estimates.items()},
+            }
+            for which, part in (("seen", row.seen), ("unseen", row.unseen))
+        },
+    }
+
+
+def _numbers(found: Estimate | Difference) -> dict[str, Any]:
+    interval = found.interval
+    numbers: dict[str, Any] = {"value": found.value}
+    if interval is not None:
+        numbers |= {"low": interval.low, "high": interval.high, "level": interval.level, "method": interval.method}
+    if isinstance(found, Estimate):
+        numbers |= {"var_people": found.var_people, "var_seeds": found.var_seeds, "undefined": found.undefined}
+    return numbers
+
+
+def _raw_comparison(found: Comparison) -> dict[str, Any]:
+    return {
+        "differences": {metric: _numbers(difference) for metric, difference in found.differences.items()},
+        "p": found.p,
+        "p_holm": found.p_holm,
+        "p_equivalent": found.p_equivalent,
+        "p_equivalent_holm": found.p_equivalent_holm,
+        "effect": found.effect,
+        "probability": found.probability,
+        "verdict": found.verdict,
+    }
+
+
+def explained(settings: Settings, present: Sequence[Block]) -> list[str]:
+    """Lines of the foot: what intervals, tests and verdicts are."""
+    if not present:
+        return []
+    lines = [
+        f"[low, high]: {100 * settings.level:g} % intervals for new people, who bring all their recordings; "
+        "SE people, SE seeds: what drawing other people, or other seeds, moves MAE by (standard error).",
+        f"Skill: 1 {MINUS} MAE / MAE of the training median.",
+    ]
+    if measured := sentence(_SHOWN, settings.level):
+        lines.append(measured)
+    said = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
+    if said:
+        lines.append(
+            "Tested is MAE alone, by flipping the signs of people's differences or, for architectures, by a bootstrap "
+            "of seeds and people; Holm over the rows set against one reference. "
+            f"Margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}. Differences are row {MINUS} "
+            "reference; effect: the mean difference of "
+            "people's errors in its own SD, above 0 where the row errs less; P(closer): the share of people whose "
+            "scores are closer than the reference's."
+        )
+        meanings = "; ".join(f"{name}: {meaning}" for name, meaning in VERDICTS.items() if name in said)
+        lines.append(f"{meanings[0].upper()}{meanings[1:]}.")
+    return lines

@@ -1,0 +1,56 @@
+"""Numbers as a reader sees them: sensible digits, thousands apart, true minus signs. CSV and JSON keep the raw ones."""
+
+from collections.abc import Sequence
+
+from lfnet.evaluation.summary import Summary
+
+__all__ = ["DASH", "MINUS", "amount", "count", "fixed", "magnitude", "span", "spread"]
+
+DASH = "—"
+MINUS = "−"
+_PREFIXES = ("", "k", "M", "G", "T", "P")
+
+
+def fixed(value: float, digits: int = 2, sign: bool = False) -> str:
+    """`value` with a fixed number of decimals; `sign` puts a + before what is above zero; zero has none."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return (MINUS if value < 0 else "+" if sign else "") + text
+
+
+def count(value: float) -> str:
+    """A whole number with its thousands apart: 131,585."""
+    return f"{round(value):,}".replace("-", MINUS)
+
+
+def magnitude(value: float) -> str:
+    """A large number by three digits and a prefix: 62.3 M, 1.25 G."""
+    if value < 999.5:
+        return count(value)
+    mantissa, exponent = f"{value:.2e}".split("e")
+    power, shift = divmod(int(exponent), 3)
+    return f"{float(mantissa) * 10**shift:.{2 - shift}f} {_PREFIXES[power]}"
+
+
+def amount(value: float) -> str:
+    """A measured amount (seconds): one decimal below 100, none above."""
+    return fixed(value, 1) if abs(value) < 99.95 else count(value)
+
+
+def spread(summary: Summary, digits: int = 2, sign: bool = False) -> str:
+    """Mean ± sd of the defined values ("undefined" where there are none), and how many of them are not defined."""
+    if summary.mean is None:
+        return "undefined"
+    text = fixed(summary.mean, digits, sign)
+    if summary.sd is not None:
+        text += f" ± {fixed(summary.sd, digits)}"
+    if summary.undefined:
+        text += f" (undefined in {summary.undefined} of {summary.n + summary.undefined})"
+    return text
+
+
+def span(values: Sequence[float]) -> str:
+    """Whole numbers as a range: 12, or 9–12."""
+    low, high = min(values), max(values)
+    return count(low) if low == high else f"{count(low)}–{count(high)}"

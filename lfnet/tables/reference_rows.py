@@ -1,0 +1,177 @@
+"""Reference rows: what stands beside every model. Baselines that need no training, and oracles of a known truth.
+
+Each run holds the references of its own cohort, so the runs of a section must agree about them; where they do not, the
+rows are told apart by the row key that explains it, or averaged over several draws of one cohort. Nothing else passes.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.summary import summarise
+from lfnet.runs.sweep_record import MISSING, Run, leaves
+from lfnet.tables.formatting import DASH
+from lfnet.tables.grouping import Group
+from lfnet.tables.table import Cell, Column, Row
+
+__all__ = ["DEFAULT", "is_oracle", "label", "meanings", "published_rows", "reference_rows"]
+
+DEFAULT = (
+    "train_mean",
+    "train_median",
+    "duration",
+    "person_lookup",
+    "ridge",
+    "random_projection",
+    "oracle_signal",
+    "oracle_people",
+)
+_ORACLE = "oracle_"
+_NAMES = {"person_lookup": "person look-up"}
+_MEANINGS = {
+    "duration": "a line through the logarithm of each recording's length: it sees no face",
+    "person_lookup": "a known person's mean training score, for others the training mean",
+    "ridge": "ridge regression on the mean over frames, alpha chosen on train by folds of people: it sees no time",
+    "random_projection": "the same after a fixed random projection of the mean",
+}
+
+
+def is_oracle(name: str) -> bool:
+    return name.startswith(_ORACLE)
+
+
+def label(name: str) -> str:
+    """A reference's name in print: "train mean", "oracle (signal)"."""
+    if is_oracle(name):
+        return f"oracle ({name.removeprefix(_ORACLE).replace('_', ' ')})"
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+def meanings(present: Sequence[str]) -> list[str]:
+    """What the references between the constants and the oracles are: one line of the foot, or none."""
+    said = [f"{label(name)} is {_MEANINGS[name]}" for name in present if name in _MEANINGS]
+    return ["; ".join(said)[0].upper() + "; ".join(said)[1:] + "."] if said else []
+
+
+def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column], keys: Sequence[str]) -> list[Row]:
+    """The rows of reference `name` in one section, none where no run holds it.
+
+    groups: the section's model rows; keys: the row keys. An oracle's MAE is that of its median, which is the best guess
+    for MAE; all else is that of its mean. Raises `LfnetError` where runs on one cohort disagree.
+    """
+    read = {run.folder: _read(name, run, columns) for group in groups for run in group.runs}
+    members = [(group, run) for group in groups for run in group.runs if read[run.folder]]
+    if not members:
+        return []
+    for alike in (_agree, _draws_of_one_cohort):
+        for key in (None, *keys):
+            parts: dict[str, list[Run]] = {}
+            for group, run in members:
+                parts.setdefault("" if key is None else group.identity[key], []).append(run)
+            if all(alike(runs, read) for runs in parts.values()):
+                return [_row(name, key, part, runs, read, columns) for part, runs in parts.items()]
+    runs = [run for _, run in members]
+    raise LfnetError(
+        f"runs of one section disagree about the reference {name!r} ({', '.join(run.folder for run in runs)}), and no "
+        "row key explains it. Name what differs in table.sections, or delete the older folders and run the table again."
+    )
+
+
+def _read(name: str, run: Run, columns: Sequence[Column]) -> dict[str, Any]:
+    """Column → value, {} where the run does not hold the reference."""
+    values = {}
+    for column in columns:
+        source = name
+        if is_oracle(name):
+            source += "_median" if column.metric == "mae" else "_mean"
+        measured = run.result.get("references", {}).get(source)
+        if measured is None:
+            return {}
+        recording = {split: {"recording": metrics} for split, metrics in measured.items()}
+        values[column.name] = column.read({"metrics": recording})
+    return values
+
+
+def _same(values: Iterable[dict[str, Any]]) -> bool:
+    """Equal to nine decimals: what arithmetic on another machine may change, and no more."""
+    rounded = {
+        tuple(round(value, 9) + 0.0 if isinstance(value, float) else str(value) for value in one.values())
+        for one in values
+    }
+    return len(rounded) == 1
+
+
+def _agree(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
+    return _same(read[run.folder] for run in runs)
+
+
+def _draws_of_one_cohort(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
+    """Do the runs differ in nothing of their cohort but its seed, and agree wherever the cohort is the same?"""
+    return len({_variant(run) for run in runs}) == 1 and all(_agree(draw, read) for draw in _draws(runs).values())
+
+
+def _variant(run: Run) -> str:
+    settings = leaves(run.result.get("config", {}).get("cohort", {}))
+    kept = {name: value for name, value in settings if name.rpartition(".")[2] != "seed"}
+    return json.dumps([run.cohort["name"], kept], sort_keys=True)
+
+
+def _draws(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    draws: dict[str, list[Run]] = {}
+    for run in runs:
+        draws.setdefault(run.cohort["fingerprint"], []).append(run)
+    return draws
+
+
+def _row(
+    name: str,
+    key: str | None,
+    part: str,
+    runs: Sequence[Run],
+    read: dict[str, dict[str, Any]],
+    columns: Sequence[Column],
+) -> Row:
+    agreed = _agree(runs, read)
+    shown = list(runs[:1]) if agreed else [draw[0] for draw in _draws(runs).values()]
+    cells = {
+        column.name: _cell(column, shown, {run.folder: read[run.folder][column.name] for run in runs})
+        for column in columns
+    }
+    text = label(name)
+    if key is not None:
+        text += f", {key.rpartition('.')[2].replace('_', ' ')} {part}"
+    notes = () if agreed else (f"over {len(shown)} draws of the cohort",)
+    return Row("reference", {}, cells, text, notes=notes, runs=tuple(run.folder for run in runs))
+
+
+def _cell(column: Column, shown: Sequence[Run], values: dict[str, Any]) -> Cell:
+    """A cell traced to all runs that hold the number, its text made from one run a cohort."""
+    traced = {folder: value for folder, value in values.items() if value is not MISSING}
+    distinct = {run.folder: traced[run.folder] for run in shown if run.folder in traced}
+    return Cell(column.show(distinct, ()) if distinct else DASH, traced, summarise(distinct.values()))
+
+
+def published_rows(node: Any, shown: Sequence[Column], where: Path | str) -> list[Row]:
+    """A row for each entry of `table.published`: {name, note, values: {column: number}}.
+
+    Raises `LfnetError` naming `where` for an entry without a name or with values that are no numbers. A column that the
+    table does not show is left out.
+    """
+    rows = []
+    for entry in node or ():
+        if not isinstance(entry, dict) or not entry.get("name") or not isinstance(entry.get("values"), dict):
+            raise LfnetError(f"{where}: table.published holds {entry!r}; each entry needs name, note and values.")
+        values = entry["values"]
+        wrong = [
+            name for name, value in values.items() if isinstance(value, bool) or not isinstance(value, int | float)
+        ]
+        if wrong:
+            raise LfnetError(
+                f"{where}: table.published, {entry['name']}: {wrong[0]} is {values[wrong[0]]!r}, no number."
+            )
+        cells = {one.name: one.fill({"published": float(values[one.name])}) for one in shown if one.name in values}
+        note = entry.get("note") or ""
+        rows.append(Row("reference", {}, cells, f"{entry['name']} (published)", notes=(note,) if note else ()))
+    return rows

@@ -1,0 +1,171 @@
+"""The line that closes system B's table: how far apart do architectures lie, next to how far test lies from dev?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.metrics import METRICS
+from lfnet.evaluation.summary import summarise
+from lfnet.runs.sweep_record import Run
+from lfnet.tables.formatting import fixed, magnitude
+from lfnet.tables.grouping import Group
+from lfnet.tables.table import Column, Row
+
+__all__ = ["audit_box", "check_targets", "closing_lines", "target_lines"]
+
+_METRICS = ("mae", "pcc")
+
+
+def closing_lines(rows: Sequence[Row], row_keys: Sequence[str], over: bool | str) -> tuple[str, ...]:
+    """Mean, sd, range and gap of test MAE and PCC over the rows' means, once for each value of the other row keys.
+
+    over: the row key to close over; true means `head` where heads differ, else all rows together; false means no line.
+    """
+    models = [row for row in rows if row.kind == "model"]
+    if over is False:
+        return ()
+    key = over if isinstance(over, str) else "head"
+    if key not in row_keys or (over is True and len({row.identity[key] for row in models}) < 2):
+        key = ""
+    parts: dict[tuple[str, ...], list[Row]] = {}
+    for row in models:
+        others = tuple(text for name, text in row.identity.items() if name != key)
+        parts.setdefault(others if key else (), []).append(row)
+    lines = []
+    for texts, members in parts.items():
+        numbers = [text for text in (_numbers(members, metric) for metric in _METRICS) if text]
+        if numbers and len(members) > 1:
+            what = f"{len(members)} {'architectures' if key == 'head' else 'rows'}"
+            which = f" ({', '.join(texts)})" if len(parts) > 1 else ""
+            lines.append(f"Test over {what}{which}: {'; '.join(numbers)}.")
+    return tuple(lines)
+
+
+def _numbers(rows: Sequence[Row], metric: str) -> str:
+    test = _means(rows, f"test.{metric}")
+    summary = summarise(test)
+    if summary.mean is None or summary.sd is None or summary.min is None or summary.max is None:
+        return ""
+    undefined = f" (undefined in {summary.undefined} of {len(test)})" if summary.undefined else ""
+    pairs = zip(test, _means(rows, f"dev.{metric}"), strict=False)
+    gap = summarise([after - before for after, before in pairs if after is not None and before is not None]).mean
+    gap_text = "" if gap is None else f", gap {fixed(gap, sign=True)}"
+    return (
+        f"{METRICS[metric].label} mean {fixed(summary.mean)}, sd {fixed(summary.sd)}, "
+        f"range [{fixed(summary.min)}, {fixed(summary.max)}]{undefined}{gap_text}"
+    )
+
+
+def _means(rows: Sequence[Row], column: str) -> list[float | None]:
+    return [row.cells[column].summary.mean for row in rows if column in row.cells]
+
+
+_FLAGGED = ("leak", "warning")
+
+
+def audit_box(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
+    """(label, text) lines from the `audit` entries of the runs' results; none where no run holds one.
+
+    A leak or warning has a line of its own; what is clear, and what was not checked, share one each. Where runs stand
+    on several cohorts, a line says of how many it holds, with the first one's numbers.
+    """
+    audits: dict[str, list[dict[str, Any]]] = {}
+    unaudited = set()
+    for run in runs:
+        cohort = run.cohort["fingerprint"]
+        if run.result.get("audit"):
+            audits.setdefault(cohort, run.result["audit"])
+        else:
+            unaudited.add(cohort)
+    if not audits:
+        return ()
+    total = len(audits)
+    lines = []
+    quiet: dict[str, list[str]] = {"clear": [], "not checked": []}
+    for name in dict.fromkeys(entry["name"] for audit in audits.values() for entry in audit):
+        entries = [entry for audit in audits.values() for entry in audit if entry["name"] == name]
+        for status in _FLAGGED:
+            own = [entry for entry in entries if entry["status"] == status]
+            if own:
+                lines.append((status.capitalize(), _of(own, total)))
+        for status, titles in quiet.items():
+            own = [entry for entry in entries if entry["status"] == status]
+            if own:
+                titles.append(own[0]["title"] + (f" ({len(own)} of {total} cohorts)" if len(own) < total else ""))
+    lines.sort(key=lambda line: line[0] != "Leak")
+    lines += [(status.capitalize(), ", ".join(titles)) for status, titles in quiet.items() if titles]
+    if unaudited - set(audits):
+        number = len(unaudited - set(audits))
+        lines.append(("Not audited", f"{number} of {number + total} cohorts; run the table again"))
+    return tuple((label, f"{text}.") for label, text in lines)
+
+
+def _of(own: Sequence[dict[str, Any]], total: int) -> str:
+    text = own[0]["text"]
+    if total == 1:
+        return str(text)
+    same = len({entry["text"] for entry in own}) == 1
+    which = f"{len(own)} of {total} cohorts"
+    return f"{text} ({which})" if same else f"{text} (the first of {which})"
+
+
+_OF = {
+    "frame_latency": ", of the head alone, on this machine",
+    "latency": ", of the head alone, on this machine",
+    "parameters": ", of the head alone",
+    "active_parameters": ", of the head alone",
+}
+_SIDES = {"below": lambda value, bound: value < bound, "above": lambda value, bound: value > bound}
+
+
+def check_targets(node: Any, shown: Sequence[Column], where: Path | str) -> dict[str, tuple[str, float]]:
+    """`table.targets`, such as {test.mae: below 9.5}, as {column: (side, bound)}. Raises `LfnetError`."""
+    found = {}
+    for name, text in (node or {}).items():
+        side, _, number = str(text).partition(" ")
+        try:
+            bound = float(number)
+        except ValueError:
+            bound = float("nan")
+        if side not in _SIDES or bound != bound:
+            raise LfnetError(f"{where}: table.targets.{name} is {text!r}: write `below NUMBER` or `above NUMBER`.")
+        if name not in {column.name for column in shown}:
+            raise LfnetError(f"{where}: table.targets names {name}, which is none of table.columns.")
+        found[name] = (side, bound)
+    return found
+
+
+def target_lines(
+    targets: dict[str, tuple[str, float]], rows: Sequence[Row], groups: Sequence[Group], shown: Sequence[Column]
+) -> tuple[str, ...]:
+    """One line a target: on which cohort, or of what, it was measured; which rows reach it, by their means over seeds,
+    and which do not.
+    """
+    models = [row for row in rows if row.kind == "model"]
+    if not targets or not models:
+        return ()
+    cohorts = {run.cohort["name"]: run.cohort["simulated"] for group in groups for run in group.runs}
+    names = " and ".join(f"{name} (simulated: nobody was filmed)" if made else name for name, made in cohorts.items())
+    lines = ["Targets, each row by its mean over seeds:"]
+    of = {column.name: f", on cohort {names}" if column.metric else _OF.get(column.name, "") for column in shown}
+    headings = {column.name: column.heading.rstrip(" ↑↓") for column in shown}
+    for column, (side, bound) in targets.items():
+        reached: list[str] = []
+        missed: list[str] = []
+        for row in models:
+            value = row.cells[column].summary.mean if column in row.cells else None
+            text = ", ".join(row.identity.values())
+            if value is None:
+                missed.append(f"{text} (undefined)")
+            else:
+                # As many digits as tell it from the bound.
+                shown_value = magnitude(value) if bound >= 1000 else fixed(value, 2 if abs(value) >= 0.01 else 5)
+                (reached if _SIDES[side](value, bound) else missed).append(f"{text} ({shown_value})")
+        wanted = magnitude(bound) if bound >= 1000 else f"{bound:g}"
+        verdict = f"reached by {', '.join(reached)}" if reached else "reached by none"
+        wanted += of[column]
+        lines.append(
+            f"{headings[column]} {side} {wanted}: {verdict}" + (f"; not by {', '.join(missed)}" if missed else "") + "."
+        )
+    return tuple(lines)

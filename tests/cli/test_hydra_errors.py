@@ -1,0 +1,90 @@
+"""Mistakes in settings, made on the real configuration, and what is said about them."""
+
+import pytest
+from hydra.errors import HydraException
+
+from lfnet.cli.configs import compose
+from lfnet.cli.hydra_errors import explain
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["heda=ldbm"], "there is no setting `heda`. Did you mean `head`?"),
+        (["hed.patch_size=3"], "there is no setting `hed.patch_size`. Did you mean `head.patch_size`?"),
+        (["head=ldbm", "head.patchsize=3"], "there is no setting `head.patchsize`. Did you mean `head.patch_size`?"),
+        (["weights.path=x"], "there is no setting `weights.path`. Add --cfg job"),
+        (["sede=1"], "there is no setting `sede`. Did you mean `seed`?"),
+        (["head=ldmb"], "there is no `head=ldmb`. Did you mean `ldbm`? There are: "),
+        (["table=architecture"], "there is no `table=architecture`. Did you mean `architectures`? There are: "),
+        (["head.patch_size"], "cannot read `head.patch_size`: a setting is name=value."),
+        (["seed=[1,"], "cannot read `seed=[1,`: a setting is name=value."),
+        (["head=ldbm,mean_mlp"], "`head=ldbm,mean_mlp` names several values: add -m for a job with each"),
+        (["+seed=3"], "`seed` exists already: write it without the +."),
+        (["head=3"], "a group is chosen by name, as in head=ldbm, not by a number"),
+        (["~nothing"], "Could not delete from config. 'nothing' does not exist."),
+    ],
+)
+def test_the_message_names_the_setting_and_the_mend(overrides, message):
+    with pytest.raises((HydraException, OSError, ValueError)) as caught:
+        compose("train", overrides)
+    said = explain(caught.value)
+    assert said is not None and said.startswith(message)
+    assert "\n" not in said
+
+
+def test_a_group_that_another_command_has():
+    with pytest.raises(HydraException) as caught:
+        compose("extract", ["head=ldbm"])
+    assert explain(caught.value) == "this command has no setting `head`. Add --cfg job to it to see every setting."
+
+
+def test_no_table_is_not_offered_as_a_table():
+    with pytest.raises(OSError) as caught:
+        compose("train", ["table=nope"])
+    said = str(explain(caught.value))
+    assert "architectures" in said and "none" not in said
+
+
+def test_a_setting_with_nothing_near_lists_its_siblings():
+    with pytest.raises(HydraException) as caught:
+        compose("train", ["head=ldbm", "head.zzzzzz=3"])
+    assert "There are: head." in str(explain(caught.value))
+
+
+def test_values_that_are_missing_or_refer_to_nothing():
+    from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue
+
+    with pytest.raises(MissingMandatoryValue) as missing:
+        _ = OmegaConf.create({"cohort": {"root": "???"}}).cohort.root
+    assert explain(missing.value) == "`cohort.root` must be given: add cohort.root=VALUE."
+    with pytest.raises(InterpolationKeyError) as lost:
+        OmegaConf.to_container(OmegaConf.create({"a": "${b.c}"}), resolve=True)
+    assert explain(lost.value) == "`a`: Interpolation key 'b.c' not found"
+
+
+def test_a_yaml_that_cannot_be_read_is_named_with_its_line(tmp_path):
+    import yaml
+
+    file = tmp_path / "mine.yaml"
+    file.write_text("a: 1\nb: [1, 2\nc: 3\n")
+    with pytest.raises(yaml.YAMLError) as caught, file.open() as stream:
+        yaml.safe_load(stream)
+    assert str(explain(caught.value)).startswith(f"{file}, line 3, column 2: not valid YAML (")
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("head"), RuntimeError("planted"), OSError("disk")])
+def test_other_errors_are_left_alone(error):
+    assert explain(error) is None
+
+
+def test_a_wrong_key_in_the_code_is_a_defect_not_a_mistake():
+    from omegaconf import OmegaConf
+    from omegaconf.errors import ConfigAttributeError
+
+    config = OmegaConf.create({"seed": 0})
+    OmegaConf.set_struct(config, True)
+    with pytest.raises(ConfigAttributeError) as caught:
+        _ = config.sede
+    assert explain(caught.value) is None

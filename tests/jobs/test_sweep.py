@@ -1,0 +1,198 @@
+"""Many jobs: finished ones are skipped, failed ones are named, and by hand or by table the folders are the same."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lfnet.cli.main import main
+from lfnet.jobs import sweep
+from lfnet.runs.sweep_record import sweep_name
+from tests.composing import SMALL
+
+TINY = [*SMALL, "trainer.max_epochs=1"]
+GRID = ["head=mean_mlp,ldbm", "seed=0,1"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def lfnet(*words):
+    return main(list(words))
+
+
+def results(root):
+    return {path.parent.name: path.stat().st_mtime_ns for path in Path(root).glob("lfnet_runs/*/result.json")}
+
+
+def predictions(root):
+    return {path.parent.name: path.read_bytes() for path in Path(root).glob("lfnet_runs/*/predictions.csv")}
+
+
+def test_by_hand_and_by_table_leave_the_same_folders(here, capsys):
+    assert lfnet("train", "-m", *TINY, *GRID, "protocol=masked,published", "protocol.length=null") == 0
+    out = capsys.readouterr().out
+    assert "8 jobs: 0 finished already, 8 to run" in out
+    assert out.count("] finished ") == 8 and "[8/8]" in out
+    by_hand = results(here)
+    assert len(by_hand) == 8
+    assert (
+        lfnet(
+            "table",
+            "architectures",
+            *TINY,
+            *GRID,
+            "protocol.length=null",
+            "trainer.lr=3e-4",
+            "trainer.patience=6",
+            "trainer.windows_per_clip=null",
+            "trainer.select_windows_per_clip=null",
+            "table.controls=[]",
+            "launcher=serial",
+        )
+        == 0
+    )
+    assert "8 jobs: 8 finished already, 0 to run" in capsys.readouterr().out
+    assert results(here) == by_hand
+
+
+def test_a_second_table_trains_nothing_and_force_trains_again(here, capsys):
+    words = ("table", "architectures", *TINY, "head=mean_mlp", "protocol=masked", "seed=0", "launcher=serial")
+    assert lfnet(*words) == 0  # the head, and it on shuffled frames and permuted labels
+    first = results(here)
+    assert lfnet(*words) == 0
+    out = capsys.readouterr().out
+    assert "3 jobs: 3 finished already, 0 to run" in out
+    assert results(here) == first
+    assert lfnet(*words, "force=true") == 0
+    again = results(here)
+    assert again.keys() == first.keys() and again != first
+
+
+def test_a_failing_job_is_named_and_does_not_stop_the_others(here, capsys):
+    status = lfnet("train", "-m", *TINY, "head=ldbm", "head.attention_heads=3,4", "launcher=serial")
+    out = capsys.readouterr().out
+    assert status == 1
+    assert "[1/2] failed   head.attention_heads=3" in out and "[2/2] finished head.attention_heads=4" in out
+    assert len(results(here)) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_worker_fails_its_own_job_alone(here, capsys):
+    heads = "head._target_=tests.jobs.broken.Killed,lfnet.heads.mean_mlp.TemporalMeanMLP"
+    assert lfnet("train", "-m", *TINY, heads, "launcher=joblib", "launcher.jobs=2") == 1
+    out = capsys.readouterr().out
+    assert "failed   head._target_=tests.jobs.broken.Killed: its process was killed" in out
+    assert len(results(here)) == 1
+
+
+def test_fail_fast_stops_the_others(here, capsys):
+    status = lfnet("train", "-m", *TINY, "head=ldbm", "head.attention_heads=3,4", "fail_fast=true")
+    assert status == 1 and results(here) == {}
+    record = json.loads(next(here.glob("lfnet_runs/sweeps/*.json")).read_text())
+    assert [job["status"] for job in record["jobs"]] == ["failed", "pending"]
+
+
+def test_what_no_job_can_do_is_one_message(here, capsys):
+    assert lfnet("table", "architectures", "cohort=folder", "cohort.root=nowhere") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and "nowhere" in err and "Traceback" not in err
+
+
+def _killed(folder, words, rng, kills):
+    """Run `lfnet WORDS` in `folder`, killing it (and its workers) at `kills` random instants, then let it end."""
+    command = [sys.executable, "-m", "lfnet.cli.main", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for _ in range(kills):
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(rng.uniform(3.0, 14.0))
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("kills", [pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)])
+def test_a_killed_sweep_side_by_side_ends_as_an_undisturbed_one_in_turn(here, kills):
+    words = ["train", "-m", *SMALL, *GRID]
+    calm, rough = here, here / "rough"
+    rough.mkdir()
+    assert lfnet(*words) == 0
+    ended = _killed(rough, [*words, "launcher=joblib", "launcher.jobs=2"], random.Random(kills), kills)
+    assert ended.returncode == 0, ended.stderr
+    assert predictions(rough) == predictions(calm) and len(predictions(calm)) == 4
+    assert not list(rough.glob("lfnet_runs/*/.*.part"))
+
+
+def test_a_sweeps_files_are_named_after_what_was_overridden():
+    assert sweep_name({"name": "architectures"}, ["table=architectures"]) == "architectures"
+    assert sweep_name({"name": "architectures"}, ["force=true", "launcher.jobs=2"]) == "architectures"
+    assert sweep_name({"name": None}, []) == "multirun"
+    name = sweep_name({"name": "a"}, ["cohort=folder", "cohort.root=/x/y z"])
+    assert name == "a_cohort=folder_cohort.root=-x-y-z"
+    long = sweep_name({"name": "a"}, [f"k{i}=1" for i in range(50)])
+    assert len(long) < 100 and long != sweep_name({"name": "a"}, [f"k{i}=1" for i in range(51)])
+
+
+def test_a_failed_jobs_record_names_the_folder_of_its_log(here, capsys):
+    assert lfnet("train", "-m", *TINY, "head=mean_mlp", "trainer.lr=1e-3,1e30", "launcher=serial") == 1
+    capsys.readouterr()
+    (record,) = Path("lfnet_runs/sweeps").glob("*.json")
+    failed = [job for job in json.loads(record.read_text())["jobs"] if job["status"] == "failed"]
+    assert len(failed) == 1 and "diverged" in failed[0]["error"]
+    assert "diverged" in Path("lfnet_runs", failed[0]["run"], "train.log").read_text()
+
+
+def test_a_table_that_could_not_be_built_is_refused_before_any_job_runs(here, capsys):
+    words = ("table", "architectures", *TINY, "head=mean_mlp", "protocol=masked", "seed=0", "launcher=serial")
+    assert lfnet(*words, "table.columns=[test.mea]") == 2
+    assert "test.mea" in capsys.readouterr().err
+    assert not results(here)
+    assert lfnet(*words, "table=patch_size") == 2
+    assert "named once" in capsys.readouterr().err
+
+
+def test_memory_bounds_the_jobs_side_by_side(here, capsys):
+    words = ("train", "-m", *TINY, "head=mean_mlp", "seed=0,1", "launcher=joblib")
+    assert lfnet(*words, "launcher.memory=-1") == 2
+    assert "launcher.memory=-1" in capsys.readouterr().err
+    config = {"launcher": {"jobs": "auto", "memory": 1e9}, "trainer": {"threads": 1}}
+    assert sweep._workers(config, 8) == 1
+    assert sweep._workers({**config, "launcher": {"jobs": 3, "memory": 1e9}}, 8) == 3
+
+
+def test_settings_that_differ_in_what_is_wrong_are_each_named(here, capsys):
+    assert lfnet("train", "-m", *TINY, "head=mean_mlp", "trainer.threads=abc,def", "launcher=joblib") == 1
+    out = capsys.readouterr().out
+    assert "trainer.threads=abc" in out and "trainer.threads=def" in out
+
+
+def test_the_sweepers_own_grid_and_config_folder_are_in_the_name_and_the_command(here, capsys):
+    own = here / "own"
+    (own / "head").mkdir(parents=True)
+    (own / "head" / "mine.yaml").write_text("_target_: lfnet.heads.mean_mlp.TemporalMeanMLP\nhidden: 8\n")
+    words = ("--config-dir", str(own), *TINY, "protocol=masked", "hydra.sweeper.params.head=mine", "seed=0")
+    assert lfnet("table", "architectures", *words, "launcher=serial") == 0
+    capsys.readouterr()
+    (record,) = Path("lfnet_runs/sweeps").glob("*.json")
+    command = json.loads(record.read_text())["command"]
+    assert f"--config-dir {own}" in command and "hydra.sweeper.params.head=mine" in command
+    assert lfnet("table", "architectures", *words, "launcher=serial", "--render") == 0

@@ -1,0 +1,81 @@
+"""The order of packages: a package imports only from packages above it in the list."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import lfnet
+
+PACKAGE = Path(lfnet.__file__).parent
+
+# Top-level modules (errors, files, fingerprints, config) are below all packages.
+LAYERS = (
+    "weights",
+    "pulse",
+    "heads",
+    "cohorts",
+    "video",
+    "encoders",
+    "features",
+    "simulation",
+    "data",
+    "evaluation",
+    "fusion",
+    "audit",
+    "runs",
+    "training",
+    "jobs",
+    "tables",
+    "reports",
+    "deploy",
+    "cli",
+    "testing",
+)
+GROUND = -1
+
+
+def floor(module: str) -> int:
+    """Index of a dotted name's package in the list; GROUND for lfnet itself and its top-level modules."""
+    parts = module.split(".")
+    return LAYERS.index(parts[1]) if len(parts) > 1 and parts[1] in LAYERS else GROUND
+
+
+def imports(file: Path) -> set[str]:
+    """The lfnet modules that a file imports anywhere, also inside functions."""
+    module = ("lfnet", *file.relative_to(PACKAGE).with_suffix("").parts)
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(module[: len(module) - node.level]) if node.level else ""
+            origin = ".".join(part for part in (base, node.module or "") if part)
+            found.update(f"{origin}.{alias.name}" for alias in node.names)
+    return {name for name in found if name.split(".")[0] == "lfnet"}
+
+
+def test_every_folder_is_a_known_package():
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders <= set(LAYERS), f"not in the list: {sorted(folders - set(LAYERS))}"
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_imports_follow_the_order(file):
+    parts = file.relative_to(PACKAGE).parts
+    here = LAYERS.index(parts[0]) if len(parts) > 1 else GROUND
+    below = {name for name in imports(file) if floor(name) > here}
+    assert not below, f"{file.relative_to(PACKAGE)} imports from packages below its own: {sorted(below)}"
+
+
+def test_the_reader_of_imports_sees_all_kinds(tmp_path, monkeypatch):
+    package = tmp_path / "data"
+    package.mkdir()
+    file = package / "odd.py"
+    file.write_text(
+        "import lfnet.cli.main\nfrom lfnet import heads\nfrom ..cli import train\nfrom . import windows\n"
+        "def f():\n    from lfnet.tables.build import build\n    import os\n"
+    )
+    monkeypatch.setattr("tests.packaging.test_layers.PACKAGE", tmp_path)
+    wanted = {"lfnet.cli.main", "lfnet.heads", "lfnet.cli.train", "lfnet.data.windows", "lfnet.tables.build.build"}
+    assert imports(file) == wanted

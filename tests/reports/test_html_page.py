@@ -1,0 +1,204 @@
+"""The report: one page that asks no network for anything, names nobody, and works in a real browser."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lfnet.cli.main import main
+from lfnet.reports.figure_data import Part, parts
+from lfnet.reports.figures import FIGURES, draw
+from lfnet.reports.html_page import page, write_report
+from lfnet.tables.build import build
+from lfnet.tables.table import Table
+from tests.tables.factory import result, sweep
+
+BANDS = [
+    {"name": "minimal", "low": 0, "high": 13},
+    {"name": "mild", "low": 14, "high": 19},
+    {"name": "moderate", "low": 20, "high": 28},
+    {"name": "severe", "low": 29, "high": 63},
+]
+METRICS = "dev/mae,epoch,step,train/loss\n9.5,0,3,\n,0,3,0.7\n8.1,1,7,\n,1,7,0.6\n8.4,2,11,\n"
+
+
+def results() -> list[dict[str, Any]]:
+    made = []
+    for head, skill in (("mean_mlp", 0.2), ("ldbm", 0.8)):
+        for seed in (0, 1):
+            done = result(head, seed, skill=skill)
+            done["config"]["cohort"]["scale"] = {"bands": BANDS}
+            done["training"]["best_epoch"] = 2
+            made.append(done)
+    return made
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Table, Path]:
+    manifest = sweep(tmp_path, results(), evidence={"against": ["head=mean_mlp"], "resamples": 300, "flips": 300})
+    table = build(manifest, tmp_path)
+    for row in table.rows:
+        for run in row.runs if row.kind == "model" else ():
+            (tmp_path / run / "metrics.csv").write_text(METRICS)
+    return table, tmp_path
+
+
+class _Text(HTMLParser):
+    """What a page refers to, and whether every element that is opened is closed."""
+
+    VOID = ("meta", "br", "path", "use", "rect", "stop", "image", "circle", "line")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "srcset", "action"):
+                self.links.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_names_nobody_and_asks_no_network(made: tuple[Table, Path]) -> None:
+    table, runs = made
+    text = page(table, parts(table, runs), runs)
+    reader = _Text()
+    reader.feed(text)
+    assert reader.open == [] and all(link.startswith("#") for link in reader.links)
+    assert len(reader.ids) == len(set(reader.ids)), "two elements have one id"
+    assert "url(http" not in text and "@import" not in text
+    assert not re.search(r"\bp\d{3}\b|\br\d{3}\b", re.sub(r"<path[^>]*>", "", text)), "a person or recording is named"
+    for words in ("Research instrument, not a diagnosis", "Against mean_mlp", "Make it again", "Warnings"):
+        assert words in text
+    assert "patch_size" in text[text.index("Settings in which the rows differ") :]
+
+
+def test_the_same_table_gives_the_same_page(made: tuple[Table, Path]) -> None:
+    table, runs = made
+    assert page(table, parts(table, runs), runs) == page(table, parts(table, runs), runs)
+
+
+def test_every_picture_is_drawn_and_written_for_a_paper(made: tuple[Table, Path]) -> None:
+    table, runs = made
+    written = write_report(table, runs, runs / "out", with_pictures=True)
+    assert {path.name for path in written[1:]} == {f"{name}.{ending}" for name in FIGURES for ending in ("png", "pdf")}
+    for path in written[1:]:
+        if path.suffix == ".png":
+            assert np.asarray(Image.open(path).convert("L")).std() > 5, f"{path.name} is blank"
+        else:
+            assert path.read_bytes().startswith(b"%PDF")
+
+
+def test_the_pictures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> None:
+    table, runs = made
+    (part,) = parts(table, runs)
+    own = {row.name: row for row in part.rows}["ldbm"]
+    scores = [
+        done["_predictions"].in_split("test").at("recording").frame.set_index("recording_id")["score"].round(6)
+        for done in results()[2:]
+    ]
+    expected = (scores[0] + scores[1]) / 2
+    assert np.sort(own.score_N) == pytest.approx(np.sort(expected.to_numpy()), abs=1e-6)
+    axis = draw("seeds", part).axes[0]
+    x, y = axis.lines[0].get_data()
+    assert list(zip(x, y, strict=True)) == [tuple(seed) for seed in part.rows[0].seeds]
+    courses = draw("courses", part).axes[0]
+    assert list(courses.lines[0].get_ydata()) == [9.5, 8.1, 8.4]
+
+
+def test_the_page_says_how_often_intervals_hold(tmp_path: Path) -> None:
+    # Test people that nobody trained on: those of the factory are shared with train and dev.
+    made = []
+    for seed in (0, 1, 2):
+        done = result("ldbm", seed)
+        frame = done["_predictions"].frame.copy()  # the factory keeps its own
+        own = frame["split"] == "test"
+        frame.loc[own, "person_id"] = "new" + frame.loc[own, "recording_id"]
+        made.append({**done, "_predictions": type(done["_predictions"])(frame)})
+    table = build(sweep(tmp_path, made), tmp_path)
+    (part,) = parts(table, tmp_path)
+    curves = {curve.kind: curve for curve in part.rows[0].curves}
+    assert list(curves) == ["conformal", "ensemble of 3", "conformal, by the spread"]
+    assert curves["conformal"].n == 50 and curves["conformal"].calibrated == 25
+    assert curves["conformal"].at(0.8)[0] == pytest.approx(0.8, abs=0.06)
+    assert curves["ensemble of 3"].at(0.9)[0] < 0.9  # three seeds know nothing of noisy labels
+    text = page(table, (part,), tmp_path)
+    assert "50 people, 25 of them calibrating (up to 96 %)" in text and "How often intervals hold" in text
+
+
+def test_what_was_not_left_is_not_drawn() -> None:
+    bare = Part("", (), None, "BDI-II", 0, 63, ())
+    assert [name for name in FIGURES if draw(name, bare) is not None] == []
+
+
+def _browser() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+CHECK = """
+<script>
+const table = document.querySelector("table.sortable");
+const column = [...table.tHead.querySelectorAll("th")].findIndex(head => head.textContent.startsWith("Test MAE"));
+const values = () => [...table.tBodies[0].rows].map(row => parseFloat(row.cells[column].dataset.value));
+const sorted = list => list.every((value, i) => i === 0 || list[i - 1] <= value);
+const button = table.tHead.querySelectorAll("th button")[column];
+button.click();
+const up = sorted(values());
+button.click();
+const down = sorted(values().reverse());
+const shown = [...document.querySelectorAll("figure svg")].every(svg => svg.getBoundingClientRect().width > 100);
+const wide = document.documentElement.scrollWidth <= window.innerWidth;
+document.body.dataset.found = JSON.stringify({up, down, shown, wide, errors: window.errors,
+  figures: document.querySelectorAll("figure svg").length});
+</script>
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1280])
+def test_in_a_real_browser_nothing_fails_and_sorting_sorts(
+    made: tuple[Table, Path], width: int, tmp_path: Path
+) -> None:
+    browser = _browser()
+    if browser is None:
+        pytest.skip("needs Chromium (Debian: apt install chromium)")
+    table, runs = made
+    text = page(table, parts(table, runs), runs)
+    watch = "<script>window.errors = []; window.onerror = text => window.errors.push(text);</script></head>"
+    file = tmp_path / "checked.html"
+    file.write_text(text.replace("</head>", watch).replace("</body>", f"{CHECK}</body>"))
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}",
+        f"--window-size={width},900", "--enable-logging=stderr", "--dump-dom", file.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    found = re.search(r'data-found="([^"]*)"', done.stdout)
+    assert found, done.stderr
+    said = found[1].replace("&quot;", '"')
+    assert said == (f'{{"up":true,"down":true,"shown":true,"wide":true,"errors":[],"figures":{len(FIGURES)}}}'), (
+        done.stderr
+    )
+    assert "CONSOLE" not in done.stderr, done.stderr
+
+
+def test_the_command_needs_a_table_that_was_run(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "architectures"]) == 2
+    assert "there is nothing to render" in capsys.readouterr().err
+    assert main(["report", "--pictures"]) == 2

@@ -1,0 +1,121 @@
+"""Dropout left on while scoring, and ensembles of finished runs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.predictions import Predictions
+from lfnet.heads.mamba_gru import MambaGRU
+from lfnet.heads.mean_mlp import TemporalMeanMLP
+from lfnet.heads.transformer import VanillaTransformer
+from lfnet.jobs.head_job import run
+from lfnet.runs.ensemble import ensemble
+from lfnet.training.mc_dropout import passes_with_dropout, require_dropout
+from tests.composing import SMALL, composed
+
+
+def batches(sizes=(3, 2)):
+    torch.manual_seed(0)
+    return [{"x_BTD": torch.randn(n, 7, 4), "mask_BT": torch.ones(n, 7, dtype=torch.bool)} for n in sizes]
+
+
+def test_passes_differ_and_follow_from_the_seed():
+    head = TemporalMeanMLP(4, hidden=16, dropout=0.5).eval()
+    given = batches()
+    before = torch.get_rng_state()
+    one, same, other = (passes_with_dropout(head, given, "cpu", passes=6, seed=s) for s in (1, 1, 2))
+    assert one.shape == (6, 5) and (one.std(axis=0) > 0).all()
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+    assert not head.training and torch.equal(torch.get_rng_state(), before)
+    many = passes_with_dropout(head, given, "cpu", passes=4000, seed=0)
+    linear = nn.Sequential(head.regressor[0], head.regressor[1], head.regressor[3])  # linear in what is dropped
+    expected = torch.cat([linear(batch["x_BTD"].mean(1)).squeeze(-1) for batch in given]).detach().numpy()
+    np.testing.assert_allclose(many.mean(axis=0), expected, atol=5 * many.std() / 4000**0.5)
+
+
+def test_batch_norms_keep_to_what_they_learnt():
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.drop = nn.BatchNorm1d(4), nn.Dropout(0.5)
+
+        def forward(self, x_BTD, mask_BT):
+            return self.drop(self.norm(x_BTD.mean(1))).sum(-1)
+
+    head = Normed()
+    passes_with_dropout(head, batches(), "cpu", passes=2, seed=0)
+    assert head.norm.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize(
+    ("head", "drops"),
+    [
+        (TemporalMeanMLP(4), False),
+        (TemporalMeanMLP(4, dropout=0.1), True),
+        (MambaGRU(4, dropout=0.0), False),
+        (VanillaTransformer(4, dropout=0.0), False),
+        (VanillaTransformer(4, dropout=0.0, attention_dropout=0.1), True),
+        (nn.LSTM(3, 3, 2, dropout=0.2), True),
+    ],
+    ids=str,
+)
+def test_a_head_that_drops_nothing_is_refused(head, drops):
+    if drops:
+        require_dropout(head, 5)
+    else:
+        with pytest.raises(LfnetError, match=r"trainer.mc_dropout=5 needs a head with dropout"):
+            require_dropout(head, 5)
+
+
+def test_a_job_leaves_the_spread_of_each_recording(shared_jobs):
+    config, choices = composed(*SMALL, "head.dropout=0.4", root=shared_jobs)
+    plain = shared_jobs / "runs" / run(config, choices).run
+    config, choices = composed(*SMALL, "head.dropout=0.4", "trainer.mc_dropout=5", root=shared_jobs)
+    folder = shared_jobs / "runs" / run(config, choices).run
+    result = json.loads((folder / "result.json").read_text())
+    table = pd.read_csv(folder / "spread.csv")
+    scored = Predictions.from_csv_text((folder / "predictions.csv").read_text()).at("recording").frame
+    assert (folder / "predictions.csv").read_bytes() == (plain / "predictions.csv").read_bytes()
+    assert set(table["recording_id"]) == set(scored["recording_id"]) and set(table["members"]) == {5}
+    assert (table["sd"] > 0).all()
+    # near the scores without dropout, by recording: the rows are those recordings'
+    joined = table.merge(scored, on="recording_id", suffixes=("", "_plain"))
+    assert (joined["label"] == joined["label_plain"]).all()
+    assert ((joined["score"] - joined["score_plain"]).abs() < 6 * joined["sd"]).all()
+    assert result["spread"]["method"] == "mc_dropout" and result["spread"]["passes"] == 5
+    assert result["spread"]["splits"]["dev"]["sd"] == pytest.approx(
+        table[table["split"] == "dev"]["sd"].mean(), abs=1e-5
+    )
+
+
+def test_one_pass_is_no_spread(shared_jobs):
+    config, choices = composed(*SMALL, "trainer.mc_dropout=1", root=shared_jobs)
+    with pytest.raises(LfnetError, match=r"trainer.mc_dropout=1"):
+        run(config, choices)
+
+
+def test_an_ensemble_is_of_runs_that_differ_in_their_seed(shared_jobs):
+    folders = {}
+    for name, overrides in {"a": ("seed=0",), "b": ("seed=1",), "other": ("seed=2", "trainer.lr=1e-3")}.items():
+        config, choices = composed(*SMALL, "trainer.max_epochs=1", *overrides, root=shared_jobs)
+        folders[name] = shared_jobs / "runs" / run(config, choices).run
+    found = ensemble([folders["a"], folders["b"]])
+    scores = [Predictions.from_csv_text((folders[n] / "predictions.csv").read_text()).frame["score"] for n in "ab"]
+    np.testing.assert_allclose(found.predictions.frame["score"], (scores[0] + scores[1]) / 2)
+    at_recordings = found.predictions.at("recording").frame
+    np.testing.assert_allclose(found.spread["score"], at_recordings["score"])
+    assert list(found.spread["recording_id"]) == list(at_recordings["recording_id"])
+    for wrong, message in (
+        (["a"], "two runs or more"),
+        (["a", "a"], "have the same seed 0"),
+        (["a", "other"], "differ in their settings"),
+    ):
+        with pytest.raises(LfnetError, match=message):
+            ensemble([folders[name] for name in wrong])
+    with pytest.raises(LfnetError, match="no finished run"):
+        ensemble([folders["a"], shared_jobs])

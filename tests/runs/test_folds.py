@@ -1,0 +1,123 @@
+"""Folds of a cross-validation in a table: one run in which every recording was tested once."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lfnet.cli.main import main
+from lfnet.errors import LfnetError
+from lfnet.runs.folds import _worst, pooled
+from lfnet.runs.sweep_record import collect
+from lfnet.tables.build import build
+from tests.composing import SMALL
+from tests.tables.factory import result, sweep
+
+WORDS = [
+    "table", "architectures", *SMALL, "trainer.max_epochs=1", "head=mean_mlp", "protocol=masked", "launcher=serial",
+    "table.controls=[]", "splits=grouped", "splits.folds=3", "splits.fold=1,2,3",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    here = tmp_path_factory.mktemp("folds")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(here)
+    assert main([*WORDS, "splits.seed=0,1", "seed=0"]) == 0
+    patch.undo()
+    return here
+
+
+def record(here: Path) -> Path:
+    (path,) = (here / "lfnet_runs" / "sweeps").glob("*.json")
+    return path
+
+
+def test_one_row_over_all_recordings_and_repeats_as_seeds(made):
+    runs = made / "lfnet_runs"
+    table = build(record(made), runs)
+    (row,) = [row for row in table.rows if row.kind == "model"]
+    assert len(row.runs) == 2 and "3 folds by person, each recording tested once" in row.notes
+    found = collect(record(made), runs).runs
+    labels = None
+    assert {run.folder for run in found} == set(row.runs)
+    for run in found:
+        folder = run.folder
+        scored = pd.read_csv(runs / folder / "predictions.csv").query("level == 'recording'")
+        assert scored["recording_id"].is_unique and set(scored["split"]) == {"test"}
+        assert len(scored) == run.result["metrics"]["test"]["recording"]["n"] == run.cohort["recordings"]["test"]
+        error = np.abs(scored["score"] - scored["label"]).mean()
+        assert row.cells["test.mae"].values[folder] == pytest.approx(error, abs=1e-6)
+        assert labels is None or labels == sorted(scored["label"])
+        labels = sorted(scored["label"])
+    median = pd.read_csv(runs / row.runs[0] / "references.csv").query("model == 'train_median'")
+    assert median["score"].nunique() >= 1 and len(median) == len(labels)
+    assert table.sections[0].evidence, "intervals and comparisons over all recordings"
+
+
+def test_a_missing_fold_is_told_of(made, tmp_path):
+    content = json.loads(record(made).read_text())
+    content["jobs"] = [job for job in content["jobs"] if "splits.fold=2" not in job["overrides"]]
+    part = tmp_path / "part.json"
+    part.write_text(json.dumps(content))
+    (row,) = [row for row in build(part, made / "lfnet_runs").rows if row.kind == "model"]
+    (note,) = [note for note in row.notes if "only the folds 1, 3: " in note]
+    assert "recordings tested" in note
+
+
+def test_a_table_stands_where_one_row_lacks_a_fold(made, tmp_path):
+    """As after Ctrl-C: rows over different folds stand, each says which, and nothing claims that the cohort changed."""
+    content = json.loads(record(made).read_text())
+    lost = [job for job in content["jobs"] if {"splits.fold=3", "splits.seed=1"} <= set(job["overrides"])]
+    assert len(lost) == 1
+    lost[0] |= {"status": "failed", "run": None, "error": "torn"}
+    part = tmp_path / "part.json"
+    part.write_text(json.dumps(content))
+    table = build(part, made / "lfnet_runs")
+    (row,) = [row for row in table.rows if row.kind == "model"]
+    assert any("only the folds 1, 2: " in note and "(1 of 2 seeds)" in note for note in row.notes)
+    # Two deals of one row stand on folds of their own: only within a deal is the number of recordings one.
+    assert len(row.runs) == 2 and row.cells["test.mae"].summary.n == 2
+
+
+def test_where_it_was_launched_joins_all_the_same(made, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(made / "lfnet_runs", runs)
+    folder = json.loads(record(made).read_text())["jobs"][0]["run"]
+    path = runs / folder / "result.json"
+    result = json.loads(path.read_text())
+    result["choices"]["launcher"] = "joblib"
+    path.write_text(json.dumps(result))
+    (row,) = [row for row in build(record(made), runs).rows if row.kind == "model"]
+    assert len(row.runs) == 2
+
+
+def test_what_a_cohort_lacks_in_every_fold_is_one_run(tmp_path):
+    results = []
+    for fold in (1, 2):
+        done = result("ldbm", 0) | {"metrics": {}}
+        done["config"]["splits"] = {"name": "grouped", "fold": fold}
+        results.append((f"run{fold}", done | {"fingerprint": str(fold)}))
+    ((places, folder, joined),) = pooled(results, tmp_path)
+    assert places == (0, 1) and folder == "run1" and joined["config"]["splits"]["fold"] == "all"
+
+
+def test_a_leak_into_one_fold_is_a_leak(made):
+    runs = [run.result for run in collect(record(made), made / "lfnet_runs").runs]
+    grades = {entry["name"]: entry["status"] for entry in runs[0]["audit"]}
+    assert grades
+    entry = dict(runs[0]["audit"][0])
+    worst = _worst([[entry | {"status": "clear"}], [entry | {"status": "leak", "text": "two"}]])
+    assert [one["text"] for one in worst] == ["two"]
+
+
+def test_folds_that_share_recordings_are_refused(tmp_path):
+    results = [result("ldbm", 0), result("ldbm", 0)]
+    for number, done in enumerate(results):
+        done["config"]["cohort"]["fold"] = number + 1
+    with pytest.raises(LfnetError, match="share dev recordings"):
+        collect(sweep(tmp_path, results), tmp_path)

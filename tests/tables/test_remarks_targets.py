@@ -1,0 +1,66 @@
+"""Lines on stated targets: who reaches them, who does not, on which cohort, and what a wrong target says."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.evaluation.summary import summarise
+from lfnet.runs.sweep_record import MISSING, Run
+from lfnet.tables.columns import parse
+from lfnet.tables.remarks import check_targets, target_lines
+from lfnet.tables.table import Cell, Row
+
+SHOWN = [parse(name, "recording") for name in ("test.mae", "test.pcc", "parameters", "frame_latency")]
+
+
+def row(name, **values):
+    cells = {column.replace("_", "."): value for column, value in values.items()}
+    return Row("model", {"head": name}, {c: Cell("", dict(enumerate(v)), summarise(v)) for c, v in cells.items()})
+
+
+def group(name, simulated):
+    return SimpleNamespace(runs=[SimpleNamespace(cohort={"name": name, "simulated": simulated})])
+
+
+def test_each_target_names_who_reaches_it_and_where():
+    rows = [row("a", test_mae=[9.0, 9.4], test_pcc=[0.3]), row("b", test_mae=[9.4, 9.6], test_pcc=[None])]
+    wanted = check_targets({"test.mae": "below 9.5", "test.pcc": "above .3"}, SHOWN, "here")
+    first, mae, pcc = target_lines(wanted, rows, [group("made", True)], SHOWN)
+    assert first == "Targets, each row by its mean over seeds:"
+    made = "on cohort made (simulated: nobody was filmed)"
+    assert mae == f"Test MAE below 9.5, {made}: reached by a (9.20); not by b (9.50)."
+    assert pcc == f"Test PCC above 0.3, {made}: reached by none; not by a (0.30), b (undefined)."
+    _, mae, _ = target_lines(wanted, rows, [group("AVEC2014", False)], SHOWN)
+    assert mae.startswith("Test MAE below 9.5, on cohort AVEC2014: ")
+
+
+def test_targets_of_cost_say_what_was_measured():
+    wanted = check_targets({"frame_latency": "below 100", "parameters": "below 5e6"}, SHOWN, "here")
+    rows = [row("a", frame_latency=[0.5], parameters=[131_585.0])]
+    rows[0].cells["frame_latency"] = rows[0].cells.pop("frame.latency")
+    _, time, size = target_lines(wanted, rows, [group("made", True)], SHOWN)
+    assert time == "Head ms/frame below 100, of the head alone, on this machine: reached by a (0.50)."
+    assert size == "Parameters below 5.00 M, of the head alone: reached by a (132 k)."
+
+
+def test_a_head_is_timed_by_the_frames_a_window_advances():
+    result = {"kind": "head", "cost": {"latency_ms": 5.0}, "config": {"protocol": {"hop": 250}}}
+    assert SHOWN[3].read(result) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    "node", [{"test.mae": "9.5"}, {"test.mae": "under 9.5"}, {"test.mae": "below nothing"}, {"dim": "below 3"}]
+)
+def test_a_wrong_target_is_named(node):
+    with pytest.raises(LfnetError, match=r"here: table\.targets"):
+        check_targets(node, SHOWN, "here")
+
+
+def test_a_row_has_the_name_that_its_own_sweep_gives_it():
+    # The mean head alone, trained for a table of heads, is `ingredient=none` in a table of ingredients.
+    run = Run(
+        "a1", ("+ingredient=none", "seed=0"), {"choices": {"head": "mean_mlp"}, "config": {"head": {"hidden": 3}}}
+    )
+    assert run.setting("ingredient") == "none"
+    assert (run.setting("head"), run.setting("head.hidden"), run.setting("leak")) == ("mean_mlp", 3, MISSING)

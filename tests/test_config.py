@@ -1,0 +1,121 @@
+"""Reading settings: all faults of a node at once, each with what is allowed; nothing is coerced."""
+
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field, model_validator
+
+from lfnet.config import Positive, Share, check_arguments, describe, read, settings
+from lfnet.errors import LfnetError
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@settings
+class Part:
+    rate: Positive = 1.0
+    share: Share = 0.5
+
+
+@settings
+class Whole:
+    name: str
+    part: Part = Part()
+    count: Count | Literal["auto"] = "auto"
+    sizes: tuple[Count, ...] = (1,)
+    kind: Literal["mean", "median"] = "mean"
+    limit: Annotated[float, Field(gt=0)] | None = None
+    on: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> "Whole":
+        if self.on and self.limit is None:
+            raise ValueError("node.limit=null: give a number above 0 where node.on=true.")
+        return self
+
+
+def faults(node: object, kind: type = Whole) -> list[str]:
+    with pytest.raises(LfnetError) as caught:
+        read(kind, node, "node")
+    return str(caught.value).splitlines()
+
+
+def test_a_right_node_is_built_frozen_with_lists_as_tuples_and_whole_numbers_as_numbers():
+    made = read(Whole, {"name": "x", "part": {"rate": 2}, "count": 3, "sizes": [1, 2], "limit": 1}, "node")
+    assert made == Whole(name="x", part=Part(rate=2.0), count=3, sizes=(1, 2), limit=1.0)
+    with pytest.raises(AttributeError):
+        made.name = "y"  # type: ignore[misc]
+
+
+def test_all_faults_are_told_at_once_each_with_its_path_its_value_and_what_is_allowed():
+    node = {"part": {"rate": 0, "share": "x", "speed": 1}, "count": 1.5, "sizes": [1, 0], "kind": "mode", "limit": "z"}
+    assert faults(node) == [
+        "node.name is missing: give a text.",
+        "node.part.rate=0: give a number above 0.",
+        "node.part.share=x: give a number from 0 to 1.",
+        "node.part.speed: there is no such setting; known: rate, share.",
+        "node.count=1.5: give a whole number of 1 or more, or auto.",
+        "node.sizes.1=0: give a whole number of 1 or more.",
+        "node.kind=mode: give one of mean, median.",
+        "node.limit=z: give a number above 0, or null.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *[("count", True), ("count", "3"), ("count", 3.0), ("limit", "1"), ("limit", float("nan")), ("on", 1)],
+        *[("name", 1), ("sizes", 3), ("sizes", "ab"), ("part", [1]), ("part", 3)],
+    ],
+)
+def test_nothing_is_coerced(setting, value):
+    (line,) = faults({"name": "x", setting: value})
+    assert line.startswith(f"node.{setting}=") and ": give " in line
+
+
+def test_a_rule_between_fields_names_its_setting():
+    assert faults({"name": "x", "on": True}) == ["node.limit=null: give a number above 0 where node.on=true."]
+
+
+@pytest.mark.parametrize("node", [None, 3, "x", [1]])
+def test_a_node_that_is_no_mapping_is_refused(node):
+    (line,) = faults(node)
+    assert line.startswith("node=") and "name, part, count" in line
+
+
+def test_arguments_of_a_call_are_checked_against_its_signature():
+    class Head:
+        def __init__(self, n_features: int, max_frames: int = 2000, *, width: Count = 8, act: Literal["relu"] = "relu"):
+            raise AssertionError("it is not called")
+
+    check_arguments(Head, {"width": 4}, "head")
+    with pytest.raises(LfnetError) as caught:
+        check_arguments(Head, {"width": "x", "depth": 2, "act": "tanh"}, "head")
+    assert sorted(str(caught.value).splitlines()) == [
+        "head.act=tanh: give relu.",
+        "head.depth: there is no such setting; known: n_features, max_frames, width, act.",
+        "head.width=x: give a whole number of 1 or more.",
+    ]
+
+
+def test_arguments_without_annotation_may_be_anything_and_open_ends_take_any_name():
+    def make(a, **more):
+        raise AssertionError("it is not called")
+
+    check_arguments(make, {"a": object(), "b": 1}, "node")
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        (int, "a whole number"),
+        (Annotated[int, Field(ge=1, le=5)], "a whole number from 1 to 5"),
+        (Annotated[float, Field(ge=0, lt=0.5)], "a number from 0 to below 0.5"),
+        (Annotated[int, Field(ge=2)] | None, "a whole number of 2 or more, or null"),
+        (tuple[Positive, ...], "a list, each a number above 0"),
+        (Literal[True, "x"], "one of true, x"),
+        (Part, "its settings by name (rate, share)"),
+    ],
+)
+def test_annotations_in_words(hint, words):
+    assert describe(hint) == words

@@ -1,0 +1,78 @@
+"""A file is hashed once, and again when it has changed."""
+
+import hashlib
+import os
+import time
+
+import pytest
+
+from lfnet import fingerprints
+from lfnet.errors import LfnetError
+from lfnet.fingerprints import DigestCache
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The files that were really hashed."""
+    seen, real = [], fingerprints.file_digest
+    monkeypatch.setattr(fingerprints, "file_digest", lambda path: seen.append(path.name) or real(path))
+    return seen
+
+
+def made(path, content, seconds_ago=60.0):
+    path.write_bytes(content)
+    then = time.time() - seconds_ago
+    os.utime(path, (then, then))
+    return path
+
+
+def test_a_file_is_hashed_again_only_when_it_changed(tmp_path, hashed):
+    file = made(tmp_path / "f", b"abc")
+    for _ in range(3):
+        assert DigestCache(tmp_path / "notes").file(file) == hashlib.sha256(b"abc").hexdigest()
+    assert hashed == ["f"]
+    made(file, b"abd", seconds_ago=50)
+    assert DigestCache(tmp_path / "notes").file(file) == hashlib.sha256(b"abd").hexdigest()
+    assert hashed == ["f", "f"]
+
+
+def test_what_changed_just_now_is_not_trusted_yet(tmp_path, hashed):
+    file = made(tmp_path / "f", b"abc", seconds_ago=0)
+    for _ in range(2):
+        DigestCache(tmp_path / "notes").file(file)
+    assert hashed == ["f", "f"]
+
+
+def test_two_files_have_two_notes(tmp_path):
+    notes = DigestCache(tmp_path / "notes")
+    (tmp_path / "b").mkdir()
+    one, two = made(tmp_path / "f", b"1"), made(tmp_path / "b" / "f", b"2")
+    assert [notes.file(one), notes.file(two), notes.file(one)] == [
+        hashlib.sha256(content).hexdigest() for content in (b"1", b"2", b"1")
+    ]
+
+
+@pytest.mark.parametrize("rubbish", ["{", "[]", "null", '{"stamp": 3}', '{"digest": 3}'])
+def test_a_broken_note_costs_a_hash_and_no_more(tmp_path, rubbish):
+    file = made(tmp_path / "f", b"abc")
+    right = DigestCache(tmp_path / "notes").file(file)
+    (note,) = (tmp_path / "notes").iterdir()
+    note.write_text(rubbish)
+    assert DigestCache(tmp_path / "notes").file(file) == right
+    assert note.read_text() != rubbish
+
+
+def test_notes_that_cannot_be_written_cost_a_hash_and_no_more(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise LfnetError("read only")
+
+    monkeypatch.setattr(fingerprints, "write_json", refuse)
+    file = made(tmp_path / "f", b"abc")
+    assert DigestCache(tmp_path / "notes").file(file) == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_nothing_is_remembered_without_a_folder(tmp_path, hashed):
+    file = made(tmp_path / "f", b"abc")
+    for _ in range(2):
+        DigestCache(None).file(file)
+    assert hashed == ["f", "f"]
