@@ -1,9 +1,31 @@
-"""lfnet: honest ablations for depression severity regression from facial video.
+"""lfnet: ablations for depression severity regression from facial video.
 
-A research instrument, never a diagnosis. Importing this package imports nothing heavy: torch, mediapipe and cv2 are
-imported by the rooms that need them.
+A research instrument, never a diagnosis. Importing this package imports nothing heavy: each name of the Python API is
+imported from its module when it is first used.
 """
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
 RESEARCH_ONLY = "Research instrument, not a diagnosis: scores describe a model, not a person's health."
+
+# The Python API: name → "module:attribute", or "module" for a subpackage.
+_API: dict[str, str] = {
+    "Predictions": "lfnet.evaluation.predictions:Predictions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _API:
+        raise AttributeError(f"module 'lfnet' has no attribute {name!r}")
+    module, _, attribute = _API[name].partition(":")
+    found = importlib.import_module(module)
+    value = getattr(found, attribute) if attribute else found
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_API})
