@@ -41,6 +41,12 @@ def shared(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of features and runs for tests that do not mind what others have run: finished jobs are skipped."""
+    return tmp_path_factory.mktemp("shared_jobs")
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     missing = [report for report in skipped if "needs real weights and media" in str(report.longrepr)]
