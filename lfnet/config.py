@@ -28,15 +28,17 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from hydra.utils import instantiate as _instantiate
 from omegaconf import DictConfig, OmegaConf
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
 from pydantic.dataclasses import dataclass as _dataclass
 
 from lfnet.errors import LfnetError
 
 __all__ = [
+    "Count",
     "NonNegative",
     "Positive",
     "Share",
+    "Target",
     "check_arguments",
     "check_target",
     "describe",
@@ -50,9 +52,26 @@ _T = TypeVar("_T")
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 _OPEN = ConfigDict(extra="allow", allow_inf_nan=False, arbitrary_types_allowed=True)
 
+Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+_HERE = "\0"  # stands for the place of a node whose faults are reported before its place is known
+
+
+def _from_target(value: Any) -> Any:
+    """Build a node with `_target_`; its faults join those of the settings around it."""
+    if not (isinstance(value, Mapping) and "_target_" in value):
+        return value
+    try:
+        return instantiate(dict(value), _HERE)
+    except LfnetError as error:
+        raise ValueError(str(error)) from error
+
+
+# Marks a field whose node names a `_target_` to build: `loss: Annotated[Loss, Target]`.
+Target = BeforeValidator(_from_target)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
@@ -149,6 +168,9 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pa
     LfnetError
         One line for each setting that is unknown or wrong.
     """
+    if _is_settings(target):
+        read(cast(type[Any], target), arguments, path)
+        return
     try:
         _arguments(target).validate_python(dict(arguments))
     except ValidationError as error:
@@ -156,8 +178,15 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pa
             raise LfnetError("\n".join(lines)) from None
 
 
+def _is_settings(target: Any) -> bool:
+    """Whether a class was declared with `@settings`."""
+    return is_dataclass(target) and hasattr(target, "__pydantic_validator__")
+
+
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
     """The annotation of each argument; `Any` for one without."""
+    if _is_settings(target):
+        return get_type_hints(target, include_extras=True)
     names = [name for name in inspect.signature(target).parameters if name != "self"]
     try:
         known = get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
@@ -195,6 +224,7 @@ def _faults(
             text = f"{place} is missing: give {describe(hint)}."
         elif fault["type"] == "value_error":
             said = str(fault["ctx"]["error"])
+            said = said.replace(_HERE, place)
             text = said if said.startswith(f"{path}.") else f"{place}={_shown(value)}: {said}"
         else:
             text = f"{place}={_shown(value)}: give {describe(hint)}."
@@ -229,6 +259,8 @@ def describe(hint: Any) -> str:
     """What an annotation allows, in words: "a whole number of 1 or more, or null"."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
+        if Target in inner[1:]:
+            return "a node with _target_, chosen from its group of conf/"
         return f"{describe(inner[0])}{_range(inner[1:])}"
     if origin in (Union, types.UnionType):
         words = [describe(part) for part in inner if part is not type(None)]
@@ -359,11 +391,20 @@ def check_target(node: Mapping[str, Any], path: str = "") -> None:
         target = get_object(name)
     except (ImportError, ValueError):
         return
-    nested = {key: value for key, value in node.items() if isinstance(value, Mapping) and "_target_" in value}
-    for key, value in nested.items():
-        check_target(value, f"{path or name}.{key}")
-    own = {key: value for key, value in node.items() if not key.startswith("_") and key not in nested}
-    check_arguments(target, own, path or name)
+    own = {key: value for key, value in node.items() if not key.startswith("_")}
+    faults: list[str] = []
+    if not _is_settings(target):  # settings check the nodes in them themselves
+        for key in [key for key, value in own.items() if isinstance(value, Mapping) and "_target_" in value]:
+            try:
+                check_target(own.pop(key), f"{path or name}.{key}")
+            except LfnetError as error:
+                faults.append(str(error))
+    try:
+        check_arguments(target, own, path or name)
+    except LfnetError as error:
+        faults.append(str(error))
+    if faults:
+        raise LfnetError("\n".join(faults))
 
 
 def _raised_by_call(error: TypeError) -> bool:

@@ -5,10 +5,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field, model_validator
 
-from lfnet.config import Positive, Share, check_arguments, describe, read, settings
+from lfnet.config import Count, Positive, Share, Target, check_arguments, check_target, describe, read, settings
 from lfnet.errors import LfnetError
-
-Count = Annotated[int, Field(ge=1)]
 
 
 @settings
@@ -96,6 +94,60 @@ def test_arguments_of_a_call_are_checked_against_its_signature():
         "head.depth: there is no such setting; known: n_features, max_frames, width, act.",
         "head.width=x: give a whole number of 1 or more.",
     ]
+
+
+@settings
+class Outer:
+    inside: Annotated[Whole, Target]
+    other: Annotated[Part | None, Target] = None
+    count: Count = 1
+
+
+WHOLE, PART = ({"_target_": f"{__name__}.{name}"} for name in ("Whole", "Part"))
+
+
+def test_a_node_with_a_target_is_built_with_the_settings_around_it():
+    made = read(Outer, {"inside": {**WHOLE, "name": "x"}, "other": {**PART, "rate": 2}, "count": 2}, "node")
+    assert made == Outer(inside=Whole(name="x"), other=Part(rate=2.0), count=2)
+
+
+def test_the_faults_of_a_target_are_reported_with_those_around_it():
+    node = {"inside": {**WHOLE, "part": {"rate": 0}, "count": 1.5}, "other": {**PART, "share": 2}, "count": 0}
+    expected = [
+        "node.inside.name is missing: give a text.",
+        "node.inside.part.rate=0: give a number above 0.",
+        "node.inside.count=1.5: give a whole number of 1 or more, or auto.",
+        "node.other.share=2: give a number from 0 to 1.",
+        "node.count=0: give a whole number of 1 or more.",
+    ]
+    assert faults(node, Outer) == expected
+    with pytest.raises(LfnetError) as caught:
+        check_target({"_target_": f"{__name__}.Outer", **node}, "node")
+    assert str(caught.value).splitlines() == expected
+
+
+def test_the_faults_of_nested_targets_of_a_call_are_reported_together():
+    with pytest.raises(LfnetError) as caught:
+        check_target(
+            {"_target_": f"{__name__}.faults", "node": {**PART, "rate": 0}, "kind": {**PART, "share": 2}, "x": 1}, "n"
+        )
+    assert str(caught.value).splitlines() == [
+        "n.node.rate=0: give a number above 0.",
+        "n.kind.share=2: give a number from 0 to 1.",
+        "n.x: there is no such setting; known: node, kind.",
+    ]
+
+
+def test_a_target_that_cannot_be_imported_and_a_node_without_one_are_reported():
+    (line,) = faults({"inside": {"_target_": "nowhere.Whole"}}, Outer)
+    assert "nowhere.Whole" in line
+    assert faults({"inside": 3}, Outer) == ["node.inside=3: give a node with _target_, chosen from its group of conf/."]
+
+
+def test_settings_named_as_a_target_are_checked_like_settings():
+    with pytest.raises(LfnetError) as caught:
+        check_target({**WHOLE, "name": "x", "on": True}, "node")
+    assert str(caught.value) == "node.limit=null: give a number above 0 where node.on=true."
 
 
 def test_arguments_without_annotation_may_be_anything_and_open_ends_take_any_name():
