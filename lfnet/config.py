@@ -285,8 +285,8 @@ def _range(marks: Iterable[Any]) -> str:
             limits |= {
                 name: getattr(part, name) for name in ("gt", "ge", "lt", "le", "min_length") if hasattr(part, name)
             }
-    low = f"above {limits['gt']:g}" if "gt" in limits else f"{limits['ge']:g}" if "ge" in limits else ""
-    high = f"below {limits['lt']:g}" if "lt" in limits else f"{limits['le']:g}" if "le" in limits else ""
+    low = f"above {limits['gt']:.7g}" if "gt" in limits else f"{limits['ge']:.7g}" if "ge" in limits else ""
+    high = f"below {limits['lt']:.7g}" if "lt" in limits else f"{limits['le']:.7g}" if "le" in limits else ""
     if low and high:
         return f" from {low} to {high}"
     if low:

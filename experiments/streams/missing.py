@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from lfnet.cli.main import main as lfnet
-from lfnet.config import instantiate, plain
+from lfnet.config import instantiate, plain, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import evaluate
@@ -67,7 +67,7 @@ def main() -> None:
     config = plain(OmegaConf.load(folders[0] / "config.yaml"))
     inputs = prepare(config)
     assert isinstance(inputs.store, Joined)
-    data = DataModule(inputs.cohort, inputs.store, Protocol.from_config(config["protocol"]))
+    data = DataModule(inputs.cohort, inputs.store, read(Protocol, config["protocol"], "protocol"))
     data.setup()
     rows: list[dict[str, Any]] = []
     for folder in folders:

@@ -163,7 +163,7 @@ class DataModule(L.LightningDataModule):
         protocol, marks = self.protocol, []
         if protocol.select.split == "test":
             marks.append("selected on test")
-        if protocol.missing == "random" and self.packed.coverage < 1:
+        if protocol.fill == "random" and self.packed.coverage < 1:
             marks.append("random vectors stand where no face was found")
         if protocol.frames != "in_order":
             marks.append(f"frames {protocol.frames}")
@@ -220,7 +220,7 @@ class DataModule(L.LightningDataModule):
             if problems:
                 return np.empty((0, clip.features.shape[1]))
         order = protocol.frames_in(split)
-        x_TD, valid_T = frames_of(clip, clip_id, length=protocol.length, missing=protocol.missing, frames=order)
+        x_TD, valid_T = frames_of(clip, clip_id, length=protocol.length, fill=protocol.fill, frames=order)
         return frame_rows(x_TD, valid_T, protocol.segment)
 
     def _dataset(self, table: pd.DataFrame, dropout: StreamDropout | None = None) -> WindowDataset:
@@ -270,9 +270,9 @@ class DataModule(L.LightningDataModule):
         order = {
             clip_id: protocol.frames_in(split) for clip_id, split in zip(clip_ids, self.clips["split"], strict=True)
         }
-        key = digest([self.store.fingerprint(clip_ids), protocol.length, protocol.missing, order])
+        key = digest([self.store.fingerprint(clip_ids), protocol.length, protocol.fill, order])
         if self._held.packed is None or self._held.packed[0] != key:
             self._held.packed = None  # the old cohort's memory is free before the new one's is taken
-            packed = pack(self.store, clip_ids, length=protocol.length, missing=protocol.missing, frames=order)
+            packed = pack(self.store, clip_ids, length=protocol.length, fill=protocol.fill, frames=order)
             self._held.packed = (key, packed)
         return self._held.packed[1]

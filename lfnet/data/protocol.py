@@ -1,140 +1,86 @@
-"""How clips become windows and windows become scores: `conf/protocol/*.yaml` as a checked value."""
+"""Settings of a protocol: how clips become windows and how window scores become a recording's score."""
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from lfnet.errors import LfnetError
+from pydantic import Field, model_validator
 
-How = Literal["mean", "median"]
+from lfnet.config import Share, settings
 
 __all__ = ["Aggregate", "Health", "Protocol", "Select"]
 
-_CHOICES = {
-    "tail": ("cover", "drop"),
-    "missing": ("zero", "random"),
-    "frames": ("in_order", "shuffled", "reversed"),
-    "test_frames": (None, "in_order", "shuffled", "reversed"),
-    "labels": ("given", "permuted"),
-}
-
-_NUMBERS: dict[str, tuple[Any, int]] = {"window": (int, 1), "hop": (int, 1), "length": (int, 1), "segment": (int, 1)}
+# Nine hours at 30 frames a second; windows are laid over `length` whether a clip has so many frames or not.
+_Frames = Annotated[int, Field(ge=1, le=1_000_000)]
+_Mean = Literal["mean", "median"]
+_Order = Literal["in_order", "shuffled", "reversed"]
 
 
-@dataclass(frozen=True)
+@settings
 class Aggregate:
-    """How windows become a clip's score, and clips a recording's: mean or median."""
+    """Aggregation of scores: windows to a clip, clips to a recording."""
 
-    clip: How = "mean"
-    recording: How = "mean"
+    clip: _Mean = "mean"
+    recording: _Mean = "mean"
 
 
-@dataclass(frozen=True)
+@settings
 class Select:
-    """Where the best epoch is chosen: a split, a metric, a level (window, clip or recording)."""
+    """Choice of the best epoch: by which metric, on which split, at which level."""
 
-    split: str = "dev"
+    split: Literal["dev", "test"] = "dev"
     metric: str = "mae"
-    level: str = "recording"
+    level: Literal["window", "clip", "recording"] = "recording"
 
 
-@dataclass(frozen=True)
+@settings
 class Health:
-    """Which clips are unusable, and whether that stops the job (refuse) or only them (drop)."""
+    """Condition for a usable clip, and whether unusable ones stop the job (refuse) or are left out (drop)."""
 
-    min_coverage: float = 0.05
-    unusable: str = "refuse"
+    min_coverage: Share = 0.05
+    unusable: Literal["refuse", "drop"] = "refuse"
 
 
-@dataclass(frozen=True)
+@settings
 class Protocol:
-    """The settings of one protocol; `conf/protocol/masked.yaml` says what each means. Lengths are in frames."""
+    """Settings of one protocol; `conf/protocol/masked.yaml` explains each. Lengths are in frames.
+
+    Examples
+    --------
+    >>> from lfnet.config import read
+    >>> protocol = read(Protocol, {"name": "short", "window": 64, "hop": 32, "test_frames": "reversed"}, "protocol")
+    >>> protocol.frames_in("train"), protocol.frames_in("test")
+    ('in_order', 'reversed')
+    """
 
     name: str
-    window: int
-    hop: int
-    length: int | None = None
-    tail: str = "cover"
+    window: _Frames
+    hop: _Frames
+    length: _Frames | None = None
+    tail: Literal["cover", "drop"] = "cover"
     mask: bool = True
-    missing: str = "zero"
-    min_valid: float = 0.0
+    fill: Literal["zero", "random"] = "zero"
+    min_valid: Share = 0.0
     tasks: tuple[str, ...] | None = None
-    frames: str = "in_order"
-    test_frames: str | None = None
-    labels: str = "given"
-    segment: int = 500
-    aggregate: Aggregate = field(default_factory=Aggregate)
-    select: Select = field(default_factory=Select)
-    health: Health = field(default_factory=Health)
+    frames: _Order = "in_order"
+    test_frames: _Order | None = None
+    labels: Literal["given", "permuted"] = "given"
+    segment: _Frames = 500
+    aggregate: Aggregate = Aggregate()
+    select: Select = Select()
+    health: Health = Health()
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Protocol":
-        """Build from the resolved `protocol` node. Raises `LfnetError` naming the setting that is wrong."""
-        known = {item.name for item in fields(cls)}
-        if unknown := sorted(set(config) - known):
-            names = ", ".join(sorted(known))
-            raise LfnetError(f"protocol.{unknown[0]} is not a setting of a protocol. Known: {names}.")
-        values = dict(config)
-        for name, (kind, least) in _NUMBERS.items():
-            value = values.get(name)
-            if (value is None and name == "length") or (name == "segment" and name not in values):
-                continue
-            if not isinstance(value, kind) or isinstance(value, bool) or value < least:
-                raise LfnetError(f"protocol.{name}={value}: give a number of {least} or more.")
-        if not isinstance(values.get("mask", True), bool):
-            raise LfnetError(f"protocol.mask={values['mask']}: give true or false.")
-        if isinstance(values.get("tasks"), str):
-            values["tasks"] = [values["tasks"]]
-        if values.get("tasks") is not None:
-            values["tasks"] = tuple(values["tasks"])
-        protocol = cls(
-            **{
-                **values,
-                **{
-                    name: _part(kind, name, values.get(name) or {})
-                    for name, kind in (("aggregate", Aggregate), ("select", Select), ("health", Health))
-                },
-            }
-        )
-        protocol._check()
-        return protocol
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "Protocol":
+        if self.hop > self.window:
+            raise ValueError(
+                f"protocol.hop={self.hop}: give at most protocol.window={self.window}; frames between windows would "
+                "not be used."
+            )
+        if self.length is not None and self.length < self.window:
+            raise ValueError(
+                f"protocol.length={self.length}: give at least protocol.window={self.window}, or null for whole clips."
+            )
+        return self
 
     def frames_in(self, split: str) -> str:
-        """The order in which the frames of a split's clips are served."""
+        """Return the order in which the frames of a split's clips are served."""
         return self.test_frames if split == "test" and self.test_frames is not None else self.frames
-
-    def _check(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                known = ", ".join("null" if choice is None else choice for choice in choices)
-                raise LfnetError(f"protocol.{name}={getattr(self, name)}: choose one of {known}.")
-        for level, how in (("clip", self.aggregate.clip), ("recording", self.aggregate.recording)):
-            if how not in ("mean", "median"):
-                raise LfnetError(f"protocol.aggregate.{level}={how}: choose mean or median.")
-        if self.health.unusable not in ("refuse", "drop"):
-            raise LfnetError(f"protocol.health.unusable={self.health.unusable}: choose refuse or drop.")
-        if self.select.split not in ("dev", "test"):
-            raise LfnetError(f"protocol.select.split={self.select.split}: choose dev (or test, which marks the row).")
-        if self.select.level not in ("window", "clip", "recording"):
-            raise LfnetError(f"protocol.select.level={self.select.level}: choose window, clip or recording.")
-        if self.hop > self.window:
-            raise LfnetError(
-                f"protocol.hop={self.hop} is longer than protocol.window={self.window}: frames between windows would "
-                "never be read."
-            )
-        if not 0 <= self.min_valid <= 1:
-            raise LfnetError(f"protocol.min_valid={self.min_valid}: give a share from 0 to 1.")
-        if not isinstance(self.health.min_coverage, int | float) or not 0 <= self.health.min_coverage <= 1:
-            raise LfnetError(f"protocol.health.min_coverage={self.health.min_coverage}: give a share from 0 to 1.")
-        if self.length is not None and self.length < self.window:
-            raise LfnetError(
-                f"protocol.length={self.length} is shorter than protocol.window={self.window}: "
-                "make the window shorter or the length longer."
-            )
-
-
-def _part(kind: Any, name: str, values: Any) -> Any:
-    known = {item.name for item in fields(kind)}
-    if not isinstance(values, dict) or (unknown := sorted(set(values) - known)):
-        wrong = f".{unknown[0]}" if isinstance(values, dict) else f"={values}"
-        raise LfnetError(f"protocol.{name}{wrong} is not a setting. Known: {', '.join(sorted(known))}.")
-    return kind(**values)

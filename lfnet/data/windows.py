@@ -37,7 +37,7 @@ class Packed:
 
 
 def pack(
-    store: Readable, clip_ids: Iterable[str], *, length: int | None, missing: str, frames: str | Mapping[str, str]
+    store: Readable, clip_ids: Iterable[str], *, length: int | None, fill: str, frames: str | Mapping[str, str]
 ) -> Packed:
     """Read clips and lay their frames end to end. frames: for all clips, or by clip_id; the rest as for `frames_of`."""
     clip_ids = list(clip_ids)
@@ -55,23 +55,23 @@ def pack(
         rows = slice(first[clip_id], first[clip_id] + count[clip_id])
         order = frames if isinstance(frames, str) else frames[clip_id]
         clip = store.read(clip_id)
-        x_ND[rows], valid_N[rows] = frames_of(clip, clip_id, length=length, missing=missing, frames=order)
+        x_ND[rows], valid_N[rows] = frames_of(clip, clip_id, length=length, fill=fill, frames=order)
     return Packed(x_ND, valid_N, first, count)
 
 
 def frames_of(
-    clip: ClipFeatures, clip_id: str, *, length: int | None, missing: str, frames: str
+    clip: ClipFeatures, clip_id: str, *, length: int | None, fill: str, frames: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """A clip's frames float32 [T, D] and valid bool [T], as a protocol wants them.
 
-    length: frames kept of a clip, from its start. missing: what stands in a frame without a face: `zero`, or `random`
+    length: frames kept of a clip, from its start. fill: what stands in a frame without a face: `zero`, or `random`
     unit vectors, the same for a clip on every reading. frames: `in_order`, `shuffled` (seeded by the clip's name) or
     `reversed`.
     """
     x_TD, valid_T = clip.features[:length], clip.valid[:length]
     seed = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big")
     if not valid_T.all():
-        if missing == "random":
+        if fill == "random":
             random_TD = np.random.default_rng([seed, 0]).standard_normal(x_TD.shape, np.float32)
             random_TD /= np.linalg.norm(random_TD, axis=1, keepdims=True)
             x_TD = np.where(valid_T[:, None], x_TD, random_TD)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
+from lfnet.config import read
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of
 from lfnet.encoders.onnx_session import open_session
@@ -58,7 +59,7 @@ class Bundle:
 
     @property
     def protocol(self) -> Protocol:
-        return Protocol.from_config(self.facts["protocol"])
+        return read(Protocol, self.facts["protocol"], "protocol")
 
     @property
     def conformal(self) -> Conformal | None:
@@ -69,7 +70,7 @@ class Bundle:
         """A clip's windows, cut, padded and masked as the run's protocol says for clips to be scored."""
         protocol = self.protocol
         order = protocol.frames_in("unlabelled")
-        x_TD, valid_T = frames_of(clip, "clip", length=protocol.length, missing=protocol.missing, frames=order)
+        x_TD, valid_T = frames_of(clip, "clip", length=protocol.length, fill=protocol.fill, frames=order)
         packed = Packed(x_TD, valid_T, {"clip": 0}, {"clip": len(x_TD)})
         table = cut(packed, pd.DataFrame({"clip_id": ["clip"]}), protocol)
         x_BTD = np.zeros((len(table), protocol.window, x_TD.shape[1]), np.float32)

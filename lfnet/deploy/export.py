@@ -15,7 +15,7 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
-from lfnet.config import instantiate, plain
+from lfnet.config import instantiate, plain, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.deploy.bundle import BUNDLE, FORMAT, FRAMES, VALID, HeadSession, Windows
@@ -58,7 +58,7 @@ class Run:
                 "encoder: `lfnet export` takes runs of one. Train one with a single encoder and streams.columns=null."
             )
         self.config: dict[str, Any] = plain(OmegaConf.load(folder / "config.yaml"))
-        self.protocol = Protocol.from_config(self.config["protocol"])
+        self.protocol = read(Protocol, self.config["protocol"], "protocol")
         self.spread: pd.DataFrame | None = None
         if more:
             self.predictions, self.spread = ensemble(self.folders)

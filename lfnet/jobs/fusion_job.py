@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lfnet.config import read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
@@ -163,7 +164,7 @@ def _features(inputs: Inputs | Streams) -> list[str]:
 
 def _checked(config: dict[str, Any]) -> tuple[FusionSettings, Protocol]:
     check(config)
-    return FusionSettings.from_config(config["fusion"]), Protocol.from_config(config["protocol"])
+    return FusionSettings.from_config(config["fusion"]), read(Protocol, config["protocol"], "protocol")
 
 
 def _absent(config: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from lfnet.config import instantiate
+from lfnet.config import instantiate, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
@@ -105,7 +105,7 @@ def _streams(inputs: Inputs | Streams) -> tuple[str, ...]:
 
 def _checked(config: dict[str, Any]) -> tuple[TrainerSettings, Protocol]:
     check(config)
-    return TrainerSettings.from_config(config["trainer"]), Protocol.from_config(config["protocol"])
+    return TrainerSettings.from_config(config["trainer"]), read(Protocol, config["protocol"], "protocol")
 
 
 def _data(config: dict[str, Any], job: Plan) -> DataModule:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lfnet.cli.configs import names
+from lfnet.config import read
 from lfnet.data.protocol import Protocol
 from tests.composing import CONF, composed
 
@@ -19,7 +20,7 @@ def differences(one, other):
 
 @pytest.mark.parametrize("name", names("protocol"))
 def test_every_protocol_is_whole(name):
-    made = Protocol.from_config(protocol(f"protocol={name}"))
+    made = read(Protocol, protocol(f"protocol={name}"), "protocol")
     assert made.name == name
     assert made.select.split == "dev"
 
@@ -77,7 +78,7 @@ def test_a_table_has_its_question_and_its_folder(name):
 def test_blocks_of_the_mechanisms_are_never_cut():
     """A window that cuts a block shows order to a model that is blind to it."""
     config, _ = composed("table=mechanisms", "cohort.signal.name=tempo")
-    cohort, made = config["cohort"], Protocol.from_config(config["protocol"])
+    cohort, made = config["cohort"], read(Protocol, config["protocol"], "protocol")
     assert made.window % cohort["signal"]["block"] == made.hop % cohort["signal"]["block"] == 0
     assert made.window <= config["head"].get("max_frames", made.window)
     assert cohort["people_shared"] == 0 and cohort["duration_leak"] == 0

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfnet.config import read
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import cut, pack, starts
 from lfnet.errors import LfnetError
@@ -30,7 +31,7 @@ def store(tmp_path):
 
 
 def packed(store, **changes):
-    return pack(store, ["long", "short", "none"], **{"length": None, "missing": "zero", "frames": "in_order"} | changes)
+    return pack(store, ["long", "short", "none"], **{"length": None, "fill": "zero", "frames": "in_order"} | changes)
 
 
 def test_system_b_has_six_windows_of_a_padded_clip():
@@ -70,7 +71,7 @@ def test_length_keeps_the_beginning(store):
 
 
 def test_random_stand_ins_have_length_one_and_do_not_change(store):
-    one, two = packed(store, missing="random"), packed(store, missing="random")
+    one, two = packed(store, fill="random"), packed(store, fill="random")
     np.testing.assert_array_equal(one.x_ND, two.x_ND)
     np.testing.assert_allclose(np.linalg.norm(one.x_ND[[3, 50, 99]], axis=1), 1, rtol=1e-6)
     assert np.flatnonzero(~one.valid_N).tolist() == [3, 50, 99]
@@ -107,30 +108,54 @@ def test_windows_without_faces_go_but_a_clip_keeps_its_best(tmp_path):
     store = FeatureStore(tmp_path, "test", "0" * 64)
     store.write("half", clip(40, lost=range(20)), "a")
     store.write("bad", clip(40, lost=set(range(40)) - {35}), "b")
-    p = pack(store, ["half", "bad"], length=None, missing="zero", frames="in_order")
+    p = pack(store, ["half", "bad"], length=None, fill="zero", frames="in_order")
     protocol = Protocol(name="t", window=20, hop=20, min_valid=0.5)
     table = cut(p, pd.DataFrame({"clip_id": ["half", "bad"]}), protocol)
     assert table[["clip_id", "window"]].to_numpy().tolist() == [["half", 20], ["bad", 20]]
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "lines"),
     [
-        ({"tail": "wrap"}, "protocol.tail=wrap"),
-        ({"missing": "mean"}, "protocol.missing=mean"),
-        ({"frames": "sideways"}, "protocol.frames=sideways"),
-        ({"hop": 0}, "protocol.hop=0"),
-        ({"test_frames": "sideways"}, "protocol.test_frames=sideways"),
-        ({"labels": "swapped"}, "protocol.labels=swapped"),
-        ({"segment": 0}, "protocol.segment=0"),
-        ({"length": 100}, "protocol.length=100"),
-        ({"select": {"split": "train"}}, "protocol.select.split=train"),
-        ({"select": {"level": "frame"}}, "protocol.select.level=frame"),
-        ({"aggregate": {"clip": "max"}}, "protocol.aggregate.clip=max"),
-        ({"health": {"unusable": "hide"}}, "protocol.health.unusable=hide"),
-        ({"windwo": 3}, "protocol.windwo"),
+        ({"tail": "wrap"}, ["protocol.tail=wrap: give one of cover, drop."]),
+        ({"fill": "mean"}, ["protocol.fill=mean: give one of zero, random."]),
+        ({"frames": "sideways"}, ["protocol.frames=sideways: give one of in_order, shuffled, reversed."]),
+        ({"hop": 0}, ["protocol.hop=0: give a whole number from 1 to 1000000."]),
+        ({"hop": 1.5}, ["protocol.hop=1.5: give a whole number from 1 to 1000000."]),
+        (
+            {"test_frames": "sideways"},
+            ["protocol.test_frames=sideways: give one of in_order, shuffled, reversed, or null."],
+        ),
+        ({"labels": "swapped"}, ["protocol.labels=swapped: give one of given, permuted."]),
+        ({"segment": 0}, ["protocol.segment=0: give a whole number from 1 to 1000000."]),
+        ({"length": 1e20}, ["protocol.length=1e+20: give a whole number from 1 to 1000000, or null."]),
+        ({"length": 10**20}, [f"protocol.length={10**20}: give a whole number from 1 to 1000000, or null."]),
+        ({"tasks": "freeform"}, ["protocol.tasks=freeform: give a list, each a text, or null."]),
+        ({"select": {"split": "train"}}, ["protocol.select.split=train: give one of dev, test."]),
+        ({"select": {"level": "frame"}}, ["protocol.select.level=frame: give one of window, clip, recording."]),
+        ({"aggregate": {"clip": "max"}}, ["protocol.aggregate.clip=max: give one of mean, median."]),
+        (
+            {"min_valid": "x", "mask": "maybe", "health": {"min_coverage": 2, "unusable": "hide"}},
+            [
+                "protocol.mask=maybe: give true or false.",
+                "protocol.min_valid=x: give a number from 0 to 1.",
+                "protocol.health.min_coverage=2: give a number from 0 to 1.",
+                "protocol.health.unusable=hide: give one of refuse, drop.",
+            ],
+        ),
+        (
+            {"hop": 600},
+            ["protocol.hop=600: give at most protocol.window=512; frames between windows would not be used."],
+        ),
+        ({"length": 100}, ["protocol.length=100: give at least protocol.window=512, or null for whole clips."]),
     ],
 )
-def test_a_wrong_protocol_names_the_setting(settings, named):
-    with pytest.raises(LfnetError, match=named.replace(".", r"\.")):
-        Protocol.from_config({"name": "t", "window": 512, "hop": 256, **settings})
+def test_each_wrong_setting_is_named_with_what_is_allowed(settings, lines):
+    with pytest.raises(LfnetError) as caught:
+        read(Protocol, {"name": "t", "window": 512, "hop": 256, **settings}, "protocol")
+    assert str(caught.value).splitlines() == lines
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(LfnetError, match=r"protocol\.windwo: there is no such setting; known: name, window, hop"):
+        read(Protocol, {"name": "t", "window": 512, "hop": 256, "windwo": 3}, "protocol")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lfnet.config import instantiate
+from lfnet.config import instantiate, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
@@ -86,7 +86,7 @@ def test_scores_are_there_at_clip_and_recording_level(finished):
 def test_the_saved_model_gives_the_saved_scores(finished):
     config, _, folder, _ = finished
     cohort, stores = prepare_streams(config, progress=False)
-    data = DataModule(cohort, stores, Protocol.from_config(config["protocol"]))
+    data = DataModule(cohort, stores, read(Protocol, config["protocol"], "protocol"))
     split = Split.of_arrays(data.arrays("test"), None, "pulse")
     again = pd.Series(persist.load(folder / "model.skops").scores(split)["fused"], split.clip_ids)
     saved = pd.read_csv(folder / "predictions.csv", dtype={"clip_id": str})

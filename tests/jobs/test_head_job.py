@@ -67,14 +67,14 @@ def test_the_result_agrees_with_the_predictions(finished):
 
 
 def test_the_saved_weights_give_the_saved_predictions(finished):
-    from lfnet.config import instantiate
+    from lfnet.config import instantiate, read
     from lfnet.data.module import DataModule
     from lfnet.data.protocol import Protocol
     from lfnet.training.predict import predict, window_predictions
 
     config, _, outcome, runs = finished
     inputs = plan(config).inputs
-    data = DataModule(inputs.cohort, inputs.store, Protocol.from_config(config["protocol"]))
+    data = DataModule(inputs.cohort, inputs.store, read(Protocol, config["protocol"], "protocol"))
     data.setup()
     head = instantiate(config["head"], n_features=data.n_features)
     head.load_state_dict(load_file(runs / outcome.run / "head.safetensors"))
@@ -235,7 +235,7 @@ def test_a_users_mistake_is_one_message(tmp_path, overrides, message):
 
 
 def test_system_bs_random_vectors_mark_the_run(tmp_path):
-    config, choices = job(tmp_path, "protocol.missing=random", "protocol.mask=false", "trainer.max_epochs=1")
+    config, choices = job(tmp_path, "protocol.fill=random", "protocol.mask=false", "trainer.max_epochs=1")
     assert "random vectors" in result_of(run(config, choices), tmp_path / "runs")["marks"][0]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lfnet.config import read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
@@ -138,6 +139,6 @@ def test_dead_features_in_one_stream_are_refused(clips):
     try:
         store.write(clip_id, one, source)
         with pytest.raises(LfnetError, match="larger: all-zero vectors in 6 of 6 frames"):
-            DataModule(inputs.cohort, inputs.store, Protocol.from_config(config["protocol"])).setup()
+            DataModule(inputs.cohort, inputs.store, read(Protocol, config["protocol"], "protocol")).setup()
     finally:
         store.path(clip_id).write_bytes(kept)

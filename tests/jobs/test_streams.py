@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lfnet.config import read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.jobs.baselines import references
@@ -22,7 +23,7 @@ def test_heads_get_the_frames_and_a_fusion_all_streams(config):
     assert list(stores) == ["simulated", "pulse"] and stores["simulated"].recipe == alone.store.recipe
     again = prepare_streams(config, progress=False).stores["pulse"]
     assert again.fingerprint(cohort.clips["clip_id"]) == stores["pulse"].fingerprint(cohort.clips["clip_id"])
-    data = DataModule(cohort, stores, Protocol.from_config(config["protocol"]))
+    data = DataModule(cohort, stores, read(Protocol, config["protocol"], "protocol"))
     rows = data.arrays("train").streams["pulse"]
     assert rows.names[:3] == ("MeanNN", "SDNN", "RMSSD") and len(rows.X) > 24
     truth = {name: cohort.own.more[0].clip(name) for name in data.arrays("train").clip_ids}

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfnet.config import instantiate
+from lfnet.config import instantiate, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
@@ -104,7 +104,7 @@ def test_context_explains_waves_and_not_noise():
 
 def data_of(config):
     inputs = plan(config, progress=False).inputs
-    data = DataModule(inputs.cohort, inputs.store, Protocol.from_config(config["protocol"]))
+    data = DataModule(inputs.cohort, inputs.store, read(Protocol, config["protocol"], "protocol"))
     data.setup()
     return data
 
