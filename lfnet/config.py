@@ -80,7 +80,7 @@ def settings(cls: type[_T]) -> type[_T]:
 
     Leaves are strict: "3" is no number, 1.5 and true are no whole number; a whole number is a number. A list is taken
     for a tuple, a single value is not. Unknown names are refused. Rules between fields are pydantic validators that
-    raise `ValueError("path.key=value: what is allowed")` or a sentence.
+    raise `ValueError(".key=value: what is allowed")`, where the key is relative to the node, or a sentence.
 
     Examples
     --------
@@ -225,7 +225,8 @@ def _faults(
         elif fault["type"] == "value_error":
             said = str(fault["ctx"]["error"])
             said = said.replace(_HERE, place)
-            text = said if said.startswith(f"{path}.") else f"{place}={_shown(value)}: {said}"
+            absolute = said.startswith(f"{path}.")
+            text = said if absolute else place + said if said.startswith(".") else f"{place}={_shown(value)}: {said}"
         else:
             text = f"{place}={_shown(value)}: give {describe(hint)}."
         lines.setdefault(place, text)

@@ -150,6 +150,23 @@ def test_settings_named_as_a_target_are_checked_like_settings():
     assert str(caught.value) == "node.limit=null: give a number above 0 where node.on=true."
 
 
+def test_a_rule_between_fields_may_name_its_setting_relative_to_the_node():
+    @settings
+    class Range:
+        low: int
+        high: int
+
+        @model_validator(mode="after")
+        def _check(self) -> "Range":
+            if self.high < self.low:
+                raise ValueError(f".high={self.high}: give at least low={self.low}.")
+            return self
+
+    with pytest.raises(LfnetError) as caught:
+        check_arguments(Range, {"low": 3, "high": 1}, "node.range")
+    assert str(caught.value) == "node.range.high=1: give at least low=3."
+
+
 def test_arguments_without_annotation_may_be_anything_and_open_ends_take_any_name():
     def make(a, **more):
         raise AssertionError("it is not called")
