@@ -106,7 +106,7 @@ def extract(video: str, cache: str, *settings: str) -> dict:
 
     config = plain(compose("extract", [f"paths.cache={cache}", *settings]))
     row = {"clip_id": "a", "recording_id": "a", "person_id": "p", "split": "unlabelled", "task": "", "label": None}
-    scale = Scale("BDI-II", 0, 63, (Band("any", 0, 63),))
+    scale = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="any", low=0, high=63),))
     clips = validate(pd.DataFrame([row | {"path": video, "fps": None, "n_frames": None}]), scale, "bench")
     encoders = [instantiate(config["encoder"][name]) for name in encoder_names(config)]
     reading = instantiate(config["video"])

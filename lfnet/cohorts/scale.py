@@ -1,15 +1,15 @@
-"""What a label is: a questionnaire or rating, its range of points and its published severity bands."""
+"""Severity scale of a label: range of scores and published severity bands."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from lfnet.errors import LfnetError
+from pydantic import model_validator
+
+from lfnet.config import settings
 
 __all__ = ["Band", "Scale"]
 
 
-@dataclass(frozen=True)
+@settings
 class Band:
     """A named range of scores, both bounds included."""
 
@@ -17,13 +17,33 @@ class Band:
     low: float
     high: float
 
+    @model_validator(mode="after")
+    def _check(self) -> "Band":
+        if self.high < self.low:
+            raise ValueError(f".high={self.high:g}: give at least low={self.low:g}.")
+        return self
 
-@dataclass(frozen=True)
+
+@settings
 class Scale:
-    """A severity scale: its name, the lowest and the highest score, and bands that cover what lies between.
+    """A severity scale.
 
-    bands: `Band`s or mappings with the keys name, low, high (as a yaml gives them), from the lowest to the highest.
-    Raises `LfnetError` where the bands leave a gap, overlap or miss an end of the range.
+    Parameters
+    ----------
+    name : str
+        Name of the questionnaire or rating, as tables print it.
+    min, max : float
+        Lowest and highest possible score.
+    bands : sequence of Band
+        Severity bands from the lowest to the highest. Together they cover the range; each starts one point above the
+        end of the one before.
+
+    Examples
+    --------
+    >>> bands = [{"name": "low", "low": 0, "high": 9}, {"name": "high", "low": 10, "high": 24}]
+    >>> scale = Scale(name="PHQ-8", min=0, max=24, bands=bands)
+    >>> scale.band(9.6).name, scale.band(10).name
+    ('low', 'high')
     """
 
     name: str
@@ -31,42 +51,34 @@ class Scale:
     max: float
     bands: tuple[Band, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bands", tuple(_bands(self.bands, self.name)))
-        if not (math.isfinite(self.min) and math.isfinite(self.max) and self.min < self.max):
-            raise LfnetError(f"scale {self.name}: min {self.min} must be below max {self.max}. Mend `scale`.")
+    @model_validator(mode="after")
+    def _check(self) -> "Scale":
+        if self.max <= self.min:
+            raise ValueError(f".max={self.max:g}: give a number above min={self.min:g}.")
         if not self.bands:
-            raise LfnetError(f"scale {self.name}: no bands. Give at least one, from {self.min:g} to {self.max:g}.")
+            raise ValueError(f".bands=[]: give one band or more, from {self.min:g} to {self.max:g}.")
         if self.bands[0].low != self.min or self.bands[-1].high != self.max:
-            raise LfnetError(f"scale {self.name}: the bands must reach from min {self.min:g} to max {self.max:g}.")
+            raise ValueError(f".bands: the bands must reach from min={self.min:g} to max={self.max:g}.")
         for lower, upper in zip(self.bands, self.bands[1:], strict=False):
             if upper.low - lower.high != 1:
-                raise LfnetError(
-                    f"scale {self.name}: band {upper.name} starts at {upper.low:g}, but {lower.name} ends at "
-                    f"{lower.high:g}. Each band starts one point above the end of the one before."
+                raise ValueError(
+                    f".bands: band {upper.name} starts at {upper.low:g}, but {lower.name} ends at {lower.high:g}. "
+                    "Each band starts one point above the end of the one before."
                 )
+        return self
 
     def band(self, score: float) -> Band:
-        """The band of a score, for display: the highest band that starts at or below it.
+        """Return the band of a score, for display: the highest band that starts at or below it.
 
-        A prediction of 13.6 thus stays in the band that ends at 13. Below the range it is the first band, above it
-        the last. Raises `ValueError` for NaN.
+        A predicted score of 13.6 is in the band that ends at 13. A score below the range is in the first band, one
+        above it in the last.
+
+        Raises
+        ------
+        ValueError
+            The score is NaN.
         """
         if math.isnan(score):
             raise ValueError("NaN has no band")
         reached = [band for band in self.bands if band.low <= score]
         return reached[-1] if reached else self.bands[0]
-
-
-def _bands(bands: Iterable[Band | Mapping[str, float | str]], scale: str) -> Iterable[Band]:
-    for band in bands:
-        if isinstance(band, Band):
-            made = band
-        else:
-            try:
-                made = Band(str(band["name"]), float(band["low"]), float(band["high"]))
-            except (KeyError, TypeError, ValueError) as error:
-                raise LfnetError(f"scale {scale}: a band needs name, low and high, not {band!r}.") from error
-        if not made.low <= made.high:
-            raise LfnetError(f"scale {scale}: band {made.name} ends at {made.high:g}, below its start {made.low:g}.")
-        yield made

@@ -1,71 +1,200 @@
-"""Splits by person: nobody in two of them, sizes near the asked shares, scores alike."""
+"""Splits of a cohort: its own, without shared people, or new ones by person, stratified by label."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
+from lfnet.cohorts.cohort import Cohort
+from lfnet.cohorts.validation import validate
 from lfnet.errors import LfnetError
 
-__all__ = ["FEW_PEOPLE", "fold_people", "split_people"]
+__all__ = ["FEW_PEOPLE", "fold_people", "grouped", "official", "split_people", "unshared"]
 
-# Under so many people a test split is a handful of persons, and its numbers are theirs.
+# With fewer people, a test split holds a handful of persons and its numbers describe them alone.
 FEW_PEOPLE = 20
 _TRIALS = 200
 _NAMES = ("train", "dev", "test")
 
 
-def split_people(recordings: pd.DataFrame, shares: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0) -> pd.Series:
-    """Deal people to train, dev and test, stratified by score.
+def official(cohort: Cohort, *, name: str = "official") -> Cohort:
+    """Return the cohort with its own splits."""
+    return cohort
 
-    recordings: recording_id, person_id and label, one row a recording. shares: of the recordings, for train, dev, test.
-    Returns the split of each recording_id; a recording without a label is "unlabelled". No split is empty, and among
-    `_TRIALS` seeded deals the one is kept in which sizes lie nearest to the shares and mean and spread of the labels
-    differ least. The order of the rows does not matter.
-    Raises `LfnetError` for shares that are not three positive numbers of sum 1, and under three labelled people.
+
+def unshared(cohort: Cohort, *, name: str = "unshared") -> Cohort:
+    """Return the cohort with its own test split, and train and dev without people of another split.
+
+    Recordings in train of people who are in dev or test are left out, and recordings in dev of people who are in test.
+    A warning says how many are left; every table prints it.
+
+    Raises
+    ------
+    LfnetError
+        A split would be empty.
+    """
+    recordings = cohort.recordings()
+    people = {split: set(part["person_id"]) for split, part in recordings.groupby("split")}
+    test, dev = people.get("test", set()), people.get("dev", set())
+    keep = {}
+    for row in recordings.itertuples():
+        barred = {"train": dev | test, "dev": test}.get(str(row.split), set())
+        if row.person_id not in barred:
+            keep[str(row.recording_id)] = str(row.split)
+    left = []
+    for split in ("train", "dev"):
+        before = int((recordings["split"] == split).sum())
+        after = sum(own == split for own in keep.values())
+        if before and not after:
+            raise LfnetError(
+                f"splits=unshared leaves split {split} empty: all its people are in "
+                f"{'dev or test' if split == 'train' else 'test'} too. Use splits=grouped."
+            )
+        if after < before:
+            left.append(f"{after} of {before} {split} recordings")
+    warning = f"people in two splits were left out, test is unchanged: {' and '.join(left)} are left." if left else ""
+    return _with_splits(cohort, keep, warning)
+
+
+def grouped(
+    cohort: Cohort,
+    *,
+    folds: Annotated[int, Field(ge=3)],
+    fold: Annotated[int, Field(ge=1)],
+    seed: Annotated[int, Field(ge=0)],
+    name: str = "grouped",
+) -> Cohort:
+    """Return the cohort in one fold of a cross-validation by person.
+
+    Recordings without a label are left out.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The cohort; people keep all their recordings in one fold.
+    folds : int
+        Number of folds, of equal size and similar labels (see `fold_people`).
+    fold : int
+        The fold, from 1, that is the test split. The next one is dev, the others are train.
+    seed : int
+        Seed of the assignment. Another one repeats the cross-validation with other folds.
+    name : str
+        Name of the splits in tables.
+
+    Raises
+    ------
+    LfnetError
+        `fold` is above `folds`, or there are fewer labelled people than folds.
+    """
+    if fold > folds:
+        raise LfnetError(f"splits.fold={fold}: give a whole number from 1 to splits.folds={folds}.")
+    recordings = cohort.recordings()
+    fold_of = fold_people(recordings[recordings["split"] != "unlabelled"], folds, seed)
+    names = {fold: "test", fold % folds + 1: "dev"}
+    splits = {str(recording): names.get(int(number), "train") for recording, number in fold_of.items() if number}
+    return _with_splits(cohort, splits)
+
+
+def _with_splits(cohort: Cohort, split_of: Mapping[str, str], warning: str = "") -> Cohort:
+    """The cohort with these recordings only, in these splits."""
+    clips = cohort.clips[cohort.clips["recording_id"].isin(list(split_of))]
+    clips = clips.assign(split=clips["recording_id"].map(dict(split_of)))
+    own: Any = cohort.own
+    if hasattr(own, "resplit"):  # the oracles of a simulated cohort depend on who is trained on
+        own = own.resplit(split_of)
+    return replace(
+        cohort,
+        clips=validate(clips.reset_index(drop=True), cohort.scale, f"cohort {cohort.name}"),
+        warnings=(*cohort.warnings, *([warning] if warning else [])),
+        own=own,
+    )
+
+
+def split_people(recordings: pd.DataFrame, shares: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0) -> pd.Series:
+    """Assign people to train, dev and test, stratified by label.
+
+    Of `_TRIALS` seeded assignments, the one is kept whose split sizes are nearest to the shares and whose splits differ
+    least in mean and SD of the labels. No split is empty. The order of the rows does not matter.
+
+    Parameters
+    ----------
+    recordings : DataFrame
+        Columns recording_id, person_id and label, one row a recording.
+    shares : sequence of float
+        Shares of the recordings for train, dev and test.
+    seed : int
+        Seed of the assignments.
+
+    Returns
+    -------
+    Series
+        Split of each recording_id; "unlabelled" for a recording without a label.
+
+    Raises
+    ------
+    LfnetError
+        The shares are not three positive numbers with sum 1, or there are fewer than three labelled people.
+
+    Examples
+    --------
+    >>> people = [f"p{number}" for number in range(10)]
+    >>> recordings = pd.DataFrame({"recording_id": people, "person_id": people, "label": range(10)})
+    >>> split_people(recordings, (0.6, 0.2, 0.2)).value_counts().to_dict()
+    {'train': 6, 'dev': 2, 'test': 2}
     """
     if len(shares) != 3 or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
-        said = ",".join(f"{share:g}" for share in shares)
+        given = ",".join(f"{share:g}" for share in shares)
         raise LfnetError(
-            f"splits {said}: give three positive shares for train, dev and test that sum to 1 (0.6,0.2,0.2)."
+            f"splits {given}: give three positive shares for train, dev and test with sum 1 (0.6,0.2,0.2)."
         )
-    dealt = _deal(recordings, np.asarray(shares, float), seed, "three splits")
-    return dealt.map(lambda number: "unlabelled" if number < 0 else _NAMES[number]).rename("split")
+    part_of = _assign(recordings, np.asarray(shares, float), seed, "three splits")
+    return part_of.map(lambda number: "unlabelled" if number < 0 else _NAMES[number]).rename("split")
 
 
 def fold_people(recordings: pd.DataFrame, folds: int = 5, seed: int = 0) -> pd.Series:
-    """Deal people to `folds` equal parts, numbered from 1, for grouped cross-validation; as `split_people` otherwise.
+    """Assign people to `folds` equal parts for grouped cross-validation, as `split_people` does.
 
-    Returns the fold of each recording_id, 0 for a recording without a label.
+    Returns
+    -------
+    Series
+        Fold of each recording_id, from 1; 0 for a recording without a label.
+
+    Raises
+    ------
+    LfnetError
+        There are fewer than three folds, or fewer labelled people than folds.
     """
     if folds < 3:
-        raise LfnetError(f"{folds} folds cannot make train, dev and test. Ask for 3 or more.")
-    return (_deal(recordings, np.full(folds, 1 / folds), seed, f"{folds} folds") + 1).rename("fold")
+        raise LfnetError(f"{folds} folds cannot make train, dev and test. Give 3 or more.")
+    return (_assign(recordings, np.full(folds, 1 / folds), seed, f"{folds} folds") + 1).rename("fold")
 
 
-def _deal(recordings: pd.DataFrame, shares: np.ndarray, seed: int, what: str) -> pd.Series:
+def _assign(recordings: pd.DataFrame, shares: np.ndarray, seed: int, what: str) -> pd.Series:
     """The part of each recording_id, -1 where it has no label."""
     labelled = recordings[recordings["label"].notna()].sort_values("recording_id")
     people = labelled.groupby("person_id", sort=True)["label"].agg(["size", "mean"])
     if len(people) < len(shares):
-        raise LfnetError(f"{len(people)} people with labels cannot fill {what}: nobody may be in two of them.")
+        raise LfnetError(f"{len(people)} people with labels cannot fill {what}: no person may be in two of them.")
     sizes, means = people["size"].to_numpy(), people["mean"].to_numpy(float)
     scores = [group.to_numpy(float) for _, group in labelled.groupby("person_id", sort=True)["label"]]
-    spread = float(labelled["label"].std(ddof=0)) or 1.0
-    whole = np.array([labelled["label"].mean(), spread])
-    # A deal is judged by how far each part's size, label mean and label spread lie from the whole cohort's.
+    sd = float(labelled["label"].std(ddof=0)) or 1.0
+    whole = np.array([labelled["label"].mean(), sd])
+    # Cost of an assignment: how far size, label mean and label SD of each part are from the whole cohort's.
     best, best_cost = None, np.inf
     rng = np.random.default_rng(seed)
     for _ in range(_TRIALS):
-        # The jitter lets near neighbours change places, so that the deals differ but each goes from low scores to high.
-        order = np.argsort(means + rng.normal(0, 0.2 * spread, len(means)), kind="stable")
-        parts = _one_deal(sizes[order], shares, rng)
+        # Noise on the means makes the assignments differ; each still goes from low labels to high.
+        order = np.argsort(means + rng.normal(0, 0.2 * sd, len(means)), kind="stable")
+        parts = _one_assignment(sizes[order], shares, rng)
         back = np.empty_like(parts)
         back[order] = parts
         cost = 0.0
         for part, share in enumerate(shares):
             inside = np.concatenate([scores[person] for person in np.flatnonzero(back == part)])
-            off = (np.array([inside.mean(), inside.std()]) - whole) / spread
+            off = (np.array([inside.mean(), inside.std()]) - whole) / sd
             cost += (len(inside) / sizes.sum() / share - 1) ** 2 + 2 * off[0] ** 2 + off[1] ** 2
         if cost < best_cost:
             best, best_cost = back, cost
@@ -73,15 +202,15 @@ def _deal(recordings: pd.DataFrame, shares: np.ndarray, seed: int, what: str) ->
     part_of = dict(zip(people.index, best.tolist(), strict=True))
     unique = recordings.drop_duplicates("recording_id").set_index("recording_id")
     known = unique["label"].notna()
-    dealt = [part_of[person] if has else -1 for person, has in zip(unique["person_id"], known, strict=True)]
-    return pd.Series(dealt, index=unique.index, dtype="int64")
+    numbers = [part_of[person] if has else -1 for person, has in zip(unique["person_id"], known, strict=True)]
+    return pd.Series(numbers, index=unique.index, dtype="int64")
 
 
-def _one_deal(sizes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Give person after person to the part that is furthest behind; ties fall at random. No part stays empty.
+def _one_assignment(sizes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give each person in turn to the part that is furthest below its share; ties are broken at random.
 
-    Counting half of the new person (Sainte-Laguë's rule for seats) keeps all parts filling at the pace of their shares,
-    so that each takes people from the whole range of the order.
+    Half of the new person counts (Sainte-Laguë's rule), so that all parts fill at the pace of their shares and each
+    takes people from the whole range of labels. No part stays empty.
     """
     wanted = shares * sizes.sum()
     given = np.zeros(len(shares))

@@ -72,13 +72,10 @@ class Protocol:
     def _check_lengths(self) -> "Protocol":
         if self.hop > self.window:
             raise ValueError(
-                f"protocol.hop={self.hop}: give at most protocol.window={self.window}; frames between windows would "
-                "not be used."
+                f".hop={self.hop}: give at most window={self.window}; frames between windows would not be used."
             )
         if self.length is not None and self.length < self.window:
-            raise ValueError(
-                f"protocol.length={self.length}: give at least protocol.window={self.window}, or null for whole clips."
-            )
+            raise ValueError(f".length={self.length}: give at least window={self.window}, or null for whole clips.")
         return self
 
     def frames_in(self, split: str) -> str:

@@ -12,7 +12,12 @@ from lfnet.cohorts.scale import Band, Scale
 from lfnet.features.clip_summaries import pool
 from tests.audit.simulated import sittings
 
-SCALE = Scale("test", 0, 63, (Band("low", 0, 13), Band("middle", 14, 28), Band("high", 29, 63)))
+SCALE = Scale(
+    name="test",
+    min=0,
+    max=63,
+    bands=(Band(name="low", low=0, high=13), Band(name="middle", low=14, high=28), Band(name="high", low=29, high=63)),
+)
 
 
 def concluded(check: Check, alpha: float = 0.005) -> Finding:

@@ -14,7 +14,7 @@ from lfnet.cohorts.cohort import Band, Scale
 from lfnet.cohorts.folder import load
 from lfnet.errors import LfnetError
 
-SCALE = Scale("BDI-II", 0, 63, (Band("all", 0, 63),))
+SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
 
 
 def video(file: Path, frames: int = 5, fps: int = 25) -> None:

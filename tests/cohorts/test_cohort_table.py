@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.cohorts.cohort import COLUMNS, SPLITS, Band, Cohort, Scale, validate
+from lfnet.config import read
 from lfnet.errors import LfnetError
 
 BDI = Scale(
-    "BDI-II", 0, 63, (Band("minimal", 0, 13), Band("mild", 14, 19), Band("moderate", 20, 28), Band("severe", 29, 63))
+    name="BDI-II",
+    min=0,
+    max=63,
+    bands=(
+        Band(name="minimal", low=0, high=13),
+        Band(name="mild", low=14, high=19),
+        Band(name="moderate", low=20, high=28),
+        Band(name="severe", low=29, high=63),
+    ),
 )
 
 
@@ -190,7 +199,11 @@ def test_fingerprint_follows_content_not_place(tmp_path: Path) -> None:
         table(label=[4, 4, 20, 20, 41, 41]),
         table(split=["dev", "dev", "train", "train", "test", "test"]),
     ]
-    prints = [base, *map(fingerprint, others), fingerprint(table(), Scale("X", 0, 63, (Band("all", 0, 63),)))]
+    prints = [
+        base,
+        *map(fingerprint, others),
+        fingerprint(table(), Scale(name="X", min=0, max=63, bands=(Band(name="all", low=0, high=63),))),
+    ]
     assert len(set(prints)) == len(prints)
 
 
@@ -226,21 +239,33 @@ def test_nan_has_no_band() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bands", "said"),
+    ("changes", "line"),
     [
-        ((), "no bands"),
-        ((Band("a", 0, 5), Band("b", 7, 10)), "band b starts at 7, but a ends at 5"),
-        ((Band("a", 0, 5), Band("b", 5, 10)), "band b starts at 5"),
-        ((Band("a", 0, 9),), "must reach from min 0 to max 10"),
-        ((Band("a", 5, 0),), "ends at 0, below its start 5"),
-        (({"name": "a", "low": 0},), "needs name, low and high"),
+        ({"bands": []}, "cohort.scale.bands=[]: give one band or more, from 0 to 10."),
+        (
+            {"bands": [("a", 0, 5), ("b", 7, 10)]},
+            "cohort.scale.bands: band b starts at 7, but a ends at 5. "
+            "Each band starts one point above the end of the one before.",
+        ),
+        (
+            {"bands": [("a", 0, 5), ("b", 5, 10)]},
+            "cohort.scale.bands: band b starts at 5, but a ends at 5. "
+            "Each band starts one point above the end of the one before.",
+        ),
+        ({"bands": [("a", 0, 9)]}, "cohort.scale.bands: the bands must reach from min=0 to max=10."),
+        ({"bands": [("a", 5, 0)]}, "cohort.scale.bands.0.high=0: give at least low=5."),
+        ({"bands": [("a", 0)]}, "cohort.scale.bands.0.high is missing: give a number."),
+        ({"min": 10, "max": 0}, "cohort.scale.max=0: give a number above min=10."),
+        ({"max": "x"}, "cohort.scale.max=x: give a number."),
+        ({"max": float("inf")}, "cohort.scale.max=inf: give a number."),
     ],
 )
-def test_unsound_scales(bands: tuple[Band, ...], said: str) -> None:
-    with pytest.raises(LfnetError, match=said):
-        Scale("X", 0, 10, bands)
-    with pytest.raises(LfnetError, match="min 10 must be below max 0"):
-        Scale("X", 10, 0, (Band("a", 10, 0.0 + 10),))
+def test_unsound_scales(changes: dict[str, object], line: str) -> None:
+    node = {"name": "X", "min": 0, "max": 10, "bands": [("a", 0, 10)], **changes}
+    node["bands"] = [dict(zip(("name", "low", "high"), band, strict=False)) for band in node["bands"]]
+    with pytest.raises(LfnetError) as caught:
+        read(Scale, node, "cohort.scale")
+    assert str(caught.value) == line
 
 
 def test_splits_are_what_the_other_rooms_expect() -> None:

@@ -1,11 +1,11 @@
-"""Other splits of one cohort: nobody on two sides, test as it was or every recording tested once."""
+"""Splits of conf/splits: no person in two splits, and test unchanged or every recording tested once."""
 
 import numpy as np
 import pytest
 
 from lfnet.cli.configs import compose
-from lfnet.cohorts.resplit import grouped, unshared
-from lfnet.config import instantiate, plain
+from lfnet.cohorts.splits import grouped, unshared
+from lfnet.config import check_target, instantiate, plain
 from lfnet.errors import LfnetError
 from lfnet.jobs.inputs import load_cohort
 
@@ -26,15 +26,15 @@ def people(cohort):
     return {split: set(recordings.loc[recordings["split"] == split, "person_id"]) for split in ("train", "dev", "test")}
 
 
-def test_whoever_is_tested_is_trained_on_no_more(cohort):
+def test_people_of_test_are_not_trained_on(cohort):
     before, after = people(cohort), people(unshared(cohort))
-    assert before["train"] & before["test"], "the cohort shares people, or nothing is tested here"
+    assert before["train"] & before["test"], "the cohort must share people for this test"
     assert after["test"] == before["test"]
     assert not after["train"] & after["test"] and not after["dev"] & after["test"] and not after["train"] & after["dev"]
     assert after["train"] == before["train"] - before["test"] - before["dev"]
 
 
-def test_test_is_unchanged_and_what_is_left_is_said(cohort):
+def test_test_is_unchanged_and_a_warning_counts_what_is_left(cohort):
     left = unshared(cohort)
     assert left.in_split("test").equals(cohort.in_split("test"))
     recordings = left.recordings()
@@ -46,7 +46,7 @@ def test_test_is_unchanged_and_what_is_left_is_said(cohort):
     assert not any("more than one split" in text for text in left.warnings)
 
 
-def test_nothing_is_left_out_where_nobody_is_shared():
+def test_nothing_is_left_out_where_no_person_is_shared():
     cohort = instantiate(settings("cohort.people_shared=0")["cohort"])
     same = unshared(cohort)
     assert same.clips.equals(cohort.clips) and same.warnings == cohort.warnings
@@ -65,13 +65,23 @@ def test_every_recording_is_tested_in_one_fold(cohort):
     assert people(again)["test"] != people(grouped(cohort, folds=4, fold=1, seed=0))["test"]
 
 
-@pytest.mark.parametrize("fold", [0, 5, "a"])
-def test_a_fold_that_there_is_not(cohort, fold):
-    with pytest.raises(LfnetError, match=r"splits\.fold"):
-        grouped(cohort, folds=4, fold=fold, seed=0)
+def test_a_fold_above_their_number_is_refused(cohort):
+    with pytest.raises(LfnetError, match=r"splits\.fold=5: give a whole number from 1 to splits\.folds=4\."):
+        grouped(cohort, folds=4, fold=5, seed=0)
 
 
-def test_vectors_stay_and_oracles_know_whom_training_knows(cohort):
+def test_wrong_settings_are_all_named_without_a_cohort():
+    node = settings("splits=grouped", "splits.fold=a", "splits.folds=2", "splits.seed=-1")["splits"]
+    with pytest.raises(LfnetError) as caught:
+        check_target(node, "splits")
+    assert sorted(str(caught.value).splitlines()) == [
+        "splits.fold=a: give a whole number of 1 or more.",
+        "splits.folds=2: give a whole number of 3 or more.",
+        "splits.seed=-1: give a whole number of 0 or more.",
+    ]
+
+
+def test_features_stay_and_oracles_follow_the_people_of_train(cohort):
     left = unshared(cohort)
     clip = left.clips["clip_id"].iloc[0]
     np.testing.assert_array_equal(left.own.clip(clip)[0], cohort.own.clip(clip)[0])
@@ -84,12 +94,12 @@ def test_vectors_stay_and_oracles_know_whom_training_knows(cohort):
 
     official, honest = answers(cohort), answers(left)
     assert honest["oracle_signal_mean"].equals(official["oracle_signal_mean"])
-    # Nobody who is tested was trained on: to know people is to know nothing more.
+    # No person of test is in train, so that knowing people adds nothing.
     np.testing.assert_allclose(honest["oracle_people_mean"], honest["oracle_signal_mean"], atol=0.05)
     assert np.abs(official["oracle_people_mean"] - official["oracle_signal_mean"]).max() > 0.5
 
 
-def test_a_config_chooses_them():
+def test_the_config_chooses_splits():
     assert load_cohort(settings()).fingerprint() != load_cohort(settings("splits=unshared")).fingerprint()
     assert load_cohort(settings()) is load_cohort(settings())
     one, two = (load_cohort(settings("splits=grouped", f"splits.fold={fold}")) for fold in (1, 2))

@@ -10,7 +10,7 @@ from lfnet.cohorts.guess_people import Guess, guess
 from lfnet.cohorts.media import find, kind
 from lfnet.errors import LfnetError
 
-SCALE = Scale("BDI-II", 0, 63, (Band("all", 0, 63),))
+SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
 SITTINGS = "names of the form PERSON_SESSION"
 FOLDERS = "one folder a person"
 WORD = "the first word of each name"

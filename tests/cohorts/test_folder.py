@@ -9,7 +9,7 @@ from lfnet.cohorts.cohort import Band, Cohort, Scale
 from lfnet.cohorts.folder import load
 from lfnet.errors import LfnetError
 
-SCALE = Scale("BDI-II", 0, 63, (Band("all", 0, 63),))
+SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
 MINIMAL = "path,person_id,split,label\na.mp4,p1,train,3\nsub/b.mp4,p2,dev,20\nc.mp4,p3,test,41\n"
 
 

@@ -12,7 +12,7 @@ from lfnet.cohorts.folder import load
 from lfnet.cohorts.ready import ReadyFeatures, read_ready, ready_shape
 from lfnet.errors import LfnetError
 
-SCALE = Scale("BDI-II", 0, 63, (Band("all", 0, 63),))
+SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(7, 5)).astype(np.float32)
 VALID = np.array([1, 1, 0, 1, 1, 1, 0], bool)

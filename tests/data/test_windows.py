@@ -145,9 +145,9 @@ def test_windows_without_faces_go_but_a_clip_keeps_its_best(tmp_path):
         ),
         (
             {"hop": 600},
-            ["protocol.hop=600: give at most protocol.window=512; frames between windows would not be used."],
+            ["protocol.hop=600: give at most window=512; frames between windows would not be used."],
         ),
-        ({"length": 100}, ["protocol.length=100: give at least protocol.window=512, or null for whole clips."]),
+        ({"length": 100}, ["protocol.length=100: give at least window=512, or null for whole clips."]),
     ],
 )
 def test_each_wrong_setting_is_named_with_what_is_allowed(settings, lines):

@@ -93,7 +93,7 @@ def estimate(cohort: Cohort, encoder: Encoder | None = None, **settings: Any) ->
     return estimate_all(cohort, [] if encoder is None else [encoder], **settings)
 
 
-SCALE = Scale("BDI-II", 0, 63, (Band("any", 0, 63),))
+SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="any", low=0, high=63),))
 
 
 def cohort_of(
