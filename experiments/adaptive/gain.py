@@ -1,7 +1,7 @@
-"""What do k labelled recordings of a person gain, on recordings never used for it?
+"""Measure the gain from k labelled recordings of a person, on recordings never used to adapt.
 
-Trains heads on a simulated cohort in which everybody has five recordings and nobody is in two splits (finished runs are
-not trained again), adapts them, and writes the errors against k, with intervals for new people, into gain.csv.
+Trains heads on a simulated cohort in which each person has five recordings and is in one split (finished runs are not
+trained again), adapts them, and writes the errors against k, with intervals for new people, to gain.csv.
 
     python experiments/adaptive/gain.py            6 minutes of one core, runs in ./lfnet_runs
 """
@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pandas as pd
 
 from lfnet.cli.main import main as lfnet
-from lfnet.evaluation.personalisation import AS_PREDICTED, Gain, adaptation_gain, labels_alone, with_labels
+from lfnet.evaluation.personalisation import AS_PREDICTED, Gain, compute_gain, labels_alone, with_labels
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json
 from lfnet.runs.sweep_record import swept
@@ -34,7 +34,7 @@ COHORT = (
     "trainer=quick",
 )
 HEADS, SEEDS, WITHIN = ("mean_mlp", "hybrid"), (0, 1, 2), (0.7, 0.3)
-MOST = 3
+MAX_LABELS = 3
 
 
 def runs() -> Iterator[tuple[float, str, list[Path]]]:
@@ -50,19 +50,19 @@ def runs() -> Iterator[tuple[float, str, list[Path]]]:
 
 
 def gain_of(folders: list[Path], slope: bool) -> Gain:
-    """As `lfnet adapt` says of these folders."""
+    """The gain of these runs, as `lfnet adapt` computes it."""
     texts = [(folder / "predictions.csv").read_text(encoding="utf-8") for folder in folders]
     rows = pd.read_csv(folders[0] / "references.csv", dtype=str)
     trained = set(rows.loc[rows["split"] == "train", "person_id"])
     seeds = [Predictions.from_csv_text(text).at("recording").frame for text in texts]
-    return adaptation_gain(seeds, trained, most=MOST, slope=slope)
+    return compute_gain(seeds, trained, max_labels=MAX_LABELS, slope=slope)
 
 
 def lines(within: float, head: str, gain: Gain, slope: bool) -> Iterator[dict[str, Any]]:
-    """One line a row of the evidence."""
-    names = [AS_PREDICTED, *map(with_labels, range(MOST + 1))]
-    if head == HEADS[0] and not slope:  # labels are the same, whatever the head
-        names += map(labels_alone, range(MOST + 1))
+    """One line per row of the evidence."""
+    names = [AS_PREDICTED, *map(with_labels, range(MAX_LABELS + 1))]
+    if head == HEADS[0] and not slope:  # labels do not depend on the head
+        names += map(labels_alone, range(MAX_LABELS + 1))
     for name in names:
         row = gain.evidence.rows[name]
         mae, gap = row.estimates["mae"], None if row.comparison is None else row.comparison.differences["mae"]

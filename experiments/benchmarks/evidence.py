@@ -24,17 +24,17 @@ def table(rows: int, seeds: int, recordings: int = 50, people: int = 28) -> list
 
 def evidence(quick: bool = False) -> list[Row]:
     """Seconds for all metrics and comparisons of 20 rows, as trained models and as architectures of five seeds."""
-    from lfnet.evaluation.evidence import Settings
-    from lfnet.evaluation.evidence import evidence as weigh
+    from lfnet.evaluation.evidence import EvidenceSettings, compute_evidence
 
     found = []
     for what, seeds in (("trained models, 3 seeds", 3), ("architectures, 5 seeds", 5)):
         rows = table(20, seeds)
-        settings = Settings(resamples=200 if quick else 10_000)
+        settings = EvidenceSettings(resamples=200 if quick else 10_000)
         times: list[float] = []
         load = other_load(
             lambda rows=rows, settings=settings, times=times: times.extend(
-                timed(lambda: weigh(rows, "row 0", settings, constant=12.0), least=0, most=1) for _ in range(3)
+                timed(lambda: compute_evidence(rows, "row 0", settings, constant=12.0), least=0, most=1)
+                for _ in range(3)
             )
         )
         found.append(

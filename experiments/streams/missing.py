@@ -24,7 +24,7 @@ from lfnet.cli.main import main as lfnet
 from lfnet.config import instantiate, plain, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
-from lfnet.evaluation.metrics import evaluate
+from lfnet.evaluation.metrics import compute_metrics
 from lfnet.features.joined_streams import Joined
 from lfnet.files import read_json
 from lfnet.jobs.inputs import prepare
@@ -52,7 +52,7 @@ def scored(folder: Path, data: DataModule, store: Joined) -> Iterator[tuple[str,
             with torch.inference_mode():
                 found.append(head(x_BTD, batch["mask_BT"]).double())
         points = data.labels.points(torch.cat(found).numpy())
-        numbers = evaluate(grouping.labels, grouping.scores(points))
+        numbers = compute_metrics(grouping.labels, grouping.scores(points))
         assert missing is not None or abs((numbers["mae"] or 0) - result["metrics"]["test"]["recording"]["mae"]) < 1e-3
         yield "none" if missing is None else store.parts[missing].name, numbers["mae"] or 0, numbers["sigma_ratio"] or 0
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from population import CONSTANT, HEADS, PEOPLE_PER_RECORDING, people, scores
 
-from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 
-FIXED = Settings(resamples=2000, flips=2000)
+FIXED = EvidenceSettings(resamples=2000, flips=2000)
 NAMES = {"mae": "MAE", "rmse": "RMSE", "pcc": "PCC", "ccc": "CCC", "sigma_ratio": "sigma_ratio", "skill": "skill"}
 
 
@@ -23,7 +23,7 @@ def fixed_cohort():
             RowScores(name, *ids, who.label, scores(random, HEADS[name], who, seeds)[0], deterministic=seeds == 1)
             for name in ("fair", "strong")
         ]
-        found = evidence(pair, "fair", FIXED, CONSTANT)
+        found = compute_evidence(pair, "fair", FIXED, CONSTANT)
         for metric, estimate in found.rows["strong"].estimates.items():
             comparison = found.rows["strong"].comparison
             for of, one in (("value", estimate), ("difference", comparison.differences[metric])):

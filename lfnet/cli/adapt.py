@@ -1,4 +1,4 @@
-"""`lfnet adapt`: what a finished run gains once some recordings of a person are labelled."""
+"""`lfnet adapt`: the gain of a finished run from labelled recordings of the person it scores."""
 
 import argparse
 import json
@@ -12,14 +12,14 @@ from lfnet.errors import LfnetError
 __all__ = ["main"]
 
 DESCRIPTION = """\
-What does a model gain by k labelled recordings of the person it scores? Each test person's first recordings are
-labelled and the later ones scored, the same for every k. The model's score is moved by the person's mean error so
-far, shrunk by how much people differ (estimated on dev people of no other split); no weight is trained. Beside it
-stands what the k labels say by themselves. Intervals are for new people."""
+Measure what a model gains from k labelled recordings of the person it scores. Each test person's first recordings are
+labelled and the later ones scored, the same ones for every k. The model's score is shifted by the person's mean error
+so far, shrunk by how much people differ (estimated on dev people of no other split); no weight is trained. The k labels
+alone, without a model, are reported too. Intervals are for new people."""
 EPILOG = f"""\
 examples:
   lfnet adapt 0123456789abcdef                 k = 0, 1, 2, 3
-  lfnet adapt 0123 4567 89ab --most 2          runs that differ in their seed: means over seeds
+  lfnet adapt 0123 4567 89ab --max 2           runs that differ in their seed: means over seeds
 
 Several recordings of a test person are needed. The simulated cohort has them where it has few people:
   lfnet train cohort.recordings={{train:90,dev:90,test:180}} cohort.people=60 cohort.people_shared=0
@@ -29,7 +29,7 @@ Several recordings of a test person are needed. The simulated cohort has them wh
 
 
 def main(argv: list[str]) -> int:
-    """Run `lfnet adapt ARGV`; returns the exit status. Raises `LfnetError` for runs of which nothing can be said."""
+    """Run `lfnet adapt ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
     parser = argparse.ArgumentParser(
         prog="lfnet adapt",
         description=DESCRIPTION,
@@ -37,15 +37,17 @@ def main(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("words", nargs="+", metavar="RUN", help="runs' folders, or the beginnings of their names")
-    parser.add_argument("--most", type=int, default=3, metavar="K", help="labelled recordings of a person (3)")
-    parser.add_argument("--slope", action="store_true", help="scores may be stretched too, by what dev people say")
+    parser.add_argument("--max", type=int, default=3, metavar="K", help="labelled recordings of a person (3)")
+    parser.add_argument("--slope", action="store_true", help="fit a slope of labels on scores too, on dev people")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
+    if any(word.split("=")[0] == "--most" for word in argv):
+        raise LfnetError("--most is now --max: give --max K.")
     options = parser.parse_intermixed_args(argv)
     named = [word for word in options.words if not word.startswith("paths.")]
     runs = paths([word for word in options.words if word.startswith("paths.")])["runs"]
     if not named:
         raise LfnetError("name a run: lfnet adapt RUN.")
-    from lfnet.evaluation.personalisation import adaptation_gain
+    from lfnet.evaluation.personalisation import compute_gain
     from lfnet.evaluation.predictions import Predictions
     from lfnet.files import read_json
     from lfnet.runs.run import require_one_thing, run_folder
@@ -55,13 +57,13 @@ def main(argv: list[str]) -> int:
     results = [read_json(folder / "result.json") for folder in folders]
     for folder, result in zip(folders, results, strict=True):
         if not result.get("metrics"):
-            raise LfnetError(f"{folder} holds no scores.")
+            raise LfnetError(f"{folder} has no scores: it is not finished.")
     require_one_thing(folders, results)
     frames = [
         Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")).at("recording").frame
         for folder in folders
     ]
-    found = adaptation_gain(frames, trained_people(folders[0]), most=options.most, slope=options.slope)
+    found = compute_gain(frames, trained_people(folders[0]), max_labels=options.max, slope=options.slope)
     if options.json:
         print(json.dumps(_facts(found, results), indent=2, allow_nan=False))
     else:
@@ -77,30 +79,30 @@ def _text(found: Any, results: list[dict[str, Any]]) -> str:
     lines = [
         f"{first['model']}, seed {seeds}, cohort {first['cohort']['name']}{simulated}; {scale['name']}, "
         f"{scale['min']:g} to {scale['max']:g} points",
-        f"scored: {evidence.recordings} test recordings of {evidence.people} people, behind the first {found.most} of "
-        "each, the same for every k; none of these people is in train or dev",
-        *(_said(f"seed {result['seed']}", one) for result, one in zip(results, found.offsets, strict=True)),
-        _said("labels alone", found.alone),
+        f"scored: {evidence.recordings} test recordings of {evidence.people} people, after the first "
+        f"{found.max_labels} of each, the same for every k; none of these people is in train or dev",
+        *(_offsets_text(f"seed {result['seed']}", one) for result, one in zip(results, found.offsets, strict=True)),
+        _offsets_text("labels alone", found.label_offsets),
         "",
     ]
-    table = [("scores", f"MAE [{level}]", "RMSE", "PCC", f"MAE beside k = 0 [{level}]", "verdict")]
+    table = [("scores", f"MAE [{level}]", "RMSE", "PCC", f"MAE vs k = 0 [{level}]", "verdict")]
     for name, row in evidence.rows.items():
         mae, rmse, pcc = (row.estimates[metric] for metric in ("mae", "rmse", "pcc"))
         compared = row.comparison
         gap = "" if compared is None else _number(compared.differences["mae"], "+.2f")
-        told = "" if compared is None else compared.verdict
-        table.append((name, _number(mae, ".2f"), _number(rmse, ".2f", False), _number(pcc, ".2f", False), gap, told))
+        verdict = "" if compared is None else compared.verdict
+        table.append((name, _number(mae, ".2f"), _number(rmse, ".2f", False), _number(pcc, ".2f", False), gap, verdict))
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     return "\n".join([*lines, "", *evidence.notes, RESEARCH_ONLY])
 
 
-def _said(what: str, one: Any) -> str:
+def _offsets_text(what: str, one: Any) -> str:
     weights = ", ".join(f"{one.weight(k):.2f} of {k}" for k in (1, 2, 3))
     slope = "" if one.slope == 1 else f", slope {one.slope:.2f}"
     return (
         f"{what}: {one.people} dev people ({one.recordings} recordings), general offset {one.general:+.2f}{slope}; SD "
-        f"between people {one.between**0.5:.2f}, within {one.within**0.5:.2f}; a mean error counts {weights}"
+        f"between people {one.between**0.5:.2f}, within {one.within**0.5:.2f}; weight of a mean error: {weights}"
     )
 
 
@@ -124,12 +126,12 @@ def _facts(found: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
         "seeds": [result["seed"] for result in results],
         "cohort": {name: results[0]["cohort"][name] for name in ("name", "fingerprint", "simulated")},
         "scale": results[0]["scale"],
-        "most": found.most,
+        "max_labels": found.max_labels,
         "people": evidence.people,
         "recordings": evidence.recordings,
         "level": evidence.settings.level,
         "offsets": [asdict(one) for one in found.offsets],
-        "labels_alone": asdict(found.alone),
+        "labels_alone": asdict(found.label_offsets),
         "rows": rows,
         "notes": [*evidence.notes, RESEARCH_ONLY],
     }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lfnet import RESEARCH_ONLY
-from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.predictions import Predictions
 
 __all__ = ["card"]
@@ -79,7 +79,7 @@ def _measured(result: dict[str, Any], predictions: Predictions, trained: Collect
             frozenset(trained),
             deterministic=True,
         )
-        found = evidence([scores], settings=Settings(estimand="trained", resamples=_RESAMPLES))
+        found = compute_evidence([scores], settings=EvidenceSettings(estimand="trained", resamples=_RESAMPLES))
         row = found.rows["head"]
         chose = result["training"]["monitor"].startswith(split)
         lines.append(

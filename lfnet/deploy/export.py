@@ -44,7 +44,7 @@ class Run:
     """A finished run of a head: its settings, its result and its windows; or several, a deep ensemble.
 
     more: runs that differ from the first in their seed alone. Then predictions are the means of all, `spread` is that
-    of each recording's scores (`lfnet.evaluation.ensemble_spread`), and `head` gives a score of each member.
+    of each recording's scores (`lfnet.evaluation.replicates`), and `head` gives a score of each member.
     """
 
     def __init__(self, folder: Path, *more: Path) -> None:

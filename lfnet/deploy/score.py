@@ -18,7 +18,6 @@ from lfnet.deploy.encoders import open_encoder
 from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
-from lfnet.evaluation.summary import DDOF
 from lfnet.features import health
 from lfnet.features.extraction_job import notes_of
 from lfnet.features.store import ClipFeatures
@@ -227,7 +226,7 @@ def _aggregated(scores_NK: np.ndarray, how: str) -> np.ndarray:
 def _told(scores_K: np.ndarray, bundle: Bundle) -> dict[str, Any]:
     """The score that K heads give together, their spread (None of one) and the interval."""
     score = float(np.mean(scores_K))
-    spread = float(np.std(scores_K, ddof=DDOF)) if len(scores_K) > 1 else None
+    spread = float(np.std(scores_K, ddof=1)) if len(scores_K) > 1 else None
     interval, conformal, scale = None, bundle.conformal, bundle.facts["scale"]
     if conformal is not None:
         low, high = conformal.interval(score, scale["min"], scale["max"], spread)

@@ -10,7 +10,6 @@ The curve is that of Kuleshov et al. 2018, "Accurate uncertainties for deep lear
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from scipy.special import ndtri
 
 from lfnet.evaluation.conformal import rank, reachable, weights_of
 
-__all__ = ["LEVELS", "REACHED", "Curve", "conformal_curve", "mean_curve", "sentence", "spread_curve"]
+__all__ = ["LEVELS", "Curve", "conformal_curve", "mean_curve", "spread_curve"]
 
 Floats = NDArray[np.float64]
 
@@ -113,22 +112,3 @@ def _held(label_N: Floats, score_N: Floats, half_N: Floats, low: float, high: fl
     inside_N = np.abs(label_N - score_N) <= half_N
     width_N = np.clip(score_N + half_N, low, high) - np.clip(score_N - half_N, low, high)
     return float(inside_N.mean()), float(width_N.mean())
-
-
-# Per cent of cohorts of 50 recordings (28 people) whose 95 % interval held the truth, over heads, trained models and
-# architectures: the mean of the chosen rows of experiments/validation/coverage.csv, to which a test holds it.
-REACHED = MappingProxyType({"mae": 94.8, "rmse": 93.3, "pcc": 95.3, "ccc": 95.1, "sigma_ratio": 95.4, "skill": 95.1})
-_LEVEL = 0.95
-
-
-def sentence(metrics: Sequence[str], level: float = _LEVEL) -> str:
-    """How often intervals of these metrics held the truth; "" for a level and metrics that were not measured."""
-    rates = [REACHED[metric] for metric in metrics if metric in REACHED]
-    if not rates or level != _LEVEL:
-        return ""
-    least, most = min(rates), max(rates)
-    rate = f"{least:.1f} %" if least == most else f"{least:.1f}–{most:.1f} %"
-    return (
-        f"At n = 50 the 95 % intervals held the truth in {rate} of simulated cohorts, heavy tails and people who sit "
-        "several times included (experiments/validation)."
-    )

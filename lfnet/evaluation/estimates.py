@@ -1,72 +1,67 @@
-"""Each row's metrics with their intervals, the parts of their variance, and their differences from a reference."""
+"""Estimates of each row's metrics: intervals, components of variance, and differences from a reference."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from lfnet.errors import LfnetError
+from lfnet.config import Positive, settings
 from lfnet.evaluation.aligned_scores import Aligned
 from lfnet.evaluation.intervals import DIFFERENCES, METHODS, RESAMPLED, Interval, interval
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.resample import Quantity, measure, people_weights, seed_shares
 from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, Labels, Scores, influence, means
 
-__all__ = ["Difference", "Estimate", "Measured", "Settings", "measure_rows"]
+__all__ = ["Difference", "Estimate", "EvidenceSettings", "Measured", "measure_rows"]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How evidence is made.
+@settings
+class EvidenceSettings:
+    """Settings of intervals and comparisons (`table.evidence`).
 
-    level: of intervals, and 1 − α of tests. margin: points of MAE that do not matter. estimand: trained, architecture,
-    or auto (architecture where the seeds allow it). resamples, flips: how many. fewest_people: below it there are no
-    intervals; fewest_seeds: below it there is no statement about an architecture. seed: of the resamples.
+    Parameters
+    ----------
+    level : float
+        Of intervals; 1 − α of tests.
+    margin : float
+        Difference in MAE, in points, below which two rows count as equivalent.
+    estimand : {"auto", "trained", "architecture"}
+        Statements about these trained models (people are drawn), or about the architecture (people and seeds are
+        drawn). "auto": architecture where every row has `min_seeds` seeds or more.
+    resamples, flips : int
+        Number of resamples of people, and of random sign flips of a test.
+    min_people : int
+        Below this number of people there are no intervals.
+    min_seeds : int
+        Below this number of seeds there are no statements about an architecture.
+    seed : int
+        Of the resamples and flips.
+
+    Examples
+    --------
+    >>> from lfnet.config import read
+    >>> read(EvidenceSettings, {"margin": 2}, "table.evidence").margin
+    2.0
+    >>> read(EvidenceSettings, {"margin": -1}, "table.evidence")
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: table.evidence.margin=-1: give a number above 0.
     """
 
-    level: float = 0.95
-    margin: float = 1.0
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    margin: Positive = 1.0
     estimand: Literal["auto", "trained", "architecture"] = "auto"
-    resamples: int = 10_000
-    flips: int = 10_000
-    fewest_people: int = 10
-    fewest_seeds: int = 5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, whole = getattr(self, field.name), field.type is int
-            if field.name != "estimand":
-                number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-                kind = "whole number" if whole else "number"
-                _check(number, f"evidence.{field.name}={value!r}: give a {kind}.")
-        _check(0.5 < self.level < 1, f"evidence.level={self.level}: give a share above 0.5 and below 1, such as 0.95.")
-        _check(self.margin > 0, f"evidence.margin={self.margin}: give points of the scale, above 0.")
-        choices = ("auto", "trained", "architecture")
-        _check(self.estimand in choices, f"evidence.estimand={self.estimand}: choose one of {', '.join(choices)}.")
-        _check(self.resamples >= 200, f"evidence.resamples={self.resamples}: give 200 or more.")
-        _check(self.flips >= 200, f"evidence.flips={self.flips}: give 200 or more.")
-        _check(self.fewest_people >= 3, f"evidence.fewest_people={self.fewest_people}: give 3 or more.")
-        _check(self.fewest_seeds >= 3, f"evidence.fewest_seeds={self.fewest_seeds}: give 3 or more.")
-
-    @classmethod
-    def of(cls, node: Mapping[str, Any]) -> "Settings":
-        """From a config node. Raises `LfnetError` for a key that there is not and a value out of range."""
-        known = [field.name for field in fields(cls)]
-        unknown = sorted(set(node) - set(known))
-        _check(not unknown, f"evidence has no setting {', '.join(unknown)}. There are {', '.join(known)}.")
-        return cls(**dict(node))
+    resamples: Annotated[int, Field(ge=200)] = 10_000
+    flips: Annotated[int, Field(ge=200)] = 10_000
+    min_people: Annotated[int, Field(ge=3)] = 10
+    min_seeds: Annotated[int, Field(ge=3)] = 5
+    seed: Annotated[int, Field(ge=0)] = 0
 
     @property
     def alpha(self) -> float:
+        """The level of tests, 1 − `level`."""
         return round(1 - self.level, 12)
-
-
-def _check(holds: bool, message: str) -> None:
-    if not holds:
-        raise LfnetError(message)
 
 
 Floats = NDArray[np.float64]
@@ -74,11 +69,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric's mean over seeds and what chance there is in it.
+    """A metric's mean over seeds, with its interval and components of variance.
 
-    value: None where no seed defines it. undefined: seeds that do not. sd_seeds: SD (ddof 1) over seeds, as tables
-    show it. var_people, var_seeds: the variance of `value` from drawing people, and from drawing seeds. sd_effect: what
-    is left of sd_seeds on unlimited people; the rest is seeds disagreeing about these few people.
+    Parameters
+    ----------
+    value : float or None
+        None where the metric is undefined for every seed.
+    interval : Interval or None
+        None where there are too few people or the sample allows none.
+    undefined : int
+        Seeds for which the metric is undefined; they are left out.
+    sd_seeds : float or None
+        SD (ddof 1) over seeds, as tables show it.
+    var_people, var_seeds : float or None
+        Variance of `value` from drawing people, and from drawing seeds.
+    sd_effect : float or None
+        The part of `sd_seeds` that would remain on unlimited people; the rest comes from this sample of people.
     """
 
     value: float | None
@@ -92,7 +98,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric's difference from the reference (row − reference)."""
+    """A metric's difference from the reference (row − reference), with its interval."""
 
     value: float | None
     interval: Interval | None = None
@@ -100,7 +106,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Measured:
-    """estimates: one mapping a row; differences: metric → one a row; mae: the MAE differences as drawn."""
+    """Estimates and differences of all rows.
+
+    Parameters
+    ----------
+    estimates, differences : list of dict
+        Metric → value, one dict a row.
+    mae : list of Quantity or None
+        The MAE differences with their resamples, for tests.
+    """
 
     estimates: list[dict[str, Estimate]]
     differences: list[dict[str, Difference]]
@@ -108,16 +122,30 @@ class Measured:
 
 
 def measure_rows(
-    aligned: Aligned, constant: float | None, settings: Settings, joint: bool, reference: str | None
+    aligned: Aligned, constant: float | None, options: EvidenceSettings, joint: bool, reference: str | None
 ) -> Measured:
+    """Measure all rows on all metrics.
+
+    Parameters
+    ----------
+    aligned : Aligned
+        Rows on the same recordings.
+    constant : float or None
+        The constant score that skill compares with; None: no skill.
+    options : EvidenceSettings
+    joint : bool
+        Whether seeds are drawn as well as people.
+    reference : str or None
+        The row that others are compared with.
+    """
     labels = aligned.labels(constant)
     rows = [aligned.scores(number) for number in range(len(aligned.names))]
-    enough = len(aligned.people) >= settings.fewest_people
-    weight_BP = people_weights(labels.people, settings.resamples if enough else 0, settings.seed)
+    enough = len(aligned.people) >= options.min_people
+    weight_BP = people_weights(labels.people, options.resamples if enough else 0, options.seed)
     shares = None
     if joint:
         shares = [
-            seed_shares(name, row.seeds, len(weight_BP), settings.seed)
+            seed_shares(name, row.seeds, len(weight_BP), options.seed)
             for name, row in zip(aligned.names, rows, strict=True)
         ]
     found = Measured([{} for _ in rows], [{} for _ in rows], [None] * len(rows))
@@ -133,7 +161,7 @@ def measure_rows(
             labels,
             [rows[number].of(defined[number]) for number in chosen],
             weight_BP=weight_BP if {METHODS[metric], DIFFERENCES[metric]} & RESAMPLED else None,
-            shares=None if shares is None else [_of(shares[number], defined[number]) for number in chosen],
+            shares=None if shares is None else [_shares_of(shares[number], defined[number]) for number in chosen],
             reference=chosen.index(base) if base in chosen else None,
         )
         for number in range(len(rows)):
@@ -141,28 +169,28 @@ def measure_rows(
         for number, quantity, gap in zip(chosen, quantities, gaps, strict=True):
             value_S = values[number][defined[number]]
             kept = rows[number].of(defined[number])
-            given = interval(quantity, METHODS[metric], settings.level) if enough else None
+            given = interval(quantity, METHODS[metric], options.level) if enough else None
             found.estimates[number][metric] = _estimate(
                 metric, value_S, len(values[number]) - len(value_S), quantity, given, labels, kept
             )
             if gap is not None and base is not None:
                 value = float(value_S.mean() - values[base][defined[base]].mean())
-                given = interval(gap, DIFFERENCES[metric], settings.level) if enough else None
+                given = interval(gap, DIFFERENCES[metric], options.level) if enough else None
                 found.differences[number][metric] = Difference(value, given)
                 if metric == "mae" and enough:
                     found.mae[number] = gap
     return found
 
 
-def _of(share_BS: Floats, defined: NDArray[np.bool_]) -> Floats:
-    """Shares among the seeds that are left; a resample that drew none of them is undefined."""
+def _shares_of(share_BS: Floats, defined: NDArray[np.bool_]) -> Floats:
+    """Shares among the seeds that remain; a resample that drew none of them is undefined."""
     kept = share_BS[:, defined]
     total = kept.sum(axis=1, keepdims=True)
     return kept / np.where(total > 0, total, np.nan)
 
 
 def _seed_values(metric: str, aligned: Aligned, row: int, constant: float | None) -> Floats:
-    """[S], by the functions that every table uses."""
+    """The metric of each seed, [S]."""
     score_SN = aligned.score_RSN[row]
     if metric in METRICS:
         return METRICS[metric].function(aligned.label_N, score_SN)

@@ -1,10 +1,12 @@
-"""Rows of scores become evidence: intervals, variance by its source, comparisons with a reference, and verdicts.
+"""Evidence on rows of scores: intervals, variance by its source, comparisons with a reference, and verdicts.
 
-Two things can be estimated, and evidence says which it did:
-- trained: how far *these trained models* err on new people. Only people are drawn; seeds stay as they are.
-- architecture: how far *this architecture* errs, over people and over the seeds of training. Both are drawn. It needs
-  five seeds or more of every row that has any.
-The training recordings are the same throughout: what another training set would have brought is in neither.
+There are two estimands, and every result names its own:
+
+- trained: the error of *these trained models* on new people. Only people are drawn; seeds stay fixed.
+- architecture: the error of *this architecture*, over people and over the seeds of training. Both are drawn, which
+  needs `min_seeds` seeds of every row that has any.
+
+The training recordings are the same throughout: neither includes the variance from drawing another training set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,18 +20,18 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
 from lfnet.evaluation.compare import Verdict, verdict
-from lfnet.evaluation.estimates import Difference, Estimate, Measured, Settings, measure_rows
+from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows
 
 __all__ = [
     "Comparison",
     "Difference",
     "Estimate",
     "Evidence",
+    "EvidenceSettings",
     "RowEvidence",
     "RowScores",
-    "Settings",
     "Subset",
-    "evidence",
+    "compute_evidence",
 ]
 
 Estimand = Literal["trained", "architecture"]
@@ -37,11 +39,25 @@ Estimand = Literal["trained", "architecture"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row beside the reference. Tested is MAE alone; the other metrics' differences describe.
+    """A row compared with the reference. Only MAE is tested; the other differences are descriptive.
 
-    p: of no difference, by sign flips of people (trained) or resamples of seeds and people (architecture).
-    p_equivalent: of a difference of the margin or more (TOST). Each with Holm's adjustment over the rows. effect:
-    `compare.effect_size`; probability: `compare.probability_of_improvement`.
+    Parameters
+    ----------
+    reference : str
+        Name of the reference row.
+    differences : mapping
+        Metric → Difference.
+    p, p_holm : float or None
+        Of no difference in MAE, by sign flips of people (trained) or resamples of seeds and people (architecture); and
+        with Holm's adjustment over the rows.
+    p_equivalent, p_equivalent_holm : float or None
+        Of a difference of the margin or more (two one-sided tests).
+    effect : float or None
+        `compare.effect_size`.
+    probability : float
+        `compare.probability_of_improvement`.
+    verdict : str
+        One of `compare.VERDICTS`.
     """
 
     reference: str
@@ -57,7 +73,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Subset:
-    """The metrics of a row on some of the people: those its training saw, or those it did not."""
+    """Metrics of a row on some of the people: those in its training set, or those not in it."""
 
     people: int
     recordings: int
@@ -66,7 +82,11 @@ class Subset:
 
 @dataclass(frozen=True)
 class RowEvidence:
-    """All there is to say of a row. comparison: None for the reference; seen, unseen: None where there is nobody."""
+    """Evidence on one row.
+
+    `comparison` is None for the reference; `seen` and `unseen` (people in the training set or not) are None where there
+    is no such person.
+    """
 
     name: str
     seeds: int
@@ -78,39 +98,68 @@ class RowEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence of rows on one set of recordings. notes: sentences that a reader must know."""
+    """Evidence on rows of scores of the same recordings; `notes` are sentences that a reader must know."""
 
     estimand: Estimand
     reference: str | None
     people: int
     recordings: int
-    settings: Settings
+    settings: EvidenceSettings
     rows: Mapping[str, RowEvidence]
     notes: tuple[str, ...]
 
 
-def evidence(
+def compute_evidence(
     rows: Sequence[RowScores],
     reference: str | None = None,
-    settings: Settings | None = None,
+    settings: EvidenceSettings | None = None,
     constant: float | None = None,
 ) -> Evidence:
-    """Intervals of each row's metrics and, where a row is named as reference, a verdict on each of the others.
+    """Compute intervals of each row's metrics and, with a reference, a verdict on each of the other rows.
 
-    constant: the score for everybody that skill compares with (the training median); None: no skill. The same input
-    gives the same numbers, whatever the order of recordings; a row's own interval does not depend on the other rows.
-    Raises `LfnetError` for rows that cannot be compared, an unknown reference, an architecture with too few seeds.
+    Parameters
+    ----------
+    rows : sequence of RowScores
+        Scores of the same recordings.
+    reference : str, optional
+        Name of the row that the others are compared with.
+    settings : EvidenceSettings, optional
+    constant : float, optional
+        The constant score that skill compares with (the training median); without it there is no skill.
+
+    Returns
+    -------
+    Evidence
+        The same input gives the same numbers, whatever the order of recordings; a row's own interval does not depend on
+        the other rows.
+
+    Raises
+    ------
+    LfnetError
+        Rows that cannot be compared, an unknown reference, or an architecture with too few seeds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> random = np.random.default_rng(0)
+    >>> people = [f"p{i}" for i in range(30)]
+    >>> label = random.integers(0, 40, 30)
+    >>> close, far = label + random.normal(0, 3, 30), label + random.normal(0, 9, 30)
+    >>> rows = [RowScores("close", people, people, label, [close]), RowScores("far", people, people, label, [far])]
+    >>> found = compute_evidence(rows, "far")
+    >>> found.estimand, found.rows["close"].comparison.verdict
+    ('trained', 'better')
     """
-    settings = settings or Settings()
+    settings = settings or EvidenceSettings()
     aligned = align(rows)
     if reference is not None and reference not in aligned.names:
-        raise LfnetError(f"the reference {reference!r} is no row. Choose one of {', '.join(aligned.names)}.")
+        raise LfnetError(f"there is no row {reference!r} to compare with. Choose one of {', '.join(aligned.names)}.")
     estimand, notes = _estimand(rows, settings)
     joint = estimand == "architecture"
     people, recordings = len(aligned.people), len(aligned.label_N)
-    if people < settings.fewest_people:
+    if people < settings.min_people:
         who = "1 person is" if people == 1 else f"{people} people are"
-        notes.append(f"{who} too few for an interval (fewer than {settings.fewest_people}).")
+        notes.append(f"{who} too few for an interval (fewer than {settings.min_people}).")
     measured = measure_rows(aligned, constant, settings, joint, reference)
     compared = _compared(aligned, measured, reference, settings, joint)
     found = {}
@@ -128,9 +177,9 @@ def evidence(
     return Evidence(estimand, reference, people, recordings, settings, MappingProxyType(found), tuple(notes))
 
 
-def _estimand(rows: Sequence[RowScores], settings: Settings) -> tuple[Estimand, list[str]]:
+def _estimand(rows: Sequence[RowScores], settings: EvidenceSettings) -> tuple[Estimand, list[str]]:
     seeded = {row.name: len(np.asarray(row.score)) for row in rows if not row.deterministic}
-    short = {name: seeds for name, seeds in seeded.items() if seeds < settings.fewest_seeds}
+    short = {name: seeds for name, seeds in seeded.items() if seeds < settings.min_seeds}
     if settings.estimand == "trained" or not seeded:
         return "trained", []
     if not short:
@@ -138,18 +187,18 @@ def _estimand(rows: Sequence[RowScores], settings: Settings) -> tuple[Estimand, 
     name, seeds = min(short.items(), key=lambda item: item[1])
     if settings.estimand == "architecture":
         raise LfnetError(
-            f"evidence.estimand=architecture needs {settings.fewest_seeds} seeds of every row, but {name} has {seeds}. "
-            f"Train more (seed={','.join(map(str, range(settings.fewest_seeds)))}), or set evidence.estimand=trained."
+            f"The estimand architecture needs {settings.min_seeds} seeds of every row, but {name} has {seeds}. "
+            f"Train more (seed={','.join(map(str, range(settings.min_seeds)))}), or choose the estimand trained."
         )
     several = f"{name} has {seeds}" if len(short) == 1 else f"{len(short)} rows have fewer"
     return "trained", [
-        f"Verdicts are about these trained models, not about architectures: that needs {settings.fewest_seeds} seeds, "
+        f"Verdicts are about these trained models, not about architectures: that needs {settings.min_seeds} seeds, "
         f"and {several}."
     ]
 
 
 def _compared(
-    aligned: Aligned, measured: Measured, reference: str | None, settings: Settings, joint: bool
+    aligned: Aligned, measured: Measured, reference: str | None, settings: EvidenceSettings, joint: bool
 ) -> dict[str, Comparison]:
     if reference is None:
         return {}
@@ -164,7 +213,7 @@ def _compared(
             p.append(None)
             p_equivalent.append(None)
             continue
-        # A person's mean difference counts once for each recording, so that what is tested is the difference shown.
+        # Weighted by the number of recordings, so that the tested difference is the reported one.
         flipped = (
             None if joint else compare.sign_flip_p(apart[number] * aligned.recordings, settings.flips, settings.seed)
         )
@@ -189,7 +238,7 @@ def _compared(
 
 
 def _subset(
-    aligned: Aligned, row: int, people: frozenset[str], constant: float | None, settings: Settings, joint: bool
+    aligned: Aligned, row: int, people: frozenset[str], constant: float | None, settings: EvidenceSettings, joint: bool
 ) -> Subset | None:
     part = aligned.only(people, row)
     if part is None:

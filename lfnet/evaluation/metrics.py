@@ -1,13 +1,13 @@
-"""How far scores lie from labels, how well they follow them, and how much they vary.
+"""Metrics of regression: errors, correlations and the spread of scores.
 
-Every metric is a pure function of labels and scores in the scale's points, of shape [..., n]; the last axis is measured
-and the others are carried along, so that resamples are measured in one call. Inside arrays an undefined value is NaN;
-`evaluate` turns it into None, which is what every file and table of lfnet holds.
+Every metric is a pure function of labels and scores of shape [..., n], in the scale's points. It measures the last axis
+and keeps the others, so that resamples are measured in one call. Inside arrays an undefined value is NaN;
+`compute_metrics` turns it into None, as files and tables have it.
 
-**Undefined.** Nothing is measured on no labels. PCC needs two points or more and neither side constant; CCC,
-`sigma_ratio` and `var_ratio` need two points or more and labels that vary (a constant prediction has CCC 0 and
-`sigma_ratio` 0: that is a finding, not a gap). **Constant** means max − min ≤ 1e-6 · max |x|: about ten units in the
-last place of float32, so that what a collapsed network's rounding leaves is not mistaken for a signal.
+**Undefined values.** No metric is defined on no labels. PCC needs two points or more and two sides that vary; CCC,
+`sigma_ratio` and `var_ratio` need two points or more and labels that vary. A constant prediction has CCC 0 and
+`sigma_ratio` 0. **Constant** means max − min ≤ 1e-6 · max |x|, about ten units in the last place of float32: the
+rounding that a collapsed network leaves does not count as variation.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DDOF", "METRICS", "Metric", "ccc", "evaluate", "mae", "pcc", "rmse", "sigma_ratio", "var_ratio"]
+__all__ = ["DDOF", "METRICS", "Metric", "ccc", "compute_metrics", "mae", "pcc", "rmse", "sigma_ratio", "var_ratio"]
 
 DDOF = 0  # of every variance in this module
 _CONSTANT = 1e-6
@@ -27,19 +27,67 @@ Floats = NDArray[np.float64]
 
 
 def mae(labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """Mean absolute error of [..., n] → [...], in points."""
+    """Mean absolute error, in points.
+
+    Parameters
+    ----------
+    labels, scores : array_like, shape [..., n]
+        Observed and predicted values, in points.
+
+    Returns
+    -------
+    ndarray, shape [...]
+        NaN where n is 0.
+
+    Examples
+    --------
+    >>> float(mae([0, 10, 20], [2, 10, 16]))
+    2.0
+    """
     y, s = _pair(labels, scores)
     return _mean(np.abs(s - y))
 
 
 def rmse(labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """Root of the mean squared error of [..., n] → [...], in points."""
+    """Root of the mean squared error, in points.
+
+    Parameters
+    ----------
+    labels, scores : array_like, shape [..., n]
+        Observed and predicted values, in points.
+
+    Returns
+    -------
+    ndarray, shape [...]
+        NaN where n is 0.
+
+    Examples
+    --------
+    >>> float(rmse([0, 10], [3, 6]).round(2))
+    3.54
+    """
     y, s = _pair(labels, scores)
     return np.sqrt(_mean(np.square(s - y)))
 
 
 def pcc(labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """Pearson's correlation of [..., n] → [...]; NaN where either side is constant or n < 2."""
+    """Pearson's correlation coefficient.
+
+    Parameters
+    ----------
+    labels, scores : array_like, shape [..., n]
+        Observed and predicted values, in points.
+
+    Returns
+    -------
+    ndarray, shape [...]
+        NaN where either side is constant or n < 2.
+
+    Examples
+    --------
+    >>> float(pcc([0, 10, 20], [5, 6, 7]).round(6))
+    1.0
+    """
     y, s = _pair(labels, scores)
     if y.shape[-1] < 2:
         return _defined(np.zeros(y.shape[:-1]), False)
@@ -48,10 +96,28 @@ def pcc(labels: ArrayLike, scores: ArrayLike) -> Floats:
 
 
 def ccc(labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """Concordance correlation of [..., n] → [...]; 0 for a constant prediction, NaN where labels are constant or n < 2.
+    """Concordance correlation coefficient.
 
-    2 cov / (var_y + var_s + (mean_y − mean_s)²) with ddof 0: the sample coefficient of Lin 1989, "A concordance
-    correlation coefficient to evaluate reproducibility", Biometrics 45.
+    2 cov / (var_y + var_s + (mean_y − mean_s)²), with variances of ddof 0.
+
+    Parameters
+    ----------
+    labels, scores : array_like, shape [..., n]
+        Observed and predicted values, in points.
+
+    Returns
+    -------
+    ndarray, shape [...]
+        0 for a constant prediction; NaN where labels are constant or n < 2.
+
+    References
+    ----------
+    Lin (1989), "A concordance correlation coefficient to evaluate reproducibility", Biometrics 45.
+
+    Examples
+    --------
+    >>> float(ccc([0, 10, 20], [10, 20, 30]).round(3))
+    0.571
     """
     y, s = _pair(labels, scores)
     if y.shape[-1] < 2:
@@ -63,10 +129,27 @@ def ccc(labels: ArrayLike, scores: ArrayLike) -> Floats:
 
 
 def sigma_ratio(labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """SD of the scores over SD of the labels, [..., n] → [...]: near 0 where a model has collapsed to a constant.
+    """SD of the scores over SD of the labels: near 0 where a model has collapsed to a constant.
 
-    Both SDs have ddof 0 (their ratio is the same for any ddof). 0 for a constant prediction; NaN where labels are
-    constant or n < 2. System B calls this number a variance ratio, but its thresholds suit the ratio of SDs.
+    Parameters
+    ----------
+    labels, scores : array_like, shape [..., n]
+        Observed and predicted values, in points.
+
+    Returns
+    -------
+    ndarray, shape [...]
+        0 for a constant prediction; NaN where labels are constant or n < 2.
+
+    Notes
+    -----
+    Both SDs have ddof 0; their ratio is the same for any ddof. The temporal ablation calls this number a variance
+    ratio, but its thresholds suit the ratio of SDs.
+
+    Examples
+    --------
+    >>> float(sigma_ratio([0, 10, 20], [8, 10, 12]).round(6))
+    0.2
     """
     y, s = _pair(labels, scores)
     if y.shape[-1] < 2:
@@ -77,13 +160,39 @@ def sigma_ratio(labels: ArrayLike, scores: ArrayLike) -> Floats:
 
 
 def var_ratio(labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """Variance of the scores over variance of the labels: the square of `sigma_ratio`, undefined where that is."""
+    """Variance of the scores over variance of the labels: the square of `sigma_ratio`.
+
+    Parameters
+    ----------
+    labels, scores : array_like, shape [..., n]
+        Observed and predicted values, in points.
+
+    Returns
+    -------
+    ndarray, shape [...]
+        Undefined where `sigma_ratio` is.
+
+    Examples
+    --------
+    >>> float(var_ratio([0, 10, 20], [8, 10, 12]).round(6))
+    0.04
+    """
     return np.square(sigma_ratio(labels, scores))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric's function, the direction in which it is better (None: neither), its name in print and its unit."""
+    """A metric and how it is read.
+
+    Parameters
+    ----------
+    function : callable
+        (labels, scores) → values.
+    better : {"lower", "higher"} or None
+        The direction in which it is better.
+    label, unit : str
+        Its name and unit in tables.
+    """
 
     function: Callable[[ArrayLike, ArrayLike], Floats]
     better: Literal["lower", "higher"] | None
@@ -103,11 +212,30 @@ METRICS: MappingProxyType[str, Metric] = MappingProxyType(
 )
 
 
-def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, float | None]:
-    """Every metric of [n] labels and scores, and `n`, the number of labels known; None where a metric is undefined.
+def compute_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float | None]:
+    """All metrics of one set of labels and scores.
 
-    A label of NaN is unknown: its score is not measured. Raises `ValueError` for shapes that differ and scores that are
-    not finite.
+    Parameters
+    ----------
+    labels, scores : array_like, shape [n]
+        In points. A label of NaN is unknown: its score is left out.
+
+    Returns
+    -------
+    dict
+        Metric → value, None where it is undefined; and `n`, the number of known labels.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ, or a score is not finite.
+
+    Examples
+    --------
+    >>> compute_metrics([0, 10, 20], [5, 5, 5])["pcc"] is None
+    True
+    >>> compute_metrics([0, 10, float("nan")], [5, 5, 5])["n"]
+    2
     """
     y, s = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if y.shape != s.shape or y.ndim != 1:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lfnet.cohorts.validation import SPLITS
 from lfnet.errors import LfnetError
-from lfnet.evaluation.metrics import evaluate
+from lfnet.evaluation.metrics import compute_metrics
 
 __all__ = ["COLUMNS", "LEVELS", "Predictions", "models_from_csv_text", "models_to_csv_text"]
 
@@ -109,13 +109,13 @@ class Predictions:
         return Predictions(pd.concat(frames, ignore_index=True))
 
     def metrics(self) -> dict[str, dict[str, dict[str, float | None]]]:
-        """{split: {level: `evaluate`'s metrics}} for each split in which a label is known."""
+        """{split: {level: `compute_metrics`'s metrics}} for each split in which a label is known."""
         measured: dict[str, dict[str, dict[str, float | None]]] = {}
         for split in self.splits:
             for level in self.levels:
                 rows = self.frame[(self.frame["split"] == split) & (self.frame["level"] == level)]
                 if rows["label"].notna().any():
-                    measured.setdefault(split, {})[level] = evaluate(rows["label"], rows["score"])
+                    measured.setdefault(split, {})[level] = compute_metrics(rows["label"], rows["score"])
         return measured
 
     def to_csv_text(self) -> str:

@@ -11,8 +11,8 @@ import pandas as pd
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import calibration_rows
 from lfnet.evaluation.coverage import Curve, conformal_curve, mean_curve, spread_curve
-from lfnet.evaluation.ensemble_spread import spread_of
 from lfnet.evaluation.predictions import Predictions
+from lfnet.evaluation.replicates import spread_of_runs
 from lfnet.files import read_json
 from lfnet.tables.table import Block, Row, Section, Table
 
@@ -45,7 +45,7 @@ def curves(folders: Sequence[Path], low: float, high: float) -> tuple[Curve, ...
 def _ensemble(members: Sequence[Predictions], used: set[str], low: float, high: float) -> list[Curve | None]:
     """What a bundle of all seeds would say: conformal by the spread, and by the spread alone."""
     try:
-        table = spread_of(members)
+        table = spread_of_runs(members)
     except ValueError:  # one seed, or seeds on other recordings
         return []
     typical = float(table.loc[table["split"] == "dev", "sd"].mean())

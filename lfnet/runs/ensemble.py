@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.ensemble_spread import mean_of, spread_of
 from lfnet.evaluation.predictions import Predictions
+from lfnet.evaluation.replicates import mean_scores, spread_of_runs
 from lfnet.files import read_json
 from lfnet.runs.run import RESULT, require_one_thing
 
@@ -36,4 +36,4 @@ def ensemble(folders: Sequence[Path]) -> Ensemble:
     members = [
         Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")) for folder in folders
     ]
-    return Ensemble(mean_of(members), spread_of(members))
+    return Ensemble(mean_scores(members), spread_of_runs(members))

@@ -7,7 +7,7 @@ from typing import Any
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.predictions import LEVELS
-from lfnet.evaluation.summary import summarise
+from lfnet.evaluation.replicates import summarise
 from lfnet.runs.sweep_record import MISSING, Run
 from lfnet.tables.formatting import DASH, amount, fixed, magnitude, span, spread
 from lfnet.tables.table import Cell, Column, Row, Values

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.evaluation.ensemble_spread import mean_of
 from lfnet.evaluation.evidence import RowScores
 from lfnet.evaluation.predictions import Predictions
-from lfnet.evaluation.summary import summarise
+from lfnet.evaluation.replicates import mean_scores, summarise
 from lfnet.runs.sweep_record import MISSING
 from lfnet.tables.grouping import Group
 from lfnet.tables.table import Cell, Column, Row, Section
@@ -93,7 +92,7 @@ def _together(group: Group, runs: Path) -> dict[str, Any] | None:
             Predictions.from_csv_text((runs / run.folder / "predictions.csv").read_text(encoding="utf-8"))
             for run in group.runs
         ]
-        metrics = mean_of(members).metrics()
+        metrics = mean_scores(members).metrics()
     except (OSError, KeyError, ValueError):  # a run without predictions, or of other recordings
         return None
     costs = {name: [result.get("cost", {}).get(name) for result in results] for name in _COSTS}

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, Settings, evidence
+from lfnet.evaluation.evidence import Comparison, Evidence, EvidenceSettings, RowEvidence, RowScores, compute_evidence
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import Numbers, comparisons, intervals
 from lfnet.tables.grouping import Group
@@ -22,7 +23,7 @@ from lfnet.tables.table import Block
 __all__ = ["DEFAULT", "EvidenceNode", "blocks", "trained_people"]
 
 _OWN = ("against", "split")
-_SETTINGS = [field.name for field in fields(Settings)]
+_SETTINGS = [field.name for field in fields(EvidenceSettings)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class EvidenceNode:
     against: tuple[str, ...]
     only: Mapping[str, tuple[str, ...]]
     split: str
-    settings: Settings
+    settings: EvidenceSettings
 
     @classmethod
     def of(cls, node: Any, where: Path | str) -> "EvidenceNode | None":
@@ -62,7 +63,9 @@ class EvidenceNode:
         split = node.get("split", "test")
         if split not in ("dev", "test"):
             raise LfnetError(f"{where}: table.evidence.split is {split!r}, but must be dev or test.")
-        return cls(tuple(against), only, split, Settings.of({name: node[name] for name in _SETTINGS if name in node}))
+        own = {name: node[name] for name in _SETTINGS if name in node}
+        settings = read(EvidenceSettings, own, "table.evidence")
+        return cls(tuple(against), only, split, settings)
 
 
 def _listed(others: Any, key: str, where: Path | str) -> tuple[str, ...]:
@@ -100,10 +103,10 @@ def blocks(
     constant = _constant(runs / folder)
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     every = [*(row for _, row in models), *joint, *beside.values()]
-    found = evidence(every, None, node.settings, constant)
+    found = compute_evidence(every, None, node.settings, constant)
     # A control of one seed says nothing of other seeds, and must not keep the models from doing so.
     single = replace(node.settings, estimand="trained")
-    alone = evidence([row for _, row in aside], None, single, constant).rows if aside else {}
+    alone = compute_evidence([row for _, row in aside], None, single, constant).rows if aside else {}
     measured = {**found.rows, **alone}
     shown = [*(row for _, row in (*models, *aside)), *joint]
     lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]
@@ -288,5 +291,5 @@ def _compared(
 def _against(
     node: EvidenceNode, reference: RowScores, rows: Sequence[RowScores], constant: float | None
 ) -> list[tuple[str, Comparison]]:
-    found = evidence([*rows, reference], reference.name, node.settings, constant)
+    found = compute_evidence([*rows, reference], reference.name, node.settings, constant)
     return [(row.name, comparison) for row in rows if (comparison := found.rows[row.name].comparison) is not None]

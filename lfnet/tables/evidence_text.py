@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from lfnet.evaluation.compare import VERDICTS
-from lfnet.evaluation.coverage import sentence
-from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, RowEvidence, Settings
+from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, EvidenceSettings, RowEvidence
+from lfnet.evaluation.intervals import coverage_sentence
 from lfnet.tables.formatting import DASH, MINUS, fixed
 from lfnet.tables.table import Block
 
@@ -131,7 +131,7 @@ def _raw_comparison(found: Comparison) -> dict[str, Any]:
     }
 
 
-def explained(settings: Settings, present: Sequence[Block]) -> list[str]:
+def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]:
     """Lines of the foot: what intervals, tests and verdicts are."""
     if not present:
         return []
@@ -140,7 +140,7 @@ def explained(settings: Settings, present: Sequence[Block]) -> list[str]:
         "SE people, SE seeds: what drawing other people, or other seeds, moves MAE by (standard error).",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]
-    if measured := sentence(_SHOWN, settings.level):
+    if measured := coverage_sentence(_SHOWN, settings.level):
         lines.append(measured)
     said = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
     if said:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lfnet.evaluation.summary import Summary
+from lfnet.evaluation.replicates import Summary
 
 __all__ = ["DASH", "MINUS", "amount", "count", "fixed", "magnitude", "span", "spread"]
 

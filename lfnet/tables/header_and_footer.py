@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
-from lfnet.evaluation.estimates import Settings
+from lfnet.evaluation.estimates import EvidenceSettings
 from lfnet.fingerprints import digest
 from lfnet.runs.sweep_record import Run, Sweep
 from lfnet.tables.evidence_text import explained
@@ -97,7 +97,7 @@ def foot(
     sections: Sequence[Section],
     references: Sequence[str],
     digest: str,
-    settings: Settings | None = None,
+    settings: EvidenceSettings | None = None,
     notes: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """The lines below: what the numbers are, what made them, and what they are not.

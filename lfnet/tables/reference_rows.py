@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.summary import summarise
+from lfnet.evaluation.replicates import summarise
 from lfnet.runs.sweep_record import MISSING, Run, leaves
 from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group

@@ -6,7 +6,7 @@ from typing import Any
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
-from lfnet.evaluation.summary import summarise
+from lfnet.evaluation.replicates import summarise
 from lfnet.runs.sweep_record import Run
 from lfnet.tables.formatting import fixed, magnitude
 from lfnet.tables.grouping import Group

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lfnet.evaluation.summary import Summary, summarise
+from lfnet.evaluation.replicates import Summary, summarise
 from lfnet.runs.sweep_record import MISSING, Failure, Run
 from lfnet.tables.formatting import DASH
 

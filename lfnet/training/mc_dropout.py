@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lfnet.data.module import DataModule
 from lfnet.errors import LfnetError
-from lfnet.evaluation.ensemble_spread import spread, summary
+from lfnet.evaluation.replicates import score_spread, spread_summary
 from lfnet.files import write_text
 from lfnet.training.predict import Grouping
 
@@ -68,7 +68,7 @@ def dropout_spread(
             scores_KW = passes_with_dropout(head, data.eval_dataloader(windows), device, passes=passes, seed=seed)
             grouping = Grouping(windows, data.protocol, "recording")
             scores_KR = np.stack([grouping.scores(data.labels.points(scores_W)) for scores_W in scores_KW])
-            tables.append(spread(grouping.rows, scores_KR))
+            tables.append(score_spread(grouping.rows, scores_KR))
     table = pd.concat(tables, ignore_index=True)
     write_text(folder / "spread.csv", table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
-    return {"method": "mc_dropout", "passes": passes, "splits": summary(table)}
+    return {"method": "mc_dropout", "passes": passes, "splits": spread_summary(table)}

@@ -10,7 +10,7 @@ from torch import nn
 
 from lfnet.data.module import Labels
 from lfnet.data.protocol import Protocol
-from lfnet.evaluation.metrics import evaluate
+from lfnet.evaluation.metrics import compute_metrics
 from lfnet.training.losses import L1, Bags, Loss
 from lfnet.training.predict import Grouping
 
@@ -92,7 +92,7 @@ class SeverityModule(L.LightningModule):
         if not np.isfinite(scores).all():
             self.dev = {}
             return
-        self.dev = evaluate(self._grouping.labels, self._grouping.scores(scores))
+        self.dev = compute_metrics(self._grouping.labels, self._grouping.scores(scores))
         split = self._protocol.select.split
         self.log_dict({f"{split}/{name}": float(value) for name, value in self.dev.items() if value is not None})
 

@@ -1,4 +1,4 @@
-"""`lfnet adapt`: from run folders to what labelled recordings of a person gain, in words and as JSON."""
+"""`lfnet adapt`: from run folders to the gain from labelled recordings of a person, as text and JSON."""
 
 import json
 
@@ -10,12 +10,12 @@ from lfnet import RESEARCH_ONLY
 from lfnet.cli.main import main
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
 from lfnet.files import write_json, write_text
-from tests.evaluation.test_random_intercept import frame
+from tests.evaluation.test_personalisation import frame
 
 
 @pytest.fixture
 def runs(tmp_path):
-    """A function that leaves a finished run of this seed; the folder of runs."""
+    """A function that writes a finished run of a seed and returns its name."""
 
     def made(seed: int, /, **result) -> str:
         rows = pd.concat([frame(1, split="dev"), frame(2, split="test", people=30)], ignore_index=True)
@@ -46,19 +46,19 @@ def adapt(tmp_path, *words: str) -> int:
     return main(["adapt", *words, f"paths.runs={tmp_path / 'runs'}"])
 
 
-def test_it_says_what_labelled_recordings_gain(runs, tmp_path, capsys):
+def test_the_text_reports_the_gain(runs, tmp_path, capsys):
     runs(0), runs(1)
-    assert adapt(tmp_path, "0abc", "1a", "--most", "2") == 0
+    assert adapt(tmp_path, "0abc", "1a", "--max", "2") == 0
     printed = capsys.readouterr().out
     assert "mean_mlp, seed 0, 1, cohort made (simulated); BDI-II, 0 to 63 points" in printed
-    assert "scored: 90 test recordings of 30 people, behind the first 2 of each" in printed
+    assert "scored: 90 test recordings of 30 people, after the first 2 of each" in printed
     for name in ("as predicted", "k = 0", "k = 1", "k = 2", "labels alone, k = 2"):
         assert f"\n{name} " in printed
     assert "k = 3" not in printed and RESEARCH_ONLY in printed
-    assert "test1_" not in printed, "nobody is named"
+    assert "test1_" not in printed, "no id is printed"
 
 
-def test_the_json_holds_the_same_numbers(runs, tmp_path, capsys):
+def test_the_json_has_the_same_numbers(runs, tmp_path, capsys):
     runs(0)
     assert adapt(tmp_path, "0abc", "--json", "--slope") == 0
     found = json.loads(capsys.readouterr().out)
@@ -82,11 +82,13 @@ def test_the_json_holds_the_same_numbers(runs, tmp_path, capsys):
             {"cohort": {"name": "made", "fingerprint": "d", "simulated": True}},
             "differ in their cohort",
         ),
-        (["0abc", "--most", "5"], {}, "5 recordings of a person are to be known and a later one scored"),
-        (["0abc", "1abc"], {"metrics": {}}, "holds no scores"),
+        (["0abc", "--max", "5"], {}, "needs test people with more than 5 labelled recordings"),
+        (["0abc", "1abc"], {"metrics": {}}, "has no scores"),
+        (["0abc", "--most", "2"], {}, "--most is now --max"),
+        (["0abc", "--most=2"], {}, "--most is now --max"),
     ],
 )
-def test_what_cannot_be_said_is_told(runs, tmp_path, capsys, words, changed, message):
+def test_mistakes_are_named(runs, tmp_path, capsys, words, changed, message):
     runs(0), runs(1, **changed)
     assert adapt(tmp_path, *words) == 2
     assert message in capsys.readouterr().err

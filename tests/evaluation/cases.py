@@ -3,6 +3,8 @@
 import numpy as np
 
 from lfnet.evaluation.evidence import RowScores
+from lfnet.evaluation.resample import measure, people_weights, seed_shares
+from lfnet.evaluation.sufficient_statistics import label_sums, score_sums
 
 
 class Case:
@@ -23,3 +25,17 @@ class Case:
     def row(self, name: str, score: np.ndarray | None = None, **more) -> RowScores:
         score = self.scores() if score is None else score
         return RowScores(name, self.recording_id, self.person_id, self.label, score, **more)
+
+
+def quantity(case, score, metric, resamples=4000, joint=False, reference=None):
+    """A metric of one row, or its difference from a reference, with its resamples."""
+    labels = label_sums(case.person, case.label, 12.0)
+    rows = [score_sums(case.person, case.label, score)]
+    if reference is not None:
+        rows.append(score_sums(case.person, case.label, reference))
+    shares = [seed_shares(f"row {n}", row.seeds, resamples, 0) for n, row in enumerate(rows)] if joint else None
+    weight = people_weights(labels.people, resamples, 0)
+    own, gaps = measure(
+        metric, labels, rows, weight_BP=weight, shares=shares, reference=None if reference is None else 1
+    )
+    return own[0] if reference is None else gaps[0]

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.metrics import METRICS
 from tests.evaluation.cases import Case
 
-QUICK = Settings(resamples=400, flips=1000)
+QUICK = EvidenceSettings(resamples=400, flips=1000)
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def case():
 
 def test_values_are_the_tables_numbers(case):
     score = case.scores(seeds=3)
-    found = evidence([case.row("a", score)], settings=QUICK, constant=12.0).rows["a"].estimates
+    found = compute_evidence([case.row("a", score)], settings=QUICK, constant=12.0).rows["a"].estimates
     for name, metric in METRICS.items():
         values = metric.function(case.label, score)
         assert found[name].value == pytest.approx(values.mean(), rel=1e-12)
@@ -27,21 +28,21 @@ def test_values_are_the_tables_numbers(case):
         assert found[name].interval.low < found[name].value < found[name].interval.high
     floor = np.abs(case.label - 12).mean()
     assert found["skill"].value == pytest.approx(1 - np.abs(score - case.label).mean() / floor)
-    assert "skill" not in evidence([case.row("a", score)], settings=QUICK).rows["a"].estimates
+    assert "skill" not in compute_evidence([case.row("a", score)], settings=QUICK).rows["a"].estimates
 
 
 def test_order_of_recordings_and_other_rows_change_nothing(case):
     score, other = case.scores(seeds=5), case.scores(seeds=5)
-    first = evidence([case.row("a", score), case.row("b", other)], "b", QUICK)
+    first = compute_evidence([case.row("a", score), case.row("b", other)], "b", QUICK)
     order = case.random.permutation(50)
     ids, people = ([names[n] for n in order] for names in (case.recording_id, case.person_id))
     turned = [RowScores(n, ids, people, case.label[order], s[:, order]) for n, s in (("b", other), ("a", score))]
-    again = evidence(turned, "b", QUICK)
+    again = compute_evidence(turned, "b", QUICK)
     assert first.estimand == "architecture"
     for metric, estimate in first.rows["a"].estimates.items():
         assert again.rows["a"].estimates[metric].interval.low == pytest.approx(estimate.interval.low, rel=1e-9)
     assert again.rows["a"].comparison.p == first.rows["a"].comparison.p
-    alone = evidence([case.row("a", score)], settings=QUICK)
+    alone = compute_evidence([case.row("a", score)], settings=QUICK)
     for metric, estimate in first.rows["a"].estimates.items():
         assert alone.rows["a"].estimates[metric].interval == estimate.interval
 
@@ -57,7 +58,7 @@ def test_verdicts_on_obvious_rows(case):
         case.row("unsure", case.label + case.random.normal(0, 7.5, (3, 50))),
         case.row("slightly", case.label + 0.97 * (base - case.label)),
     ]
-    found = evidence(rows, "reference", QUICK)
+    found = compute_evidence(rows, "reference", QUICK)
     verdicts = {name: row.comparison.verdict for name, row in found.rows.items() if row.comparison}
     assert verdicts == {
         "close": "equivalent",
@@ -79,7 +80,7 @@ def test_verdicts_on_obvious_rows(case):
 
 def test_a_difference_is_that_of_the_tables_numbers_and_has_their_sign(case):
     rows = [case.row("a", case.scores(noise=3)), case.row("b", case.scores(noise=9))]
-    found = evidence(rows, "b", QUICK)
+    found = compute_evidence(rows, "b", QUICK)
     for metric, difference in found.rows["a"].comparison.differences.items():
         values = [found.rows[name].estimates[metric].value for name in ("a", "b")]
         assert difference.value == pytest.approx(values[0] - values[1])
@@ -90,16 +91,16 @@ def test_a_difference_is_that_of_the_tables_numbers_and_has_their_sign(case):
 def test_architectures_need_five_seeds_of_all_that_have_seeds(case):
     few, many = case.row("few", case.scores(seeds=4)), case.row("many", case.scores(seeds=5))
     fixed = case.row("fixed", case.scores(seeds=1), deterministic=True)
-    assert evidence([many, fixed], settings=QUICK).estimand == "architecture"
-    found = evidence([many, few, fixed], settings=QUICK)
+    assert compute_evidence([many, fixed], settings=QUICK).estimand == "architecture"
+    found = compute_evidence([many, few, fixed], settings=QUICK)
     assert found.estimand == "trained"
     assert found.notes == (
         "Verdicts are about these trained models, not about architectures: that needs 5 seeds, and few has 4.",
     )
     with pytest.raises(LfnetError, match=r"needs 5 seeds of every row, but few has 4\. Train more \(seed=0,1,2,3,4\)"):
-        evidence([many, few], settings=Settings(estimand="architecture"))
-    assert evidence([many], settings=Settings(estimand="trained", resamples=400)).notes == ()
-    assert evidence([fixed], settings=QUICK).estimand == "trained"
+        compute_evidence([many, few], settings=EvidenceSettings(estimand="architecture"))
+    assert compute_evidence([many], settings=EvidenceSettings(estimand="trained", resamples=400)).notes == ()
+    assert compute_evidence([fixed], settings=QUICK).estimand == "trained"
 
 
 def test_an_architecture_that_depends_on_its_seeds_is_not_called_better(case):
@@ -107,8 +108,8 @@ def test_an_architecture_that_depends_on_its_seeds_is_not_called_better(case):
     spread = np.array([-6, -3, 0, 3, 6])[:, None]
     base = case.label + 20 + case.random.normal(0, 1, (5, 50)) + spread
     rows = [case.row("reference", base), case.row("other", base - 1.6)]
-    trained = evidence(rows, "reference", Settings(estimand="trained", resamples=1000))
-    architecture = evidence(rows, "reference", Settings(resamples=1000))
+    trained = compute_evidence(rows, "reference", EvidenceSettings(estimand="trained", resamples=1000))
+    architecture = compute_evidence(rows, "reference", EvidenceSettings(resamples=1000))
     assert trained.rows["other"].comparison.verdict == "better"
     assert architecture.rows["other"].comparison.verdict == "cannot tell"
 
@@ -119,11 +120,11 @@ def test_seeds_that_differ_only_on_these_people_have_no_effect_of_their_own(case
     ratios = []
     for _ in range(20):
         noise = case.random.normal(0, 6, (40, 150))
-        estimate = evidence([case.row("a", case.label + noise)], settings=QUICK).rows["a"].estimates["mae"]
+        estimate = compute_evidence([case.row("a", case.label + noise)], settings=QUICK).rows["a"].estimates["mae"]
         ratios.append(estimate.sd_effect**2 / estimate.sd_seeds**2)
     assert np.mean(ratios) < 0.2
     biased = case.label + case.random.normal(0, 1, (40, 150)) + np.linspace(5, 20, 40)[:, None]
-    estimate = evidence([case.row("a", biased)], settings=QUICK).rows["a"].estimates["mae"]
+    estimate = compute_evidence([case.row("a", biased)], settings=QUICK).rows["a"].estimates["mae"]
     assert estimate.sd_effect == pytest.approx(estimate.sd_seeds, rel=0.01)
 
 
@@ -131,7 +132,7 @@ def test_people_seen_in_training_are_measured_apart(case):
     score = case.label + 1.0 + np.where(case.person < 12, 0.0, 9.0) + np.zeros((3, 1))
     seen = frozenset(f"p{number:03}" for number in range(12)) | {"somebody else"}
     rows = [case.row("a", score, trained_people=seen), case.row("b", score)]
-    found = evidence(rows, settings=QUICK, constant=12.0).rows
+    found = compute_evidence(rows, settings=QUICK, constant=12.0).rows
     assert found["a"].seen.people == 12 and found["a"].unseen.people == 18
     assert found["a"].seen.recordings == (case.person < 12).sum()
     assert found["a"].seen.estimates["mae"].value == pytest.approx(1)
@@ -144,7 +145,7 @@ def test_undefined_metrics_are_none_and_say_how_often(case):
     score = case.scores(seeds=3)
     score[1] = 12.0
     rows = [case.row("a", score), case.row("constant", np.full((1, 50), 12.0), deterministic=True)]
-    found = evidence(rows, "constant", QUICK, constant=12.0)
+    found = compute_evidence(rows, "constant", QUICK, constant=12.0)
     pcc = found.rows["a"].estimates["pcc"]
     assert pcc.undefined == 1
     assert pcc.value == pytest.approx(np.mean([METRICS["pcc"].function(case.label, score[n]) for n in (0, 2)]))
@@ -160,7 +161,7 @@ def test_undefined_metrics_are_none_and_say_how_often(case):
 def test_too_few_people_get_no_interval_and_no_verdict():
     case = Case(2, people=6, recordings=9)
     rows = [case.row("a"), case.row("b", case.scores(noise=1))]
-    found = evidence(rows, "a", QUICK)
+    found = compute_evidence(rows, "a", QUICK)
     assert found.rows["b"].estimates["mae"].value is not None and found.rows["b"].estimates["mae"].interval is None
     comparison = found.rows["b"].comparison
     assert comparison.p is None and comparison.p_holm is None and comparison.verdict == "cannot tell"
@@ -168,17 +169,36 @@ def test_too_few_people_get_no_interval_and_no_verdict():
 
 
 def test_mistakes_are_named(case):
-    with pytest.raises(LfnetError, match=r"the reference 'nobody' is no row\. Choose one of a\."):
-        evidence([case.row("a")], "nobody", QUICK)
-    with pytest.raises(LfnetError, match="evidence has no setting level_of_trust"):
-        Settings.of({"level_of_trust": 1})
-    assert Settings.of({"margin": 2, "level": 0.9}) == Settings(margin=2, level=0.9)
-    for wrong in ({"level": 95}, {"margin": 0}, {"estimand": "both"}, {"resamples": 5}, {"flips": 5}):
-        with pytest.raises(LfnetError, match=f"evidence.{next(iter(wrong))}="):
-            Settings.of(wrong)
-    for wrong in ({"fewest_people": 1}, {"fewest_seeds": 1}, {"margin": "1"}, {"resamples": 500.5}, {"seed": True}):
-        with pytest.raises(LfnetError, match=f"evidence.{next(iter(wrong))}="):
-            Settings.of(wrong)
+    with pytest.raises(LfnetError, match=r"there is no row 'nobody' to compare with\. Choose one of a\."):
+        compute_evidence([case.row("a")], "nobody", QUICK)
+    with pytest.raises(
+        LfnetError, match=r"table.evidence.level_of_trust: there is no such setting; known: level, margin"
+    ):
+        read(EvidenceSettings, {"level_of_trust": 1}, "table.evidence")
+    assert read(EvidenceSettings, {"margin": 2, "level": 0.9}, "table.evidence") == EvidenceSettings(
+        margin=2, level=0.9
+    )
+    for wrong in (
+        {"level": 95},
+        {"margin": 0},
+        {"margin": -1},
+        {"margin": "x"},
+        {"estimand": "both"},
+        {"resamples": 5},
+        {"flips": 5},
+    ):
+        with pytest.raises(LfnetError, match=rf"^table.evidence.{next(iter(wrong))}=\S+: give [^\n]+$"):
+            read(EvidenceSettings, wrong, "table.evidence")
+    for wrong in (
+        {"min_people": 1},
+        {"min_seeds": 1},
+        {"margin": "1"},
+        {"margin": -1},
+        {"resamples": 500.5},
+        {"seed": True},
+    ):
+        with pytest.raises(LfnetError, match=rf"^table.evidence.{next(iter(wrong))}=\S+: give [^\n]+$"):
+            read(EvidenceSettings, wrong, "table.evidence")
 
 
 @pytest.mark.filterwarnings("error")
@@ -192,7 +212,7 @@ def test_perfect_scores_and_equal_labels_are_no_defect(varied):
         case.row("model", case.scores(seeds=5)),
         case.row("constant", np.full((1, 30), 7.0), deterministic=True),
     ]
-    found = evidence(rows, "constant", QUICK, constant=7.0).rows
+    found = compute_evidence(rows, "constant", QUICK, constant=7.0).rows
     perfect = found["perfect"].estimates
     assert perfect["mae"].value == 0 and perfect["mae"].interval is None and perfect["rmse"].interval is None
     assert found["perfect"].comparison.verdict == ("better" if varied else "equivalent")
@@ -207,5 +227,5 @@ def test_hardly_anybody_is_no_defect(people):
     label = 5.0 + 3.0 * np.arange(len(people))
     ids = [str(number) for number in range(len(people))]
     rows = [RowScores(name, ids, people, label, [label + shift]) for name, shift in (("x", 1.0), ("y", 2.0))]
-    found = evidence(rows, "x", QUICK, constant=5.0)
+    found = compute_evidence(rows, "x", QUICK, constant=5.0)
     assert found.rows["y"].comparison.verdict == "cannot tell" and "too few for an interval" in found.notes[-1]

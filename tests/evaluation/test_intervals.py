@@ -1,59 +1,16 @@
-"""Intervals against SciPy's, against closed forms, and on samples that allow none."""
-
-from dataclasses import replace
+"""Intervals compared with SciPy's and with closed forms, and on samples that allow none."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from lfnet.evaluation.intervals import DIFFERENCES, METHODS, WAYS, interval
-from lfnet.evaluation.metrics import METRICS
-from lfnet.evaluation.resample import measure, people_weights, seed_shares
-from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, SCALES, label_sums, score_sums
-from tests.evaluation.cases import Case
+from lfnet.evaluation.intervals import DIFFERENCES, METHODS, interval
+from lfnet.evaluation.resample import people_weights, seed_shares
+from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, SCALES
+from tests.evaluation.cases import Case, quantity
 
 
-def quantity(case, score, metric, resamples=4000, joint=False, reference=None):
-    labels = label_sums(case.person, case.label, 12.0)
-    rows = [score_sums(case.person, case.label, score)]
-    if reference is not None:
-        rows.append(score_sums(case.person, case.label, reference))
-    shares = [seed_shares(f"row {n}", row.seeds, resamples, 0) for n, row in enumerate(rows)] if joint else None
-    weight = people_weights(labels.people, resamples, 0)
-    own, gaps = measure(
-        metric, labels, rows, weight_BP=weight, shares=shares, reference=None if reference is None else 1
-    )
-    return own[0] if reference is None else gaps[0]
-
-
-@pytest.mark.parametrize("metric", ["mae", "rmse", "pcc", "ccc"])
-def test_bca_is_scipys(metric):
-    """One recording a person, so that both resample the same things."""
-    case = Case(3, people=60, recordings=60)
-    score = case.scores(seeds=1)
-    found = interval(quantity(case, score, metric, 20000), "BCa", 0.95)
-    theirs = stats.bootstrap(
-        (case.label, score[0]),
-        lambda y, s, axis: METRICS[metric].function(np.moveaxis(y, axis, -1), np.moveaxis(s, axis, -1)),
-        paired=True,
-        vectorized=True,
-        n_resamples=20000,
-        method="BCa",
-        rng=np.random.default_rng(1),
-    ).confidence_interval
-    length = theirs.high - theirs.low
-    assert found.low == pytest.approx(theirs.low, abs=0.03 * length)
-    assert found.high == pytest.approx(theirs.high, abs=0.03 * length)
-
-
-def test_percentile_is_the_quantiles_of_the_resamples():
-    case = Case(4)
-    drawn = quantity(case, case.scores(), "mae")
-    found = interval(drawn, "percentile", 0.9)
-    assert [found.low, found.high] == pytest.approx(np.quantile(drawn.value_B, [0.05, 0.95]))
-
-
-@pytest.mark.parametrize("method", ["studentised", "symmetric studentised", "jackknife t"])
+@pytest.mark.parametrize("method", ["symmetric studentised", "jackknife t"])
 def test_a_normal_difference_gets_nearly_students_interval(method):
     """Differences in mean |error| that are normal, one recording a person: the t interval is exact."""
     case = Case(5, people=80, recordings=80)
@@ -87,17 +44,6 @@ def test_a_variance_that_hangs_on_one_person_gets_few_degrees_of_freedom():
     assert (found.high - found.low) / 2 > 1.3 * stats.t.ppf(0.975, 39) * error
 
 
-def test_skewed_pivots_lean_the_studentised_interval_and_not_the_symmetric_one():
-    case = Case(8)
-    drawn = quantity(case, case.scores(), "mae")
-    skewed = replace(drawn, pivot_B=np.random.default_rng(0).exponential(1.0, 4000) - 1)
-    one, other = interval(skewed, "studentised", 0.95), interval(skewed, "symmetric studentised", 0.95)
-    down, up = (abs(np.log(end) - np.log(drawn.value)) for end in (one.low, one.high))
-    assert down > 2 * up  # a long upper tail of t moves the lower end
-    down, up = (abs(np.log(end) - np.log(drawn.value)) for end in (other.low, other.high))
-    assert down == pytest.approx(up)
-
-
 @pytest.mark.parametrize("metric", EVIDENCE_METRICS)
 def test_every_metric_has_a_method_and_gets_an_interval_about_its_value(metric):
     case = Case(9)
@@ -107,7 +53,7 @@ def test_every_metric_has_a_method_and_gets_an_interval_about_its_value(metric):
         assert found.method == methods[metric] and found.low < drawn.value < found.high
 
 
-@pytest.mark.parametrize("method", WAYS)
+@pytest.mark.parametrize("method", sorted(set(METHODS.values())))
 def test_where_nothing_varies_there_is_no_interval(method):
     case = Case(10)
     same = case.scores(seeds=1)

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
-from lfnet.evaluation.metrics import METRICS, ccc, evaluate, mae, pcc, rmse, sigma_ratio, var_ratio
+from lfnet.evaluation.metrics import METRICS, ccc, compute_metrics, mae, pcc, rmse, sigma_ratio, var_ratio
 
 
 def sample(n: int = 50, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +87,7 @@ def test_bounds_symmetry_and_the_perfect_prediction(pair: tuple[np.ndarray, np.n
         assert METRICS[name].function(labels, scores) == pytest.approx(
             METRICS[name].function(scores, labels), abs=1e-12
         )
-    perfect = evaluate(labels, labels)
+    perfect = compute_metrics(labels, labels)
     assert perfect == pytest.approx(
         {"mae": 0, "rmse": 0, "pcc": 1, "ccc": 1, "sigma_ratio": 1, "var_ratio": 1, "n": len(labels)}
     )
@@ -101,14 +101,14 @@ def test_the_last_axis_is_measured_and_the_others_are_carried() -> None:
         together = metric.function(labels[draws], scores[draws])
         assert together.shape == (4, 3)
         for place in np.ndindex(4, 3):
-            alone = evaluate(labels[draws[place]], scores[draws[place]])[name]
+            alone = compute_metrics(labels[draws[place]], scores[draws[place]])[name]
             assert together[place] == pytest.approx(np.nan if alone is None else alone, nan_ok=True, rel=1e-12)
     assert np.isnan(pcc(labels[draws], scores[draws])).sum() == 1
 
 
 def test_a_constant_prediction_has_no_correlation_but_a_spread_of_nothing() -> None:
     labels, _ = sample()
-    values = evaluate(labels, np.full(50, labels.mean()))
+    values = compute_metrics(labels, np.full(50, labels.mean()))
     assert values["pcc"] is None
     assert (values["ccc"], values["sigma_ratio"], values["var_ratio"]) == (0.0, 0.0, 0.0)
     assert values["mae"] == pytest.approx(np.abs(labels - labels.mean()).mean())
@@ -119,21 +119,21 @@ def test_rounding_noise_of_float32_is_still_constant_and_a_real_difference_is_no
     noise = np.random.default_rng(3).integers(-3, 4, 50)
     collapsed = (np.float32(14.7) + noise.astype(np.float32) * np.spacing(np.float32(14.7))).astype(np.float32)
     assert np.ptp(collapsed) > 0
-    assert evaluate(labels, collapsed)["pcc"] is None
+    assert compute_metrics(labels, collapsed)["pcc"] is None
     faint = 14.7 + 0.001 * labels
-    assert evaluate(labels, faint)["pcc"] == pytest.approx(1)
-    assert evaluate(labels, faint)["sigma_ratio"] == pytest.approx(0.001)
+    assert compute_metrics(labels, faint)["pcc"] == pytest.approx(1)
+    assert compute_metrics(labels, faint)["sigma_ratio"] == pytest.approx(0.001)
 
 
 def test_constant_labels_leave_only_the_errors_defined() -> None:
-    values = evaluate([9.0, 9.0, 9.0], [8.0, 10.0, 12.0])
+    values = compute_metrics([9.0, 9.0, 9.0], [8.0, 10.0, 12.0])
     assert values["mae"] == pytest.approx(5 / 3)
     assert [name for name, value in values.items() if value is None] == ["pcc", "ccc", "sigma_ratio", "var_ratio"]
 
 
 @pytest.mark.parametrize("n, undefined", [(0, set(METRICS)), (1, set(METRICS) - {"mae", "rmse"})])
 def test_too_few_points_are_undefined_never_nan(n: int, undefined: set[str]) -> None:
-    values = evaluate(np.arange(n, dtype=float), np.arange(n) + 1.0)
+    values = compute_metrics(np.arange(n, dtype=float), np.arange(n) + 1.0)
     assert {name for name, value in values.items() if value is None} == undefined
     assert values["n"] == n
 
@@ -142,13 +142,13 @@ def test_unknown_labels_are_not_measured() -> None:
     labels, scores = sample(10)
     hidden = labels.copy()
     hidden[3:] = np.nan
-    assert evaluate(hidden, scores) == evaluate(labels[:3], scores[:3])
+    assert compute_metrics(hidden, scores) == compute_metrics(labels[:3], scores[:3])
 
 
 def test_scores_that_are_not_numbers_and_shapes_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
-        evaluate([1.0, 2.0], [1.0, np.nan])
+        compute_metrics([1.0, 2.0], [1.0, np.nan])
     with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
-        evaluate([1.0, 2.0], [1.0, 2.0, 3.0])
+        compute_metrics([1.0, 2.0], [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="single"):
         mae(1.0, 2.0)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.metrics import evaluate
+from lfnet.evaluation.metrics import compute_metrics
 from lfnet.evaluation.predictions import COLUMNS, Predictions, models_from_csv_text, models_to_csv_text
 
 
@@ -71,9 +71,9 @@ def test_all_levels_are_what_each_aggregation_gives() -> None:
 def test_metrics_by_split_and_level_leave_out_what_nobody_labelled() -> None:
     measured = predictions().all_levels().metrics()
     assert list(measured) == ["dev", "test"]
-    assert measured["dev"]["window"] == evaluate([20.0] * 4, [10.0, 14.0, 21.0, 5.0])
+    assert measured["dev"]["window"] == compute_metrics([20.0] * 4, [10.0, 14.0, 21.0, 5.0])
     assert measured["dev"]["recording"]["mae"] == 10.0
-    assert measured["test"]["recording"] == evaluate([3.0], [4.0])
+    assert measured["test"]["recording"] == compute_metrics([3.0], [4.0])
 
 
 def test_coarse_scores_are_not_told_apart() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.metrics import evaluate, mae
+from lfnet.evaluation.metrics import compute_metrics, mae
 from lfnet.fusion.modalities import Memo, PhysiologicalSide, VisualSide
 from lfnet.fusion.model_selection import out_of_fold
 from lfnet.fusion.settings import MODELS
@@ -38,7 +38,7 @@ def fitted():
 def test_every_model_scores_every_clip_and_learns(fitted, how, model):
     scores = fitted[how, model].scores
     assert set(scores) == {"dev", "test"}
-    measured = evaluate(TEST.y, scores["test"][model])
+    measured = compute_metrics(TEST.y, scores["test"][model])
     constant = mae(TEST.y, np.full(len(TEST), np.median(TRAIN.y)))
     assert measured["mae"] < constant and measured["pcc"] > 0.3
 

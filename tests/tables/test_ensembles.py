@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.metrics import evaluate
+from lfnet.evaluation.metrics import compute_metrics
 from lfnet.reports.markdown import markdown
 from lfnet.tables.build import build
 from tests.tables.factory import result, sweep
@@ -26,7 +26,7 @@ def test_an_ensemble_is_the_mean_of_its_members_scores(tmp_path: Path) -> None:
     own = rows["ldbm, ensemble of 3 seeds"]
     frames = [done["_predictions"].in_split("test").at("recording").frame for done in given[3:]]
     score = np.mean([frame["score"].round(6) for frame in frames], axis=0)
-    expected = evaluate(frames[0]["label"], score)
+    expected = compute_metrics(frames[0]["label"], score)
     for metric in ("mae", "rmse", "pcc"):
         assert own.cells[f"test.{metric}"].summary.mean == pytest.approx(expected[metric], abs=1e-5)
     model = next(row for row in table.rows if row.kind == "model" and row.identity["head"] == "ldbm")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.evidence import RowScores, Settings, evidence
+from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.reports.latex import latex
 from lfnet.reports.markdown import markdown
 from lfnet.reports.terminal import terminal
@@ -42,7 +42,7 @@ def test_the_numbers_are_those_of_the_evaluation_room(tmp_path: Path) -> None:
         ]
         scores = np.stack([frame["score"].round(6) for frame in frames])
         rows.append(RowScores(name, frames[0]["recording_id"], frames[0]["person_id"], frames[0]["label"], scores))
-    expected = evidence(rows, "mean_mlp", Settings(**FEW))
+    expected = compute_evidence(rows, "mean_mlp", EvidenceSettings(**FEW))
     own, compared = blocks(table)
     mae = {line["row"]: line["estimates"]["mae"] for line in own.data["rows"]}
     for name in ("mean_mlp", "ldbm"):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfnet.evaluation.summary import summarise
+from lfnet.evaluation.replicates import summarise
 from lfnet.tables.formatting import amount, count, fixed, magnitude, span, spread
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.summary import summarise
+from lfnet.evaluation.replicates import summarise
 from lfnet.runs.sweep_record import MISSING, Run
 from lfnet.tables.columns import parse
 from lfnet.tables.remarks import check_targets, target_lines

@@ -1,10 +1,9 @@
-"""The record of the measurements is of the method in use, and the page quotes it."""
+"""The record of the measurements matches the methods in use, and its README matches the record."""
 
 import pandas as pd
 import pytest
 
-from lfnet.evaluation.coverage import REACHED, sentence
-from lfnet.evaluation.intervals import DIFFERENCES, METHODS
+from lfnet.evaluation.intervals import DIFFERENCES, METHODS, REACHED, coverage_sentence
 from tests.validation.conftest import FOLDER
 
 
@@ -17,8 +16,8 @@ def coverage():
     return read("coverage")
 
 
-def test_the_record_is_of_the_ways_in_use(scripts):
-    """The same intervals and p-values on one fixed cohort; if not: `make validate`, and look at what it says."""
+def test_the_record_matches_the_methods_in_use(scripts):
+    """The same intervals and p-values on one fixed cohort; where they differ, run `make validate` and compare."""
     recorded = read("method")
     now = pd.DataFrame(scripts("record").fixed_cohort())
     texts = ["estimand", "of", "metric", "method"]
@@ -27,12 +26,12 @@ def test_the_record_is_of_the_ways_in_use(scripts):
     pd.testing.assert_frame_equal(recorded[numbers], now[numbers], rtol=1e-6)
 
 
-def test_the_record_is_whole(coverage):
+def test_the_record_is_complete(coverage):
     chosen = coverage[coverage["chosen"] == 1]
     for of, methods in (("value", METHODS), ("difference", DIFFERENCES)):
         part = chosen[chosen["of"] == of]
         assert dict(zip(part["metric"], part["method"], strict=True)) == {
-            metric: way for metric, way in methods.items() if metric != "var_ratio"
+            metric: method for metric, method in methods.items() if metric != "var_ratio"
         }
         cohorts = part.groupby(["estimand", "metric", "recordings"])["cohorts"].sum()
         assert set(cohorts.index.get_level_values("recordings")) == {50, 150, 500}
@@ -42,14 +41,14 @@ def test_the_record_is_whole(coverage):
     assert read("ridge")["cohorts"].min() >= 100
 
 
-def test_the_ways_in_use_reach_what_was_aimed_at(coverage):
+def test_the_methods_in_use_reach_the_target(coverage):
     """93 % or more at n = 50, over heads and estimands, up to Monte Carlo error."""
     part = coverage[(coverage["chosen"] == 1) & (coverage["of"] == "value") & (coverage["recordings"] == 50)]
     for metric, rows in part.groupby("metric"):
         assert rows["coverage"].mean() >= 0.93, metric
 
 
-def test_the_ways_in_use_are_those_that_cover_best(coverage):
+def test_the_methods_in_use_cover_best(coverage):
     """Nearest to 95 % at n = 50, up to Monte Carlo error."""
     at_50 = coverage[coverage["recordings"] == 50]
     for (of, metric), rows in at_50.groupby(["of", "metric"]):
@@ -64,17 +63,17 @@ def test_false_alarms_are_at_most_five_per_cent(coverage):
     assert (alarms["rate_low"] <= 0.05).all(), alarms[alarms["rate_low"] > 0.05]
 
 
-def test_the_foots_numbers_are_the_records(coverage):
+def test_the_numbers_of_the_footer_match_the_record(coverage):
     part = coverage[(coverage["chosen"] == 1) & (coverage["of"] == "value") & (coverage["recordings"] == 50)]
     rates = part.groupby("metric", sort=False)["coverage"].mean()
     assert {metric: 100 * rate for metric, rate in rates.items()} == pytest.approx(dict(REACHED), abs=0.0501)
-    least, most = min(REACHED.values()), max(REACHED.values())
-    assert f"{least:.1f}–{most:.1f} %" in sentence(["mae", "rmse", "pcc", "ccc", "sigma_ratio", "skill"])
-    assert f"{REACHED['mae']:.1f} %" in sentence(["mae"])
-    assert sentence(["mae"], level=0.9) == "" and sentence(["var_ratio"]) == ""
+    low, high = min(REACHED.values()), max(REACHED.values())
+    assert f"{low:.1f}–{high:.1f} %" in coverage_sentence(["mae", "rmse", "pcc", "ccc", "sigma_ratio", "skill"])
+    assert f"{REACHED['mae']:.1f} %" in coverage_sentence(["mae"])
+    assert coverage_sentence(["mae"], level=0.9) == "" and coverage_sentence(["var_ratio"]) == ""
 
 
-def test_the_page_quotes_the_record(scripts):
+def test_the_readme_matches_the_record(scripts):
     """Everything but the date."""
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     made = scripts("record").readme(FOLDER)

@@ -1,4 +1,4 @@
-"""Offsets of people against closed forms and statsmodels' mixed model; what is scored is never calibrated with."""
+"""Offsets of people compared with closed forms and with the mixed model of statsmodels."""
 
 import warnings
 
@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.personalisation import AS_PREDICTED, adaptation_gain, labels_alone, with_labels
-from lfnet.evaluation.random_intercept import Offsets, adapted, fit_offsets, usable
+from lfnet.evaluation.personalisation import (
+    AS_PREDICTED,
+    Offsets,
+    adapted,
+    compute_gain,
+    fit_offsets,
+    labels_alone,
+    usable_recordings,
+    with_labels,
+)
 
 
 def drawn(seed: int, counts: list[int], *, between: float = 9.0, within: float = 4.0, slope: float = 1.0):
@@ -38,7 +46,7 @@ def test_a_balanced_design_has_the_closed_form_of_the_analysis_of_variance(seed)
 
 @pytest.mark.parametrize("slope", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_an_unbalanced_one_is_that_of_statsmodels(seed, slope):
+def test_an_unbalanced_design_agrees_with_statsmodels(seed, slope):
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     counts = np.random.default_rng(seed).integers(1, 7, 40).tolist()
@@ -66,7 +74,7 @@ def test_people_who_do_not_differ_have_no_offsets():
     assert found.general == pytest.approx(1.0)
 
 
-def test_people_who_alone_differ_are_believed_at_once():
+def test_without_errors_one_recording_gives_the_whole_offset():
     person = np.repeat(np.arange(10), 3)
     label = person * 2.0
     found = fit_offsets(label, np.zeros(30), person)
@@ -74,7 +82,7 @@ def test_people_who_alone_differ_are_believed_at_once():
     assert found.person([11.0], [0.0]) == pytest.approx(11.0 - found.general, abs=1e-4)
 
 
-def test_too_few_people_say_nothing_of_offsets():
+def test_too_few_people_are_refused():
     label, score, person = drawn(0, [2, 2, 2, 2, 1, 1, 1])
     with pytest.raises(LfnetError, match=r"4 of 7 people have two labelled recordings or more"):
         fit_offsets(label, score, person)
@@ -94,7 +102,7 @@ OFFSETS = Offsets(general=2.0, slope=1.0, between=9.0, within=4.0, people=30, re
 
 
 def test_scores_move_by_the_shrunken_mean_error_of_the_first_recordings():
-    rows = usable(frame(people=3, each=4))
+    rows = usable_recordings(frame(people=3, each=4))
     made = adapted(rows, OFFSETS, 2, 3)
     assert made["recording_id"].tolist() == ["test0_4", "test1_4", "test2_4"]
     for _, row in made.iterrows():
@@ -105,8 +113,8 @@ def test_scores_move_by_the_shrunken_mean_error_of_the_first_recordings():
 
 
 @given(k=st.integers(0, 3), seed=st.integers(0, 50))
-def test_what_is_scored_is_never_calibrated_with(k, seed):
-    rows = usable(frame(seed, people=6, each=5))
+def test_scored_recordings_are_never_used_to_adapt(k, seed):
+    rows = usable_recordings(frame(seed, people=6, each=5))
     before = adapted(rows, OFFSETS, k, 3)
     place = rows.groupby("person_id").cumcount()
     changed = rows.assign(label=rows["label"].where(place < k, rows["label"] + 1000.0))
@@ -124,12 +132,12 @@ def test_numbers_in_names_are_numbers():
             "score": 0.0,
         }
     )
-    assert usable(rows, {"p3"})["recording_id"].tolist() == ["p1_2", "p1_9", "p1_10"]
+    assert usable_recordings(rows, {"p3"})["recording_id"].tolist() == ["p1_2", "p1_9", "p1_10"]
 
 
-def test_the_gain_is_the_one_that_theory_says():
+def test_the_gain_agrees_with_theory():
     """The expected squared error after k labelled recordings is σ² + τ² / (1 + kθ)."""
-    dev, test = usable(frame(1, people=4000, each=4)), usable(frame(2, people=4000, each=4))
+    dev, test = usable_recordings(frame(1, people=4000, each=4)), usable_recordings(frame(2, people=4000, each=4))
     offsets = fit_offsets(dev["label"], dev["score"], dev["person_id"])
     assert (offsets.general, offsets.between, offsets.within) == pytest.approx((3, 9, 4), rel=0.05)
     for k in range(4):
@@ -140,18 +148,18 @@ def test_the_gain_is_the_one_that_theory_says():
         assert abs(squared.mean() - wanted) < 4 * wanted * np.sqrt(2 / len(made))
 
 
-def test_scores_that_are_off_for_everybody_are_put_right_without_a_label():
-    gain = adaptation_gain([pd.concat([frame(1, people=60, split="dev"), frame(2, people=60)])], set(), most=1)
+def test_a_general_offset_is_removed_without_a_label():
+    gain = compute_gain([pd.concat([frame(1, people=60, split="dev"), frame(2, people=60)])], set(), max_labels=1)
     rows = gain.evidence.rows
     assert rows[AS_PREDICTED].estimates["rmse"].value > rows[with_labels(0)].estimates["rmse"].value
     assert gain.offsets[0].general == pytest.approx(3.0, abs=1.2)
     assert rows[AS_PREDICTED].comparison is not None and rows[with_labels(0)].comparison is None
 
 
-def test_labels_alone_know_nothing_of_the_scores():
+def test_labels_alone_do_not_depend_on_the_scores():
     both = pd.concat([frame(1, split="dev"), frame(2)])
     blind = both.assign(score=np.random.default_rng(0).normal(size=len(both)))
-    first, second = (adaptation_gain([rows], set(), most=2) for rows in (both, blind))
+    first, second = (compute_gain([rows], set(), max_labels=2) for rows in (both, blind))
     for k in range(3):
         one, other = (gain.evidence.rows[labels_alone(k)].estimates["mae"].value for gain in (first, second))
         assert one == other
@@ -161,8 +169,8 @@ def test_labels_alone_know_nothing_of_the_scores():
 def test_several_seeds_are_averaged_each_with_its_own_offsets():
     first = pd.concat([frame(1, split="dev"), frame(2)])
     second = first.assign(score=first["score"] + 5.0)
-    alone, both = adaptation_gain([first], set()), adaptation_gain([first, second], set())
-    # A constant more in all scores is no other model: the general offset takes it away.
+    alone, both = compute_gain([first], set()), compute_gain([first, second], set())
+    # The general offset removes a constant added to all scores.
     for k in range(4):
         one, two = (gain.evidence.rows[with_labels(k)].estimates["mae"].value for gain in (alone, both))
         assert two == pytest.approx(one)
@@ -170,14 +178,14 @@ def test_several_seeds_are_averaged_each_with_its_own_offsets():
     assert both.evidence.rows[AS_PREDICTED].seeds == 2
 
 
-def test_people_of_other_splits_are_left_out_and_said_to_lack():
+def test_people_of_other_splits_are_left_out():
     rows = pd.concat([frame(1, split="dev", people=12), frame(2, people=12)])
     trained = {f"test{number}" for number in range(4)} | {"dev0"}
-    gain = adaptation_gain([rows], trained)
+    gain = compute_gain([rows], trained)
     assert gain.evidence.people == 8 and gain.offsets[0].people == 11
-    with pytest.raises(LfnetError, match=r"5 recordings of a person are to be known.*more than 5 labelled ones"):
-        adaptation_gain([rows], set(), most=5)
+    with pytest.raises(LfnetError, match=r"more than 5 labelled recordings.* the largest number is 5"):
+        compute_gain([rows], set(), max_labels=5)
     with pytest.raises(LfnetError, match=r"dev people who are in neither train nor test: 3 of 3 people"):
-        adaptation_gain([rows], {f"dev{number}" for number in range(9)})
-    with pytest.raises(LfnetError, match="--most 0"):
-        adaptation_gain([rows], set(), most=0)
+        compute_gain([rows], {f"dev{number}" for number in range(9)})
+    with pytest.raises(LfnetError, match="--max 0"):
+        compute_gain([rows], set(), max_labels=0)
