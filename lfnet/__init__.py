@@ -5,11 +5,20 @@ imported from its module when it is first used.
 """
 
 import importlib
+import os
 from typing import Any
 
 __version__ = "0.1.0"
 
 RESEARCH_ONLY = "Research instrument, not a diagnosis: scores describe a model, not a person's health."
+
+# Nothing is sent unless the user asks for it: libraries read these when they are imported, which lfnet does later.
+TELEMETRY_OFF = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "WANDB_ERROR_REPORTING": "false",
+}
+os.environ.update(TELEMETRY_OFF)
 
 # The Python API: name → "module:attribute", or "module" for a subpackage.
 _API: dict[str, str] = {

@@ -3,6 +3,7 @@
 import argparse
 import ctypes
 import json
+import mmap
 import os
 import platform
 import shutil
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import lfnet
@@ -35,6 +37,14 @@ LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGLESv2.so.2": "libgles2",
 }
+# Libraries that can send usage statistics or error reports: the files that do, what in them says so, and the variable
+# of `lfnet.TELEMETRY_OFF` that turns it off. MediaPipe has no such variable: its threads may open no sockets.
+SENDERS = {
+    "huggingface_hub": ("constants.py", b"TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"),
+    "mediapipe": ("tasks/c/libmediapipe.*", b"play.googleapis.com/log", None),
+    "onnxruntime": ("capi/onnxruntime_pybind11_state*", b"events.data.microsoft.com", "ORT_DISABLE_TELEMETRY"),
+    "wandb": ("env.py", b"ERROR_REPORTING", "WANDB_ERROR_REPORTING"),
+}
 VIDEO_ONLY = "Only video needs it: the simulated cohort and ready features work without."
 
 
@@ -52,7 +62,7 @@ def main(argv: list[str]) -> int:
     """Print the report; 1 where there is a problem."""
     parser = argparse.ArgumentParser(
         prog="lfnet doctor",
-        description="Check versions, system libraries, weights, cores, memory, GPU and paths.",
+        description="Check versions, system libraries, telemetry, weights, cores, memory, GPU and paths.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -60,7 +70,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="places other than the default ones")
     options = parser.parse_intermixed_args(argv)
     places = paths(options.overrides)
-    checks = [*_versions(), *_torch(), *_cv2(), *_machine(), *_paths(places), *_weights(places["weights"])]
+    checks = [*_versions(), *_torch(), *_cv2(), *_telemetry(), *_machine(), *_paths(places)]
+    checks += _weights(places["weights"])
     problems = [check for check in checks if check.status == "problem"]
     if options.json:
         report = {"lfnet": lfnet.__version__, "ok": not problems, "checks": [asdict(check) for check in checks]}
@@ -170,6 +181,37 @@ def _loads(library: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _telemetry() -> Iterator[Check]:
+    """Which of the installed libraries can send something by themselves, and why they do not."""
+    from lfnet.video.offline import can_deny_sockets
+
+    for library, (pattern, sender, variable) in SENDERS.items():
+        spec = find_spec(library)
+        if spec is None or spec.origin is None:
+            continue
+        topic = f"telemetry {library}"
+        files = sorted(Path(spec.origin).parent.glob(pattern))
+        if files and not any(_contains(file, sender) for file in files):
+            yield Check(topic, "ok", "none in the installed version")
+        elif variable is None and can_deny_sockets():
+            yield Check(topic, "ok", "can send usage statistics, but its threads cannot open sockets (seccomp)")
+        elif variable is None:
+            mend = "Disconnect the network, or block play.googleapis.com."
+            yield Check(topic, "note", "sends usage statistics (no video), which this system cannot prevent", mend)
+        elif os.environ.get(variable) == lfnet.TELEMETRY_OFF[variable] and any(
+            _contains(file, variable.encode()) for file in files
+        ):
+            yield Check(topic, "ok", f"off: {variable}={os.environ[variable]}")
+        else:
+            detail = f"the installed version does not read {variable}: what it sends is unknown"
+            yield Check(topic, "problem", detail, "Install the locked version: `make setup`.")
+
+
+def _contains(file: Path, needle: bytes) -> bool:
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(needle) >= 0
 
 
 def _machine() -> Iterator[Check]:

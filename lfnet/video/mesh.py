@@ -9,6 +9,7 @@ import numpy as np
 
 from lfnet.errors import LfnetError
 from lfnet.video.backends import import_mediapipe, quiet
+from lfnet.video.offline import call_offline
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["FaceMesh", "Mesh"]
@@ -74,7 +75,7 @@ class FaceMesh:
         self._last: Mesh | None = None
         try:
             with quiet():
-                self._landmarker: Any = tasks.vision.FaceLandmarker.create_from_options(options)
+                self._landmarker: Any = call_offline(tasks.vision.FaceLandmarker.create_from_options, options)
         except (RuntimeError, ValueError) as error:
             raise LfnetError(f"{model} cannot be used as a face landmarker ({error}). Fetch it anew.") from error
 
