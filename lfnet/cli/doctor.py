@@ -185,7 +185,7 @@ def _loads(library: str) -> bool:
 
 def _telemetry() -> Iterator[Check]:
     """Which of the installed libraries can send something by themselves, and why they do not."""
-    from lfnet.video.offline import can_deny_sockets
+    from lfnet.offline import can_deny_sockets
 
     for library, (pattern, sender, variable) in SENDERS.items():
         spec = find_spec(library)
@@ -200,12 +200,10 @@ def _telemetry() -> Iterator[Check]:
         elif variable is None:
             mend = "Disconnect the network, or block play.googleapis.com."
             yield Check(topic, "note", "sends usage statistics (no video), which this system cannot prevent", mend)
-        elif os.environ.get(variable) == lfnet.TELEMETRY_OFF[variable] and any(
-            _contains(file, variable.encode()) for file in files
-        ):
-            yield Check(topic, "ok", f"off: {variable}={os.environ[variable]}")
+        elif any(_contains(file, variable.encode()) for file in files):
+            yield Check(topic, "ok", f"off: {variable}={lfnet.TELEMETRY_OFF[variable]}")
         else:
-            detail = f"the installed version does not read {variable}: what it sends is unknown"
+            detail = f"the installed version does not read {variable}, which turns telemetry off in others"
             yield Check(topic, "problem", detail, "Install the locked version: `make setup`.")
 
 

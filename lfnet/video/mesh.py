@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lfnet.errors import LfnetError
+from lfnet.offline import call_offline
 from lfnet.video.backends import import_mediapipe, quiet
-from lfnet.video.offline import call_offline
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["FaceMesh", "Mesh"]

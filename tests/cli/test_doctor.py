@@ -1,6 +1,7 @@
 """`lfnet doctor`: says what is broken, how to mend it, and fails only then."""
 
 import json
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -52,6 +53,36 @@ def test_text_marks_problems_and_their_mends(quick, tmp_path, capsys):
     assert "PROBLEM  weights mobileface" in printed
     assert "lfnet weights fetch mobileface" in printed
     assert printed.endswith("1 problem.\n")
+
+
+def test_no_library_sends_anything_by_itself(quick, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    _, checks = report(capsys)
+    found = {topic.partition(" ")[2]: check for topic, check in checks.items() if topic.startswith("telemetry")}
+    assert found.keys() >= {"huggingface_hub", "mediapipe", "onnxruntime", "wandb"}
+    assert found["onnxruntime"]["detail"] == "off: ORT_DISABLE_TELEMETRY=1"
+    if sys.platform == "linux":
+        assert all(check["status"] == "ok" for check in found.values()), found
+        assert "cannot open sockets" in found["mediapipe"]["detail"]
+
+    monkeypatch.setattr("lfnet.offline.can_deny_sockets", lambda: False)
+    assert report(capsys)[1]["telemetry mediapipe"]["status"] == "note"
+
+
+def test_telemetry_is_looked_for_in_the_installed_version(monkeypatch, tmp_path):
+    package = tmp_path / "onnxruntime"
+    (package / "capi").mkdir(parents=True)
+    library = package / "capi" / "onnxruntime_pybind11_state.so"
+    spec = SimpleNamespace(origin=str(package / "__init__.py"))
+    monkeypatch.setattr(doctor, "find_spec", lambda name: spec if name == "onnxruntime" else None)
+    for content, status in (
+        (b"nothing", "ok"),
+        (b"https://mobile.events.data.microsoft.com and ORT_DISABLE_TELEMETRY", "ok"),
+        (b"https://mobile.events.data.microsoft.com", "problem"),
+    ):
+        library.write_bytes(content)
+        (check,) = doctor._telemetry()
+        assert check.status == status, content
 
 
 def test_two_providers_of_cv2_are_a_problem(monkeypatch):

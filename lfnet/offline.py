@@ -40,7 +40,7 @@ _FAIL, _ALLOW = 0x00050000 | errno.EACCES, 0x7FFF0000
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]  # noqa: RUF012
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
 def call_offline(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
