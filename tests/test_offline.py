@@ -10,8 +10,8 @@ import pytest
 
 from lfnet import offline
 from lfnet.errors import LfnetError, LfnetWarning
+from lfnet.video.backends import missing
 from lfnet.video.mesh import FaceMesh
-from lfnet.video.system import missing
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="seccomp is Linux's")
 
