@@ -288,6 +288,8 @@ def _range(marks: Iterable[Any]) -> str:
             }
     low = f"above {limits['gt']:.7g}" if "gt" in limits else f"{limits['ge']:.7g}" if "ge" in limits else ""
     high = f"below {limits['lt']:.7g}" if "lt" in limits else f"{limits['le']:.7g}" if "le" in limits else ""
+    if low and high and "gt" in limits:
+        return f" {low} and {high if 'lt' in limits else f'at most {high}'}"
     if low and high:
         return f" from {low} to {high}"
     if low:

@@ -181,6 +181,8 @@ def test_arguments_without_annotation_may_be_anything_and_open_ends_take_any_nam
         (Annotated[int, Field(ge=1, le=5)], "a whole number from 1 to 5"),
         (Annotated[int, Field(ge=1, le=1_000_000)], "a whole number from 1 to 1000000"),
         (Annotated[float, Field(ge=0, lt=0.5)], "a number from 0 to below 0.5"),
+        (Annotated[float, Field(gt=0, lt=1)], "a number above 0 and below 1"),
+        (Annotated[float, Field(gt=0, le=1)], "a number above 0 and at most 1"),
         (Annotated[int, Field(ge=2)] | None, "a whole number of 2 or more, or null"),
         (tuple[Positive, ...], "a list, each a number above 0"),
         (Literal[True, "x"], "one of true, x"),

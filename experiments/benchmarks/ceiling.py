@@ -71,7 +71,7 @@ def ceilings(quick: bool = False) -> Ceilings:
     the project trains with ("fp32 exact"), and in bfloat16 ("bf16")."""
     import torch
 
-    from lfnet.jobs.cpu_settings import machine
+    from lfnet.heads.cpu.machine import fast_cpu
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     before = torch.get_num_threads()
@@ -79,7 +79,7 @@ def ceilings(quick: bool = False) -> Ceilings:
     side = 512 if quick else _SIDE
     a, b = torch.randn(2, side, side).unbind(0)
     found: dict[str, Any] = {"fp32": _rate(a, b)}
-    with machine():
+    with fast_cpu():
         found["fp32 exact"] = _rate(a, b)
     found["bf16"] = _rate(a.bfloat16(), b.bfloat16())
     torch.set_num_threads(before)

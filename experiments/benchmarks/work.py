@@ -153,7 +153,7 @@ def made(landmarker: str, out: str, bpm: str) -> dict:
     """A video of a still face whose skin follows a known pulse, 20 s at 30 frames/s."""
     from skimage import data
 
-    from lfnet.testing.made_video import rendered, scene, write_h264
+    from experiments.media.video import rendered, scene, write_h264
     from lfnet.video.mesh import FaceMesh
 
     with FaceMesh(Path(landmarker), video=False) as mesh:

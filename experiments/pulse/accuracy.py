@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.media.video import Scene, rendered, scene, write_h264
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate
 from lfnet.encoders.skin import Skin
 from lfnet.features.video_pass import Vectors, run_pass
 from lfnet.pulse.segments import read_segments
 from lfnet.pulse.settings import METHODS, PulseSettings
-from lfnet.testing.made_video import Scene, rendered, scene, write_h264
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from experiments.media.skin import MadeSkin, made_skin
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate
 from lfnet.pulse.segments import read_segments
 from lfnet.pulse.settings import METHODS, PulseSettings
-from lfnet.testing.made_pulse import MadeSkin, made_skin
 
 HERE = Path(__file__).parent
 THRESHOLDS = (-2.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.media.skin import made_skin
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate
 from lfnet.pulse.segments import read_segments
-from lfnet.testing.made_pulse import made_skin
 
 HERE = Path(__file__).parent
 

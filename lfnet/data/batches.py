@@ -13,7 +13,7 @@ from lfnet.data.windows import Packed
 
 __all__ = ["EpochSampler", "Shorten", "WindowDataset", "in_batches"]
 
-# (x_BTD, mask_BT) → a shorter window of which the head says the same: see `lfnet.heads.mean_mlp`.
+# (x_BTD, mask_BT) → a shorter window of which the head says the same: see `lfnet.heads.cpu.shorten`.
 Shorten = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 

@@ -1,1 +1,77 @@
-"""Windows become scores: one file a head."""
+"""Heads: networks that map the frames of a window to one score, one file each.
+
+A head is a `torch.nn.Module` with `forward(x_BTD, mask_BT) -> y_B`:
+
+- `x_BTD`: float32 [B, T, D], B windows of T frames with D features;
+- `mask_BT`: bool [B, T], true where a frame is real; what lies under a false mask never changes the score;
+- `y_B`: float32 [B], in units of the training labels' standard deviation.
+
+It is built as `Head(n_features, max_frames, **settings)`; `lfnet.testing.check_head` checks the whole contract. Two
+methods are optional: `frames(x_BTD, mask_BT) -> z_BTW`, the vectors that the head pools, which pre-training needs; and
+`shorten(x_BTD, mask_BT)`, an equivalent shorter window, which training computes once for each window.
+
+Axes in names: B windows, T frames, D features, W width, N tokens or patches, H attention heads, E channels.
+
+`lfnet.heads.layers` holds what heads share, `lfnet.heads.cpu` the fast kernels for training on a CPU.
+
+Examples
+--------
+>>> import torch
+>>> from lfnet.heads import LDBM
+>>> head = LDBM(n_features=8, max_frames=64, patch_size=4, width=16).eval()
+>>> head(torch.zeros(3, 20, 8), torch.ones(3, 20, dtype=torch.bool)).shape
+torch.Size([3])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lfnet.heads.attention_mil import AttentionMIL
+    from lfnet.heads.cost import Cost, measure
+    from lfnet.heads.hybrid import Hybrid
+    from lfnet.heads.ldbm import LDBM
+    from lfnet.heads.mamba import Mamba
+    from lfnet.heads.mamba_gru import MambaGRU
+    from lfnet.heads.mean_mlp import TemporalMeanMLP
+    from lfnet.heads.region_attention import RegionAttention
+    from lfnet.heads.tcn import TCN
+    from lfnet.heads.transformer import VanillaTransformer
+
+__all__ = [
+    "LDBM",
+    "TCN",
+    "AttentionMIL",
+    "Cost",
+    "Hybrid",
+    "Mamba",
+    "MambaGRU",
+    "RegionAttention",
+    "TemporalMeanMLP",
+    "VanillaTransformer",
+    "measure",
+]
+
+_MODULES = {
+    "LDBM": "ldbm",
+    "TCN": "tcn",
+    "AttentionMIL": "attention_mil",
+    "Cost": "cost",
+    "Hybrid": "hybrid",
+    "Mamba": "mamba",
+    "MambaGRU": "mamba_gru",
+    "RegionAttention": "region_attention",
+    "TemporalMeanMLP": "mean_mlp",
+    "VanillaTransformer": "transformer",
+    "measure": "cost",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:  # torch is imported with the first head that is used
+        return getattr(import_module(f"lfnet.heads.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""What a head costs: its parameters, how many of them a window can train, and the arithmetic of one window."""
+"""Cost of a head: its parameters, how many of them a window can train, and the arithmetic of one window."""
 
 import copy
 import math
@@ -11,14 +11,24 @@ from torch.utils.flop_counter import FlopCounterMode
 
 __all__ = ["Cost", "measure"]
 
-_RUN = 32  # real frames in a row: few enough for a gradient to get through any recurrence
+_RUN = 32  # real frames in a row, so few that a gradient survives any recurrence
 _WINDOWS = 8  # windows a pass
-_PASSES = 12  # random passes at most, for units that start out dead
+_PASSES = 12  # maximum of random passes, for units that are inactive at first
 
 
 @dataclass(frozen=True)
 class Cost:
-    """parameters: all weights; active_parameters: those that can get a gradient; flops: of one window (`measure`)."""
+    """Cost of a head, measured by `measure`.
+
+    Attributes
+    ----------
+    parameters : int
+        All weights, shared ones once.
+    active_parameters : int
+        Weights that can get a gradient from a window.
+    flops : int
+        Floating-point operations of the forward pass of one window.
+    """
 
     parameters: int
     active_parameters: int
@@ -26,15 +36,33 @@ class Cost:
 
 
 def measure(head: nn.Module, frames: int, n_features: int) -> Cost:
-    """The cost of `head` for windows of `frames` frames with `n_features` features; the head itself is not touched.
+    """Measure what a head costs for windows of a given length; the head and torch's random state are left unchanged.
 
-    parameters: entries of all parameters, shared ones once.
-    active_parameters: trainable entries that got a gradient other than zero in at least one real backward pass over
-    random windows of that length, without dropout. Some windows are all real; in others only a short run of frames is,
-    so that a gradient that fades with time still reaches every position in the window. Positions beyond it get none.
-    flops: of one forward pass for one window, all frames real. Counted are the multiplications and additions of matrix
-    products, attention's two included, as 2 for each multiply-add; not counted are biases, norms, activations, softmax,
-    masking, gates and means, which are a small part of each head but the mean head.
+    A parameter is active if it gets a gradient other than zero in at least one backward pass over random windows,
+    without dropout. In some windows all frames are real, in others only a short run of them, so that a gradient that
+    fades with time still reaches every position of the window. Positions beyond the window get none.
+
+    Operations are the multiplications and additions of matrix products, attention's two included, 2 for each
+    multiply-add. Biases, norms, activations, softmax, masking, gates and means are not counted; they are a small part
+    of every head but the mean head.
+
+    Parameters
+    ----------
+    head : torch.nn.Module
+    frames : int
+        Length of a window.
+    n_features : int
+        Features of a frame.
+
+    Returns
+    -------
+    Cost
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP
+    >>> measure(TemporalMeanMLP(n_features=4, hidden=None), frames=10, n_features=4)
+    Cost(parameters=5, active_parameters=5, flops=8)
     """
     head = copy.deepcopy(head).to("cpu").eval()
     parameters = list(head.parameters())
@@ -49,8 +77,8 @@ def measure(head: nn.Module, frames: int, n_features: int) -> Cost:
 def _active(head: nn.Module, parameters: list[nn.Parameter], frames: int, n_features: int) -> int:
     reached = [torch.zeros_like(p, dtype=torch.bool) for p in parameters]
 
-    def go(mask_BT: Tensor) -> int:
-        # an offset of its own for each window and feature: a mean over frames must not average the input away
+    def count_after_pass(mask_BT: Tensor) -> int:
+        # each window and feature has its own offset, or a mean over frames would average the input away
         offset_B1D = 10 * torch.randn(len(mask_BT), 1, n_features)
         y_B = head(offset_B1D + torch.randn(len(mask_BT), frames, n_features), mask_BT)
         grads = torch.autograd.grad((y_B * torch.randn_like(y_B)).sum(), parameters, allow_unused=True)
@@ -59,21 +87,21 @@ def _active(head: nn.Module, parameters: list[nn.Parameter], frames: int, n_feat
                 seen |= grad != 0
         return sum(int(seen.sum()) for seen in reached)
 
-    everything = sum(p.numel() for p in parameters)
+    total = sum(p.numel() for p in parameters)
     all_BT = torch.ones(_WINDOWS, frames, dtype=torch.bool)
     runs_RT = torch.arange(frames) // _RUN == torch.arange(math.ceil(frames / _RUN)).unsqueeze(1)
-    active, without_news = 0, 0
+    active, unchanged = 0, 0
     for mask_BT in (all_BT, *runs_RT.split(_WINDOWS), *[all_BT] * _PASSES):
-        before, active = active, go(mask_BT)
-        without_news = without_news + 1 if active == before and mask_BT is all_BT else 0
-        if active == everything or without_news == 2:
+        before, active = active, count_after_pass(mask_BT)
+        unchanged = unchanged + 1 if active == before and mask_BT is all_BT else 0
+        if active == total or unchanged == 2:
             break
     return active
 
 
 def _flops(head: nn.Module, frames: int, n_features: int) -> int:
     x_BTD, mask_BT = torch.randn(1, frames, n_features), torch.ones(1, frames, dtype=torch.bool)
-    # the plain kernel is made of matrix products; not every fused one is known to the counter
+    # The plain kernel consists of matrix products; the counter does not know every fused one.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         head(x_BTD, mask_BT)
     return int(counter.get_total_flops())

@@ -1,61 +1,99 @@
-"""Hybrid: the mean frame and a lightweight attention over frames in their short context, joined by a gate."""
+"""Hybrid: the mean frame and a lightweight attention over frames in their context, joined by a gate."""
+
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from lfnet.errors import LfnetError
-from lfnet.heads.layers import activation as activation_named
-from lfnet.heads.layers import clean, in_pieces, masked_mean, regressor
-from lfnet.heads.pooling import attention_weights
+from lfnet.config import Count
+from lfnet.heads.layers import (
+    Activation,
+    OddCount,
+    Rate,
+    activation_module,
+    attention_weights,
+    check_divides,
+    masked_mean,
+    project_frames,
+    regressor,
+    zero_masked,
+)
 
 __all__ = ["Hybrid"]
 
 
 class Hybrid(nn.Module):
-    """Project each frame; pool by mean and by attention; let a gate choose between them, unit by unit; regress.
+    """Project each frame, pool by mean and by attention, join both by a gate for each unit, regress.
 
         z = P x                                     a projection of each real frame
         c = z + act(K * z)                          with its neighbours: a depthwise convolution of `kernel` frames
         m = mean z,   s = Σ softmax(S c) c          the softmax over real frames, one for each attention head
         g = sigmoid(G [m, s]),   y = R((1 − g) m + g s)
 
-    x [B, T, D] float32, mask [B, T] bool → y [B] in standardised units. Any T will do: there are no positions, and
-    `max_frames` is taken only because every head takes it. Masked frames are zeros for the convolution and weigh
-    nothing in both poolings. A window without any real frame is scored as a zero vector. Time grows with T.
-    The gate starts at about `gate`, near the mean head, so that attention has to earn its share. Without a context
-    (`kernel=1`) the head cannot see order.
-    Source: system B's recommended design, "Hybrid: mean pooling + lightweight attention", which says no more; the
-    equations are this project's. 108,673 parameters at D = 512.
+    Masked frames are zeros for the convolution and have no weight in both poolings. A window without any real frame is
+    scored as a zero vector. Time grows with T. The gate starts near `gate`, close to the mean head, so attention is
+    used only where it helps. Without context (`kernel=1`) the head cannot see order. 108,673 parameters at D = 512.
+
+    Parameters
+    ----------
+    n_features : int
+        Features of a frame, D.
+    max_frames : int
+        Not used: any window length works.
+    width : int
+        Width of a frame's vector, a multiple of `attention_heads`.
+    attention_heads : int
+        Poolings, each over its own share of the width.
+    kernel : int
+        Frames of context, odd; 1 is none.
+    gate : float
+        Share of attention before training, above 0 (the mean alone) and below 1 (attention alone).
+    hidden : int or None
+        Width of the regressor's hidden layer; None is a linear regressor.
+    activation : {"relu", "gelu"}
+    dropout : float
+        Share that training drops before the attention and in the regressor's hidden layer.
+
+    Raises
+    ------
+    LfnetError
+        `width` is no multiple of `attention_heads`.
+
+    References
+    ----------
+    The temporal ablation's recommended design, "Hybrid: mean pooling + lightweight attention", which says no more; the
+    equations are this project's.
+
+    Examples
+    --------
+    >>> import torch
+    >>> head = Hybrid(n_features=4, width=8, kernel=3).eval()
+    >>> head(torch.zeros(2, 10, 4), torch.ones(2, 10, dtype=torch.bool)).shape
+    torch.Size([2])
     """
 
     def __init__(
         self,
-        n_features: int,
-        max_frames: int = 2000,
+        n_features: Count,
+        max_frames: Count = 2000,
         *,
-        width: int = 128,
-        attention_heads: int = 4,
-        kernel: int = 9,
-        gate: float = 0.1,
-        hidden: int | None = 64,
-        activation: str = "relu",
-        dropout: float = 0.1,
+        width: Count = 128,
+        attention_heads: Count = 4,
+        kernel: OddCount = 9,
+        gate: Annotated[float, Field(gt=0, lt=1)] = 0.1,
+        hidden: Count | None = 64,
+        activation: Activation = "relu",
+        dropout: Rate = 0.1,
     ) -> None:
         super().__init__()
-        if width % attention_heads:
-            raise LfnetError(f"head.width is {width}: it must be a multiple of head.attention_heads={attention_heads}")
-        if kernel < 1 or kernel % 2 == 0:
-            raise LfnetError(
-                f"head.kernel is {kernel}: it must be an odd number of frames, so that a frame is its centre"
-            )
-        if not 0 < gate < 1:
-            raise LfnetError(f"head.gate is {gate}: it must lie between 0 (the mean alone) and 1 (attention alone)")
+        check_divides(width, attention_heads)
         self.projection = nn.Linear(n_features, width)
         self.context = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
-        self.act = activation_named(activation)
-        self.scores = nn.Linear(width, attention_heads, bias=False)  # a softmax does not see a bias
+        self.act = activation_module(activation)
+        self.scores = nn.Linear(width, attention_heads, bias=False)  # a bias would cancel in the softmax
         self.gate = nn.Linear(2 * width, width)
-        nn.init.constant_(self.gate.bias, float(torch.logit(torch.tensor(gate))))
+        nn.init.constant_(self.gate.bias, float(torch.logit(torch.tensor(gate, device="cpu"))))
         self.dropout = nn.Dropout(dropout)
         self.regressor = regressor(width, hidden, activation, dropout)
 
@@ -69,9 +107,9 @@ class Hybrid(nn.Module):
         return self.regressor(torch.lerp(mean_BW, seen_BW, gate_BW)).squeeze(-1)
 
     def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """What the head makes of each frame in its context, [B, T, W], before it pools: what pre-training trains."""
+        """Return each frame's vector in its context, [B, T, W], before pooling; pre-training trains them."""
         return self._local(x_BTD, mask_BT)[1]
 
     def _local(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        z_BTW = clean(in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT), mask_BT)
+        z_BTW = zero_masked(project_frames(self.projection, x_BTD, mask_BT), mask_BT)
         return z_BTW, self.dropout(z_BTW + self.act(self.context(z_BTW.transpose(1, 2)).transpose(1, 2)))

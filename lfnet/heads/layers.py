@@ -1,48 +1,70 @@
-"""What heads share: masking, folding of frames into tokens, positions, the encoder layer, the regressor.
+"""What heads share: masking, pooling, folding of frames into tokens, positions, the encoder layer, the regressor.
 
-Axes: B windows, T frames, D features, W width, N tokens. A mask is true where a frame (or token) is real.
+Axes: B windows, T frames, D features, W width, N tokens, H attention heads. A mask is true where a frame (or token) is
+real. The annotated types are the ranges of heads' settings.
 """
 
 import math
-from collections.abc import Callable
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from lfnet.errors import LfnetError
-from lfnet.heads.attention import keep_mask, keep_scale, self_attention
+from lfnet.heads.cpu.attention import self_attention
+from lfnet.heads.cpu.dropout import Dropout
+from lfnet.heads.cpu.machine import map_chunks
 
 __all__ = [
-    "Dropout",
+    "Activation",
     "EncoderLayer",
     "FrameEmbedding",
-    "activation",
-    "at_most",
-    "clean",
+    "OddCount",
+    "Rate",
+    "activation_module",
+    "attention_weights",
+    "check_divides",
+    "check_length",
     "fold",
     "fold_mask",
-    "in_pieces",
     "masked_mean",
+    "patch_means",
+    "project_frames",
     "regressor",
     "sinusoidal_positions",
     "token_count",
+    "zero_masked",
 ]
 
-_PIECE = 8  # windows that `in_pieces` takes at a time
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
 
 
-def activation(name: str) -> nn.Module:
-    """The activation called `name` ("relu" or "gelu"); LfnetError for any other name."""
-    if name not in ACTIVATIONS:
-        raise LfnetError(f"head.activation is {name!r}: it must be one of {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]()
+def _odd(frames: int) -> int:
+    if frames % 2 == 0:
+        raise ValueError("give an odd number of frames, so that each frame is the centre of its kernel.")
+    return frames
 
 
-def at_most(frames: int, max_frames: int) -> None:
-    """Raise LfnetError where a window is longer than the positions that a head was built with."""
+Activation = Literal["relu", "gelu"]
+OddCount = Annotated[int, Field(ge=1), AfterValidator(_odd)]
+Rate = Annotated[float, Field(ge=0, lt=1)]  # of units that dropout sets to zero
+
+
+def activation_module(name: Activation) -> nn.Module:
+    """Return the activation called `name`."""
+    return _ACTIVATIONS[name]()
+
+
+def check_divides(width: int, attention_heads: int) -> None:
+    """Raise `LfnetError` unless each attention head gets an equal part of the width."""
+    if width % attention_heads:
+        raise LfnetError(f"head.width={width}: give a multiple of head.attention_heads={attention_heads}.")
+
+
+def check_length(frames: int, max_frames: int) -> None:
+    """Raise `LfnetError` where a window is longer than the positions that a head was built with."""
     if frames > max_frames:
         raise LfnetError(
             f"a window has {frames} frames and head.max_frames is {max_frames}: "
@@ -50,13 +72,19 @@ def at_most(frames: int, max_frames: int) -> None:
         )
 
 
-def clean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """x with zeros where the mask is false, whatever was there before: NaN and infinity included.
+def zero_masked(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Return x with zeros where the mask is false, whatever was there, NaN and infinity included.
 
-    It comes before anything else: 0 · NaN is NaN, in the answer and in every gradient.
+    Apply it before anything else: 0 · NaN is NaN, in the score and in every gradient.
+
+    Examples
+    --------
+    >>> import torch
+    >>> zero_masked(torch.tensor([[[1.0], [torch.nan]]]), torch.tensor([[True, False]])).flatten().tolist()
+    [1.0, 0.0]
     """
     if x_BTD.device.type == "cpu" and not x_BTD.requires_grad and not torch.compiler.is_compiling():
-        # Most windows come clean: looking at their few masked frames costs less than a copy.
+        # Most windows hold zeros there already: looking at their few masked frames costs less than a copy.
         hidden_BT = ~mask_BT
         if 4 * int(hidden_BT.sum()) <= hidden_BT.numel() and not x_BTD[hidden_BT].any():
             return x_BTD
@@ -64,25 +92,47 @@ def clean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
 
 
 def masked_mean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """Mean [B, D] over the frames whose mask is true; zeros for a window without any."""
-    count_B1 = mask_BT.sum(1, keepdim=True).clamp(min=1)
-    return clean(x_BTD, mask_BT).sum(1) / count_B1
+    """Return the mean [B, D] over the frames whose mask is true; zeros for a window without any.
 
-
-def in_pieces(work: Callable[[Tensor, Tensor], Tensor], x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """`work(x, mask)`, which must treat windows one by one, on a few windows at a time.
-
-    On a CPU that keeps what a piece needs in the cache, and no block so large that the C library hands it back to the
-    system after each use: with glibc 32 MiB, just what 32 windows of 512 × 512 take, cost 15 ms of page faults a copy.
+    Examples
+    --------
+    >>> import torch
+    >>> masked_mean(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([[True, True, False]])).tolist()
+    [[2.0]]
     """
-    if x_BTD.device.type != "cpu" or torch.compiler.is_compiling():
-        return work(x_BTD, mask_BT)
-    pieces = zip(x_BTD.split(_PIECE), mask_BT.split(_PIECE), strict=True)
-    return torch.cat([work(x, mask) for x, mask in pieces])
+    count_B1 = mask_BT.sum(1, keepdim=True).clamp(min=1)
+    return zero_masked(x_BTD, mask_BT).sum(1) / count_B1
+
+
+def patch_means(x_BTD: Tensor, mask_BT: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return the mean [B, N, D] of each patch's real frames, and which patches have one [B, N].
+
+    Patches are `size` neighbouring frames; the last may be shorter. A patch without a real frame is zeros.
+    """
+    B, T, D = x_BTD.shape
+    N = (T + size - 1) // size
+    missing = N * size - T
+    real_BN = F.pad(mask_BT, (0, missing)).reshape(B, N, size).sum(-1)
+    sums_BND = F.pad(zero_masked(x_BTD, mask_BT), (0, 0, 0, missing)).reshape(B, N, size, D).sum(2)
+    return sums_BND / real_BN.clamp(min=1).unsqueeze(-1), real_BN > 0
+
+
+def attention_weights(scores_BNH: Tensor, mask_BN: Tensor) -> Tensor:
+    """Return the softmax [B, N, H] over the N real tokens, zero under a false mask; zeros for a window without any."""
+    mask_BN1 = mask_BN.unsqueeze(-1)
+    # A softmax over nothing depends on the kernel (zero or NaN): an empty window takes it over all, then gets zeros.
+    seen_BN1 = mask_BN1 | ~mask_BN1.any(1, keepdim=True)
+    weights_BNH = scores_BNH.masked_fill(~seen_BN1, float("-inf")).softmax(1)
+    return weights_BNH.masked_fill(~mask_BN1, 0.0)
+
+
+def project_frames(projection: nn.Module, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Apply a projection to each frame, with zeros in place of masked ones: [B, T, D] → [B, T, W]."""
+    return map_chunks(lambda x, mask: projection(zero_masked(x, mask)), x_BTD, mask_BT)
 
 
 def token_count(frames: int, size: int, stride: int) -> int:
-    """How many tokens of `size` frames, one every `stride` frames, it takes to hold all frames."""
+    """Return how many tokens of `size` frames, one every `stride` frames, hold all frames."""
     return 1 + max(0, -((size - frames) // stride))
 
 
@@ -93,7 +143,7 @@ def fold(x_BTD: Tensor, mask_BT: Tensor, size: int, stride: int) -> Tensor:
     """
     B, T, D = x_BTD.shape
     N = token_count(T, size, stride)
-    x_BTD = clean(x_BTD, mask_BT)
+    x_BTD = zero_masked(x_BTD, mask_BT)
     missing = (N - 1) * stride + size - T
     if torch.compiler.is_compiling() or missing:  # an export must hold for any length
         x_BTD = F.pad(x_BTD, (0, 0, 0, missing))
@@ -103,9 +153,9 @@ def fold(x_BTD: Tensor, mask_BT: Tensor, size: int, stride: int) -> Tensor:
 
 
 def fold_mask(mask_BT: Tensor, size: int, stride: int) -> Tensor:
-    """The mask [B, N] of the tokens that `fold` makes: a token is real if it brings a real frame.
+    """Return the mask [B, N] of the tokens of `fold`: a token is real if it adds a real frame.
 
-    Where tokens overlap, a frame is brought by the first token that holds it; so padding a window adds no real token.
+    Where tokens overlap, a frame belongs to the first token that holds it, so padding a window adds no real token.
     """
     T = mask_BT.shape[1]
     missing = (token_count(T, size, stride) - 1) * stride + size - T
@@ -114,40 +164,29 @@ def fold_mask(mask_BT: Tensor, size: int, stride: int) -> Tensor:
 
 
 def sinusoidal_positions(count: int, width: int) -> Tensor:
-    """Fixed positions [count, W]: sine in even columns, cosine in odd ones (Vaswani et al. 2017, section 3.5)."""
+    """Return positions [count, W]: sine in even columns, cosine in odd ones (Vaswani et al. 2017, section 3.5)."""
     if width % 2:
-        raise LfnetError(f"head.width is {width}: sinusoidal positions need an even width")
+        raise LfnetError(f"head.width={width}: give an even number, sinusoidal positions come in pairs.")
     place_N1 = torch.arange(count, dtype=torch.float64).unsqueeze(1)
     rate_W = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10000.0) / width))
     angle_NW = place_N1 * rate_W
     return torch.stack([angle_NW.sin(), angle_NW.cos()], dim=-1).flatten(1).float()
 
 
-def regressor(width: int, hidden: int | None, act: str, dropout: float = 0.0) -> nn.Sequential:
-    """From W features to one score [B, 1]: width → hidden → 1, or one linear layer where `hidden` is None."""
+def regressor(width: int, hidden: int | None, activation: Activation, dropout: float = 0.0) -> nn.Sequential:
+    """Build the map from W features to a score [B, 1]: width → hidden → 1, or one linear layer if `hidden` is None."""
     if hidden is None:
         return nn.Sequential(nn.Linear(width, 1))
-    return nn.Sequential(nn.Linear(width, hidden), activation(act), Dropout(dropout), nn.Linear(hidden, 1))
-
-
-class Dropout(nn.Dropout):
-    """`nn.Dropout`; in a training step under autocast on a CPU its mask is drawn six times as fast (`keep_mask`).
-
-    Full precision keeps PyTorch's own random numbers, so that what it gave before it gives again.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        fast = self.training and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-        if not fast or not self.p or torch.compiler.is_compiling():
-            return super().forward(input)
-        return input * keep_mask(input, self.p).to(input.dtype).mul_(keep_scale(self.p))
+    return nn.Sequential(
+        nn.Linear(width, hidden), activation_module(activation), Dropout(dropout), nn.Linear(hidden, 1)
+    )
 
 
 class FrameEmbedding(nn.Module):
-    """A linear projection of each frame plus a learned position: [B, T, D] → [B, T, W].
+    """Linear projection of each frame plus a learned position: [B, T, D] → [B, T, W].
 
-    A position is the frame's own index in the window, so interior gaps keep their time. Positions beyond the window
-    get no gradient. Raises LfnetError for a window longer than `max_frames`.
+    A position is the frame's own index in the window, so gaps keep their length. Positions beyond the window get no
+    gradient. Raises `LfnetError` for a window longer than `max_frames`.
     """
 
     def __init__(self, n_features: int, width: int, max_frames: int) -> None:
@@ -158,36 +197,40 @@ class FrameEmbedding(nn.Module):
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         frames = x_BTD.shape[1]
-        at_most(frames, self.max_frames)
-        z_BTW = in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT)
-        return z_BTW + self.positions[:frames]
+        check_length(frames, self.max_frames)
+        return project_frames(self.projection, x_BTD, mask_BT) + self.positions[:frames]
 
 
 class EncoderLayer(nn.Module):
-    """A post-norm transformer encoder layer with a key mask: [B, T, W] → [B, T, W].
+    """Post-norm transformer encoder layer with a key mask: [B, T, W] → [B, T, W].
 
-    Equal to `nn.TransformerEncoderLayer` with the same weights (Vaswani et al. 2017, section 3.1).
-    Tokens under a false mask are seen by no other; their own answers are finite and mean nothing. In a window without
-    any real token all are seen: what a softmax over nothing is depends on the kernel (zero or NaN).
+    Equal to `nn.TransformerEncoderLayer` with the same weights (Vaswani et al. 2017, section 3.1). No token attends to
+    a token under a false mask; the output under a false mask is finite and has no meaning. In a window without any real
+    token all attend to all, since a softmax over nothing depends on the kernel (zero or NaN).
     """
 
     def __init__(
-        self, width: int, attention_heads: int, ff: int, dropout: float, attention_dropout: float, activation_name: str
+        self,
+        width: int,
+        attention_heads: int,
+        ff: int,
+        dropout: float,
+        attention_dropout: float,
+        activation: Activation,
     ) -> None:
         super().__init__()
-        if width % attention_heads:
-            raise LfnetError(f"head.width is {width}: it must be a multiple of head.attention_heads={attention_heads}")
+        check_divides(width, attention_heads)
         self.attention_heads = attention_heads
         self.attention_dropout = attention_dropout
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.norm1 = nn.LayerNorm(width)
         self.ff = nn.Sequential(
-            nn.Linear(width, ff), activation(activation_name), Dropout(dropout), nn.Linear(ff, width)
+            nn.Linear(width, ff), activation_module(activation), Dropout(dropout), nn.Linear(ff, width)
         )
         self.norm2 = nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
-        # as nn.MultiheadAttention begins
+        # The initial values of nn.MultiheadAttention.
         nn.init.xavier_uniform_(self.qkv.weight)
         nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.out.bias)

@@ -1,4 +1,4 @@
-"""Mamba: a selective state-space model over the frames, in linear time, without a kernel of its own."""
+"""Mamba: a selective state-space model over the frames, in linear time and plain PyTorch."""
 
 import math
 
@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfnet.errors import LfnetError
-from lfnet.heads.layers import clean, in_pieces, masked_mean, regressor
-from lfnet.heads.scan import selective_scan
+from lfnet.config import Count
+from lfnet.heads.cpu.scan import selective_scan
+from lfnet.heads.layers import Activation, Rate, masked_mean, project_frames, regressor, zero_masked
 
 __all__ = ["Mamba"]
 
@@ -16,33 +16,61 @@ __all__ = ["Mamba"]
 class Mamba(nn.Module):
     """Project each frame, run `layers` residual Mamba blocks, average the real frames, regress.
 
-    x [B, T, D] float32, mask [B, T] bool → y [B] in standardised units. Masked frames are zeros for the convolution and
-    are passed over by the recurrence (their step Δ is 0): the state goes from one real frame to the next. Any T will
-    do; `max_frames` is taken only because every head takes it. A window without any real frame is scored as a zero
-    vector. Time grows with T (`experiments/mamba/linear.py` measures it).
-    Source: Gu and Dao 2023, "Mamba: linear-time sequence modeling with selective state spaces", figure 3, with the
-    initial values of their code; the mean over frames and the regressor are this project's.
-    What system B calls MambaGRU is a GRU; this is what that stood in for. 96,385 parameters at D = 512.
+    Masked frames are zeros for the convolution and are skipped by the recurrence (their step Δ is 0): the state goes
+    from one real frame to the next. A window without any real frame is scored as a zero vector. Time grows with T
+    (`experiments/mamba`). The mean over frames and the regressor are this project's. 96,385 parameters at D = 512.
+
+    Parameters
+    ----------
+    n_features : int
+        Features of a frame, D.
+    max_frames : int
+        Not used: any window length works.
+    width : int
+        Width of a frame's vector.
+    layers : int
+        Mamba blocks.
+    expand : int
+        Channels of a block, in multiples of the width.
+    state : int
+        State variables of each channel.
+    kernel : int
+        Frames of the convolution before the recurrence: a frame and those before it.
+    hidden : int or None
+        Width of the regressor's hidden layer; None is a linear regressor.
+    activation : {"relu", "gelu"}
+        Of the regressor.
+    dropout : float
+        Share that training drops of each block's output and of the regressor's hidden layer.
+
+    References
+    ----------
+    Gu and Dao 2023, "Mamba: linear-time sequence modeling with selective state spaces", figure 3, with the initial
+    values of their code. The temporal ablation's MambaGRU is a GRU in place of this model.
+
+    Examples
+    --------
+    >>> import torch
+    >>> head = Mamba(n_features=4, width=8, layers=1).eval()
+    >>> head(torch.zeros(2, 10, 4), torch.ones(2, 10, dtype=torch.bool)).shape
+    torch.Size([2])
     """
 
     def __init__(
         self,
-        n_features: int,
-        max_frames: int = 2000,
+        n_features: Count,
+        max_frames: Count = 2000,
         *,
-        width: int = 64,
-        layers: int = 2,
-        expand: int = 2,
-        state: int = 8,
-        kernel: int = 4,
-        hidden: int | None = 64,
-        activation: str = "relu",
-        dropout: float = 0.0,
+        width: Count = 64,
+        layers: Count = 2,
+        expand: Count = 2,
+        state: Count = 8,
+        kernel: Count = 4,
+        hidden: Count | None = 64,
+        activation: Activation = "relu",
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        for setting, value in {"layers": layers, "expand": expand, "state": state, "kernel": kernel}.items():
-            if value < 1:
-                raise LfnetError(f"head.{setting} is {value}: it must be at least 1")
         self.projection = nn.Linear(n_features, width)
         self.blocks = nn.ModuleList(_Block(width, expand * width, state, kernel, dropout) for _ in range(layers))
         self.norm = nn.RMSNorm(width, eps=1e-5)
@@ -52,9 +80,9 @@ class Mamba(nn.Module):
         return self.regressor(masked_mean(self.frames(x_BTD, mask_BT), mask_BT)).squeeze(-1)
 
     def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """What the head makes of each frame, [B, T, W], before it pools: what pre-training trains."""
-        z_BTW = in_pieces(lambda x, mask: self.projection(clean(x, mask)), x_BTD, mask_BT)
-        z_BTW = z_BTW.to(self.norm.weight.dtype)  # what blocks add up stays in full precision under autocast
+        """Return the vectors [B, T, W] that the head averages; pre-training trains them."""
+        z_BTW = project_frames(self.projection, x_BTD, mask_BT)
+        z_BTW = z_BTW.to(self.norm.weight.dtype)  # the sum over blocks stays in full precision under autocast
         for block in self.blocks:
             z_BTW = z_BTW + block(z_BTW, mask_BT)
         return self.norm(z_BTW)
@@ -86,7 +114,7 @@ class _Block(nn.Module):
             self.step.bias.copy_(steps_E + torch.log(-torch.expm1(-steps_E)))
 
     def forward(self, z_BTW: Tensor, mask_BT: Tensor) -> Tensor:
-        u_BTE, gate_BTE = self.inner(clean(self.norm(z_BTW), mask_BT)).chunk(2, -1)
+        u_BTE, gate_BTE = self.inner(zero_masked(self.norm(z_BTW), mask_BT)).chunk(2, -1)
         padded_BET = F.pad(u_BTE.transpose(1, 2), (self.conv.kernel_size[0] - 1, 0))  # a frame and those before it
         u_BTE = F.silu(self.conv(padded_BET).transpose(1, 2))
         low_BTR, B_BTN, C_BTN = self.select(u_BTE).split([self.rank, self.state, self.state], -1)

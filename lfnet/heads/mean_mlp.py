@@ -1,39 +1,57 @@
-"""TemporalMeanMLP: no temporal modelling at all, the mean frame and a small network."""
+"""TemporalMeanMLP: the mean frame through a small network, without temporal modelling."""
 
 from torch import Tensor, nn
 
-from lfnet.heads.layers import in_pieces, masked_mean, regressor
+from lfnet.config import Count
+from lfnet.heads.cpu.machine import map_chunks
+from lfnet.heads.cpu.shorten import mean_window
+from lfnet.heads.layers import Activation, Rate, masked_mean, regressor
 
 __all__ = ["TemporalMeanMLP"]
 
 
 class TemporalMeanMLP(nn.Module):
-    """Score the mean of a window's real frames: the answer cannot depend on their order.
+    """Score the mean of a window's real frames: the score cannot depend on their order.
 
-    x [B, T, D] float32, mask [B, T] bool → y [B] in standardised units. Any T will do: there are no positions, and
-    `max_frames` is taken only because every head takes it. A window without any real frame is scored as a zero vector.
-    Source: system B's TemporalMeanMLP ("131K"); 131,585 parameters at D = 512.
+    A window without any real frame is scored as a zero vector. 131,585 parameters at D = 512.
+
+    Parameters
+    ----------
+    n_features : int
+        Features of a frame, D.
+    max_frames : int
+        Not used: any window length works.
+    hidden : int or None
+        Width of the hidden layer; None is a linear model of the mean frame.
+    activation : {"relu", "gelu"}
+    dropout : float
+        Share of the hidden layer that is dropped in training.
+
+    References
+    ----------
+    The temporal ablation's TemporalMeanMLP ("131K").
+
+    Examples
+    --------
+    >>> import torch
+    >>> head = TemporalMeanMLP(n_features=4, hidden=8)
+    >>> head(torch.zeros(2, 10, 4), torch.ones(2, 10, dtype=torch.bool)).shape
+    torch.Size([2])
     """
 
     def __init__(
         self,
-        n_features: int,
-        max_frames: int = 2000,
+        n_features: Count,
+        max_frames: Count = 2000,
         *,
-        hidden: int | None = 256,
-        activation: str = "relu",
-        dropout: float = 0.0,
+        hidden: Count | None = 256,
+        activation: Activation = "relu",
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
         self.regressor = regressor(n_features, hidden, activation, dropout)
 
-    @staticmethod
-    def shorten(x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean frame as a window of one frame: of it `forward` says what it says of the whole window.
-
-        Any head may offer this: a shorter window that follows from the window alone. In training each is made once.
-        """
-        return in_pieces(masked_mean, x_BTD, mask_BT).unsqueeze(1), mask_BT.any(1, keepdim=True)
+    shorten = staticmethod(mean_window)  # training stores each window's mean frame
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(in_pieces(masked_mean, x_BTD, mask_BT)).squeeze(-1)
+        return self.regressor(map_chunks(masked_mean, x_BTD, mask_BT)).squeeze(-1)

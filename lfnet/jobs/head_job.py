@@ -20,8 +20,8 @@ from lfnet.features.joined_streams import Joined
 from lfnet.files import atomic_path, write_json, write_text, writing_in
 from lfnet.fingerprints import digest
 from lfnet.heads.cost import measure as measure_cost
+from lfnet.heads.cpu.machine import fast_cpu
 from lfnet.jobs.common import Plan, begin, check, chosen, facts, held, log, versions
-from lfnet.jobs.cpu_settings import machine
 from lfnet.jobs.fingerprinting import fingerprint
 from lfnet.jobs.inputs import Inputs, Streams, prepare
 from lfnet.jobs.latency import measure_speed
@@ -69,7 +69,7 @@ def _do(job: Plan, config: dict[str, Any], choices: dict[str, str]) -> Outcome:
         bring_up_to_date(job.folder, job.inputs.cohort, job.inputs.store, config, lambda: data(config, job))
         return Outcome("skipped", job.fingerprint, job.folder.name)
     started = time.perf_counter()
-    with writing_in(job.folder), log(job.folder), machine():
+    with writing_in(job.folder), log(job.folder), fast_cpu():
         (fusion.fuse if fusion else _train)(config, choices, job)
     return Outcome("finished", job.fingerprint, job.folder.name, seconds=time.perf_counter() - started)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lfnet.data.module import DataModule
 from lfnet.errors import LfnetError
-from lfnet.heads.layers import clean, masked_mean
+from lfnet.heads.layers import masked_mean, zero_masked
 
 __all__ = ["MaskedFrames", "hide"]
 
@@ -158,7 +158,7 @@ def _deviation_sd(data: DataModule, windows: pd.DataFrame) -> Tensor:
     square_D, count = torch.zeros(data.n_features, dtype=torch.float64), 0
     for batch in data.eval_dataloader(windows):
         x_BTD, mask_BT = batch["x_BTD"], batch["mask_BT"]
-        apart_BTD = clean(x_BTD - masked_mean(x_BTD, mask_BT).unsqueeze(1), mask_BT)
+        apart_BTD = zero_masked(x_BTD - masked_mean(x_BTD, mask_BT).unsqueeze(1), mask_BT)
         square_D += apart_BTD.square().sum((0, 1)).double()
         count += int(mask_BT.sum())
     sd_D = (square_D / max(count, 1)).sqrt().float()

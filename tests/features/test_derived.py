@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.media.skin import made_skin
 from lfnet.errors import LfnetError
 from lfnet.features.derived import pulse_clip, pulse_store
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.pulse.variability import NAMES
-from lfnet.testing.made_pulse import made_skin
 from tests.pulse.settings import settings_of
 
 

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from lfnet.heads.layers import (
     EncoderLayer,
-    clean,
     fold,
     fold_mask,
-    in_pieces,
     masked_mean,
     sinusoidal_positions,
     token_count,
+    zero_masked,
 )
 
 
@@ -57,22 +56,10 @@ def test_masked_mean_is_the_mean_of_the_real_frames(rows: list[list[bool]]) -> N
 def test_clean_hides_values_and_gradients() -> None:
     x_BTD = torch.tensor([[[1.0], [math.nan], [math.inf]]], requires_grad=True)
     mask_BT = torch.tensor([[True, False, False]])
-    answer = clean(x_BTD, mask_BT)
+    answer = zero_masked(x_BTD, mask_BT)
     assert answer.flatten().tolist() == [1.0, 0.0, 0.0]
     answer.sum().backward()
     assert x_BTD.grad is not None and x_BTD.grad.flatten().tolist() == [1.0, 0.0, 0.0]
-
-
-def test_pieces_are_put_together_in_order() -> None:
-    x_BTD, mask_BT = torch.randn(21, 5, 3), torch.rand(21, 5) > 0.3
-    sizes = []
-
-    def work(x: Tensor, mask: Tensor) -> Tensor:
-        sizes.append(len(x))
-        return masked_mean(x, mask)
-
-    assert torch.equal(in_pieces(work, x_BTD, mask_BT), masked_mean(x_BTD, mask_BT))
-    assert sum(sizes) == 21 and max(sizes) == 8
 
 
 def test_sinusoidal_positions() -> None:

@@ -5,7 +5,6 @@ from functools import partial
 import pytest
 import torch
 
-from lfnet.errors import LfnetError
 from lfnet.heads.region_attention import RegionAttention
 from lfnet.testing import check_head
 
@@ -64,10 +63,3 @@ def test_it_learns_which_region_and_which_frames_count() -> None:
         weights = head.weights(x, mask)
     assert error < 0.2, "labels have variance 1"
     assert weights[marks].mean() > 5 * weights[~marks].mean()
-
-
-def test_parts_that_do_not_fit_are_told() -> None:
-    with pytest.raises(LfnetError, match=r"head\.parts is 5: the 512 features .* encoder=visual_frames it is 5"):
-        RegionAttention(512, parts=5)
-    with pytest.raises(LfnetError, match=r"head\.keep is 0"):
-        RegionAttention(512, keep=0)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.media.skin import made_skin
 from lfnet.cli.configs import compose
 from lfnet.config import plain
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.jobs import inputs
 from lfnet.pulse.variability import NAMES
-from lfnet.testing.made_pulse import made_skin
 
 
 @pytest.mark.parametrize("pulse", ["nested", "published"])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from experiments.media.skin import wave
 from lfnet.pulse.interbeat_intervals import beats, correct
 from lfnet.pulse.methods import band_pass
-from lfnet.testing.made_pulse import wave
 
 RATE = 30.0
 

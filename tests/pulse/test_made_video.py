@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.media.video import Scene, rendered, scene, write_h264
 from lfnet.cli.main import main
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures
 from lfnet.features.video_pass import Vectors, run_pass
 from lfnet.pulse.segments import read_segments
-from lfnet.testing.made_video import Scene, rendered, scene, write_h264
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
 from tests.pulse.settings import settings_of

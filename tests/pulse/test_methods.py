@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from experiments.media.skin import PULSE_RGB, wave
 from lfnet.pulse.methods import band_pass, blood_volume, chrom, detrend, green, pos
 from lfnet.pulse.settings import METHODS, PulseSettings
-from lfnet.testing.made_pulse import PULSE_RGB, wave
 
 RATE, BAND = 30.0, (0.6, 4.0)
 TIME = np.arange(17 * 30) / RATE

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.media.skin import MadeSkin, made_skin
 from lfnet.pulse.segments import KEPT, OUTCOMES, SegmentFeatures, read_segments, segment_features
 from lfnet.pulse.settings import METHODS, PulseSettings
 from lfnet.pulse.variability import NAMES
-from lfnet.testing.made_pulse import MadeSkin, made_skin
 from tests.pulse.settings import settings_of
 
 NESTED = settings_of("nested")

@@ -43,7 +43,7 @@ def libraries() -> None:
 @pytest.fixture(scope="module")
 def folder(shared: Path, libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty folder but for `clips`, a folder cohort of 16 videos."""
-    from lfnet.testing.made_video import rendered, scene, write_h264
+    from experiments.media.video import rendered, scene, write_h264
     from lfnet.video.mesh import FaceMesh
 
     photograph = pytest.importorskip("skimage.data").astronaut()

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lfnet.heads.layers import clean, masked_mean
+from lfnet.heads.layers import masked_mean, zero_masked
 from lfnet.testing import check_head
 from lfnet.testing.head_rules import RULES
 
@@ -146,7 +146,7 @@ class OnlyInTraining(Good):
 
 class GradientReachesHidden(Good):
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        cleaned = clean(x_BTD, mask_BT)
+        cleaned = zero_masked(x_BTD, mask_BT)
         return super().forward(_StraightThrough.apply(x_BTD, cleaned), torch.ones_like(mask_BT))
 
 
@@ -162,7 +162,7 @@ class _StraightThrough(torch.autograd.Function):
 
 class DividesByNothing(Good):
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.score(clean(x_BTD, mask_BT).sum(1) / mask_BT.sum(1, keepdim=True))
+        return self.score(zero_masked(x_BTD, mask_BT).sum(1) / mask_BT.sum(1, keepdim=True))
 
 
 class EmptyMeansAll(Good):
@@ -174,7 +174,7 @@ class EmptyMeansAll(Good):
 
 class DividesByLength(Good):
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.score(clean(x_BTD, mask_BT).mean(1))
+        return self.score(zero_masked(x_BTD, mask_BT).mean(1))
 
 
 class DropsTheOddFrame(Good):
@@ -268,7 +268,7 @@ class UnclearLength(Good):
         self.positions = nn.Parameter(torch.randn(max_frames, n_features))
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return super().forward(clean(x_BTD, mask_BT) + self.positions[: x_BTD.shape[1]], mask_BT)
+        return super().forward(zero_masked(x_BTD, mask_BT) + self.positions[: x_BTD.shape[1]], mask_BT)
 
 
 class TooShort(Good):

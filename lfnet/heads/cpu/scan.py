@@ -1,18 +1,18 @@
-"""The selective scan of a state-space model in plain PyTorch: a chunked parallel scan, forward and backward.
+"""Selective scan of a state-space model in plain PyTorch: a chunked parallel scan, forward and backward.
 
 Per channel e, with N states, and with step Δ, input matrix B and output matrix C that depend on the frame:
 
     h_t = exp(Δ_t A) h_{t−1} + (Δ_t u_t) B_t        y_t = C_t · h_t
 
 which is the S6 layer of Gu and Dao 2023, "Mamba", section 3.2 and algorithm 2: A by zero-order hold (equation 4), B by
-its first-order form Δ B, as in their code. Where Δ_t = 0 the frame is passed over: the state stays as it was.
+its first-order form Δ B, as in their code. Where Δ_t = 0 the frame is skipped: the state stays as it was.
 
-Frames are taken in chunks, one chunk after another, so that memory grows by [T, E] and not by [T, E, N]: of the states
-only those between chunks are kept, the others are made again going back (their section 3.3.2). Within a chunk the
-recurrence h_t = a_t h_{t−1} + b_t is a parallel scan in two levels: the chunk is cut into pieces, all pieces go
-through their steps side by side, first to learn where each ends, and, once the ends have been chained, from where each
-truly begins. That is three times the plain recurrence's arithmetic, however long the chunk, on far fewer, larger steps.
-Where a step is already large the pieces are few, and with one piece it is the plain recurrence.
+Frames are processed in chunks, one after another, so memory grows with [T, E] and not with [T, E, N]: only the states
+between chunks are kept, the backward pass recomputes the others (their section 3.3.2). Within a chunk the recurrence
+h_t = a_t h_{t−1} + b_t is a parallel scan in two levels: the chunk is cut into pieces, and all pieces go through their
+steps in parallel, first to find where each ends, then, once the ends have been chained, from where each begins. That
+is three times the plain recurrence's arithmetic for any length of chunk, in far fewer, larger steps. Where a step is
+already large there are few pieces; with one piece it is the plain recurrence.
 """
 
 import math
@@ -25,21 +25,30 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["linear_scan", "selective_scan"]
 
-_CHUNK = 1 << 19  # numbers of a chunk's states: 2 MiB, so that going over them again meets them in the cache
-_SHORTEST, _LONGEST = 16, 512  # frames of a chunk at least and at most
-_STEP = 1 << 14  # numbers a step should hold to be worth its call
+_CHUNK = 1 << 19  # numbers of a chunk's states: 2 MiB, which stay in the cache for the second pass
+_MIN_CHUNK, _MAX_CHUNK = 16, 512  # frames
+_STEP = 1 << 14  # numbers that a step needs to be worth its call
 _DOUBLINGS = 13  # of an export: enough for 8192 frames
 
 
 def selective_scan(
     u_TBE: Tensor, delta_TBE: Tensor, A_EN: Tensor, B_TBN: Tensor, C_TBN: Tensor, chunk: int | None = None
 ) -> Tensor:
-    """y [T, B, E] of the equations above, from a state of zeros; differentiable once in all five inputs.
+    """Return y [T, B, E] of the equations above, from a state of zeros; differentiable once in all five inputs.
 
-    u, delta: inputs and steps, delta not negative. A: negative, shared by all frames. B, C: shared by all channels.
-    Computed in float32 under autocast, else in the inputs' own type. chunk: its frames, None for what fits the cache;
-    it decides memory, never the answer beyond rounding. In an export it is a scan by doubling, whose number of steps
-    does not depend on the window's length; it holds for up to 8192 frames.
+    Computed in float32 under autocast, else in the inputs' own type. In an export it is a scan by doubling, whose
+    number of steps does not depend on the window's length; it works for up to 8192 frames.
+
+    Parameters
+    ----------
+    u_TBE, delta_TBE : Tensor
+        Inputs and steps; steps are not negative.
+    A_EN : Tensor
+        Negative, shared by all frames.
+    B_TBN, C_TBN : Tensor
+        Shared by all channels.
+    chunk : int or None
+        Frames of a chunk; None is what fits the cache. It changes memory, and the result only by rounding.
     """
     if torch.compiler.is_compiling():
         return _exported(u_TBE, delta_TBE, A_EN, B_TBN, C_TBN)
@@ -47,21 +56,22 @@ def selective_scan(
     if torch.is_autocast_enabled(device):
         u_TBE, delta_TBE, A_EN, B_TBN, C_TBN = (x.float() for x in (u_TBE, delta_TBE, A_EN, B_TBN, C_TBN))
     if chunk is None:
-        chunk = max(_SHORTEST, min(_CHUNK // max(1, u_TBE[:1].numel() * A_EN.shape[1]), _LONGEST))
+        chunk = max(_MIN_CHUNK, min(_CHUNK // max(1, u_TBE[:1].numel() * A_EN.shape[1]), _MAX_CHUNK))
     with torch.autocast(device, enabled=False):
         return _SelectiveScan.apply(u_TBE, delta_TBE, A_EN, B_TBN, C_TBN, chunk)
 
 
 def linear_scan(a: Tensor, b: Tensor, h: Tensor, pieces: int | None = None) -> Tensor:
-    """All states [T, …] of h_t = a_t h_{t−1} + b_t, in parallel. a, b: [T, …]. h: the state before the first, […].
+    """Return all states [T, …] of h_t = a_t h_{t−1} + b_t, in parallel.
 
-    pieces: parts of the sequence that run side by side, None for as many as make good steps.
+    a, b: [T, …]. h: the state before the first, […]. pieces: parts of the sequence that run in parallel; None is as
+    many as make steps of a good size.
     """
     T = len(a)
     out = torch.empty_like(b)
     pieces = _pieces(T, h.numel()) if pieces is None else max(1, min(pieces, T))
     size = T // pieces
-    whole = pieces * size  # what is left of the sequence follows step by step, fewer steps than there are pieces
+    whole = pieces * size  # the rest follows step by step, fewer steps than there are pieces
     a_PS, b_PS, out_PS = (x[:whole].unflatten(0, (pieces, size)) for x in (a, b, out))
     if pieces > 1:
         start = _starts(a_PS, b_PS, h)
@@ -76,7 +86,7 @@ def linear_scan(a: Tensor, b: Tensor, h: Tensor, pieces: int | None = None) -> T
 
 
 def _starts(a_PS: Tensor, b_PS: Tensor, h: Tensor) -> Tensor:
-    """The state before each piece's first step, [P, …]."""
+    """Return the state before each piece's first step, [P, …]."""
     end, decay = b_PS[:, 0].clone(), a_PS[:, 0].clone()
     for s in range(1, a_PS.shape[1]):
         torch.addcmul(b_PS[:, s], a_PS[:, s], end, out=end)
@@ -89,12 +99,12 @@ def _starts(a_PS: Tensor, b_PS: Tensor, h: Tensor) -> Tensor:
 
 
 def _pieces(steps: int, numbers: int) -> int:
-    """As many pieces as make a step worth its call, and at most about √T: the least steps in all."""
+    """Return as many pieces as make a step worth its call, at most about √T, which minimises the number of steps."""
     return max(1, min(_STEP // max(numbers, 1), math.isqrt(steps)))
 
 
 class _SelectiveScan(torch.autograd.Function):
-    """Forward keeps the state before each chunk; backward makes each chunk's states again, from the last chunk on."""
+    """Forward keeps the state before each chunk; backward recomputes each chunk's states, from the last chunk on."""
 
     @staticmethod
     def forward(
@@ -119,7 +129,8 @@ class _SelectiveScan(torch.autograd.Function):
     def backward(ctx: Any, grad_TBE: Tensor) -> tuple[Tensor | None, ...]:
         """With g_t the gradient that reaches h_t, g_t = C_t ∂y_t + a_{t+1} g_{t+1}: the same recurrence backwards.
 
-        Of a_t it is g_t h_{t−1}, of b_t it is g_t; the rest is the chain rule through a = exp(Δ A) and b = (Δ u) B.
+        The gradient of a_t is g_t h_{t−1}, that of b_t is g_t; the rest is the chain rule through a = exp(Δ A) and
+        b = (Δ u) B.
         """
         u_TBE, delta_TBE, A_EN, B_TBN, C_TBN, *befores = ctx.saved_tensors
         with torch.autocast(u_TBE.device.type, enabled=False):
@@ -128,7 +139,7 @@ class _SelectiveScan(torch.autograd.Function):
             ]
             of_u, of_delta, of_B, of_C = grads
             of_A = torch.zeros_like(A_EN)
-            carried = torch.zeros_like(befores[0])  # a_{t+1} g_{t+1} of the chunk behind
+            carried = torch.zeros_like(befores[0])  # a_{t+1} g_{t+1} of the following chunk
             for index in range(len(befores) - 1, -1, -1):
                 part = slice(index * ctx.chunk, (index + 1) * ctx.chunk)
                 u, delta, C_CBN1, dy = u_TBE[part], delta_TBE[part], C_TBN[part].unsqueeze(-1), grad_TBE[part]
@@ -150,13 +161,13 @@ class _SelectiveScan(torch.autograd.Function):
 
 
 def _states(u: Tensor, delta: Tensor, A_EN: Tensor, B_CBN: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """A chunk's decays a = exp(Δ A) and states h, both [C, B, E, N]."""
+    """Return a chunk's decays a = exp(Δ A) and states h, both [C, B, E, N]."""
     a = (delta.unsqueeze(-1) * A_EN).exp_()
     return a, linear_scan(a, (delta * u).unsqueeze(-1) * B_CBN.unsqueeze(-2), before)
 
 
 def _backwards(a: Tensor, d: Tensor, carried: Tensor) -> Tensor:
-    """All g [C, …] of g_t = d_t + a_{t+1} g_{t+1}, where `carried` is a_{t+1} g_{t+1} for the last t."""
+    """Return all g [C, …] of g_t = d_t + a_{t+1} g_{t+1}, where `carried` is a_{t+1} g_{t+1} for the last t."""
     d[-1] += carried
     if len(d) == 1:
         return d
@@ -165,7 +176,7 @@ def _backwards(a: Tensor, d: Tensor, carried: Tensor) -> Tensor:
 
 
 def _exported(u_TBE: Tensor, delta_TBE: Tensor, A_EN: Tensor, B_TBN: Tensor, C_TBN: Tensor) -> Tensor:
-    """The same by doubling (Hillis and Steele 1986): after k rounds a state knows the 2^k frames up to its own."""
+    """Scan by doubling (Hillis and Steele 1986): after k rounds a state covers the 2^k frames up to its own."""
     a = (delta_TBE.unsqueeze(-1) * A_EN).exp()
     h = (delta_TBE * u_TBE).unsqueeze(-1) * B_TBN.unsqueeze(-2)
     for k in range(_DOUBLINGS):

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lfnet.heads import scan
-from lfnet.heads.scan import linear_scan, selective_scan
+from lfnet.heads.cpu import scan
+from lfnet.heads.cpu.scan import linear_scan, selective_scan
 
 
 def plain(u_TBE: Tensor, delta_TBE: Tensor, A_EN: Tensor, B_TBN: Tensor, C_TBN: Tensor) -> Tensor:

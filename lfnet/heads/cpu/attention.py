@@ -1,34 +1,44 @@
-"""Self-attention whose training step on a CPU is written out: about twice as fast there as PyTorch's fused kernel.
+"""Self-attention with an explicit training step on a CPU, about twice as fast there as PyTorch's fused kernel.
 
-The fused kernel of `scaled_dot_product_attention` makes the weights again in its backward pass, in blocks too small for
-a CPU's wide registers, and gives up altogether where weights are dropped. Here the weights of a few windows are made at
-a time, by whole matrix products, and kept for the backward pass as long as a batch of them fits. Everywhere else (no
+The fused kernel of `scaled_dot_product_attention` recomputes the weights in its backward pass, in blocks too small for
+a CPU's wide registers, and falls back to plain attention with dropout. Here whole matrix products compute the weights
+of a few windows at a time and keep them for the backward pass, as long as a batch of them fits. In all other cases (no
 gradient, another device, export, so many tokens that their weights would fill the memory) the fused kernel runs.
 """
 
 import math
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["keep_mask", "keep_scale", "self_attention"]
+from lfnet.heads.cpu.dropout import keep_mask, keep_scale
+
+__all__ = ["self_attention"]
 
 _mkldnn: Any = torch.backends.mkldnn  # typed as a module without its settings
 _KEPT = 256 << 20  # bytes of attention weights that a step may keep
-_GROUP = 4 << 20  # bytes of them that are made at a time, to stay in the cache
-_LONG = 128  # tokens from which on windows are taken one by one
+_GROUP = 4 << 20  # bytes of them that are computed at a time, to stay in the cache
+_LONG = 128  # tokens from which windows are computed one by one
 
 
 def self_attention(qkv_BTX: Tensor, mask_BT: Tensor, heads: int, dropout: float = 0.0) -> Tensor:
-    """softmax(q kᵀ / √C) v for each of `heads` parts of width C (Vaswani et al. 2017, section 3.2), joined: [B, T, W].
+    """Return softmax(q kᵀ / √C) v for each of `heads` parts of width C, joined: [B, T, W].
 
-    qkv_BTX: [B, T, 3W], queries, keys and values beside each other. mask_BT: bool, tokens that are seen; a window
-    without any is all seen: what a softmax over nothing is depends on the kernel (zero or NaN). dropout: of the
-    attention weights.
+    Vaswani et al. 2017, section 3.2.
+
+    Parameters
+    ----------
+    qkv_BTX : Tensor
+        [B, T, 3W], queries, keys and values joined.
+    mask_BT : Tensor
+        bool, tokens that are attended to; all of them in a window without any, since a softmax over nothing depends on
+        the kernel (zero or NaN).
+    heads : int
+    dropout : float
+        Share of attention weights that is dropped.
     """
     B, T, _ = qkv_BTX.shape
     seen_BT = mask_BT | ~mask_BT.any(1, keepdim=True)
@@ -47,59 +57,39 @@ def self_attention(qkv_BTX: Tensor, mask_BT: Tensor, heads: int, dropout: float 
 
 
 def _wide(dtype: torch.dtype) -> bool:
-    """Whether whole products are faster than the fused kernel: in half precision, and where oneDNN makes them."""
+    """Return whether whole products beat the fused kernel: in half precision, and where oneDNN computes them."""
     return dtype != torch.float32 or _mkldnn.matmul.fp32_precision == "bf16"
 
 
-def keep_mask(like: Tensor, rate: float) -> Tensor:
-    """Ones, and zeros with probability `rate` (to 1/65536), int16, in the shape of a CPU tensor.
-
-    Each random number of 64 bits decides four elements, by integer arithmetic; `bernoulli_` draws one for each of them
-    and takes ten times as long. What is drawn follows from torch's seed.
-    """
-    seed = int(torch.randint(2**62, ()))
-    lanes = torch.from_numpy(np.random.SFC64(seed).random_raw(-(-like.numel() // 4)).view(np.int16))
-    return lanes.ge_(_dropped(rate) - 2**15)[: like.numel()].view(like.shape)
-
-
-def keep_scale(rate: float) -> float:
-    """What makes up for the elements that `keep_mask` drops on average."""
-    return 2**16 / (2**16 - _dropped(rate))
-
-
-def _dropped(rate: float) -> int:
-    return min(round(rate * 2**16), 2**16 - 1)
-
-
 def _mark(weights: Tensor, rate: float) -> None:
-    """Give a minus to the weights that are kept, so that one tensor says both how large and which."""
+    """Negate the weights that are kept, so that one tensor holds both their size and the dropout mask."""
     keep = keep_mask(weights, rate)
     if weights.element_size() == 2:
-        weights.view(torch.int16).bitwise_or_(keep.bitwise_left_shift_(15))  # a minus is the uppermost bit
+        weights.view(torch.int16).bitwise_or_(keep.bitwise_left_shift_(15))  # the sign is the uppermost bit
     else:
         weights.mul_(keep.mul_(-2).add_(1))
 
 
 def _minus_kept(marked: Tensor, out: Tensor) -> Tensor:
-    """Minus the weights that are kept, zeros for the others."""
+    """Return minus the weights that are kept, zeros for the others."""
     if marked.element_size() == 2:
-        # Read as whole numbers they keep their signs, and these are compared in a third of the time.
+        # Read as integers they keep their signs and compare in a third of the time.
         torch.clamp_max(marked.view(torch.int16), 0, out=out.view(torch.int16))
         return out
     return torch.clamp_max(marked, 0, out=out)
 
 
 def _zero_dropped(grad: Tensor, marked: Tensor, spare: Tensor) -> None:
-    """Make the gradient of dropped weights zero, in place. spare: room for a tensor of that size."""
+    """Set the gradient of dropped weights to zero, in place; `spare` is a buffer of the same size."""
     if grad.element_size() == 2:
         ones = torch.bitwise_right_shift(marked.view(torch.int16), 15, out=spare.view(torch.int16))
         grad.view(torch.int16).bitwise_and_(ones)
     else:
-        grad.mul_(torch.lt(marked, 0, out=spare))  # a comparison into its own type: into bool takes far longer
+        grad.mul_(torch.lt(marked, 0, out=spare))  # a comparison into bool takes far longer
 
 
 class _Attention(torch.autograd.Function):
-    """qkv [B, T, 3W], seen keys bool [B, T], number of heads, dropout → [B, T, W]; a few windows at a time."""
+    """qkv [B, T, 3W], attended keys bool [B, T], number of heads, dropout → [B, T, W]; a few windows at a time."""
 
     @staticmethod
     def forward(ctx: Any, qkv_BTX: Tensor, seen_BT: Tensor, heads: int, dropout: float) -> Tensor:
@@ -128,7 +118,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_BTW: Tensor) -> tuple[Tensor | None, ...]:
-        """With P the weights and M what dropout makes of ones: ∂v = (M P)ᵀ ∂o, ∂P = M (∂o vᵀ), and for the scores
+        """With P the weights and M the scaled dropout mask: ∂v = (M P)ᵀ ∂o, ∂P = M (∂o vᵀ), and for the scores
         s = q kᵀ / √C: ∂s = P (∂P − Σ P ∂P), ∂q = ∂s k / √C, ∂k = ∂sᵀ q / √C.
         """
         qkv_BTX, *kept = ctx.saved_tensors
@@ -160,9 +150,9 @@ class _Attention(torch.autograd.Function):
 
 
 def _groups(seen_BT: Tensor, size: int) -> list[tuple[slice, Tensor | None, Tensor | None]]:
-    """Windows `size` at a time, with the index of the keys that are seen, or the mask of those that are not.
+    """Split windows into groups of `size`, with the index of attended keys, or the mask of those that are not.
 
-    None and None where all are seen. In a window by itself, keys that are not seen are left out and cost nothing.
+    None and None where all are attended to. In a group of one window the other keys are left out and cost nothing.
     """
     groups: list[tuple[slice, Tensor | None, Tensor | None]] = []
     for start in range(0, len(seen_BT), size):
@@ -177,22 +167,22 @@ def _groups(seen_BT: Tensor, size: int) -> list[tuple[slice, Tensor | None, Tens
 
 
 def _joined(z_GTW: Tensor, heads: int) -> Tensor:
-    """A view [windows, heads, T, C]."""
+    """Return a view [windows, heads, T, C]."""
     return z_GTW.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _split(z: Tensor, heads: int) -> Tensor:
-    """A view [windows, heads, T, C] of [windows · heads, T, C]."""
+    """Return a view [windows, heads, T, C] of [windows · heads, T, C]."""
     return z.unflatten(0, (-1, heads))
 
 
 def _like(buffer: Tensor, *shape: int) -> Tensor:
-    """The first part of the buffer, in this shape."""
+    """Return the first part of the buffer, in this shape."""
     return buffer[: math.prod(shape)].view(shape)
 
 
 def _parts(qkv_GTX: Tensor, heads: int, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, already divided by √C, [windows · heads, T, C], and the keys and values that are seen."""
+    """Return queries divided by √C, [windows · heads, T, C], and the keys and values that are attended to."""
     q, k, v = (_joined(part, heads).flatten(0, 1) for part in qkv_GTX.chunk(3, -1))
     if index is not None:
         k, v = k.index_select(1, index), v.index_select(1, index)

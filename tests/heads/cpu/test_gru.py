@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lfnet.heads.gru import run_gru
+from lfnet.heads.cpu.gru import run_gru
 
 LOSSES = {
     "last state": lambda y: y[-1].square().sum(),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lfnet.testing.made_pulse import PULSE_RGB, wave
+from experiments.media.skin import PULSE_RGB, wave
 from lfnet.video.backends import import_cv2
 
 __all__ = ["Scene", "rendered", "scene", "write_h264"]

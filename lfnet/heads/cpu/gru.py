@@ -1,21 +1,21 @@
-"""A gated recurrent unit whose backward pass is written out: two to three times faster than autograd's on a CPU.
+"""Gated recurrent unit with an explicit backward pass, two to three times faster than autograd's on a CPU.
 
-`torch.nn.GRU` holds the parameters and is what runs wherever no gradient is asked, on a GPU (cuDNN) and in export.
-Training on a CPU takes the function below. Per step it leaves to Python only what is truly sequential: forward, one
-matrix product and the gates; backward, one product and two multiplications. Everything else (input projections, the
-gates' derivatives, weight gradients) is done for many steps at once.
+`torch.nn.GRU` holds the parameters and runs without gradients, on a GPU (cuDNN) and in an export; training on a CPU
+uses the function below. Each step does only what is sequential: forward, one matrix product and the gates; backward,
+one product and two multiplications. All else (input projections, the gates' derivatives, weight gradients) is computed
+for many steps at once.
 
 The equations are those of `torch.nn.GRU`, gates in the order r, z, n:
 
     r = σ(W_ir x + b_ir + W_hr h + b_hr)        n = tanh(W_in x + b_in + r · (W_hn h + b_hn))
     z = σ(W_iz x + b_iz + W_hz h + b_hz)        h' = (1 − z) · n + z · h
 
-A gradient that is carried back through some hundred steps fades below what the floating-point type can hold as a normal
-number. Where nothing larger can follow, the recursion stops: what is left is below 1e-30 (float32), and some processors
-need a hundred times longer for such numbers.
+A gradient fades over some hundred steps below the smallest normal floating-point number. Where nothing larger can
+follow, the recursion stops: the rest is below 1e-30 (float32), and some processors compute a hundred times slower with
+such numbers.
 
-Under autocast the products over many steps are made in its type. The recursion itself stays in float32: its steps are
-too small to gain by it, and their errors would add up.
+Under autocast the products over many steps are computed in its type. The recursion stays in float32: its steps are too
+small to gain from it, and their errors would add up.
 """
 
 from typing import Any
@@ -32,9 +32,9 @@ _STEPS = 32  # steps whose derivatives are prepared together: small enough to st
 
 
 def run_gru(gru: nn.GRU, x_TBD: Tensor) -> Tensor:
-    """The top layer's hidden states [T, B, H] of a one-directional `gru` that starts from zeros.
+    """Return the top layer's hidden states [T, B, H] of a one-directional `gru` that starts from zeros.
 
-    gru: time first, with biases, `batch_first=False`. Equal to `gru(x_TBD)[0]` up to rounding, with its gradients.
+    `gru` has biases and `batch_first=False`. Equal to `gru(x_TBD)[0]` up to rounding, with its gradients.
     """
     if not torch.is_grad_enabled() or x_TBD.device.type != "cpu" or torch.compiler.is_compiling():
         return gru(x_TBD)[0]
@@ -53,7 +53,7 @@ def _autocast_type() -> torch.dtype | None:
 class _Layer(torch.autograd.Function):
     """One layer: x [T, B, D], weights [3H, D] and [3H, H], biases [3H] → hidden states [T, B, H].
 
-    wide: the type of products over many steps, None for that of x.
+    wide: the type of products over many steps; None is that of x.
     """
 
     @staticmethod
@@ -83,7 +83,7 @@ class _Layer(torch.autograd.Function):
         rz, r, z, share = (gates[..., a * H : b * H].unbind(0) for a, b in ((0, 2), (0, 1), (1, 2), (2, 3)))
         n_TBH.mul_(2)  # tanh x = 2 σ(2 x) − 1, and PyTorch's σ is ten times as fast as its tanh
         for t in range(T):
-            # oneDNN makes a product alone in less time than one that adds to what is there
+            # oneDNN is faster with a plain product than with one that accumulates
             steps[t].add_(torch.mm(states[t], recurrent, out=step_B3H))
             rz[t].sigmoid_()
             new = news[t]
@@ -99,11 +99,11 @@ class _Layer(torch.autograd.Function):
     def backward(ctx: Any, grad_TBH: Tensor) -> tuple[Tensor | None, ...]:
         """Steps in blocks from the last to the first.
 
-        With c the gradient that reaches h', the gradients of what the gates are made from are
+        With c the gradient that reaches h', the gradients of the gates' inputs are
 
             n: c (1 − z)(1 − n²)      share: ∂n · r      r: ∂share · share · (1 − r)      z: c (h − n) z (1 − z)
 
-        so each is c times a factor known beforehand, and what reaches h is c · z + (∂r, ∂z, ∂share) · W_hh.
+        so each is c times a factor known beforehand, and the gradient of h is c · z + (∂r, ∂z, ∂share) · W_hh.
         """
         x_RD, w_ih, w_hh, h_TBH, gates, n_TBH = ctx.saved_tensors
         T, B, H = grad_TBH.shape
@@ -111,11 +111,11 @@ class _Layer(torch.autograd.Function):
         h_RH = h_TBH[:-1].reshape(T * B, H).to(wide)
         limits = torch.finfo(h_TBH.dtype)
         faded = limits.tiny / limits.eps
-        arrives = ~(grad_TBH.abs().amax((1, 2)) <= faded)  # so written, NaN arrives too
+        arrives = ~(grad_TBH.abs().amax((1, 2)) <= faded)  # in this form NaN counts as arriving
         first = int(arrives.int().argmax()) if bool(arrives.any()) else T
 
         grad_x = w_hh.new_zeros(x_RD.shape) if ctx.needs_input_grad[0] else None
-        # the order n, r, z, share lets both products take neighbouring columns
+        # in the order n, r, z, share both products take neighbouring columns
         w_ih = w_ih.roll(H, 0)
         grad_w_ih, grad_w_hh, grad_b = torch.zeros_like(w_ih), torch.zeros_like(w_hh), w_hh.new_zeros(4 * H)
         w_ih = w_ih.to(wide)
@@ -151,7 +151,7 @@ class _Layer(torch.autograd.Function):
 
 
 def _derivatives(h: Tensor, n: Tensor, gates: Tensor, out: Tensor) -> None:
-    """The factors of `_Layer.backward` for a block of steps, in the order n, r, z, share; h: the states before them."""
+    """Write the factors of `_Layer.backward` for a block of steps, in the order n, r, z, share; h: previous states."""
     r, z, share = gates.chunk(3, -1)
     of_n, of_r, of_z, of_share = out.chunk(4, -1)
     rest = 1 - z

@@ -1,4 +1,4 @@
-"""The written-out attention against PyTorch's, its dropout, and the masks that are drawn fast."""
+"""The explicit attention against PyTorch's, forward and backward, with and without dropout."""
 
 import math
 
@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lfnet.heads import attention
-from lfnet.heads.attention import keep_mask, keep_scale, self_attention
-from lfnet.heads.layers import Dropout
+from lfnet.heads.cpu import attention
+from lfnet.heads.cpu.attention import self_attention
 
 
 def plain(qkv_BTX: Tensor, mask_BT: Tensor, heads: int) -> Tensor:
@@ -114,39 +113,3 @@ def test_dropped_weights_leave_the_mean_as_it_is(written_out) -> None:
     expected = self_attention(qkv, mask, 2).detach()
     assert ((runs.mean(0) - expected).abs() < 5 * runs.std(0) / math.sqrt(len(runs))).all()
     assert (runs.std(0) > 0).all()
-
-
-@pytest.mark.parametrize("rate", [0.003, 0.1, 0.5, 0.9])
-def test_masks_drop_at_their_rate_and_independently(rate: float) -> None:
-    torch.manual_seed(0)
-    kept = keep_mask(torch.empty(1000, 1001), rate).double().flatten()
-    count, sd = len(kept), math.sqrt(rate * (1 - rate))
-    assert set(kept.unique().tolist()) == {0.0, 1.0}
-    assert abs(float(kept.mean()) - (1 - rate)) < 5 * sd / math.sqrt(count)
-    assert keep_scale(rate) * (1 - rate) == pytest.approx(1, abs=1e-4)
-    for step in (1, 2, 3, 4, 5, 1001):  # neighbours: four of them come from one random number
-        together = (kept[:-step] - kept.mean()) * (kept[step:] - kept.mean())
-        assert abs(float(together.mean())) < 5 * sd**2 / math.sqrt(count)
-
-
-def test_masks_follow_torchs_seed() -> None:
-    def drawn(seed: int) -> Tensor:
-        torch.manual_seed(seed)
-        return keep_mask(torch.empty(50, 7), 0.5)
-
-    assert torch.equal(drawn(3), drawn(3)) and not torch.equal(drawn(3), drawn(4))
-
-
-def test_dropout_is_pytorchs_in_full_precision_and_off_in_evaluation() -> None:
-    x = torch.randn(50, 40)
-    ours, theirs = Dropout(0.3), torch.nn.Dropout(0.3)
-    for module in (ours, theirs):
-        torch.manual_seed(0)
-        module.answer = module(x)
-    assert torch.equal(ours.answer, theirs.answer)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(ours.eval()(x), x)
-        rounded = ours.train()(x.bfloat16())
-    kept = rounded != 0
-    assert rounded.dtype == torch.bfloat16 and 0.6 < kept.float().mean() < 0.8
-    torch.testing.assert_close(rounded[kept].float(), x[kept] / 0.7, rtol=0.02, atol=0)
