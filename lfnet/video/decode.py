@@ -147,7 +147,10 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     with container:
         if not container.streams.video:
             raise Unreadable(f"{path} holds no video stream.")
-        yield container, container.streams.video[0]
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise Unreadable(f"{path} is encoded with an unknown codec. Convert it, for example to H.264.")
+        yield container, stream
 
 
 def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Generator[Frame, None, None]:

@@ -128,6 +128,14 @@ def test_no_video(tmp_path, content):
         next(frames(path))
 
 
+def test_unknown_codec(tmp_path):
+    path = write_video(tmp_path / "clip.avi", pictures(4), codec="mpeg4")
+    assert path.read_bytes().count(b"FMP4") == 2
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZZ9Z"))
+    with pytest.raises(Unreadable, match=r"clip\.avi is encoded with an unknown codec"):
+        next(frames(path))
+
+
 def test_missing_file_and_sound_without_pictures(tmp_path):
     import av
 
