@@ -189,7 +189,6 @@ def _measure(metric: str, at: Means) -> tuple[Floats, dict[str, Floats]]:
     raise ValueError(f"unknown metric {metric!r}: one of {EVIDENCE_METRICS}")
 
 
-Floats = NDArray[np.float64]
 Function = Callable[[ArrayLike], Floats]
 
 

@@ -1,0 +1,425 @@
+"""Evaluate the scores of any models: arrays or DataFrames in, intervals, comparisons and verdicts out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from lfnet.config import read
+from lfnet.errors import LfnetError
+from lfnet.evaluation.baselines import TRIVIAL
+from lfnet.evaluation.compare import Verdict
+from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings
+from lfnet.evaluation.evidence import Evidence, RowScores, compute_evidence
+
+__all__ = ["Evaluation", "evaluate"]
+
+Floats = NDArray[np.float64]
+
+_KEYS = ["recording", "person", "split", "label"]
+_SHOWN = {"mae": ("MAE", 2, True), "rmse": ("RMSE", 2, False), "pcc": ("PCC", 2, True), "ccc": ("CCC", 2, True)}
+_SHOWN |= {"sigma_ratio": ("sigma_ratio", 2, False), "skill": ("skill", 2, False)}
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """Evidence on the scores of one or several models.
+
+    Parameters
+    ----------
+    models : tuple of str
+        Names of the models, in the order given.
+    split : str or None
+        The split that was evaluated; None where no splits were given.
+    evidence : Evidence
+        Estimates of each model, and of the baselines train_mean and train_median where train labels are known.
+    comparisons : mapping
+        Reference → Evidence of the models compared with it.
+    notes : tuple of str
+        Sentences that a reader must know.
+    """
+
+    models: tuple[str, ...]
+    split: str | None
+    evidence: Evidence
+    comparisons: Mapping[str, Evidence]
+    notes: tuple[str, ...]
+
+    @property
+    def estimates(self) -> dict[str, dict[str, Estimate]]:
+        """Model → metric → Estimate."""
+        return {name: dict(row.estimates) for name, row in self.evidence.rows.items()}
+
+    @property
+    def verdicts(self) -> dict[str, dict[str, Verdict]]:
+        """Reference → model → verdict on its difference in MAE."""
+        return {
+            reference: {name: row.comparison.verdict for name, row in found.rows.items() if row.comparison is not None}
+            for reference, found in self.comparisons.items()
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all numbers as a tidy DataFrame.
+
+        Returns
+        -------
+        DataFrame
+            One row per model, reference and metric: model, reference ("" for the model's own value), metric, value,
+            low, high, level, method, sd_seeds, undefined; and p, p_holm, p_equivalent, p_equivalent_holm, effect,
+            probability and verdict in the rows of differences in MAE.
+        """
+        lines: list[dict[str, Any]] = []
+        for name, row in self.evidence.rows.items():
+            for metric, estimate in row.estimates.items():
+                more = {"seeds": row.seeds, "sd_seeds": estimate.sd_seeds, "undefined": estimate.undefined}
+                lines.append({"model": name, "reference": "", "metric": metric, **_numbers(estimate), **more})
+        for reference, found in self.comparisons.items():
+            for name, row in found.rows.items():
+                if row.comparison is None:
+                    continue
+                for metric, difference in row.comparison.differences.items():
+                    line = {"model": name, "reference": reference, "metric": metric, **_numbers(difference)}
+                    tests = {field: getattr(row.comparison, field) for field in _TESTS}
+                    lines.append(line | {"seeds": row.seeds} | (tests if metric == "mae" else {}))
+        return pd.DataFrame(lines, columns=_COLUMNS)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all numbers as dicts and lists, undefined ones as None."""
+        frame = self.to_frame()
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        settings = self.evidence.settings
+        return {
+            "models": list(self.models),
+            "split": self.split,
+            "estimand": self.evidence.estimand,
+            "people": self.evidence.people,
+            "recordings": self.evidence.recordings,
+            "level": settings.level,
+            "margin": settings.margin,
+            "rows": records,
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        """Tables of estimates and comparisons, at most 100 columns wide for short names."""
+        found, settings = self.evidence, self.evidence.settings
+        level = f"{100 * settings.level:g} %"
+        models = "these trained models" if found.estimand == "trained" else "the architectures (over seeds and people)"
+        split = "" if self.split is None else f"split {self.split}: "
+        lines = [
+            f"{split}{found.recordings} recordings of {found.people} people; {level} intervals of {models} for new "
+            "people",
+            "",
+        ]
+        metrics = [metric for metric in _SHOWN if any(metric in row.estimates for row in found.rows.values())]
+        seeds = any(row.seeds > 1 for row in found.rows.values())
+        table = [["model", *["seeds"] * seeds, *(_SHOWN[metric][0] for metric in metrics)]]
+        for name, row in found.rows.items():
+            cells = [_cell(row.estimates.get(metric), *_SHOWN[metric][1:]) for metric in metrics]
+            table.append([name, *[str(row.seeds)] * seeds, *cells])
+        lines += _columns(table)
+        for reference, compared in self.comparisons.items():
+            table = [["model", f"MAE vs {reference}", "p", "p (TOST)", "P(closer)", "verdict"]]
+            for name, row in compared.rows.items():
+                if (one := row.comparison) is not None:
+                    gap = _cell(one.differences.get("mae"), 2, True, sign=True)
+                    tests = [_p(one.p_holm), _p(one.p_equivalent_holm), f"{one.probability:.2f}"]
+                    table.append([name, gap, *tests, str(one.verdict)])
+            lines += ["", *_columns(table)]
+        notes = []
+        if self.comparisons:
+            margin = f"of a difference in MAE of the margin ({settings.margin:g}) or more."
+            notes = [f"p-values have Holm's adjustment; p (TOST): {margin}"]
+        return "\n".join([*lines, "", *notes, *self.notes]).rstrip()
+
+
+_TESTS = ("p", "p_holm", "p_equivalent", "p_equivalent_holm", "effect", "probability", "verdict")
+_COLUMNS = ["model", "reference", "metric", "value", "low", "high", "level", "method", "seeds", "sd_seeds", "undefined"]
+_COLUMNS += _TESTS
+
+
+def evaluate(
+    y: ArrayLike,
+    scores: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame,
+    person: ArrayLike | None = None,
+    recording: ArrayLike | None = None,
+    split: ArrayLike | None = None,
+    *,
+    model: ArrayLike | None = None,
+    seed: ArrayLike | None = None,
+    on: str | None = None,
+    against: str | Sequence[str] | None = None,
+    constant: float | None = None,
+    level: float = 0.95,
+    margin: float = 1.0,
+    estimand: Literal["auto", "trained", "architecture"] = "auto",
+    resamples: int = 10_000,
+    flips: int = 10_000,
+    min_people: int = 10,
+    min_seeds: int = 5,
+    random_seed: int = 0,
+) -> Evaluation:
+    """Evaluate scores: metrics with intervals for new people, comparisons with references, and verdicts.
+
+    Parameters
+    ----------
+    y : array_like, shape [n]
+        Observed values, in points; NaN where unknown.
+    scores : array_like, mapping or DataFrame
+        Predicted values: [n] of one model; [seeds, n] of one model; a mapping of names to either; or a DataFrame with
+        one column per model. Several rows of one recording (its clips, its windows) are averaged.
+    person : array_like, shape [n], optional
+        The person of each row. People are the unit that is resampled. Without it each recording counts as a person of
+        its own, which makes intervals too short where people have several recordings.
+    recording : array_like, shape [n], optional
+        The recording of each row; without it each row is a recording.
+    split : array_like, shape [n], optional
+        The split of each row. Rows of the split "train" give the baselines train_mean and train_median, the constant
+        that skill compares with, and the people seen in training; they are not scored.
+    model, seed : array_like, shape [n], optional
+        The model and the training seed of each row, for long tables; `recording` is needed then.
+    on : str, optional
+        The split to evaluate; "test" by default.
+    against : str or sequence of str, optional
+        Names of models (or train_mean, train_median) that the models are compared with; by default train_median where
+        train labels are known.
+    constant : float, optional
+        The constant score that skill compares with, where there is no train split.
+    level, margin, estimand, resamples, flips, min_people, min_seeds
+        As in `EvidenceSettings`.
+    random_seed : int
+        Of the resamples; the same input gives the same numbers.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    LfnetError
+        Inputs of different lengths, missing or infinite scores, a recording with two labels, people or splits, models
+        that scored different recordings, an unknown reference or split, or a setting out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> random = np.random.default_rng(0)
+    >>> person = np.repeat(np.arange(20), 2)
+    >>> y = random.integers(0, 40, 40)
+    >>> scores = {"close": y + random.normal(0, 3, 40), "far": y + random.normal(0, 9, 40)}
+    >>> found = evaluate(y, scores, person, against="far", resamples=500)
+    >>> found
+    40 recordings of 20 people; 95 % intervals of these trained models for new people
+    <BLANKLINE>
+    model  MAE                RMSE  PCC                CCC                sigma_ratio
+    close  2.27 [1.74, 2.97]  2.75  0.98 [0.96, 0.99]  0.98 [0.96, 0.99]  1.08
+    far    8.02 [6.55, 9.82]  9.50  0.77 [0.63, 0.86]  0.75 [0.64, 0.83]  1.22
+    <BLANKLINE>
+    model  MAE vs far            p       p (TOST)  P(closer)  verdict
+    close  -5.75 [-7.36, -4.13]  < .001  0.999     0.95       better
+    <BLANKLINE>
+    p-values have Holm's adjustment; p (TOST): of a difference in MAE of the margin (1) or more.
+    Verdicts are about these trained models, not about architectures: that needs 5 seeds, and 2 rows have fewer.
+    >>> found.estimates["close"]["mae"].interval.high < found.estimates["far"]["mae"].interval.low
+    True
+    >>> found.to_frame().query("reference == 'far' and metric == 'mae'")["verdict"].item()
+    'better'
+    """
+    options = {"level": level, "margin": margin, "estimand": estimand, "resamples": resamples, "flips": flips}
+    options |= {"min_people": min_people, "min_seeds": min_seeds, "seed": random_seed}
+    settings = read(EvidenceSettings, options, "")
+    frame = _rows(y, scores, person, recording, split, model, seed)
+    recordings = _recordings(frame)
+    on = _evaluated_split(recordings, on)
+    train = recordings[recordings["split"] == "train"].dropna(subset="label")
+    train = train.iloc[:0] if on in ("train", None) else train
+    models = _models(frame if on is None else frame[frame["split"] == on], frozenset(train["person"]))
+    baselines = _baselines(train, models[0]) if len(train) else []
+    if clash := {row.name for row in models} & {row.name for row in baselines}:
+        raise LfnetError(f"a model is called {clash.pop()}, as a baseline is: give it another name.")
+    if constant is None and len(train):
+        constant = float(train["label"].median())
+    evidence = compute_evidence([*models, *baselines], None, settings, constant)
+    known = {row.name: row for row in (*models, *baselines)}
+    names = (["train_median"] if baselines else []) if against is None else _listed(against)
+    comparisons = {}
+    for name in names:
+        if name not in known:
+            raise LfnetError(f"against={name}: there is no such model. Choose one of {', '.join(known)}.")
+        others = [row for row in models if row.name != name]
+        if others:
+            comparisons[name] = compute_evidence([*others, known[name]], name, settings, constant)
+    notes = [*evidence.notes, *(note for found in comparisons.values() for note in found.notes)]
+    if person is None:
+        notes.append(
+            "No person is given: each recording counts as a person of its own. Where people have several recordings, "
+            "these intervals are too short."
+        )
+    return Evaluation(
+        tuple(row.name for row in models), on, evidence, MappingProxyType(comparisons), tuple(dict.fromkeys(notes))
+    )
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(dict.fromkeys(names))
+
+
+def _rows(
+    y: ArrayLike,
+    scores: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame,
+    person: ArrayLike | None,
+    recording: ArrayLike | None,
+    split: ArrayLike | None,
+    model: ArrayLike | None,
+    seed: ArrayLike | None,
+) -> pd.DataFrame:
+    """One row per score: recording, person, split, label, model, seed, score."""
+    label = _numbers_of(y, "y")
+    if label.ndim != 1:
+        raise LfnetError(f"y has the shape {label.shape}: give one value per row.")
+    n = len(label)
+    if recording is None and (model is not None or seed is not None):
+        raise LfnetError("models and seeds in rows need `recording`, which says what rows have scored the same.")
+    ids = _column(recording, n, "recording", np.arange(n))
+    known = {
+        "recording": ids,
+        "person": _column(person, n, "person", ids),
+        "split": _column(split, n, "split", np.full(n, "")),
+        "label": label,
+    }
+    named = _column(model, n, "model", np.full(n, ""))
+    seeds = _column(seed, n, "seed", np.full(n, "0"))
+    columns = dict(scores) if isinstance(scores, Mapping | pd.DataFrame) else {getattr(scores, "name", None): scores}
+    if not columns:
+        raise LfnetError("scores: give one model's scores or more.")
+    parts = []
+    for name, values in columns.items():
+        given = _numbers_of(values, f"scores of {name}" if name is not None else "scores")
+        score_SN = given[None] if given.ndim == 1 else given
+        if score_SN.ndim != 2 or score_SN.shape[1] != n or not len(score_SN):
+            raise LfnetError(f"scores have the shape {given.shape}: give [{n}] or [seeds, {n}], as y has {n} values.")
+        if len(score_SN) > 1 and seed is not None:
+            raise LfnetError("give seeds either as rows (`seed`) or as scores [seeds, n], not both.")
+        own = str(name) if name is not None else "model"
+        joined = [own if not row else row if len(columns) == 1 else f"{row}, {own}" for row in named.tolist()]
+        for number, score_N in enumerate(score_SN):
+            order = seeds if len(score_SN) == 1 else np.full(n, str(number))
+            parts.append(pd.DataFrame({**known, "model": joined, "seed": order, "score": score_N}))
+    frame = pd.concat(parts, ignore_index=True)
+    broken = frame[~np.isfinite(frame["score"])]
+    if len(broken):
+        first = broken.iloc[0]
+        raise LfnetError(
+            f"the score of recording {first['recording']} by {first['model']} is {first['score']} (so are "
+            f"{len(broken)} of {len(frame)}): leave out or fill in what was not scored."
+        )
+    return frame
+
+
+def _numbers_of(values: ArrayLike, name: str) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise LfnetError(f"{name}: give numbers.") from None
+
+
+def _column(values: ArrayLike | None, n: int, name: str, default: NDArray[Any]) -> NDArray[Any]:
+    """Ids as texts."""
+    given = np.asarray(default if values is None else values)
+    if given.shape != (n,):
+        raise LfnetError(f"{name} has the shape {given.shape}: give one value per row of y, which has {n}.")
+    absent = np.flatnonzero(pd.isna(given))
+    if len(absent):
+        raise LfnetError(f"{name} of row {absent[0]} is missing (of {len(absent)} rows in all).")
+    if given.dtype.kind == "f" and (given == np.rint(given)).all():
+        given = given.astype(np.int64)
+    return np.array([str(value) for value in given.tolist()], dtype=object)
+
+
+def _recordings(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per recording; each has one person, split and label."""
+    counts = frame.groupby("recording", sort=False)[["person", "split", "label"]].nunique(dropna=False)
+    for column in counts:
+        several = counts.index[counts[column] > 1]
+        if len(several):
+            values = frame.loc[frame["recording"] == several[0], column].drop_duplicates().tolist()
+            raise LfnetError(f"recording {several[0]} has several values of {column}: {values}.")
+    return frame[_KEYS].drop_duplicates("recording")
+
+
+def _evaluated_split(recordings: pd.DataFrame, on: str | None) -> str | None:
+    present = list(dict.fromkeys(recordings["split"]))
+    if present == [""]:
+        if on is not None:
+            raise LfnetError(f"on={on}: no splits are given.")
+        return None
+    on = on or ("test" if "test" in present or len(present) > 1 else present[0])
+    if on not in present:
+        raise LfnetError(f"no row has the split {on}. Choose the split to evaluate (on): {', '.join(present)}.")
+    return on
+
+
+def _models(frame: pd.DataFrame, trained: frozenset[str]) -> list[RowScores]:
+    rows = []
+    every = frame["recording"].nunique()
+    for name, own in frame.groupby("model", sort=False):
+        table = own.pivot_table("score", "recording", "seed", aggfunc="mean", observed=True)
+        holes = table.isna()
+        if len(table) < every or holes.any(axis=None):
+            lacking = sorted(set(frame["recording"]) - set(table.index)) or holes.index[holes.any(axis=1)].tolist()
+            raise LfnetError(
+                f"{name} has not scored {len(lacking)} of {every} recordings with each of its seeds, such as "
+                f"{lacking[0]}: models are compared on the same recordings only."
+            )
+        seeds = sorted(table.columns, key=lambda seed: (0, float(seed), "") if _is_number(seed) else (1, 0.0, seed))
+        facts = own.drop_duplicates("recording").set_index("recording").loc[table.index]
+        score_SN = table[seeds].to_numpy(np.float64).T
+        rows.append(
+            RowScores(
+                str(name), table.index.tolist(), facts["person"].tolist(), facts["label"].to_numpy(), score_SN, trained
+            )
+        )
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _baselines(train: pd.DataFrame, like: RowScores) -> list[RowScores]:
+    ids = list(like.recording_id), list(like.person_id), like.label
+    table = pd.DataFrame({"recording_id": ids[0], "person_id": ids[1]})
+    fitted = [baseline.fit(train) for baseline in TRIVIAL]
+    return [RowScores(one.name, *ids, one.predict(table)[None], deterministic=True) for one in fitted]
+
+
+def _numbers(found: Estimate | Difference) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"value": found.value}
+    if (ends := found.interval) is not None:
+        numbers |= {"low": ends.low, "high": ends.high, "level": ends.level, "method": ends.method}
+    return numbers
+
+
+def _cell(found: Estimate | Difference | None, digits: int, interval: bool, sign: bool = False) -> str:
+    if found is None or found.value is None:
+        return "undefined"
+    form = f"{'+' if sign else ''}.{digits}f"
+    ends = found.interval if interval else None
+    return f"{found.value:{form}}" + ("" if ends is None else f" [{ends.low:{form}}, {ends.high:{form}}]")
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else "< .001" if value < 0.001 else f"{value:.3f}"
+
+
+def _columns(table: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
