@@ -250,8 +250,11 @@ def _place(
             continue
         names.append(str(part))
         inner = next((kind for kind in _kinds(hint) if is_dataclass(kind)), None)
+        values = next((get_args(kind)[1] for kind in _kinds(hint) if get_origin(kind) is dict), None)
         hints = get_type_hints(inner, include_extras=True) if inner else {}
-        if hint is None and position < len(loc) - 1 and isinstance(value, Mapping):
+        if values is not None and isinstance(value, Mapping):
+            hints = dict.fromkeys(map(str, value), values)
+        elif hint is None and position < len(loc) - 1 and isinstance(value, Mapping):
             hints = dict.fromkeys(map(str, value))
     return tuple(names), value, hint, known
 

@@ -71,6 +71,15 @@ def test_nothing_is_coerced(setting, value):
     assert line.startswith(f"node.{setting}=") and ": give " in line
 
 
+def test_a_value_of_a_dict_is_named_with_what_is_allowed():
+    @settings
+    class Sizes:
+        sizes: dict[Literal["train", "test"], Count] | None = None
+
+    with pytest.raises(LfnetError, match=r"^node\.sizes\.test=0: give a whole number of 1 or more\.$"):
+        read(Sizes, {"sizes": {"train": 1, "test": 0}}, "node")
+
+
 def test_a_rule_between_fields_names_its_setting():
     assert faults({"name": "x", "on": True}) == ["node.limit=null: give a number above 0 where node.on=true."]
 
