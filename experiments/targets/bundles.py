@@ -55,7 +55,7 @@ def main() -> None:
 def trained(root: Path, shared: Path, encoder: str, head: str) -> Run:
     """The run of one head, by the command."""
     settings = [
-        "cohort=folder", f"cohort.root={root}", "cohort.outside=true", "cohort.name=clips", f"encoder={encoder}",
+        "cohort=folder", f"cohort.root={root}", "cohort.allow_outside=true", "cohort.name=clips", f"encoder={encoder}",
         f"video.landmarker.path={shared}/weights/face_landmarker.task", f"head={head}", "protocol.window=64",
         "protocol.hop=32", "trainer.max_epochs=80", "trainer.patience=80", "trainer.windows_per_clip=1",
         "trainer.lr=0.01", *(f"paths.{name}={root}/{name}" for name in ("runs", "cache")),

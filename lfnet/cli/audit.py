@@ -71,7 +71,11 @@ def _config(settings: Sequence[str]) -> dict[str, Any]:
         if not manifest.is_file():
             raise LfnetError(f"{word} is neither a setting (such as cohort=avec2014) nor a manifest.csv that exists.")
         given = {"cohort.root": manifest.absolute().parent, "cohort.manifest": manifest.name}
-        overrides += ["cohort=folder", "cohort.bare=true", *(f"{key}={_quoted(value)}" for key, value in given.items())]
+        overrides += [
+            "cohort=folder",
+            "cohort.manifest_only=true",
+            *(f"{key}={_quoted(value)}" for key, value in given.items()),
+        ]
     # A user's own cohort or encoder lies in the current folder, as it does for `lfnet train`.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)

@@ -78,7 +78,8 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 
 def _init(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import few, print_few, print_next, print_people, print_splits
-    from lfnet.cohorts.draft import add_labels, add_splits, draft, manifest_text
+    from lfnet.cohorts.draft import add_splits, draft, manifest_text
+    from lfnet.cohorts.label_files import add_labels
     from lfnet.files import write_text
 
     manifest = options.root / "manifest.csv"
@@ -174,10 +175,10 @@ def _rate_and_length(file: Path, fps: float | None) -> tuple[float | None, int]:
 
 def _split(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import print_few, print_splits
-    from lfnet.cohorts.draft import split_again
+    from lfnet.cohorts.draft import resplit_manifest
 
     manifest = options.root / "manifest.csv"
-    table, people = split_again(manifest, _shares(options.splits), options.seed)
+    table, people = resplit_manifest(manifest, _shares(options.splits), options.seed)
     print(f"wrote {manifest}: columns split{' and fold' * ('fold' in table.columns)}, seed {options.seed}")
     print_splits(table)
     print_few(people)
@@ -194,7 +195,7 @@ def _show(options: argparse.Namespace) -> int:
         raise LfnetError("say which cohort: lfnet cohort show cohort=folder cohort.root=DIR")
     if not any(text.startswith("+paths=") for text in overrides):
         overrides.insert(0, "+paths=default")
-    cohort: Cohort = instantiate(compose(None, overrides).cohort)
+    cohort: Cohort = instantiate(compose(None, overrides).cohort, "cohort")
     for line in described(cohort):
         print(line)
     return 0

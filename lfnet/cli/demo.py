@@ -80,7 +80,7 @@ def _demo(options: argparse.Namespace, work: Path) -> None:
 
     print("\n1. Find the face in each frame and encode it.")
     clip = _manifest(work / "clip.csv", [(options.video.absolute(), "unlabelled", "")])
-    settings = _settings(work, clip, f"encoder={options.encoder}", "cohort.outside=true", "video.damaged=keep")
+    settings = _settings(work, clip, f"encoder={options.encoder}", "cohort.allow_outside=true", "video.damaged=keep")
     if options.landmarker is not None:
         settings["video"]["landmarker"]["path"] = str(options.landmarker)
     inputs = prepare(settings)

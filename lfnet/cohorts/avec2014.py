@@ -1,47 +1,61 @@
-"""AVEC2014 as it lies on disk: the official layout and the variations that people make of it, by patterns."""
+"""Cohort AVEC2014: the official folder layout and common variations, found by patterns."""
 
 import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import Field
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
 from lfnet.cohorts.folder import safe_name
-from lfnet.cohorts.path_patterns import UNMATCHED, Survey, survey
+from lfnet.cohorts.path_patterns import UNMATCHED, LabelPatterns, Pattern, Survey, survey
+from lfnet.config import Positive, read
 from lfnet.errors import LfnetError
 
 __all__ = ["load"]
 
 _FIRST = 3
-_said: set[str] = set()
+_Split = Literal["train", "dev", "test"]
+# Reports that this process has printed.
+_reported: set[str] = set()
 
 
 def load(
     root: Path | str,
     scale: Scale,
     *,
-    splits: Mapping[str, str],
-    tasks: Mapping[str, str | None],
-    clips: Sequence[str],
-    labels: Mapping[str, Any],
+    splits: dict[_Split, Pattern],
+    tasks: dict[str, Pattern | None],
+    clips: tuple[Pattern, ...],
+    labels: LabelPatterns,
     name: str = "avec2014",
     aligned: bool = False,
-    media: str | None = None,
-    fps: float = 30.0,
-    skip: Sequence[str] = (),
-    expected: Mapping[str, int] | None = None,
+    media: Literal["videos", "frames"] | None = None,
+    fps: Positive = 30.0,
+    skip: tuple[Pattern, ...] = (),
+    expected: dict[_Split, Annotated[int, Field(ge=0)]] | None = None,
 ) -> Cohort:
-    """The AVEC2014 cohort below `root`; every setting is explained in conf/cohort/avec2014.yaml.
+    """Load the AVEC2014 cohort below `root`.
 
-    A task whose pattern is None is left out. Person and session come from a clip's name; both tasks of a person's
-    session are one recording, with one label. Labels of test recordings may be absent. What was matched and what was
-    not goes to standard error, once a process.
-    Raises `LfnetError` naming patterns and files where nothing matches, and as `validate` does.
+    conf/cohort/avec2014.yaml explains each setting. A task whose pattern is None is left out. Both tasks of a person's
+    session are one recording, with one label. Labels of test recordings may be absent. Matched and skipped files are
+    reported on standard error, once a process.
+
+    Raises
+    ------
+    LfnetError
+        No clip or no label matches (with patterns and files), or the table of clips is invalid (see `validate`).
+
+    References
+    ----------
+    Valstar et al., "AVEC 2014: 3D dimensional affect and depression recognition challenge", AVEC 2014.
     """
+    if not isinstance(labels, LabelPatterns):  # Hydra passes a mapping
+        labels = read(LabelPatterns, labels, "cohort.labels")
     root = Path(root).expanduser().absolute()
     if not root.is_dir():
         raise LfnetError(
@@ -59,7 +73,7 @@ def load(
     table["n_frames"] = float("nan")
     table["path"] = table["path"].map(str)
     for person, session in sorted(set(found.scores) - set(recordings)):
-        found.pass_over("labels of recordings without a clip", found.scores[person, session][1])
+        found.skip("labels of recordings without a clip", found.scores[person, session][1])
     learning = table.loc[table["split"].isin(("train", "dev")), "label"]
     if len(learning) and learning.isna().all():
         raise LfnetError(_no_labels(root, found, labels))
@@ -71,33 +85,35 @@ def load(
         aligned=aligned,
         warnings=tuple(_warnings(table, found, used, aligned, expected)),
     )
-    _say(_report(root, cohort, found))
+    if (report := _report(root, cohort, found)) not in _reported:
+        _reported.add(report)
+        print(report, file=sys.stderr)
     return cohort
 
 
-def _no_labels(root: Path, found: Survey, labels: Mapping[str, Any]) -> str:
-    wanted = "\n    ".join([*(labels.get("files") or ()), *(labels.get("tables") or ())])
-    seen = [file for reason, files in found.passed.items() for file in files if ".csv" in file or ".txt" in file]
+def _no_labels(root: Path, found: Survey, labels: LabelPatterns) -> str:
+    wanted = "\n    ".join([*labels.files, *labels.tables])
+    seen = [file for reason, files in found.skipped.items() for file in files if ".csv" in file or ".txt" in file]
     text = "\n    ".join(seen[:10]) or "(none)"
     return (
         f"{root}: no train or dev recording has a label.\n  cohort.labels.files and .tables:\n    {wanted}\n"
         f"  first of {len(seen)} csv and txt files that gave none:\n    {text}\n"
-        "  Correct the patterns, or name the labels' place with cohort.labels.source=PATH."
+        "  Correct the patterns, or give the place of the labels with cohort.labels.source=PATH."
     )
 
 
 def _warnings(
-    table: pd.DataFrame, found: Survey, tasks: Mapping[str, str], aligned: bool, expected: Mapping[str, int] | None
+    table: pd.DataFrame, found: Survey, tasks: Mapping[str, str], aligned: bool, expected: Mapping[Any, int] | None
 ) -> list[str]:
     warnings = []
     recordings = table.drop_duplicates("recording_id")
     counts = {split: int((recordings["split"] == split).sum()) for split in ("train", "dev", "test")}
     if expected and any(counts[split] != expected.get(split, counts[split]) for split in counts):
-        said, official = ("/".join(str(numbers.get(split, "?")) for split in counts) for numbers in (counts, expected))
+        own, official = ("/".join(str(numbers.get(split, "?")) for split in counts) for numbers in (counts, expected))
         warnings.append(
-            f"not the official AVEC2014 partitions: {said} recordings in train/dev/test instead of {official}."
+            f"not the official AVEC2014 partitions: {own} recordings in train/dev/test instead of {official}."
         )
-    for reason, files in found.passed.items():
+    for reason, files in found.skipped.items():
         if reason.endswith(UNMATCHED):
             warnings.append(f"{len(files)} {reason} were left out ({_first(files)}).")
     if len(tasks) > 1:
@@ -119,24 +135,18 @@ def _report(root: Path, cohort: Cohort, found: Survey) -> str:
     people = clips["person_id"].nunique()
     lines = [f"{cohort.name}: {len(clips)} clips of {len(recordings)} recordings of {people} people in {root}"]
     for split in ("train", "dev", "test"):
-        part, sat = clips[clips["split"] == split], recordings[recordings["split"] == split]
+        part, own = clips[clips["split"] == split], recordings[recordings["split"] == split]
         tasks = ", ".join(
             f"{number} {task or 'of no named task'}" for task, number in sorted(Counter(part["task"]).items())
         )
-        labelled = int(sat["label"].notna().sum())
-        lines.append(f"  {split}: {len(part)} clips ({tasks or 'none'}), {len(sat)} recordings, {labelled} labelled")
-    if found.passed:
+        labelled = int(own["label"].notna().sum())
+        lines.append(f"  {split}: {len(part)} clips ({tasks or 'none'}), {len(own)} recordings, {labelled} labelled")
+    if found.skipped:
         lines.append("  not used:")
-    for reason, files in sorted(found.passed.items()):
+    for reason, files in sorted(found.skipped.items()):
         lines.append(f"    {len(files)} {reason}: {_first(files)}")
     return "\n".join(lines)
 
 
 def _first(files: Sequence[str]) -> str:
     return ", ".join(files[:_FIRST]) + ", …" * (len(files) > _FIRST)
-
-
-def _say(report: str) -> None:
-    if report not in _said:
-        _said.add(report)
-        print(report, file=sys.stderr)

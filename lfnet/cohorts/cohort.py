@@ -1,4 +1,4 @@
-"""Who was filmed, when, and how they scored: one validated table, a scale, and what a reader must know about both."""
+"""Cohort: a validated table of clips, a severity scale and the warnings that every table prints."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -19,33 +19,68 @@ _UNMEASURED = "test labels are absent: "
 
 @runtime_checkable
 class OwnFeatures(Protocol):
-    """What a cohort offers that brings its own vectors, so that no encoder is needed.
+    """Features that a cohort brings itself, so that no encoder is needed.
 
-    stream: a short name ("simulated", "ready"). recipe: digest of what makes the vectors.
-    It may also have `more`, a tuple of further streams, each an OwnFeatures; and `meta`, text for the headers of its
-    files: `per_segment` is "true" where rows are segments and not frames, `names` a JSON list of the features' names.
+    Optional attributes: `more`, a tuple of further streams, each an `OwnFeatures`; and `meta`, text for the headers of
+    the feature files: `per_segment` is "true" where rows are segments instead of frames, `names` is a JSON list of the
+    feature names.
+
+    Attributes
+    ----------
+    stream : str
+        Short name of the stream ("simulated", "ready").
+    recipe : str
+        Digest of what computes the features.
     """
 
     stream: str
     recipe: str
 
     def source(self, clip_id: str) -> str:
-        """Digest of what the clip's vectors come from."""
+        """Return the digest of what the clip's features are computed from."""
         ...
 
     def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds."""
+        """Return a clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
-    """A validated table of clips and what is known about it.
+    """A validated table of clips and its severity scale.
 
-    clips: what `validate` returns. A recording is one sitting of one person; the label belongs to the recording and is
-    NaN in split unlabelled or where test labels are absent. aligned: frames are face crops already, nothing is to be
-    detected. simulated: no person was filmed. warnings: one sentence each for what every table must say; people in two
-    splits and absent test labels are found here and need not be given. own: the vectors that the cohort brings.
+    A recording is one session of one person. The label belongs to the recording; it is NaN in split unlabelled, and in
+    test where test labels are absent.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables and in the cache.
+    clips : DataFrame
+        One row a clip, as `validate` returns it.
+    scale : Scale
+        Scale of the labels.
+    aligned : bool
+        Whether frames are face crops already, so that no face is detected.
+    simulated : bool
+        Whether the cohort is simulated; every table then says so.
+    warnings : tuple of str
+        Sentences that every table prints. People in two splits and absent test labels are added here.
+    own : OwnFeatures, optional
+        Features that the cohort brings itself.
+
+    Examples
+    --------
+    >>> clips = pd.DataFrame({
+    ...     "clip_id": ["a", "b", "c"], "recording_id": ["a", "b", "c"], "person_id": ["ann", "bob", "ann"],
+    ...     "split": ["train", "dev", "test"], "task": "", "label": [3, 20, 9], "path": "", "fps": 30, "n_frames": 900,
+    ... })
+    >>> scale = Scale(name="PHQ-8", min=0, max=24, bands=[{"name": "all", "low": 0, "high": 24}])
+    >>> cohort = Cohort("three", validate(clips, scale, "clips"), scale)
+    >>> cohort.in_split("test")["label"].tolist()
+    [9.0]
+    >>> cohort.warnings[0][:58]
+    'people in more than one split: 1 of 2 people, 2 of 3 recor'
     """
 
     name: str
@@ -64,7 +99,10 @@ class Cohort:
         object.__setattr__(self, "warnings", (*given, *(text for text in found if text)))
 
     def fingerprint(self) -> str:
-        """Digest of ids, persons, splits, tasks, labels and scale; not of paths: a moved folder is the same cohort."""
+        """Return the digest of ids, people, splits, tasks, labels and scale.
+
+        Paths do not count: a moved folder is the same cohort.
+        """
         return once(("cohort", self), self._fingerprint)
 
     def _fingerprint(self) -> str:
@@ -74,13 +112,13 @@ class Cohort:
         return digest({"clips": clips, "scale": [self.scale.name, float(self.scale.min), float(self.scale.max)]})
 
     def in_split(self, split: str) -> pd.DataFrame:
-        """The clips of one split, in order, with a fresh index. Raises `ValueError` for an unknown split."""
+        """Return the clips of one split, in order, with a new index. An unknown split is a `ValueError`."""
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}: one of {SPLITS}")
         return self.clips[self.clips["split"] == split].reset_index(drop=True)
 
     def recordings(self) -> pd.DataFrame:
-        """One row a recording: recording_id, person_id, split, label; sorted by recording_id."""
+        """Return one row a recording: recording_id, person_id, split, label; sorted by recording_id."""
         columns = ["recording_id", "person_id", "split", "label"]
         return self.clips[columns].drop_duplicates("recording_id").sort_values("recording_id").reset_index(drop=True)
 

@@ -1,4 +1,4 @@
-"""Tables as people save them: csv with commas, semicolons or tabs, with or without a byte order mark."""
+"""Read csv files as spreadsheets save them: commas, semicolons or tabs, with or without a byte order mark."""
 
 import csv
 import io
@@ -15,9 +15,12 @@ _DELIMITERS = (",", ";", "\t")
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, without its byte order mark.
+    """Return the text of a UTF-8 file, without its byte order mark.
 
-    Raises `LfnetError` where the file is missing, cannot be read or is in another encoding (with the line).
+    Raises
+    ------
+    LfnetError
+        The file is missing, cannot be read or has another encoding (with the line).
     """
     try:
         raw = Path(path).read_bytes()
@@ -36,11 +39,27 @@ def read_text(path: Path) -> str:
 
 
 def read_table(path: Path, header: bool = True) -> pd.DataFrame:
-    """Read a csv file as text, spaces around values removed; the index "row" holds each row's line in the file.
+    """Read a csv file as text.
 
-    Commas, semicolons or tabs, whichever the first line holds most of. Where semicolons part the columns, a comma
-    in a number is read as its decimal sign. Column names lose capitals and spaces. header=False: columns 0, 1, 2, …
-    Raises `LfnetError` naming the file and the rows where it is empty, has two columns of one name or uneven rows.
+    The delimiter is the comma, semicolon or tab that the first line holds most of. Between semicolons, a comma in a
+    number is the decimal separator. Spaces around values are removed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : bool
+        Whether the first line holds column names; they become lower case, with "_" for spaces. Else columns are 0, 1, …
+
+    Returns
+    -------
+    DataFrame
+        Text columns; the index "row" is each row's line in the file.
+
+    Raises
+    ------
+    LfnetError
+        The file is empty, has two columns of one name or uneven rows.
     """
     text = read_text(path)
     first = next((line for line in text.splitlines() if line.strip()), "")

@@ -1,57 +1,81 @@
-"""The first version of a manifest: clips found in a folder, people guessed, scores merged, splits made by person."""
+"""Draft a manifest: find clips, guess people from file names, make splits by person."""
 
 import csv
 import io
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from lfnet.cohorts.cohort import COLUMNS, Scale
+from lfnet.cohorts.cohort import COLUMNS
 from lfnet.cohorts.csvfile import read_table
-from lfnet.cohorts.folder import clip_name
-from lfnet.cohorts.guess_people import guess
-from lfnet.cohorts.labels import is_number, is_usual, label_column
+from lfnet.cohorts.folder import clip_name, safe_name
+from lfnet.cohorts.label_files import is_number
 from lfnet.cohorts.media import KINDS, READY_SUFFIXES, VIDEO_SUFFIXES, find
 from lfnet.cohorts.splits import FEW_PEOPLE, fold_people, split_people
 from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
 from lfnet.files import write_text
 
-__all__ = ["Merged", "add_labels", "add_splits", "draft", "manifest_text", "split_again"]
+__all__ = ["Guess", "add_splits", "draft", "guess_people", "manifest_text", "resplit_manifest"]
 
-_PERSON = ("person_id", "person", "participant_id", "participant", "subject_id", "subject")
 _FOLDS = 5
+_TOKEN = re.compile(r"[_\-. ]+")
+_SESSION = re.compile(
+    r"(?P<person>[A-Za-z]*\d+)[_-](?:s|ses-|session)?(?P<session>\d{1,2})(?:[_-](?P<task>[A-Za-z][A-Za-z0-9]*))?(?:[_-].*)?",
+    re.IGNORECASE,
+)
+# Last words of names that describe the file, not the task.
+_NO_TASK = frozenset({"video", "vid", "aligned", "cropped", "face", "faces", "frames", "visual", "features", "clip"})
+_PLURAL = {"videos": "videos", "frames": "frame folders", "features": "feature files"}
 
 
 def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
-    """The clips below `root` with guessed people: a manifest's columns, and person_guessed.
+    """Find the clips below `root` and guess their people.
 
-    kind: videos, frames or features; None takes what is there, if it is of one kind. label is NaN, split unlabelled,
-    fps and n_frames "" until somebody fills them in; the index holds the files. Returns the rule of the guess, too.
-    Raises `LfnetError` where there is nothing, or several kinds.
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    kind : str, optional
+        videos, frames or features; by default, the only kind that the folder holds.
+
+    Returns
+    -------
+    table : DataFrame
+        A manifest's columns and person_guessed; the index "file" holds the paths. label is NaN, split is
+        unlabelled, fps and n_frames are "".
+    rule : str
+        How people were guessed, in words.
+
+    Raises
+    ------
+    LfnetError
+        There is no clip, there are several kinds, or two clips would have one id.
     """
     root = Path(root)
     if not root.is_dir():
-        raise LfnetError(f"{root} is not a folder. Name the folder that holds the clips.")
+        raise LfnetError(f"{root} is not a folder. Give the folder that holds the clips.")
     found: dict[str, list[Path]] = {name: [] for name in KINDS}
     for what, path in find(root):
         if what in found:
             found[what].append(path)
     present = [name for name, files in found.items() if files]
     if kind is None and len(present) > 1:
-        counts = " and ".join(f"{len(found[name])} {_said(name)}" for name in present)
+        counts = " and ".join(f"{len(found[name])} {_PLURAL[name]}" for name in present)
         raise LfnetError(f"{root} holds {counts}. Choose one with --kind {' or --kind '.join(present)}.")
     chosen = kind or (present[0] if present else None)
     if chosen is None or not found[chosen]:
-        wanted = f"no {_said(chosen)}" if chosen else "no clip"
+        wanted = f"no {_PLURAL[chosen]}" if chosen else "no clip"
         raise LfnetError(
-            f"{root} holds {wanted}. Clips are videos ({' '.join(VIDEO_SUFFIXES)}), folders of two or more pictures, "
-            f"or ready features ({' '.join(READY_SUFFIXES)})."
+            f"{root} holds {wanted}. Clips are videos ({' '.join(VIDEO_SUFFIXES)}), folders of two or more images, "
+            f"or feature files ({' '.join(READY_SUFFIXES)})."
         )
     files = found[chosen]
     plain = [path.relative_to(root) if chosen == "frames" else path.relative_to(root).with_suffix("") for path in files]
-    guesses, rule = guess(plain)
+    guesses, rule = guess_people(plain)
     table = pd.DataFrame(
         {
             "clip_id": [clip_name(path.relative_to(root)) for path in files],
@@ -75,124 +99,89 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
         ],
         root,
     )
-    # Tasks of one sitting are one recording; other clips are recordings of their own.
-    sittings = [f"{one.person}_{one.session}" if one.session else "" for one in guesses]
-    twice = pd.Series(list(zip(sittings, table["task"], strict=True))).duplicated(keep=False).to_numpy()
+    # Tasks of one session are one recording; any other clip is a recording by itself.
+    sessions = [f"{one.person}_{one.session}" if one.session else "" for one in guesses]
+    twice = pd.Series(list(zip(sessions, table["task"], strict=True))).duplicated(keep=False).to_numpy()
     table["recording_id"] = [
-        sitting if sitting and not again else clip
-        for sitting, again, clip in zip(sittings, twice, table["clip_id"], strict=True)
+        session if session and not repeated else clip
+        for session, repeated, clip in zip(sessions, twice, table["clip_id"], strict=True)
     ]
     return table, rule
 
 
-def _said(kind: str) -> str:
-    return {"videos": "videos", "frames": "frame folders", "features": "feature files"}[kind]
-
-
 @dataclass(frozen=True)
-class Merged:
-    """What a label file gave.
+class Guess:
+    """Person, session and task that a clip's name holds; session and task are "" where it holds none."""
 
-    level: what its names in `column` are (clip, recording, person). labelled: clips with a score now. unused: names
-    that match nothing.
+    person: str
+    session: str = ""
+    task: str = ""
+
+
+def guess_people(clips: Sequence[Path]) -> tuple[list[Guess], str]:
+    """Guess the person, session and task of each clip.
+
+    The first rule that fits every clip is used: names of the form PERSON_SESSION_TASK; a folder with a number for each
+    person; the text before the first "_", "-", "." or space, after words that all names begin with; else each clip is
+    one person.
+
+    Parameters
+    ----------
+    clips : sequence of Path
+        Paths below the root, without suffix.
+
+    Returns
+    -------
+    guesses : list of Guess
+        One for each clip.
+    rule : str
+        The rule, in words.
+
+    Examples
+    --------
+    >>> guesses, rule = guess_people([Path("203_1_talk"), Path("203_2_talk")])
+    >>> guesses[1], rule
+    (Guess(person='203', session='2', task='talk'), 'names of the form PERSON_SESSION')
     """
-
-    level: str
-    column: str
-    labelled: int
-    unused: tuple[str, ...]
-
-
-def add_labels(table: pd.DataFrame, path: Path, scale: Scale, column: str | None = None) -> Merged:
-    """Fill in the labels of a draft from a csv file, whose names are those of clips, recordings or people.
-
-    The column of names and their level are those that match the most clips. A further column with people's ids settles
-    who is who; so do people's ids as names. column: the column of scores, by default as `label_column` says.
-    Raises `LfnetError` naming file and rows where nothing matches, scores contradict or leave the scale.
-    """
-    labels = read_table(path)
-    level, names = _best_key(table, labels, path, column)
-    scores = label_column(labels.drop(columns=names), path, column, "--label-column NAME")
-    people = next((name for name in _PERSON if name in labels.columns and name not in (names, scores)), None)
-    problems: list[str] = []
-    given: dict[str, tuple[float, int, str]] = {}
-    for row, name, score in zip(labels.index.tolist(), labels[names], labels[scores], strict=True):
-        if score.lower() in ("", "nan", "na", "n/a", "-"):
-            continue
-        if not is_number(score):
-            problems.append(f"row {row}: score {score!r} of {name!r} is not a number. Correct it or leave it empty.")
-        elif not scale.min <= float(score) <= scale.max:
-            problems.append(
-                f"row {row}: score {score} of {name!r} lies outside {scale.name} ({scale.min:g} to {scale.max:g}). "
-                "Correct it or choose another --scale."
-            )
-        else:
-            person = str(labels.at[row, people]) if people else ""
-            known = given.setdefault(_plain(name), (float(score), row, person))
-            if known[0] != float(score):
-                problems.append(f"row {row}: {name!r} scores {score}, but {known[0]:g} in row {known[1]}. Keep one.")
-    used = set()
-    for file in table.index:
-        key = next((key for key in _keys(table.loc[file], level) if key in given), None)
-        if key is None:
-            continue
-        used.add(key)
-        table.at[file, "label"] = given[key][0]
-        if level == "person" or given[key][2]:
-            if given[key][2]:
-                table.at[file, "person_id"] = given[key][2]
-            table.at[file, "person_guessed"] = "no"
-    for recording, clips in table.groupby("recording_id"):
-        if clips["label"].nunique() > 1 or clips["person_id"].nunique() > 1:
-            said = ", ".join(f"{clip}: {label:g}" for clip, label in zip(clips["clip_id"], clips["label"], strict=True))
-            problems.append(f"clips of recording {recording} have several scores or people ({said}). Make them one.")
-    refuse(problems, path)
-    # The label belongs to the recording: a clip whose own name is not in the file takes its recording's.
-    table["label"] = table.groupby("recording_id")["label"].transform("first")
-    unused = tuple(name for name in labels[names] if _plain(name) in given and _plain(name) not in used)
-    return Merged(level, names, int(table["label"].notna().sum()), unused)
+    names = [clip.name for clip in clips]
+    for stems in (names, _without_common_start(names)):
+        matches = [match for stem in stems if (match := _SESSION.fullmatch(stem))]
+        if len(matches) == len(clips):
+            return [_from_name(match) for match in matches], "names of the form PERSON_SESSION"
+    folders = [clip.parent.name for clip in clips]
+    if len(set(folders)) > 1 and all(re.search(r"\d", folder) for folder in folders):
+        return [Guess(safe_name(folder)) for folder in folders], "one folder a person"
+    starts = [_TOKEN.split(stem)[0] for stem in _without_common_start(names)]
+    if len(set(starts)) > 1 and all(starts):
+        return [Guess(safe_name(start)) for start in starts], "the first word of each name"
+    return [Guess(safe_name("_".join(clip.parts))) for clip in clips], "each clip a person of its own"
 
 
-def _plain(name: str) -> str:
-    """A name as it is compared: without folders, suffix, capitals and leading zeros."""
-    path = Path(name.replace("\\", "/").rstrip("/"))
-    text = (path.stem if path.suffix.lower() in (*VIDEO_SUFFIXES, *READY_SUFFIXES) else path.name).lower()
-    return text.lstrip("0") or text
+def _from_name(match: re.Match[str]) -> Guess:
+    task = match.group("task") or ""
+    return Guess(match.group("person"), match.group("session"), "" if task.lower() in _NO_TASK else task)
 
 
-def _keys(clip: pd.Series, level: str) -> tuple[str, ...]:
-    if level == "clip":
-        return _plain(clip["clip_id"]), _plain(clip["path"])
-    return (_plain(clip[f"{level}_id"]),)
-
-
-def _best_key(table: pd.DataFrame, labels: pd.DataFrame, path: Path, column: str | None) -> tuple[str, str]:
-    # A score of 7 is not person 7.
-    candidates = [name for name in labels.columns if name != column and not is_usual(name)]
-    best, most = ("", ""), 0
-    records = [table.loc[file] for file in table.index]
-    for level in ("clip", "recording", "person"):
-        wanted = [_keys(clip, level) for clip in records]
-        for name in candidates:
-            values = {_plain(value) for value in labels[name] if value}
-            hits = sum(any(key in values for key in keys) for keys in wanted)
-            if hits > most:
-                best, most = (level, name), hits
-    if most:
-        return best
-    shown = labels.iloc[0].tolist() if len(labels) else ["no rows"]
-    first = table.iloc[0]
-    raise LfnetError(
-        f"{path}: no row names a clip, a recording or a person of the folder. Its first row: {', '.join(shown)}. "
-        f"The folder's first clip: {first['clip_id']}, recording {first['recording_id']}, person {first['person_id']}. "
-        "Give the file a column with one of these names."
-    )
+def _without_common_start(names: Sequence[str]) -> list[str]:
+    """The names without the words that all of them begin with, while every name keeps one."""
+    rest = list(names)
+    while len(set(rest)) > 1:
+        cut = [_TOKEN.split(name, maxsplit=1) for name in rest]
+        if len({parts[0] for parts in cut}) > 1 or any(len(parts) < 2 or not parts[1] for parts in cut):
+            break
+        rest = [parts[1] for parts in cut]
+    return rest
 
 
 def add_splits(table: pd.DataFrame, shares: tuple[float, ...], seed: int) -> int:
-    """Make splits by person, and folds (column `fold`) too where people are few. Returns how many people have a label.
+    """Make splits by person in place, and folds (column `fold`) where there are fewer than `FEW_PEOPLE` people.
 
-    A recording without a label is unlabelled. Fewer than three people cannot be split: their split stays empty.
+    A recording without a label is unlabelled. With fewer than three people, column split stays empty.
+
+    Returns
+    -------
+    int
+        Number of people with a label.
     """
     recordings = table.drop_duplicates("recording_id")[["recording_id", "person_id", "label"]]
     people = int(recordings.loc[recordings["label"].notna(), "person_id"].nunique())
@@ -206,10 +195,20 @@ def add_splits(table: pd.DataFrame, shares: tuple[float, ...], seed: int) -> int
     return people
 
 
-def split_again(manifest: Path, shares: tuple[float, ...], seed: int) -> tuple[pd.DataFrame, int]:
-    """Make the splits of a manifest file anew and write it; its other columns stay as they are.
+def resplit_manifest(manifest: Path, shares: tuple[float, ...], seed: int) -> tuple[pd.DataFrame, int]:
+    """Replace the splits of a manifest file; its other columns stay as they are.
 
-    Returns the table and how many people have a label, as `add_splits` does. Raises `LfnetError` naming file and row.
+    Returns
+    -------
+    table : DataFrame
+        The manifest's table with numbers in column label.
+    people : int
+        Number of people with a label.
+
+    Raises
+    ------
+    LfnetError
+        A column or value is missing, or the clips of a recording differ in label or person.
     """
     table = read_table(manifest)
     missing = [column for column in ("person_id", "label") if column not in table.columns]
@@ -219,10 +218,10 @@ def split_again(manifest: Path, shares: tuple[float, ...], seed: int) -> tuple[p
         key = "clip_id" if "clip_id" in table.columns else "path"
         if key not in table.columns:
             raise LfnetError(f"{manifest}: missing column clip_id. Add it.")
-        whose = table[key]
+        recordings = table[key]
     else:
-        whose = table["recording_id"]
-    work = pd.DataFrame({"recording_id": whose, "person_id": table["person_id"]}, index=table.index)
+        recordings = table["recording_id"]
+    work = pd.DataFrame({"recording_id": recordings, "person_id": table["person_id"]}, index=table.index)
     problems = [
         f"row {row}: {column} is missing. Fill it in."
         for column in work.columns
@@ -234,7 +233,7 @@ def split_again(manifest: Path, shares: tuple[float, ...], seed: int) -> tuple[p
         for row, value in zip(table.index, table["label"], strict=True)
         if value and not is_number(value)
     ]
-    for name, clips in table.assign(whose=whose).groupby("whose"):
+    for name, clips in table.assign(recording_id=recordings).groupby("recording_id"):
         if clips["label"].nunique() > 1 or clips["person_id"].nunique() > 1:
             problems.append(f"row {clips.index[-1]}: recording {name!r} has several labels or people. Make them equal.")
     refuse(problems, manifest)
@@ -246,11 +245,11 @@ def split_again(manifest: Path, shares: tuple[float, ...], seed: int) -> tuple[p
     if "fold" in work.columns:
         table["fold"] = work["fold"]
     write_text(manifest, _csv_text(table))
-    return table.assign(recording_id=whose, label=work["label"]), people
+    return table.assign(recording_id=recordings, label=work["label"]), people
 
 
 def manifest_text(table: pd.DataFrame) -> str:
-    """A draft as csv text, sorted by clip_id; person_guessed is there as long as somebody is guessed."""
+    """Return a draft as csv text, sorted by clip_id; with column person_guessed where a person is guessed."""
     extra = ["fold"] if "fold" in table.columns else []
     if (table["person_guessed"] == "yes").any():
         extra.append("person_guessed")

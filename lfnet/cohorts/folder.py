@@ -1,11 +1,13 @@
-"""A cohort of one's own: a folder of videos, frame folders or ready features, and a manifest.csv that lists them."""
+"""Cohort from a folder of videos, frame folders or feature files, listed in a manifest.csv."""
 
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
 from lfnet.cohorts.csvfile import read_table
@@ -14,11 +16,13 @@ from lfnet.cohorts.ready import ReadyFeatures, ready_shape
 from lfnet.cohorts.validation import nearest
 from lfnet.errors import LfnetError
 
-__all__ = ["NEEDED", "clip_name", "load", "safe_name"]
+__all__ = ["clip_name", "load", "safe_name"]
 
-# What a manifest cannot do without; the other columns have defaults.
-NEEDED = ("path", "person_id", "split", "label")
+# Required columns of a manifest; the others have defaults.
+_REQUIRED = ("path", "person_id", "split", "label")
+# Columns that `lfnet cohort init` adds.
 _EXTRA = ("fold", "person_guessed")
+# Other usual names of columns.
 _NAMES = {
     "person": "person_id",
     "participant_id": "person_id",
@@ -43,20 +47,43 @@ def load(
     manifest: Path | str = "manifest.csv",
     name: str | None = None,
     aligned: bool = False,
-    outside: bool = False,
-    bare: bool = False,
-    fold: int | None = None,
+    allow_outside: bool = False,
+    manifest_only: bool = False,
+    fold: Annotated[int, Field(ge=0)] | None = None,
     cache: Path | str | None = None,
 ) -> Cohort:
-    """The cohort that a folder's manifest describes.
+    """Load the cohort that a folder's manifest describes.
 
-    The manifest is a csv file with the columns `NEEDED`; clip_id (default: the path without its suffix), recording_id
-    (default: clip_id), task, fps and n_frames are optional, `fold` and `person_guessed` are what `lfnet cohort init`
-    writes, others are passed over. Paths are relative to `root`; outside=True lets them leave it. Media are not opened
-    here, so fps and n_frames may stay unknown for videos; frame folders need fps, ready features too unless they hold
-    times. bare: the manifest alone counts; files that are not there are passed over, and with clip_id it needs no path.
-    fold: that fold is the test split, the next one dev, the rest train.
-    Raises `LfnetError` naming file, row and mend.
+    The manifest is a csv file with the columns path, person_id, split and label. Optional columns are clip_id (default:
+    the path without its suffix), recording_id (default: clip_id), task, fps, n_frames, fold and person_guessed; others
+    are ignored. Videos are not opened here, so that their fps and n_frames may be unknown. Frame folders need fps;
+    feature files need it unless they hold times.
+
+    Parameters
+    ----------
+    root : str or Path
+        The folder; paths in the manifest are relative to it.
+    scale : Scale
+        Scale of the labels.
+    manifest : str or Path
+        The manifest, relative to `root`.
+    name : str, optional
+        Name of the cohort; by default that of the folder.
+    aligned : bool
+        Whether frames are face crops already.
+    allow_outside : bool
+        Whether paths may lie outside `root`.
+    manifest_only : bool
+        Whether to ignore absent files, for an audit of the manifest; no path is needed where there is a clip_id.
+    fold : int, optional
+        Value of column fold that is the test split; the next one is dev, the others are train.
+    cache : str or Path, optional
+        Folder for digests of feature files.
+
+    Raises
+    ------
+    LfnetError
+        All problems of the manifest, each with its row and how to fix it.
     """
     root = Path(root).expanduser()
     if not root.is_dir():
@@ -66,25 +93,25 @@ def load(
     if not origin.is_file():
         raise LfnetError(f"{origin} does not exist. `lfnet cohort init {root}` drafts one.")
     table = read_table(origin)
-    if bare and "path" not in table.columns and "clip_id" in table.columns:
+    if manifest_only and "path" not in table.columns and "clip_id" in table.columns:
         table["path"] = ""
     _check_names(table, origin)
     problems = []
     if fold is not None:
         problems += _use_fold(table, fold, origin)
     table["path"] = [_resolve(root, value) for value in table["path"]]
-    if not outside:
-        problems += _outside(table, root)
+    if not allow_outside:
+        problems += _paths_outside(table, root)
     for column, default in (("clip_id", _clip_ids(table, root)), ("task", ""), ("fps", ""), ("n_frames", "")):
         table[column] = _filled(table, column, default)
     table["recording_id"] = _filled(table, "recording_id", table["clip_id"])
-    if bare:
+    if manifest_only:
         table["path"] = [path if path and Path(path).exists() else "" for path in table["path"]]
     kinds = {row: kind(Path(path)) for row, path in _items(table["path"]) if path}
     problems += [
         f"row {row}: path is missing. Name the clip's file."
         for row, path in _items(table["path"])
-        if not path and not bare
+        if not path and not manifest_only
     ]
     problems += _kind_problems(table, kinds)
     clips = validate(table[list(COLUMNS)], scale, origin, problems)
@@ -104,19 +131,19 @@ def load(
 
 
 def clip_name(relative: Path) -> str:
-    """A clip's id from its path below the root: folders and name joined by "_", without the suffix."""
+    """Return a clip's id from its path below the root: folders and name joined by "_", without suffix."""
     known = relative.suffix.lower() in (*VIDEO_SUFFIXES, *READY_SUFFIXES)
     plain = relative.with_suffix("") if known else relative
     return safe_name("_".join(part for part in plain.parts if part not in (".", "..", "/")))
 
 
 def safe_name(text: str) -> str:
-    """Text with all characters that ids may not hold replaced by "-"."""
+    """Return the text with "-" for each run of characters that an id may not hold."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text) or "cohort"
 
 
 def _check_names(table: pd.DataFrame, origin: Path) -> None:
-    missing = [column for column in NEEDED if column not in table.columns]
+    missing = [column for column in _REQUIRED if column not in table.columns]
     if missing:
         known = (*COLUMNS, *_EXTRA)
         hints = [
@@ -129,7 +156,7 @@ def _check_names(table: pd.DataFrame, origin: Path) -> None:
             "An empty label column is fine for clips of split unlabelled."
         )
     if table.empty:
-        raise LfnetError(f"{origin}: no clips. Add one row for each clip, or draft it anew with `lfnet cohort init`.")
+        raise LfnetError(f"{origin}: no clips. Add one row for each clip, or draft it again with `lfnet cohort init`.")
 
 
 def _filled(table: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Series:
@@ -139,7 +166,7 @@ def _filled(table: pd.DataFrame, column: str, default: pd.Series | str) -> pd.Se
 
 
 def _items(column: pd.Series) -> Iterator[tuple[int, str]]:
-    """(line in the file, value) of a column of text."""
+    """Pairs of line in the file and value, of a text column."""
     return zip(column.index.tolist(), column.tolist(), strict=True)
 
 
@@ -148,7 +175,7 @@ def _resolve(root: Path, value: str) -> str:
         return ""
     path = Path(value).expanduser()
     if "\\" in value and not (root / path).exists() and not PureWindowsPath(value).drive:
-        # A manifest written on Windows.
+        # the manifest was written on Windows
         path = Path(*PureWindowsPath(value).parts)
     return str(root / path)
 
@@ -159,11 +186,11 @@ def _clip_ids(table: pd.DataFrame, root: Path) -> pd.Series:
     return pd.Series([name if path else "" for name, path in zip(names, table["path"], strict=True)], table.index)
 
 
-def _outside(table: pd.DataFrame, root: Path) -> list[str]:
-    # Links inside the folder may lead anywhere, so the words of the path count, not where it ends.
+def _paths_outside(table: pd.DataFrame, root: Path) -> list[str]:
+    # Symbolic links may lead out of the folder, so the path is compared as text and not resolved.
     inside = os.path.normpath(root)
     return [
-        f"row {row}: {path} lies outside {root}. Move it, or allow it with cohort.outside=true."
+        f"row {row}: {path} lies outside {root}. Move it, or allow it with cohort.allow_outside=true."
         for row, path in _items(table["path"])
         if path and not Path(os.path.normpath(path)).is_relative_to(inside)
     ]
@@ -176,21 +203,21 @@ def _kind_problems(table: pd.DataFrame, kinds: dict[int, str]) -> list[str]:
         if found == "videos" or table.at[row, "fps"] or not path.exists():
             continue
         if found == "frames":
-            problems.append(f"row {row}: fps is missing. A folder of frames does not tell its frame rate: fill it in.")
+            problems.append(f"row {row}: fps is missing. A folder of frames has no frame rate of its own: fill it in.")
         elif path.suffix.lower() == ".npy" or not ready_shape(path)[2]:
             problems.append(f"row {row}: fps is missing. {path.name} holds no `time`: fill it in.")
     ready = [row for row, found in kinds.items() if found == "features"]
     others = [row for row, found in kinds.items() if found != "features"]
     if ready and others:
         problems.append(
-            f"rows {ready[0]} and {others[0]}: ready features beside {kinds[others[0]]}. A cohort holds one or the "
-            "other: write two manifests and choose with cohort.manifest=FILE."
+            f"rows {ready[0]} and {others[0]}: feature files and {kinds[others[0]]} in one cohort. Write two manifests "
+            "and choose with cohort.manifest=FILE."
         )
     return problems
 
 
 def _use_fold(table: pd.DataFrame, fold: int, origin: Path) -> list[str]:
-    """Make splits of the column `fold`; returns problems. Rows without a fold must be unlabelled and stay so."""
+    """Set the splits from column `fold` and return problems. Rows without a fold must be unlabelled."""
     if "fold" not in table.columns:
         raise LfnetError(f"{origin}: no column fold, which cohort.fold={fold} needs. Add one, or set cohort.fold=null.")
     problems = [
@@ -202,7 +229,7 @@ def _use_fold(table: pd.DataFrame, fold: int, origin: Path) -> list[str]:
     if len(used) < 3 or fold not in used:
         known = ", ".join(map(str, used)) or "none"
         raise LfnetError(
-            f"{origin}: cohort.fold={fold}, but the folds are {known}. At least 3 are needed, one of them it."
+            f"{origin}: cohort.fold={fold}, but the folds are {known}. Give one of them; 3 or more are needed."
         )
     dev = used[(used.index(fold) + 1) % len(used)]
     for row, value in _items(table["fold"]):

@@ -1,4 +1,4 @@
-"""Which files of a folder are clips: videos, folders of frames, ready features."""
+"""Find clips in a folder: videos, folders of frames, feature files."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpe
 
 
 def kind(path: Path) -> str:
-    """What a clip's path holds: "frames" (a folder), "features" (ready vectors) or "videos"."""
+    """Return what a clip's path holds: "frames" (a folder), "features" (a feature file) or "videos"."""
     path = Path(path)
     if path.suffix.lower() in READY_SUFFIXES and not path.is_dir():
         return "features"
@@ -25,9 +25,14 @@ def kind(path: Path) -> str:
 def find(root: Path) -> Iterator[tuple[str, Path]]:
     """Yield (kind, path) of all clips below `root`, sorted; other files come as ("other", path).
 
-    A folder below `root` that holds two or more pictures and no video is one clip of frames and is not searched
-    further. Hidden files and folders, and what macOS leaves in archives, are passed over. Links are followed, but
-    never round in a circle. Raises `LfnetError` where a folder cannot be read.
+    A folder below `root` with two or more images and no video is one clip of frames and is not searched further.
+    Hidden files and folders, and the resource forks of macOS archives, are skipped. Links are followed, but not in a
+    circle.
+
+    Raises
+    ------
+    LfnetError
+        A folder cannot be read.
     """
     yield from _find(Path(root), frozenset())
 
@@ -38,7 +43,7 @@ def _find(folder: Path, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
         return
     is_root = not above
     above = above | {real}
-    files, folders, pictures = [], set(), []
+    files, folders, images = [], set(), []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -47,17 +52,17 @@ def _find(folder: Path, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
                 if entry.is_dir():
                     folders.add(entry.name)
                 elif Path(entry.name).suffix.lower() in FRAME_SUFFIXES:
-                    pictures.append(entry.name)
+                    images.append(entry.name)
                 else:
                     files.append(entry.name)
     except OSError as error:
         raise LfnetError(
-            f"{folder} cannot be read ({error.strerror}). Mend its permissions or move it away."
+            f"{folder} cannot be read ({error.strerror}). Correct its permissions or move it elsewhere."
         ) from error
-    if len(pictures) > 1 and not is_root and not any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in files):
+    if len(images) > 1 and not is_root and not any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in files):
         yield "frames", folder
         return
-    for name in sorted([*files, *pictures, *folders]):
+    for name in sorted([*files, *images, *folders]):
         path = folder / name
         if name in folders:
             yield from _find(path, above)

@@ -1,4 +1,4 @@
-"""Ready features: vectors that somebody else's encoder made, one file a clip."""
+"""Feature files: vectors computed elsewhere, one .npy, .npz or .safetensors file a clip."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,15 +12,19 @@ from lfnet.fingerprints import DigestCache, digest
 
 __all__ = ["ReadyFeatures", "read_ready", "ready_shape"]
 
-# Counts up when the same file would give other vectors.
+# Increased when the same file would give other vectors.
 _FORMAT = 1
 
 
 class ReadyFeatures:
-    """The vectors of a cohort's ready files; an `OwnFeatures`.
+    """Features of a cohort's feature files; an `OwnFeatures`.
 
-    clips: for each clip_id its file and its frames a second (NaN where the file holds times). cache: folder in which
-    digests of files are remembered, so that a large file is not read again only to see that it is the same.
+    Parameters
+    ----------
+    clips : mapping
+        File and frames per second (NaN where the file holds times) of each clip_id.
+    cache : Path, optional
+        Folder for the files' digests, so that an unchanged file is not hashed again.
     """
 
     stream = "ready"
@@ -32,7 +36,7 @@ class ReadyFeatures:
         self._dim: tuple[int, Path] | None = None
 
     def source(self, clip_id: str) -> str:
-        """Digest of the clip's file and frame rate."""
+        """Return the digest of the clip's file and frame rate."""
         path, fps = self._clips[clip_id]
         try:
             file = self._digests.file(path)
@@ -41,9 +45,12 @@ class ReadyFeatures:
         return digest({"file": file, "fps": None if np.isnan(fps) else fps})
 
     def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
+        """Return a clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
 
-        Raises `LfnetError` as `read_ready` does, and where the width differs from the clips read before.
+        Raises
+        ------
+        LfnetError
+            The file is invalid (see `read_ready`), or its width differs from the clips read before.
         """
         path, fps = self._clips[clip_id]
         features, valid, time = read_ready(path, fps)
@@ -58,12 +65,31 @@ class ReadyFeatures:
 
 
 def read_ready(path: Path, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read features float32 [T, D], valid bool [T] and time float64 [T] in seconds from a ready file.
+    """Read a feature file.
 
-    .npy: one array [T, D]. .npz and .safetensors: `features` (or a single array of any name), with `valid` and `time`
-    where they are known. Without `valid` a frame is valid where all its numbers are finite; without `time` frames are
-    1/`fps` apart. What lies in an invalid row is set to zero, since nothing may read it.
-    Raises `LfnetError` naming the file where it is broken, of another shape, or without `time` and fps.
+    A .npy file holds one array [T, D]; .npz and .safetensors files hold `features` (or a single array of any name), and
+    optionally `valid` and `time`. Without `valid`, a frame is valid where all its numbers are finite. Without `time`,
+    frames are 1/`fps` apart.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    fps : float
+        Frames per second; NaN where the file holds `time`.
+
+    Returns
+    -------
+    features : ndarray of float32, shape (T, D)
+        Invalid rows are zero.
+    valid : ndarray of bool, shape (T,)
+    time : ndarray of float64, shape (T,)
+        Seconds.
+
+    Raises
+    ------
+    LfnetError
+        The file is broken, has another shape, or neither `time` nor `fps` is known.
     """
     with _named(path):
         arrays = _load(path)
@@ -74,7 +100,9 @@ def read_ready(path: Path, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
     if valid is None:
         valid = finite
     elif valid.shape != (frames,) or not np.isin(valid, (0, 1)).all():
-        raise LfnetError(f"{path}: `valid` must be {frames} truths, one a frame, not {valid.dtype} {valid.shape}.")
+        raise LfnetError(
+            f"{path}: `valid` must be {frames} truth values, one a frame, not {valid.dtype} {valid.shape}."
+        )
     valid = valid.astype(bool)
     if time is None:
         if not fps > 0:
@@ -87,7 +115,7 @@ def read_ready(path: Path, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def ready_shape(path: Path) -> tuple[int, int, bool]:
-    """Frames, width, and whether the file holds times. The features are mapped where the format allows it."""
+    """Return the number of frames, the width, and whether the file holds times. A .npy file is not loaded."""
     with _named(path):
         arrays = _load(path, mapped=True)
     frames, width = _pick(path, arrays, convert=False).shape
@@ -127,11 +155,11 @@ def _pick(path: Path, arrays: dict[str, np.ndarray], convert: bool = True) -> np
     others = [name for name in arrays if name not in ("valid", "time")]
     name = "features" if "features" in arrays else others[0] if len(others) == 1 else None
     if name is None:
-        raise LfnetError(f"{path} holds {', '.join(arrays) or 'nothing'}. Call the array of vectors `features`.")
+        raise LfnetError(f"{path} holds {', '.join(arrays) or 'nothing'}. Name the array of vectors `features`.")
     found: Any = arrays[name]
     if found.ndim != 2 or found.dtype.kind not in "fiu" or not found.shape[1]:
         raise LfnetError(f"{path}: `{name}` must be numbers [frames, columns], not {found.dtype} {list(found.shape)}.")
     if not convert:
         return found
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and so invalid
+    with np.errstate(over="ignore"):  # numbers beyond float32 become inf, so that their frame is invalid
         return found.astype(np.float32)

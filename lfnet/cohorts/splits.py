@@ -142,8 +142,8 @@ def split_people(recordings: pd.DataFrame, shares: Sequence[float] = (0.6, 0.2, 
     --------
     >>> people = [f"p{number}" for number in range(10)]
     >>> recordings = pd.DataFrame({"recording_id": people, "person_id": people, "label": range(10)})
-    >>> split_people(recordings, (0.6, 0.2, 0.2)).value_counts().to_dict()
-    {'train': 6, 'dev': 2, 'test': 2}
+    >>> split_people(recordings, (0.6, 0.2, 0.2)).value_counts().sort_index().to_dict()
+    {'dev': 2, 'test': 2, 'train': 6}
     """
     if len(shares) != 3 or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         given = ",".join(f"{share:g}" for share in shares)

@@ -1,4 +1,4 @@
-"""Is a table of clips sound? Every problem of a file is gathered into one message that says row and mend."""
+"""Validation of a table of clips: all problems in one message, each with its row and how to fix it."""
 
 import difflib
 import re
@@ -18,9 +18,9 @@ COLUMNS = ("clip_id", "recording_id", "person_id", "split", "task", "label", "pa
 
 _TEXT = ("clip_id", "recording_id", "person_id", "split", "task", "path")
 _CLIP_ID = re.compile(r"[A-Za-z0-9._-]+")
-# A clip's id becomes a file name; common file systems end at 255 bytes.
-_LONGEST_ID = 200
-_SHOWN = 10
+# A clip's id becomes a file name; most file systems allow 255 bytes.
+_MAX_ID = 200
+_MAX_PROBLEMS = 10
 # What other tools call the splits.
 _ALIASES = {
     "val": "dev",
@@ -33,17 +33,33 @@ _ALIASES = {
 
 
 def validate(clips: pd.DataFrame, scale: Scale, origin: Path | str, found: Sequence[str] = ()) -> pd.DataFrame:
-    """Check a table of clips and return it with `COLUMNS` only, typed, sorted by clip_id, with a fresh index.
+    """Check a table of clips and return it with `COLUMNS` only, typed, sorted by clip_id, with a new index.
 
-    clips: one row a clip. An index with a name ("row", "file") says where each row comes from; an unnamed one counts as
-    the rows of a csv file under its header. origin: the file or folder that messages name. found: problems that the
-    caller knows of already; they join the same message.
-    Returned types: text (task may be ""; path "" means that the cohort brings its own vectors), label, fps and n_frames
-    float64 (NaN: not known).
+    The splits train and dev need clips, all with labels. test needs clips too (labels may be absent) unless there are
+    unlabelled clips. A table of unlabelled clips alone is valid: it can be predicted, not trained on.
 
-    train and dev need clips, all with labels. test needs clips too (labels may be absent: scored, not measured) unless
-    there are unlabelled clips. A table of unlabelled clips alone is sound: it can be predicted, not trained on.
-    Raises `LfnetError` with all problems in one message, the first ten spelt out.
+    Parameters
+    ----------
+    clips : DataFrame
+        One row a clip. A named index ("row", "file") identifies the rows in messages; an unnamed one counts as the rows
+        of a csv file below its header.
+    scale : Scale
+        Scale that the labels must lie on.
+    origin : str or Path
+        File or folder that messages name.
+    found : sequence of str
+        Problems that the caller found already; they are part of the same message.
+
+    Returns
+    -------
+    DataFrame
+        Text columns (task may be ""; path is "" where the cohort brings its own features), and label, fps and n_frames
+        as float64 (NaN: unknown).
+
+    Raises
+    ------
+    LfnetError
+        All problems in one message, the first ten in full.
     """
     _check_columns(clips, origin)
     rows = _rows(clips)
@@ -62,16 +78,16 @@ def validate(clips: pd.DataFrame, scale: Scale, origin: Path | str, found: Seque
 
 
 def refuse(problems: list[str], origin: Path | str) -> None:
-    """Raise one `LfnetError` that lists the problems (the first ten, and how many there are), if there are any."""
+    """Raise one `LfnetError` that lists the problems (their number and the first ten), if there are any."""
     if not problems:
         return
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    more = [f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-    raise LfnetError("\n  ".join([f"{origin}: {count}", *problems[:_SHOWN], *more]))
+    more = [f"… and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
+    raise LfnetError("\n  ".join([f"{origin}: {count}", *problems[:_MAX_PROBLEMS], *more]))
 
 
 def nearest(word: str, known: tuple[str, ...], aliases: dict[str, str] | None = None) -> str:
-    """A sentence that suggests the known word nearest to `word`, or nothing."""
+    """Return a sentence that suggests the known word nearest to `word`, or an empty text."""
     lowered = word.strip().casefold()
     if aliases and lowered in aliases:
         return f" Did you mean {aliases[lowered]}?"
@@ -102,23 +118,23 @@ def _number(column: pd.Series) -> pd.Series:
 
 
 def _row_problems(table: pd.DataFrame, rows: list[str], scale: Scale) -> Iterator[tuple[int, str]]:
-    """Yield (position, what is wrong and how to mend it) for what one row shows by itself, or beside its equals."""
+    """Yield (position, what is wrong and how to fix it) for single rows and for duplicates."""
     seen: dict[str, int] = {}
     media: dict[str, int] = {}
     labels, fps, frames = (_number(table[column]).to_numpy() for column in ("label", "fps", "n_frames"))
     for row, record in enumerate(table.to_dict("records")):
         clip = record["clip_id"]
         if not clip:
-            yield row, "clip_id is missing. Give each clip a name of its own."
+            yield row, "clip_id is missing. Give each clip a unique name."
         elif not _CLIP_ID.fullmatch(clip):
             odd = "".join(sorted(set(re.sub(_CLIP_ID, "", clip))))
             yield row, f"clip_id {clip!r} holds {odd!r}. Use only letters, digits, '.', '_' and '-'."
-        elif len(clip) > _LONGEST_ID:
-            yield row, f"clip_id {clip[:30]!r}… has {len(clip)} characters. Use at most {_LONGEST_ID}."
+        elif len(clip) > _MAX_ID:
+            yield row, f"clip_id {clip[:30]!r}… has {len(clip)} characters. Use {_MAX_ID} or fewer."
         elif (first := seen.setdefault(clip.casefold(), row)) != row:
             other = table["clip_id"].iloc[first]
             same = "is" if other == clip else f"differs only in case from {other!r}, which is"
-            yield row, f"clip_id {clip!r} {same} in {rows[first]} too. Give each clip a name of its own."
+            yield row, f"clip_id {clip!r} {same} in {rows[first]} too. Give each clip a unique name."
         for column in ("recording_id", "person_id"):
             if not record[column]:
                 yield row, f"{column} is missing (clip {clip!r}). Fill it in."
@@ -156,28 +172,28 @@ def _label_problems(value: object, label: float, split: str, scale: Scale) -> It
 
 
 def _recording_problems(table: pd.DataFrame, rows: list[str]) -> Iterator[str]:
-    """Yield what the clips of one recording disagree about: they are one sitting of one person, with one score."""
-    mend = {
+    """Yield disagreements between clips of one recording: it is one session of one person, with one label."""
+    rules = {
         "label": "A recording has one label",
         "person_id": "A recording is of one person",
         "split": "The clips of a recording stay in one split",
     }
     named = table[table["recording_id"] != ""]
-    uneven = named.groupby("recording_id")[list(mend)].nunique(dropna=False).gt(1).any(axis=1)
+    uneven = named.groupby("recording_id")[list(rules)].nunique(dropna=False).gt(1).any(axis=1)
     for recording in uneven.index[uneven]:
         clips = named[named["recording_id"] == recording]
-        for column, reason in mend.items():
+        for column, reason in rules.items():
             different = clips.drop_duplicates(column)
             if len(different) > 1:
                 one, two = different.index[:2]
-                said = [_said(table.at[row, column]) for row in (one, two)]
+                first, second = (_shown(table.at[row, column]) for row in (one, two))
                 yield (
-                    f"{rows[two]}: recording {recording!r} has {column} {said[1]}, but {said[0]} in {rows[one]}. "
+                    f"{rows[two]}: recording {recording!r} has {column} {second}, but {first} in {rows[one]}. "
                     f"{reason}: make them equal or give the clips different recording_ids."
                 )
 
 
-def _said(value: object) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, float):
         return "none" if np.isnan(value) else f"{value:g}"
     return repr(value)
@@ -189,4 +205,4 @@ def _split_problems(table: pd.DataFrame) -> Iterator[str]:
         return
     for split in ("train", "dev", "test"):
         if split not in present and not (split == "test" and "unlabelled" in present):
-            yield f"no clip has split {split}. Move some people into it (`lfnet cohort init` makes splits by person)."
+            yield f"no clip has split {split}. Move some people into it (`lfnet cohort split` makes splits by person)."

@@ -52,11 +52,13 @@ def load_cohort(config: dict[str, Any]) -> Cohort:
     key, cohort = digest([config["cohort"], config.get("splits")]), digest(config["cohort"])
     if cohort not in _cohorts:
         _cohorts.clear()
-        _cohorts[cohort] = instantiate(config["cohort"])
+        _cohorts[cohort] = instantiate(config["cohort"], "cohort")
     if key not in _cohorts:
         own = _cohorts[cohort]
         # Hydra would make a dict of a cohort that it is handed.
-        _cohorts[key] = instantiate({**config["splits"], "_partial_": True})(own) if config.get("splits") else own
+        _cohorts[key] = (
+            instantiate({**config["splits"], "_partial_": True}, "splits")(own) if config.get("splits") else own
+        )
     return _cohorts[key]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from lfnet.cohorts.cohort import Cohort
-from lfnet.config import instantiate, plain
+from lfnet.config import check_target, instantiate, plain
 from lfnet.errors import LfnetError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -39,7 +39,7 @@ def settings(*overrides: str) -> dict[str, Any]:
 
 
 def load(root: Path, *overrides: str) -> Cohort:
-    cohort = instantiate({**settings(*overrides), "root": str(root)})
+    cohort = instantiate({**settings(*overrides), "root": str(root)}, "cohort")
     assert isinstance(cohort, Cohort)
     return cohort
 
@@ -157,7 +157,7 @@ def test_layouts_give_the_same_cohort(tmp_path: Path, layout: Callable[[Path], N
     assert (clips["fps"] == 30).all() if layout in FRAME_LAYOUTS else clips["fps"].isna().all()
 
 
-def test_person_in_two_splits_and_partial_copy_are_told(tmp_path: Path) -> None:
+def test_a_person_in_two_splits_and_a_partial_copy_are_warnings(tmp_path: Path) -> None:
     official(tmp_path)
     warnings = load(tmp_path).warnings
     assert any(text.startswith("people in more than one split: 1 of 5 people, 2 of 6 recordings") for text in warnings)
@@ -174,7 +174,7 @@ def test_test_labels_may_be_absent(tmp_path: Path) -> None:
     assert any("2 of 2 test recordings are scored but not measured" in text for text in cohort.warnings)
 
 
-def test_says_what_was_matched_and_what_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_matched_and_skipped_files_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     official(tmp_path)
     touch(tmp_path / "Training/Freeform/teaser.mp4")
     touch(tmp_path / "Training/Freeform/203_1_Freeform_audio.wav")
@@ -189,10 +189,10 @@ def test_says_what_was_matched_and_what_not(tmp_path: Path, capsys: pytest.Captu
     assert any("1 videos whose name matches no pattern" in text and "teaser.mp4" in text for text in cohort.warnings)
     assert any("1 of 6 recordings lack a task (208_3)" in text for text in cohort.warnings)
     load(tmp_path)
-    assert capsys.readouterr().err == "", "the same survey is told once"
+    assert capsys.readouterr().err == "", "the same report is printed once"
 
 
-def test_aligned_names_without_the_setting_are_told(tmp_path: Path) -> None:
+def test_names_of_aligned_frames_without_the_setting_are_a_warning(tmp_path: Path) -> None:
     aligned_folders(tmp_path)
     assert any("cohort.aligned=true" in text for text in load(tmp_path).warnings)
     cohort = load(tmp_path, "cohort.aligned=true", "cohort.fps=15")
@@ -296,16 +296,34 @@ def test_no_labels_shows_patterns_and_files(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("setting", ["cohort.clips=['(?P<person>']", "cohort.splits.train='(('", "cohort.media=sound"])
-def test_bad_settings(tmp_path: Path, setting: str) -> None:
-    official(tmp_path)
-    name = setting.split("=")[0].replace(".", r"\.")
-    with pytest.raises(LfnetError, match=name):
-        load(tmp_path, setting)
+def test_wrong_settings_are_all_named_without_reading_a_file() -> None:
+    node = {
+        **settings("cohort.fps=x", "cohort.clips=['(?P<person>']", "cohort.splits.train='(('", "cohort.media=sound"),
+        "expected": {"train": -1},
+    }
+    with pytest.raises(LfnetError) as caught:
+        check_target(node, "cohort")
+    assert sorted(str(caught.value).splitlines()) == [
+        "cohort.clips.0=(?P<person>: give a regular expression (missing ), unterminated subpattern at position 0).",
+        "cohort.expected.train=-1: give a whole number of 0 or more.",
+        "cohort.fps=x: give a number above 0.",
+        "cohort.media=sound: give one of videos, frames, or null.",
+        "cohort.splits.train=((: give a regular expression (missing ), unterminated subpattern at position 1).",
+    ]
+
+
+def test_wrong_label_patterns_are_all_named(tmp_path: Path) -> None:
+    with pytest.raises(LfnetError) as caught:
+        load(tmp_path, "cohort.labels.recording='('", "cohort.labels.files=['[']", "+cohort.labels.folder=x")
+    assert [line.split("=")[0] for line in sorted(str(caught.value).splitlines())] == [
+        "cohort.labels.files.0",
+        "cohort.labels.folder: there is no such setting; known: recording, source, files, tables, column.",
+        "cohort.labels.recording",
+    ]
 
 
 def test_patterns_are_settings(tmp_path: Path) -> None:
-    """A layout nobody foresaw needs no code."""
+    """An unforeseen layout needs no code."""
     for person, session, split, score in SITTINGS:
         touch(tmp_path / f"part-{split}/P{person}/S{session}/reading.mp4")
         touch(tmp_path / f"part-{split}/P{person}/S{session}/score-{person}-{session}.txt", f"BDI {score}\n")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lfnet.cohorts.cohort import Band, Scale
-from lfnet.cohorts.draft import add_labels, add_splits, draft, manifest_text, split_again
-from lfnet.cohorts.guess_people import Guess, guess
+from lfnet.cohorts.draft import Guess, add_splits, draft, guess_people, manifest_text, resplit_manifest
+from lfnet.cohorts.label_files import add_labels
 from lfnet.cohorts.media import find, kind
 from lfnet.errors import LfnetError
 
@@ -39,13 +39,13 @@ def touch(root: Path, *names: str) -> Path:
     ],
 )
 def test_guess(names: list[str], persons: list[str], rule: str) -> None:
-    guesses, said = guess([Path(name) for name in names])
+    guesses, said = guess_people([Path(name) for name in names])
     assert [one.person for one in guesses] == persons and said == rule
 
 
 def test_guess_session_and_task() -> None:
     names = ["203_1_Freeform_video", "203_1_Northwind_video", "7-02_video", "P8_s3_talk"]
-    assert guess([Path(name) for name in names])[0] == [
+    assert guess_people([Path(name) for name in names])[0] == [
         Guess("203", "1", "Freeform"),
         Guess("203", "1", "Northwind"),
         Guess("7", "02", ""),
@@ -202,15 +202,15 @@ MANIFEST = "path,remark,person_id,label,split\n" + "".join(
 def test_splits_are_made_again(tmp_path: Path) -> None:
     file = tmp_path / "manifest.csv"
     file.write_text(MANIFEST + "60.mp4,none,p0,,train\n")
-    table, people = split_again(file, (0.6, 0.2, 0.2), 0)
+    table, people = resplit_manifest(file, (0.6, 0.2, 0.2), 0)
     lines = file.read_text().splitlines()
     assert people == 30 and lines[0] == "path,remark,person_id,label,split" and len(lines) == 62
     assert lines[1].startswith("0.mp4,keep 0,p0,0,") and lines[-1] == "60.mp4,none,p0,,unlabelled"
     assert (table[table["label"].notna()].groupby("person_id")["split"].nunique() == 1).all()
     before = file.read_text()
-    split_again(file, (0.6, 0.2, 0.2), 0)
+    resplit_manifest(file, (0.6, 0.2, 0.2), 0)
     assert file.read_text() == before
-    split_again(file, (0.6, 0.2, 0.2), 1)
+    resplit_manifest(file, (0.6, 0.2, 0.2), 1)
     assert file.read_text() != before
 
 
@@ -228,5 +228,5 @@ def test_unsound_manifests_are_left_as_they_are(tmp_path: Path, text: str, said:
     file = tmp_path / "manifest.csv"
     file.write_text(text)
     with pytest.raises(LfnetError, match=said):
-        split_again(file, (0.6, 0.2, 0.2), 0)
+        resplit_manifest(file, (0.6, 0.2, 0.2), 0)
     assert file.read_text() == text

@@ -1,4 +1,4 @@
-"""A folder with a manifest becomes a cohort, or a message that names file, row and mend."""
+"""A folder with a manifest becomes a cohort, or a message that names file, row and how to fix it."""
 
 import shutil
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_a_moved_folder_is_the_same_cohort(root: Path, tmp_path: Path, monkeypat
         (MINIMAL.replace("sub/b.mp4", "sub/x.mp4"), r"row 3: .*sub/x\.mp4 does not exist\. Correct the path or remove"),
         (MINIMAL.replace("sub/b.mp4", ""), r"row 3: path is missing"),
         (MINIMAL.replace("sub/b.mp4", "a.mp4"), r"row 3: clip_id 'a' is in row 2 too"),
-        (MINIMAL.replace("sub/b.mp4", "../b.mp4"), r"row 3: .*lies outside .*cohort\.outside=true"),
+        (MINIMAL.replace("sub/b.mp4", "../b.mp4"), r"row 3: .*lies outside .*cohort\.allow_outside=true"),
         (MINIMAL.replace("sub/b.mp4", "/etc/hostname"), r"row 3: /etc/hostname lies outside"),
         (MINIMAL.replace("dev", "validation"), r"row 3: unknown split 'validation'.*Did you mean dev\?"),
         (
@@ -103,7 +103,7 @@ def test_problems_of_both_kinds_come_together(root: Path) -> None:
 def test_outside_can_be_allowed(root: Path, tmp_path: Path) -> None:
     (tmp_path / "b.mp4").touch()
     written(root, MINIMAL.replace("sub/b.mp4", "../b.mp4"))
-    assert len(load(root, SCALE, outside=True).clips) == 3
+    assert len(load(root, SCALE, allow_outside=True).clips) == 3
 
 
 def test_links_inside_the_folder_may_lead_out(root: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_frame_folders_need_fps(root: Path) -> None:
     text = "path,person_id,split,label,fps\nframes/x,p1,train,3,30\nframes/y.2,p2,dev,20,30\nframes/z,p3,test,41,{}\n"
     clips = load(written(root, text.format(15)), SCALE).clips
     assert clips["clip_id"].tolist() == ["frames_x", "frames_y.2", "frames_z"] and clips["fps"].tolist() == [30, 30, 15]
-    with pytest.raises(LfnetError, match=r"row 4: fps is missing\. A folder of frames does not tell its frame rate"):
+    with pytest.raises(LfnetError, match=r"row 4: fps is missing\. A folder of frames has no frame rate of its own"):
         load(written(root, text.format("")), SCALE)
 
 
@@ -141,7 +141,7 @@ def test_person_in_two_splits_is_a_warning(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("column", "count"), [("yes,yes,no", 2), ("no,no,no", 0), (",,", 0), ("TRUE,1,Yes", 3)])
-def test_guessed_people_are_told(root: Path, column: str, count: int) -> None:
+def test_guessed_people_are_a_warning(root: Path, column: str, count: int) -> None:
     lines = MINIMAL.splitlines()
     text = "\n".join(
         f"{line},{value}" for line, value in zip(lines, ["person_guessed", *column.split(",")], strict=True)

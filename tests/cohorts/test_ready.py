@@ -73,9 +73,9 @@ def test_no_frames(tmp_path: Path) -> None:
         ({"features": X[None]}, r"not float32 \[1, 7, 5\]"),
         ({"features": X[:, :0]}, r"not float32 \[7, 0\]"),
         ({"features": X.astype(str)}, "must be numbers"),
-        ({"one": X, "two": X}, "holds one, two. Call the array of vectors `features`"),
-        ({"features": X, "valid": VALID[:3]}, "`valid` must be 7 truths"),
-        ({"features": X, "valid": np.arange(7)}, "`valid` must be 7 truths"),
+        ({"one": X, "two": X}, "holds one, two. Name the array of vectors `features`"),
+        ({"features": X, "valid": VALID[:3]}, "`valid` must be 7 truth values"),
+        ({"features": X, "valid": np.arange(7)}, "`valid` must be 7 truth values"),
         ({"features": X, "time": TIME[::-1]}, "`time` must be 7 increasing seconds"),
         ({"features": X, "time": TIME[:3]}, "`time` must be 7 increasing seconds"),
         ({"features": X, "time": np.full(7, np.nan)}, "`time` must be 7 increasing seconds"),
@@ -162,11 +162,11 @@ def test_rates_are_asked_for_where_they_are_missing(tmp_path: Path) -> None:
         load(manifest(tmp_path, [("a.npy", ""), ("b.npz", ""), ("c.npz", "")]), SCALE)
 
 
-def test_videos_beside_features(tmp_path: Path) -> None:
+def test_videos_and_features_in_one_cohort_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.npy", features=X)
     (tmp_path / "b.mp4").touch()
     (tmp_path / "c.mp4").touch()
-    with pytest.raises(LfnetError, match=r"rows 2 and 3: ready features beside videos"):
+    with pytest.raises(LfnetError, match=r"rows 2 and 3: feature files and videos in one cohort"):
         load(manifest(tmp_path, [("a.npy", "30"), ("b.mp4", ""), ("c.mp4", "")]), SCALE)
 
 

@@ -59,7 +59,7 @@ def films(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Callable[[s
         settings, choices = composed(
             "cohort=folder",
             f"cohort.root={root}",
-            "cohort.outside=true",
+            "cohort.allow_outside=true",
             "cohort.name=filmed",
             "encoder=blendshapes",
             f'video.landmarker.path="{shared}/weights/face_landmarker.task"',
