@@ -88,6 +88,10 @@ def _words(command: str, given: list[str]) -> list[str]:
         if not given:
             return ["list", "fetch"]
         return [*names("weights"), "--all"] if given[0] == "fetch" else ["--json"]
+    if command == "evidence":
+        from lfnet.cli.evidence import OPTIONS
+
+        return [*OPTIONS] if given else []
     if command == "doctor":
         return ["--json", "--help"]
     if command == "cohort" and not given:

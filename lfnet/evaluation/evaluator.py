@@ -342,11 +342,12 @@ def _column(values: ArrayLike | None, n: int, name: str, default: NDArray[Any]) 
 
 def _recordings(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per recording; each has one person, split and label."""
-    counts = frame.groupby("recording", sort=False)[["person", "split", "label"]].nunique(dropna=False)
-    for column in counts:
-        several = counts.index[counts[column] > 1]
+    by_recording = frame.groupby("recording", sort=False)
+    for column in ("person", "split", "label"):
+        counts = by_recording[column].nunique(dropna=False)
+        several = counts.index[counts > 1]
         if len(several):
-            values = frame.loc[frame["recording"] == several[0], column].drop_duplicates().tolist()
+            values = frame[frame["recording"] == several[0]][column].drop_duplicates().tolist()
             raise LfnetError(f"recording {several[0]} has several values of {column}: {values}.")
     return frame[_KEYS].drop_duplicates("recording")
 

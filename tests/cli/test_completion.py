@@ -30,6 +30,8 @@ from lfnet.errors import LfnetError
         ("lfnet cohort sh", ["show "]),
         ("lfnet cohort show cohort=av", ["cohort=avec2014 "]),
         ("lfnet train --mul", ["--multirun "]),
+        ("lfnet evidence scores.csv --sc", ["--score "]),
+        ("lfnet evidence sco", []),
         ("lfnet nonsense ", []),
         ("lfnet train head=nonsense se", []),
     ],

@@ -165,7 +165,7 @@ def test_a_constant_prediction_is_shown_as_undefined(case):
 MISTAKES = {
     "no such model": (dict(against="z"), "against=z: there is no such model. Choose one of model."),
     "margin": (dict(margin=-1), "margin=-1: give a number above 0."),
-    "level": (dict(level=95), "level=95: give a number from above 0.5 to below 1."),
+    "level": (dict(level=95), "level=95: give a number above 0.5 and below 1."),
     "length": (dict(person=["a"]), r"person has the shape \(1,\): give one value per row of y, which has 50."),
     "split": (dict(split=["train"] * 25 + ["val"] * 25, on="test"), r"no row has the split test. .*: train, val\."),
     "no test": (dict(split=["train"] * 25 + ["val"] * 25), "no row has the split test"),
