@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ def _config(settings: Sequence[str]) -> dict[str, Any]:
             "cohort.manifest_only=true",
             *(f"{key}={_quoted(value)}" for key, value in given.items()),
         ]
-    # A user's own cohort or encoder lies in the current folder, as it does for `lfnet train`.
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+    append_current_folder()
     config: dict[str, Any] = plain(compose("audit", overrides))
     return config
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import paths
+from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
 
 __all__ = ["main"]
@@ -38,20 +39,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--threads", type=int, metavar="N", help="of the networks (as many as onnxruntime likes)")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="where runs are")
+    add_trust(parser)
     options = parser.parse_intermixed_args(argv)
     if options.threads is not None and options.threads < 1:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")
-    from lfnet.deploy.bundle import BUNDLE, Bundle
+    from lfnet.deploy.bundle import Bundle
+    from lfnet.deploy.replace import bundle_folder
 
-    if (Path(options.what) / BUNDLE).is_file():
-        told = _told(Bundle.open(Path(options.what)), options)
+    trust = trusted(options)
+    if bundle_folder(Path(options.what)) is not None:
+        told = _told(Bundle.open(Path(options.what), trust=trust), options)
     else:
         from lfnet.deploy.export import export, open_run
 
-        run = open_run(options.what, paths(options.overrides)["runs"])
+        run = open_run(options.what, paths(options.overrides)["runs"], trust=trust)
         with TemporaryDirectory(prefix="lfnet_bench_") as folder:
             export(run, Path(folder) / "bundle")
-            told = _told(Bundle.open(Path(folder) / "bundle"), options)
+            told = _told(Bundle.open(Path(folder) / "bundle", trust=trust), options)
     if options.json:
         print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -62,7 +66,7 @@ def main(argv: list[str]) -> int:
 def _told(bundle: Any, options: argparse.Namespace) -> dict[str, Any]:
     from lfnet.deploy.bench import bench
 
-    told: dict[str, Any] = {"stages": bench(bundle, threads=options.threads), "video": None}
+    told: dict[str, Any] = {"stages": bench(bundle, threads=options.threads, trust=options.trust), "video": None}
     if options.video is not None:
         from lfnet.deploy.score import Scorer
 

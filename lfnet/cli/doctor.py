@@ -165,7 +165,9 @@ def _cv2() -> Iterator[Check]:
     broken = False
     for module in ("cv2", "mediapipe"):
         # In a process of its own: both print to stderr while they load, and a crash there must not end the report.
-        done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", f"import {module}"], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             broken = True
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]

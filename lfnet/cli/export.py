@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import paths
+from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
 
 __all__ = ["main"]
@@ -20,6 +21,7 @@ examples:
   lfnet export lfnet_runs/0123456789abcdef
   lfnet export 0123 --int8 --out my_bundle      calibrated on training windows
   lfnet export 0123 4567 89ab                   an ensemble, of the runs of `lfnet train -m seed=0,1,2`, say
+  lfnet export 0123 --trust my_module.MyHead    a head of your own, from the current folder
   lfnet export 0123 --level 0.8                 the interval's level; refused where too few people are left for it
   lfnet predict clip.mp4 --bundle my_bundle
 
@@ -45,6 +47,7 @@ def main(argv: list[str]) -> int:
         "--level", type=float, metavar="SHARE", help="of the interval (.9, or .8 where .9 is out of reach)"
     )
     parser.add_argument("--min-frames", type=int, metavar="N", help="fewest frames with a face (training's fewest)")
+    add_trust(parser)
     options = parser.parse_intermixed_args(argv)
     overrides = [word for word in options.runs if word.startswith("paths.") and "=" in word]
     names = [word for word in options.runs if word not in overrides]
@@ -56,7 +59,7 @@ def main(argv: list[str]) -> int:
     from lfnet.deploy.export import export, open_run
 
     variant = "int8" if options.int8 else "fp16" if options.fp16 else "fp32"
-    run = open_run(names[0], paths(overrides)["runs"], *names[1:])
+    run = open_run(names[0], paths(overrides)["runs"], *names[1:], trust=trusted(options))
     joint = "".join(f"-{folder.resolve().name[:4]}" for folder in run.folders[1:])
     out = options.out or Path("lfnet_bundles") / f"{run.folder.resolve().name}{joint}-{variant}"
     facts = export(

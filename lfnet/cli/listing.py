@@ -3,11 +3,10 @@
 import argparse
 import json
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
 from lfnet.cli.configs import compose, conf_dir, description, names
+from lfnet.cli.own_code import append_current_folder
 
 __all__ = ["KINDS", "main", "rows"]
 
@@ -68,9 +67,7 @@ def _head(name: str) -> dict[str, Any]:
     from lfnet.config import instantiate
     from lfnet.heads.cost import measure
 
-    # A user's own head lies in the current folder, as it does for `lfnet train`.
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+    append_current_folder()
     try:
         head = instantiate(compose(None, [f"+head={name}"]).head, n_features=FEATURES)
         cost = measure(head, FRAMES, FEATURES)
@@ -86,8 +83,7 @@ def _encoder(name: str) -> dict[str, Any]:
     from lfnet.config import instantiate, plain
     from lfnet.encoders.encoder import per_segment
 
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+    append_current_folder()
     facts: dict[str, Any] = {"dim": None, "vector": None, "parameters": None, "flops": None}
     try:
         for node in plain(compose("base", [f"encoder={name}"]))["encoder"].values():

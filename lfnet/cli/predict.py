@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
 
 __all__ = ["REFUSED", "main"]
@@ -41,13 +42,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--no-pulse", action="store_true", help="do not read the pulse, which takes time")
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second of a folder of pictures")
     parser.add_argument("--threads", type=int, metavar="N", help="of the networks (as many as onnxruntime likes)")
+    add_trust(parser)
     options = parser.parse_args(argv)
     if options.threads is not None and options.threads < 1:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")
     from lfnet.deploy.bundle import Bundle
     from lfnet.deploy.score import Scorer, joined
 
-    bundle = Bundle.open(options.bundle)
+    bundle = Bundle.open(options.bundle, trust=trusted(options))
     reports = []
     with Scorer(bundle, pulse=not options.no_pulse, threads=options.threads) as scorer:
         for video in options.videos:

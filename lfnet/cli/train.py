@@ -9,6 +9,7 @@ from typing import Any
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import conf_dir
+from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 
 __all__ = ["extract", "left_by", "table", "train"]
@@ -176,10 +177,7 @@ def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
 
     # Hydra prints errors itself and exits, unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # A user's own head or encoder in the current folder can be named in a `_target_`, as with `python -m`.
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    append_current_folder()
     if inputs := sys.modules.get("lfnet.jobs.inputs"):  # not the first command of this process
         inputs.forget()
     before = sys.argv

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +23,34 @@ from lfnet.video.settings import VideoSettings
 __all__ = ["STAGES", "bench", "measure"]
 
 STAGES = ("landmarker", "encoder", "head")
+# `-m` and `-c` alone would put the current folder in front of the libraries.
+_CHILD = """\
+import json, sys
+sys.path = json.loads(sys.argv[1])
+from lfnet.deploy.bench import print_stage
+print_stage(sys.argv[2:])
+"""
 _SECONDS = 1.0  # of measuring a stage
 _LEAST = 5  # calls
 _MIB = 1024 * 1024
 _SIDES = (640, 480)  # of the made picture that the landmarker looks at
 
 
-def bench(bundle: Bundle, *, threads: int | None = None) -> list[dict[str, Any]]:
+def bench(bundle: Bundle, *, threads: int | None = None, trust: Sequence[str] = ()) -> list[dict[str, Any]]:
     """One row a stage that the bundle has; each is measured in a fresh process, so that memory is the stage's own.
 
     ms_per_frame: wall time of a decoded frame, the median over calls: the landmarker's of a picture without a face (its
     detector, the dearest part when no face is tracked), the encoder's of a face in batches, the head's of a window
     spread over the frames by which windows advance. peak_mib: what the process grew by from before the network was
     loaded. load: runnable processes a core when it was measured: above 1 the times are too long.
+    trust: as in `Bundle.open`, which each process calls again.
     """
     rows = []
     for stage in STAGES:
         if stage != "head" and bundle.facts["encoder"] is None:
             continue
-        command = [sys.executable, "-m", "lfnet.deploy.bench", str(bundle.folder), stage, str(threads or 0)]
+        given = [json.dumps(sys.path), str(bundle.folder), stage, str(threads or 0), *trust]
+        command = [sys.executable, "-P", "-c", _CHILD, *given]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode:
             lines = ran.stderr.strip().splitlines() or ["it said nothing"]
@@ -70,6 +79,12 @@ def measure(bundle: Bundle, stage: str, threads: int | None) -> dict[str, Any]:
         "threads": threads,
         "load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
     }
+
+
+def print_stage(arguments: Sequence[str]) -> None:
+    """Measure a stage and print its row as JSON: what each process of `bench` does."""
+    folder, stage, threads, *trust = arguments
+    print(json.dumps(measure(Bundle.open(Path(folder), trust=trust), stage, int(threads) or None)))
 
 
 _Stage = tuple[Callable[[], Any], float, dict[str, Any]]
@@ -147,8 +162,3 @@ def _peak() -> int:
         return int(line.split()[1]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
-
-
-if __name__ == "__main__":
-    given = int(sys.argv[3]) or None
-    print(json.dumps(measure(Bundle.open(Path(sys.argv[1])), sys.argv[2], given)))

@@ -1,5 +1,6 @@
 """A bundle: a folder with all that scores a video (networks, settings, label scale), read and checked without torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -10,20 +11,22 @@ import pandas as pd
 from lfnet.config import read
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of
+from lfnet.deploy.replace import BUNDLE, bundle_folder, listed
 from lfnet.encoders.onnx_session import open_session
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
 from lfnet.features.store import ClipFeatures
 from lfnet.files import read_json
 from lfnet.fingerprints import file_digest
+from lfnet.trust import check_targets
 
-__all__ = ["BUNDLE", "FORMAT", "FRAMES", "SCORE", "VALID", "Bundle", "HeadSession", "Windows"]
+__all__ = ["FORMAT", "FRAMES", "SCORE", "VALID", "Bundle", "HeadSession", "Windows"]
 
 FRAMES, VALID, SCORE = "x_BTD", "mask_BT", "y_B"
 
 
-BUNDLE = "bundle.json"
 FORMAT = 1
+_GROUPS = ("encoder", "pulse", "video", "visual", "weights")  # of the settings in bundle.json
 
 
 class Windows(NamedTuple):
@@ -41,15 +44,22 @@ class Bundle:
     facts: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Read bundle.json and check the digest of every file that it names. Raises `LfnetError`."""
-        folder = Path(folder)
-        if not (folder / BUNDLE).is_file():
+    def open(cls, folder: Path, *, trust: Sequence[str] = ()) -> Self:
+        """Read bundle.json and check the classes that it names and the digest of every file.
+
+        trust: exact dotted names of classes that it may name besides lfnet's own. Raises `LfnetError`.
+        """
+        found = bundle_folder(Path(folder))
+        if found is None:
             raise LfnetError(f"{folder} is no bundle: it holds no {BUNDLE}. `lfnet export RUN` makes one.")
+        folder = found
         facts = read_json(folder / BUNDLE)
+        files = listed(folder)
         if facts.get("format") != FORMAT:
             raise LfnetError(f"{folder / BUNDLE} has format {facts.get('format')}, and this lfnet reads {FORMAT}.")
-        for name, wanted in facts["files"].items():
+        check_targets(facts, folder / BUNDLE, groups=_GROUPS, trust=trust)
+        _check_stages(facts, folder / BUNDLE)
+        for name, wanted in files.items():
             path = folder / name
             if not path.is_file():
                 raise LfnetError(f"{path} is missing: copy the whole bundle, or export the run again.")
@@ -84,6 +94,20 @@ class Bundle:
         """The head, ready to run."""
         labels = self.facts["labels"]
         return HeadSession(self.folder / self.facts["head"]["file"], labels["mean"], labels["sd"], threads)
+
+
+def _check_stages(facts: dict[str, Any], path: Path) -> None:
+    """Raise `LfnetError` where a stage would read a file that the bundle does not list, or fetch one."""
+    encoder = facts["encoder"] or {}
+    networks = {"head": facts["head"]["file"], "encoder": encoder.get("file")}
+    if encoder:
+        networks["video"] = facts["video"]["file"]
+    for stage, name in networks.items():
+        if name not in facts["files"] and (stage != "encoder" or name is not None):
+            raise LfnetError(f"{path}: {stage}.file={name!r} is not a file of this bundle: export the run again.")
+    weights = encoder.get("node", {}).get("weights")
+    if weights is not None and (encoder["file"] is None or weights.get("sources") or weights.get("path")):
+        raise LfnetError(f"{path}: encoder.node.weights is not the bundle's own file: export the run again.")
 
 
 class HeadSession:

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
-from lfnet.config import instantiate, plain, read
+from lfnet.config import instantiate, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
-from lfnet.deploy.bundle import BUNDLE, FORMAT, FRAMES, VALID, HeadSession, Windows
+from lfnet.deploy.bundle import FORMAT, FRAMES, VALID, HeadSession, Windows
 from lfnet.deploy.card import card
 from lfnet.deploy.parity import TOLERANCES, lengths_of, measure_parity, random_windows
+from lfnet.deploy.replace import BUNDLE, CARD, replaced
 from lfnet.deploy.stages import bundle_encoder, bundle_landmarker
 from lfnet.deploy.to_onnx import head_to_onnx
 from lfnet.deploy.variants import VARIANTS, to_fp16, to_int8
@@ -32,6 +32,7 @@ from lfnet.fingerprints import file_digest
 from lfnet.jobs.inputs import encoder_names, prepare
 from lfnet.runs.ensemble import ensemble
 from lfnet.runs.run import RESULT, run_folder
+from lfnet.trust import read_settings
 
 __all__ = ["Run", "export", "open_run"]
 
@@ -45,9 +46,10 @@ class Run:
 
     more: runs that differ from the first in their seed alone. Then predictions are the means of all, `spread` is that
     of each recording's scores (`lfnet.evaluation.replicates`), and `head` gives a score of each member.
+    trust: exact dotted names of classes that its settings may name besides lfnet's own (`lfnet.trust.TARGETS`).
     """
 
-    def __init__(self, folder: Path, *more: Path) -> None:
+    def __init__(self, folder: Path, *more: Path, trust: Sequence[str] = ()) -> None:
         self.folder, self.folders = folder, (folder, *more)
         self.result: dict[str, Any] = read_json(folder / RESULT)
         if self.result.get("kind") != "head":
@@ -57,7 +59,7 @@ class Run:
                 f"{folder} is a run on several streams ({self.result['features']['stream']}), and a bundle has one "
                 "encoder: `lfnet export` takes runs of one. Train one with a single encoder and streams.columns=null."
             )
-        self.config: dict[str, Any] = plain(OmegaConf.load(folder / "config.yaml"))
+        self.config: dict[str, Any] = read_settings(folder / "config.yaml", trust=trust)
         self.protocol = read(Protocol, self.config["protocol"], "protocol")
         self.spread: pd.DataFrame | None = None
         if more:
@@ -116,12 +118,14 @@ class _Members(torch.nn.Module):
         return torch.stack([head(x_BTD, mask_BT) for head in self.heads], dim=1)
 
 
-def open_run(name: str, runs: Path, *more: str) -> Run:
+def open_run(name: str, runs: Path, *more: str, trust: Sequence[str] = ()) -> Run:
     """The run in the folder `name`, or in `runs`/`name`, whose first letters will do; `more`: an ensemble's others.
+
+    trust: as in `Run`.
 
     Raises `LfnetError` where a name is not one finished run's, and for what is no ensemble.
     """
-    return Run(*(run_folder(each, runs) for each in (name, *more)))
+    return Run(*(run_folder(each, runs) for each in (name, *more)), trust=trust)
 
 
 def export(
@@ -135,6 +139,8 @@ def export(
 ) -> dict[str, Any]:
     """Write the bundle of `run`, an ensemble perhaps, into the folder `out`, whole or not at all; returns bundle.json.
 
+    A bundle in `out` is replaced; all that it does not list stays (`lfnet.deploy.replace`).
+
     variant: "fp32", "fp16" or "int8". tolerance: points a window's score may be off, None for `TOLERANCES`. level: of
     the conformal interval, None for .9, or .8 where .9 is out of reach. min_frames: fewest frames with a face
     that are scored, None for the shortest training clip's.
@@ -142,12 +148,8 @@ def export(
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {VARIANTS}, not {variant!r}")
-    if out.exists() and any(out.iterdir()) and not (out / BUNDLE).is_file():
-        raise LfnetError(f"{out} is not empty and no bundle: name another folder with --out.")
     conformal, why_not = _conformal(run, level)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as made:
-        folder = Path(made)
+    with replaced(out) as folder:
         data = run.data()
         facts = {
             "format": FORMAT,
@@ -177,13 +179,8 @@ def export(
         facts["files"] = {
             path.name: {"sha256": file_digest(path), "bytes": path.stat().st_size} for path in sorted(folder.iterdir())
         }
-        write_text(folder / "MODEL_CARD.md", card(run.result, facts, run.predictions, _people(data, "train")))
+        write_text(folder / CARD, card(run.result, facts, run.predictions, _people(data, "train")))
         write_json(folder / BUNDLE, facts)
-        out.mkdir(exist_ok=True)
-        for old in out.iterdir():  # an earlier bundle's
-            old.unlink()
-        for path in sorted(folder.iterdir(), key=lambda path: path.name == BUNDLE):
-            shutil.move(path, out / path.name)
     return facts
 
 

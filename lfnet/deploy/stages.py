@@ -32,6 +32,8 @@ def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> dict[str,
     node: how it is made. file: its network, None for none. trunk: its width, where the network is MobileNetV3's and
     was written as ONNX here, else 0. parity: of that ONNX, share of the largest number.
     """
+    if Path(name).name != name:
+        raise LfnetError(f"encoder={name!r}: a name with a / cannot be the name of a file.")
     node = {**config["encoder"][name]}
     encoder = instantiate(node)
     facts: dict[str, Any] = {

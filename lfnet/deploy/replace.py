@@ -1,0 +1,153 @@
+"""Replace the bundle in a folder as a whole, and keep all other files of the folder.
+
+The new bundle is written into a temporary folder inside, `.lfnet-export-xxxxxxxx`. Renaming that to `.lfnet-new`
+replaces the old bundle: from then on readers take `.lfnet-new` (`bundle_folder`), while its files are copied one by one
+to their places. An export that is killed before leaves the old bundle, one that is killed after leaves the new one, and
+the next export cleans up.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lfnet.errors import LfnetError
+from lfnet.files import read_json, writing_in
+
+__all__ = ["BUNDLE", "CARD", "bundle_folder", "listed", "replaced"]
+
+BUNDLE, CARD = "bundle.json", "MODEL_CARD.md"
+_NEW, _PREFIX = ".lfnet-new", ".lfnet-export-"
+_TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]{8}")  # as `mkdtemp` names them
+
+
+def bundle_folder(folder: Path) -> Path | None:
+    """The folder with the files of the bundle in `folder`, or None where `folder` holds no bundle."""
+    return next((place for place in (folder / _NEW, folder) if (place / BUNDLE).is_file()), None)
+
+
+def listed(folder: Path) -> dict[str, dict[str, Any]]:
+    """The files that bundle.json in `folder` lists: name and facts. Raises `LfnetError` for anything but bare names."""
+    path = folder / BUNDLE
+    facts = read_json(path)
+    files = facts.get("files") if isinstance(facts, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(value, dict) for value in files.values()):
+        raise LfnetError(f"{path} lists no files: export the run again, to another folder.")
+    for name in files:
+        if Path(name).name != name or name in ("", "..", BUNDLE, CARD) or "\\" in name or "\0" in name:
+            raise LfnetError(f"{path} lists {name!r}, which is not the name of a file in a bundle.")
+    return files
+
+
+@contextlib.contextmanager
+def replaced(out: Path) -> Iterator[Path]:
+    """Yield an empty folder; the bundle that the `with` block writes there takes the place of the one in `out`.
+
+    Only files that the old bundle lists are replaced or removed. One export to a folder runs at a time, a second one
+    waits. On an error in the block, `out` is as it was before.
+
+    Raises
+    ------
+    LfnetError
+        Where `out` holds other files and no bundle, or a file or folder of the user's has a name of the new bundle's.
+    """
+    with _locked(out), writing_in(out):
+        _clean_up(out)
+        if bundle_folder(out) is None and any(out.iterdir()):
+            raise LfnetError(f"{out} is not empty and no bundle: name another folder with --out.")
+        if bundle_folder(out) is not None:
+            listed(out)
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out))
+        try:
+            yield folder
+            _check_conflicts(folder, out)
+            _flush(folder)
+            folder.rename(out / _NEW)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        _install(out)
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold the lock of the folder `out`; where it is new and stays empty, it is removed in the end."""
+    if out.exists() and not out.is_dir():
+        raise LfnetError(f"{out} is no folder: name another one with --out.")
+    new = not out.exists()
+    handle = _lock(out)
+    try:
+        yield
+    finally:
+        if new:
+            with contextlib.suppress(OSError):  # not empty
+                out.rmdir()
+        os.close(handle)
+
+
+def _lock(out: Path) -> int:
+    while True:
+        out.mkdir(parents=True, exist_ok=True)
+        handle = os.open(out, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another export to {out}", file=sys.stderr, flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            return handle  # a file system without locks
+        # The export before may have removed the folder that was waited for.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), out.stat()):
+                return handle
+        os.close(handle)
+
+
+def _clean_up(out: Path) -> None:
+    """Finish or remove what killed exports left in `out`."""
+    if (out / _NEW / BUNDLE).is_file():
+        _install(out)
+    for folder in [path for path in out.iterdir() if _TEMPORARY.fullmatch(path.name) and path.is_dir()]:
+        shutil.rmtree(folder)
+
+
+def _check_conflicts(folder: Path, out: Path) -> None:
+    own = {*listed(out), BUNDLE, CARD} if (out / BUNDLE).is_file() else set()
+    for name in (*listed(folder), BUNDLE, CARD):
+        if (out / name).is_dir() or (name not in own and os.path.lexists(out / name)):
+            raise LfnetError(f"{out / name} is not a file of the bundle there: move it, or name another --out.")
+
+
+def _flush(folder: Path) -> None:
+    """Have the folder's files written to the disk."""
+    for path in (*folder.iterdir(), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _install(out: Path) -> None:
+    """Copy the files of `.lfnet-new` to their places. Killed at any point, it can be called again."""
+    new = out / _NEW
+    names = listed(new)
+    gone = set(listed(out)) - set(names) if (out / BUNDLE).is_file() else set()
+    copies = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out))
+    for name in (*names, CARD, BUNDLE):
+        shutil.copyfile(new / name, copies / name)
+    _flush(copies)
+    for name in (*names, CARD):
+        (copies / name).replace(out / name)
+    for name in gone:
+        if not (out / name).is_dir():  # a folder of that name is not the bundle's
+            (out / name).unlink(missing_ok=True)
+    # Last: until here the list of the old bundle's files is needed.
+    (copies / BUNDLE).replace(out / BUNDLE)
+    new.rename(copies / _NEW)
+    shutil.rmtree(copies)

@@ -1,0 +1,69 @@
+"""Files in the current folder never stand in for libraries; one's own head there can still be named."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lfnet
+
+pytestmark = pytest.mark.slow
+ROOT = Path(lfnet.__file__).parents[1]
+# Names of modules that Python, lfnet or its libraries import, some of them in new processes.
+SHADOWED = ("json", "joblib", "numpy", "pickle", "random", "runpy", "statistics", "tempfile", "typing", "yaml")
+SMALL = (
+    "cohort.recordings={train:6,dev:4,test:4}",
+    "cohort.duration={min:2,max:3,median:2.5,spread:0.3}",
+    "cohort.dim=16",
+    "protocol.window=48",
+    "protocol.hop=24",
+    "trainer.max_epochs=1",
+)
+
+
+def lfnet_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`lfnet ARGUMENTS` in that folder; like the installed command, the folder itself is not on the import path."""
+    code = "import sys; from lfnet.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONSAFEPATH", None)
+    command = [sys.executable, "-P", "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A folder whose modules leave a file where they are imported."""
+    text = f"open({str(tmp_path / 'EXECUTED')!r}, 'a').write(__file__ + chr(10))\n"
+    folder = tmp_path / "data"
+    (folder / "hydra_plugins" / "theirs").mkdir(parents=True)
+    (folder / "lfnet").mkdir()
+    for name in (*SHADOWED, "hydra_plugins/theirs/__init__", "lfnet/__init__", "sitecustomize", "usercustomize"):
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", *SMALL),
+        ("train", "-m", "seed=0,1", "launcher=joblib", "launcher.jobs=2", *SMALL),
+        ("list", "heads"),
+        ("audit", "cohort=simulated", *SMALL[:3]),
+        ("doctor",),
+    ],
+)
+def test_libraries_win_over_the_current_folder(words, hostile):
+    ran = lfnet_in(hostile, *words)
+    marker = hostile.parent / "EXECUTED"
+    assert not marker.exists(), marker.read_text()
+    assert ran.returncode == 0 or words == ("doctor",), ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_an_own_head_in_the_current_folder_is_found(hostile):
+    (hostile / "my_own_head.py").write_text("from lfnet.heads.mean_mlp import TemporalMeanMLP as MyHead\n")
+    for several in ((), ("-m", "seed=0,1", "launcher=joblib", "launcher.jobs=2")):
+        ran = lfnet_in(hostile, "train", *several, "head._target_=my_own_head.MyHead", *SMALL)
+        assert ran.returncode == 0, ran.stderr
