@@ -190,7 +190,7 @@ def _settings(folder: Path, sizes: Sizes) -> list[str]:
         # The peer measures nothing but training: as little else as a job can have.
         f"cohort.recordings={{train:{sizes.recordings},dev:2,test:2}}",
         "cohort.duration={min:20,max:66,median:45,spread:0.3}",
-        *("cohort.missing=0", f"cohort.dim={sizes.dim}", "protocol=published", f"protocol.length={sizes.length}"),
+        *("cohort.lost_frames=0", f"cohort.dim={sizes.dim}", "protocol=published", f"protocol.length={sizes.length}"),
         *(f"protocol.window={sizes.window}", f"protocol.hop={sizes.window // 2}", "trainer.batch_size=32"),
         *(f"paths.{name}={folder / name}" for name in ("cache", "runs", "data")),
     ]

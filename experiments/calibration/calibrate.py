@@ -61,7 +61,7 @@ def main() -> None:
 def _cohort(overrides: list[str]) -> tuple[Cohort, dict]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("cohort/simulated", overrides=overrides)
-    return instantiate(config.cohort), plain(config.cohort)
+    return instantiate(config.cohort, "cohort"), plain(config.cohort)
 
 
 def _measure(cohort: Cohort) -> dict[str, float]:

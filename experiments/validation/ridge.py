@@ -32,7 +32,7 @@ def cohort(seed):
     sizes = f"cohort.recordings={{train:50,dev:2,test:{POOL}}}"
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("cohort/simulated", overrides=[sizes, f"cohort.seed={seed}", *SMALL])
-    made = instantiate(config.cohort)
+    made = instantiate(config.cohort, "cohort")
     recordings = made.recordings()
     pooled = {name: [] for name in recordings["recording_id"]}
     for clip, recording in zip(made.clips["clip_id"], made.clips["recording_id"], strict=True):

@@ -1,15 +1,25 @@
-"""conf/cohort/simulated.yaml becomes a `Cohort`."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Build a simulated cohort from conf/cohort/simulated.yaml."""
 
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort, Scale, validate
+from lfnet.config import NonNegative, Positive, Share, read
 from lfnet.errors import LfnetError
 from lfnet.simulation.generator import SimulatedFeatures
 from lfnet.simulation.people import draw
-from lfnet.simulation.settings import Duration, Pulse, Settings, Signal
+from lfnet.simulation.settings import (
+    Correlation,
+    Dim,
+    Duration,
+    LostShare,
+    People,
+    Pulse,
+    Recordings,
+    Seed,
+    Settings,
+    Signal,
+    Within,
+)
 
 __all__ = ["simulate"]
 
@@ -17,44 +27,80 @@ __all__ = ["simulate"]
 def simulate(
     *,
     scale: Scale,
-    signal: Mapping[str, Any],
-    duration: Mapping[str, Any],
-    pulse: Mapping[str, Any] | None = None,
+    seed: Seed,
+    recordings: Recordings,
+    people: People | None,
+    people_shared: Share,
+    label_mean: float,
+    label_sd: Positive,
+    within_person: Within,
+    label_noise: NonNegative,
+    signal: Signal,
+    identity: NonNegative,
+    duration: Duration,
+    duration_leak: Correlation,
+    lost_frames: LostShare,
+    fps: Positive,
+    dim: Dim,
+    pulse: Pulse | None = None,
     name: str = "simulated",
-    **settings: Any,
 ) -> Cohort:
-    """A cohort of people who never were, with features whose truth is known (`lfnet.simulation`).
+    """Draw a cohort whose features have known ground truth (`lfnet.simulation` states the model).
 
-    Arguments: the keys of conf/cohort/simulated.yaml, each explained there. `Cohort.own` makes the vectors and holds
-    the truth, `Cohort.own.more` makes the pulse's features; `Cohort.own.references()` gives the oracles' answers.
-    Raises `LfnetError` naming the setting that cannot be.
+    Parameters
+    ----------
+    scale : Scale
+        Scale of the labels; its ends must be whole points.
+    seed, recordings, people, people_shared, label_mean, label_sd, within_person, label_noise, signal, identity, \
+duration, duration_leak, lost_frames, fps, dim, pulse
+        The settings of conf/cohort/simulated.yaml, each explained there. Groups of settings are mappings or the
+        classes of `lfnet.simulation.settings`.
+    name : str
+        Name of the cohort.
+
+    Returns
+    -------
+    Cohort
+        `Cohort.own` is a `SimulatedFeatures`: it makes the vectors, holds the truth, and
+        `Cohort.own.references()` gives the oracles' scores. `Cohort.own.more` holds the pulse stream.
+
+    Raises
+    ------
+    LfnetError
+        One line for each wrong setting.
+
+    Examples
+    --------
+    >>> from lfnet.cohorts.scale import Band, Scale
+    >>> equal = {"level": 1.0, "tempo": 1.0, "burst": 1.0}
+    >>> cohort = simulate(
+    ...     scale=Scale("points", 0, 63, (Band("all", 0, 63),)),
+    ...     seed=0, recordings={"train": 4, "dev": 2, "test": 2}, people=None, people_shared=1.0,
+    ...     label_mean=15, label_sd=12, within_person=0.7, label_noise=2.0,
+    ...     signal={"name": "level", "strength": 1.0, "block": 32, "shares": equal, "amplitudes": equal},
+    ...     identity=1.0, duration={"min": 2, "max": 8, "median": 4, "spread": 0.6}, duration_leak=0.0,
+    ...     lost_frames=0.0, fps=30, dim=16,
+    ... )
+    >>> len(cohort.clips), cohort.simulated
+    (16, True)
+    >>> features, valid, seconds = cohort.own.clip(cohort.clips["clip_id"][0])
+    >>> features.shape[1], bool(valid.all())
+    (16, True)
     """
+    given = dict(locals())
+    del given["scale"], given["name"]
     if scale.min != int(scale.min) or scale.max != int(scale.max):
         raise LfnetError(f"scale {scale.name} runs from {scale.min} to {scale.max}: simulated labels are whole points.")
-    checked = Settings(
-        signal=_made(Signal, "cohort.signal", signal),
-        duration=_made(Duration, "cohort.duration", duration),
-        pulse=None if pulse is None else _made(Pulse, "cohort.pulse", pulse),
-        low=int(scale.min),
-        high=int(scale.max),
-        **settings,
-    )
-    truth = draw(checked)
+    settings = read(Settings, {**given, "low": int(scale.min), "high": int(scale.max)}, "cohort")
+    truth = draw(settings)
     clips = truth.clips.drop(columns=["recording", "level"])
     owners = truth.recordings.loc[truth.clips["recording"], ["recording_id", "person_id", "split", "label"]]
     clips = pd.concat([clips, owners.reset_index(drop=True)], axis=1)
-    clips = clips.assign(path="", fps=float(checked.fps))
+    clips = clips.assign(path="", fps=float(settings.fps))
     return Cohort(
         name=name,
         clips=validate(clips, scale, f"cohort {name}"),
         scale=scale,
         simulated=True,
-        own=SimulatedFeatures(checked, truth),
+        own=SimulatedFeatures(settings, truth),
     )
-
-
-def _made(kind: type, where: str, values: Mapping[str, Any]) -> Any:
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise LfnetError(f"{where}: {str(error).split(') ')[-1]}. See conf/cohort/simulated.yaml.") from error

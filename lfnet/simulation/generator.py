@@ -1,4 +1,4 @@
-"""Feature vectors of a simulated cohort, made clip by clip on demand, in any order, always the same."""
+"""Feature vectors of a simulated cohort, generated clip by clip on demand and independent of the order of calls."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -13,13 +13,13 @@ from lfnet.simulation import oracle, signals
 from lfnet.simulation.people import Truth, stream
 from lfnet.simulation.pulse import SimulatedPulse, read_pulse
 from lfnet.simulation.settings import Settings
-from lfnet.simulation.statistics import ClipStatistics, read_statistics
+from lfnet.simulation.signals import ClipStatistics, read_statistics
 
 __all__ = ["SimulatedFeatures"]
 
-# What a face vector without signal is made of, in shares of its squared length: what all faces have in common, the
-# person, the session, a slow drift (pose, light), and noise. Frames of one person on two days have cosine .6 (plus what
-# signal they share), frames of two people .1.
+# Parts of a face vector without signal, in shares of its squared length: common to all faces, the person, the session,
+# a slow drift (pose, light), and noise. Frames of one person on two days have cosine .6 (plus the signal that they
+# share), frames of two people .1.
 _COMMON, _PERSON, _SESSION, _DRIFT, _NOISE = 0.1, 0.5, 0.12, 0.05, 0.23
 # Correlation of the drift from one block to the next, for blocks of 32 frames.
 _DRIFT_MEMORY, _DRIFT_FRAMES = 0.9, 32
@@ -28,10 +28,19 @@ _LOST_RUN = 15
 
 
 class SimulatedFeatures:
-    """The vectors that a simulated cohort brings, and what is known about them.
+    """Features of a simulated cohort with their ground truth; implements `lfnet.cohorts.cohort.OwnFeatures`.
 
-    stream, recipe, source, clip: as `lfnet.cohorts.cohort.OwnFeatures` asks. more: the pulse's stream, where there is
-    one. settings, truth: what all is drawn from.
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the cohort.
+    truth : Truth
+        Its true severities, drives and lengths.
+
+    Attributes
+    ----------
+    more : tuple
+        The pulse stream, where the cohort has one.
     """
 
     stream = "simulated"
@@ -39,7 +48,7 @@ class SimulatedFeatures:
     def __init__(self, settings: Settings, truth: Truth) -> None:
         self.settings = settings
         self.truth = truth
-        # Frames do not depend on the pulse: another pulse is no reason to write them anew.
+        # Frames do not depend on the pulse: other pulse settings need no new frames.
         drawn = {name: value for name, value in settings.plain().items() if name != "pulse"}
         self.recipe = digest({"settings": drawn, "code": source_digest(["lfnet.simulation"])})
         self.more = () if settings.pulse is None else (SimulatedPulse(settings, truth),)
@@ -47,7 +56,7 @@ class SimulatedFeatures:
         self._statistics: dict[str, ClipStatistics] = {}
 
     def resplit(self, split_of: Mapping[str, str]) -> "SimulatedFeatures":
-        """The same vectors, of these recordings only (recording_id → split): oracles know whom training knows."""
+        """Return the vectors of these recordings (recording_id → split); oracles then know the new training split."""
         recordings = self.truth.recordings
         splits = [split_of.get(name, "left out") for name in recordings["recording_id"]]
         other = copy(self)
@@ -58,21 +67,38 @@ class SimulatedFeatures:
 
     @cached_property
     def basis(self) -> np.ndarray:
-        """float64 [D, 6]: S, the orthonormal signal directions."""
+        """The orthonormal signal directions S, float64 [D, 6]."""
         random = stream(self.settings.seed, "space", 0)
         basis, _ = np.linalg.qr(random.standard_normal((self.settings.dim, signals.DIRECTIONS)))
         return np.ascontiguousarray(basis)
 
     def source(self, clip_id: str) -> str:
-        """Digest of what the clip's vectors come from: the recipe and the clip's true drives and length."""
+        """Return a digest of what determines the clip's vectors: the recipe and the clip's true drives and length."""
         clip, recording = self._of(clip_id)
         drives = [float(clip["level"]), float(recording["tempo"]), float(recording["burst"])]
         return digest({"recipe": self.recipe, "clip": clip_id, "frames": int(clip["n_frames"]), "drives": drives})
 
     def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A clip's features float32 [T, D] (unit length; NaN where the face is lost), valid bool [T], time float64 [T].
+        """Generate a clip.
 
-        Raises `KeyError` for a clip that is not in the cohort.
+        Parameters
+        ----------
+        clip_id : str
+            Id of the clip.
+
+        Returns
+        -------
+        features : float32 [T, D]
+            Vectors of unit length; NaN where the face is lost.
+        valid : bool [T]
+            Whether the face is seen.
+        time : float64 [T]
+            Seconds.
+
+        Raises
+        ------
+        KeyError
+            The clip is not in the cohort.
         """
         row = self._row[clip_id]
         clip, recording = self._of(clip_id)
@@ -95,7 +121,7 @@ class SimulatedFeatures:
     def statistics(
         self, read: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None
     ) -> dict[str, ClipStatistics]:
-        """What each clip's features say about severity. read: as for `references`."""
+        """Return the sufficient statistics of each clip; `read` is as for `references`."""
         if read is not None:
             return {clip: read_statistics(*read(clip), self.basis, self.settings.signal) for clip in self._row}
         for clip in self._row:
@@ -108,12 +134,21 @@ class SimulatedFeatures:
         read: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None,
         read_segments: Callable[[str], tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> pd.DataFrame:
-        """What the oracles answer for all recordings: columns recording_id, model, score (points of the scale).
+        """Return the oracles' scores of all recordings.
 
-        Models: oracle_signal_median, oracle_signal_mean, oracle_people_median, oracle_people_mean, and with
-        `read_segments` the same of oracle_pulse and oracle_both (`oracle`).
-        read: clip_id -> (features, valid), for features that lie on disk already; by default they are made, unless this
-        object made them before. read_segments: the same for the pulse; who reads frames alone has no use for it.
+        Parameters
+        ----------
+        read : callable, optional
+            clip_id → (features, valid), for features that are on disk already. By default features are generated, once.
+        read_segments : callable, optional
+            The same for the pulse. Without it the models that see the pulse are left out.
+
+        Returns
+        -------
+        DataFrame
+            Columns recording_id, model, score (points of the scale). Models: oracle_signal_median, oracle_signal_mean,
+            oracle_people_median, oracle_people_mean, and with `read_segments` the same of oracle_pulse, oracle_both
+            and oracle_both_people (`lfnet.simulation.oracle`).
         """
         statistics = list(self.statistics(read).values())
         pulse = None if read_segments is None else [read_pulse(*read_segments(clip)) for clip in self._row]
@@ -125,25 +160,25 @@ class SimulatedFeatures:
         return clip, self.truth.recordings.iloc[clip["recording"]]
 
     def _vectors(self, raw: np.ndarray, row: int, person: int, recording: int) -> np.ndarray:
-        """float32 [T, D]: unit vectors with the raw coordinates [T, 6] along the signal directions, noise elsewhere."""
+        """Return unit vectors [T, D] with raw coordinates [T, 6] along the signal directions and noise elsewhere."""
         settings, dim = self.settings, self.settings.dim
         frames, block = len(raw), settings.signal.block
         blocks = frames // block
         random = stream(settings.seed, "clip", row, 1)
-        # All parts have expected squared length `share`; identity scales the person's part.
+        # The expected squared length of each part is its share; identity scales the person's part.
         common, own, sitting = (
             stream(settings.seed, *key).standard_normal(dim) / np.sqrt(dim)
             for key in (("space", 1), ("person", person), ("session", recording))
         )
-        still = np.sqrt(_COMMON) * common + settings.identity * np.sqrt(_PERSON) * own + np.sqrt(_SESSION) * sitting
-        slow = still + np.sqrt(_DRIFT / dim) * _drift(blocks, dim, _DRIFT_MEMORY ** (block / _DRIFT_FRAMES), random)
+        fixed = np.sqrt(_COMMON) * common + settings.identity * np.sqrt(_PERSON) * own + np.sqrt(_SESSION) * sitting
+        slow = fixed + np.sqrt(_DRIFT / dim) * _drift(blocks, dim, _DRIFT_MEMORY ** (block / _DRIFT_FRAMES), random)
         noise = random.standard_normal((blocks, block, dim), dtype=np.float32)
         noise *= np.float32(np.sqrt(_NOISE / dim))
         noise += slow[:, None].astype(np.float32)
         vectors = noise.reshape(frames, dim)
         # x = (n + A S r) / √(1 + |A r|²), n = (1 − SSᵀ) noise / |…|, in one pass over the large array.
         basis = self.basis.astype(np.float32)
-        moved = raw * signals.amplitudes(dict(settings.signal.amplitudes))
+        moved = raw * signals.amplitudes(settings.signal.amplitudes)
         inside = vectors @ basis
         length = np.sqrt(np.einsum("td,td->t", vectors, vectors) - np.einsum("tk,tk->t", inside, inside))
         whole = np.sqrt(1 + np.sum(moved**2, axis=1))
@@ -153,24 +188,24 @@ class SimulatedFeatures:
         return vectors
 
     def _valid(self, frames: int, row: int) -> np.ndarray:
-        """bool [T]: runs of lost frames, on average the share `missing` of all; at least one frame is kept."""
-        share = self.settings.missing
+        """Draw runs of lost frames, on average the share `lost_frames`, bool [T]; at least one frame stays valid."""
+        share = self.settings.lost_frames
         if share == 0:
             return np.ones(frames, bool)
         random = stream(self.settings.seed, "lost", row)
         lost = np.zeros(frames, bool)
-        # A chain of two states in its stationary state; after its mean run a face is lost anew with this probability.
-        anew = min(1.0, share / (1 - share) / _LOST_RUN)
-        position = 0 if random.random() < share else random.geometric(anew)
+        # A two-state Markov chain in its stationary state; the face is lost again with this probability a frame.
+        again = min(1.0, share / (1 - share) / _LOST_RUN)
+        position = 0 if random.random() < share else random.geometric(again)
         while position < frames:
             run = random.geometric(1 / _LOST_RUN)
             lost[position : position + run] = True
-            position += run + random.geometric(anew)
+            position += run + random.geometric(again)
         return ~lost if not lost.all() else np.ones(frames, bool)
 
 
 def _drift(blocks: int, dim: int, memory: float, random: np.random.Generator) -> np.ndarray:
-    """float64 [blocks, D]: a stationary autoregression of unit variance, one step a block."""
+    """Draw a stationary autoregression of unit variance, one step a block, float64 [blocks, D]."""
     steps = random.standard_normal((blocks, dim))
     for block in range(1, blocks):
         steps[block] = memory * steps[block - 1] + np.sqrt(1 - memory**2) * steps[block]

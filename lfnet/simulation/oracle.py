@@ -1,4 +1,4 @@
-"""The Bayes predictor of a recording's label from its features, by someone who knows how they were made.
+"""Bayes predictors of a recording's label under the generative model of `lfnet.simulation`.
 
 With statistics D_i = (levels, order counts, event counts, lengths) of recording i and its severity u_i (normal scale)::
 
@@ -21,12 +21,13 @@ its variance, s² the person's; and `both` all of the recording's features, fram
     p(y | q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) Π_clips p(number of segments | u)
     p(y | D, q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) ∫ N(o; 0, 1) p(D | u, o) do
 
-Neither looks people up. `both_people` does, as `people` with p(D, q | u, o, o') for p(D | u, o), where o' ~ N(0, 1) is
-the person's offset in the pulse. Where people are shared, a fusion may do better than `both`, and not than this.
+These two ignore the person. `both_people` uses the person as `people` does, with p(D, q | u, o, o') for p(D | u, o),
+where o' ~ N(0, 1) is the person's offset in the pulse. Where people are shared between splits, a fusion may do better
+than `both`, and not better than `both_people`.
 
 A training recording's own label is never used for its own prediction. All sums run over fine, even grids, where they
-are exact far beyond what a score shows (tests/simulation compares them with Monte Carlo integration).
-The median of the posterior has the least expected absolute error, its mean the least expected squared error.
+are exact far beyond the precision of a score (tests/simulation compares them with Monte Carlo integration).
+The median of the posterior minimises the expected absolute error, its mean the expected squared error.
 """
 
 import math
@@ -53,7 +54,7 @@ from lfnet.simulation.grids import (
 from lfnet.simulation.people import severity
 from lfnet.simulation.pulse import PulseStatistics
 from lfnet.simulation.settings import Settings
-from lfnet.simulation.statistics import ClipStatistics
+from lfnet.simulation.signals import ClipStatistics
 
 __all__ = ["MODELS", "PULSE_MODELS", "Oracle", "references"]
 
@@ -65,7 +66,7 @@ PULSE_MODELS = tuple(
 _STEPS = 1001  # of u and of drives
 _PERSON_STEPS = 101  # of the person's severity
 _OFFSET_STEPS = 61  # of the person's level offset
-# Of each where there are two offsets: no finer than sums of so smooth functions need.
+# With two offsets; sums of functions this smooth need no finer grid.
 _PERSON_STEPS_OF_BOTH, _OFFSET_STEPS_OF_BOTH = 51, 31
 
 
@@ -76,16 +77,30 @@ def references(
     settings: Settings,
     pulse: Sequence[PulseStatistics] | None = None,
 ) -> pd.DataFrame:
-    """The oracles' answers: recording_id, model, score; a function of statistics and training labels.
+    """Score all recordings with the oracles, from sufficient statistics and training labels.
 
-    recordings: recording_id, person, split and label (read in train only). recording_of_clip: int [clips], row of each
-    clip's recording. statistics: one a clip. pulse: likewise; None for the models of `MODELS` alone, else those of
-    `PULSE_MODELS` follow.
+    Parameters
+    ----------
+    recordings : DataFrame
+        recording_id, person, split and label (used in train only).
+    recording_of_clip : int [clips]
+        Row of each clip's recording.
+    statistics : sequence of ClipStatistics
+        One a clip.
+    settings : Settings
+        Settings of the cohort.
+    pulse : sequence of PulseStatistics, optional
+        One a clip; adds `PULSE_MODELS` to `MODELS`.
+
+    Returns
+    -------
+    DataFrame
+        Columns recording_id, model, score.
     """
     oracle = Oracle(recordings, recording_of_clip, statistics, settings, pulse)
     posteriors = {"signal": oracle.signal(), "people": oracle.people()}
     if pulse is not None:
-        posteriors |= {"pulse": oracle.of_pulse(), "both": oracle.both(), "both_people": oracle.both_people()}
+        posteriors |= {"pulse": oracle.pulse_only(), "both": oracle.both(), "both_people": oracle.both_people()}
     scores = []
     for knows, posterior in posteriors.items():
         median = oracle.labels[np.argmax(np.cumsum(posterior, axis=1) >= 0.5 - 1e-12, axis=1)]
@@ -96,7 +111,7 @@ def references(
 
 @dataclass(frozen=True, eq=False)
 class Oracle:
-    """Posteriors over the labels of all recordings. Arguments: as for `references`."""
+    """Posteriors over the labels of all recordings; parameters as for `references`."""
 
     recordings: pd.DataFrame
     recording_of_clip: np.ndarray
@@ -106,41 +121,41 @@ class Oracle:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """float64 [K]: every label that the scale has."""
+        """Every label of the scale, float64 [K]."""
         return np.arange(self.settings.low, self.settings.high + 1.0)
 
     @cached_property
     def label_given_u(self) -> np.ndarray:
-        """float64 [U, K]: p(y | u)."""
+        """p(y | u), float64 [U, K]."""
         return label_given_severity(severity(grid(_STEPS), self.settings), self.labels, self.settings.label_noise)
 
     def signal(self) -> np.ndarray:
-        """float64 [recordings, K]: p(y | the recording's features)."""
+        """Return p(y | the recording's features), float64 [recordings, K]."""
         return self._labels_given(self._signal)
 
-    def of_pulse(self) -> np.ndarray:
-        """float64 [recordings, K]: p(y | the recording's pulse)."""
+    def pulse_only(self) -> np.ndarray:
+        """Return p(y | the recording's pulse), float64 [recordings, K]."""
         return self._labels_given(self._pulse + self._segments)
 
     def both(self) -> np.ndarray:
-        """float64 [recordings, K]: p(y | the recording's features and pulse)."""
-        # The number of segments says no more about a clip's length than the number of its frames.
+        """Return p(y | the recording's features and pulse), float64 [recordings, K]."""
+        # The number of segments adds nothing about a clip's length to the number of its frames.
         return self._labels_given(self._signal + self._pulse)
 
     def _labels_given(self, log: np.ndarray) -> np.ndarray:
-        """float64 [recordings, K]: p(y | what is seen), from log p(what is seen | u) [recordings, U]."""
+        """Return p(y | data), float64 [recordings, K], from log p(data | u) [recordings, U]."""
         weights = normal_weights(grid(_STEPS))
         return normalised(np.exp(log - log.max(axis=1, keepdims=True)) * weights) @ self.label_given_u
 
     def people(self) -> np.ndarray:
-        """float64 [recordings, K]: p(y | the recording's features, and the same person's other training recordings)."""
+        """Return p(y | features, other training recordings of the same person), float64 [recordings, K]."""
         o = grid(_OFFSET_STEPS)
         return self._knowing_people(
             self.signal(), _PERSON_STEPS, normal_weights(o), lambda row: self._given_offset(row, o)
         )
 
     def both_people(self) -> np.ndarray:
-        """float64 [recordings, K]: as `people`, from features and pulse."""
+        """Return the same as `people` from features and pulse, float64 [recordings, K]."""
         o = grid(_OFFSET_STEPS_OF_BOTH)
         weights = normal_weights(o)
 
@@ -154,10 +169,10 @@ class Oracle:
     def _knowing_people(
         self, posterior: np.ndarray, steps: int, weights: np.ndarray, given: Callable[[int], np.ndarray]
     ) -> np.ndarray:
-        """`posterior`, and for people with training recordings what these say besides.
+        """Update `posterior` with the training recordings of the same person.
 
-        steps: of the person's severity. weights [O] of the person's offsets; given(row): p(what is seen | u, offsets)
-        up to a factor, float64 [U, O].
+        steps: grid of the person's severity. weights: [O], of the person's offsets. given(row): p(data | u, offsets) up
+        to a factor, float64 [U, O].
         """
         person, train = self.recordings["person"].to_numpy(), (self.recordings["split"] == "train").to_numpy()
         u, a = grid(_STEPS), grid(steps)
@@ -185,12 +200,12 @@ class Oracle:
         return self.label_given_u[:, int(self.recordings["label"].iloc[row]) - self.settings.low]
 
     def _given_offset(self, row: int, o: np.ndarray) -> np.ndarray:
-        """float64 [U, O]: p(D | u, o) up to a factor."""
+        """Return p(D | u, o) up to a factor, float64 [U, O]."""
         log = self._others[row][:, None] + self._offset(self._level, self.settings.signal.coupling("level"), row, o)
         return np.exp(log - log.max())
 
     def _pulse_given_offset(self, row: int, o: np.ndarray) -> np.ndarray:
-        """float64 [U, O]: p(q | u, o) up to a factor."""
+        """Return p(q | u, o) up to a factor, float64 [U, O]."""
         assert self.settings.pulse is not None
         log = self._offset(self._pulse_drive, self.settings.pulse.coupling, row, o)
         return np.exp(log - log.max())
@@ -203,14 +218,14 @@ class Oracle:
 
     @cached_property
     def _signal(self) -> np.ndarray:
-        """float64 [recordings, U]: log p(features | u) up to a number for each recording."""
+        """log p(features | u) up to a number for each recording, float64 [recordings, U]."""
         mean, variance, offset = self._level
         coupling = self.settings.signal.coupling("level")
         return self._others + log_normal(mean[:, None], coupling * grid(_STEPS), (variance + offset**2)[:, None])
 
     @cached_property
     def _pulse(self) -> np.ndarray:
-        """float64 [recordings, U]: log p(pulse | u) up to a number for each recording, all of it but its length."""
+        """log p(pulse without its length | u) up to a number for each recording, float64 [recordings, U]."""
         assert self.settings.pulse is not None
         mean, variance, offset = self._pulse_drive
         coupling = self.settings.pulse.coupling
@@ -225,16 +240,16 @@ class Oracle:
 
     @cached_property
     def _segments(self) -> np.ndarray:
-        """float64 [recordings, U]: log p(number of segments | u)."""
+        """log p(number of segments | u), float64 [recordings, U]."""
         assert self.pulse is not None and self.settings.pulse is not None
         u = grid(_STEPS)
         log = np.zeros((len(self.recordings), _STEPS))
         if self.settings.duration_leak:
             per_segment = self.settings.pulse.segment * self.settings.fps / self.settings.signal.block
             for row, clip in zip(self.recording_of_clip, self.pulse, strict=True):
-                least = 0.0 if clip.segments == 1 else clip.segments * per_segment
-                most = np.nextafter((clip.segments + 1) * per_segment, 0)
-                log[row] += log_length(math.ceil(least), math.floor(most), u, self.settings)
+                low = 0.0 if clip.segments == 1 else clip.segments * per_segment
+                high = np.nextafter((clip.segments + 1) * per_segment, 0)
+                log[row] += log_length(math.ceil(low), math.floor(high), u, self.settings)
         return log
 
     @cached_property
@@ -250,10 +265,10 @@ class Oracle:
         shares: tuple[float, float, float],
         noise: float,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """m, V and p of each recording: weighted mean of its clips' drives, its variance, SD of the person's offset.
+        """Return m, V and p of each recording: mean of its clips' drives, its variance, SD of the person's offset.
 
-        clips: how many frames (segments) show a clip's drive, and their mean. shares: of the drive's jitter, what
-        belongs to the person, the session and the clip. noise: variance of one frame about the clip's drive.
+        clips: number of frames (segments) that show a clip's drive, and their mean. shares: parts of the drive's jitter
+        that belong to the person, the session and the clip. noise: variance of one frame about the clip's drive.
         """
         spread = 1 - coupling**2
         of_person, of_session, of_clip = shares
@@ -263,14 +278,14 @@ class Oracle:
                 clip_precision = 1 / (spread * of_clip + noise / seen)
                 precision[row] += clip_precision
                 weighted[row] += clip_precision * mean
-        # A recording of which nothing is seen says nothing: any mean with a vast variance.
+        # A recording without valid frames says nothing: any mean with a vast variance.
         variance = np.where(precision > 0, 1 / np.maximum(precision, 1e-300), 1e12)
         offset = np.full(len(variance), np.sqrt(spread * of_person))
         return weighted / np.maximum(precision, 1e-300), variance + spread * of_session, offset
 
     @cached_property
     def _others(self) -> np.ndarray:
-        """float64 [recordings, U]: log p(order, events, lengths | u) up to a number for each recording."""
+        """log p(order, events, lengths | u) up to a number for each recording, float64 [recordings, U]."""
         u = grid(_STEPS)
         tempo, burst, length = (np.zeros((len(self.recordings), _STEPS)) for _ in range(3))
         for row, clip in zip(self.recording_of_clip, self.statistics, strict=True):

@@ -1,7 +1,7 @@
-"""Who sat when, how severe they were, how they scored, and how long each clip runs."""
+"""Draw recordings, severities, labels, splits and clip lengths of a simulated cohort."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -33,11 +33,15 @@ _ATTEMPTS = 200
 
 @dataclass(frozen=True)
 class Truth:
-    """What a real cohort would never tell.
+    """Ground truth of a simulated cohort.
 
-    recordings: one row a recording, by person and session: recording_id, person_id, person (number), split, u (severity
-    on its normal scale), severity (points), label, tempo and burst (drives).
-    clips: one row a clip: clip_id, recording (row in `recordings`), task, n_frames, level (drive).
+    Attributes
+    ----------
+    recordings : DataFrame
+        One row a recording, by person and session: recording_id, person_id, person (number), split, u (severity on its
+        normal scale), severity (points), label, tempo and burst (drives).
+    clips : DataFrame
+        One row a clip: clip_id, recording (row in `recordings`), task, n_frames, level (drive).
     """
 
     recordings: pd.DataFrame
@@ -45,14 +49,14 @@ class Truth:
 
 
 def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
-    """A random generator for one purpose (and one person, recording or clip), whatever else was drawn before."""
+    """Return a generator for one purpose (and one person, recording or clip), independent of all other draws."""
     key = (_STREAMS.index(name), *indices)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def draw(settings: Settings) -> Truth:
-    """Draw a cohort. Raises `LfnetError` where people cannot be dealt to the splits as asked."""
-    person, session = _sittings(settings)
+    """Draw a cohort. Raises `LfnetError` where people cannot be assigned to the splits as asked."""
+    person, session = _sessions(settings)
     count = len(person)
     random = stream(settings.seed, "severity")
     of_person, of_session = random.standard_normal(settings.n_people), random.standard_normal(count)
@@ -97,8 +101,8 @@ def draw(settings: Settings) -> Truth:
 
 
 def severity(u: np.ndarray, settings: Settings) -> np.ndarray:
-    """Severity in points of the scale, from its normal scale: low + (high − low) F⁻¹(Φ(u)), F a beta distribution."""
-    # The upper tail through its complement, so that 1 − Φ does not round to nothing.
+    """Return severity in points, low + (high − low) F⁻¹(Φ(u)) with F a beta distribution, from its normal scale u."""
+    # The upper tail through its complement, so that 1 − Φ does not round to 0.
     quantile = np.where(
         u <= 0,
         stats.beta.ppf(special.ndtr(np.minimum(u, 0)), *settings.beta),
@@ -108,10 +112,12 @@ def severity(u: np.ndarray, settings: Settings) -> np.ndarray:
 
 
 def block_bounds(settings: Settings) -> tuple[int, int]:
-    """The least and the most blocks of a clip: whole ones within its shortest and longest duration, one at least."""
-    shortest, longest = (seconds * settings.fps / settings.signal.block for seconds in settings.duration.bounds)
-    least = max(1, math.ceil(shortest))
-    return least, max(least, math.floor(longest))
+    """Return the minimum and maximum number of whole blocks in a clip, 1 or more."""
+    low, high = (
+        seconds * settings.fps / settings.signal.block for seconds in (settings.duration.min, settings.duration.max)
+    )
+    minimum = max(1, math.ceil(low))
+    return minimum, max(minimum, math.floor(high))
 
 
 def _drive(u: np.ndarray, jitter: np.ndarray, settings: Settings, mechanism: str) -> np.ndarray:
@@ -119,11 +125,11 @@ def _drive(u: np.ndarray, jitter: np.ndarray, settings: Settings, mechanism: str
     return coupling * u + np.sqrt(1 - coupling**2) * jitter
 
 
-def _sittings(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """Person and session number of each recording: everyone sits once, the other sittings fall to people by chance."""
+def _sessions(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Draw person and session number of each recording: one for everyone, the others at random."""
     random = stream(settings.seed, "sessions")
     more = settings.n_recordings - settings.n_people
-    slots = np.tile(np.arange(settings.n_people), settings.most_sessions - 1)
+    slots = np.tile(np.arange(settings.n_people), settings.max_sessions - 1)
     sessions = 1 + np.bincount(random.permutation(slots)[:more], minlength=settings.n_people)
     person = np.repeat(np.arange(settings.n_people), sessions)
     session = np.concatenate([np.arange(number) for number in sessions])
@@ -131,15 +137,16 @@ def _sittings(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _splits(person: np.ndarray, settings: Settings) -> np.ndarray:
-    """Deal recordings to splits: those of a share of the people regardless of who it is, those of all others whole."""
+    """Assign recordings to splits: the share `people_shared` of people one by one, all other people as a whole."""
     random = stream(settings.seed, "splits")
-    names = np.array(list(settings.recordings))
+    sizes = asdict(settings.recordings)
+    names = np.array(list(sizes))
     sessions = np.bincount(person)
     whole = np.flatnonzero((sessions > 1) & (random.random(len(sessions)) >= settings.people_shared))
     for _ in range(_ATTEMPTS):
         split = np.full(len(person), -1)
-        room = np.array([settings.recordings[name] for name in names])
-        # Large groups first, at random among equals; each goes where there is room, likelier where there is more.
+        room = np.array([sizes[name] for name in names])
+        # Large groups first, at random among equals; each goes to a split with room, in proportion to that room.
         shuffled = random.permutation(whole)
         for one in shuffled[np.argsort(-sessions[shuffled], kind="stable")]:
             fits = np.where(room >= sessions[one], room, 0)
@@ -152,16 +159,16 @@ def _splits(person: np.ndarray, settings: Settings) -> np.ndarray:
             split[split < 0] = random.permutation(np.repeat(np.arange(len(names)), room))
             return names[split]
     raise LfnetError(
-        f"cohort.people={settings.n_people} with cohort.people_shared={settings.people_shared:g}: recordings of the "
-        f"same people cannot fill the splits {dict(settings.recordings)}. Give more people or share more of them."
+        f"cohort.people={settings.n_people} with cohort.people_shared={settings.people_shared:g}: recordings of these "
+        f"people cannot fill the splits {sizes}. Give more people or a larger cohort.people_shared."
     )
 
 
 def _frames(u: np.ndarray, settings: Settings) -> np.ndarray:
-    """int [recordings, 2]: frames of each clip, whole blocks; log-duration correlates with u by duration_leak.
+    """Draw the frames of each clip, int [recordings, 2]; log-duration correlates with u by duration_leak.
 
-    Whole blocks, because a window that ends with the clip would else cut blocks: the part that it keeps of a block in
-    order is the gesture's beginning or end, and a model blind to order would see that.
+    Clips are whole blocks. A window that ends with a clip would otherwise cut a block, and of a block in order it would
+    keep the beginning of the gesture, which a model blind to order could see.
     """
     leak = settings.duration_leak
     own = stream(settings.seed, "duration").standard_normal((len(u), len(TASKS)))

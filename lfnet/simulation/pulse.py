@@ -1,18 +1,17 @@
-"""The pulse of people who never were: features of pulse-rate variability a segment, drawn as such and from no video.
+"""Simulated features of pulse-rate variability, drawn directly for each segment and not from a video.
 
-White coordinates w of unit variance at each level of a recording (p person, r recording, c clip, s segment; h is a
-vector of standard normal numbers of its own wherever it stands), and severity u along one of their directions, q::
+White coordinates w of unit variance at each level of a recording (p person, r recording, c clip, s segment; each h is
+a vector of independent standard normal numbers), and severity u along one of their directions, q::
 
     j_c = √.5 h_p + √.3 h_r + √.2 h_c
     w_c = j_c + q (κ u_r + (√(1 − κ²) − 1) qᵀj_c),      κ = strength / √(1 + strength²)
     w_s = w_c + h_s
     z_s = L w_s / √2,   L Lᵀ = C,   L q = b
 
-C is the correlation of the features, b what severity does to them: the pulse of people with a high score is faster and
-varies less (lower variability in depression: the meta-analyses of Kemp et al. 2010 and Koch et al. 2019).
-Each feature is a monotone function of its own z, or computed from others as its definition says. Since all levels share
-C, the mean of qᵀw over a clip's segments says all that the clip's features say about u, and the Bayes predictor is
-simple (`oracle`).
+C is the correlation of the features, b the effect of severity on them: the pulse of people with a high score is faster
+and varies less (lower variability in depression: the meta-analyses of Kemp et al. 2010 and Koch et al. 2019).
+Each feature is a monotone function of its own z, or computed from others by its definition. Since all levels share C,
+the mean of qᵀw over a clip's segments is sufficient for u, and the Bayes predictor is simple (`oracle`).
 
 LF, HF, LF/HF and DFA α1 need minutes (Task Force 1996) and mean nothing in a segment of 17 s: they are missing, or
 noise. Segments are lost to poor quality, and with them whole clips, regardless of severity.
@@ -31,7 +30,7 @@ from lfnet.simulation.settings import Pulse, Settings
 
 __all__ = ["CLIP", "NAMES", "NOISE", "PERSON", "SESSION", "PulseStatistics", "SimulatedPulse", "read_pulse"]
 
-# Shares of the variance between clips: what belongs to the person, the session and the clip.
+# Shares of the variance between clips that belong to the person, the session and the clip.
 PERSON, SESSION, CLIP = 0.5, 0.3, 0.2
 # Variance from segment to segment, in units of the variance between clips.
 NOISE = 1.0
@@ -65,9 +64,14 @@ _Q /= np.linalg.norm(_Q)
 
 @dataclass(frozen=True)
 class PulseStatistics:
-    """What a clip's pulse features say about severity.
+    """Sufficient statistics of a clip's pulse features for severity.
 
-    segments: all of them, kept or not. kept: those with features. mean: the mean of qᵀw over the kept ones, 0 for none.
+    Attributes
+    ----------
+    segments, kept : int
+        All segments, and those with features.
+    mean : float
+        Mean of qᵀw over the kept segments, 0 for none.
     """
 
     segments: int
@@ -76,10 +80,14 @@ class PulseStatistics:
 
 
 class SimulatedPulse:
-    """The stream "pulse" that a simulated cohort brings beside its frames.
+    """The stream "pulse" of a simulated cohort; implements `lfnet.cohorts.cohort.OwnFeatures`.
 
-    stream, recipe, source, clip: as `lfnet.cohorts.cohort.OwnFeatures` asks; meta: what each file's header shall say
-    besides. settings, truth: what all is drawn from; settings.pulse must be given.
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the cohort, with `pulse`.
+    truth : Truth
+        Its true severities and lengths.
     """
 
     stream = "pulse"
@@ -96,16 +104,32 @@ class SimulatedPulse:
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
 
     def source(self, clip_id: str) -> str:
-        """Digest of what the clip's features come from: the recipe, its true severity and its length."""
+        """Return a digest of what determines the clip's features: the recipe, its true severity and its length."""
         row = self._row[clip_id]
         severity, frames = float(self._u[row]), int(self.truth.clips["n_frames"].iloc[row])
         return digest({"recipe": self.recipe, "clip": clip_id, "frames": frames, "u": severity})
 
     def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A clip's segments: features float32 [S, K] (`NAMES`), NaN where invalid or lost; kept bool [S]; start [S] in
-        seconds.
+        """Generate the segments of a clip; one shorter than a segment has one.
 
-        A clip shorter than a segment is one. Raises `KeyError` for a clip that is not in the cohort.
+        Parameters
+        ----------
+        clip_id : str
+            Id of the clip.
+
+        Returns
+        -------
+        features : float32 [S, K]
+            The features `NAMES`; NaN where invalid or lost.
+        kept : bool [S]
+            Whether the segment is usable.
+        start : float64 [S]
+            Seconds.
+
+        Raises
+        ------
+        KeyError
+            The clip is not in the cohort.
         """
         row = self._row[clip_id]
         seconds = int(self.truth.clips["n_frames"].iloc[row]) / self.settings.fps
@@ -114,7 +138,7 @@ class SimulatedPulse:
         white = self._white[row] + np.sqrt(NOISE) * random.standard_normal((count, len(_BASE)))
         features = _features(white, self.pulse.invalid == "noise", random)
         whole, each = random.random(), random.random(count)
-        kept = each >= self.pulse.lost if whole >= self.pulse.missing else np.zeros(count, bool)
+        kept = each >= self.pulse.lost_segments if whole >= self.pulse.lost_clips else np.zeros(count, bool)
         features[~kept] = np.nan
         return features.astype(np.float32), kept, self.pulse.segment * np.arange(count, dtype=np.float64)
 
@@ -124,7 +148,7 @@ class SimulatedPulse:
 
     @cached_property
     def _white(self) -> np.ndarray:
-        """float64 [clips, 6]: w_c."""
+        """w_c, float64 [clips, 6]."""
         recording = self.truth.clips["recording"].to_numpy()
         person = self.truth.recordings["person"].to_numpy()[recording]
         parts = ((PERSON, self.settings.n_people, person), (SESSION, self.settings.n_recordings, recording))
@@ -148,7 +172,7 @@ def read_pulse(features: np.ndarray, kept: np.ndarray) -> PulseStatistics:
 
 
 def _features(white: np.ndarray, noise: bool, random: np.random.Generator) -> np.ndarray:
-    """float64 [S, K] in the order of `NAMES`. white: w_s [S, 6]."""
+    """Return features in the order of `NAMES`, float64 [S, K], from w_s [S, 6]."""
     z = white @ _LOWER.T / np.sqrt(1 + NOISE)
     base = _MEDIAN * np.exp(_SPREAD * z)
     base[:, _SHARE] = 100 * expit(logit(_MEDIAN[_SHARE] / 100) + _SPREAD[_SHARE] * z[:, _SHARE])

@@ -1,178 +1,215 @@
-"""What a simulated cohort can be told, checked, and what follows from it at once."""
+"""Settings of a simulated cohort (conf/cohort/simulated.yaml) and the numbers that follow from them."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, Self
 
-from lfnet.errors import LfnetError
+from pydantic import Field, model_validator
 
-__all__ = ["MECHANISMS", "SIGNALS", "Duration", "Pulse", "Settings", "Signal"]
+from lfnet.config import NonNegative, Positive, Share, settings
+
+__all__ = [
+    "MECHANISMS",
+    "Amplitudes",
+    "Correlation",
+    "Dim",
+    "Duration",
+    "LostShare",
+    "People",
+    "Pulse",
+    "Recordings",
+    "Seed",
+    "Settings",
+    "Shares",
+    "Signal",
+    "Within",
+]
 
 MECHANISMS = ("level", "tempo", "burst")
-SIGNALS = ("none", *MECHANISMS, "mixture")
-# AVEC2014: 84 people sat for 150 recordings.
+# AVEC2014: 84 people in 150 recordings, at most 3 a person.
 _PEOPLE_PER_RECORDING = 84 / 150
-_MOST_SESSIONS = 3
-# Beyond it float32 would no longer tell neighbouring phases of a gesture apart without doubt.
-_LONGEST_BLOCK = 256
-_INVALID = ("missing", "noise")
+_MAX_SESSIONS = 3
+
+Seed = Annotated[int, Field(ge=0)]
+People = Annotated[int, Field(ge=1)]
+Dim = Annotated[int, Field(ge=16)]  # 6 signal directions, and room for noise
+Correlation = Annotated[float, Field(ge=-0.99, le=0.99)]
+Within = Annotated[float, Field(ge=0, le=0.98)]
+LostShare = Annotated[float, Field(ge=0, le=0.9)]
 
 
-@dataclass(frozen=True)
+@settings
+class Recordings:
+    """Number of recordings in each split."""
+
+    train: Annotated[int, Field(ge=1)]
+    dev: Annotated[int, Field(ge=1)]
+    test: Annotated[int, Field(ge=1)]
+
+    @property
+    def total(self) -> int:
+        """Recordings of all splits."""
+        return self.train + self.dev + self.test
+
+
+@settings
+class Shares:
+    """Part of strength² that each mechanism has in a mixture, divided by their sum."""
+
+    level: NonNegative
+    tempo: NonNegative
+    burst: NonNegative
+
+
+@settings
+class Amplitudes:
+    """How far one unit of a mechanism's coordinate moves a face vector of length 1."""
+
+    level: Positive
+    tempo: Positive
+    burst: Positive
+
+
+@settings
 class Signal:
     """How severity shows in the features.
 
-    name: none, level, tempo, burst, or mixture. strength: square root of the signal-to-noise ratio of all mechanisms
-    together. block: frames of a block, the unit in which order and events are drawn. shares: of the mixture, what part
-    of strength² each mechanism has (divided by their sum). amplitudes: how far one unit of a mechanism's coordinate
-    moves a face vector of length 1; it changes how hard a signal is to learn, not what it says.
+    Parameters
+    ----------
+    name : str
+        Mechanism, "mixture" of all three, or "none".
+    strength : float
+        Square root of the signal-to-noise ratio of all mechanisms together.
+    block : int
+        Frames of a block, the unit in which order and events are drawn. Above 256, float32 no longer separates
+        neighbouring phases of a gesture.
+    shares : Shares
+        Weights of the mixture.
+    amplitudes : Amplitudes
+        They change how hard a signal is to learn, not how much it says about severity.
     """
 
-    name: str
-    strength: float
-    block: int
-    shares: Mapping[str, float]
-    amplitudes: Mapping[str, float]
+    name: Literal["none", "level", "tempo", "burst", "mixture"]
+    strength: NonNegative
+    block: Annotated[int, Field(ge=2, le=256)]
+    shares: Shares
+    amplitudes: Amplitudes
 
-    def __post_init__(self) -> None:
-        if self.name not in SIGNALS:
-            raise LfnetError(f"cohort.signal.name={self.name} is unknown. Choose one of {', '.join(SIGNALS)}.")
-        _check(self.strength >= 0, f"cohort.signal.strength={self.strength} is negative. Give 0 or more.")
-        _check(
-            2 <= self.block <= _LONGEST_BLOCK and self.block == int(self.block),
-            f"cohort.signal.block={self.block}: give a whole number of frames from 2 to {_LONGEST_BLOCK}.",
-        )
-        for what, values in (("shares", self.shares), ("amplitudes", self.amplitudes)):
-            _check(
-                set(values) == set(MECHANISMS),
-                f"cohort.signal.{what} has the keys {', '.join(values)}. Give exactly {', '.join(MECHANISMS)}.",
-            )
-        _check(
-            min(self.shares.values()) >= 0 and sum(self.shares.values()) > 0,
-            f"cohort.signal.shares={dict(self.shares)}: give numbers from 0, at least one of them above 0.",
-        )
-        _check(
-            min(self.amplitudes.values()) > 0,
-            f"cohort.signal.amplitudes={dict(self.amplitudes)}: give numbers above 0 (strength=0 silences a signal).",
-        )
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if sum(asdict(self.shares).values()) == 0:
+            raise ValueError("cohort.signal.shares: all are 0: give a number above 0 to at least one.")
+        return self
 
     def coupling(self, mechanism: str) -> float:
-        """κ: the correlation of a mechanism's drive with severity (on its normal scale), from 0 to below 1."""
+        """Return κ, the correlation of a mechanism's drive with severity on its normal scale, from 0 to below 1.
+
+        Examples
+        --------
+        >>> equal = {"level": 1, "tempo": 1, "burst": 1}
+        >>> Signal(name="level", strength=1, block=32, shares=equal, amplitudes=equal).coupling("level")
+        0.7071067811865475
+        """
         if self.name == "mixture":
-            share = self.shares[mechanism] / sum(self.shares.values())
+            shares = asdict(self.shares)
+            share = shares[mechanism] / sum(shares.values())
         else:
             share = float(self.name == mechanism)
         gain = self.strength * math.sqrt(share)
         return gain / math.hypot(1.0, gain)
 
 
-@dataclass(frozen=True)
+@settings
 class Duration:
-    """How long clips are, in seconds: log-normal about `median` with log-SD `spread`, held between min and max."""
+    """Length of clips in seconds: log-normal about `median` with log-SD `spread`, clipped to [min, max]."""
 
-    min: float
-    max: float
-    median: float
-    spread: float
+    min: Positive
+    max: Positive
+    median: Positive
+    spread: NonNegative
 
-    def __post_init__(self) -> None:
-        _check(
-            0 < self.min <= self.median <= self.max and self.spread >= 0,
-            f"cohort.duration={asdict(self)}: give 0 < min ≤ median ≤ max and a spread from 0.",
-        )
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The shortest and the longest clip, in seconds."""
-        return self.min, self.max
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.min <= self.median <= self.max:
+            raise ValueError(
+                f"cohort.duration.median={self.median:g}: give seconds from cohort.duration.min={self.min:g} to "
+                f"cohort.duration.max={self.max:g}."
+            )
+        return self
 
 
-@dataclass(frozen=True)
+@settings
 class Pulse:
-    """The physiological side; conf/cohort/simulated.yaml says what each setting means. segment: seconds."""
+    """The simulated pulse stream.
 
-    strength: float
-    segment: float
-    lost: float
-    missing: float
-    invalid: str
+    Parameters
+    ----------
+    strength : float
+        Square root of its signal-to-noise ratio for severity.
+    segment : float
+        Length of a segment in seconds.
+    lost_segments, lost_clips : float
+        Share of segments of too poor quality, and of clips without any usable segment.
+    invalid : {"missing", "noise"}
+        Value of features for which a segment is too short: missing, or numbers that mean nothing.
+    """
 
-    def __post_init__(self) -> None:
-        _check(self.strength >= 0, f"cohort.pulse.strength={self.strength} is negative. Give 0 or more.")
-        _check(self.segment > 0, f"cohort.pulse.segment={self.segment}: give seconds, above 0.")
-        for name, value in (("lost", self.lost), ("missing", self.missing)):
-            _check(0 <= value <= 1, f"cohort.pulse.{name}={value}: give a share from 0 to 1.")
-        _check(self.invalid in _INVALID, f"cohort.pulse.invalid={self.invalid}: choose one of {', '.join(_INVALID)}.")
+    strength: NonNegative
+    segment: Positive
+    lost_segments: Share
+    lost_clips: Share
+    invalid: Literal["missing", "noise"]
 
     @property
     def coupling(self) -> float:
-        """κ: the correlation of what shows severity in the pulse with severity (on its normal scale)."""
+        """κ, the correlation of the pulse's severity direction with severity on its normal scale."""
         return self.strength / math.hypot(1.0, self.strength)
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """All settings of a simulated cohort; conf/cohort/simulated.yaml says what each means.
+    """All settings of a simulated cohort; `low` and `high` are the ends of the label's scale."""
 
-    recordings: how many in each of train, dev, test. people: None stands for AVEC2014's 84 of 150. pulse: None for no
-    physiological side.
-    low and high: the label's scale. Raises `LfnetError` naming the setting that cannot be.
-    """
-
-    seed: int
-    recordings: Mapping[str, int]
-    people: int | None
-    people_shared: float
+    seed: Seed
+    recordings: Recordings
+    people: People | None
+    people_shared: Share
     label_mean: float
-    label_sd: float
-    within_person: float
-    label_noise: float
+    label_sd: Positive
+    within_person: Within
+    label_noise: NonNegative
     signal: Signal
-    identity: float
+    identity: NonNegative
     duration: Duration
-    duration_leak: float
-    missing: float
-    fps: float
-    dim: int
+    duration_leak: Correlation
+    lost_frames: LostShare
+    fps: Positive
+    dim: Dim
     low: int
     high: int
     pulse: Pulse | None = None
 
-    def __post_init__(self) -> None:
-        splits = ("train", "dev", "test")
-        _check(
-            set(self.recordings) == set(splits) and min(self.recordings.values()) >= 1,
-            f"cohort.recordings={dict(self.recordings)}: give each of {', '.join(splits)} at least one recording.",
-        )
-        _check(self.seed >= 0, f"cohort.seed={self.seed} is negative. Give a whole number from 0.")
-        _check(
-            1 <= self.n_people <= self.n_recordings,
-            f"cohort.people={self.people}: give from 1 to {self.n_recordings}, the number of recordings, or null.",
-        )
-        between = {
-            "people_shared": (self.people_shared, 0.0, 1.0),
-            "within_person": (self.within_person, 0.0, 0.98),
-            "missing": (self.missing, 0.0, 0.9),
-            "duration_leak": (self.duration_leak, -0.99, 0.99),
-        }
-        for name, (value, least, most) in between.items():
-            _check(least <= value <= most, f"cohort.{name}={value}: give a number from {least:g} to {most:g}.")
-        _check(self.label_noise >= 0, f"cohort.label_noise={self.label_noise} is negative. Give 0 or more points.")
-        _check(self.identity >= 0, f"cohort.identity={self.identity} is negative. Give 0 or more.")
-        _check(self.fps > 0, f"cohort.fps={self.fps}: give frames per second, above 0.")
-        _check(self.dim >= 16, f"cohort.dim={self.dim} leaves no room for signal and noise. Give 16 or more.")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.n_people > self.n_recordings:
+            raise ValueError(
+                f"cohort.people={self.people}: give a whole number from 1 to {self.n_recordings}, the number of "
+                "recordings, or null."
+            )
         span, mean = self.high - self.low, self.label_mean - self.low
-        _check(
-            0 < mean < span and 0 < self.label_sd < math.sqrt(mean * (span - mean)),
-            f"cohort.label_mean={self.label_mean} and label_sd={self.label_sd} fit no distribution on the scale from "
-            f"{self.low} to {self.high}. Move the mean inside it or lower the SD.",
-        )
+        if not 0 < mean < span:
+            raise ValueError(f"cohort.label_mean={self.label_mean:g}: give points between {self.low} and {self.high}.")
+        if self.label_sd >= (largest := math.sqrt(mean * (span - mean))):
+            raise ValueError(
+                f"cohort.label_sd={self.label_sd:g}: give points below {largest:.4g}, the largest SD of a "
+                f"distribution from {self.low} to {self.high} with mean {self.label_mean:g}."
+            )
+        return self
 
     @property
     def n_recordings(self) -> int:
         """Recordings of all splits."""
-        return sum(self.recordings.values())
+        return self.recordings.total
 
     @property
     def n_people(self) -> int:
@@ -180,22 +217,17 @@ class Settings:
         return max(1, round(_PEOPLE_PER_RECORDING * self.n_recordings)) if self.people is None else self.people
 
     @property
-    def most_sessions(self) -> int:
-        """The most recordings that one person may have: 3 as in AVEC2014, more where people are too few for that."""
-        return max(_MOST_SESSIONS, math.ceil(self.n_recordings / self.n_people))
+    def max_sessions(self) -> int:
+        """Maximum number of recordings of one person: 3 as in AVEC2014, more where people are too few for that."""
+        return max(_MAX_SESSIONS, math.ceil(self.n_recordings / self.n_people))
 
     @property
     def beta(self) -> tuple[float, float]:
-        """The two parameters of the beta distribution of severity, on the scale moved to [0, 1]."""
+        """Parameters of the beta distribution of severity, on the scale moved to [0, 1]."""
         mean = (self.label_mean - self.low) / (self.high - self.low)
         total = mean * (1 - mean) / (self.label_sd / (self.high - self.low)) ** 2 - 1
         return mean * total, (1 - mean) * total
 
     def plain(self) -> dict[str, Any]:
-        """All settings as JSON-like values, for fingerprints."""
+        """Return all settings as JSON-like values, for fingerprints."""
         return asdict(self)
-
-
-def _check(sound: bool, message: str) -> None:
-    if not sound:
-        raise LfnetError(message)

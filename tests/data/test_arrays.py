@@ -32,7 +32,7 @@ def test_pieces_hold_every_valid_frame_once(valid, size):
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    config, _ = composed(*SMALL, "cohort.missing=0.2", root=tmp_path_factory.mktemp("arrays"))
+    config, _ = composed(*SMALL, "cohort.lost_frames=0.2", root=tmp_path_factory.mktemp("arrays"))
     return prepare(config, progress=False)
 
 

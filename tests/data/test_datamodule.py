@@ -14,7 +14,7 @@ from tests.composing import SMALL, composed
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    config, _ = composed(*SMALL, "cohort.missing=0.2", root=tmp_path_factory.mktemp("data"))
+    config, _ = composed(*SMALL, "cohort.lost_frames=0.2", root=tmp_path_factory.mktemp("data"))
     return prepare(config, progress=False)
 
 

@@ -20,12 +20,12 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(root):
-    return prepare(composed(*SMALL, "cohort.missing=0.2", root=root)[0], progress=False)
+    return prepare(composed(*SMALL, "cohort.lost_frames=0.2", root=root)[0], progress=False)
 
 
 @pytest.fixture(scope="module")
 def both(root, alone):
-    return prepare(composed(*SMALL, "cohort.missing=0.2", COLUMNS, root=root)[0], progress=False)
+    return prepare(composed(*SMALL, "cohort.lost_frames=0.2", COLUMNS, root=root)[0], progress=False)
 
 
 def module(inputs, *, chance=0.0, seed=0, **protocol):
@@ -37,7 +37,7 @@ def module(inputs, *, chance=0.0, seed=0, **protocol):
 
 def test_one_stream_is_what_it_was(alone, root):
     assert alone.store.stream == "simulated"
-    other = prepare(composed(*SMALL, "cohort.missing=0.2", "streams.valid=all", root=root)[0], progress=False)
+    other = prepare(composed(*SMALL, "cohort.lost_frames=0.2", "streams.valid=all", root=root)[0], progress=False)
     assert type(other.store) is type(alone.store)
     ids = alone.cohort.clips["clip_id"]
     assert other.store.fingerprint(ids) == alone.store.fingerprint(ids)

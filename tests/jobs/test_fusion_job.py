@@ -105,7 +105,13 @@ def test_a_second_call_fits_nothing_and_the_head_does_not_matter(finished, root)
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "fusion.visual.k=[5]", "fusion.model=weighted", "protocol.segment=100", "cohort.pulse.lost=0.5"],
+    [
+        "seed=1",
+        "fusion.visual.k=[5]",
+        "fusion.model=weighted",
+        "protocol.segment=100",
+        "cohort.pulse.lost_segments=0.5",
+    ],
 )
 def test_what_changes_numbers_changes_the_name(finished, root, override):
     assert plan(job(root, override)[0], progress=False).fingerprint != finished[1].fingerprint
@@ -127,7 +133,7 @@ def test_a_head_s_name_does_not_depend_on_fusions(finished, root, monkeypatch):
 
 def test_clips_without_a_pulse_are_named(root):
     config, choices = job(
-        root, "cohort.pulse.missing=0.4", "fusion.model=physiological", "fusion.physiological.models=[svr]"
+        root, "cohort.pulse.lost_clips=0.4", "fusion.model=physiological", "fusion.physiological.models=[svr]"
     )
     outcome = run(config, choices)
     result = json.loads((root / "runs" / outcome.run / "result.json").read_text())

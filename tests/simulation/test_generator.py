@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from lfnet.simulation import signals
 from lfnet.simulation.generator import SimulatedFeatures
 from lfnet.simulation.people import Truth
-from lfnet.simulation.statistics import raw_coordinates
+from lfnet.simulation.signals import raw_coordinates
 
 
 def _with(own: SimulatedFeatures, **columns: float) -> SimulatedFeatures:
@@ -62,7 +62,7 @@ def test_source_names_what_a_clip_comes_from(simulated):
 
 def test_raw_coordinates_are_read_back_exactly(simulated):
     """What the vectors hold along the signal directions is what was put there, to float32 precision."""
-    own = simulated("cohort.dim=512", "cohort.missing=0").own
+    own = simulated("cohort.dim=512", "cohort.lost_frames=0").own
     raw = np.random.default_rng(0).normal(size=(192, signals.DIRECTIONS)) * [1, 3, 1, 1, 1, 1]
     vectors = own._vectors(raw, 0, 0, 0)
     assert raw_coordinates(vectors, own.basis, own.settings.signal) == pytest.approx(raw, abs=1e-5)
@@ -76,7 +76,7 @@ def test_raw_coordinates_are_read_back_exactly(simulated):
 @pytest.mark.parametrize("block", [8, 32])
 def test_tempo_changes_the_order_in_a_block_and_nothing_else(simulated, block):
     """The same seed with another drive: the same set of whole frames in every block, in another order."""
-    own = simulated("cohort.missing=0", f"cohort.signal.block={block}").own
+    own = simulated("cohort.lost_frames=0", f"cohort.signal.block={block}").own
     fluent, broken = _with(own, tempo=9.0), _with(own, tempo=-9.0)
     for name in own.truth.clips["clip_id"][:10]:
         one, two = fluent.clip(name)[0], broken.clip(name)[0]
@@ -101,16 +101,16 @@ def test_drives_do_what_they_say_to_the_features(simulated):
 
 def test_lost_frames_come_in_runs_and_make_up_the_stated_share(simulated):
     own = simulated(
-        "cohort.missing=0.03", "cohort.duration={min:20,max:60,median:40}", "cohort.recordings.test=200"
+        "cohort.lost_frames=0.03", "cohort.duration={min:20,max:60,median:40}", "cohort.recordings.test=200"
     ).own
     lost = [~own._valid(int(frames), row) for row, frames in enumerate(own.truth.clips["n_frames"])]
     share = np.concatenate(lost).mean()
     runs = sum(int(one[0]) + int((np.diff(one.astype(int)) == 1).sum()) for one in lost)
     assert share == pytest.approx(0.03, abs=0.004)
     assert np.concatenate(lost).sum() / runs == pytest.approx(15, abs=2)
-    most = simulated("cohort.missing=0.9").own
+    most = simulated("cohort.lost_frames=0.9").own
     assert all(most._valid(int(frames), row).any() for row, frames in enumerate(most.truth.clips["n_frames"]))
-    assert simulated("cohort.missing=0").own._valid(500, 3).all()
+    assert simulated("cohort.lost_frames=0").own._valid(500, 3).all()
 
 
 def _recording_means(cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -134,7 +134,7 @@ def test_features_identify_people_as_far_as_asked(simulated):
 
 
 def test_frames_are_as_alike_as_those_of_a_face_network(simulated):
-    cohort = simulated("cohort.dim=512", "cohort.missing=0")
+    cohort = simulated("cohort.dim=512", "cohort.lost_frames=0")
     first = {row.clip_id: cohort.own.clip(row.clip_id)[0][0] for row in cohort.clips.itertuples()}
     frames = cohort.clips[cohort.clips["task"] == "freeform"]
     x = np.array([first[name] for name in frames["clip_id"]])
@@ -151,7 +151,7 @@ def test_severity_shows_in_nothing_else_about_the_features(simulated):
     rows = []
     for seed in range(6):
         cohort = simulated(
-            f"cohort.seed={seed}", "cohort.signal.strength=20", "cohort.people=150", "cohort.missing=0.1"
+            f"cohort.seed={seed}", "cohort.signal.strength=20", "cohort.people=150", "cohort.lost_frames=0.1"
         )
         u = cohort.own.truth.recordings["u"].to_numpy()[cohort.own.truth.clips["recording"]]
         for name, severity in zip(cohort.own.truth.clips["clip_id"], u, strict=True):
@@ -181,7 +181,7 @@ def test_models_that_do_not_see_order_stay_at_chance_on_tempo(simulated, signal,
         f"cohort.signal={{name:{signal},strength:20}}",
         "cohort.recordings={train:600,dev:1,test:600}",
         "cohort.people=1201",
-        "cohort.missing=0.1",
+        "cohort.lost_frames=0.1",
     )
     truth, rows = cohort.own.truth, []
     for name in truth.clips["clip_id"]:

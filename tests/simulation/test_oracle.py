@@ -7,7 +7,7 @@ from scipy.stats import beta, binom, multivariate_normal, norm
 from sklearn.linear_model import LinearRegression
 
 from lfnet.simulation.oracle import MODELS, Oracle, references
-from lfnet.simulation.statistics import ClipStatistics
+from lfnet.simulation.signals import ClipStatistics
 
 
 def _oracle(cohort) -> Oracle:

@@ -45,7 +45,7 @@ def test_clip_is_what_the_contract_says(simulated):
 
 
 def test_a_clip_shorter_than_a_segment_is_one(simulated):
-    cohort = simulated("cohort.pulse.lost=0", "cohort.pulse.missing=0")
+    cohort = simulated("cohort.pulse.lost_segments=0", "cohort.pulse.lost_clips=0")
     _, owner = rows(cohort)
     np.testing.assert_array_equal(owner, np.arange(len(cohort.clips)))
 
@@ -142,7 +142,7 @@ def test_drives_keep_their_distribution_and_follow_severity_as_asked(simulated, 
 
 def test_segments_and_clips_are_lost_as_often_as_asked_whoever_it_is(simulated):
     over = ("cohort.pulse.segment=0.25", "cohort.recordings.test=1000")
-    cohort = simulated(*over, "cohort.pulse.lost=0.3", "cohort.pulse.missing=0.2")
+    cohort = simulated(*over, "cohort.pulse.lost_segments=0.3", "cohort.pulse.lost_clips=0.2")
     stream, truth = cohort.own.more[0], cohort.own.truth
     kept = [stream.clip(name)[1] for name in truth.clips["clip_id"]]
     gone = np.array([not any(one) for one in kept])
@@ -153,5 +153,5 @@ def test_segments_and_clips_are_lost_as_often_as_asked_whoever_it_is(simulated):
     share = np.array([one.mean() for one in kept])
     assert abs(np.corrcoef(u, gone)[0, 1]) < 5 / np.sqrt(600)
     assert abs(np.corrcoef(u[~gone], share[~gone])[0, 1]) < 5 / np.sqrt(600)
-    none = simulated(SHORT, "cohort.pulse.missing=1").own.more[0]
+    none = simulated(SHORT, "cohort.pulse.lost_clips=1").own.more[0]
     assert not any(none.clip(name)[1].any() for name in none.truth.clips["clip_id"])

@@ -45,7 +45,7 @@ def test_likelihood_is_that_of_all_features_of_all_segments(simulated):
     """Up to a number, log p(pulse | u) is the log density of the stacked z of every segment, its covariance entry by
     entry from the model's shares: nothing is lost in reading one number a clip.
     """
-    cohort = simulated(SHORT, "cohort.pulse.lost=0.4", "cohort.pulse.missing=0.2")
+    cohort = simulated(SHORT, "cohort.pulse.lost_segments=0.4", "cohort.pulse.lost_clips=0.2")
     own, stream = cohort.own, cohort.own.more[0]
     oracle = oracle_of(cohort)
     kappa = own.settings.pulse.strength / np.hypot(1, own.settings.pulse.strength)
@@ -111,7 +111,7 @@ def test_posteriors_are_calibrated_and_their_means_unbiased(simulated):
 def test_no_ridge_on_the_same_features_does_better(simulated):
     """400 training recordings: ridge on mean features, in their own units and on the log scale, still errs more."""
     over = ("cohort.recordings={train:400,dev:1,test:400}", "cohort.people_shared=0", "cohort.pulse.strength=1.2")
-    cohort = simulated(SHORT, *over, "cohort.pulse.missing=0")
+    cohort = simulated(SHORT, *over, "cohort.pulse.lost_clips=0")
     stream, table = cohort.own.more[0], references(cohort)
     means = {}
     for name, own in cohort.clips.groupby("recording_id")["clip_id"]:
@@ -165,9 +165,10 @@ def test_limits(simulated):
     alone = references(simulated(SHORT, "cohort.signal.name=none"))
     assert alone["oracle_both_mean"].to_numpy() == pytest.approx(alone["oracle_pulse_mean"].to_numpy(), abs=1e-9)
     assert np.corrcoef(alone["oracle_pulse_mean"], alone["label"])[0, 1] > 0.3
-    lost = references(simulated(SHORT, "cohort.pulse.missing=1"))
+    lost = references(simulated(SHORT, "cohort.pulse.lost_clips=1"))
     assert np.ptp(lost["oracle_pulse_mean"]) < 1e-9
-    loud = references(simulated("cohort.pulse={strength:1e4,lost:0,missing:0,segment:0.05}", "cohort.label_noise=0"))
+    pulse = "cohort.pulse={strength:1e4,lost_segments:0,lost_clips:0,segment:0.05}"
+    loud = references(simulated(pulse, "cohort.label_noise=0"))
     assert np.abs(loud["oracle_pulse_median"] - loud["label"]).mean() < 3
 
 

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from lfnet.simulation import signals
 from lfnet.simulation.settings import Signal
-from lfnet.simulation.statistics import read_statistics
+from lfnet.simulation.signals import read_statistics
 
 
 @given(some.integers(1, 700), some.integers(2, 64), some.floats(0, 1), some.integers(0, 99))
@@ -57,7 +57,8 @@ def test_probabilities_are_normal_distribution_functions():
 
 def test_chance_of_seen_frames_in_place_is_that_of_enumeration():
     """For every way to lose frames of a block of four: the share of all 24 orders that show the others in place."""
-    signal = Signal("tempo", 1.0, 4, {"level": 1, "tempo": 1, "burst": 1}, {"level": 0.1, "tempo": 0.1, "burst": 0.1})
+    equal = {"level": 0.1, "tempo": 0.1, "burst": 0.1}
+    signal = Signal(name="tempo", strength=1.0, block=4, shares=equal, amplitudes=equal)
     basis = np.eye(16)[:, :6]
     phase = (np.arange(4) + 0.5) / 4
     vectors = np.zeros((4, 16))
