@@ -245,7 +245,7 @@ def _place(
         if isinstance(value, Mapping) and (part in hints or part in value):
             hint, value, known = hints.get(str(part)), value.get(part), tuple(hints)
         elif isinstance(value, list | tuple) and isinstance(part, int):
-            hint, value = next(iter(get_args(_bare(hint))), None), value[part]
+            hint, value = _item(hint, part), value[part]
         else:
             continue
         names.append(str(part))
@@ -259,13 +259,20 @@ def _place(
     return tuple(names), value, hint, known
 
 
+def _item(hint: Any, place: int) -> Any:
+    """Return the annotation of one item of a list; None where there is none."""
+    inner = get_args(_bare(hint))
+    return inner[place] if Ellipsis not in inner and place < len(inner) else next(iter(inner), None)
+
+
 def describe(hint: Any) -> str:
     """What an annotation allows, in words: "a whole number of 1 or more, or null"."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         if Target in inner[1:]:
             return "a node with _target_, chosen from its group of conf/"
-        return f"{describe(inner[0])}{_range(inner[1:])}"
+        what, limits = describe(inner[0]), _range(inner[1:])
+        return what.replace("a list", f"a list{limits}", 1) if what.startswith("a list") else what + limits
     if origin in (Union, types.UnionType):
         words = [describe(part) for part in inner if part is not type(None)]
         return ", or ".join([*words, *(["null"] if type(None) in inner else [])])
@@ -273,6 +280,8 @@ def describe(hint: Any) -> str:
         words = [_shown(choice) for choice in inner]
         return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
     if origin in (tuple, list):
+        if inner and Ellipsis not in inner and len(inner) > 1:
+            return f"a list of {', '.join(map(describe, inner))}"
         return f"a list, each {describe(inner[0])}" if inner else "a list"
     if origin is dict or hint is dict:
         return "names and their values"

@@ -80,6 +80,18 @@ def test_a_value_of_a_dict_is_named_with_what_is_allowed():
         read(Sizes, {"sizes": {"train": 1, "test": 0}}, "node")
 
 
+def test_a_fault_in_a_list_of_fixed_length_says_what_its_item_may_be():
+    @settings
+    class Open:
+        limits: dict[str, Positive]
+        pair: tuple[str, float]
+
+    assert faults({"limits": {"a": 0, "b": 1}, "pair": ["x", "y"]}, Open) == [
+        "node.limits.a=0: give a number above 0.",
+        "node.pair.1=y: give a number.",
+    ]
+
+
 def test_a_rule_between_fields_names_its_setting():
     assert faults({"name": "x", "on": True}) == ["node.limit=null: give a number above 0 where node.on=true."]
 
@@ -194,6 +206,8 @@ def test_arguments_without_annotation_may_be_anything_and_open_ends_take_any_nam
         (Annotated[float, Field(gt=0, le=1)], "a number above 0 and at most 1"),
         (Annotated[int, Field(ge=2)] | None, "a whole number of 2 or more, or null"),
         (tuple[Positive, ...], "a list, each a number above 0"),
+        (Annotated[tuple[Positive, ...], Field(min_length=1)], "a list of 1 or more, each a number above 0"),
+        (tuple[str, Positive], "a list of a text, a number above 0"),
         (Literal[True, "x"], "one of true, x"),
         (Part, "its settings by name (rate, share)"),
     ],
