@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort, Scale, validate
-from lfnet.config import NonNegative, Positive, Share, read
+from lfnet.config import Count, NonNegative, Positive, Share, read
 from lfnet.errors import LfnetError
 from lfnet.simulation.generator import SimulatedFeatures
 from lfnet.simulation.people import draw
@@ -12,7 +12,6 @@ from lfnet.simulation.settings import (
     Dim,
     Duration,
     LostShare,
-    People,
     Pulse,
     Recordings,
     Seed,
@@ -29,7 +28,7 @@ def simulate(
     scale: Scale,
     seed: Seed,
     recordings: Recordings,
-    people: People | None,
+    people: Count | None,
     people_shared: Share,
     label_mean: float,
     label_sd: Positive,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lfnet.config import NonNegative, Positive, Share, settings
+from lfnet.config import Count, NonNegative, Positive, Share, settings
 
 __all__ = [
     "MECHANISMS",
@@ -15,7 +15,6 @@ __all__ = [
     "Dim",
     "Duration",
     "LostShare",
-    "People",
     "Pulse",
     "Recordings",
     "Seed",
@@ -31,7 +30,6 @@ _PEOPLE_PER_RECORDING = 84 / 150
 _MAX_SESSIONS = 3
 
 Seed = Annotated[int, Field(ge=0)]
-People = Annotated[int, Field(ge=1)]
 Dim = Annotated[int, Field(ge=16)]  # 6 signal directions, and room for noise
 Correlation = Annotated[float, Field(ge=-0.99, le=0.99)]
 Within = Annotated[float, Field(ge=0, le=0.98)]
@@ -42,9 +40,9 @@ LostShare = Annotated[float, Field(ge=0, le=0.9)]
 class Recordings:
     """Number of recordings in each split."""
 
-    train: Annotated[int, Field(ge=1)]
-    dev: Annotated[int, Field(ge=1)]
-    test: Annotated[int, Field(ge=1)]
+    train: Count
+    dev: Count
+    test: Count
 
     @property
     def total(self) -> int:
@@ -98,7 +96,7 @@ class Signal:
     @model_validator(mode="after")
     def _check(self) -> Self:
         if sum(asdict(self.shares).values()) == 0:
-            raise ValueError("cohort.signal.shares: all are 0: give a number above 0 to at least one.")
+            raise ValueError(".shares: all are 0: give a number above 0 to at least one.")
         return self
 
     def coupling(self, mechanism: str) -> float:
@@ -131,10 +129,7 @@ class Duration:
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.min <= self.median <= self.max:
-            raise ValueError(
-                f"cohort.duration.median={self.median:g}: give seconds from cohort.duration.min={self.min:g} to "
-                f"cohort.duration.max={self.max:g}."
-            )
+            raise ValueError(f".median={self.median:g}: give seconds from min={self.min:g} to max={self.max:g}.")
         return self
 
 
@@ -172,7 +167,7 @@ class Settings:
 
     seed: Seed
     recordings: Recordings
-    people: People | None
+    people: Count | None
     people_shared: Share
     label_mean: float
     label_sd: Positive
@@ -193,15 +188,15 @@ class Settings:
     def _check(self) -> Self:
         if self.n_people > self.n_recordings:
             raise ValueError(
-                f"cohort.people={self.people}: give a whole number from 1 to {self.n_recordings}, the number of "
+                f".people={self.people}: give a whole number from 1 to {self.n_recordings}, the number of "
                 "recordings, or null."
             )
         span, mean = self.high - self.low, self.label_mean - self.low
         if not 0 < mean < span:
-            raise ValueError(f"cohort.label_mean={self.label_mean:g}: give points between {self.low} and {self.high}.")
+            raise ValueError(f".label_mean={self.label_mean:g}: give points between {self.low} and {self.high}.")
         if self.label_sd >= (largest := math.sqrt(mean * (span - mean))):
             raise ValueError(
-                f"cohort.label_sd={self.label_sd:g}: give points below {largest:.4g}, the largest SD of a "
+                f".label_sd={self.label_sd:g}: give points below {largest:.4g}, the largest SD of a "
                 f"distribution from {self.low} to {self.high} with mean {self.label_mean:g}."
             )
         return self

@@ -1,6 +1,7 @@
-"""The default strength is the one that was calibrated, and the script that did it still runs."""
+"""The default strength is the calibrated one, and the calibration script still runs."""
 
 import importlib.util
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ def calibrate():
 def test_the_record_is_of_the_default_signal(simulated):
     signal = simulated().own.settings.signal
     record = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert f"Signal: {signal.name}, strength {signal.strength:g}, shares {dict(signal.shares)}" in record
-    assert f"amplitudes {dict(signal.amplitudes)}, blocks of {signal.block} frames" in record
+    assert f"Signal: {signal.name}, strength {signal.strength:g}, shares {asdict(signal.shares)}" in record
+    assert f"amplitudes {asdict(signal.amplitudes)}, blocks of {signal.block} frames" in record
     assert "200 draws" in record and "Reached: yes" in record
 
 

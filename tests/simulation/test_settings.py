@@ -41,7 +41,7 @@ from lfnet.errors import LfnetError
         ("cohort.signal.shares={level:0,tempo:0,burst:0}", "cohort.signal.shares: all are 0: give a number above 0"),
         ("cohort.signal.amplitudes.tempo=0", "cohort.signal.amplitudes.tempo=0: give a number above 0."),
         ("+cohort.signal.colour=red", "cohort.signal.colour: there is no such setting; known: name, strength, "),
-        ("cohort.duration.median=1000", "cohort.duration.median=1000: give seconds from cohort.duration.min=2 to"),
+        ("cohort.duration.median=1000", "cohort.duration.median=1000: give seconds from min=2 to max=8."),
         ("+cohort.colour=red", "cohort.colour: there is no such setting; known: scale, seed, "),
     ],
 )
