@@ -1,1 +1,4 @@
-"""Clip descriptors become scores: LightFusionNet as published and as it should be done. No torch."""
+"""LightFusionNet on scikit-learn: scores from clip descriptors, as published and with nested selection. No torch.
+
+Two modalities, visual and physiological (pulse-rate variability), each have a regressor; a joint model combines them.
+"""

@@ -1,4 +1,4 @@
-"""What a fitted system costs: numbers it holds, arithmetic of a row, support vectors, bytes. Counted, never quoted."""
+"""Cost of a fitted fusion: parameters, FLOPs of a row, support vectors and bytes, counted from the fitted models."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ __all__ = ["Cost", "measure", "of_estimator"]
 
 @dataclass(frozen=True)
 class Cost:
-    """parameters: numbers held; flops: of scoring one row; support_vectors: over all SVRs; bytes: of its skops file."""
+    """Fitted numbers, FLOPs of scoring one row, support vectors of all SVRs, and bytes of the skops file."""
 
     parameters: int
     flops: int
@@ -36,15 +36,15 @@ _NOTHING = Cost(0, 0, 0)
 
 
 def measure(system: System) -> dict[str, Cost]:
-    """The cost of each side (for a clip of one segment), of what joins them (`fusion`), and of the whole (`all`).
+    """Return the cost of each modality (for a clip of one segment), of the joint model (`fusion`), and of `all`.
 
-    **Parameters** are the fitted numbers that scoring needs: of an SVR its support vectors, their weights and the
-    intercept (a linear one collapses to a weight a feature); of Yeo-Johnson λ, mean and sd a feature; of a tree feature
-    and threshold a split and a value a leaf; of a KNN imputer the training table it looks neighbours up in.
-    **FLOPs** of one row: an addition, multiplication, comparison, power or exponential counts 1; of a tree its depth;
-    of an imputer nothing, for a row without gaps needs none. Bytes are those of the part saved alone.
+    **Parameters** are the fitted numbers that scoring needs. SVR: support vectors, their weights and the intercept (a
+    linear one: a weight a feature). Yeo-Johnson: λ, mean and SD a feature. Tree: feature and threshold a split, value a
+    leaf. KNN imputer: its training table. **FLOPs** of one row: an addition, multiplication, comparison, power or
+    exponential counts 1; a tree counts its depth; an imputer 0, since a row without gaps needs none. **Bytes**: the
+    part saved by itself.
     """
-    parts = {name: _sized(scorer.pipeline) for name, scorer in system.sides.items()}
+    parts = {name: _sized(scorer.pipeline) for name, scorer in system.modalities.items()}
     if system.joint is not None:
         parts["fusion"] = _sized(system.joint)
     whole = sum(parts.values(), _NOTHING)
@@ -58,7 +58,7 @@ def _sized(part: Any) -> Cost:
 
 
 def of_estimator(model: Any) -> Cost:
-    """The cost of one fitted estimator, without its bytes. Raises `TypeError` for a kind that is not known."""
+    """Return the cost of one fitted estimator, without bytes. Raises `TypeError` for an unknown kind."""
     if isinstance(model, Pipeline):
         return sum((of_estimator(step) for _, step in model.steps), _NOTHING)
     if isinstance(model, ColumnTransformer):
@@ -91,8 +91,8 @@ def _stack(model: Any) -> Cost:
 
 def _forest(model: Any) -> Cost:
     trees = [estimator.tree_ for estimator in model.estimators_]
-    held = sum(2 * int(tree.node_count - tree.n_leaves) + int(tree.n_leaves) for tree in trees)
-    return Cost(held, sum(int(tree.max_depth) + 1 for tree in trees), 0)
+    numbers = sum(2 * int(tree.node_count - tree.n_leaves) + int(tree.n_leaves) for tree in trees)
+    return Cost(numbers, sum(int(tree.max_depth) + 1 for tree in trees), 0)
 
 
 def _lightgbm(model: Any) -> Cost:
@@ -158,7 +158,7 @@ _BY_KIND: dict[str, Any] = {
     "SimpleImputer": _per_feature(1, 0),
     "KNNImputer": lambda model: Cost(int(np.size(model._fit_X)), 0, 0),
     "AddEngineered": _engineered,
-    # These move numbers and hold none but indices.
+    # These select or clip values and have no parameters but indices.
     "Columns": lambda model: _NOTHING,
     "Bound": lambda model: _NOTHING,
     "SelectKBest": lambda model: _NOTHING,

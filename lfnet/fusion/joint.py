@@ -1,4 +1,4 @@
-"""What joins the two sides: an SVR over two scores, as published, and its rivals."""
+"""Joint models of both modalities: the published SVR over two scores, and alternatives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,7 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from sklearn.svm import SVR
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.metrics import mae
-from lfnet.fusion.modalities import Recipe, quiet
+from lfnet.fusion.modalities import Recipe, ignore_solver_warnings
 from lfnet.fusion.modality_data import balanced_folds
 from lfnet.fusion.model_selection import Choice
 from lfnet.fusion.settings import FusionSettings
@@ -26,40 +25,44 @@ __all__ = ["Candidate", "WeightedMean", "candidates", "choose_joint"]
 
 
 class WeightedMean(RegressorMixin, BaseEstimator):
-    """Late fusion: ŷ = w · first + (1 − w) · second; published w* = .98, which leaves the pulse 2 % of the say."""
+    """Late fusion: ŷ = w · first + (1 − w) · second; published w* = .98, a weight of 2 % for the pulse.
+
+    Examples
+    --------
+    >>> WeightedMean(0.75).fit([[0, 0]], [0]).predict([[10, 20]])
+    array([12.5])
+    """
 
     def __init__(self, weight: float = 0.98) -> None:
         self.weight = weight
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Nothing to learn: w is chosen, not fitted."""
+        """Store the number of inputs; w is selected, not fitted."""
         self.n_features_in_ = np.shape(X)[1]
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """[clips, 2] → [clips]."""
+        """Map [clips, 2] to [clips]."""
         X = np.asarray(X, float)
         return self.weight * X[:, 0] + (1 - self.weight) * X[:, 1]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe and the unfitted estimator that it stands for."""
+    """A recipe and a function that makes its unfitted estimator."""
 
     recipe: Recipe
     make: Callable[[], Any]
 
 
 def candidates(settings: FusionSettings, widths: Sequence[int], valid: np.ndarray) -> list[Candidate]:
-    """All candidates for `settings.model`, in the order of the yaml.
+    """Return all candidates for `settings.model`, in the order of the yaml.
 
-    widths: columns of each block of the input, one a score, or D of each side where descriptors are concatenated.
-    valid: [sum of widths], the columns that may be used.
+    widths: columns of each block of the input, 1 for a score, or D of each modality for concatenated descriptors.
+    valid: bool [sum of widths], the columns that may be used.
     """
     joint = settings.joint
     if settings.model == "weighted":
-        if len(widths) != 2:
-            raise LfnetError("fusion.model=weighted needs both of fusion.joint.inputs: visual and physiological.")
         return [Candidate({"weight": w}, lambda w=w: WeightedMean(w)) for w in joint.weight]  # type: ignore[misc]
     if settings.model == "fused":
         return [
@@ -90,33 +93,39 @@ def choose_joint(
     settings: FusionSettings,
     test: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[Choice, Any]:
-    """The best candidate and the estimator fitted with it.
+    """Select a candidate and fit its estimator.
 
-    X: [clips, columns] of training clips, their labels y and people. test: (X, labels), only where `fusion.choose` is
-    `test`. By people, a weighted mean is compared on all clips at once: it has nothing to fit.
+    Parameters
+    ----------
+    given : list of Candidate
+        Candidates.
+    X, y, people : ndarray
+        Inputs [clips, columns], labels and people of the training clips.
+    settings : FusionSettings
+        Its `choose` says how candidates are compared.
+    test : (X, y) or None
+        Test clips, for `choose="test"` alone.
+
+    Returns
+    -------
+    Choice and the fitted estimator
     """
-    with quiet():
+    with ignore_solver_warnings():
         if len(given) == 1:
             choice = Choice(given[0].recipe, 1, None)
         elif settings.choose == "test":
             if test is None or not len(test[1]):
                 raise LfnetError("fusion.choose=test needs labelled clips in the test split; there is none.")
             scores = np.array([one.make().fit(X, y).predict(test[0]) for one in given])
-            choice = _least(given, scores, test[1])
+            choice = Choice.best([one.recipe for one in given], scores, test[1])
         else:
             scores = np.full((len(given), len(y)), np.nan)
             for kept, held in balanced_folds(people, y, settings.outer_folds):
                 for row, one in enumerate(given):
                     scores[row, held] = one.make().fit(X[kept], y[kept]).predict(X[held])
-            choice = _least(given, scores, y)
+            choice = Choice.best([one.recipe for one in given], scores, y)
         best = next(one for one in given if one.recipe == choice.recipe)
         return choice, best.make().fit(X, y)
-
-
-def _least(given: list[Candidate], scores: np.ndarray, labels: np.ndarray) -> Choice:
-    errors = mae(labels, scores)
-    best = int(np.argmin(errors))
-    return Choice(given[best].recipe, len(given), float(errors[best]))
 
 
 def _svr(settings: FusionSettings, C: float, epsilon: float) -> SVR:
@@ -132,7 +141,7 @@ def _over_scores(settings: FusionSettings, C: float, epsilon: float) -> Pipeline
 
 
 def _over_descriptors(settings: FusionSettings, widths: Sequence[int], valid: np.ndarray, k: int, model: Any) -> Any:
-    """The best k of the visual descriptor and every usable pulse feature, standardised, into one model."""
+    """Feed the best k visual features and all usable pulse features, standardised, into one model."""
     ends = np.cumsum(widths)
     usable = np.flatnonzero(valid)
     visual, pulse = (

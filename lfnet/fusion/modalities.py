@@ -1,4 +1,4 @@
-"""The two regressors that see one side each: recipes to choose from, and what fitting one gives."""
+"""The regressors of one modality each, visual and physiological: their candidate recipes, fit and scores."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,18 +22,18 @@ from lfnet.fusion import settings as conf
 from lfnet.fusion.modality_data import Split, Stream, aggregate, balanced_folds, engineered_columns, folds
 from lfnet.fusion.transformers import AddEngineered, Bound, Columns, VoteSelector
 
-__all__ = ["Memo", "PhysiologicalSide", "Recipe", "Scorer", "Side", "VisualSide", "quiet"]
+__all__ = ["Memo", "Modality", "PhysiologicalModality", "Recipe", "Scorer", "VisualModality", "ignore_solver_warnings"]
 
-_LEAST = {"visual": 3, "physiological": 6}  # rows: mutual information looks at 3 neighbours of those in a fold
+_MIN_ROWS = {"visual": 3, "physiological": 6}  # mutual information needs 3 neighbours within a fold
 Recipe = dict[str, Any]
 T = TypeVar("T")
 
 
 class Memo(dict[Any, Any]):
-    """What recipes fitted on one and the same split share, so that it is fitted once."""
+    """Cache of the steps that recipes fitted on the same split have in common."""
 
-    def once(self, key: Any, make: Callable[[], T]) -> T:
-        """What lies under `key`, made where it is not there."""
+    def compute(self, key: Any, make: Callable[[], T]) -> T:
+        """Return the value of `key`; call `make` for it the first time."""
         if key not in self:
             self[key] = make()
         return self[key]
@@ -41,13 +41,23 @@ class Memo(dict[Any, Any]):
 
 @dataclass(frozen=True)
 class Scorer:
-    """One side, fitted: rows → a score a row → a score a clip.
+    """A fitted regressor of one modality: scores of rows, aggregated to clips.
 
-    side: which. rows: `all` of a clip's rows are scored, or one, the `first` or their `mean`. A clip without rows is
-    one row of NaN, which the pipeline imputes: it has a score, and it is named in the result.
+    A clip without rows is scored from one row of NaN, which the pipeline imputes; the result names it.
+
+    Parameters
+    ----------
+    modality : str
+        "visual" or "physiological".
+    rows : str
+        Rows of a clip that are scored: "all", or one, the "first" or their "mean".
+    pipeline : sklearn.pipeline.Pipeline
+        The fitted steps.
+    aggregate, trim, mean_share
+        As for `lfnet.fusion.modality_data.aggregate`.
     """
 
-    side: str
+    modality: str
     rows: str
     pipeline: Any
     aggregate: str
@@ -55,60 +65,64 @@ class Scorer:
     mean_share: float
 
     def scores(self, split: Split) -> np.ndarray:
-        """float64 [clips], in points."""
-        return self.joined(*self.row_scores(split), len(split))
+        """Score each clip in points, float64 [clips]."""
+        return self.per_clip(*self.row_scores(split), len(split))
 
     def row_scores(self, split: Split) -> tuple[np.ndarray, np.ndarray]:
-        """A score a row, and the clip of each."""
-        stream = split.side(self.side)
-        whole = (stream if self.rows == "all" else stream.each(self.rows)).whole(len(split))
-        return np.asarray(self.pipeline.predict(whole.X), float), whole.clip
+        """Score each row, and return the clip of each."""
+        stream = split.stream(self.modality)
+        rows = (stream if self.rows == "all" else stream.reduce(self.rows)).padded(len(split))
+        return np.asarray(self.pipeline.predict(rows.X), float), rows.clip
 
-    def joined(self, scores: np.ndarray, clip: np.ndarray, clips: int) -> np.ndarray:
-        """Scores [rows] as scores [clips]."""
+    def per_clip(self, scores: np.ndarray, clip: np.ndarray, clips: int) -> np.ndarray:
+        """Aggregate scores [rows] to scores [clips]."""
         return aggregate(scores, clip, clips, self.aggregate, trim=self.trim, mean_share=self.mean_share)
 
 
-class Side(Protocol):
-    """A regressor before it is fitted."""
+class Modality(Protocol):
+    """An unfitted regressor of one modality."""
 
     name: str
 
     def recipes(self) -> list[Recipe]:
-        """All combinations of candidate values, in the order of the yaml: ties go to the first."""
+        """Return all combinations of candidate values, in the order of the yaml: ties go to the first."""
         ...
 
     def fit(self, split: Split, recipe: Recipe, memo: Memo) -> Scorer:
-        """The side fitted on a labelled split. memo: of this split and side."""
+        """Fit a recipe on a labelled split; `memo` belongs to this split and modality."""
         ...
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Small folds make solvers complain of what is chosen against anyway."""
+def ignore_solver_warnings() -> Iterator[None]:
+    """Ignore warnings of solvers on small folds; recipes that do not converge lose the selection anyway."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message=".*valid feature names.*")
-        warnings.filterwarnings("ignore", category=RuntimeWarning)  # overflows in Yeo-Johnson's search: held by Bound
+        warnings.filterwarnings(
+            "ignore", category=RuntimeWarning
+        )  # overflows in Yeo-Johnson's search: clipped by Bound
         yield
 
 
-def _rows(split: Split, stream: Stream, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of clips that have any, and each row's label: nothing is invented for training."""
+def _rows(split: Split, stream: Stream, modality: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and their labels; imputed rows are never used for training."""
     if not len(stream.X):
-        mend = (
-            ": its segments were all dropped, or no clip is as long as one (conf/pulse); fusion.model=visual needs none"
+        fix = (
+            ": all segments were dropped, or no clip is as long as one (conf/pulse). Use fusion.model=visual"
+            if modality == "physiological"
+            else ""
         )
-        raise LfnetError(f"no training clip has a row in the {side} stream{mend if side == 'physiological' else ''}.")
-    if len(stream.X) < _LEAST[side]:
+        raise LfnetError(f"no training clip has a row in the {modality} stream{fix}.")
+    if len(stream.X) < _MIN_ROWS[modality]:
         raise LfnetError(
-            f"a fold of the training clips has {len(stream.X)} rows in the {side} stream, and at least {_LEAST[side]} "
-            "are needed: there are too few clips or people. Fewer fusion.inner_folds and fusion.outer_folds may help."
+            f"a fold of the training clips has {len(stream.X)} rows in the {modality} stream, and at least "
+            f"{_MIN_ROWS[modality]} are needed. Use more clips, or fewer fusion.inner_folds and fusion.outer_folds."
         )
     return stream.X, split.y[stream.clip]
 
 
-class VisualSide:
+class VisualModality:
     """Descriptors → SelectKBest(f_regression) → the mean of a linear SVR and a random forest (VotingRegressor)."""
 
     name = "visual"
@@ -118,20 +132,20 @@ class VisualSide:
         self.seed = seed
 
     def recipes(self) -> list[Recipe]:
-        """rows × k × C."""
+        """Return rows × k × C."""
         chosen = self.settings
         return [{"rows": rows, "k": k, "C": C} for rows in chosen.rows for k in chosen.k for C in chosen.C]
 
     def fit(self, split: Split, recipe: Recipe, memo: Memo) -> Scorer:
-        """One row a clip; only what depends on C is fitted anew for another C."""
+        """Fit one row a clip; for another C only the SVR is fitted again."""
         rows, k, C = recipe["rows"], recipe["k"], recipe["C"]
-        with quiet():
-            X, y = memo.once(rows, lambda: _rows(split, split.side("visual").each(rows), "visual"))
-            scale = memo.once((rows, "scale"), lambda: self._scale(X))
-            Xs = memo.once((rows, "scaled"), lambda: scale.transform(X))
-            select = memo.once((rows, k), lambda: SelectKBest(f_regression, k=min(k, Xs.shape[1])).fit(Xs, y))
-            Xk = memo.once((rows, k, "selected"), lambda: select.transform(Xs))
-            forest = memo.once((rows, k, "forest"), lambda: self._forest().fit(Xk, y))
+        with ignore_solver_warnings():
+            X, y = memo.compute(rows, lambda: _rows(split, split.stream("visual").reduce(rows), "visual"))
+            scale = memo.compute((rows, "scale"), lambda: self._scale(X))
+            Xs = memo.compute((rows, "scaled"), lambda: scale.transform(X))
+            select = memo.compute((rows, k), lambda: SelectKBest(f_regression, k=min(k, Xs.shape[1])).fit(Xs, y))
+            Xk = memo.compute((rows, k, "selected"), lambda: select.transform(Xs))
+            forest = memo.compute((rows, k, "forest"), lambda: self._forest().fit(Xk, y))
             svr = SVR(kernel="linear", C=C).fit(Xk, y)
             both = [("svr", FrozenEstimator(svr)), ("forest", FrozenEstimator(forest))]
             vote = VotingRegressor(both).fit(Xk, y)
@@ -139,10 +153,10 @@ class VisualSide:
         return Scorer("visual", rows, pipeline, "mean", 0.0, 1.0)
 
     def _scale(self, X: np.ndarray) -> Pipeline:
-        # Constant features have no F value; they are dropped before they are asked for one.
+        # Constant features have no F value, so they are dropped first.
         varied = np.flatnonzero(np.nan_to_num(np.ptp(X, axis=0)) > 0)
         if not len(varied):
-            raise LfnetError("all training clips have the same visual descriptor: there is nothing to learn from.")
+            raise LfnetError("all training clips have the same visual descriptor: check the features.")
         steps: list[tuple[str, Any]] = [
             ("varied", Columns(varied)),
             ("impute", SimpleImputer(keep_empty_features=True)),
@@ -162,11 +176,11 @@ class VisualSide:
         )
 
 
-class PhysiologicalSide:
+class PhysiologicalModality:
     """Segments' features → imputed, engineered, selected by votes, Yeo-Johnson → SVR or the published stack → clips.
 
-    Imputation, selection and transform are fitted once on all training rows; the stack's members then see out-of-fold
-    rows of the transformed table, as published. The scores that are reported never see their own fold.
+    Imputation, selection and transform are fitted once on all training rows. The stack's members are then fitted
+    out-of-fold on the transformed rows, as published. Reported scores never come from a model that saw the clip.
     """
 
     name = "physiological"
@@ -177,7 +191,7 @@ class PhysiologicalSide:
         self.seed = seed
 
     def recipes(self) -> list[Recipe]:
-        """k × model × aggregation."""
+        """Return k × model × aggregation."""
         chosen = self.settings
         return [
             {"k": k, "model": model, "aggregate": how}
@@ -187,17 +201,17 @@ class PhysiologicalSide:
         ]
 
     def fit(self, split: Split, recipe: Recipe, memo: Memo) -> Scorer:
-        """All segments of labelled clips, each with its clip's label."""
+        """Fit all segments of labelled clips, each with its clip's label."""
         k, model, how = recipe["k"], recipe["model"], recipe["aggregate"]
-        stream = split.side("physiological")
-        X, y = memo.once("rows", lambda: _rows(split, stream, "physiological"))
-        with quiet():
-            prepare = memo.once("prepare", lambda: self._prepare(stream))
-            Xp = memo.once("prepared", lambda: prepare.transform(X))
-            judged = memo.once("votes", lambda: self._selector(max(self.settings.votes.k)).fit(Xp, y))
-            after = memo.once(k, lambda: self._after(judged.with_k(k), Xp))
-            Xk = memo.once((k, "X"), lambda: after.transform(Xp))
-            fitted = memo.once((k, model), lambda: self._model(model, split, stream, Xk, y))
+        stream = split.stream("physiological")
+        X, y = memo.compute("rows", lambda: _rows(split, stream, "physiological"))
+        with ignore_solver_warnings():
+            prepare = memo.compute("prepare", lambda: self._prepare(stream))
+            Xp = memo.compute("prepared", lambda: prepare.transform(X))
+            selector = memo.compute("votes", lambda: self._selector(max(self.settings.votes.k)).fit(Xp, y))
+            after = memo.compute(k, lambda: self._after(selector.with_k(k), Xp))
+            Xk = memo.compute((k, "X"), lambda: after.transform(Xp))
+            fitted = memo.compute((k, model), lambda: self._model(model, split, stream, Xk, y))
         pipeline = Pipeline([*prepare.steps, *after.steps, ("model", fitted)])
         return Scorer("physiological", "all", pipeline, how, self.settings.trim, self.settings.mean_share)
 
@@ -213,15 +227,15 @@ class PhysiologicalSide:
         return Pipeline(steps).fit(stream.X)
 
     def _usable(self, stream: Stream) -> np.ndarray:
-        """Columns valid in enough of the clips that have rows; all of them where `max_invalid` is null."""
+        """Return the columns valid in enough clips; all columns where `max_invalid` is null."""
         if self.settings.max_invalid is None:
             return np.arange(stream.X.shape[1])
-        invalid = np.isnan(stream.each("mean").X).mean(axis=0)
+        invalid = np.isnan(stream.reduce("mean").X).mean(axis=0)
         usable = np.flatnonzero(invalid <= self.settings.max_invalid)
         if not len(usable):
             raise LfnetError(
-                "every physiological feature is invalid in more than "
-                f"{self.settings.max_invalid:.0%} of the training clips: raise fusion.physiological.max_invalid."
+                f"every physiological feature is invalid in more than {self.settings.max_invalid:.0%} of the training "
+                f"clips: raise fusion.physiological.max_invalid={self.settings.max_invalid:g}."
             )
         return usable
 
@@ -246,8 +260,8 @@ class PhysiologicalSide:
             splits = list(folds(stream.clip, settings.folds, "clip"))
         if min(len(kept) for kept, _ in splits) < 2:
             raise LfnetError(
-                f"one {self.group_by} has nearly all rows of the physiological stream: the stack's folds are left "
-                "without any. fusion.physiological.models=[svr] works."
+                f"one {self.group_by} has nearly all rows of the physiological stream, so a fold of the stack has no "
+                "training rows. Use fusion.physiological.models=[svr]."
             )
         stack = StackingRegressor(
             self._members(),
@@ -255,7 +269,7 @@ class PhysiologicalSide:
             cv=splits,
             n_jobs=1,
         ).fit(Xk, y)
-        stack.cv = None  # whose rows were in which fold is nobody's business in a saved model
+        stack.cv = None  # drop fold indices from the saved model: they identify rows
         return stack
 
     def _svr(self) -> SVR:
@@ -294,13 +308,13 @@ class PhysiologicalSide:
 
 
 def _boosting() -> tuple[Any, Any]:
-    """LightGBM's and XGBoost's regressors, imported where a stack is fitted and nowhere else."""
+    """Import LightGBM's and XGBoost's regressors, which only a stack needs."""
     try:
         from lightgbm import LGBMRegressor
         from xgboost import XGBRegressor
     except (ImportError, OSError) as error:
         raise LfnetError(
-            f"LightGBM or XGBoost cannot be loaded ({error}). On macOS both need OpenMP: brew install libomp. Without "
-            "them fusion.physiological.models=[svr] works."
+            f"LightGBM or XGBoost cannot be loaded ({error}). On macOS install OpenMP: brew install libomp. Or "
+            "leave the stack out: fusion.physiological.models=[svr]."
         ) from error
     return LGBMRegressor, XGBRegressor

@@ -1,4 +1,4 @@
-"""What a fusion is given: one split's clips, and the rows of two streams that belong to them."""
+"""Data of one split for a fusion: its clips, their rows in two streams, aggregation and folds."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,39 +12,54 @@ from lfnet.errors import LfnetError
 
 __all__ = ["AGGREGATES", "Split", "Stream", "aggregate", "balanced_folds", "engineered_columns", "folds"]
 
-SKIN = "skin"  # colours of the skin: the pulse is made from them, nothing is fused with them
+SKIN = "skin"  # skin colours: the pulse is computed from them, and they are no modality
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Rows of one stream, several or none a clip.
+    """Rows of one stream; a clip has none, one or several.
 
-    X: float64 [rows, D], NaN where a feature is invalid. clip: int64 [rows], index into the split's clips. names: D.
+    Parameters
+    ----------
+    X : float64 [rows, D]
+        Features, NaN where invalid.
+    clip : int64 [rows]
+        Index of each row's clip in the split.
+    names : tuple of str
+        D names of features.
+
+    Examples
+    --------
+    >>> stream = Stream(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 2]), ("rmssd",))
+    >>> stream.missing(3)
+    array([1])
+    >>> stream.reduce("mean").X.ravel()
+    array([2., 5.])
     """
 
     X: np.ndarray
     clip: np.ndarray
     names: tuple[str, ...]
 
-    def of(self, clips: np.ndarray) -> "Stream":
-        """The rows of some clips, numbered anew in the order of `clips` (indices, each once)."""
+    def take(self, clips: np.ndarray) -> "Stream":
+        """Return the rows of some clips (unique indices), renumbered in the order of `clips`."""
         place = np.full(max(int(self.clip.max(initial=-1)), int(clips.max(initial=-1))) + 1, -1)
         place[clips] = np.arange(len(clips))
         kept = place[self.clip] >= 0
         return Stream(self.X[kept], place[self.clip[kept]], self.names)
 
     def missing(self, clips: int) -> np.ndarray:
-        """Which of 0 … clips − 1 have no row."""
+        """Return which of 0 … clips − 1 have no row."""
         return np.setdiff1d(np.arange(clips), self.clip)
 
-    def whole(self, clips: int) -> "Stream":
-        """These rows and one of NaN for each clip that has none: a pipeline that imputes can score every clip."""
+    def padded(self, clips: int) -> "Stream":
+        """Add a row of NaN for each clip without rows, so that a pipeline that imputes can score every clip."""
         absent = self.missing(clips)
         X = np.vstack([self.X, np.full((len(absent), self.X.shape[1]), np.nan)])
         return Stream(X, np.concatenate([self.clip, absent]), self.names)
 
-    def each(self, how: str) -> "Stream":
-        """One row a clip that has any: its `first`, or the `mean` of its rows (of each feature's valid values)."""
+    def reduce(self, how: str) -> "Stream":
+        """Reduce to one row a clip: its `first`, or the `mean` of its rows (of each feature's valid values)."""
         clips = np.unique(self.clip)
         if how == "first":
             first = [int(np.flatnonzero(self.clip == clip)[0]) for clip in clips]
@@ -59,7 +74,17 @@ class Stream:
 
 @dataclass(frozen=True)
 class Split:
-    """One split's clips: y [clips] in points (NaN where unknown), people, clip_ids, recording_ids, and both sides."""
+    """One split's clips and the rows of both modalities.
+
+    Parameters
+    ----------
+    y : float64 [clips]
+        Labels in points; NaN where unknown.
+    people, clip_ids, recording_ids : ndarray of str [clips]
+        Ids of each clip.
+    visual, physiological : Stream or None
+        Rows of each modality; None where the features have no such stream.
+    """
 
     y: np.ndarray
     people: np.ndarray
@@ -69,66 +94,93 @@ class Split:
     physiological: Stream | None
 
     @classmethod
-    def of_arrays(cls, arrays: Any, visual: str | None, physiological: str) -> "Split":
-        """From what `DataModule.arrays(split)` returns.
+    def from_arrays(cls, arrays: Any, visual: str | None, physiological: str) -> "Split":
+        """Build a split from what `DataModule.arrays` returns.
 
-        visual: the visual stream's name; None for the only one that is neither skin nor `physiological`. A side whose
-        stream is not there is None. Raises `LfnetError` where the visual stream cannot be told.
+        Parameters
+        ----------
+        arrays : SplitArrays
+            Labels, ids and streams of one split.
+        visual : str or None
+            Name of the visual stream; None for the only one that is neither skin nor `physiological`.
+        physiological : str
+            Name of the physiological stream. A modality without a stream is None.
+
+        Raises
+        ------
+        LfnetError
+            The visual stream does not exist, or there are several candidates.
         """
         streams = arrays.streams
         if visual is None:
             names = [name for name in streams if name not in (SKIN, physiological)]
             if len(names) > 1:
-                raise LfnetError(f"which stream is the visual one: {', '.join(names)}? Say fusion.visual.stream=NAME.")
+                raise LfnetError(
+                    f"several streams may be the visual one: {', '.join(names)}. Set fusion.visual.stream=NAME."
+                )
             visual = names[0] if names else None
         elif visual not in streams:
             raise LfnetError(f"fusion.visual.stream={visual}: the features have the streams {', '.join(streams)}.")
-        visual_side, pulse_side = (
+        face, pulse = (
             Stream(*streams[name]) if name is not None and name in streams else None for name in (visual, physiological)
         )
         people, clip_ids, recording_ids = map(np.asarray, (arrays.groups, arrays.clip_ids, arrays.recording_ids))
-        return cls(np.asarray(arrays.y, float), people, clip_ids, recording_ids, visual_side, pulse_side)
+        return cls(np.asarray(arrays.y, float), people, clip_ids, recording_ids, face, pulse)
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def of(self, clips: np.ndarray) -> "Split":
-        """Some of the clips, by index."""
-        visual, pulse = (None if side is None else side.of(clips) for side in (self.visual, self.physiological))
+    def take(self, clips: np.ndarray) -> "Split":
+        """Return some of the clips, by index."""
+        visual, pulse = (None if rows is None else rows.take(clips) for rows in (self.visual, self.physiological))
         return Split(self.y[clips], self.people[clips], self.clip_ids[clips], self.recording_ids[clips], visual, pulse)
 
     def labelled(self) -> "Split":
-        """The clips whose label is known."""
-        return self if np.isfinite(self.y).all() else self.of(np.flatnonzero(np.isfinite(self.y)))
+        """Return the clips with a known label."""
+        return self if np.isfinite(self.y).all() else self.take(np.flatnonzero(np.isfinite(self.y)))
 
     def without_labels(self) -> "Split":
-        """The same clips with every label unknown: what is given to code that must not see them."""
+        """Return the same clips without labels, for code that must not see them."""
         return replace(self, y=np.full(len(self), np.nan))
 
-    def side(self, name: str) -> Stream:
-        """One side's rows. Raises `LfnetError` where the features have no such stream."""
+    def stream(self, name: str) -> Stream:
+        """Return the rows of one modality. Raises `LfnetError` where the features have no such stream."""
         stream: Stream | None = getattr(self, name)
         if stream is None:
             raise LfnetError(
-                f"the features hold no {name} stream. On video: encoder=[visual,skin]; else fusion.model="
-                f"{'physiological' if name == 'visual' else 'visual'} works with the other one alone."
+                f"the features hold no {name} stream. Set encoder=[visual,skin] for video, or use the other modality "
+                f"alone: fusion.model={'physiological' if name == 'visual' else 'visual'}."
             )
         return stream
 
-    def descriptors(self, sides: Sequence[str]) -> np.ndarray:
-        """[clips, D of all sides]: the mean of each clip's rows, NaN where a clip has none."""
-        blocks = []
-        for name in sides:
-            each = self.side(name).whole(len(self)).each("mean")
-            blocks.append(each.X)
-        return np.hstack(blocks)
+    def descriptors(self, modalities: Sequence[str]) -> np.ndarray:
+        """Return the mean of each clip's rows, [clips, D of all modalities]; NaN where a clip has none."""
+        return np.hstack([self.stream(name).padded(len(self)).reduce("mean").X for name in modalities])
 
 
 def engineered_columns(
     names: Sequence[str], ratio: Mapping[str, Sequence[str]], distance: Mapping[str, Sequence[Any]]
 ) -> tuple[list[tuple[int, int]], list[tuple[int, float]], list[str]]:
-    """What to engineer from columns called `names`: ratios (above, below), distances (column, constant), and the names
-    of the new features in that order. One whose columns are not there is left out.
+    """Find the columns of engineered features by name.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the columns; case, units in brackets and the prefixes HRV_ and PRV_ are ignored.
+    ratio, distance : mapping
+        New name → (numerator, denominator), and new name → (column, constant). Features without columns are left out.
+
+    Returns
+    -------
+    ratios : list of (int, int)
+    distances : list of (int, float)
+    made : list of str
+        Names of the new features in that order.
+
+    Examples
+    --------
+    >>> engineered_columns(["HRV_RMSSD", "SDNN (ms)"], {"ratio": ("rmssd", "sdnn")}, {})
+    ([(0, 1)], [], ['ratio'])
     """
     place = {_plain(name): column for column, name in reversed(list(enumerate(names)))}
     ratios, distances, made = [], [], []
@@ -153,10 +205,34 @@ AGGREGATES = ("mean", "median", "trimmed_mean", "mean_median")
 def aggregate(
     scores: np.ndarray, clip: np.ndarray, clips: int, how: str, *, trim: float = 0.1, mean_share: float = 0.7
 ) -> np.ndarray:
-    """float64 [clips] from the scores [rows] of segments; NaN for a clip without one.
+    """Aggregate scores of segments to scores of clips.
 
-    how: mean, median, trimmed_mean (a share `trim` left out at either end, as `scipy.stats.trim_mean`) or mean_median
-    (mean_share · mean + (1 − mean_share) · median; published .7 and .3). Raises `ValueError` for another.
+    Parameters
+    ----------
+    scores : float64 [rows]
+        Scores of segments.
+    clip : int64 [rows]
+        Index of each segment's clip.
+    clips : int
+        Number of clips.
+    how : {"mean", "median", "trimmed_mean", "mean_median"}
+        "trimmed_mean" leaves out a share `trim` at either end, as `scipy.stats.trim_mean`; "mean_median" is
+        mean_share · mean + (1 − mean_share) · median (published: .7 and .3).
+
+    Returns
+    -------
+    float64 [clips]
+        NaN for a clip without segments.
+
+    Raises
+    ------
+    ValueError
+        `how` is unknown.
+
+    Examples
+    --------
+    >>> aggregate(np.array([1.0, 2.0, 9.0]), np.array([0, 0, 0]), 2, "median")
+    array([ 2., nan])
     """
     if how not in AGGREGATES:
         raise ValueError(f"unknown aggregation {how!r}: one of {AGGREGATES}")
@@ -180,34 +256,40 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 
 def folds(groups: np.ndarray, count: int, what: str) -> Iterator[Fold]:
-    """(train, held-out) indices by scikit-learn's GroupKFold; `count` folds, or one a group where there are fewer.
+    """Yield (training, held-out) indices of scikit-learn's GroupKFold, with at most one fold a group.
 
-    Raises `LfnetError` where there is only one group; what: its name in print.
+    Raises `LfnetError` where there is only one group; `what` names groups in that message.
     """
-    yield from GroupKFold(min(count, _several(groups, what))).split(groups, groups=groups)
+    yield from GroupKFold(min(count, _count_groups(groups, what))).split(groups, groups=groups)
 
 
 def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int, what: str = "person") -> Iterator[Fold]:
-    """As `folds`, with groups dealt by their mean label so that every fold's mean is near the whole's.
+    """Yield folds as `folds` does, with groups balanced by their mean label.
 
-    A cautious model scores near the mean of what it was fitted on. Where a held-out fold's labels lie high, those of
-    the others lie low, so that the scores of unbalanced folds run against the labels, and a model that learns from
-    such scores learns that.
+    A model with shrunken scores predicts near the mean of its training labels. Where a held-out fold's labels are high,
+    those of the others are low. So out-of-fold scores of unbalanced folds correlate negatively with the labels, and a
+    model fitted on such scores learns that.
+
+    Examples
+    --------
+    >>> groups, labels = np.array(["a", "a", "b", "c", "d"]), np.array([1.0, 1.0, 9.0, 5.0, 6.0])
+    >>> [held.tolist() for _, held in balanced_folds(groups, labels, 2)]
+    [[0, 1, 2], [3, 4]]
     """
-    count = min(count, _several(groups, what))
+    count = min(count, _count_groups(groups, what))
     names, place = np.unique(groups, return_inverse=True)
     means = np.bincount(place, labels) / np.bincount(place)
     rank = np.empty(len(names), int)
     rank[np.argsort(means, kind="stable")] = np.arange(len(names))
-    # Dealt to and fro (0 1 2 2 1 0 0 …): dealt round, the last fold would always get the highest of each round.
+    # Snake order (0 1 2 2 1 0 0 …): in round-robin order the last fold would always get the highest label.
     turn = rank % (2 * count)
     fold = np.where(turn < count, turn, 2 * count - 1 - turn)[place]
     for number in range(count):
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
 
-def _several(groups: np.ndarray, what: str) -> int:
+def _count_groups(groups: np.ndarray, what: str) -> int:
     different = len(np.unique(groups))
     if different < 2:
-        raise LfnetError(f"cross-validation by {what} needs 2 or more of them among the training clips; there is one.")
+        raise LfnetError(f"cross-validation by {what} needs 2 or more of them in the training split; there is one.")
     return different

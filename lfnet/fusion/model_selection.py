@@ -1,4 +1,4 @@
-"""Choosing among recipes: on test labels, as published, or inside the training split, by people."""
+"""Select recipes: on test labels, as published, or within the training split, cross-validated by person."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import mae
-from lfnet.fusion.modalities import Memo, Recipe, Side
+from lfnet.fusion.modalities import Memo, Modality, Recipe
 from lfnet.fusion.modality_data import Split, balanced_folds
 from lfnet.fusion.settings import FusionSettings
 
@@ -15,78 +15,79 @@ __all__ = ["Choice", "best_on_test", "best_within", "choose", "out_of_fold"]
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe, how many there were, and its MAE where it was chosen."""
+    """The selected recipe, the number of candidates, and its MAE in the selection (None for a single candidate)."""
 
     recipe: Recipe
     candidates: int
     mae: float | None
 
     def to_json(self) -> dict[str, object]:
-        """For result.json."""
+        """Return the entry of result.json."""
         return {**self.recipe, "candidates": self.candidates, "mae": self.mae}
 
+    @classmethod
+    def best(cls, recipes: list[Recipe], scores: np.ndarray, labels: np.ndarray) -> "Choice":
+        """Select the recipe with the smallest MAE of its scores [recipes, clips]; ties go to the first."""
+        errors = mae(labels, scores)
+        best = int(np.argmin(errors))
+        return cls(recipes[best], len(recipes), float(errors[best]))
 
-def choose(side: Side, train: Split, test: Split | None, settings: FusionSettings) -> Choice:
-    """The best recipe of `side`, as `fusion.choose` says. test: only where that is `test`; must have labels then."""
+
+def choose(modality: Modality, train: Split, test: Split | None, settings: FusionSettings) -> Choice:
+    """Select the recipe of `modality` as `fusion.choose` asks; `test` is needed, with labels, for "test" alone."""
     if settings.choose == "test":
-        return best_on_test(side, train, test)
-    return best_within(side, train, settings.inner_folds)
+        return best_on_test(modality, train, test)
+    return best_within(modality, train, settings.inner_folds)
 
 
-def best_within(side: Side, train: Split, count: int) -> Choice:
-    """The recipe with the least MAE over clips, cross-validated within `train` with no person on both sides."""
-    recipes = side.recipes()
+def best_within(modality: Modality, train: Split, count: int) -> Choice:
+    """Select the recipe with the smallest MAE over clips, cross-validated by person within `train`."""
+    recipes = modality.recipes()
     if len(recipes) == 1:
         return Choice(recipes[0], 1, None)
     scores = np.full((len(recipes), len(train)), np.nan)
     for kept, held in balanced_folds(train.people, train.y, count):
-        scores[:, held] = _all_scores(side, recipes, train.of(kept), train.of(held))
-    return _least(recipes, scores, train.y)
+        scores[:, held] = _all_scores(modality, recipes, train.take(kept), train.take(held))
+    return Choice.best(recipes, scores, train.y)
 
 
-def best_on_test(side: Side, train: Split, test: Split | None) -> Choice:
-    """The recipe with the least MAE over test clips, fitted on `train`: what was published, and why rows are marked."""
-    recipes = side.recipes()
+def best_on_test(modality: Modality, train: Split, test: Split | None) -> Choice:
+    """Select the recipe with the smallest MAE over test clips, fitted on `train`, as published; results are marked."""
+    recipes = modality.recipes()
     if len(recipes) == 1:
         return Choice(recipes[0], 1, None)
     if test is None or not len(test.labelled()):
         raise LfnetError("fusion.choose=test needs labelled clips in the test split; there is none. Use fusion=nested.")
     known = test.labelled()
-    return _least(recipes, _all_scores(side, recipes, train, known), known.y)
+    return Choice.best(recipes, _all_scores(modality, recipes, train, known), known.y)
 
 
-def out_of_fold(side: Side, train: Split, settings: FusionSettings, centre: float) -> np.ndarray:
-    """float64 [clips]: each training clip scored by a side that was chosen and fitted on other people.
+def out_of_fold(modality: Modality, train: Split, settings: FusionSettings, centre: float) -> np.ndarray:
+    """Score each training clip with a model that was selected and fitted on other people, float64 [clips].
 
-    A score is taken as its distance from what its own model says on average of the clips it was fitted on, from
-    `centre`: the same average of the model that later clips are scored with. Without that, scores of cautious models
-    run against the labels: where a held-out fold's labels lie high, the others lie low, and so does their model; what
-    learns from such scores turns every later score upside down.
+    Each fold's scores are centred: minus the mean score of its model on its own training clips, plus `centre`, the same
+    mean of the model fitted on all clips. Without centring, out-of-fold scores of models with shrunken scores correlate
+    negatively with the labels (where a held-out fold's labels are high, the others are low), and a joint model fitted
+    on them reverses the sign of every later score.
     """
     scores = np.full(len(train), np.nan)
     for kept, held in balanced_folds(train.people, train.y, settings.outer_folds):
-        part = train.of(kept)
-        recipe = best_within(side, part, settings.inner_folds).recipe
-        fitted = side.fit(part, recipe, Memo())
-        scores[held] = fitted.scores(train.of(held)) - fitted.scores(part).mean() + centre
+        part = train.take(kept)
+        recipe = best_within(modality, part, settings.inner_folds).recipe
+        fitted = modality.fit(part, recipe, Memo())
+        scores[held] = fitted.scores(train.take(held)) - fitted.scores(part).mean() + centre
     return scores
 
 
-def _all_scores(side: Side, recipes: list[Recipe], train: Split, held: Split) -> np.ndarray:
-    """[recipes, held clips]. Rows are scored once for all recipes that differ only in how segments are joined."""
+def _all_scores(modality: Modality, recipes: list[Recipe], train: Split, held: Split) -> np.ndarray:
+    """Score held-out clips, [recipes, clips]; rows once for all recipes that differ only in their aggregation."""
     memo = Memo()
     predicted: dict[object, tuple[np.ndarray, np.ndarray]] = {}
     scores = []
     for recipe in recipes:
-        scorer = side.fit(train, recipe, memo)
+        scorer = modality.fit(train, recipe, memo)
         key = tuple((name, value) for name, value in recipe.items() if name != "aggregate")
         if key not in predicted:
             predicted[key] = scorer.row_scores(held)
-        scores.append(scorer.joined(*predicted[key], len(held)))
+        scores.append(scorer.per_clip(*predicted[key], len(held)))
     return np.array(scores)
-
-
-def _least(recipes: list[Recipe], scores: np.ndarray, labels: np.ndarray) -> Choice:
-    errors = mae(labels, scores)
-    best = int(np.argmin(errors))
-    return Choice(recipes[best], len(recipes), float(errors[best]))

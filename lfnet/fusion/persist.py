@@ -1,4 +1,4 @@
-"""A fitted system as one skops file: no pickle, and nothing in a file runs when it is opened."""
+"""Save a fitted fusion as one skops file; opening a file runs no code from it."""
 
 import io
 import zipfile
@@ -14,7 +14,7 @@ from lfnet.fusion.system import System
 __all__ = ["FILE", "TRUSTED", "dumps", "load", "save"]
 
 FILE = "model.skops"
-# Beyond scikit-learn, NumPy and plain Python, which skops knows. Naming a type here lets a file make one, and no more.
+# Types that a file may contain besides those that skops trusts (scikit-learn, NumPy and plain Python).
 TRUSTED = (
     "collections.OrderedDict",
     "lfnet.fusion.joint.WeightedMean",
@@ -36,14 +36,14 @@ TRUSTED = (
 
 
 def dumps(fitted: Any) -> bytes:
-    """A system, or a part of one, as the bytes of a skops file."""
+    """Serialise a system, or a part of one, as a skops file."""
     import skops.io
 
     return skops.io.dumps(fitted, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
 
 
 def save(system: System, path: Path) -> int:
-    """Write a system, whole or not at all; its size in bytes."""
+    """Write a system atomically and return its size in bytes."""
     content = dumps(system)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -53,8 +53,12 @@ def save(system: System, path: Path) -> int:
 def load(path: Path) -> System:
     """Read a system.
 
-    All types that the file names are looked up before anything is made. Raises `LfnetError` where one is not in
-    TRUSTED (nothing of the file has run then), and where the file is missing, broken or no system.
+    All types in the file are compared with `TRUSTED` before any object is made.
+
+    Raises
+    ------
+    LfnetError
+        A type is not trusted, or the file is missing, broken or no fusion.
     """
     import skops.io
 
@@ -65,14 +69,14 @@ def load(path: Path) -> System:
     except FileNotFoundError:
         raise LfnetError(f"{path} does not exist.") from None
     except zipfile.BadZipFile:
-        raise LfnetError(f"{path} is no skops file, or is cut short: run the job again with force=true.") from None
+        raise LfnetError(f"{path} is no skops file, or is truncated: run the job again with force=true.") from None
     try:
         unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
         if unknown:
             more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             raise LfnetError(
-                f"{path} was not opened: it names {', '.join(unknown[:3])}{more}, which no fusion of lfnet holds. "
-                "Nothing in it was run. Use files of your own runs only."
+                f"{path} was not opened: it contains {', '.join(unknown[:3])}{more}, which no fusion of lfnet uses. "
+                "No code from it was run. Use files of your own runs only."
             )
         system = skops.io.loads(content, trusted=list(TRUSTED))
     except LfnetError:
@@ -80,9 +84,9 @@ def load(path: Path) -> System:
     except Exception as error:
         raise LfnetError(f"{path} cannot be read ({type(error).__name__}: {error}): run the job again.") from error
     if not isinstance(system, System):
-        raise LfnetError(f"{path} holds {type(system).__name__}, not a fusion.")
+        raise LfnetError(f"{path} contains {type(system).__name__}, not a fusion.")
     try:
-        for scorer in system.sides.values():
+        for scorer in system.modalities.values():
             _check_trees(scorer.pipeline)
     except (AttributeError, TypeError, ValueError) as error:
         raise LfnetError(f"{path} is damaged ({error}): run the job again with force=true.") from error
@@ -90,9 +94,9 @@ def load(path: Path) -> System:
 
 
 def _check_trees(pipeline: Any) -> None:
-    """Every split of every forest leads to a later node of its tree and asks for a feature that is there.
+    """Check that every split of every forest leads to a later node of its tree and reads an existing feature.
 
-    scikit-learn follows a tree's numbers unchecked: wrong ones would read memory that is not the tree's.
+    scikit-learn does not check a tree's indices: wrong ones would read memory outside the tree.
     """
     for estimator in getattr(pipeline.steps[-1][1], "estimators_", []):
         forest = getattr(estimator, "estimator", estimator)
@@ -104,6 +108,6 @@ def _check_trees(pipeline: Any) -> None:
             wrong = (children <= own[inner]) | (children >= tree.node_count)
             features = tree.feature[inner]
             if wrong.any() or (features < 0).any() or (features >= tree.n_features).any():
-                raise ValueError("a tree of its forest leads nowhere")
+                raise ValueError("a tree of its forest has wrong indices")
             if tree.n_features != forest.n_features_in_:
-                raise ValueError("a tree of its forest expects other features")
+                raise ValueError("a tree of its forest expects another number of features")

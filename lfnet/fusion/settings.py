@@ -1,84 +1,101 @@
-"""`conf/fusion/*.yaml` as objects: every number of the system and every list of candidates; mistakes are named."""
+"""Settings of a fusion (conf/fusion): all constants of LightFusionNet and all lists of candidates."""
 
-import types
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self
 
-from lfnet.errors import LfnetError
+from pydantic import BeforeValidator, Field, model_validator
 
-__all__ = ["MODELS", "FusionSettings", "Joint", "Physiological", "Visual"]
+from lfnet.config import Count, NonNegative, Positive, Share, settings
 
-MODELS = ("visual", "physiological", "fused", "weighted", "concat_svr", "concat_ridge")
+__all__ = ["CONCATENATED", "MODALITIES", "MODELS", "FusionSettings", "Joint", "Physiological", "Visual"]
+
+MODALITIES = ("visual", "physiological")
+CONCATENATED = ("concat_svr", "concat_ridge")  # these read descriptors, other joint models scores
+MODELS = (*MODALITIES, "fused", "weighted", *CONCATENATED)
+
+Modality = Literal["visual", "physiological"]
+Folds = Annotated[int, Field(ge=2)]
 
 
-@dataclass(frozen=True)
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+# Lists of candidates; a single value is a list of one.
+_OneOrMore = (BeforeValidator(_as_list), Field(min_length=1))
+Counts = Annotated[tuple[Count, ...], *_OneOrMore]
+Positives = Annotated[tuple[Positive, ...], *_OneOrMore]
+NonNegatives = Annotated[tuple[NonNegative, ...], *_OneOrMore]
+Weights = Annotated[tuple[Share, ...], *_OneOrMore]
+
+
+@settings
 class Forest:
-    """A random forest: 100 trees of depth 5, split from 5 rows (published, research.md A)."""
+    """A random forest: 100 trees of depth 5, at least 5 rows to split a node (published)."""
 
-    trees: int
-    depth: int
-    min_split: int
+    trees: Count
+    depth: Count
+    min_split: Annotated[int, Field(ge=2)]
 
 
-@dataclass(frozen=True)
+@settings
 class Visual:
     """The visual regressor: SelectKBest(f_regression, k = 1000), then linear SVR (C = .1) and a forest, averaged."""
 
     stream: str | None
-    rows: tuple[Literal["first", "mean"], ...]
+    rows: Annotated[tuple[Literal["first", "mean"], ...], *_OneOrMore]
     standardise: bool
-    k: tuple[int, ...]
-    C: tuple[float, ...]
+    k: Counts
+    C: Positives
     forest: Forest
 
 
-@dataclass(frozen=True)
+@settings
 class Engineered:
     """New features from named ones: ratios a / b and distances |a − constant|, each by its own name.
 
-    Published: RMSSD/SDNN, LF/HF and DFA's α − 1, of which the figure shows |α − 1|; that is taken.
+    Published: RMSSD/SDNN, LF/HF and DFA's α − 1. The published figure shows |α − 1|, which is used here.
     """
 
-    ratio: dict[str, list[str]]
-    distance: dict[str, list[Any]]
+    ratio: dict[str, tuple[str, str]]
+    distance: dict[str, tuple[str, float]]
 
 
-@dataclass(frozen=True)
+@settings
 class Votes:
     """Selection by votes: variance above .01, and the best k by F-test, mutual information and forest; k = 25."""
 
-    k: tuple[int, ...]
-    variance: float
-    trees: int
+    k: Counts
+    variance: NonNegative
+    trees: Count
 
 
-@dataclass(frozen=True)
+@settings
 class Kernel:
-    """An SVR: C and ε; degree for the polynomial one."""
+    """An SVR: C and ε, and the degree of a polynomial kernel."""
 
-    C: float
-    epsilon: float
-    degree: int = 3
+    C: Positive
+    epsilon: NonNegative
+    degree: Count = 3
 
 
-@dataclass(frozen=True)
+@settings
 class Net:
     """An elastic net: α and the share of L1."""
 
-    alpha: float
-    l1_ratio: float
+    alpha: Positive
+    l1_ratio: Share
 
 
-@dataclass(frozen=True)
+@settings
 class Boosting:
-    """Boosted trees: how many, learning rate, depth."""
+    """Boosted trees: their number, learning rate and depth."""
 
-    trees: int
-    lr: float
-    depth: int
+    trees: Count
+    lr: Positive
+    depth: Count
 
 
-@dataclass(frozen=True)
+@settings
 class Physiological:
     """The physiological regressor: KNN imputation (3), engineered features, votes, Yeo-Johnson, and a model.
 
@@ -88,47 +105,47 @@ class Physiological:
     """
 
     stream: str
-    max_invalid: float | None
+    max_invalid: Share | None
     engineered: Engineered
     standardise: bool
-    neighbours: int
+    neighbours: Count
     votes: Votes
     power_transform: bool
-    models: tuple[Literal["svr", "stacking"], ...]
+    models: Annotated[tuple[Literal["svr", "stacking"], ...], *_OneOrMore]
     svr: Kernel
     poly: Kernel
     elastic_net: Net
     lightgbm: Boosting
     xgboost: Boosting
     meta: Net
-    folds: int
-    aggregate: tuple[Literal["mean", "median", "trimmed_mean", "mean_median"], ...]
-    trim: float
-    mean_share: float
+    folds: Folds
+    aggregate: Annotated[tuple[Literal["mean", "median", "trimmed_mean", "mean_median"], ...], *_OneOrMore]
+    trim: Annotated[float, Field(ge=0, lt=0.5)]
+    mean_share: Share
 
 
-@dataclass(frozen=True)
+@settings
 class Joint:
-    """What joins the two: z = [visual; physiological] → Yeo-Johnson → SVR(rbf, C = 25, ε = .01, γ = scale).
+    """The joint model: z = [visual; physiological] → Yeo-Johnson → SVR(rbf, C = 25, ε = .01, γ = scale).
 
-    Published as about 350 parameters in less than 50 KB. weight: the late fusion's w in ŷ = w·visual +
+    Published as about 350 parameters in less than 50 KB. weight: w of late fusion, ŷ = w·visual +
     (1 − w)·physiological; published w* = .98, and ablation_weight .95 in the component ablation. alpha: of the ridge
-    rival.
+    regression, which is not published.
     """
 
-    inputs: tuple[Literal["visual", "physiological"], ...]
+    inputs: Annotated[tuple[Modality, ...], *_OneOrMore]
     power_transform: bool
-    C: tuple[float, ...]
-    epsilon: tuple[float, ...]
-    gamma: str
-    weight: tuple[float, ...]
-    ablation_weight: tuple[float, ...]
-    alpha: tuple[float, ...]
+    C: Positives
+    epsilon: NonNegatives
+    gamma: Literal["scale", "auto"] | Positive
+    weight: Weights
+    ablation_weight: Weights
+    alpha: Positives
 
 
-@dataclass(frozen=True)
+@settings
 class FusionSettings:
-    """The whole `fusion` node; conf/fusion/published.yaml says what each setting means."""
+    """The `fusion` node; conf/fusion/published.yaml explains each setting."""
 
     name: str
     model: Literal["visual", "physiological", "fused", "weighted", "concat_svr", "concat_ridge"]
@@ -136,83 +153,27 @@ class FusionSettings:
     choose: Literal["test", "people"]
     training_scores: Literal["in_sample", "out_of_fold"]
     group_by: Literal["clip", "person"]
-    inner_folds: int
-    outer_folds: int
+    inner_folds: Folds
+    outer_folds: Folds
     visual: Visual
     physiological: Physiological
     joint: Joint
     extraction: dict[str, Any]
 
-    @classmethod
-    def from_config(cls, node: dict[str, Any]) -> Self:
-        """Build from the resolved node. Raises `LfnetError` naming the first setting that is wrong."""
-        settings = _build(cls, node, "fusion")
-        for name, values in (
-            ("visual.k", settings.visual.k),
-            ("physiological.votes.k", settings.physiological.votes.k),
-            ("physiological.neighbours", (settings.physiological.neighbours,)),
-        ):
-            if min(values) < 1:
-                raise LfnetError(f"fusion.{name}={list(values)}: give 1 or more.")
-        for name, value in (
-            ("inner_folds", settings.inner_folds),
-            ("outer_folds", settings.outer_folds),
-            ("physiological.folds", settings.physiological.folds),
-        ):
-            if value < 2:
-                raise LfnetError(f"fusion.{name}={value}: give 2 or more.")
-        for name, values in (
-            ("visual.C", settings.visual.C),
-            ("joint.C", settings.joint.C),
-            ("joint.alpha", settings.joint.alpha),
-        ):
-            if min(values) <= 0:
-                raise LfnetError(f"fusion.{name}={list(values)}: give numbers above 0.")
-        if not all(0 <= weight <= 1 for weight in settings.joint.weight):
-            raise LfnetError(f"fusion.joint.weight={list(settings.joint.weight)}: give shares from 0 to 1.")
-        if not 0 <= settings.physiological.trim < 0.5:
-            raise LfnetError(
-                f"fusion.physiological.trim={settings.physiological.trim}: give a share from 0 to below .5."
-            )
-        return settings
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.model == "weighted" and set(self.joint.inputs) != set(MODALITIES):
+            raise ValueError(f".joint.inputs: fusion.model=weighted needs both, [{', '.join(MODALITIES)}].")
+        return self
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Modalities whose streams are read."""
+        if self.model in MODALITIES:
+            return (self.model,)
+        return MODALITIES if self.model in CONCATENATED else self.joint.inputs
 
-def _build(kind: Any, node: Any, path: str) -> Any:
-    if not isinstance(node, dict):
-        raise LfnetError(f"{path}={node}: give its settings, as in conf/fusion/published.yaml.")
-    hints = get_type_hints(kind)
-    known = {item.name: item for item in fields(kind)}
-    required = {name for name, item in known.items() if repr(item.default).startswith("<dataclasses._MISSING")}
-    if unknown := sorted(set(node) - set(known)):
-        raise LfnetError(f"{path}.{unknown[0]} is not a setting. Known: {', '.join(known)}.")
-    if missing := sorted(required - set(node)):
-        raise LfnetError(f"{path}.{missing[0]} is missing: see conf/fusion/published.yaml.")
-    return kind(**{name: _value(hints[name], value, f"{path}.{name}") for name, value in node.items()})
-
-
-def _value(hint: Any, value: Any, path: str) -> Any:
-    """`value` as the annotation wants it."""
-    origin = get_origin(hint)
-    if is_dataclass(hint):
-        return _build(hint, value, path)
-    if origin in (Union, types.UnionType):
-        return None if value is None else _value(next(a for a in get_args(hint) if a is not type(None)), value, path)
-    if origin is Literal:
-        if value not in get_args(hint):
-            raise LfnetError(f"{path}={value}: choose one of {', '.join(get_args(hint))}.")
-        return value
-    if origin is tuple:
-        values = value if isinstance(value, list | tuple) else [value]
-        if not values:
-            raise LfnetError(f"{path}=[]: give at least one value.")
-        return tuple(_value(get_args(hint)[0], item, path) for item in values)
-    if origin is dict or hint is dict:
-        if not isinstance(value, dict):
-            raise LfnetError(f"{path}={value}: give names and their values.")
-        return value
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if hint in (int, bool, str) and type(value) is hint:
-        return value
-    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[hint]
-    raise LfnetError(f"{path}={value}: give {wanted}.")
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Modalities that get a score of their own."""
+        return () if self.model in CONCATENATED else self.used

@@ -1,4 +1,4 @@
-"""Steps of the pipelines that scikit-learn does not have. Each is fitted on training rows only."""
+"""Pipeline steps that scikit-learn does not have."""
 
 from typing import Any, Self
 
@@ -11,17 +11,23 @@ __all__ = ["AddEngineered", "Bound", "Columns", "VoteSelector"]
 
 
 class Columns(TransformerMixin, BaseEstimator):
-    """Keeps the columns with these indices."""
+    """Keep the columns with these indices.
+
+    Examples
+    --------
+    >>> Columns([2, 0]).fit_transform(np.array([[1.0, 2.0, 3.0]]))
+    array([[3., 1.]])
+    """
 
     def __init__(self, columns: Any) -> None:
         self.columns = columns
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Nothing to learn."""
+        """Do nothing: there is nothing to fit."""
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """[rows, D] → [rows, len(columns)]."""
+        """Map [rows, D] to [rows, len(columns)]."""
         return np.asarray(X, float)[:, np.asarray(self.columns, int)]
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -29,10 +35,21 @@ class Columns(TransformerMixin, BaseEstimator):
 
 
 class AddEngineered(TransformerMixin, BaseEstimator):
-    """Appends ratios of two columns and distances of a column from a constant; NaN where either side is.
+    """Append ratios of two columns and distances of a column from a constant; NaN where an operand is NaN.
 
-    ratios: [(numerator, denominator)] by column index; a denominator of 0 gives NaN. distances: [(column, constant)].
-    LightFusionNet: RMSSD/SDNN, LF/HF, |α − 1| (its script has α − 1, its figure the absolute value).
+    LightFusionNet appends RMSSD/SDNN, LF/HF and |α − 1| (its script has α − 1, its figure the absolute value).
+
+    Parameters
+    ----------
+    ratios : list of (int, int)
+        Columns of numerator and denominator; a denominator of 0 gives NaN.
+    distances : list of (int, float)
+        Column and constant.
+
+    Examples
+    --------
+    >>> AddEngineered([(0, 1)], [(0, 1.0)]).fit_transform(np.array([[3.0, 2.0]]))
+    array([[3. , 2. , 1.5, 2. ]])
     """
 
     def __init__(self, ratios: Any = (), distances: Any = ()) -> None:
@@ -40,11 +57,11 @@ class AddEngineered(TransformerMixin, BaseEstimator):
         self.distances = distances
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Nothing to learn."""
+        """Do nothing: there is nothing to fit."""
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """[rows, D] → [rows, D + len(ratios) + len(distances)]."""
+        """Map [rows, D] to [rows, D + len(ratios) + len(distances)]."""
         X = np.asarray(X, float)
         new = []
         for above, below in self.ratios:
@@ -58,20 +75,25 @@ class AddEngineered(TransformerMixin, BaseEstimator):
 
 
 class Bound(TransformerMixin, BaseEstimator):
-    """Holds standardised values between −limit and limit.
+    """Clip standardised values to [−limit, limit].
 
-    Beyond the training range Yeo-Johnson grows without limit (1e36 was seen), and a linear model would follow it.
+    Beyond the training range Yeo-Johnson grows without bound (1e36 was observed), and a linear model would follow it.
+
+    Examples
+    --------
+    >>> Bound(10.0).fit_transform(np.array([[1e36, -3.0]]))
+    array([[10., -3.]])
     """
 
     def __init__(self, limit: float = 10.0) -> None:
         self.limit = limit
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Nothing to learn."""
+        """Do nothing: there is nothing to fit."""
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """The same shape; an overflow to infinity is held too."""
+        """Clip values, infinite ones too; NaN becomes 0."""
         return np.clip(np.nan_to_num(X, nan=0.0, posinf=self.limit, neginf=-self.limit), -self.limit, self.limit)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -79,11 +101,35 @@ class Bound(TransformerMixin, BaseEstimator):
 
 
 class VoteSelector(SelectorMixin, BaseEstimator):
-    """Keeps the k features with most votes of four judges; ties go to the larger F.
+    """Keep the k features with most votes of four criteria; ties go to the larger F.
 
-    A feature has a vote for a variance above `variance`, and one for being among the best k by F-test, by mutual
-    information and by a random forest's importance (LightFusionNet; how votes are counted is assumed). Constant
-    features are never kept while others are there. `scores_`: [3, D] of F, mutual information and importance.
+    A feature gets a vote for a variance above `variance`, and one each for being among the best k by F-test, by mutual
+    information and by a random forest's importance (LightFusionNet; the counting of votes is assumed). Constant
+    features are kept only where nothing else is left.
+
+    Parameters
+    ----------
+    k : int
+        Features to keep.
+    variance : float
+        Threshold of the variance.
+    trees : int
+        Trees of the forest.
+    random_state : int or None
+        Seed of mutual information and forest.
+
+    Attributes
+    ----------
+    scores_ : float64 [3, D]
+        F, mutual information and importance.
+    votes_ : int [D]
+        Votes of each feature.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(60, 5))
+    >>> VoteSelector(k=1, trees=10, random_state=0).fit(X, 3 * X[:, 2]).get_support(indices=True)
+    array([2])
     """
 
     def __init__(self, k: int = 25, variance: float = 0.01, trees: int = 100, random_state: int | None = None) -> None:
@@ -93,7 +139,7 @@ class VoteSelector(SelectorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        """Judge [rows, D] against y [rows]; X has no NaN."""
+        """Score the features of X [rows, D], without NaN, against y [rows]."""
         X = np.asarray(X, float)
         self.variances_ = X.var(axis=0)
         varied = np.ptp(X, axis=0) > 0
@@ -109,7 +155,7 @@ class VoteSelector(SelectorMixin, BaseEstimator):
         return self._vote()
 
     def with_k(self, k: int) -> "VoteSelector":
-        """The same judges' selector for another k: nothing is judged again."""
+        """Return the selector for another k without scoring the features again."""
         other = VoteSelector(k, self.variance, self.trees, self.random_state)
         other.variances_, other.scores_, other.n_features_in_ = self.variances_, self.scores_, self.n_features_in_
         return other._vote()

@@ -19,7 +19,7 @@ from lfnet.fusion import cost, persist
 from lfnet.fusion.modalities import Memo
 from lfnet.fusion.modality_data import Split
 from lfnet.fusion.settings import FusionSettings
-from lfnet.fusion.system import Fused
+from lfnet.fusion.system import FusionResult
 from lfnet.fusion.system import fuse as fuse_splits
 from lfnet.jobs.common import Plan, begin, check, chosen, facts, held, versions
 from lfnet.jobs.inputs import Inputs, Streams, encoder_names, prepare_streams
@@ -114,16 +114,16 @@ def _fit(
     """The result's own part of a job: what was chosen, what is missing, what it costs. Writes scores and the model."""
     started = time.perf_counter()
     pulse = settings.physiological.stream
-    train = Split.of_arrays(given.arrays("train"), settings.visual.stream, pulse)
+    train = Split.from_arrays(given.arrays("train"), settings.visual.stream, pulse)
     present = [name for name in ("dev", "test", "unlabelled") if (given.clips["split"] == name).any()]
-    others = {name: Split.of_arrays(given.arrays(name), settings.visual.stream, pulse) for name in present}
+    others = {name: Split.from_arrays(given.arrays(name), settings.visual.stream, pulse) for name in present}
     fused = fuse_splits(train, others, settings, seed=config["seed"], share=_shared(job, config))
     seconds = time.perf_counter() - started
     members = {name: _predictions(given, others, fused, name, protocol) for name in next(iter(fused.scores.values()))}
     write_text(job.folder / "predictions.csv", members[settings.model].to_csv_text())
     persist.save(fused.system, job.folder / persist.FILE)
     parts = cost.measure(fused.system)
-    clip = others[present[0]].of(np.array([0]))
+    clip = others[present[0]].take(np.array([0]))
     return {
         "members": {
             name: {split: levels["recording"] for split, levels in scores.metrics().items()}
@@ -164,7 +164,7 @@ def _features(inputs: Inputs | Streams) -> list[str]:
 
 def _checked(config: dict[str, Any]) -> tuple[FusionSettings, Protocol]:
     check(config)
-    return FusionSettings.from_config(config["fusion"]), read(Protocol, config["protocol"], "protocol")
+    return read(FusionSettings, config["fusion"], "fusion"), read(Protocol, config["protocol"], "protocol")
 
 
 def _absent(config: dict[str, Any]) -> str:
@@ -188,7 +188,7 @@ def _laid_over(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _predictions(
-    given: DataModule, others: dict[str, Split], fused: Fused, member: str, protocol: Protocol
+    given: DataModule, others: dict[str, Split], fused: FusionResult, member: str, protocol: Protocol
 ) -> Predictions:
     """One member's scores at clip and recording level, beside the labels that were measured and never permuted."""
     clips = given.clips.set_index("clip_id")[["recording_id", "person_id", "split", "label"]]
@@ -206,7 +206,7 @@ def _beside(given: DataModule, config: dict[str, Any], job: Plan) -> dict[str, A
     return {**measured(job.folder), **beside}
 
 
-def _marks(given: DataModule, settings: FusionSettings, fused: Fused) -> list[str]:
+def _marks(given: DataModule, settings: FusionSettings, fused: FusionResult) -> list[str]:
     marks = list(given.marks)
     if settings.choose == "test":
         count = math.prod(choice.candidates for choice in fused.chosen.values())
@@ -214,7 +214,7 @@ def _marks(given: DataModule, settings: FusionSettings, fused: Fused) -> list[st
     return list(dict.fromkeys(marks))
 
 
-def _missing(fused: Fused, others: dict[str, Split], train: int) -> list[str]:
+def _missing(fused: FusionResult, others: dict[str, Split], train: int) -> list[str]:
     """One line for each side that some clips lack; result.json's `missing` names the clips."""
     sizes = {"train": train, **{name: len(split) for name, split in others.items()}}
     lines = []

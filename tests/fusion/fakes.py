@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lfnet.config import plain
+from lfnet.config import plain, read
 from lfnet.fusion.modality_data import Split
 from lfnet.fusion.settings import FusionSettings
 from tests.composing import composed
@@ -73,12 +73,12 @@ def _rows(parts: list[tuple[int, np.ndarray]], dim: int, names: tuple[str, ...])
 
 
 def split(name: str, **given: Any) -> Split:
-    return Split.of_arrays(arrays(name, **given), None, "pulse")
+    return Split.from_arrays(arrays(name, **given), None, "pulse")
 
 
 def settings(*overrides: str, fusion: str = "nested") -> FusionSettings:
     config, _ = composed(f"fusion={fusion}", *overrides)
-    return FusionSettings.from_config(plain(config["fusion"]))
+    return read(FusionSettings, plain(config["fusion"]), "fusion")
 
 
 # Small enough to be fitted in a second.

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.stats import trim_mean
 from sklearn.feature_selection import f_regression
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.fusion.modalities import Memo, PhysiologicalSide, VisualSide
+from lfnet.fusion.modalities import Memo, PhysiologicalModality, VisualModality
 from lfnet.fusion.modality_data import AGGREGATES, Split, Stream, aggregate, balanced_folds, engineered_columns, folds
 from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.transformers import AddEngineered, Bound, VoteSelector
@@ -37,26 +38,43 @@ def test_every_published_constant_is_a_default():
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "line"),
     [
-        ("fusion.model=both", r"fusion.model=both: choose one of visual"),
-        ("fusion.visual.k=[]", r"fusion.visual.k=\[\]: give at least one"),
-        ("fusion.visual.k=[0]", r"fusion.visual.k=\[0\]: give 1 or more"),
-        ("fusion.visual.k=[many]", r"fusion.visual.k=many: give a whole number"),
-        ("+fusion.visual.kk=3", r"fusion.visual.kk is not a setting"),
-        ("~fusion.joint.gamma", r"fusion.joint.gamma is missing"),
-        ("fusion.joint.weight=1.5", r"fusion.joint.weight=\[1.5\]: give shares"),
-        ("fusion.joint.C=[-1]", r"fusion.joint.C=\[-1.0\]: give numbers above 0"),
-        ("fusion.inner_folds=1", r"fusion.inner_folds=1: give 2 or more"),
-        ("fusion.physiological.models=[forest]", r"models=forest: choose one of svr, stacking"),
-        ("fusion.joint.power_transform=maybe", r"power_transform=maybe: give true or false"),
-        ("fusion.physiological.trim=0.5", r"trim=0.5: give a share"),
-        ("fusion.visual=3", r"fusion.visual=3: give its settings"),
+        ("fusion.model=both", "fusion.model=both: give one of visual, physiological, fused, weighted, concat_svr, "),
+        ("fusion.visual.k=[]", "fusion.visual.k=[]: give a list of 1 or more, each a whole number of 1 or more."),
+        ("fusion.visual.k=[0]", "fusion.visual.k.0=0: give a whole number of 1 or more."),
+        ("fusion.visual.k=[many]", "fusion.visual.k.0=many: give a whole number of 1 or more."),
+        ("+fusion.visual.kk=3", "fusion.visual.kk: there is no such setting; known: stream, rows, "),
+        ("~fusion.joint.gamma", "fusion.joint.gamma is missing: give one of scale, auto, or a number above 0."),
+        ("fusion.joint.weight=1.5", "fusion.joint.weight=1.5: give a list of 1 or more, each a number from 0 to 1."),
+        ("fusion.joint.C=[-1]", "fusion.joint.C.0=-1: give a number above 0."),
+        ("fusion.joint.inputs=[visual,audio]", "fusion.joint.inputs.1=audio: give one of visual, physiological."),
+        ("fusion.inner_folds=1", "fusion.inner_folds=1: give a whole number of 2 or more."),
+        ("fusion.physiological.models=[forest]", "fusion.physiological.models.0=forest: give one of svr, stacking."),
+        ("fusion.physiological.svr.C=0", "fusion.physiological.svr.C=0: give a number above 0."),
+        ("fusion.joint.power_transform=maybe", "fusion.joint.power_transform=maybe: give true or false."),
+        ("fusion.physiological.trim=0.5", "fusion.physiological.trim=0.5: give a number from 0 to below 0.5."),
+        ("fusion.visual=3", "fusion.visual=3: give its settings by name (stream, rows, "),
     ],
 )
-def test_a_wrong_setting_is_named(override, message):
-    with pytest.raises(LfnetError, match=message):
+def test_a_wrong_setting_gives_one_line(override, line):
+    with pytest.raises(LfnetError) as caught:
         settings(override, fusion="published")
+    (found,) = str(caught.value).splitlines()
+    assert found.startswith(line)
+
+
+def test_all_wrong_settings_are_reported_at_once():
+    overrides = ("fusion.visual.C=[x]", "fusion.joint.gamma=loud", "fusion.physiological.votes.trees=0")
+    with pytest.raises(LfnetError) as caught:
+        settings(*overrides, fusion="published")
+    found = [line.partition("=")[0] for line in str(caught.value).splitlines()]
+    assert found == ["fusion.visual.C.0", "fusion.physiological.votes.trees", "fusion.joint.gamma"]
+
+
+def test_weighted_fusion_needs_both_modalities():
+    with pytest.raises(LfnetError, match=r"^fusion.joint.inputs: fusion.model=weighted needs both, \[visual, phys"):
+        settings("fusion.model=weighted", "fusion.joint.inputs=[visual]", fusion="published")
 
 
 def test_one_value_stands_for_a_list_of_one():
@@ -65,28 +83,30 @@ def test_one_value_stands_for_a_list_of_one():
 
 def test_the_visual_stream_is_found_or_asked_for():
     given = arrays("train")
-    assert Split.of_arrays(given, None, "pulse").visual.names[0] == "face_0"
+    assert Split.from_arrays(given, None, "pulse").visual.names[0] == "face_0"
     skin = given._replace(streams={**given.streams, "skin": given.streams["face"]})
-    assert Split.of_arrays(skin, None, "pulse").visual.names[0] == "face_0"
+    assert Split.from_arrays(skin, None, "pulse").visual.names[0] == "face_0"
     two = given._replace(streams={**given.streams, "other": given.streams["face"]})
     with pytest.raises(LfnetError, match=r"face, other.*fusion.visual.stream"):
-        Split.of_arrays(two, None, "pulse")
-    assert Split.of_arrays(two, "other", "pulse").visual is not None
+        Split.from_arrays(two, None, "pulse")
+    assert Split.from_arrays(two, "other", "pulse").visual is not None
     with pytest.raises(LfnetError, match=r"fusion.visual.stream=no.*face, pulse"):
-        Split.of_arrays(given, "no", "pulse")
-    assert Split.of_arrays(given._replace(streams={"face": given.streams["face"]}), None, "pulse").physiological is None
+        Split.from_arrays(given, "no", "pulse")
+    assert (
+        Split.from_arrays(given._replace(streams={"face": given.streams["face"]}), None, "pulse").physiological is None
+    )
 
 
 def test_rows_follow_their_clips():
     stream = Stream(np.arange(12.0).reshape(6, 2), np.array([0, 0, 2, 3, 3, 3]), ("a", "b"))
     assert stream.missing(5).tolist() == [1, 4]
-    some = stream.of(np.array([3, 1, 0]))
+    some = stream.take(np.array([3, 1, 0]))
     assert some.clip.tolist() == [2, 2, 0, 0, 0] and some.X[:, 0].tolist() == [0, 2, 6, 8, 10]
-    assert stream.each("first").X[:, 0].tolist() == [0, 4, 6]
-    assert stream.each("mean").X[:, 0].tolist() == [1, 4, 8]
-    whole = stream.whole(5)
+    assert stream.reduce("first").X[:, 0].tolist() == [0, 4, 6]
+    assert stream.reduce("mean").X[:, 0].tolist() == [1, 4, 8]
+    whole = stream.padded(5)
     assert len(whole.X) == 8 and np.isnan(whole.X[6:]).all() and sorted(set(whole.clip)) == [0, 1, 2, 3, 4]
-    holes = Stream(np.array([[1.0, np.nan], [3.0, np.nan]]), np.array([0, 0]), ("a", "b")).each("mean").X
+    holes = Stream(np.array([[1.0, np.nan], [3.0, np.nan]]), np.array([0, 0]), ("a", "b")).reduce("mean").X
     assert holes[0, 0] == 2 and np.isnan(holes[0, 1])
 
 
@@ -177,7 +197,7 @@ def test_nested_drops_what_is_mostly_invalid_and_published_keeps_it():
     X[train.physiological.clip % 3 > 0, 2] = np.nan  # LF: invalid in two of three clips
     stream = Stream(X, train.physiological.clip, train.physiological.names)
     columns = {
-        how: PhysiologicalSide(settings(*SMALL, fusion=how).physiological, "person", 0)._usable(stream)
+        how: PhysiologicalModality(settings(*SMALL, fusion=how).physiological, "person", 0)._usable(stream)
         for how in ("published", "nested")
     }
     assert len(columns["published"]) == len(NAMES)
@@ -186,11 +206,11 @@ def test_nested_drops_what_is_mostly_invalid_and_published_keeps_it():
 
 def test_the_visual_regressor_is_the_mean_of_its_members():
     train = split("train", clips=30, people=10)
-    scorer = VisualSide(settings(*SMALL, fusion="published").visual, 0).fit(
+    scorer = VisualModality(settings(*SMALL, fusion="published").visual, 0).fit(
         train, {"rows": "first", "k": 5, "C": 0.1}, Memo()
     )
     vote = scorer.pipeline[-1]
-    X = scorer.pipeline[:-1].transform(train.visual.each("first").X)
+    X = scorer.pipeline[:-1].transform(train.visual.reduce("first").X)
     assert X.shape[1] == 5
     svr, forest = (member.predict(X) for member in vote.estimators_)
     np.testing.assert_allclose(vote.predict(X), (svr + forest) / 2)
@@ -199,7 +219,7 @@ def test_the_visual_regressor_is_the_mean_of_its_members():
 
 def test_recipes_fitted_together_are_those_fitted_alone():
     train, test = split("train", clips=30, people=10), split("test")
-    side = PhysiologicalSide(settings(*SMALL, fusion="nested").physiological, "person", 0)
+    side = PhysiologicalModality(settings(*SMALL, fusion="nested").physiological, "person", 0)
     memo = Memo()
     for recipe in side.recipes():
         together = side.fit(train, recipe, memo).scores(test)
@@ -221,18 +241,18 @@ def test_the_stack_keeps_people_together(monkeypatch):
     spy("balanced_folds")
     chosen = settings(*SMALL, fusion="nested")
     recipe = {"k": 5, "model": "stacking", "aggregate": "mean"}
-    scorer = PhysiologicalSide(chosen.physiological, "person", 0).fit(train, recipe, Memo())
+    scorer = PhysiologicalModality(chosen.physiological, "person", 0).fit(train, recipe, Memo())
     name, groups, rest = seen[0]
     assert name == "balanced_folds" and rest[1] == 2
     np.testing.assert_array_equal(groups, train.people[train.physiological.clip])
     stack = scorer.pipeline[-1]
     assert [name for name, _ in stack.estimators] == ["svr", "poly", "net", "bayes", "lightgbm", "xgboost"]
     assert stack.cv is None
-    PhysiologicalSide(chosen.physiological, "clip", 0).fit(train, recipe, Memo())
+    PhysiologicalModality(chosen.physiological, "clip", 0).fit(train, recipe, Memo())
     assert seen[1][0] == "folds" and seen[1][2] == (2, "clip")
     np.testing.assert_array_equal(seen[1][1], train.physiological.clip)
 
 
 def test_settings_are_those_of_the_yaml_and_no_other():
-    with pytest.raises(LfnetError, match="fusion=3"):
-        FusionSettings.from_config(3)
+    with pytest.raises(LfnetError, match=r"fusion=3: give its settings by name \(name, model, "):
+        read(FusionSettings, 3, "fusion")

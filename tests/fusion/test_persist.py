@@ -50,16 +50,16 @@ def test_a_file_that_names_an_untrusted_type_is_refused_and_nothing_runs(tmp_pat
         path.write_bytes(skops.io.dumps(content))
         Evil.ran = False
         with pytest.raises(
-            LfnetError, match=r"evil.skops was not opened: it names tests.fusion.test_persist"
+            LfnetError, match=r"evil.skops was not opened: it contains tests.fusion.test_persist"
         ) as caught:
             persist.load(path)
         assert not Evil.ran
-        assert "\n" not in str(caught.value) and "Nothing in it was run" in str(caught.value)
+        assert "\n" not in str(caught.value) and "No code from it was run" in str(caught.value)
 
 
 def test_a_system_with_something_untrusted_inside_is_refused(tmp_path):
     found = fuse(TRAIN, {"test": TEST}, settings(*SMALL, "fusion.model=visual", fusion="published"), seed=0)
-    found.system.sides["visual"].pipeline.steps.append(("evil", Evil()))
+    found.system.modalities["visual"].pipeline.steps.append(("evil", Evil()))
     path = tmp_path / "model.skops"
     persist.save(found.system, path)
     Evil.ran = False
@@ -73,21 +73,21 @@ def test_what_is_no_system_is_said(tmp_path):
     with pytest.raises(LfnetError, match="does not exist"):
         persist.load(path)
     path.write_bytes(b"torn")
-    with pytest.raises(LfnetError, match="no skops file, or is cut short"):
+    with pytest.raises(LfnetError, match="no skops file, or is truncated"):
         persist.load(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("schema.json", "{}")
     with pytest.raises(LfnetError, match="cannot be read"):
         persist.load(path)
     path.write_bytes(skops.io.dumps({"a": 1}))
-    with pytest.raises(LfnetError, match="holds dict, not a fusion"):
+    with pytest.raises(LfnetError, match="contains dict, not a fusion"):
         persist.load(path)
 
 
 @pytest.mark.parametrize("what", ["children_left", "feature"])
 def test_a_forest_that_leads_nowhere_is_refused(tmp_path, what):
     found = fuse(TRAIN, {"test": TEST}, settings(*SMALL, "fusion.model=visual", fusion="published"), seed=0)
-    forest = found.system.sides["visual"].pipeline[-1].estimators_[1].estimator
+    forest = found.system.modalities["visual"].pipeline[-1].estimators_[1].estimator
     getattr(forest.estimators_[0].tree_, what)[0] = 999
     persist.save(found.system, tmp_path / "model.skops")
     with pytest.raises(LfnetError, match="is damaged"):

@@ -8,7 +8,7 @@ import pytest
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import compute_metrics, mae
-from lfnet.fusion.modalities import Memo, PhysiologicalSide, VisualSide
+from lfnet.fusion.modalities import Memo, PhysiologicalModality, VisualModality
 from lfnet.fusion.model_selection import out_of_fold
 from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
@@ -58,7 +58,7 @@ def test_published_chooses_by_test_labels_and_nested_does_not(fitted):
     assert choice.mae == pytest.approx(
         mae(TEST.y, fitted["published", "physiological"].scores["test"]["physiological"])
     )
-    side = PhysiologicalSide(small("physiological", "published").physiological, "clip", 0)
+    side = PhysiologicalModality(small("physiological", "published").physiological, "clip", 0)
     errors = [mae(TEST.y, side.fit(TRAIN, recipe, Memo()).scores(TEST)) for recipe in side.recipes()]
     assert choice.recipe == side.recipes()[int(np.argmin(errors))]
     # Labels that another recipe fits best make that one the choice.
@@ -77,7 +77,7 @@ def test_out_of_fold_scores_come_from_other_people():
     own = dict(zip(people, rng.uniform(0, 40, len(people)), strict=True))
     train = replace(TRAIN, y=np.array([own[person] for person in TRAIN.people]))
     chosen = small("visual")
-    side = VisualSide(chosen.visual, 0)
+    side = VisualModality(chosen.visual, 0)
     inside = side.fit(train, side.recipes()[0], Memo()).scores(train)
     outside = out_of_fold(side, train, chosen, centre=20.0)
     assert np.corrcoef(inside, train.y)[0, 1] > 0.8
@@ -113,7 +113,7 @@ def test_the_joint_model_learns_from_out_of_fold_scores(fitted, monkeypatch):
     nested = seen["z"]
     fuse(TRAIN, OTHERS, small("fused", "published"), seed=0, share=SHARE)
     published = seen["z"]
-    side = VisualSide(small("visual").visual, 0)
+    side = VisualModality(small("visual").visual, 0)
     centre = float(fitted["nested", "visual"].system.scores(TRAIN)["visual"].mean())
     np.testing.assert_allclose(nested[:, 0], out_of_fold(side, TRAIN, small("fused"), centre))
     np.testing.assert_allclose(published[:, 0], fitted["published", "visual"].system.scores(TRAIN)["visual"])
@@ -136,7 +136,7 @@ def test_a_missing_modality_is_imputed_and_named():
 
 def test_a_clip_without_rows_trains_nothing():
     train = split("train", clips=40, people=12, without_pulse=(0, 5))
-    side = PhysiologicalSide(small("physiological").physiological, "person", 0)
+    side = PhysiologicalModality(small("physiological").physiological, "person", 0)
     recipe = side.recipes()[0]
     strange = replace(train, y=np.where(np.isin(np.arange(40), (0, 5)), 999.0, train.y))
     np.testing.assert_array_equal(
@@ -156,7 +156,7 @@ def test_weighted_fusion_is_the_weighted_mean(fitted):
 
 def test_the_order_of_clips_does_not_matter(fitted):
     order = np.random.default_rng(0).permutation(len(TEST))
-    again = fitted["nested", "fused"].system.scores(TEST.of(order))["fused"]
+    again = fitted["nested", "fused"].system.scores(TEST.take(order))["fused"]
     np.testing.assert_allclose(again, fitted["nested", "fused"].scores["test"]["fused"][order])
 
 
@@ -181,7 +181,7 @@ def test_what_a_user_must_mend_is_said():
         fuse(replace(TRAIN, physiological=None), {}, small("fused"), seed=0)
     with pytest.raises(LfnetError, match=r"labelled clips in the test split.*fusion=nested"):
         fuse(TRAIN, {"dev": DEV}, small("physiological", "published"), seed=0)
-    one = TRAIN.of(np.flatnonzero(TRAIN.people == TRAIN.people[0]))
+    one = TRAIN.take(np.flatnonzero(TRAIN.people == TRAIN.people[0]))
     with pytest.raises(LfnetError, match="by person needs 2 or more"):
         fuse(one, OTHERS, small("visual"), seed=0)
     with pytest.raises(LfnetError, match="fitted on 12 visual features"):

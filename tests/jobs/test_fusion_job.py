@@ -87,7 +87,7 @@ def test_the_saved_model_gives_the_saved_scores(finished):
     config, _, folder, _ = finished
     cohort, stores = prepare_streams(config, progress=False)
     data = DataModule(cohort, stores, read(Protocol, config["protocol"], "protocol"))
-    split = Split.of_arrays(data.arrays("test"), None, "pulse")
+    split = Split.from_arrays(data.arrays("test"), None, "pulse")
     again = pd.Series(persist.load(folder / "model.skops").scores(split)["fused"], split.clip_ids)
     saved = pd.read_csv(folder / "predictions.csv", dtype={"clip_id": str})
     saved = saved[(saved["level"] == "clip") & (saved["split"] == "test")].set_index("clip_id")["score"]
