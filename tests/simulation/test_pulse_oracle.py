@@ -86,7 +86,7 @@ def test_likelihood_is_that_of_all_features_of_all_segments(simulated):
 @pytest.mark.slow
 def test_posteriors_are_calibrated_and_their_means_unbiased(simulated):
     """Over 12 cohorts the label lies in the 50, 80 and 95 % intervals as often as these say; errors average zero."""
-    place: dict[str, list[np.ndarray]] = {"of_pulse": [], "both": [], "both_people": []}
+    place: dict[str, list[np.ndarray]] = {"pulse_only": [], "both": [], "both_people": []}
     error: dict[str, list[np.ndarray]] = {name: [] for name in place}
     random = np.random.default_rng(0)
     for seed in range(12):
