@@ -49,13 +49,13 @@ def drawn(rng: np.random.Generator, seconds: float, amplitude: float, bpm: float
 def measured(settings: PulseSettings, amplitude: float, draws: int, seed: int) -> np.ndarray:
     """SNR, how many regions agree, and the error of the rate, [draws, 3], of segments that nothing is held against."""
     rng = np.random.default_rng(seed)
-    everything = replace(settings, measure="snr", threshold=-1e9, agreeing=0, min_beats=10**6)
+    everything = replace(settings, measure="snr", threshold=-1e9, min_regions=0, min_beats=10**6)
     rows = []
     for _ in range(draws):
         bpm = rng.uniform(45, 150)
         made = drawn(rng, settings.segment, amplitude, bpm)
         (segment,) = read_segments(made.skin_TRC, made.time_T, made.valid_T, everything)
-        agree = (np.abs(np.array(segment.region_rates) - segment.heart_rate) <= settings.agreement).sum()
+        agree = (np.abs(np.array(segment.region_rates) - segment.heart_rate) <= settings.max_rate_difference).sum()
         truth = 60 / np.diff(made.beats).mean()
         rows.append((segment.snr, agree, abs(segment.heart_rate - truth)))
     return np.array(rows)
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="*", default=[17.0])
     parser.add_argument("--method", nargs="*", default=list(METHODS))
     options = parser.parse_args()
-    nested: PulseSettings = instantiate(compose(None, ["+pulse=nested"]).pulse)
+    nested: PulseSettings = instantiate(compose(None, ["+pulse=nested"]).pulse, "pulse")
     noise: list[dict[str, Any]] = []
     detection: list[dict[str, Any]] = []
     for method in options.method:
@@ -84,7 +84,7 @@ def main() -> None:
             print(row, flush=True)
             for amplitude in AMPLITUDES:
                 found = measured(settings, amplitude, options.draws // 4, seed=2)
-                passed = (found[:, 0] >= nested.threshold) & (found[:, 1] >= nested.agreeing)
+                passed = (found[:, 0] >= nested.threshold) & (found[:, 1] >= nested.min_regions)
                 error = found[:, 2]
                 detection.append(
                     {

@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=40)
     options = parser.parse_args()
-    settings = instantiate(compose(None, ["+pulse=nested"]).pulse)
+    settings = instantiate(compose(None, ["+pulse=nested"]).pulse, "pulse")
     rows = []
     for amplitude in (0.003, 0.005, 0.01):
         for spread in (0.0, 20.0, 40.0, 80.0):

@@ -1,4 +1,4 @@
-"""`lfnet pulse`: the pulse in one video: heart rate, quality, variability, and a picture of them."""
+"""`lfnet pulse`: heart rate, signal quality and pulse-rate variability of one video, with a figure."""
 
 import argparse
 import json
@@ -17,28 +17,28 @@ from lfnet.errors import LfnetError
 __all__ = ["main"]
 
 REFUSED = 3
-_MOST = 30  # frames between two in which the face is looked for: that many whole pictures are held
+_MAX_EVERY = 30  # frames between two face detections; all frames between them are held in memory
 DESCRIPTION = """\
-Read the pulse from a video of a face: the skin's colour follows the blood. The first use fetches the face landmarker
+Read the pulse from a video of a face: skin colour follows the blood volume. The first use downloads the face landmarker
 (3.8 MB). The video stays on this machine."""
 EPILOG = f"""\
 examples:
-  lfnet pulse clip.mp4 --picture pulse.png
+  lfnet pulse clip.mp4 --figure pulse.png
   lfnet pulse clip.mp4 --json
-  lfnet pulse clip.mp4 pulse=published                   as published: green channel, quality Q, no feature left out
+  lfnet pulse clip.mp4 pulse=published                   as published: green channel, quality Q, all features
   lfnet pulse clip.mp4 pulse.method=chrom pulse.segment=30
-  lfnet pulse frames/ --fps 30                           a folder of pictures
+  lfnet pulse frames/ --fps 30                           a folder of images
 
-Settings are those of conf/pulse, conf/video and conf/encoder/skin.yaml (encoder.skin.dark=10). A feature that the
-segments are too short for is marked so.
-exit status: 0 a pulse was found; {REFUSED} no segment shows a pulse that can be believed (the report says why and gives
-no rate); 2 no face, too short, or not readable.
+Settings are those of conf/pulse, conf/video and conf/encoder/skin.yaml (encoder.skin.dark=10). Features for which the
+segments are too short are marked.
+exit status: 0 a pulse was found; {REFUSED} no segment has a reliable pulse (the report gives the reason and no rate);
+2 no face, too short, or not readable.
 
 {RESEARCH_ONLY}
 """
 _GROUPS = ("pulse", "video", "paths", "encoder.skin")
-# Measured in experiments/pulse, floor.csv: beats that were perfectly even, read from a pulse of 1 % and of .3 %.
-_FLOOR = "A camera places beats with an error: even beats are read with an RMSSD of 10 to 30 ms, in poor video more."
+# Measured in experiments/pulse, floor.csv: perfectly regular beats, from a pulse amplitude of 1 % and of .3 %.
+_FLOOR = "A camera locates beats with an error: regular beats have an RMSSD of 10 to 30 ms, in poor video more."
 _UNITS = {
     **dict.fromkeys(("MeanHR", "SDHR", "MinHR", "MaxHR"), "1/min"),
     **dict.fromkeys(("MeanNN", "MedianNN", "SDNN", "SDSD", "RMSSD", "MadNN", "IQRNN", "TINN", "SD1", "SD2"), "ms"),
@@ -50,35 +50,37 @@ _UNITS = {
 
 
 def main(argv: list[str]) -> int:
-    """Run `lfnet pulse ARGV`; returns the exit status. Raises `LfnetError` where there is nothing to read from."""
+    """Run `lfnet pulse ARGV` and return the exit status. Raises `LfnetError` where no pulse can be computed."""
+    if any(word.partition("=")[0] == "--picture" for word in argv):
+        raise LfnetError("--picture is now --figure: give --figure FILE.")
     parser = argparse.ArgumentParser(
         prog="lfnet pulse",
-        usage="lfnet pulse VIDEO [--json] [--picture FILE] [--landmarker FILE] [--fps N] [--every N] "
+        usage="lfnet pulse VIDEO [--json] [--figure FILE] [--landmarker FILE] [--fps N] [--every N] "
         "[GROUP.SETTING=VALUE ...]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("video", type=Path, metavar="VIDEO", help="20 s or more of a face that is near, lit and calm")
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="20 s or more of a close, well-lit and still face")
     parser.add_argument("overrides", nargs="*", metavar="SETTING", help="such as pulse.method=chrom")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw trace, spectrum and quality (png, pdf, svg)")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw trace, spectrum and quality (png, pdf, svg)")
     parser.add_argument("--landmarker", type=Path, metavar="FILE", help="your own copy of the face landmarker")
-    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of a folder of pictures")
+    parser.add_argument("--fps", type=float, metavar="N", help="frames per second of a folder of images")
     parser.add_argument(
         "--every",
         type=int,
         default=1,
         metavar="N",
-        help="find the face in every Nth frame and follow it between them: faster, 5 suits a calm face (default 1)",
+        help="detect the face in every Nth frame and interpolate between: faster; 5 suits a still face (default 1)",
     )
     options = parser.parse_intermixed_args(argv)
-    from lfnet.pulse.figure import check_picture, draw
+    from lfnet.pulse.figure import check_figure_path, draw_figure
 
-    if not 1 <= options.every <= _MOST:
-        raise LfnetError(f"--every {options.every}: give a number of frames from 1 to {_MOST}.")
-    if options.picture is not None:
-        check_picture(options.picture)
+    if not 1 <= options.every <= _MAX_EVERY:
+        raise LfnetError(f"--every {options.every}: give a number of frames from 1 to {_MAX_EVERY}.")
+    if options.figure is not None:
+        check_figure_path(options.figure)
     config = _config(options.overrides)
     if options.landmarker is not None:
         config["video"]["landmarker"]["path"] = str(options.landmarker)
@@ -88,14 +90,14 @@ def main(argv: list[str]) -> int:
     else:
         _show(report)
         print(RESEARCH_ONLY)
-    if options.picture is not None:
+    if options.figure is not None:
         try:
-            draw(segments, settings, options.picture, options.video.name)
-        except LfnetError as error:  # the report stands
-            print(f"no picture: {error}", file=sys.stderr)
+            draw_figure(segments, settings, options.figure, options.video.name)
+        except LfnetError as error:  # the report is valid without it
+            print(f"no figure: {error}", file=sys.stderr)
         else:
             if not options.json:
-                print(f"picture: {options.picture}")
+                print(f"figure: {options.figure}")
     return 0 if report["heart_rate_bpm"] is not None else REFUSED
 
 
@@ -106,7 +108,7 @@ def _config(overrides: list[str]) -> dict[str, Any]:
         name, equals, value = override.partition("=")
         if not equals or not f"{name.lstrip('+~')}.".startswith(tuple(f"{group}." for group in _GROUPS)):
             raise LfnetError(
-                f"`{override}` is no setting of this command: it takes GROUP=NAME and GROUP.SETTING=VALUE of "
+                f"`{override}` is no setting of this command: give GROUP=NAME or GROUP.SETTING=VALUE of "
                 f"{', '.join(_GROUPS)}."
             )
         if name in chosen:
@@ -125,8 +127,8 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
     from lfnet.video.mesh import FaceMesh
     from lfnet.video.probe import probe
 
-    settings, reading = instantiate(config["pulse"]), instantiate(config["video"])
-    vectors = Vectors(instantiate(config["encoder"]["skin"]))
+    settings, reading = instantiate(config["pulse"], "pulse"), instantiate(config["video"], "video")
+    vectors = Vectors(instantiate(config["encoder"]["skin"], "encoder.skin"))
     media = probe(video, fps)
     notes: list[str] = []
     model = reading.find_landmarker(Path(config["paths"]["weights"]).expanduser())
@@ -135,12 +137,12 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
         (passed,) = run_pass(decoded, mesh, [vectors], every=every)
     clip = vectors.clip(passed, {})
     if not clip.valid.any():
-        raise LfnetError(f"{video}: no face in any of {len(clip.valid)} frames. Give a clip in which a face is seen.")
+        raise LfnetError(f"{video}: no face in any of {len(clip.valid)} frames. Give a clip with a visible face.")
     segments = read_segments(clip.features, clip.time, clip.valid, settings)
     if not segments:
         raise LfnetError(
             f"{video} is too short: {media.duration:.1f} s, and a pulse is read from segments of "
-            f"{settings.segment:g} s. Give a longer clip (or, for a rate alone, a shorter segment: pulse.segment=10)."
+            f"{settings.segment:g} s. Give a longer clip{_shorter(media.duration)}."
         )
     kept = [segment for segment in segments if segment.kept]
     outcomes = Counter(segment.outcome for segment in segments)
@@ -169,7 +171,7 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
 
 
 def _features(kept: list[Any], settings: Any) -> dict[str, Any]:
-    """Medians over the segments. A feature that segments are too short for is given only where settings keep it."""
+    """Return medians over the segments; invalid features have a value only with `pulse.invalid=keep`."""
     if not kept:
         return {}
     found = {}
@@ -183,11 +185,16 @@ def _features(kept: list[Any], settings: Any) -> dict[str, Any]:
     return found
 
 
+def _shorter(seconds: float) -> str:
+    """Suggest a segment that fits the clip, where one long enough for a rate does."""
+    return f" or, for a rate alone, pulse.segment={int(seconds)} pulse.hop={int(seconds)}" if seconds >= 10 else ""
+
+
 def _needs(name: str, settings: Any) -> str:
-    if name in settings.least_seconds and settings.least_seconds[name] > settings.segment:
-        return f"{settings.least_seconds[name]:g} s"
-    if name in settings.least_beats:
-        return f"{settings.least_beats[name]} intervals"
+    if name in settings.min_seconds and settings.min_seconds[name] > settings.segment:
+        return f"{settings.min_seconds[name]:g} s"
+    if name in settings.min_intervals:
+        return f"{settings.min_intervals[name]} intervals"
     return "more, or more regular, beats"
 
 
@@ -216,7 +223,7 @@ def _rounded(value: float) -> float | None:
 
 def _show(report: dict[str, Any]) -> None:
     print(
-        f"{report['video']}: {report['duration_s']:.1f} s, {report['fps']:.4g} frames a second, a face in "
+        f"{report['video']}: {report['duration_s']:.1f} s, {report['fps']:.4g} frames per second, a face in "
         f"{report['frames_with_a_face']} of {report['frames']} frames"
     )
     for note in report["notes"]:
@@ -224,10 +231,10 @@ def _show(report: dict[str, Any]) -> None:
     settings = report["settings"]
     rate, kept, total = report["heart_rate_bpm"], report["segments_kept"], report["segments"]
     if rate is None:
-        print(f"no pulse that can be believed: {report['outcome']}", file=sys.stdout)
+        print(f"no reliable pulse: {report['outcome']}")
     else:
         decibels, method = report["snr_db"], settings["method"].upper()
-        print(f"heart rate {rate:.1f} beats a minute, SNR {decibels:.1f} dB ({method}, {kept} of {total} segments)")
+        print(f"heart rate {rate:.1f} beats per minute, SNR {decibels:.1f} dB ({method}, {kept} of {total} segments)")
     print(f"\n  {'segment':>12}  {'outcome':<14}  {'peak/min':>8}  {'SNR dB':>6}  {'Q':>5}  beats")
     for each in report["each"]:
         span = f"{each['start_s']:.0f}–{each['start_s'] + settings['segment']:.0f} s"
@@ -235,7 +242,7 @@ def _show(report: dict[str, Any]) -> None:
         q = _text(each["quality"], 2)
         print(f"  {span:>12}  {each['outcome']:<14}  {peak:>8}  {decibels:>6}  {q:>5}  {each['beats']}")
     if report["prv"]:
-        print("\n  pulse-rate variability (from a pulse: PRV, not HRV), median of the segments")
+        print("\n  pulse-rate variability (PRV, not HRV), median of the segments")
         for name, entry in report["prv"].items():
             state = "" if entry["valid"] else f"not valid: needs {entry['needs']}"
             print(f"  {name:<16} {_text(entry['value'], 3):>12} {entry['unit']:<6} {state}".rstrip())

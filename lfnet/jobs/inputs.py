@@ -129,7 +129,7 @@ def _all_streams(config: dict[str, Any], progress: bool) -> Streams:
         stores |= _prepare(replace(cohort, own=own), config, [], progress)
     if SKIN in stores and config.get("pulse"):
         skin, folder = stores.pop(SKIN), Path(config["paths"]["cache"]) / "features" / cohort.name
-        stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, instantiate(config["pulse"]))
+        stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, instantiate(config["pulse"], "pulse"))
     return Streams(cohort, stores)
 
 

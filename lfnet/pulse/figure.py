@@ -1,4 +1,4 @@
-"""The picture of a clip's pulse: trace, spectrum and quality of each segment, as in the published figure."""
+"""Figure of a clip's pulse: trace, spectrum and quality of each segment, as in LightFusionNet's figure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,22 +11,37 @@ from lfnet.files import atomic_path
 from lfnet.pulse.segments import Segment
 from lfnet.pulse.settings import PulseSettings
 
-__all__ = ["check_picture", "draw"]
+__all__ = ["check_figure_path", "draw_figure"]
 
-_ROWS = 12  # segments that one picture shows
+_MAX_ROWS = 12  # segments of one figure
 _KEPT, _DROPPED, _GREEN = "#1b7837", "#b2182b", "#a6dba0"
 _ENDINGS = {".png", ".pdf", ".svg"}
 
 
-def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title: str) -> None:
-    """Draw a row for each segment that was read: the green trace, the pulse with its beats, its spectrum with Q, SNR.
+def draw_figure(segments: Sequence[Segment], settings: PulseSettings, path: Path, title: str) -> None:
+    """Draw a row for each segment with a pulse: green trace, pulse with its beats, spectrum with Q and SNR.
 
-    The first twelve segments. Raises `LfnetError` for an ending that is no picture's, or where nothing was read.
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Segments of a clip; the first twelve with a pulse are drawn.
+    settings : PulseSettings
+        Settings that they were read with.
+    path : Path
+        File to write; its ending (png, pdf, svg) is the format.
+    title : str
+        Title of the figure.
+
+    Raises
+    ------
+    LfnetError
+        The ending is unknown, or no segment has a pulse.
     """
-    check_picture(path)
-    shown = [segment for segment in segments if segment.pulse is not None][:_ROWS]
+    check_figure_path(path)
+    shown = [segment for segment in segments if segment.pulse is not None][:_MAX_ROWS]
     if not shown:
-        raise LfnetError(f"nothing to draw in {path}: no segment shows enough of a face.")
+        raise LfnetError(f"{path} was not written: no segment has enough frames with a face.")
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 1.5 + 2.3 * len(shown)), layout="constrained")
@@ -35,7 +50,7 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
         colour = _KEPT if segment.kept else _DROPPED
         time = segment.start + np.arange(len(segment.pulse_N)) / segment.rate
         row[0].plot(time, 100 * segment.green_N, color="#4d9221", linewidth=0.8)
-        row[0].set_ylabel(f"{segment.start:.0f}–{segment.start + segment.seconds:.0f} s\n% of skin's colour")
+        row[0].set_ylabel(f"{segment.start:.0f}–{segment.start + segment.seconds:.0f} s\n% of the skin's colour")
         row[1].plot(time, 100 * segment.pulse_N, color=colour, linewidth=0.9)
         if segment.beats is not None:
             at = np.round(segment.beats.seconds * segment.rate).astype(int).clip(0, len(time) - 1)
@@ -45,36 +60,37 @@ def draw(segments: Sequence[Segment], settings: PulseSettings, path: Path, title
         assert segment.pulse is not None and segment.green is not None
         _spectra(row[2], segment, settings, colour)
     for column, name in zip(
-        axes[0], ("green channel, unfiltered, turned over", f"pulse ({settings.method.upper()})", "power"), strict=True
+        axes[0], ("green channel, unfiltered, inverted", f"pulse ({settings.method.upper()})", "power"), strict=True
     ):
         column.set_title(name, fontsize=10)
-    for column, name in zip(axes[-1], ("seconds", "seconds", "beats a minute"), strict=True):
+    for column, name in zip(axes[-1], ("seconds", "seconds", "beats per minute"), strict=True):
         column.set_xlabel(name)
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    said = [
-        Line2D([], [], marker="v", color="black", linestyle="", markersize=4, label="a beat"),
-        Line2D([], [], color=_GREEN, label="power of the green channel, to its own peak"),
+    handles = [
+        Line2D([], [], marker="v", color="black", linestyle="", markersize=4, label="beat"),
+        Line2D([], [], color=_GREEN, label="power of the green channel, relative to its peak"),
         Line2D([], [], color=_KEPT, label="power of the pulse, kept"),
         Line2D([], [], color=_DROPPED, label="dropped"),
-        Patch(color="grey", alpha=0.15, linewidth=0, label="counted as signal: the peak and its double"),
+        Patch(color="grey", alpha=0.15, linewidth=0, label="signal of the SNR: the peak and its second harmonic"),
     ]
-    figure.legend(handles=said, loc="outside lower center", ncols=len(said), fontsize=8, frameon=False)
-    left_out = f"; the first {_ROWS} segments" if len(segments) > _ROWS else ""
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
+    left_out = f"; the first {_MAX_ROWS} segments" if len(segments) > _MAX_ROWS else ""
     figure.suptitle(f"{title}{left_out}\n{RESEARCH_ONLY}", fontsize=10)
-    with atomic_path(path) as temporary:
+    # Type 42: journals reject the default Type 3 fonts.
+    with rc_context({"pdf.fonttype": 42}), atomic_path(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=110)
 
 
-def check_picture(path: Path) -> None:
-    """Raise `LfnetError` for an ending that is no picture's."""
+def check_figure_path(path: Path) -> None:
+    """Raise `LfnetError` where the ending is no format of figures."""
     if path.suffix.lower() not in _ENDINGS:
-        raise LfnetError(f"{path} names no picture: end it with {', '.join(sorted(_ENDINGS))}.")
+        raise LfnetError(f"{path}: give a file name that ends with {', '.join(sorted(_ENDINGS))}.")
 
 
 def _spectra(axis, segment: Segment, settings: PulseSettings, colour: str) -> None:  # type: ignore[no-untyped-def]
-    """Power in the band, each spectrum to its own peak; where the pulse's frequency and its harmonic are looked for."""
+    """Draw the power in the band, each spectrum relative to its peak, and the bands of the SNR's signal."""
     low, high = settings.band
     for found, style in ((segment.green, _GREEN), (segment.pulse, colour)):
         assert found is not None

@@ -1,6 +1,6 @@
-"""From the skin's colour to the pulse of the blood's volume: GREEN, CHROM and POS, detrending and band-pass.
+"""Blood volume pulse from skin colour: GREEN, CHROM and POS, detrending and band-pass.
 
-Skin grows darker as blood comes: GREEN and POS are turned over, so that all three rise with the blood's volume.
+Skin is darker with more blood, so GREEN and POS are inverted: all three signals rise with the blood volume.
 """
 
 from typing import Any
@@ -11,11 +11,23 @@ from scipy.signal import butter, sosfiltfilt
 
 from lfnet.pulse.settings import PulseSettings
 
-__all__ = ["band_pass", "blood_volume", "chrom", "detrend", "green", "pos"]
+__all__ = ["band_pass", "chrom", "detrend", "extract_pulse", "green", "pos"]
 
 
-def blood_volume(rgb_NC: np.ndarray, settings: PulseSettings) -> np.ndarray:
-    """The pulse before any filter of its own, float64 [N], of a colour relative to its mean [N, 3]."""
+def extract_pulse(rgb_NC: np.ndarray, settings: PulseSettings) -> np.ndarray:
+    """Extract the unfiltered pulse by `settings.method`.
+
+    Parameters
+    ----------
+    rgb_NC : float64 [N, 3]
+        Skin colour relative to its mean, at `settings.rate`.
+    settings : PulseSettings
+        Method and its parameters.
+
+    Returns
+    -------
+    float64 [N]
+    """
     if settings.method == "green":
         return green(rgb_NC)
     if settings.method == "chrom":
@@ -24,16 +36,65 @@ def blood_volume(rgb_NC: np.ndarray, settings: PulseSettings) -> np.ndarray:
 
 
 def green(rgb_NC: np.ndarray) -> np.ndarray:
-    """The green channel about its mean, as published (LightFusionNet; Verkruysse et al. 2008)."""
+    """Extract the pulse from the green channel, as LightFusionNet does.
+
+    Parameters
+    ----------
+    rgb_NC : float64 [N, 3]
+        Skin colour.
+
+    Returns
+    -------
+    float64 [N]
+        1 minus the green channel divided by its mean.
+
+    References
+    ----------
+    Verkruysse, Svaasand & Nelson 2008, "Remote plethysmographic imaging using ambient light", Optics Express 16(26).
+
+    Examples
+    --------
+    >>> green(np.array([[1.0, 0.9, 1.0], [1.0, 1.1, 1.0]])).round(3)
+    array([ 0.1, -0.1])
+    """
     channel = rgb_NC[:, 1]
     return -(channel / channel.mean() - 1)
 
 
 def chrom(rgb_NC: np.ndarray, rate: float, window: float, band: tuple[float, float], order: int) -> np.ndarray:
-    """CHROM (de Haan & Jeanne 2013, eq. 9–12): X = 3R − 2G, Y = 1.5R + G − 1.5B, S = X − α·Y, α = σ(X) / σ(Y).
+    """Extract the pulse by CHROM: X = 3R − 2G, Y = 1.5R + G − 1.5B, S = X − α·Y, α = σ(X) / σ(Y).
 
-    X and Y are band-passed once over the whole trace, then weighed in half overlapping Hann windows of `window`
-    seconds, which are added up.
+    X and Y are band-passed once over the whole trace, then weighted in half-overlapping Hann windows and added up.
+
+    Parameters
+    ----------
+    rgb_NC : float64 [N, 3]
+        Skin colour.
+    rate : float
+        Hz.
+    window : float
+        Seconds of a window.
+    band : (float, float)
+        Pass band in Hz.
+    order : int
+        Order of the band-pass.
+
+    Returns
+    -------
+    float64 [N]
+
+    References
+    ----------
+    de Haan & Jeanne 2013, "Robust pulse rate from chrominance-based rPPG", IEEE Transactions on Biomedical Engineering
+    60(10), equations 9–12.
+
+    Examples
+    --------
+    >>> time = np.arange(600) / 30
+    >>> rgb = 1 - 0.01 * np.sin(2 * np.pi * 1.2 * time)[:, None] * [0.33, 0.77, 0.53]
+    >>> pulse = chrom(rgb, 30.0, 1.6, (0.6, 4.0), 3)
+    >>> float(np.corrcoef(pulse[60:-60], np.sin(2 * np.pi * 1.2 * time[60:-60]))[0, 1]) > 0.99
+    True
     """
     relative = rgb_NC / rgb_NC.mean(axis=0) - 1
     x = band_pass(relative @ np.array([3.0, -2.0, 0.0]), rate, band, order)
@@ -55,10 +116,35 @@ def chrom(rgb_NC: np.ndarray, rate: float, window: float, band: tuple[float, flo
 
 
 def pos(rgb_NC: np.ndarray, rate: float, window: float) -> np.ndarray:
-    """POS (Wang, den Brinker, Stuijk & de Haan 2017, algorithm 1).
+    """Extract the pulse by POS, plane orthogonal to skin.
 
-    In each window of `window` seconds, moved by one sample, colour is divided by its mean and projected to
-    S₁ = G − B and S₂ = G + B − 2R; h = S₁ + σ(S₁)/σ(S₂)·S₂ without its mean is added up.
+    In each window, moved by one sample, colour is divided by its mean and projected to S₁ = G − B and
+    S₂ = G + B − 2R; h = S₁ + σ(S₁)/σ(S₂)·S₂ minus its mean is added up.
+
+    Parameters
+    ----------
+    rgb_NC : float64 [N, 3]
+        Skin colour.
+    rate : float
+        Hz.
+    window : float
+        Seconds of a window; published 1.6.
+
+    Returns
+    -------
+    float64 [N]
+
+    References
+    ----------
+    Wang, den Brinker, Stuijk & de Haan 2017, "Algorithmic principles of remote PPG", IEEE Transactions on Biomedical
+    Engineering 64(7), algorithm 1.
+
+    Examples
+    --------
+    >>> time = np.arange(600) / 30
+    >>> rgb = 1 - 0.01 * np.sin(2 * np.pi * 1.2 * time)[:, None] * [0.33, 0.77, 0.53]
+    >>> float(np.corrcoef(pos(rgb, 30.0, 1.6), np.sin(2 * np.pi * 1.2 * time))[0, 1]) > 0.99
+    True
     """
     length = min(max(4, round(window * rate)), len(rgb_NC))
     windows = np.lib.stride_tricks.sliding_window_view(rgb_NC, length, axis=0)  # [W, 3, L]
@@ -74,14 +160,33 @@ def pos(rgb_NC: np.ndarray, rate: float, window: float) -> np.ndarray:
     for k in range(length):
         out[k : k + len(h)] += h[:, k]
         count[k : k + len(h)] += 1
-    # The published sum is `length` times larger in the middle than at the ends; the mean is even.
+    # The published sum is `length` times larger in the middle than at the ends; the mean is not.
     return -out / count
 
 
 def detrend(x_N: np.ndarray, strength: float) -> np.ndarray:
-    """x without its trend by smoothness priors (Tarvainen et al. 2002): x − (I + λ²·D₂ᵀD₂)⁻¹ x.
+    """Remove the trend by smoothness priors: x − (I + λ²·D₂ᵀD₂)⁻¹ x.
 
-    strength: λ; half of a wave is taken away at the frequency rate / (2π·√λ): .28 Hz for 300 at 30 Hz.
+    Parameters
+    ----------
+    x_N : float64 [N]
+        Signal.
+    strength : float
+        λ. Amplitudes are halved at the frequency rate / (2π·√λ): .28 Hz for 300 at 30 Hz.
+
+    Returns
+    -------
+    float64 [N]
+
+    References
+    ----------
+    Tarvainen, Ranta-aho & Karjalainen 2002, "An advanced detrending method with application to HRV analysis", IEEE
+    Transactions on Biomedical Engineering 49(2).
+
+    Examples
+    --------
+    >>> bool(np.abs(detrend(np.linspace(0, 9, 100), 300)).max() < 1e-9)
+    True
     """
     n = len(x_N)
     if n < 5:
@@ -99,8 +204,31 @@ def detrend(x_N: np.ndarray, strength: float) -> np.ndarray:
 
 
 def band_pass(x_N: np.ndarray, rate: float, band: tuple[float, float], order: int) -> np.ndarray:
-    """Butterworth band-pass of `order`, run forwards and backwards, so that no beat is shifted (zero phase)."""
+    """Apply a Butterworth band-pass forwards and backwards (zero phase: beats are not shifted).
+
+    Parameters
+    ----------
+    x_N : float64 [N]
+        Signal.
+    rate : float
+        Hz.
+    band : (float, float)
+        Pass band in Hz.
+    order : int
+        Order of the filter.
+
+    Returns
+    -------
+    float64 [N]
+
+    Examples
+    --------
+    >>> time = np.arange(600) / 30
+    >>> slow, pulse = np.sin(2 * np.pi * 0.05 * time), np.sin(2 * np.pi * 1.2 * time)
+    >>> float(np.corrcoef(band_pass(slow + pulse, 30.0, (0.6, 4.0), 3), pulse)[0, 1]) > 0.99
+    True
+    """
     sections: Any = butter(order, band, "bandpass", fs=rate, output="sos")
-    # Mirrored by a period of the lowest frequency, or as much as there is.
+    # Padded by a period of the lowest frequency, or by as much as there is.
     padding = min(len(x_N) - 1, round(rate / band[0]))
     return sosfiltfilt(sections, x_N, padlen=padding)

@@ -1,4 +1,4 @@
-"""Segments of a clip: each one's pulse, quality and features, or the reason why it has none."""
+"""Pulse, quality and features of each segment of a clip, or the reason why it was dropped."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -6,39 +6,55 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lfnet.pulse.interbeat_intervals import Beats, beats
-from lfnet.pulse.methods import band_pass, blood_volume, detrend
+from lfnet.pulse.beats import Beats, find_beats, waveform_features
+from lfnet.pulse.methods import band_pass, detrend, extract_pulse
 from lfnet.pulse.quality import Spectrum, heart_rate, published_q, snr, spectrum
 from lfnet.pulse.settings import PulseSettings
-from lfnet.pulse.shape import shape
-from lfnet.pulse.trace import Traces, colour, uniform
+from lfnet.pulse.trace import Traces, mean_colour, uniform_traces
 from lfnet.pulse.variability import NAMES, variability
 
 __all__ = ["KEPT", "OUTCOMES", "Segment", "SegmentFeatures", "read_segments", "segment_features"]
 
 KEPT = "kept"
-# What may become of a segment, and what that says of the video.
+# Outcomes of a segment, and their meaning for the video.
 OUTCOMES = {
     KEPT: "a pulse was found",
-    "face lost": "no face for longer than is bridged, or in too many frames",
-    "no skin": "a face, but too few pixels of skin that are neither saturated nor dark nor turned away",
-    "too few frames": "fewer frames a second than the band needs",
-    "no colour": "greyscale: CHROM and POS compare colours",
-    "still": "nothing moves: a still picture",
+    "face lost": "no face for longer than max_gap, or in too many frames",
+    "no skin": "a face, but too few skin pixels that are neither saturated nor dark nor turned away",
+    "too few frames": "fewer frames per second than min_fps",
+    "no colour": "greyscale: CHROM and POS need colour",
+    "still": "all frames are equal: a still image",
     "no pulse": "the quality is below the threshold, or the regions of the face disagree about the rate",
-    "few beats": "fewer beats than are asked for",
+    "few beats": "fewer beats than min_beats",
 }
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment. start, seconds: its place in the clip. outcome: one of `OUTCOMES`.
+    """One segment; fields that were not computed for its outcome are empty or NaN.
 
-    rate: Hz of the traces. green_N: the green channel about its mean, turned over, unfiltered. pulse_N: band-passed.
-    green: the spectrum of green_N; pulse: of pulse_N. q, snr: see `lfnet.pulse.quality`; heart_rate: beats a minute of
-    the pulse's spectrum. region_rates: of each region by itself, NaN where it is not seen.
-    values, valid: features by name, and whether the signal is long enough for each; empty where not kept.
-    What was not reached is empty or NaN.
+    Attributes
+    ----------
+    start, seconds : float
+        Start and length in seconds.
+    outcome : str
+        One of `OUTCOMES`.
+    rate : float
+        Hz of the traces.
+    green_N, pulse_N : float64 [N]
+        Inverted unfiltered green channel minus its mean, and band-passed pulse.
+    green, pulse : Spectrum
+        Spectra of both.
+    q, snr : float
+        Signal quality (`lfnet.pulse.quality`).
+    heart_rate : float
+        Beats per minute of the pulse's spectrum.
+    region_rates : tuple of float
+        The same of each region by itself; NaN where it is not visible.
+    beats : Beats or None
+        Beats.
+    values, valid : dict
+        Features by name, and whether the segment is long enough for each; empty where the segment was dropped.
     """
 
     start: float
@@ -63,12 +79,24 @@ class Segment:
 
 
 class SegmentFeatures(NamedTuple):
-    """The segments of a clip, S of them; none where the clip is shorter than one.
+    """Features of the S segments of a clip; S is 0 where the clip is shorter than a segment.
 
-    X: float64 [S, K], NaN where a feature is invalid (for settings that say so) or the segment was dropped.
-    names: K, the same for all settings. valid_SK: whether the signal is long enough for the feature.
-    start_S: seconds. quality_S: Q; snr_S: dB; heart_rate_S: beats a minute of the spectrum; also of segments that were
-    dropped for quality. kept_S: bool. outcome_S: see `OUTCOMES`. dropped: how many, by reason.
+    Attributes
+    ----------
+    X : float64 [S, K]
+        NaN where a feature is invalid (with `invalid="missing"`) or the segment was dropped.
+    names : tuple of str
+        K names, the same for all settings.
+    valid_SK : bool [S, K]
+        Whether the segment is long enough for the feature.
+    start_S, quality_S, snr_S, heart_rate_S : float64 [S]
+        Seconds, Q, dB, and beats per minute of the spectrum, also of segments dropped for their quality.
+    kept_S : bool [S]
+        Whether the segment was kept.
+    outcome_S : tuple of str
+        Outcomes (`OUTCOMES`).
+    dropped : dict of str to int
+        Number of dropped segments by outcome.
     """
 
     X: np.ndarray
@@ -86,9 +114,20 @@ class SegmentFeatures(NamedTuple):
 def segment_features(
     skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray, settings: PulseSettings
 ) -> SegmentFeatures:
-    """The pulse features of a clip's segments.
+    """Compute the pulse features of a clip's segments; parameters as for `read_segments`.
 
-    skin_TRC: [T, 3, 4] or [T, 12], the stream `skin`. time_T: seconds, increasing. valid_T: whether a face is seen.
+    Returns
+    -------
+    SegmentFeatures
+
+    Examples
+    --------
+    >>> time = np.arange(600) / 30
+    >>> colour = 1 - 0.01 * np.sin(2 * np.pi * 1.2 * time)[:, None, None] * [0.33, 0.77, 0.53]
+    >>> skin = np.concatenate([[120, 90, 80] * colour.repeat(3, axis=1), np.full((600, 3, 1), 900)], axis=2)
+    >>> found = segment_features(skin, time, np.ones(600, bool), PulseSettings(method="pos"))
+    >>> found.outcome_S, found.heart_rate_S.round()
+    (('kept',), array([72.]))
     """
     segments = read_segments(skin_TRC, time_T, valid_T, settings)
     X = np.full((len(segments), len(NAMES)), np.nan)
@@ -121,8 +160,24 @@ def segment_features(
 def read_segments(
     skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray, settings: PulseSettings
 ) -> list[Segment]:
-    """The segments of a clip in order, as `segment_features`; what is left at the end is no segment."""
-    traces = uniform(skin_TRC, time_T, valid_T, settings)
+    """Read the segments of a clip in order; a remainder shorter than a segment is ignored.
+
+    Parameters
+    ----------
+    skin_TRC : [T, 3, 4] or [T, 12]
+        The stream `skin`: red, green, blue and number of pixels of three regions.
+    time_T : float [T]
+        Seconds, increasing.
+    valid_T : bool [T]
+        Whether there is a face.
+    settings : PulseSettings
+        How segments are read and which are kept.
+
+    Returns
+    -------
+    list of Segment
+    """
+    traces = uniform_traces(skin_TRC, time_T, valid_T, settings)
     length, hop = round(settings.segment * settings.rate), round(settings.hop * settings.rate)
     begins = range(0, len(traces.rgb_NRC) - length + 1, hop)
     return [_read(traces, begin, length, settings) for begin in begins]
@@ -136,33 +191,33 @@ def _read(traces: Traces, begin: int, length: int, settings: PulseSettings) -> S
     coverage = traces.seen_TR[frames].mean(axis=0) if frames.any() else np.zeros(3)
     regions = known & (coverage >= settings.min_coverage)
 
-    def refused(outcome: str) -> Segment:
+    def dropped(outcome: str) -> Segment:
         return Segment(start, seconds, outcome, rate)
 
     if frames.sum() < settings.min_fps * seconds:
-        return refused("too few frames")
+        return dropped("too few frames")
     if not regions.any():
-        held = traces.valid_T[frames]
-        return refused("no skin" if held.mean() >= settings.min_coverage and held.any() else "face lost")
+        face = traces.valid_T[frames]
+        return dropped("no skin" if face.mean() >= settings.min_coverage and face.any() else "face lost")
     before, after = _context(traces.known_NR, regions, begin, length, round(settings.context * rate))
     inner = slice(before, before + length)
-    rgb, coloured = colour(traces.rgb_NRC[begin - before : begin + length + after], regions, traces.pixels_R)
+    rgb, coloured = mean_colour(traces.rgb_NRC[begin - before : begin + length + after], regions, traces.pixels_R)
     if np.ptp(rgb[inner], axis=0).max() < 1e-9:
-        return refused("still")
+        return dropped("still")
     if not coloured and settings.method != "green":
-        return refused("no colour")
+        return dropped("no colour")
 
     green = -(rgb[inner, 1] / rgb[inner, 1].mean() - 1)
     pulse = _pulse(rgb, settings)[inner]
     green_spectrum, pulse_spectrum = spectrum(green, rate), spectrum(pulse, rate)
-    beats_a_minute = heart_rate(pulse_spectrum, settings.band)
+    beats_per_minute = heart_rate(pulse_spectrum, settings.band)
     q = published_q(green_spectrum, settings.band)
-    decibels = snr(pulse_spectrum, beats_a_minute, settings.band)
+    decibels = snr(pulse_spectrum, beats_per_minute, settings.band)
     rates = []
     for region in range(3):
         one = np.arange(3) == region
         part = traces.rgb_NRC[begin - before : begin + length + after]
-        alone = _pulse(colour(part, one, traces.pixels_R)[0], settings)[inner] if regions[region] else None
+        alone = _pulse(mean_colour(part, one, traces.pixels_R)[0], settings)[inner] if regions[region] else None
         rates.append(float("nan") if alone is None else heart_rate(spectrum(alone, rate), settings.band))
     seen = Segment(
         start,
@@ -175,41 +230,41 @@ def _read(traces: Traces, begin: int, length: int, settings: PulseSettings) -> S
         pulse=pulse_spectrum,
         q=q,
         snr=decibels,
-        heart_rate=beats_a_minute,
+        heart_rate=beats_per_minute,
         region_rates=tuple(rates),
     )
     quality = q if settings.measure == "q" else decibels
-    agree = int((np.abs(np.array(rates) - beats_a_minute) <= settings.agreement).sum())
-    wanted = min(settings.agreeing, int(regions.sum()))
-    if not quality >= settings.threshold or agree < wanted:
+    agree = int((np.abs(np.array(rates) - beats_per_minute) <= settings.max_rate_difference).sum())
+    needed = min(settings.min_regions, int(regions.sum()))
+    if not quality >= settings.threshold or agree < needed:
         return seen
-    found = beats(pulse, rate, beats_a_minute, suspicious=settings.correct)
+    found = find_beats(pulse, rate, beats_per_minute, max_deviation=settings.correct)
     if len(found.seconds) < settings.min_beats:
         return replace(seen, outcome="few beats", beats=found)
     values = variability(found.intervals)
-    values |= shape(pulse, rate, found.seconds, pulse_spectrum, settings.band, decibels)
+    values |= waveform_features(pulse, rate, found.seconds, pulse_spectrum, settings.band, decibels)
     valid = {
         name: bool(np.isfinite(value))
-        and seconds >= settings.least_seconds.get(name, 0)
-        and len(found.intervals) >= settings.least_beats.get(name, 0)
+        and seconds >= settings.min_seconds.get(name, 0)
+        and len(found.intervals) >= settings.min_intervals.get(name, 0)
         for name, value in values.items()
     }
     return replace(seen, outcome=KEPT, beats=found, values=values, valid=valid)
 
 
 def _pulse(rgb_NC: np.ndarray, settings: PulseSettings) -> np.ndarray:
-    raw = blood_volume(rgb_NC, settings)
+    raw = extract_pulse(rgb_NC, settings)
     if settings.detrend is not None:
         raw = detrend(raw, settings.detrend)
     return band_pass(raw, settings.rate, settings.band, settings.order)
 
 
-def _context(known_NR: np.ndarray, regions_R: np.ndarray, begin: int, length: int, most: int) -> tuple[int, int]:
-    """How many samples before and after a segment its regions are known, up to `most`."""
+def _context(known_NR: np.ndarray, regions_R: np.ndarray, begin: int, length: int, limit: int) -> tuple[int, int]:
+    """Return the number of samples, up to `limit`, before and after a segment in which its regions are known."""
     known = np.asarray(known_NR[:, regions_R].all(axis=1))
     before = after = 0
-    while before < most and begin - before > 0 and known[begin - before - 1]:
+    while before < limit and begin - before > 0 and known[begin - before - 1]:
         before += 1
-    while after < most and begin + length + after < len(known) and known[begin + length + after]:
+    while after < limit and begin + length + after < len(known) and known[begin + length + after]:
         after += 1
     return before, after

@@ -1,4 +1,4 @@
-"""From colours of single frames to traces at a uniform rate, by timestamp; gaps are bridged or named."""
+"""Resample skin colours of single frames to traces at a uniform rate, by timestamp; mark longer gaps as unknown."""
 
 from typing import NamedTuple
 
@@ -7,21 +7,29 @@ from scipy.interpolate import CubicSpline
 
 from lfnet.pulse.settings import PulseSettings
 
-__all__ = ["Traces", "colour", "resample", "uniform"]
+__all__ = ["Traces", "mean_colour", "resample", "uniform_traces"]
 
-# A stretch without frames longer than so many typical frames is a gap, over which a spline would swing.
+# More than this many typical frame intervals are a gap, over which a spline would oscillate.
 _GAP_FRAMES = 2.5
-# Grey levels: the largest difference between channels of a picture without colour, whose chroma was rounded.
-_GREY = 1.0
+# Grey levels; the largest difference between channels of a greyscale video with rounded chroma.
+_MAX_GREY = 1.0
 
 
 class Traces(NamedTuple):
-    """A clip's skin at a uniform rate.
+    """Skin colours of a clip at a uniform rate.
 
-    start: seconds of the first sample; sample k is k / rate later. rgb_NRC: float64 [N, 3 regions, 3 channels].
-    known_NR: bool [N, 3], whether a region is seen at that time or in a gap short enough to bridge.
-    pixels_R: a region's median number of skin pixels. frame_T, seen_TR, valid_T: the frames' seconds, whether they show
-    each region, and whether they hold a face.
+    Attributes
+    ----------
+    start : float
+        Seconds of the first sample; sample k is k / rate later.
+    rgb_NRC : float64 [N, 3 regions, 3 channels]
+        Colours.
+    known_NR : bool [N, 3]
+        Whether a region is visible, or in a gap short enough to interpolate.
+    pixels_R : float64 [3]
+        Median number of skin pixels of each region.
+    frame_T, seen_TR, valid_T
+        Seconds of the frames, whether each region is visible, and whether there is a face.
     """
 
     start: float
@@ -33,22 +41,34 @@ class Traces(NamedTuple):
     valid_T: np.ndarray
 
 
-def uniform(skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray, settings: PulseSettings) -> Traces:
-    """The traces of the stream `skin`.
+def uniform_traces(skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray, settings: PulseSettings) -> Traces:
+    """Resample the stream `skin` to `settings.rate`.
 
-    skin_TRC: [T, 3, 4] or [T, 12], red, green, blue, pixels of three regions (`lfnet.video.skin`). time_T: seconds,
-    increasing. valid_T: whether the frame holds a face.
+    Parameters
+    ----------
+    skin_TRC : [T, 3, 4] or [T, 12]
+        Red, green, blue and number of pixels of three regions (`lfnet.video.skin`).
+    time_T : float [T]
+        Seconds, increasing.
+    valid_T : bool [T]
+        Whether there is a face.
+    settings : PulseSettings
+        `rate`, `min_pixels` and `max_gap` are used.
+
+    Returns
+    -------
+    Traces
     """
     skin = np.asarray(skin_TRC, np.float64).reshape(len(time_T), 3, 4)
     time, valid = np.asarray(time_T, np.float64), np.asarray(valid_T, bool)
     seen = valid[:, None] & np.isfinite(skin).all(axis=2)
     seen &= np.where(seen, skin[:, :, 3], 0) >= max(1, settings.min_pixels)
     start = float(time[0]) if len(time) else 0.0
-    # The last frame lasts as long as the others: 170 frames at 10 a second are 17 s.
+    # The last frame lasts as long as the others: 170 frames at 10 per second are 17 s.
     samples = 0
     if len(time):
-        lasts = float(np.median(np.diff(time))) if len(time) > 1 else 1 / settings.rate
-        samples = int((time[-1] + lasts - start) * settings.rate + 1e-6)
+        duration = float(np.median(np.diff(time))) if len(time) > 1 else 1 / settings.rate
+        samples = int((time[-1] + duration - start) * settings.rate + 1e-6)
     grid = start + np.arange(samples) / settings.rate
     rgb = np.full((samples, 3, 3), np.nan)
     known = np.zeros((samples, 3), bool)
@@ -66,11 +86,36 @@ def uniform(skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray, setti
 def resample(
     x_TC: np.ndarray, time_T: np.ndarray, grid_N: np.ndarray, rate: float, max_gap: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values at the times of a uniform grid, float64 [N, C], and whether they are known, bool [N].
+    """Resample values to a uniform grid.
 
-    A cubic spline between frames, straight lines over gaps; frames that come faster than the grid are averaged, so that
-    nothing is folded into the band. Not known is what lies before the first frame, behind the last by more than a
-    frame, or in a gap longer than `max_gap` seconds.
+    The method is a cubic spline between frames and a straight line over gaps. Frames faster than the grid are averaged,
+    so that nothing aliases into the band. Unknown are times more than a frame outside the recording and in gaps longer
+    than `max_gap`.
+
+    Parameters
+    ----------
+    x_TC : float64 [T, C]
+        Values.
+    time_T : float64 [T]
+        Seconds, increasing.
+    grid_N : float64 [N]
+        Seconds of the grid.
+    rate : float
+        Hz of the grid.
+    max_gap : float
+        Seconds.
+
+    Returns
+    -------
+    values : float64 [N, C]
+    known : bool [N]
+
+    Examples
+    --------
+    >>> time = np.arange(10) / 10
+    >>> values, known = resample(time[:, None], time, np.arange(20) / 20, 20.0, 0.5)
+    >>> values[5].round(3), bool(known.all())
+    (array([0.25]), True)
     """
     steps = np.diff(time_T)
     typical = float(np.median(steps))
@@ -91,14 +136,20 @@ def resample(
     return values.mean(axis=1), inside & (gap <= max(max_gap, _GAP_FRAMES * typical)).all(axis=1)
 
 
-def colour(rgb_NRC: np.ndarray, regions_R: np.ndarray, pixels_R: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The skin's colour relative to its mean, float64 [N, 3], over the regions marked; and whether there is colour.
+def mean_colour(rgb_NRC: np.ndarray, regions_R: np.ndarray, pixels_R: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Average the relative colour of the marked regions, weighted by size.
 
-    Each region is divided by its own mean before the regions are averaged by their size: so a region that grows or
-    shrinks as the head turns does not pull the mean from one skin tone to another.
+    Each region is divided by its own mean first, so that a region whose size changes with head pose does not shift the
+    average from one skin tone to another.
+
+    Returns
+    -------
+    rgb : float64 [N, 3]
+    coloured : bool
+        False for a greyscale video.
     """
     rgb = rgb_NRC[:, regions_R]
     weight = pixels_R[regions_R] / pixels_R[regions_R].sum()
     relative = rgb / np.maximum(rgb.mean(axis=0), 1e-9)
-    coloured = bool((np.ptp(rgb, axis=2).max(initial=0.0)) > _GREY)
+    coloured = bool((np.ptp(rgb, axis=2).max(initial=0.0)) > _MAX_GREY)
     return np.tensordot(relative, weight, axes=(1, 0)), coloured

@@ -73,7 +73,7 @@ duration, duration_leak, lost_frames, fps, dim, pulse
     >>> from lfnet.cohorts.scale import Band, Scale
     >>> equal = {"level": 1.0, "tempo": 1.0, "burst": 1.0}
     >>> cohort = simulate(
-    ...     scale=Scale("points", 0, 63, (Band("all", 0, 63),)),
+    ...     scale=Scale(name="points", min=0, max=63, bands=(Band(name="all", low=0, high=63),)),
     ...     seed=0, recordings={"train": 4, "dev": 2, "test": 2}, people=None, people_shared=1.0,
     ...     label_mean=15, label_sd=12, within_person=0.7, label_noise=2.0,
     ...     signal={"name": "level", "strength": 1.0, "block": 32, "shares": equal, "amplitudes": equal},

@@ -1,14 +1,14 @@
-"""The settings of conf/pulse, as the commands get them."""
+"""Read conf/pulse with changes."""
 
-from dataclasses import replace
 from typing import Any
 
 from lfnet.cli.configs import compose
-from lfnet.config import instantiate
+from lfnet.config import plain, read
 from lfnet.pulse.settings import PulseSettings
 
 
 def settings_of(name: str, **changed: Any) -> PulseSettings:
-    """conf/pulse/NAME.yaml, with changes."""
-    made: PulseSettings = instantiate(compose(None, [f"+pulse={name}"]).pulse)
-    return replace(made, **changed)
+    """Read conf/pulse/NAME.yaml with changes, as commands do."""
+    node = plain(compose(None, [f"+pulse={name}"]).pulse)
+    del node["_target_"]
+    return read(PulseSettings, {**node, **changed}, "pulse")

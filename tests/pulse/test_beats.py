@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.media.skin import wave
-from lfnet.pulse.interbeat_intervals import beats, correct
+from lfnet.pulse.beats import correct_artefacts, find_beats
 from lfnet.pulse.methods import band_pass
 
 RATE = 30.0
@@ -21,7 +21,7 @@ def series(rng: np.random.Generator, mean: float, spread: float, count: int = 60
 @pytest.mark.parametrize("bpm", [45, 72, 110, 150])
 def test_the_beats_of_a_wave_are_found_where_they_are(bpm: float) -> None:
     at = series(np.random.default_rng(bpm), 60 / bpm, 0.03 * 60 / bpm)
-    found = beats(pulse(at), RATE, bpm, suspicious=None)
+    found = find_beats(pulse(at), RATE, bpm, max_deviation=None)
     inside = found.seconds[(found.seconds > 1) & (found.seconds < 16)]
     off = inside[:, None] - (at + 0.30 * np.median(np.diff(at)))
     off = off[np.arange(len(inside)), np.abs(off).argmin(axis=1)]
@@ -34,18 +34,18 @@ def test_the_beats_of_a_wave_are_found_where_they_are(bpm: float) -> None:
 
 def test_the_dicrotic_wave_is_no_beat() -> None:
     at = np.arange(-3, 22, 60 / 50)
-    assert len(beats(pulse(at), RATE, 50, suspicious=None).seconds) == pytest.approx(17 * 50 / 60, abs=1)
+    assert len(find_beats(pulse(at), RATE, 50, max_deviation=None).seconds) == pytest.approx(17 * 50 / 60, abs=1)
 
 
 def test_a_missed_and_an_extra_beat_are_put_right() -> None:
     rng = np.random.default_rng(0)
     at = np.cumsum(rng.normal(0.85, 0.02, 60))
     truth = 1000 * np.diff(at)
-    clean, none = correct(at, 0.2)
+    clean, none = correct_artefacts(at, 0.2)
     assert none == 0
     np.testing.assert_allclose(clean, truth)
     for wrong in (np.delete(at, 20), np.insert(at, 20, at[19] + 0.3)):
-        intervals, concerned = correct(wrong, 0.2)
+        intervals, concerned = correct_artefacts(wrong, 0.2)
         assert concerned >= 1
         assert intervals.max() < 1000 and intervals.min() > 700, "the interval of 1.7 s or .3 s is gone"
         assert intervals.mean() == pytest.approx(truth.mean(), rel=0.01)
@@ -55,11 +55,11 @@ def test_a_beat_out_of_place_is_moved_back() -> None:
     at = np.cumsum(np.random.default_rng(1).normal(0.85, 0.02, 60))
     at[30] += 0.25
     before = np.diff(1000 * at)
-    intervals, concerned = correct(at, 0.2)
+    intervals, concerned = correct_artefacts(at, 0.2)
     assert concerned >= 1 and len(intervals) == len(before)
     assert np.abs(intervals - 850).max() < 0.6 * np.abs(before - 850).max()
 
 
 def test_flat_signals_have_no_beats() -> None:
-    found = beats(np.zeros(510), RATE, 60, suspicious=0.2)
+    found = find_beats(np.zeros(510), RATE, 60, max_deviation=0.2)
     assert len(found.seconds) == len(found.intervals) == 0

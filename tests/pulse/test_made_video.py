@@ -104,8 +104,8 @@ def test_a_face_that_is_followed_between_searches_gives_the_same_rate(
 def test_the_command_tells_rate_quality_and_variability_and_draws(
     with_pulse: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture = tmp_path / "pulse.png"
-    words = (str(with_pulse), "--json", "--picture", str(picture), "--landmarker", str(model))
+    figure = tmp_path / "pulse.png"
+    words = (str(with_pulse), "--json", "--figure", str(figure), "--landmarker", str(model))
     status, out, err = run(capsys, *words)
     report = json.loads(out)
     assert status == 0 and err == ""
@@ -116,7 +116,7 @@ def test_the_command_tells_rate_quality_and_variability_and_draws(
     assert "not a diagnosis" in report["disclaimer"]
     from PIL import Image
 
-    assert np.asarray(Image.open(picture).convert("L")).std() > 10
+    assert np.asarray(Image.open(figure).convert("L")).std() > 10
 
 
 def test_without_a_pulse_the_command_refuses(
@@ -125,7 +125,7 @@ def test_without_a_pulse_the_command_refuses(
     path = video(base, tmp_path / "none.mp4", 0.0)
     status, out, _ = run(capsys, str(path), "--landmarker", str(model))
     assert status == 3
-    assert "no pulse that can be believed: the quality is below the threshold" in out
+    assert "no reliable pulse: the quality is below the threshold" in out
     assert "heart rate" not in out and "not a diagnosis" in out
 
 

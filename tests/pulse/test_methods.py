@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from experiments.media.skin import PULSE_RGB, wave
-from lfnet.pulse.methods import band_pass, blood_volume, chrom, detrend, green, pos
+from lfnet.pulse.methods import band_pass, chrom, detrend, extract_pulse, green, pos
 from lfnet.pulse.settings import METHODS, PulseSettings
 
 RATE, BAND = 30.0, (0.6, 4.0)
@@ -31,15 +31,15 @@ def in_band(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_rises_with_the_bloods_volume(method: str) -> None:
-    pulse = in_band(blood_volume(skin(), replace(SETTINGS, method=method)))
+    pulse = in_band(extract_pulse(skin(), replace(SETTINGS, method=method)))
     assert np.corrcoef(pulse, in_band(wave(TIME, BEATS)))[0, 1] > 0.98
 
 
 @pytest.mark.parametrize("method", ["chrom", "pos"])
 def test_chrom_and_pos_do_not_see_light_that_changes_in_all_channels_alike_and_green_does(method: str) -> None:
     light = 1 + 0.02 * np.sin(2 * np.pi * 2.1 * TIME)[:, None]
-    kept = blood_volume(skin() * light, replace(SETTINGS, method=method))
-    clean = blood_volume(skin(), replace(SETTINGS, method=method))
+    kept = extract_pulse(skin() * light, replace(SETTINGS, method=method))
+    clean = extract_pulse(skin(), replace(SETTINGS, method=method))
     assert np.corrcoef(in_band(kept), in_band(clean))[0, 1] > 0.97
     assert np.corrcoef(in_band(green(skin() * light)), in_band(green(skin())))[0, 1] < 0.6
 
@@ -51,7 +51,7 @@ def test_no_method_depends_on_how_bright_a_channel_is(tone: list[float], seed: i
     for method in METHODS:
         settings = replace(SETTINGS, method=method)
         np.testing.assert_allclose(
-            blood_volume(noisy * np.array(tone), settings), blood_volume(noisy, settings), atol=1e-10
+            extract_pulse(noisy * np.array(tone), settings), extract_pulse(noisy, settings), atol=1e-10
         )
 
 
@@ -82,7 +82,7 @@ def test_chrom_in_one_window_is_x_less_alpha_y() -> None:
 def test_without_colour_or_change_nothing_breaks() -> None:
     still = np.ones((100, 3))
     for method in METHODS:
-        np.testing.assert_allclose(blood_volume(still, replace(SETTINGS, method=method)), 0, atol=1e-12)
+        np.testing.assert_allclose(extract_pulse(still, replace(SETTINGS, method=method)), 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("strength", [10.0, 300.0])

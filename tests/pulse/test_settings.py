@@ -1,4 +1,4 @@
-"""conf/pulse: the published constants are its defaults, and what cannot be is refused."""
+"""conf/pulse: the published constants are the defaults, and wrong values are refused."""
 
 from dataclasses import asdict
 from typing import Any
@@ -22,9 +22,9 @@ def test_the_published_constants_are_the_defaults() -> None:
 def test_nested_says_what_each_feature_needs() -> None:
     nested = settings_of("nested")
     assert nested.measure == "snr" and nested.invalid == "missing" and nested.method == "pos"
-    needs = {**nested.least_seconds, **nested.least_beats}
+    needs = {**nested.min_seconds, **nested.min_intervals}
     assert needs["LF"] == 120 and needs["HF"] == 60 and needs["VLF"] == 300
-    # Of the pulse's own shape and quality every segment tells.
+    # Shape and quality of the pulse are valid in every segment.
     assert set(NAMES) - set(needs) == {"Amplitude", "RiseTime", "Width", "Skew", "Kurtosis", "SpectralEntropy", "SNR"}
 
 
@@ -38,23 +38,39 @@ def test_every_yaml_names_itself_and_has_a_recipe(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "line"),
     [
-        ({"method": "ica"}, "green, chrom, pos"),
-        ({"measure": "psnr"}, "q, snr"),
-        ({"invalid": "zero"}, "keep, missing"),
-        ({"rate": 0}, r"pulse\.rate"),
-        ({"band": (4.0, 0.6)}, r"pulse\.band"),
-        ({"band": (0.6, 20.0)}, "half of pulse.rate"),
-        ({"min_fps": 5}, "cannot show the band's 4 Hz"),
-        ({"segment": 3}, "fewer than four beats"),
-        ({"detrend": -1}, r"pulse\.detrend"),
-        ({"correct": 2}, r"pulse\.correct"),
-        ({"min_coverage": 0}, r"pulse\.min_coverage"),
-        ({"context": -1}, r"pulse\.context"),
-        ({"least_seconds": {"RMSDD": 10}}, "RMSDD, which is no feature"),
+        ({"method": "ica"}, "pulse.method=ica: give one of green, chrom, pos."),
+        ({"measure": "psnr"}, "pulse.measure=psnr: give one of q, snr."),
+        ({"invalid": "zero"}, "pulse.invalid=zero: give one of keep, missing."),
+        ({"rate": 0}, "pulse.rate=0: give a number above 0."),
+        ({"band": (4.0, 0.6)}, "pulse.band=[4, 0.6]: give two increasing frequencies below half of rate, 15 Hz."),
+        ({"band": (0.6, 20.0)}, "pulse.band=[0.6, 20]: give two increasing frequencies below half of rate, 15 Hz."),
+        ({"band": 4}, "pulse.band=4: give a list of a number above 0, a number above 0."),
+        ({"min_fps": 5}, "pulse.min_fps=5: give a number above 8, twice the band's 4 Hz."),
+        ({"segment": 3}, "pulse.segment=3: give 7 s or more, 4 periods of 0.6 Hz."),
+        ({"detrend": -1}, "pulse.detrend=-1: give a number above 0, or null."),
+        ({"correct": 2}, "pulse.correct=2: give a number above 0 and below 1, or null."),
+        ({"min_coverage": 0}, "pulse.min_coverage=0: give a number above 0 and at most 1."),
+        ({"context": -1}, "pulse.context=-1: give a number of 0 or more."),
+        ({"min_regions": 4}, "pulse.min_regions=4: give a whole number from 0 to 3."),
+        ({"min_seconds": {"RMSDD": 10}}, "pulse.min_seconds.RMSDD: there is no such feature; known: MeanHR, "),
+        ({"min_intervals": {"SampEn": 0}}, "pulse.min_intervals.SampEn=0: give a whole number of 1 or more."),
+        ({"agreeing": 2}, "pulse.agreeing: there is no such setting; known: name, method, rate, "),
     ],
 )
-def test_what_cannot_be_is_refused(changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(LfnetError, match=said):
+def test_a_wrong_setting_gives_one_line(changed: dict[str, Any], line: str) -> None:
+    with pytest.raises(LfnetError) as caught:
         settings_of("nested", **changed)
+    (found,) = str(caught.value).splitlines()
+    assert found.startswith(line)
+
+
+def test_all_wrong_settings_are_reported_at_once() -> None:
+    with pytest.raises(LfnetError) as caught:
+        settings_of("nested", rate="x", order=1.5, correct=2)
+    assert [line.partition("=")[0] for line in str(caught.value).splitlines()] == [
+        "pulse.rate",
+        "pulse.order",
+        "pulse.correct",
+    ]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.pulse.settings import PulseSettings
-from lfnet.pulse.trace import colour, resample, uniform
+from lfnet.pulse.trace import mean_colour, resample, uniform_traces
 
 SETTINGS = PulseSettings()
 
@@ -65,7 +65,7 @@ def test_a_region_without_enough_pixels_is_not_seen() -> None:
     x = skin(90)
     x[30:60, 1, 3] = SETTINGS.min_pixels - 1
     x[:, 2] = 0
-    traces = uniform(x, np.arange(90) / 30, np.ones(90, bool), SETTINGS)
+    traces = uniform_traces(x, np.arange(90) / 30, np.ones(90, bool), SETTINGS)
     assert traces.known_NR[:, 0].all()
     assert not traces.known_NR[32:58, 1].any() and traces.known_NR[:29, 1].all() and traces.known_NR[62:, 1].all()
     assert not traces.known_NR[:, 2].any() and traces.pixels_R[2] == 0
@@ -79,27 +79,27 @@ def test_frames_without_a_face_do_not_count_whatever_they_hold() -> None:
     x[40:43] = np.nan
     other = x.copy()
     other[40:43] = 1e6
-    one, two = (uniform(y, np.arange(90) / 30, valid, SETTINGS) for y in (x, other))
+    one, two = (uniform_traces(y, np.arange(90) / 30, valid, SETTINGS) for y in (x, other))
     np.testing.assert_array_equal(one.rgb_NRC, two.rgb_NRC)
     assert np.isfinite(one.rgb_NRC).all() and one.known_NR.all()
 
 
 @pytest.mark.parametrize("frames", [0, 1])
 def test_a_clip_of_no_frame_or_one_has_no_trace(frames: int) -> None:
-    traces = uniform(skin(frames), np.arange(frames) / 30, np.ones(frames, bool), SETTINGS)
+    traces = uniform_traces(skin(frames), np.arange(frames) / 30, np.ones(frames, bool), SETTINGS)
     assert len(traces.rgb_NRC) == frames and not traces.known_NR.any()
 
 
 def test_a_region_that_grows_does_not_pull_the_colour() -> None:
     rgb = np.ones((100, 3, 3)) * np.array([[200, 150, 120], [100, 70, 60], [150, 100, 90]])[:, :]
-    found, coloured = colour(rgb, np.ones(3, bool), np.array([300.0, 100.0, 50.0]))
+    found, coloured = mean_colour(rgb, np.ones(3, bool), np.array([300.0, 100.0, 50.0]))
     assert coloured
     np.testing.assert_allclose(found, 1.0)
     rgb[50:, 1] *= 1.1
-    found, _ = colour(rgb, np.ones(3, bool), np.array([300.0, 100.0, 50.0]))
+    found, _ = mean_colour(rgb, np.ones(3, bool), np.array([300.0, 100.0, 50.0]))
     assert found[60, 0] / found[40, 0] == pytest.approx(1 + (0.1 / 1.05) * 100 / 450, rel=0.02)
 
 
 def test_grey_pictures_are_known() -> None:
     grey = np.repeat(100 + np.random.default_rng(0).normal(size=(50, 3, 1)), 3, axis=2)
-    assert not colour(grey, np.ones(3, bool), np.ones(3))[1]
+    assert not mean_colour(grey, np.ones(3, bool), np.ones(3))[1]

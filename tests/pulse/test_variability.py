@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lfnet.pulse.interbeat_intervals import beats
+from lfnet.pulse.beats import find_beats
 from lfnet.pulse.methods import band_pass
 from lfnet.pulse.quality import heart_rate, spectrum
 from lfnet.pulse.variability import VARIABILITY, nn_spectrum, variability
@@ -153,7 +153,7 @@ def test_heartpy_and_neurokit_on_a_real_finger_pulse(heartpy, shared: Path) -> N
     third = variability(np.diff(info["PPG_Peaks"]) * 10.0)
     pulse = band_pass(signal, 100.0, (0.6, 8.0), 3)  # a finger's pulse is sharper than a face's
     rate = heart_rate(spectrum(pulse, 100.0), (0.6, 4.0))
-    ours = variability(beats(pulse, 100.0, rate, suspicious=0.2).intervals)
+    ours = variability(find_beats(pulse, 100.0, rate, max_deviation=0.2).intervals)
     agreed = [
         name for name in ("MeanNN", "MeanHR", "SDNN", "RMSSD", "SD2") if abs(second[name] / third[name] - 1) < 0.02
     ]
