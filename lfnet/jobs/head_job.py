@@ -29,9 +29,10 @@ from lfnet.jobs.refresh import audited, bring_up_to_date, measured, refer
 from lfnet.jobs.tracking import log_summary, trackers
 from lfnet.once import once
 from lfnet.runs.run import RESULT, Outcome
-from lfnet.training.fit import TrainerSettings, fit, seed_all
-from lfnet.training.mc_dropout import dropout_spread, require_dropout
+from lfnet.training.fit import fit, seed_all
+from lfnet.training.mc_dropout import dropout_spread
 from lfnet.training.predict import levels, predict, window_predictions
+from lfnet.training.settings import TrainerSettings, check_compatible
 
 __all__ = ["Plan", "plan", "run", "run_safely"]
 
@@ -105,7 +106,7 @@ def _streams(inputs: Inputs | Streams) -> tuple[str, ...]:
 
 def _checked(config: dict[str, Any]) -> tuple[TrainerSettings, Protocol]:
     check(config)
-    return TrainerSettings.from_config(config["trainer"]), read(Protocol, config["protocol"], "protocol")
+    return read(TrainerSettings, config["trainer"], "trainer"), read(Protocol, config["protocol"], "protocol")
 
 
 def _data(config: dict[str, Any], job: Plan) -> DataModule:
@@ -134,11 +135,8 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
     torch.set_num_threads(settings.threads)
     data = _data(config, job)
     seed_all(config["seed"])
-    head = instantiate(config["head"], n_features=data.n_features)
-    if passes := settings.mc_dropout:
-        require_dropout(head, passes)
-    if settings.pretrain is not None:
-        settings.pretrain.check(head)
+    head = instantiate(config["head"], "head", n_features=data.n_features)
+    check_compatible(settings, protocol, head)
     cost = measure_cost(head, frames=protocol.window, n_features=data.n_features)
     seed_all(config["seed"])  # measuring the cost drew random numbers
     pretraining = {}
@@ -149,7 +147,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         fitted = fit(head, data, settings, job.folder, loggers)
         scores = _score(fitted.head, data, settings)
         beside = {**refer(job.folder, data), **audited(data.cohort, data.store, config)}
-        if passes:
+        if passes := settings.mc_dropout:
             told = {"passes": passes, "device": settings.device, "seed": config["seed"]}
             beside["spread"] = dropout_spread(fitted.head, data, job.folder, **told)
         with atomic_path(job.folder / "head.safetensors") as temporary:

@@ -1,1 +1,1 @@
-"""One job: fit one head with one seed and leave a run folder."""
+"""Training of one head: settings, losses, pre-training, fitting and prediction."""

@@ -1,12 +1,13 @@
-"""What a head learns from weak labels: each training window's target and weight, and the distance to it.
+"""Losses, and per-window targets from the labels of recordings.
 
-A label belongs to a recording, a head sees windows. `conf/loss/*.yaml` names one of these by its `_target_`; a loss of
-your own is a class with `prepare` and `__call__` and a yaml.
+A label belongs to a recording, a head scores windows. `conf/loss/*.yaml` names a loss by its `_target_`; a loss of your
+own is a class with `prepare` and `__call__`, and a yaml.
+
+Axes in names: W training windows, B windows of a batch, C clips of a batch, R recordings.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -14,75 +15,88 @@ import torch
 from scipy.special import ndtr
 from torch import Tensor, nn
 
-from lfnet.errors import LfnetError
+from lfnet.config import Positive, settings
 
-__all__ = ["L1", "Bags", "Goals", "Loss", "label_density", "smoothed_in_time"]
+__all__ = ["L1", "Bags", "Loss", "Targets", "label_density", "smoothed_in_time"]
 
 
-class Goals(NamedTuple):
-    """What training windows are to be scored as: targets float64 [W] in scale points, weights float64 [W] of mean 1.
+class Targets(NamedTuple):
+    """Targets float64 [W] of training windows in scale points, and weights float64 [W] of mean 1.
 
-    weight_W is None where all windows weigh the same.
+    `weight_W` is None where all windows have the same weight.
     """
 
     target_W: np.ndarray
     weight_W: np.ndarray | None
 
 
+@runtime_checkable
 class Loss(Protocol):
-    """What `trainer.loss` makes: goals from the training windows, then the loss of a batch."""
+    """Interface of `trainer.loss`: targets of the training windows, then the loss of a batch."""
 
-    def prepare(self, windows: pd.DataFrame) -> Goals:
-        """The goals of training windows. windows: the DataModule's table of them, with `target` in scale points."""
+    def prepare(self, windows: pd.DataFrame) -> Targets:
+        """Compute the targets of training windows.
+
+        `windows` is the DataModule's table of them, with the label as `target` in scale points.
+        """
         ...
 
     def __call__(self, scores_B: Tensor, target_B: Tensor, weight_B: Tensor | None) -> Tensor:
-        """The loss of a batch, a scalar; scores and targets in units of the training labels' sd."""
+        """Compute the loss of a batch, a scalar; scores and targets are in units of the training labels' SD."""
         ...
 
 
-@dataclass(frozen=True)
+@settings
 class L1:
-    """Mean absolute error, with two answers to weak and skewed labels; each null (None) leaves it out.
+    """Mean absolute error, with two optional corrections for skewed and weak labels.
 
-    **lds_sigma** (points): label distribution smoothing, Yang et al. 2021, "Delving into deep imbalanced regression",
-    ICML, section 3.1. A window weighs the inverse of its label's effective density to the power `lds_power` (1 is the
-    paper's inverse, 0.5 its square-root inverse); the density is that of the training recordings' labels in bins of
-    `lds_bin` points, smoothed by a Gaussian kernel of `lds_sigma` points. (Their code cuts the kernel off after two
-    bins; here it is whole.) Weights have mean 1 over the training windows.
+    Only training windows are changed; dev and test are measured against their labels.
 
-    **temporal_sigma** (frames): temporal label smoothing. A clip's label is taken as a function of time: the label
-    while the camera ran, and the mean of the training recordings, which is what is known of anybody, before and
-    after. A window's target is that function smoothed by a Gaussian kernel of `temporal_sigma` frames, at the window's
-    centre c. With the clip's windows reaching from frame s to frame e that is
+    Parameters
+    ----------
+    lds_sigma : float or None
+        Label distribution smoothing (Yang et al. 2021, section 3.1): width in points of the Gaussian kernel that
+        smooths the density of the training recordings' labels. A window's weight is the inverse of its label's density
+        to the power `lds_power`; weights have mean 1 over the training windows. (Their code truncates the kernel after
+        two bins; here it is whole.) None: equal weights.
+    lds_bin : float
+        Width in points of the bins in which labels are counted.
+    lds_power : float
+        1 is the paper's inverse density, 0.5 its square-root inverse.
+    temporal_sigma : float or None
+        Temporal label smoothing: width in frames of the Gaussian kernel that smooths the label over time. The label of
+        a clip is taken as a function of time: the label during the clip, and before and after it the mean of the
+        training recordings, which is known without the person. With Φ the normal distribution, c a window's centre, and
+        the clip's windows reaching from frame s to frame e,
 
-        target = mean + (label − mean) · [Φ((e − c) / σ) − Φ((s − c) / σ)]
+            target = mean + (label − mean) · [Φ((e − c) / σ) − Φ((s − c) / σ)]
 
-    so windows in the middle of a long clip keep their label, those at its ends and short clips are drawn to the mean.
-    It joins label smoothing towards the prior (Szegedy et al. 2016, "Rethinking the Inception architecture", section 7)
-    to a smoothing whose strength depends on the distance in time (Yèche et al. 2023, "Temporal label smoothing for
-    early event prediction", ICML). Mind that it makes targets depend on the clip's length.
+        so windows in the middle of a long clip keep their label, and those at its ends and in short clips move to the
+        mean. Targets then depend on the clip's length. None: each window's target is its label.
 
-    Only training windows are touched; dev and test are measured against their labels. Raises `LfnetError` for settings
-    that cannot work.
+    References
+    ----------
+    Yang et al. 2021, "Delving into deep imbalanced regression", ICML. Temporal smoothing joins smoothing towards the
+    prior (Szegedy et al. 2016, "Rethinking the Inception architecture", section 7) with a strength that depends on time
+    (Yèche et al. 2023, "Temporal label smoothing for early event prediction", ICML).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> windows = pd.DataFrame({"recording_id": ["a", "b", "c"], "target": [10.0, 10.0, 50.0]})
+    >>> L1(lds_sigma=1.0).prepare(windows).weight_W.round(2).tolist()
+    [0.75, 0.75, 1.5]
+    >>> L1()(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 2.0]), None)
+    tensor(0.5000)
     """
 
-    lds_sigma: float | None = None
-    lds_bin: float = 1.0
-    lds_power: float = 1.0
-    temporal_sigma: float | None = None
+    lds_sigma: Positive | None = None
+    lds_bin: Positive = 1.0
+    lds_power: Positive = 1.0
+    temporal_sigma: Positive | None = None
 
-    def __post_init__(self) -> None:
-        for name in ("lds_sigma", "lds_bin", "lds_power", "temporal_sigma"):
-            value = getattr(self, name)
-            if value is None and name.endswith("sigma"):
-                continue
-            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
-                or_null = " or null" * name.endswith("sigma")
-                raise LfnetError(f"trainer.loss.{name}={value}: give a number above 0{or_null}.")
-
-    def prepare(self, windows: pd.DataFrame) -> Goals:
-        """As `Loss.prepare`."""
+    def prepare(self, windows: pd.DataFrame) -> Targets:
+        """Compute targets and weights; see `Loss.prepare`."""
         label_W = windows["target"].to_numpy(float)
         label_R = windows.drop_duplicates("recording_id")["target"].to_numpy(float)
         weight_W = None
@@ -92,20 +106,37 @@ class L1:
             weight_W /= weight_W.mean()
         if self.temporal_sigma is not None:
             label_W = smoothed_in_time(windows, label_W, mean=float(label_R.mean()), sigma=self.temporal_sigma)
-        return Goals(label_W, weight_W)
+        return Targets(label_W, weight_W)
 
     def __call__(self, scores_B: Tensor, target_B: Tensor, weight_B: Tensor | None) -> Tensor:
-        """As `Loss.__call__`."""
+        """Compute the mean absolute error of a batch; see `Loss`."""
         if weight_B is None:
             return nn.functional.l1_loss(scores_B, target_B)
         return torch.mean(weight_B * (scores_B - target_B).abs())
 
 
 def label_density(label_R: np.ndarray, *, sigma: float, bin_width: float) -> Callable[[np.ndarray], np.ndarray]:
-    """The effective density of labels [R]: counts in bins, smoothed by a Gaussian of `sigma` points (not normalised).
+    """Estimate the effective density of labels: counts in bins, smoothed by a Gaussian (Yang et al. 2021, equation 1).
 
-    Returns a function of labels [n] → [n]; a label's density is that of its bin's centre. Bins begin at multiples of
-    `bin_width`. LDS, equation 1.
+    Parameters
+    ----------
+    label_R : numpy.ndarray
+        Labels of recordings.
+    sigma : float
+        Width of the Gaussian in points.
+    bin_width : float
+        Width of the bins in points; bins begin at its multiples.
+
+    Returns
+    -------
+    callable
+        From labels [n] to their density [n], not normalised; a label's density is that of its bin's centre.
+
+    Examples
+    --------
+    >>> density = label_density(np.array([10.0, 10.0, 50.0]), sigma=1.0, bin_width=1.0)
+    >>> density(np.array([10.0, 50.0, 30.0])).round(3).tolist()
+    [2.0, 1.0, 0.0]
     """
     bins, counts = np.unique(np.floor(label_R / bin_width), return_counts=True)
 
@@ -117,10 +148,25 @@ def label_density(label_R: np.ndarray, *, sigma: float, bin_width: float) -> Cal
 
 
 def smoothed_in_time(windows: pd.DataFrame, label_W: np.ndarray, *, mean: float, sigma: float) -> np.ndarray:
-    """Targets [W] drawn to `mean` by how much of a kernel of `sigma` frames lies outside the window's clip (see `L1`).
+    """Move labels to `mean` by the part of a kernel of `sigma` frames that lies outside the window's clip (see `L1`).
 
-    windows: clip_id, window (first frame) and frames (how many exist; the rest is padding) of each. A window of padding
-    alone, which protocols without a mask have, lies outside its clip.
+    Parameters
+    ----------
+    windows : pandas.DataFrame
+        Columns clip_id, window (first frame) and frames (number of frames that are no padding). A window of padding
+        alone, which exists in protocols without a mask, lies outside its clip.
+    label_W : numpy.ndarray
+        Labels in points.
+    mean : float
+        Mean label of the training recordings.
+    sigma : float
+        Width of the kernel in frames.
+
+    Examples
+    --------
+    >>> windows = pd.DataFrame({"clip_id": ["a", "a", "a"], "window": [0, 10, 20], "frames": [10, 10, 10]})
+    >>> smoothed_in_time(windows, np.full(3, 30.0), mean=20.0, sigma=10.0).round(1).tolist()
+    [26.9, 28.7, 26.9]
     """
     first, frames = windows["window"].to_numpy(float), windows["frames"].to_numpy(float)
     centre = first + frames / 2
@@ -132,11 +178,25 @@ def smoothed_in_time(windows: pd.DataFrame, label_W: np.ndarray, *, mean: float,
 
 
 class Bags:
-    """Joins the windows of a batch by clip: scores by their mean, as evaluation does, targets and weights too.
+    """Bags of windows by clip: their scores, targets and weights are averaged, as evaluation averages scores.
 
-    clip_ids: the clip of each training window, in the order that `index_B` counts in. The loss on a bag's mean score
-    asks of no single window that it shows what its recording was scored (Dietterich et al. 1997; with the mean as the
-    bag's pooling, Ilse et al. 2018, "Attention-based deep multiple instance learning", section 2.1).
+    The loss of a bag's mean score demands of no single window that it shows the recording's label.
+
+    Parameters
+    ----------
+    clip_ids : pandas.Series
+        The clip of each training window, in the order of `index_B`.
+
+    References
+    ----------
+    Dietterich et al. 1997; with the mean as pooling, Ilse et al. 2018, "Attention-based deep multiple instance
+    learning", section 2.1.
+
+    Examples
+    --------
+    >>> scores, target = torch.tensor([1.0, 3.0, 5.0]), torch.tensor([2.0, 2.0, 7.0])
+    >>> Bags(pd.Series(["a", "a", "b"])).join(torch.arange(3), scores, target, None)
+    (tensor([2., 5.]), tensor([2., 7.]), None)
     """
 
     def __init__(self, clip_ids: pd.Series) -> None:
@@ -145,7 +205,7 @@ class Bags:
     def join(
         self, index_B: Tensor, scores_B: Tensor, target_B: Tensor, weight_B: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Scores, targets and weights of the batch's clips [C], from those of its windows [B]."""
+        """Average the scores, targets and weights of a batch's windows [B] by clip [C]."""
         clips_C, bag_B = self._clip_W[index_B.cpu()].unique(return_inverse=True)
         bag_B = bag_B.to(scores_B.device)
         count_C = torch.bincount(bag_B, minlength=len(clips_C))

@@ -1,4 +1,7 @@
-"""How sure a head is of each recording: passes with dropout left on, and ensembles of finished runs."""
+"""Monte Carlo dropout: the spread of each recording's score over passes with dropout.
+
+Gal and Ghahramani 2016, "Dropout as a Bayesian approximation", ICML.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +24,13 @@ _NORMS = nn.modules.batchnorm._BatchNorm
 
 
 def require_dropout(head: nn.Module, passes: int) -> None:
-    """Raise `LfnetError` where no part of the head drops anything: all passes would be the same."""
+    """Raise `LfnetError` where no part of the head has dropout: all passes would be the same.
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP
+    >>> require_dropout(TemporalMeanMLP(n_features=4, dropout=0.1), passes=20)
+    """
     for module in head.modules():
         rates = [getattr(module, name, 0.0) for name in ("dropout", "attention_dropout")]
         if isinstance(module, nn.modules.dropout._DropoutNd):
@@ -38,10 +47,33 @@ def require_dropout(head: nn.Module, passes: int) -> None:
 def passes_with_dropout(
     head: nn.Module, batches: Iterable[dict[str, Tensor]], device: str, *, passes: int, seed: int
 ) -> np.ndarray:
-    """Scores float64 [K, W] of K passes with dropout left on, in units of the training labels' sd.
+    """Score windows in several passes with dropout.
 
-    Batch norms, if any, keep to what they learnt. The head is left in evaluation, and torch's random numbers as they
-    were.
+    Batch norms, if any, stay in evaluation. The head is left in evaluation, and torch's random state is unchanged.
+
+    Parameters
+    ----------
+    head : torch.nn.Module
+    batches : iterable of dict
+        With x_BTD and mask_BT.
+    device : str
+    passes : int
+        K.
+    seed : int
+        Of the dropout masks.
+
+    Returns
+    -------
+    numpy.ndarray
+        Scores float64 [K, W], in units of the training labels' SD.
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP
+    >>> batch = {"x_BTD": torch.ones(3, 10, 4), "mask_BT": torch.ones(3, 10, dtype=torch.bool)}
+    >>> head = TemporalMeanMLP(n_features=4, dropout=0.5)
+    >>> passes_with_dropout(head, [batch], "cpu", passes=5, seed=0).shape
+    (5, 3)
     """
     head.to(device).train()
     for module in head.modules():
@@ -60,7 +92,7 @@ def passes_with_dropout(
 def dropout_spread(
     head: nn.Module, data: DataModule, folder: Path, *, passes: int, device: str, seed: int
 ) -> dict[str, Any]:
-    """Write spread.csv of every split but train; returns what result.json says of it."""
+    """Write spread.csv of every split but train, and return the entry `spread` of result.json."""
     tables = []
     for split in ("dev", "test", "unlabelled"):
         windows = data.split(split)

@@ -1,4 +1,4 @@
-"""The Lightning module: a head, a loss on z-scored labels, Adam, and dev measured in scale points."""
+"""Lightning module: a head, a loss on z-scored labels, Adam, and metrics of dev in scale points."""
 
 from typing import Any
 
@@ -18,13 +18,29 @@ __all__ = ["SeverityModule"]
 
 
 class SeverityModule(L.LightningModule):
-    """Fits one head.
+    """Training and validation steps of one head.
 
-    head: (x_BTD, mask_BT) -> y_B in units of the training labels' sd. labels: that z-score. train: the table of
-    training windows that `index_B` of a batch counts in. windows: the table of the windows that `val_dataloader`
-    serves, in its order. loss: what training windows are to be scored as, and the distance to it. bags: whether a
-    batch holds whole clips, each to be scored by the mean over its windows. After each epoch `dev/<metric>` is logged
-    for the protocol's level, in scale points.
+    After each epoch `dev/<metric>` is logged at the protocol's level, in scale points.
+
+    Parameters
+    ----------
+    head : torch.nn.Module
+        (x_BTD, mask_BT) -> y_B in units of the training labels' SD.
+    labels : Labels
+        The z-score of labels.
+    protocol : Protocol
+    train : pandas.DataFrame
+        Table of the training windows; `index_B` of a batch counts its rows.
+    windows : pandas.DataFrame
+        Table of the windows that `val_dataloader` serves, in its order.
+    loss : Loss or None
+        None is `L1()`.
+    bags : bool
+        Whether a batch holds whole clips, each scored by the mean over its windows.
+    lr, weight_decay : float
+        Of Adam.
+    fused : bool
+        Whether Adam uses PyTorch's fused kernel.
     """
 
     _target_W: torch.Tensor
@@ -50,9 +66,9 @@ class SeverityModule(L.LightningModule):
         self._protocol = protocol
         self._grouping = Grouping(windows, protocol, protocol.select.level)
         self._loss = L1() if loss is None else loss
-        goals = self._loss.prepare(train)
-        self._hold("_target_W", labels.standardise(goals.target_W))
-        self._hold("_weight_W", goals.weight_W)
+        targets = self._loss.prepare(train)
+        self._register("_target_W", labels.standardise(targets.target_W))
+        self._register("_weight_W", targets.weight_W)
         self._bags = Bags(train["clip_id"]) if bags else None
         self._lr = lr
         self._weight_decay = weight_decay
@@ -62,11 +78,11 @@ class SeverityModule(L.LightningModule):
         self.dev: dict[str, float | None] = {}
 
     def forward(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
-        """The head's scores [B], in units of the training labels' sd."""
+        """Return the head's scores [B], in units of the training labels' SD."""
         return self.head(x_BTD, mask_BT)
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
-        """The loss of one batch: of its windows, or of its clips where they are bags."""
+        """Return the loss of one batch: of its windows, or of its clips with bags."""
         index_B = batch["index_B"]
         scores_B, target_B = self.head(batch["x_BTD"], batch["mask_BT"]), self._target_W[index_B]
         weight_B = None if self._weight_W is None else self._weight_W[index_B]
@@ -77,16 +93,16 @@ class SeverityModule(L.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's mean loss, weighting batches alike."""
+        """Log the epoch's mean loss over batches."""
         self.log("train/loss", torch.stack(self._losses).mean())
         self._losses.clear()
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> None:
-        """Keep the scores; they are measured when all windows are there."""
+        """Keep the scores until all windows are scored."""
         self._scores.append(self.head(batch["x_BTD"], batch["mask_BT"]).float().cpu())
 
     def on_validation_epoch_end(self) -> None:
-        """Measure dev at the protocol's level."""
+        """Compute the metrics of dev at the protocol's level."""
         scores = self._labels.points(torch.cat(self._scores).double().numpy())
         self._scores.clear()
         if not np.isfinite(scores).all():
@@ -97,15 +113,15 @@ class SeverityModule(L.LightningModule):
         self.log_dict({f"{split}/{name}": float(value) for name, value in self.dev.items() if value is not None})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with L2 weight decay, as system B names it (not AdamW)."""
+        """Return Adam with L2 weight decay, as the temporal ablation has it (not AdamW)."""
         parameters = self.head.parameters()
         return torch.optim.Adam(parameters, lr=self._lr, weight_decay=self._weight_decay, fused=self._fused)
 
-    def _hold(self, name: str, values: np.ndarray | None) -> None:
-        """Keep numbers where the head computes, and out of its weights."""
+    def _register(self, name: str, values: np.ndarray | None) -> None:
+        """Keep numbers on the head's device, outside its weights."""
         tensor = None if values is None else torch.from_numpy(values.astype(np.float32))
         self.register_buffer(name, tensor, persistent=False)
 
     def state(self) -> dict[str, Any]:
-        """A copy of the head's weights on the CPU."""
+        """Return a copy of the head's weights on the CPU."""
         return {name: value.detach().cpu().clone() for name, value in self.head.state_dict().items()}

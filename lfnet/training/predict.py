@@ -1,4 +1,4 @@
-"""From a head's scores to Predictions at every level."""
+"""Prediction: a head's scores of windows, and their aggregation to clips and recordings."""
 
 from collections.abc import Iterable
 
@@ -15,10 +15,29 @@ __all__ = ["Grouping", "levels", "predict", "window_predictions"]
 
 @torch.inference_mode()
 def predict(head: nn.Module, batches: Iterable[dict[str, torch.Tensor]], device: str) -> np.ndarray:
-    """Scores float64 [W] of the windows in `batches`, in units of the training labels' sd.
+    """Score windows.
 
-    Computed in 32-bit floats whatever `trainer.precision` the head was fitted in: its weights are 32-bit floats, and so
-    is the head that is exported. (Under bf16-mixed the epoch was chosen by scores in bfloat16.)
+    Scores are computed in 32-bit floats whatever `trainer.precision` was: the weights are 32-bit floats, and so is an
+    exported head. (Under bf16-mixed the epoch was chosen by scores in bfloat16.)
+
+    Parameters
+    ----------
+    head : torch.nn.Module
+    batches : iterable of dict
+        With x_BTD and mask_BT.
+    device : str
+
+    Returns
+    -------
+    numpy.ndarray
+        Scores float64 [W], in units of the training labels' SD.
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP
+    >>> batch = {"x_BTD": torch.ones(3, 10, 4), "mask_BT": torch.ones(3, 10, dtype=torch.bool)}
+    >>> predict(TemporalMeanMLP(n_features=4), [batch, batch], "cpu").shape
+    (6,)
     """
     head.to(device).eval()
     scores = [head(batch["x_BTD"].to(device), batch["mask_BT"].to(device)).double().cpu() for batch in batches]
@@ -26,22 +45,44 @@ def predict(head: nn.Module, batches: Iterable[dict[str, torch.Tensor]], device:
 
 
 def window_predictions(windows: pd.DataFrame, scores: np.ndarray) -> Predictions:
-    """Scores [W] in scale points as window Predictions; `windows` is a split's table from the DataModule."""
+    """Return scores [W] in scale points as window Predictions; `windows` is a split's table of the DataModule."""
     columns = ["window", "clip_id", "recording_id", "person_id", "split", "label"]
     return Predictions.from_frame(windows[columns].assign(score=scores), level="window")
 
 
 def levels(windows: Predictions, protocol: Protocol) -> Predictions:
-    """The same predictions by window, clip and recording, aggregated as the protocol says."""
+    """Aggregate window predictions as the protocol says; returns windows, clips and recordings together."""
     clips = windows.aggregate("clip", protocol.aggregate.clip)
     recordings = clips.aggregate("recording", protocol.aggregate.recording)
     return Predictions(pd.concat([windows.frame, clips.frame, recordings.frame], ignore_index=True))
 
 
 class Grouping:
-    """What `levels` does, for one level and the same windows again and again: groups are found once, not every epoch.
+    """Aggregation of scores to one level for fixed windows: equal to `levels`, but groups are found once.
 
-    windows: a split's table from the DataModule. rows: the level's n rows of it. labels: float64 [n], in scale points.
+    Parameters
+    ----------
+    windows : pandas.DataFrame
+        A split's table of the DataModule.
+    protocol : Protocol
+    level : {"window", "clip", "recording"}
+
+    Attributes
+    ----------
+    rows : pandas.DataFrame
+        The first window of each of the level's n units.
+    labels : numpy.ndarray
+        Labels float64 [n], in scale points.
+
+    Examples
+    --------
+    >>> from lfnet.data.protocol import Protocol
+    >>> windows = pd.DataFrame({"clip_id": ["a", "a", "b"], "recording_id": ["r", "r", "r"], "label": [9, 9, 9]})
+    >>> protocol = Protocol(name="example", window=1, hop=1)
+    >>> Grouping(windows, protocol, "clip").scores(np.array([1.0, 3.0, 8.0])).tolist()
+    [2.0, 8.0]
+    >>> Grouping(windows, protocol, "recording").scores(np.array([1.0, 3.0, 8.0])).tolist()
+    [5.0]
     """
 
     def __init__(self, windows: pd.DataFrame, protocol: Protocol, level: str) -> None:
@@ -57,7 +98,7 @@ class Grouping:
         self.labels = rows["label"].to_numpy(float)
 
     def scores(self, scores_W: np.ndarray) -> np.ndarray:
-        """The level's scores [n] from the windows' [W]."""
+        """Aggregate the windows' scores [W] to the level's [n]."""
         for codes, count, how in self._steps:
             if how == "mean":
                 scores_W = np.bincount(codes, scores_W, count) / np.bincount(codes, minlength=count)

@@ -1,74 +1,112 @@
-"""Self-supervised pre-training: a head learns to say what hidden frames held, from clips without labels."""
+"""Self-supervised pre-training: a head learns to predict hidden frames, from clips without labels."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
+from lfnet.config import Count, NonNegative, settings
 from lfnet.data.module import DataModule
 from lfnet.errors import LfnetError
 from lfnet.heads.layers import masked_mean, zero_masked
 
-__all__ = ["MaskedFrames", "hide"]
+__all__ = ["MaskedFrames", "Pretraining", "hide"]
 
 _log = logging.getLogger(__name__)
+_STREAM = 11  # separates these random numbers from others of the same seed
 
 
-@dataclass(frozen=True)
-class MaskedFrames:
-    """Masked-frame prediction: spans of real frames become zeros, and a linear layer on the head's `frames` says them.
-
-    The target of a hidden frame is how it differs from the mean of the window's frames that can be seen, each feature
-    in units of that difference's SD over all real frames, and the loss is its mean square. So a head that knows no
-    more than the mean pool scores about 1, and 1 less the loss is the share of variance it explains from context. (A
-    face's identity fills most of a vector, and any frame gives it away: without the difference there is nothing to
-    learn.) The linear layer is thrown away after; what the head does behind `frames` is not touched.
-
-    After Devlin et al. 2019, "BERT", section 3.1 (hidden tokens predicted from both sides), and Wang et al. 2020,
-    "Unsupervised pre-training of bidirectional speech encoders via masked reconstruction", ICASSP (spans of frames,
-    reconstructed). A causal head sees one side only.
-
-    Settings: `conf/pretrain/masked_frames.yaml`. Raises `LfnetError` for those that cannot work.
-    """
-
-    epochs: int
-    splits: Sequence[str]
-    windows_per_clip: int | None
-    share: float
-    span: int
-    lr: float
-    weight_decay: float
-
-    def __post_init__(self) -> None:
-        for name, kind, least in (("epochs", int, 1), ("span", int, 1), ("lr", (int, float), 0)):
-            value = getattr(self, name)
-            if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
-                raise LfnetError(f"trainer.pretrain.{name}={value}: give a number of {least} or more.")
-        if not isinstance(self.share, int | float) or not 0 < self.share < 1:
-            raise LfnetError(f"trainer.pretrain.share={self.share}: give a share between 0 and 1.")
-        if not self.splits or not set(self.splits) <= {"train", "unlabelled"}:
-            raise LfnetError(
-                f"trainer.pretrain.splits={self.splits}: choose of train and unlabelled. What dev and test hold "
-                "must not reach the weights, labels or not."
-            )
+@runtime_checkable
+class Pretraining(Protocol):
+    """Interface of `trainer.pretrain`."""
 
     def check(self, head: nn.Module) -> None:
-        """Raise `LfnetError` where the head makes nothing of single frames."""
+        """Raise `LfnetError` where the head cannot be pre-trained."""
+        ...
+
+    def fit(self, head: nn.Module, data: DataModule, *, device: str, seed: int) -> dict[str, Any]:
+        """Pre-train the head in place, and return the entry `pretraining` of result.json."""
+        ...
+
+
+def _without_dev_and_test(splits: tuple[str, ...]) -> tuple[str, ...]:
+    if not splits or not set(splits) <= {"train", "unlabelled"}:
+        raise ValueError(
+            "choose from train and unlabelled; frames of dev and test must not reach the weights, even without labels."
+        )
+    return splits
+
+
+@settings
+class MaskedFrames:
+    """Masked-frame prediction: spans of real frames become zeros, a linear layer on the head's `frames` predicts them.
+
+    The target of a hidden frame is its difference from the mean of the window's visible frames, each feature in units
+    of that difference's SD over all real frames; the loss is its mean square. A head that knows only the mean scores
+    about 1, and 1 minus the loss is the share of variance that context explains. (A face's identity fills most of a
+    vector, and any frame reveals it: without the difference there is nothing to learn.) The linear layer is discarded
+    afterwards; parts of the head after `frames` are not changed. A causal head sees one side of the context only.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the windows.
+    splits : tuple of str
+        From "train" and "unlabelled".
+    windows_per_clip : int or None
+        Windows drawn from each clip in an epoch; None is all.
+    share : float
+        Share of a window's real frames that is hidden.
+    span : int
+        Frames hidden in a row.
+    lr, weight_decay : float
+        Of Adam.
+
+    References
+    ----------
+    Devlin et al. 2019, "BERT", section 3.1 (hidden tokens predicted from both sides); Wang et al. 2020, "Unsupervised
+    pre-training of bidirectional speech encoders via masked reconstruction", ICASSP (spans of frames).
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP
+    >>> method = MaskedFrames(
+    ...     epochs=1, splits=("train",), windows_per_clip=None, share=0.3, span=16, lr=1e-3, weight_decay=0.0
+    ... )
+    >>> method.check(TemporalMeanMLP(n_features=4))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: head TemporalMeanMLP has no `frames(x, mask)` to pre-train: choose pretrain=none, ...
+    """
+
+    epochs: Count
+    splits: Annotated[tuple[str, ...], AfterValidator(_without_dev_and_test)]
+    windows_per_clip: Count | None
+    share: Annotated[float, Field(gt=0, lt=1)]
+    span: Count
+    lr: NonNegative
+    weight_decay: NonNegative
+
+    def check(self, head: nn.Module) -> None:
+        """Raise `LfnetError` where the head has no vectors of single frames."""
         if not callable(getattr(head, "frames", None)):
             raise LfnetError(
                 f"head {type(head).__name__} has no `frames(x, mask)` to pre-train: choose pretrain=none, or a "
-                "head that makes something of each frame (hybrid, tcn, transformer, mamba_gru, mamba)."
+                "head with vectors of single frames (hybrid, tcn, transformer, mamba_gru, mamba)."
             )
 
     def fit(self, head: nn.Module, data: DataModule, *, device: str, seed: int) -> dict[str, Any]:
-        """Pre-train `head` in place; returns what result.json says of it.
+        """Pre-train `head` in place, and return the entry `pretraining` of result.json.
 
-        The order of windows and what is hidden follow from `seed`.
+        The order of windows and the hidden frames follow from `seed`.
+
+        Raises
+        ------
+        LfnetError
+            The head cannot be pre-trained, or the loss is no longer finite.
         """
         self.check(head)
         windows = data.windows[data.windows["split"].isin(list(self.splits))].reset_index(drop=True)
@@ -107,7 +145,7 @@ class MaskedFrames:
         sd_D: Tensor,
         rng: np.random.Generator,
     ) -> float:
-        """One pass; returns the mean loss over hidden frames."""
+        """Train for one pass, and return the mean loss over hidden frames."""
         order = windows.sample(frac=1, random_state=rng)
         if self.windows_per_clip is not None:
             order = order.groupby("clip_id", sort=False).head(self.windows_per_clip)
@@ -128,13 +166,15 @@ class MaskedFrames:
         return total / count if count else float("nan")
 
 
-_STREAM = 11  # sets these draws apart from all else that is drawn from the same seed
-
-
 def hide(mask_BT: np.ndarray, share: float, span: int, rng: np.random.Generator) -> np.ndarray:
-    """Frames to hide, bool [B, T]: spans of `span` frames until `share` of each window's real frames are hidden.
+    """Choose frames to hide, bool [B, T]: spans of `span` frames until `share` of each window's real frames are hidden.
 
-    Only real frames are hidden, never all of a window's; a window of one real frame hides none.
+    Only real frames are hidden, never all of a window; none in a window of one real frame.
+
+    Examples
+    --------
+    >>> hide(np.ones((1, 10), bool), share=0.3, span=3, rng=np.random.default_rng(0)).sum()
+    np.int64(3)
     """
     hidden_BT = np.zeros_like(mask_BT)
     for own, mask in zip(hidden_BT, mask_BT, strict=True):
@@ -142,7 +182,7 @@ def hide(mask_BT: np.ndarray, share: float, span: int, rng: np.random.Generator)
         wanted = min(round(share * len(real)), len(real) - 1)
         if wanted <= 0:
             continue
-        # Spans are laid over the real frames in order, from random starts, and the last one is cut short.
+        # Spans cover the real frames in order, from random starts; the last one is truncated.
         starts = rng.permutation(np.arange(-int(rng.integers(span)), len(real), span))
         for start in starts:
             piece = real[max(0, start) : start + span]
@@ -154,7 +194,7 @@ def hide(mask_BT: np.ndarray, share: float, span: int, rng: np.random.Generator)
 
 @torch.no_grad()
 def _deviation_sd(data: DataModule, windows: pd.DataFrame) -> Tensor:
-    """The SD [D] of how real frames differ from their window's mean; where a feature never moves, 1."""
+    """Compute the SD [D] of real frames around their window's mean; 1 where a feature is constant."""
     square_D, count = torch.zeros(data.n_features, dtype=torch.float64), 0
     for batch in data.eval_dataloader(windows):
         x_BTD, mask_BT = batch["x_BTD"], batch["mask_BT"]

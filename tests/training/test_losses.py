@@ -1,4 +1,4 @@
-"""Goals of training windows and the distance to them, against SciPy, by hand, and in a whole job."""
+"""Targets of training windows and their losses, against SciPy, by hand, and in a whole job."""
 
 import json
 
@@ -12,10 +12,11 @@ from scipy.integrate import quad
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import norm
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.jobs.head_job import run
-from lfnet.training.fit import TrainerSettings
 from lfnet.training.losses import L1, label_density, smoothed_in_time
+from lfnet.training.settings import TrainerSettings
 from tests.composing import SMALL, composed
 
 
@@ -41,28 +42,28 @@ def test_the_density_is_scipys_smoothed_histogram():
 def test_weights_are_the_inverse_density_of_recordings_with_mean_1_over_windows():
     # label 10 twice, label 50 once and far away: densities 2 and 1; windows 1, 1 and 4
     table = windows([10, 10, 50], [1, 1, 4])
-    goals = L1(lds_sigma=1.0).prepare(table)
-    np.testing.assert_allclose(goals.weight_W, np.array([0.5, 0.5, 1, 1, 1, 1]) * 6 / 5)
-    np.testing.assert_array_equal(goals.target_W, table["target"])
+    targets = L1(lds_sigma=1.0).prepare(table)
+    np.testing.assert_allclose(targets.weight_W, np.array([0.5, 0.5, 1, 1, 1, 1]) * 6 / 5)
+    np.testing.assert_array_equal(targets.target_W, table["target"])
     root = L1(lds_sigma=1.0, lds_power=0.5).prepare(table).weight_W
     assert root is not None and root[2] / root[0] == pytest.approx(2**0.5) and root.mean() == pytest.approx(1)
 
 
 @given(labels=st.lists(st.integers(0, 63), min_size=2, max_size=30), sigma=st.floats(0.3, 20))
 def test_rarer_labels_never_weigh_less(labels, sigma):
-    goals = L1(lds_sigma=sigma).prepare(windows(labels))
+    targets = L1(lds_sigma=sigma).prepare(windows(labels))
     density = label_density(np.array(labels, float), sigma=sigma, bin_width=1.0)(np.array(labels, float))
     order = np.argsort(density)
-    assert goals.weight_W.mean() == pytest.approx(1)
-    assert (np.diff(goals.weight_W[order]) <= 1e-9 * goals.weight_W.max()).all()
+    assert targets.weight_W.mean() == pytest.approx(1)
+    assert (np.diff(targets.weight_W[order]) <= 1e-9 * targets.weight_W.max()).all()
 
 
 def test_labels_of_one_bin_weigh_the_same():
-    goals = L1(lds_sigma=0.5, lds_bin=5.0).prepare(windows([10, 14, 15, 30]))
-    assert goals.weight_W[0] == goals.weight_W[1] < goals.weight_W[2] == pytest.approx(goals.weight_W[3])
+    targets = L1(lds_sigma=0.5, lds_bin=5.0).prepare(windows([10, 14, 15, 30]))
+    assert targets.weight_W[0] == targets.weight_W[1] < targets.weight_W[2] == pytest.approx(targets.weight_W[3])
 
 
-def test_temporal_smoothing_is_the_convolution_that_it_says():
+def test_temporal_smoothing_is_the_documented_convolution():
     table = windows([30, 4], [7, 1])
     mean, sigma = 17.0, 8.0
     found = smoothed_in_time(table, table["target"].to_numpy(), mean=mean, sigma=sigma)
@@ -73,7 +74,7 @@ def test_temporal_smoothing_is_the_convolution_that_it_says():
         assert target == pytest.approx(row.target * inside + mean * (1 - inside), abs=1e-7)
 
 
-def test_temporal_smoothing_spares_the_middle_and_knows_its_limits():
+def test_temporal_smoothing_keeps_the_middle_and_has_the_right_limits():
     table = windows([30, 4], [21, 1])
     none = L1(temporal_sigma=1e-6).prepare(table).target_W
     np.testing.assert_allclose(none, table["target"])
@@ -92,42 +93,42 @@ def test_a_window_of_padding_lies_outside_its_clip():
     assert found[3] == pytest.approx(17.0)
 
 
-def test_the_distance():
-    scores, targets = torch.tensor([0.0, 2.0, -1.0]), torch.tensor([1.0, 2.0, 1.0])
-    assert L1()(scores, targets, None).item() == pytest.approx(1.0)
-    assert L1()(scores, targets, torch.tensor([3.0, 0.0, 0.0])).item() == pytest.approx(1.0)
-    assert L1()(scores, targets, torch.tensor([0.0, 0.5, 1.5])).item() == pytest.approx(1.0)
+def test_the_loss_of_a_batch():
+    scores, target = torch.tensor([0.0, 2.0, -1.0]), torch.tensor([1.0, 2.0, 1.0])
+    assert L1()(scores, target, None).item() == pytest.approx(1.0)
+    assert L1()(scores, target, torch.tensor([3.0, 0.0, 0.0])).item() == pytest.approx(1.0)
+    assert L1()(scores, target, torch.tensor([0.0, 0.5, 1.5])).item() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
     "settings", [{"lds_sigma": 0}, {"lds_bin": None}, {"lds_power": "much"}, {"temporal_sigma": -1}, {"lds_bin": True}]
 )
-def test_settings_that_cannot_work_are_named(settings):
+def test_a_wrong_setting_is_named(settings):
     (name,) = settings
     with pytest.raises(LfnetError, match=f"trainer.loss.{name}="):
-        L1(**settings)
+        read(L1, settings, "trainer.loss")
 
 
 @pytest.mark.parametrize("name", ["l1", "lds", "lds_sqrt", "temporal"])
-def test_every_yaml_makes_a_loss(name):
+def test_every_yaml_builds_a_loss(name):
     config, choices = composed(f"loss={name}")
-    loss = TrainerSettings.from_config(config["trainer"]).loss
+    loss = read(TrainerSettings, config["trainer"], "trainer").loss
     assert choices["loss"] == name and isinstance(loss, L1)
     assert (loss.lds_sigma is not None) == name.startswith("lds")
     assert (loss.temporal_sigma is not None) == (name == "temporal")
 
 
-def test_l1_without_weights_is_what_lightning_was_given_before():
-    goals = L1().prepare(windows([3, 9]))
-    assert goals.weight_W is None
-    scores, targets = torch.randn(100), torch.randn(100)
-    assert torch.equal(L1()(scores, targets, None), torch.nn.functional.l1_loss(scores, targets))
+def test_l1_without_weights_is_torchs():
+    targets = L1().prepare(windows([3, 9]))
+    assert targets.weight_W is None
+    scores, target = torch.randn(100), torch.randn(100)
+    assert torch.equal(L1()(scores, target, None), torch.nn.functional.l1_loss(scores, target))
 
 
 @pytest.mark.parametrize(
     "overrides", [("loss=lds",), ("loss=temporal", "trainer.loss.temporal_sigma=16"), ("trainer.bags=3",)]
 )
-def test_a_job_learns_with_it(shared_jobs, overrides):
+def test_a_job_trains_with_it(shared_jobs, overrides):
     plain, choices = composed(*SMALL, root=shared_jobs)
     other, _ = composed(*SMALL, *overrides, root=shared_jobs)
     results = [

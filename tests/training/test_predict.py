@@ -1,4 +1,4 @@
-"""The quick way from windows to recordings against the one that checks every row."""
+"""`Grouping`, whose groups are found once, against `levels`, which checks every row."""
 
 import numpy as np
 import pandas as pd
@@ -30,11 +30,11 @@ def windows_of(sizes, rng):
     recording=st.sampled_from(["mean", "median"]),
     seed=st.integers(0, 1000),
 )
-def test_grouping_gives_what_levels_gives(level, sizes, clip, recording, seed):
+def test_grouping_equals_levels(level, sizes, clip, recording, seed):
     rng = np.random.default_rng(seed)
     table = windows_of(sizes, rng)
     scores = rng.normal(15, 10, len(table))
-    protocol = Protocol(name="t", window=1, hop=1, aggregate=Aggregate(clip, recording))
+    protocol = Protocol(name="t", window=1, hop=1, aggregate=Aggregate(clip=clip, recording=recording))
     expected = levels(window_predictions(table, scores), protocol).at(level).frame
     found = Grouping(table, protocol, level)
     pairs = sorted(zip(found.labels, found.scores(scores), strict=True))

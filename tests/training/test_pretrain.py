@@ -1,4 +1,4 @@
-"""Pre-training without labels: what is hidden, what is learnt, and what must not reach the weights."""
+"""Pre-training without labels: hidden frames, the loss, and data that must not reach the weights."""
 
 import json
 import math
@@ -28,8 +28,8 @@ HEADS = (Hybrid, TCN, VanillaTransformer, MambaGRU, Mamba)
 
 
 def masked_frames(**settings):
-    given_ = {"epochs": 2, "splits": ["train", "unlabelled"], "windows_per_clip": None, "share": 0.3, "span": 4}
-    return MaskedFrames(**{**given_, "lr": 3e-3, "weight_decay": 0.0, **settings})
+    node = {"epochs": 2, "splits": ["train", "unlabelled"], "windows_per_clip": None, "share": 0.3, "span": 4}
+    return read(MaskedFrames, {**node, "lr": 3e-3, "weight_decay": 0.0, **settings}, "trainer.pretrain")
 
 
 @given(
@@ -55,7 +55,7 @@ def test_frames_are_hidden_in_spans():
 
 
 @pytest.mark.parametrize("make_head", HEADS)
-def test_frames_are_what_the_head_pools(make_head):
+def test_frames_are_the_vectors_that_the_head_pools(make_head):
     torch.manual_seed(0)
     head = make_head(6, 40).eval()
     x_BTD, mask_BT = torch.randn(3, 21, 6), torch.rand(3, 21) < 0.7
@@ -67,14 +67,14 @@ def test_frames_are_what_the_head_pools(make_head):
         last_B = [int(mask.nonzero().max()) for mask in mask_BT]
         pooled_BW = z_BTW[torch.arange(3), last_B]
     elif make_head is Hybrid:
-        return  # its gate joins them with the mean: tests/heads has it in full
+        return  # its gate joins them with the mean: see tests/heads
     else:
         pooled_BW = masked_mean(z_BTW, mask_BT)
     torch.testing.assert_close(head.regressor(pooled_BW).squeeze(-1), y_B, atol=1e-5, rtol=1e-5)
 
 
 class Waves:
-    """Stands in for a DataModule: windows of waves with random phases, or of noise."""
+    """Fake DataModule: windows of waves with random phases, or of noise."""
 
     n_features = 4
 
@@ -137,7 +137,7 @@ def test_neither_labels_nor_dev_nor_test_reach_the_weights(shared_jobs):
     assert not same(expected, weights(config, data))
 
 
-def test_a_job_begins_from_what_was_pre_trained(shared_jobs):
+def test_a_job_starts_from_the_pre_trained_weights(shared_jobs):
     small = (*SMALL, "head=tcn", "head.width=8", "head.layers=2", "trainer.max_epochs=1")
     results = []
     for overrides in (
@@ -148,9 +148,9 @@ def test_a_job_begins_from_what_was_pre_trained(shared_jobs):
         results.append(json.loads((shared_jobs / "runs" / run(config, choices).run / "result.json").read_text()))
     plain, pretrained = results
     assert "pretraining" not in plain and plain["metrics"] != pretrained["metrics"]
-    told = pretrained["pretraining"]
-    assert told["method"] == "masked_frames" and told["clips"] == 24 and told["unlabelled_clips"] == 0
-    assert len(told["losses"]) == 2 and told["losses"][1] < told["losses"][0]
+    entry = pretrained["pretraining"]
+    assert entry["method"] == "masked_frames" and entry["clips"] == 24 and entry["unlabelled_clips"] == 0
+    assert len(entry["losses"]) == 2 and entry["losses"][1] < entry["losses"][0]
 
 
 def test_a_head_without_frames_is_named(shared_jobs):
@@ -162,7 +162,7 @@ def test_a_head_without_frames_is_named(shared_jobs):
 @pytest.mark.parametrize(
     "settings", [{"epochs": 0}, {"span": 0}, {"share": 1.0}, {"splits": ["dev"]}, {"splits": []}, {"lr": "fast"}]
 )
-def test_settings_that_cannot_work_are_named(settings):
+def test_a_wrong_setting_is_named(settings):
     (name,) = settings
     with pytest.raises(LfnetError, match=f"trainer.pretrain.{name}="):
         masked_frames(**settings)

@@ -1,0 +1,100 @@
+"""Settings of the trainer, and the rules between them, the protocol and the head."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from torch import nn
+
+from lfnet.config import Count, NonNegative, Target, settings
+from lfnet.data.protocol import Protocol
+from lfnet.errors import LfnetError
+from lfnet.evaluation.metrics import METRICS
+from lfnet.training.losses import Loss
+from lfnet.training.mc_dropout import require_dropout
+from lfnet.training.pretrain import Pretraining
+
+__all__ = ["TrainerSettings", "check_compatible"]
+
+
+def _not_one(passes: int) -> int:
+    if passes == 1:
+        raise ValueError("a spread needs two passes or more (0: none).")
+    return passes
+
+
+@settings
+class TrainerSettings:
+    """Settings of a training run; `conf/trainer/default.yaml` explains each.
+
+    Examples
+    --------
+    >>> from lfnet.config import read
+    >>> loss = {"_target_": "lfnet.training.losses.L1", "lds_sigma": -2}
+    >>> read(TrainerSettings, {"lr": "fast", "loss": loss}, "trainer")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: trainer.max_epochs is missing: give a whole number of 1 or more.
+    ...
+    trainer.lr=fast: give a number of 0 or more.
+    ...
+    trainer.loss.lds_sigma=-2: give a number above 0, or null.
+    ...
+    """
+
+    max_epochs: Count
+    patience: Count
+    lr: NonNegative
+    weight_decay: NonNegative
+    batch_size: Count
+    eval_batch_size: Count
+    windows_per_clip: Count | None
+    select_windows_per_clip: Count | None
+    bags: Count | None
+    clip_gradient: NonNegative | None
+    min_sigma_ratio: NonNegative | None
+    collapse_patience: Count
+    stop_on_collapse: bool
+    mc_dropout: Annotated[int, Field(ge=0), AfterValidator(_not_one)]
+    loss: Annotated[Loss, Target]
+    pretrain: Annotated[Pretraining | None, Target]
+    precision: Literal["32-true", "bf16-mixed"]
+    device: Literal["cpu", "cuda", "mps"]
+    threads: Count
+
+
+def check_compatible(trainer: TrainerSettings, protocol: Protocol, head: nn.Module) -> None:
+    """Check that trainer, protocol and head fit each other; nothing is read or trained.
+
+    Parameters
+    ----------
+    trainer : TrainerSettings
+    protocol : Protocol
+    head : torch.nn.Module
+        The head to fit; one built on the meta device will do.
+
+    Raises
+    ------
+    LfnetError
+        One line for each setting that does not fit.
+    """
+    lines = []
+    metric = METRICS.get(protocol.select.metric)
+    if metric is None or metric.better is None:
+        usable = ", ".join(name for name, metric in METRICS.items() if metric.better)
+        lines.append(f"protocol.select.metric={protocol.select.metric}: choose one of {usable}.")
+    if trainer.bags is not None and protocol.aggregate.clip != "mean":
+        lines.append(
+            f"trainer.bags={trainer.bags} averages a clip's windows, and "
+            f"protocol.aggregate.clip={protocol.aggregate.clip}: choose mean, or trainer.bags=null."
+        )
+    try:
+        if trainer.mc_dropout:
+            require_dropout(head, trainer.mc_dropout)
+    except LfnetError as error:
+        lines.append(str(error))
+    try:
+        if trainer.pretrain is not None:
+            trainer.pretrain.check(head)
+    except LfnetError as error:
+        lines.append(str(error))
+    if lines:
+        raise LfnetError("\n".join(lines))
