@@ -22,6 +22,7 @@ os.environ.update(TELEMETRY_OFF)
 
 # The Python API: name → "module:attribute", or "module" for a subpackage.
 _API: dict[str, str] = {
+    "audit_cohort": "lfnet.audit.cohort_frame:audit_cohort",
     "evaluate": "lfnet.evaluation.evaluator:evaluate",
     "Predictions": "lfnet.evaluation.predictions:Predictions",
 }

@@ -1,8 +1,8 @@
-"""How often does the audit flag a cohort in which nothing leaks, and how often does it find a leak that was planted?
+"""Measure how often the audit flags a cohort without a leak, and how often it finds a planted leak.
 
-Clean cohorts are simulated with nobody in two splits; everything else is drawn anew for each seed, and the signal's
-mechanism changes from seed to seed. Each is audited twice: as a bare manifest at AVEC2014's size, and with features (of
-fewer dimensions and shorter clips, so that 500 of them take minutes; fewer dimensions make likeness by chance greater).
+Clean cohorts are simulated without shared people; everything else is drawn again for each seed, and the signal's
+mechanism changes from seed to seed. Each is audited twice: as a bare manifest of AVEC2014's size, and with features (of
+fewer dimensions and shorter clips, so that 500 take minutes; fewer dimensions make chance similarity larger).
 
     python experiments/audit/false_flags.py --cohorts 500 --write
     python experiments/audit/false_flags.py --cohorts 20                 (only printed)
@@ -27,7 +27,7 @@ import pandas as pd
 from hydra import compose, initialize_config_dir
 from scipy import stats
 
-from lfnet.audit.audit import Report, audit
+from lfnet.audit.audit import Report, find_leaks
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate, plain
 from lfnet.features.clip_summaries import Pooled, pool
@@ -40,7 +40,7 @@ GOAL = 0.01
 
 
 def clean(seed: int, *overrides: str) -> Cohort:
-    """A simulated cohort with nobody in two splits; the signal's mechanism follows from the seed."""
+    """Simulate a cohort without shared people; the signal's mechanism follows from the seed."""
     settings = deepcopy(_settings(("cohort.people_shared=0", *overrides)))
     settings |= {"seed": seed, "signal": settings["signal"] | {"name": SIGNALS[seed % len(SIGNALS)]}}
     cohort: Cohort = instantiate(settings)
@@ -55,27 +55,32 @@ def _settings(overrides: tuple[str, ...]) -> dict[str, Any]:
 
 
 def features(cohort: Cohort) -> Pooled:
-    """The cohort's features in a few numbers."""
+    """Summarise the cohort's features."""
     assert cohort.own is not None
     return pool(cohort.own.clip, cohort.clips["clip_id"])
 
 
 def flags(report: Report) -> list[str]:
-    """The names of what the report flags."""
+    """Names of the flagged findings."""
     return [finding.name for finding in report.findings if finding.flagged]
 
 
+def confounded(seed: int, strength: float) -> Report:
+    """Plant a confound: durations correlate with severity."""
+    return find_leaks(clean(seed, f"cohort.duration_leak={strength}"))
+
+
 def lost_with_severity(seed: int) -> Report:
-    """Planted: the more severe, the more frames are lost (rank correlation about .45)."""
+    """Plant a confound: frames are lost with severity (rank correlation about .45)."""
     cohort = clean(seed, *SMALL)
     random = np.random.default_rng([seed, 1])
     labels = cohort.clips["label"].to_numpy()
     lost = stats.norm.cdf(stats.zscore(labels) * 0.5 + random.standard_normal(len(labels)) * 0.85)
-    return audit(cohort, replace(features(cohort), coverage_N=1 - 0.2 * lost))
+    return find_leaks(cohort, replace(features(cohort), coverage_N=1 - 0.2 * lost))
 
 
 def copied(seed: int) -> Report:
-    """Planted: a film of train once more in test, as another person, shifted by a second and encoded anew (noise)."""
+    """Plant a copy: a clip of train in test, as another person, shifted by a second and re-encoded (noise)."""
     cohort = clean(seed, *SMALL)
     own: Any = cohort.own
     random = np.random.default_rng([seed, 2])
@@ -91,33 +96,33 @@ def copied(seed: int) -> Report:
         noise *= 0.3 * np.nanstd(x_TD - np.nanmean(x_TD, axis=0))
         return (x_TD + noise)[30:], valid_T[30:], time_T[30:] - time_T[30]
 
-    return audit(cohort, pool(read, cohort.clips["clip_id"]))
+    return find_leaks(cohort, pool(read, cohort.clips["clip_id"]))
 
 
-# Each leak: what is planted, which finding must say so, and how many cohorts it is planted into.
+# Each leak: what is planted, the finding that must report it, and a function of the seed.
 PLANTED: dict[str, tuple[str, Callable[[int], Report]]] = {
     "every third person with several recordings in two splits": (
         "people",
-        lambda seed: audit(clean(seed, "cohort.people_shared=0.33")),
+        lambda seed: find_leaks(clean(seed, "cohort.people_shared=0.33")),
     ),
-    "duration, correlation .3 with severity": ("duration", lambda seed: audit(clean(seed, "cohort.duration_leak=0.3"))),
-    "duration, correlation .5 with severity": ("duration", lambda seed: audit(clean(seed, "cohort.duration_leak=0.5"))),
+    "duration, correlation .3 with severity": ("duration", lambda seed: confounded(seed, 0.3)),
+    "duration, correlation .5 with severity": ("duration", lambda seed: confounded(seed, 0.5)),
     "lost frames, rank correlation about .45 with the label": ("coverage", lost_with_severity),
-    "a film twice, shifted by a second, noise of .3 SD": ("copies", copied),
+    "a copied clip, shifted by a second, noise of .3 SD": ("copies", copied),
 }
 
 
 def main() -> None:
-    """Audit, print, and with --write leave cohorts.csv, planted.csv and README.md beside this file."""
-    parser = argparse.ArgumentParser(description="Measure the audit's false flags and what it finds.")
+    """Audit, print, and with --write write cohorts.csv, planted.csv and README.md next to this file."""
+    parser = argparse.ArgumentParser(description="Measure the audit's false alarms and power.")
     parser.add_argument("--cohorts", type=int, default=20, help="clean cohorts (default: 20)")
     parser.add_argument("--planted", type=int, default=None, help="cohorts for each leak (default: a tenth)")
-    parser.add_argument("--write", action="store_true", help="write the csv files and README.md beside this script")
+    parser.add_argument("--write", action="store_true", help="write the csv files and README.md next to this script")
     arguments = parser.parse_args()
     rows = []
     for seed in range(arguments.cohorts):
         small = clean(seed, *SMALL)
-        bare, full = flags(audit(clean(seed))), flags(audit(small, features(small)))
+        bare, full = flags(find_leaks(clean(seed))), flags(find_leaks(small, features(small)))
         rows.append({"seed": seed, "manifest": " ".join(bare), "features": " ".join(full)})
         if (seed + 1) % 50 == 0:
             print(f"{seed + 1} cohorts: {_rates(pd.DataFrame(rows))}", flush=True)
@@ -135,14 +140,14 @@ def main() -> None:
 
 
 def _share(flagged: pd.Series) -> str:
-    """4 of 500 = 0.8 % [0.2 %, 2.0 %], the interval being Clopper and Pearson's."""
+    """4 of 500 = 0.8 % [0.2 %, 2.0 %], with Clopper and Pearson's interval."""
     count, n = int(flagged.sum()), len(flagged)
     low, high = stats.binomtest(count, n).proportion_ci(method="exact")
     return f"{count} of {n} = {100 * count / n:.1f} % [{100 * low:.1f} %, {100 * high:.1f} %]"
 
 
 def _rates(table: pd.DataFrame) -> str:
-    return "; ".join(f"{way}: {_share(table[way] != '')}" for way in ("manifest", "features"))
+    return "; ".join(f"{kind}: {_share(table[kind] != '')}" for kind in ("manifest", "features"))
 
 
 def _found(planted: pd.DataFrame) -> str:
@@ -150,14 +155,14 @@ def _found(planted: pd.DataFrame) -> str:
 
 
 def _readme(table: pd.DataFrame, planted: pd.DataFrame, arguments: list[str]) -> str:
-    reached = all((table[way] != "").mean() <= GOAL for way in ("manifest", "features"))
+    reached = all((table[kind] != "").mean() <= GOAL for kind in ("manifest", "features"))
     lines = "\n".join(f"| {name} | {_share(rows['found'])} |" for name, rows in planted.groupby("leak", sort=False))
     which = ", ".join(
-        f"seed {seed} ({way}: {row[way]})" for seed, row in table.iterrows() for way in row.index[1:] if row[way]
+        f"seed {seed} ({kind}: {row[kind]})" for seed, row in table.iterrows() for kind in row.index[1:] if row[kind]
     )
-    return f"""# Does the audit cry wolf?
+    return f"""# False alarms and power of the audit
 
-Question: how many of 500 simulated cohorts in which nothing leaks does `lfnet audit` flag? Aim: at most 1 %.
+Question: how many of 500 simulated cohorts without a leak does `lfnet audit` flag? Aim: at most 1 %.
 
 Measured {datetime.date.today().isoformat()} by `python experiments/audit/false_flags.py {shlex.join(arguments)}`
 (`conf/audit/default.yaml`; intervals: 95 %, Clopper and Pearson; every cohort in `cohorts.csv`):
@@ -169,7 +174,7 @@ Measured {datetime.date.today().isoformat()} by `python experiments/audit/false_
 
 Reached: {"yes" if reached else "NO"}. Flagged: {which or "none"}.
 
-Leaks that were planted into clean cohorts, and found by the right question (`planted.csv`):
+Leaks planted into clean cohorts, and found by the right check (`planted.csv`):
 
 | leak | found |
 |---|---|
@@ -178,14 +183,14 @@ Leaks that were planted into clean cohorts, and found by the right question (`pl
 
 
 def _level() -> str:
-    """What level.py found, where it was run."""
+    """The result of level.py, where it was run."""
     if not (HERE / "level.csv").is_file():
         return ""
-    least = pd.read_csv(HERE / "level.csv")["least_p"]
-    shares = ", ".join(f"at most {alpha:g} in {100 * (least <= alpha).mean():.1f} %" for alpha in (0.05, 0.1, 0.2))
+    smallest = pd.read_csv(HERE / "level.csv")["min_p"]
+    shares = ", ".join(f"at most {alpha:g} in {100 * (smallest <= alpha).mean():.1f} %" for alpha in (0.05, 0.1, 0.2))
     return f"""
-Is the level kept where it can be seen (`level.py`, `level.csv`)? On {len(least)} further clean manifests the least
-adjusted p-value was {shares}.
+Level of the tests (`level.py`, `level.csv`): on {len(smallest)} further clean manifests the minimum adjusted p-value
+was {shares}.
 """
 
 

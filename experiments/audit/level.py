@@ -1,7 +1,7 @@
-"""Is the audit's level kept where it can be seen? The least adjusted p-value of each of many clean manifests.
+"""Measure the level of the audit: the minimum adjusted p-value of each of many clean manifests.
 
-Under no leak it should be at most alpha in a share alpha of cohorts, or in fewer: Holm's procedure allows for tests
-that depend on each other. `false_flags.py` puts the result into README.md.
+Without a leak it should be at most alpha in a share alpha of cohorts, or in fewer: Holm's procedure allows for
+dependent tests. `false_flags.py` writes the result to README.md.
 
     python experiments/audit/level.py --cohorts 300
 """
@@ -12,21 +12,21 @@ from pathlib import Path
 import pandas as pd
 from false_flags import HERE, clean
 
-from lfnet.audit.audit import audit
-from lfnet.audit.settings import Settings
+from lfnet.audit.audit import find_leaks
+from lfnet.audit.settings import AuditSettings
 
 FIRST = 1000
 
 
 def main() -> None:
-    """Audit clean manifests, print, and write level.csv beside this file."""
+    """Audit clean manifests, print, and write level.csv next to this file."""
     parser = argparse.ArgumentParser(description="Measure the level of the audit's tests.")
     parser.add_argument("--cohorts", type=int, default=300, help="clean cohorts (default: 300)")
     rows = []
     for seed in range(FIRST, FIRST + parser.parse_args().cohorts):
-        report = audit(clean(seed), settings=Settings(resamples=1999))
+        report = find_leaks(clean(seed), settings=AuditSettings(resamples=1999))
         tests = [test for finding in report.findings for test in finding.tests]
-        rows.append({"seed": seed, "tests": len(tests), "least_p": min(test.adjusted for test in tests)})
+        rows.append({"seed": seed, "tests": len(tests), "min_p": min(test.adjusted for test in tests)})
     table = pd.DataFrame(rows)
     table.to_csv(Path(HERE) / "level.csv", index=False, float_format="%.4f", lineterminator="\n")
     for alpha in (0.01, 0.05, 0.1, 0.2):

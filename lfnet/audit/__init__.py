@@ -1,1 +1,1 @@
-"""Where a cohort, its splits and its features leak."""
+"""Check a cohort, its splits and its features for leaks and confounds."""

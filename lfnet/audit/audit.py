@@ -1,84 +1,65 @@
-"""The audit of one cohort: every question asked, and false alarms held together at one level."""
+"""Audit of a cohort: all checks, with false alarms controlled over all of their tests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lfnet.audit.copies import Copy, copies, file_copies, source_copies, vector_copies
 from lfnet.audit.finding import Check, Finding
-from lfnet.audit.identity import identity, recording_vectors, two_names
-from lfnet.audit.labels import by_recording, distribution, label_balance, missing, tells_the_label
-from lfnet.audit.people import look_up, shared_people
-from lfnet.audit.settings import Settings
-from lfnet.audit.statistics import holm
+from lfnet.audit.labels import by_recording, distribution, label_association, label_balance, missing
+from lfnet.audit.people import look_up, recording_vectors, shared_people, two_names, verification
+from lfnet.audit.report import Report
+from lfnet.audit.settings import AuditSettings
 from lfnet.cohorts.cohort import Cohort
+from lfnet.evaluation.compare import holm
 from lfnet.features.clip_summaries import Pooled, pooled
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest, source_digest
 from lfnet.once import once
 
-__all__ = ["Report", "audit", "audited_by", "summary"]
+__all__ = ["Report", "audited_by", "find_leaks", "summary"]
 
 _DURATION = (
-    "Use masks (protocol=masked) and windows of one length, read every row beside the baseline duration, and do not "
-    "pad to a common length."
+    "Use masks (protocol=masked) and windows of equal length, compare every row with the baseline duration, and do not "
+    "pad clips to a common length."
 )
 _COVERAGE = (
-    "Find out why faces are lost, leave clips with few frames out (protocol.health.min_coverage), and never let the "
-    "number of lost frames reach a model."
+    "Find out why faces are lost, leave out clips with few frames (protocol.health.min_coverage), and give no model "
+    "the number of lost frames."
 )
 
 
-@dataclass(frozen=True)
-class Report:
-    """What an audit found.
-
-    splits: one dict a split (`labels.distribution`). findings: in the order asked. alpha: the chance of a false alarm.
-    """
-
-    cohort: str
-    fingerprint: str
-    simulated: bool
-    scale: str
-    alpha: float
-    splits: tuple[dict[str, Any], ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def leaks(self) -> tuple[Finding, ...]:
-        """The findings that `--strict` fails on."""
-        return tuple(finding for finding in self.findings if finding.status == "leak")
-
-    def to_json(self) -> dict[str, Any]:
-        """The report for machines."""
-        return {
-            "format": 1,
-            "cohort": {"name": self.cohort, "fingerprint": self.fingerprint, "simulated": self.simulated},
-            "scale": self.scale,
-            "alpha": self.alpha,
-            "splits": list(self.splits),
-            "leaks": [finding.name for finding in self.leaks],
-            "findings": [finding.to_json() for finding in self.findings],
-        }
-
-
-def audit(
+def find_leaks(
     cohort: Cohort,
     pool: Pooled | None = None,
     *,
     sources: Mapping[str, str] | None = None,
     no_features: str = "needs features",
-    settings: Settings | None = None,
+    no_durations: str = "",
+    settings: AuditSettings | None = None,
 ) -> Report:
-    """Ask everything that the cohort, its files and its features can answer.
+    """Run all checks that the cohort, its files and its features allow.
 
-    pool: the clips' features in a few numbers, None where there are none; then no_features says why. sources: clip_id →
-    digest of the file that its features come from, where that is known; else the files are looked at where they exist.
-    Unlabelled clips are compared with others for copies, and left out of all else.
+    Unlabelled clips are compared with others for copies, and left out of everything else.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    pool : Pooled, optional
+        Summaries of the clips' features; without it `no_features` says why.
+    sources : mapping, optional
+        clip_id → digest of the file that its features come from; without it the files are compared where they exist.
+    no_features, no_durations : str
+        Why features or durations are missing.
+    settings : AuditSettings, optional
+
+    Returns
+    -------
+    Report
     """
-    settings = settings or Settings()
+    settings = settings or AuditSettings()
     clips = cohort.clips
     whole = cohort.recordings()
     table = whole[whole["split"] != "unlabelled"].reset_index(drop=True)
@@ -90,29 +71,32 @@ def audit(
     if seconds is None:
         unknown = int((clips["n_frames"] / clips["fps"]).isna().sum())
         text = f"n_frames or fps of {unknown} of {len(clips)} clips are not in the manifest, and {no_features}"
-        checks.append(missing("duration", "duration", text))
+        checks.append(missing("duration", "duration", no_durations or text))
     else:
         values = by_recording(np.log(np.maximum(seconds, 1e-3)), clips, table)
-        checks.append(tells_the_label("duration", "duration", values, table, _DURATION, *given))
-    if pool is None:
-        checks.append(missing("coverage", "frame coverage", no_features))
+        checks.append(label_association("duration", "duration", values, table, _DURATION, *given))
+    if pool is None or not np.isfinite(pool.coverage_N).any():
+        checks.append(missing("coverage", "frame coverage", no_features if pool is None else "no coverage is given"))
     else:
         coverage = _by_clip(pool, pool.coverage_N, clips["clip_id"].tolist())
         values = by_recording(coverage, clips, table)
-        checks.append(tells_the_label("coverage", "frame coverage", values, table, _COVERAGE, *given))
+        checks.append(label_association("coverage", "frame coverage", values, table, _COVERAGE, *given))
     checks.append(look_up(table, *given))
-    if pool is None:
-        for name, title in (("identity", "people in the features"), ("names", "one person under two names")):
+    if pool is None or not np.isfinite(pool.mean_ND).any():
+        for name, title in (("identity", "people in the features"), ("names", "one person with two ids")):
             checks.append(Check.certain(Finding(name, title, "not checked", no_features)))
     else:
         vectors = recording_vectors(pool, clips, table)
         shared = bool((table.groupby("person_id")["split"].nunique() > 1).any())
-        checks += [identity(vectors, table, random, shared), two_names(vectors, table, random)]
+        checks += [verification(vectors, table, random, shared), two_names(vectors, table, random)]
     return Report(
         cohort=cohort.name,
         fingerprint=cohort.fingerprint(),
         simulated=cohort.simulated,
         scale=cohort.scale.name,
+        clips=len(clips),
+        recordings=len(whole),
+        people=int(clips["person_id"].nunique()),
         alpha=settings.alpha,
         splits=tuple(distribution(whole, cohort.scale)),
         findings=_concluded(checks, settings.alpha),
@@ -120,12 +104,12 @@ def audit(
 
 
 def clip_seconds(cohort: Cohort, pool: Pooled | None) -> np.ndarray | None:
-    """Seconds of each clip: the manifest's where it knows all of them, else the features', else None."""
+    """Seconds of each clip: the manifest's where it has all of them, else the features', else None."""
     clips = cohort.clips
     stated = (clips["n_frames"] / clips["fps"]).to_numpy(float)
     if np.isfinite(stated).all():
         return stated
-    if pool is not None:
+    if pool is not None and np.isfinite(pool.seconds_N).any():
         return _by_clip(pool, pool.seconds_N, clips["clip_id"].tolist())
     return None
 
@@ -136,31 +120,31 @@ def _by_clip(pool: Pooled, values: np.ndarray, clip_ids: list[str]) -> np.ndarra
 
 
 def _copies(
-    cohort: Cohort, pool: Pooled | None, sources: Mapping[str, str] | None, no_features: str, settings: Settings
+    cohort: Cohort, pool: Pooled | None, sources: Mapping[str, str] | None, no_features: str, settings: AuditSettings
 ) -> Check:
     clips = cohort.clips
     found: list[Copy] = []
     checked: list[str] = []
     if sources:
         found += source_copies(clips["clip_id"], sources)
-        checked.append("their files")
+        checked.append("files")
     else:
         by_file, number = file_copies(clips)
         found += by_file
-        checked += ["their files"] if number else []
-    if pool is not None:
-        found += vector_copies(pool, clips, settings.copy, settings.overlap, settings.seed)
-        checked.append("the course of their features")
-    lacking = "" if pool is not None else f"films encoded anew are not found: {no_features}"
+        checked += ["files"] if number else []
+    if pool is not None and np.isfinite(pool.mean_ND).any():
+        found += vector_copies(pool, clips, settings.min_correlation, settings.min_overlap, settings.seed)
+        checked.append("features over time" if any(len(course) > 1 for course in pool.courses) else "feature vectors")
+    lacking = "" if pool is not None else f"re-encoded copies are not detected: {no_features}"
     if not checked:
         lacking = f"there are no files to compare, and {no_features}"
     return copies(clips, found, tuple(checked), lacking)
 
 
 def _concluded(checks: list[Check], alpha: float) -> tuple[Finding, ...]:
-    """The findings, all tests' p-values adjusted together."""
+    """The findings, with the p-values of all tests adjusted together."""
     tests = [test for check in checks for test in check.tests]
-    adjusted = iter(holm([test.p for test in tests]))
+    adjusted = iter([p for p in holm([test.p for test in tests]) if p is not None])
     findings = []
     for check in checks:
         own = tuple(replace(test, adjusted=next(adjusted)) for test in check.tests)
@@ -171,9 +155,9 @@ def _concluded(checks: list[Check], alpha: float) -> tuple[Finding, ...]:
 _done: dict[str, list[dict[str, Any]]] = {}
 
 
-def audited_by(cohort: Cohort, store: Readable, settings: Settings) -> str:
-    """Digest of all that an audit of these would depend on: code, settings, cohort, lengths and features."""
-    told = [settings.alpha, settings.resamples, settings.seed, settings.copy, settings.overlap]
+def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
+    """Digest of everything that an audit depends on: code, settings, cohort, durations and features."""
+    told = [settings.alpha, settings.resamples, settings.seed, settings.min_correlation, settings.min_overlap]
     return once(("audited", cohort, str(store.folder), *told), lambda: _audited_by(cohort, store, told))
 
 
@@ -190,12 +174,12 @@ def _audited_by(cohort: Cohort, store: Readable, told: list[Any]) -> str:
     )
 
 
-def summary(cohort: Cohort, store: Readable, settings: Settings) -> list[dict[str, Any]]:
-    """One dict a question: name, title, status, flagged, text; no id of anybody in it. Made once a process."""
+def summary(cohort: Cohort, store: Readable, settings: AuditSettings) -> list[dict[str, Any]]:
+    """Return one dict per finding: name, title, status, flagged, text; without ids. Computed once per process."""
     key = audited_by(cohort, store, settings)
     if key not in _done:
         clip_ids = cohort.clips["clip_id"].tolist()
-        report = audit(cohort, pooled(store, clip_ids), sources=sources(store, clip_ids), settings=settings)
+        report = find_leaks(cohort, pooled(store, clip_ids), sources=sources(store, clip_ids), settings=settings)
         _done[key] = [
             {name: getattr(finding, name) for name in ("name", "title", "status", "flagged", "text")}
             for finding in report.findings
@@ -204,5 +188,5 @@ def summary(cohort: Cohort, store: Readable, settings: Settings) -> list[dict[st
 
 
 def sources(store: Readable, clip_ids: Sequence[str]) -> dict[str, str]:
-    """clip_id → digest of what its vectors were made from, as their files' headers say."""
+    """Read clip_id → digest of the file that its features come from, from the headers of feature files."""
     return {clip_id: (store.header(clip_id) or {}).get("source", "") for clip_id in clip_ids}

@@ -1,4 +1,4 @@
-"""What an audit says: one finding a question, with how strong, where, and what would mend it."""
+"""Findings of an audit: one per check, with its evidence, the ids it concerns and advice."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,20 @@ Status = Literal["leak", "warning", "clear", "not checked"]
 
 @dataclass(frozen=True)
 class Test:
-    """One test of an audit.
+    """A statistical test of an audit.
 
-    estimate with its 95 % interval [low, high], NaN where it has none. p: by itself. adjusted: Holm's, over all tests
-    of the audit, NaN until they are known.
+    Parameters
+    ----------
+    name : str
+    p : float
+        Unadjusted p-value.
+    estimate, low, high : float
+        Estimate and its 95 % interval; NaN where it has none.
+    adjusted : float
+        p-value with Holm's adjustment over all tests of the audit; NaN until they are known.
     """
 
-    __test__ = False  # pytest, this is no test of ours
+    __test__ = False  # not a test for pytest to collect
 
     name: str
     p: float
@@ -29,19 +36,31 @@ class Test:
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer to one question.
+    """The result of one check.
 
-    name: its key. title: in print. status: "leak" where a model could do well on dev or test for a wrong reason,
-    "warning" where numbers mean something else than they seem to, "clear", or "not checked" (text says what is
-    missing). text: one or two sentences that name nobody. mend: what to do about it, "" where there is nothing.
-    people, recordings, clips: whom it touches; for a terminal, never for a tracker. numbers: for machines.
+    Parameters
+    ----------
+    name, title : str
+        Its key, and its name in print.
+    status : {"leak", "warning", "clear", "not checked"}
+        "leak": a model could score well on dev or test for a wrong reason. "warning": numbers are easily misread.
+        "not checked": the text names what is missing.
+    text : str
+        One or two sentences without ids.
+    advice : str
+        What to do; "" where there is nothing to do.
+    people, recordings, clips : tuple
+        Ids concerned; for a terminal, never for a tracker.
+    tests : tuple of Test
+    numbers : dict
+        Counts and estimates.
     """
 
     name: str
     title: str
     status: Status
     text: str
-    mend: str = ""
+    advice: str = ""
     people: tuple[str, ...] = ()
     recordings: tuple[str, ...] = ()
     clips: tuple[tuple[str, ...], ...] = ()
@@ -50,18 +69,18 @@ class Finding:
 
     @property
     def flagged(self) -> bool:
-        """Whether a reader must do something about it."""
+        """Whether it is a leak or a warning."""
         return self.status in ("leak", "warning")
 
     def to_json(self) -> dict[str, Any]:
-        """The finding for machines, NaN as None."""
+        """Return the finding as a dict, NaN as None."""
         return {
             "name": self.name,
             "title": self.title,
             "status": self.status,
             "flagged": self.flagged,
             "text": self.text,
-            "mend": self.mend,
+            "advice": self.advice,
             "people": list(self.people),
             "recordings": list(self.recordings),
             "clips": [list(clips) for clips in self.clips],
@@ -78,9 +97,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """A question whose tests are done and whose answer waits for the p-values of all the others.
+    """Tests of one check, and the finding they lead to once all p-values of the audit are adjusted.
 
-    conclude(tests, alpha): the finding, from the tests with their adjusted p-values.
+    `conclude(tests, alpha)` returns the finding, given the tests with their adjusted p-values.
     """
 
     tests: tuple[Test, ...]
@@ -88,22 +107,22 @@ class Check:
 
     @classmethod
     def certain(cls, finding: Finding) -> "Check":
-        """An answer that needs no test: people and files are counted, not estimated."""
+        """A check without a test: people and files are counted, not estimated."""
         return cls((), lambda tests, alpha: finding)
 
 
 def interval(test: Test, name: str) -> str:
-    """An estimate in print: `rank correlation 0.31 [0.10, 0.49], p = 0.012`; p is the adjusted one."""
+    """Format an estimate: `rank correlation 0.31 [0.10, 0.49], p = 0.012`; p is the adjusted one."""
     return f"{name} {test.estimate:.2f} [{test.low:.2f}, {test.high:.2f}], {p_text(test.adjusted)}"
 
 
 def p_text(p: float) -> str:
-    """A p-value in print."""
+    """Format a p-value."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def plural(number: int, word: str) -> str:
-    """`1 person`, `2 people`, `3 clips`."""
+    """Format a number of things: `1 person`, `2 people`, `3 clips`."""
     words = {"person": "people"}
     return f"{number:,} {word if number == 1 else words.get(word, word + 's')}"
 

@@ -1,4 +1,4 @@
-"""Labels: alike in all splits? And do a clip's length or its lost frames tell them?"""
+"""Checks of labels: their distribution over splits, and their association with duration and frame coverage."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,16 +8,16 @@ import pandas as pd
 from scipy import stats
 
 from lfnet.audit.finding import Check, Finding, Status, Test, interval, p_text
-from lfnet.audit.statistics import association, splits_alike
+from lfnet.audit.statistics import association, split_difference
 from lfnet.cohorts.scale import Scale
 
-__all__ = ["by_recording", "distribution", "label_balance", "missing", "tells_the_label"]
+__all__ = ["by_recording", "distribution", "label_association", "label_balance", "missing"]
 
 SPLITS = ("train", "dev", "test")
 
 
 def distribution(recordings: pd.DataFrame, scale: Scale) -> list[dict[str, Any]]:
-    """One dict a split: split, recordings, people, labelled, mean, sd (ddof 0), bands {name: recordings}."""
+    """Describe each split: split, recordings, people, labelled, mean, sd (ddof 0), bands {name: recordings}."""
     rows = []
     for split in (*SPLITS, "unlabelled"):
         own = recordings[recordings["split"] == split]
@@ -40,7 +40,7 @@ def distribution(recordings: pd.DataFrame, scale: Scale) -> list[dict[str, Any]]
 
 
 def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Generator, resamples: int) -> Check:
-    """Do the splits differ in how high labels are, or in how many fall into each severity band?"""
+    """Check whether the splits differ in the height of labels or in their severity bands."""
     title = "labels of the splits"
     labelled = recordings[recordings["label"].notna()]
     y, splits = labelled["label"].to_numpy(float), labelled["split"].to_numpy()
@@ -51,7 +51,7 @@ def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Gene
         own = [bands == name for name in dict.fromkeys(bands)]
         one_hot = np.stack([column / np.sqrt(column.mean()) for column in own], axis=1)
         for name, values in (("location", stats.rankdata(y)[:, None]), ("bands", one_hot)):
-            test = splits_alike(name, values, people, splits, random, resamples)
+            test = split_difference(name, values, people, splits, random, resamples)
             tests += [test] if test is not None else []
     means = ", ".join(f"{split} {y[splits == split].mean():.1f}" for split in SPLITS if (splits == split).any())
     absent = [
@@ -70,33 +70,33 @@ def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Gene
         strongest = min(done, key=lambda test: test.adjusted)
         found = strongest.adjusted <= alpha
         how = {"location": "in height", "bands": "in their severity bands"}[strongest.name]
-        text = f"the splits' labels differ {how}: " if found else "the splits' labels are alike: "
+        text = f"the splits' labels differ {how}: " if found else "the splits' labels do not visibly differ: "
         text += f"means {means}, {p_text(strongest.adjusted)}"
         text += f"; {', '.join(absent)}" if absent else ""
-        mend = (
-            "Make splits that are stratified by score (`lfnet cohort split DIR`). Where they are given: a model that "
-            "learns the training mean errs by the difference, so read the training mean's row first."
+        advice = (
+            "Make splits that are stratified by score (`lfnet cohort split DIR`). Where they are given, a model that "
+            "predicts the training mean errs by the difference: compare with the row train_mean first."
         )
         status: Status = "warning" if found else "clear"
-        return Finding("labels", title, status, text, mend if found else "", tests=tuple(done))
+        return Finding("labels", title, status, text, advice if found else "", tests=tuple(done))
 
     return Check(tuple(tests), conclude)
 
 
-def tells_the_label(
+def label_association(
     name: str,
     what: str,
     values: Mapping[str, np.ndarray],
     recordings: pd.DataFrame,
-    mend: str,
+    advice: str,
     random: np.random.Generator,
     resamples: int,
 ) -> Check:
-    """Does a number that no model should need follow the label: in all splits together, in each, and in each task?
+    """Check whether a nuisance variable is associated with the label: over all splits, in each, and in each task.
 
-    values: for "" (all clips of a recording) and for each task, float [recordings], NaN where it is not known.
+    `values` are float [recordings], NaN where unknown, for "" (all clips of a recording) and for each task.
     """
-    title = f"{what} against label"
+    title = f"{what} vs label"
     y, people = recordings["label"].to_numpy(float), recordings["person_id"].to_numpy()
     splits = recordings["split"].to_numpy()
     parts = {"all recordings": ("", np.ones(len(y), bool))}
@@ -110,29 +110,29 @@ def tells_the_label(
     if not tests:
         known = values[""][np.isfinite(y)]
         same = len(known) and np.isfinite(known).all() and not np.ptp(known) > 0
-        text = f"{what} is the same everywhere" if same else "too few people with labels"
+        text = f"{what} is constant" if same else "too few people with labels"
         return Check.certain(Finding(name, title, "clear" if same else "not checked", text))
 
     def conclude(done: Sequence[Test], alpha: float) -> Finding:
         strongest = min(done, key=lambda test: test.adjusted)
         found = strongest.adjusted <= alpha
         shown = strongest if found else done[0]
-        text = f"{what} {'follows' if found else 'does not visibly follow'} the label: "
+        text = f"{what} {'is associated' if found else 'is not visibly associated'} with the label: "
         text += interval(shown, "rank correlation")
         where = [test.name for test in done if test.adjusted <= alpha]
-        text += f"; seen in {', '.join(where)}" if found else ""
-        return Finding(name, title, "leak" if found else "clear", text, mend if found else "", tests=tuple(done))
+        text += f"; significant in {', '.join(where)}" if found else ""
+        return Finding(name, title, "leak" if found else "clear", text, advice if found else "", tests=tuple(done))
 
     return Check(tuple(tests), conclude)
 
 
 def missing(name: str, what: str, text: str) -> Check:
-    """The answer where the numbers are not there."""
-    return Check.certain(Finding(name, f"{what} against label", "not checked", text))
+    """The check where the numbers are missing."""
+    return Check.certain(Finding(name, f"{what} vs label", "not checked", text))
 
 
 def by_recording(values: np.ndarray, clips: pd.DataFrame, recordings: pd.DataFrame) -> dict[str, np.ndarray]:
-    """A clip's number as means over each recording's clips: for "" over all, and for each named task over its own."""
+    """Average a number of clips over each recording's clips: for "" over all, and for each named task over its own."""
     frame = pd.DataFrame({"recording": clips["recording_id"], "task": clips["task"], "value": values})
     order = recordings["recording_id"]
     found = {"": frame.groupby("recording")["value"].mean().reindex(order).to_numpy(float)}

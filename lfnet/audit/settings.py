@@ -1,36 +1,41 @@
-"""How strictly a cohort is audited."""
+"""Settings of an audit."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from lfnet.errors import LfnetError
+from pydantic import Field
 
-__all__ = ["Settings"]
+from lfnet.config import settings
+
+__all__ = ["AuditSettings"]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The keys of conf/audit/default.yaml.
+@settings
+class AuditSettings:
+    """Settings of an audit (conf/audit/default.yaml).
 
-    alpha: chance of one false alarm or more among all tests of one audit. resamples: permutations of a test. seed: of
-    these. copy: correlation over time from which two clips' features count as those of one film, 0 to 1. overlap: the
-    share of the shorter clip that must lie over the other.
+    Parameters
+    ----------
+    alpha : float
+        Chance of one false alarm or more among all tests of one audit.
+    resamples : int
+        Permutations of a test.
+    seed : int
+        Of the permutations.
+    min_correlation : float
+        Correlation over time from which the features of two clips count as copies.
+    min_overlap : float
+        Share of the shorter clip that must overlap the other.
+
+    Examples
+    --------
+    >>> from lfnet.config import read
+    >>> read(AuditSettings, {"alpha": "x"}, "audit")
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: audit.alpha=x: give a number above 0 and below 1.
     """
 
-    alpha: float = 0.005
-    resamples: int = 19999
-    seed: int = 0
-    copy: float = 0.8
-    overlap: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check(0 < self.alpha < 1, f"audit.alpha={self.alpha}: give a chance between 0 and 1.")
-        _check(self.resamples >= 99, f"audit.resamples={self.resamples}: give 99 or more.")
-        _check(self.seed >= 0, f"audit.seed={self.seed}: give a whole number from 0.")
-        for name in ("copy", "overlap"):
-            value = getattr(self, name)
-            _check(0 < value <= 1, f"audit.{name}={value}: give a number above 0, at most 1.")
-
-
-def _check(sound: bool, message: str) -> None:
-    if not sound:
-        raise LfnetError(message)
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.005
+    resamples: Annotated[int, Field(ge=99)] = 19999
+    seed: Annotated[int, Field(ge=0)] = 0
+    min_correlation: Annotated[float, Field(gt=0, le=1)] = 0.8
+    min_overlap: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -1,53 +1,52 @@
-"""The audit's tests. People are the unit: all of a person's recordings stay together in every permutation."""
+"""Tests of an audit. People are the unit: all recordings of a person stay together in every permutation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
 
 from lfnet.audit.finding import Test
 
-__all__ = ["association", "auc", "auc_test", "holm", "intraclass", "permutation_p", "spearman_interval", "splits_alike"]
+__all__ = ["association", "auc", "auc_test", "intraclass", "permutation_p", "spearman_interval", "split_difference"]
 
-# Under so many people no permutation test is worth its name.
-FEW = 8
-# Permutations after which a test without any hint of an effect stops.
-_GLANCE, _NO_HINT = 499, 0.2
-# Numbers held in memory at once by one batch of permutations.
+# Below this number of people a permutation test has too few permutations.
+MIN_PEOPLE = 8
+# Permutations after which a test with a p-value above _EARLY_P stops.
+_EARLY, _EARLY_P = 499, 0.2
+# Numbers in memory in one batch of permutations.
 _BATCH = 2_000_000
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjusted p-values, in the order given."""
-    order = np.argsort(p, kind="stable")
-    steps = np.minimum(1.0, (len(p) - np.arange(len(p))) * np.asarray(p, float)[order])
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(steps)
-    return [float(value) for value in adjusted]
-
-
 def permutation_p(draw: Callable[[int], np.ndarray], observed: float, resamples: int, width: int) -> float:
-    """(1 + times the permuted statistic reaches the observed one) / (1 + permutations).
+    """p-value of a permutation test: (1 + permuted statistics at or above the observed one) / (1 + permutations).
 
-    draw(n): n statistics under permutation. width: numbers that one of them needs. A test without any hint stops
-    early, which can only make its p-value less exact where it is large.
+    Parameters
+    ----------
+    draw : callable
+        n → n statistics under permutation.
+    observed : float
+        The statistic.
+    resamples : int
+        Permutations; a test whose p-value is large after the first 499 stops there.
+    width : int
+        Numbers that one permutation needs in memory.
     """
     reached = done = 0
     while done < resamples:
-        least = _GLANCE if done == 0 else resamples - done
-        size = max(1, min(least, resamples - done, _BATCH // max(1, width)))
-        # Rounding must not make an arrangement that is as extreme look less so.
+        wanted = _EARLY if done == 0 else resamples - done
+        size = max(1, min(wanted, resamples - done, _BATCH // max(1, width)))
+        # Rounding must not put an equally extreme permutation below the observed statistic.
         reached += int((draw(size) >= observed - 1e-9 * max(1.0, abs(observed))).sum())
         done += size
-        if done >= _GLANCE and reached / done > _NO_HINT:
+        if done >= _EARLY and reached / done > _EARLY_P:
             break
     return (1 + reached) / (1 + done)
 
 
 def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The interval of a rank correlation of n pairs: Fisher's z with variance (1 + rho²/2)/(n − 3).
+    """Interval of a rank correlation of n pairs: Fisher's z with variance (1 + rho²/2)/(n − 3).
 
-    Bonett & Wright (2000), Psychometrika 65, equation 4.
+    Bonett and Wright (2000), Psychometrika 65, equation 4.
     """
     if n < 4:
         return -1.0, 1.0
@@ -65,12 +64,12 @@ def association(
     random: np.random.Generator,
     resamples: int,
 ) -> Test | None:
-    """Do x and y rise and fall together, within splits and over people?
+    """Test the association of x and y within splits, over people.
 
-    x, y, people, splits: one entry a recording; pairs with a NaN are left out. Ranks are taken within each split, so
-    that splits that differ in both make no association, then averaged over each person's recordings; the estimate is
-    the correlation of these averages, its p-value from permuting people. None where fewer than `FEW` people are left,
-    or x or y does not vary.
+    x, y, people and splits have one entry per recording; pairs with a NaN are left out. Ranks are taken within each
+    split, so that differences between splits cause no association, then averaged over each person's recordings. The
+    estimate is the correlation of these averages; its p-value comes from permuting people. None where fewer than
+    `MIN_PEOPLE` people are left, or x or y does not vary.
     """
     known = np.isfinite(x) & np.isfinite(y)
     x, y, people, splits = x[known], y[known], people[known], splits[known]
@@ -86,7 +85,7 @@ def association(
     a, b = (np.bincount(person, ranks) / sizes for ranks in (rank_x, rank_y))
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.sqrt((a @ a) * (b @ b)))
-    if len(sizes) < FEW or not spread > 1e-12:
+    if len(sizes) < MIN_PEOPLE or not spread > 1e-12:
         return None
     rho = float(a @ b / spread)
 
@@ -99,7 +98,7 @@ def association(
     return Test(name, p, rho, low, high)
 
 
-def splits_alike(
+def split_difference(
     name: str,
     values: np.ndarray,
     people: np.ndarray,
@@ -107,16 +106,16 @@ def splits_alike(
     random: np.random.Generator,
     resamples: int,
 ) -> Test | None:
-    """Do the splits differ in the mean of `values`?
+    """Test whether the splits differ in the mean of `values`.
 
-    values: [recordings, k], such as ranks of labels (then the statistic is Kruskal and Wallis's H but for a factor), or
-    one column a severity band (Pearson's chi²). The statistic: squared differences of the splits' means from the whole,
-    weighted by the splits' sizes and divided by each column's variance (for bands: its share). Its p-value comes from
-    permuting the values of people with equally many recordings, so that it holds whoever sits in several splits.
-    None where fewer than `FEW` people are left or nothing varies.
+    `values` [recordings, k] are ranks of labels (the statistic is then Kruskal and Wallis's H up to a factor), or one
+    column per severity band (Pearson's chi²). The statistic is the squared difference of each split's mean from the
+    overall mean, weighted by the split's size and divided by each column's variance (for bands: its share). Its p-value
+    comes from permuting the values of people with equally many recordings, which is valid for people in several splits
+    too. None where fewer than `MIN_PEOPLE` people are left or nothing varies.
     """
     values = values - values.mean(axis=0)
-    if len(set(people)) < FEW or len(set(splits)) < 2 or not np.abs(values).max() > 0:
+    if len(set(people)) < MIN_PEOPLE or len(set(splits)) < 2 or not np.abs(values).max() > 0:
         return None
     names, which = np.unique(splits, return_inverse=True)
     size_S = np.bincount(which)
@@ -145,26 +144,27 @@ def splits_alike(
 
 
 def auc(same: np.ndarray, different: np.ndarray) -> float:
-    """Chance that a pair of one person is more alike than a pair of two; ties count half."""
+    """Probability that a pair of one person is more similar than a pair of two people; ties count half."""
     ordered = np.sort(different)
     below = np.searchsorted(ordered, same, "left") + np.searchsorted(ordered, same, "right")
     return float(below.mean() / (2 * len(ordered)))
 
 
-def auc_test(name: str, alike_RR: np.ndarray, people: np.ndarray) -> Test | None:
-    """Verification AUC of recordings: similarities [R, R] of same against different people.
+def auc_test(name: str, similarity_RR: np.ndarray, people: np.ndarray) -> Test | None:
+    """Verification AUC of recordings: similarities [R, R] of the same person vs different people.
 
-    Interval: delete-one-person jackknife on the logit (Efron & Tibshirani 1993, chapter 11), for pairs share people; at
-    an AUC of 0 or 1, where it says nothing, Wilson's for as many people as have pairs. p: one-sided, from the
-    interval's normal approximation. None where no person has two recordings or all are of one person.
+    The interval is the delete-one-person jackknife on the logit (Efron and Tibshirani 1993, chapter 11), because pairs
+    share people; at an AUC of 0 or 1, where that is undefined, Wilson's for the number of people with pairs. p is
+    one-sided, from the interval's normal approximation. None where no person has two recordings or all recordings are
+    of one person.
     """
-    above = np.triu(np.ones(alike_RR.shape, bool), 1)
+    above = np.triu(np.ones(similarity_RR.shape, bool), 1)
     same_RR = people[:, None] == people[None, :]
     whose, counts = np.unique(people, return_counts=True)
     paired = whose[counts > 1]
     if not len(paired) or len(whose) < 3:
         return None
-    value = auc(alike_RR[above & same_RR], alike_RR[above & ~same_RR])
+    value = auc(similarity_RR[above & same_RR], similarity_RR[above & ~same_RR])
     z = stats.norm.ppf(0.975)
     n = len(paired)
     if value in (0.0, 1.0) or n < 3:
@@ -175,7 +175,7 @@ def auc_test(name: str, alike_RR: np.ndarray, people: np.ndarray) -> Test | None
         kept = people != person
         pairs = above & kept[:, None] & kept[None, :]
         if (pairs & same_RR).any():
-            left_out.append(auc(alike_RR[pairs & same_RR], alike_RR[pairs & ~same_RR]))
+            left_out.append(auc(similarity_RR[pairs & same_RR], similarity_RR[pairs & ~same_RR]))
     edge = 0.5 / (n + 1)
     logits = _logit(np.clip(left_out, edge / len(people), 1 - edge / len(people)))
     m = len(logits)
@@ -187,10 +187,10 @@ def auc_test(name: str, alike_RR: np.ndarray, people: np.ndarray) -> Test | None
 
 
 def intraclass(values: np.ndarray, groups: np.ndarray) -> tuple[float, float, float] | None:
-    """The share of variance between groups, with its 95 % interval: ICC(1), one-way random effects.
+    """Share of variance between groups, with its 95 % interval: ICC(1), one-way random effects.
 
-    Shrout & Fleiss (1979); n0 for unequal group sizes as in Donner (1986). Groups of one count for the variance between
-    groups. None where no group has two members or nothing varies.
+    Shrout and Fleiss (1979); n0 for unequal group sizes as in Donner (1986). Groups of one count towards the variance
+    between groups. None where no group has two members or nothing varies.
     """
     _, group = np.unique(groups, return_inverse=True)
     size = np.bincount(group).astype(float)

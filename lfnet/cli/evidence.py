@@ -40,8 +40,6 @@ _KNOWN = {
     "split": "split partition subset",
 }
 _SCORES = ("score", "prediction", "predicted", "pred", "y_pred", "estimate")
-_SPLITS = {"training": "train", "development": "dev", "devel": "dev", "val": "dev", "valid": "dev"}
-_SPLITS |= {"validation": "dev", "testing": "test"}
 _ROLES = ("label", "score", "person", "recording", "model", "seed", "split")
 OPTIONS = (*(f"--{role}" for role in _ROLES), "--on", "--against", "--margin", "--level", "--json", "--csv", "--help")
 
@@ -58,13 +56,14 @@ def main(argv: list[str]) -> int:
     if "level" in frame and (frame["level"] == "recording").any() and "level" not in roles["score"]:
         frame = frame[frame["level"] == "recording"]
         notes.append("rows: level recording")
+    from lfnet.cohorts.validation import SPLIT_ALIASES
     from lfnet.evaluation.evaluator import evaluate
 
     labels = _numeric(frame, roles["label"][0])
     scores = {name: _numeric(frame, name) for name in roles["score"]}
     columns: dict[str, Any] = {role: frame[roles[role][0]].to_numpy() for role in _ROLES[2:] if roles[role]}
     if "split" in columns:
-        columns["split"] = [_SPLITS.get(name.lower(), name.lower()) for name in columns["split"]]
+        columns["split"] = [SPLIT_ALIASES.get(name.lower(), name.lower()) for name in columns["split"]]
     for role in ("person", "recording"):
         _refuse_blanks(frame, roles[role])
     chosen = {name: getattr(options, name) for name in ("on", "against", "level", "margin")}

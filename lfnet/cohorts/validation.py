@@ -11,7 +11,7 @@ import pandas as pd
 from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
 
-__all__ = ["COLUMNS", "SPLITS", "nearest", "refuse", "validate"]
+__all__ = ["COLUMNS", "SPLITS", "SPLIT_ALIASES", "nearest", "refuse", "validate"]
 
 SPLITS = ("train", "dev", "test", "unlabelled")
 COLUMNS = ("clip_id", "recording_id", "person_id", "split", "task", "label", "path", "fps", "n_frames")
@@ -21,12 +21,15 @@ _CLIP_ID = re.compile(r"[A-Za-z0-9._-]+")
 # A clip's id becomes a file name; most file systems allow 255 bytes.
 _MAX_ID = 200
 _MAX_PROBLEMS = 10
-# What other tools call the splits.
-_ALIASES = {
+# Names of the splits in other tools.
+SPLIT_ALIASES = {
+    "training": "train",
     "val": "dev",
     "valid": "dev",
     "validation": "dev",
     "development": "dev",
+    "devel": "dev",
+    "testing": "test",
     "eval": "test",
     "unknown": "unlabelled",
 }
@@ -140,7 +143,7 @@ def _row_problems(table: pd.DataFrame, rows: list[str], scale: Scale) -> Iterato
                 yield row, f"{column} is missing (clip {clip!r}). Fill it in."
         split = record["split"]
         if split not in SPLITS:
-            hint = nearest(split, SPLITS, _ALIASES)
+            hint = nearest(split, SPLITS, SPLIT_ALIASES)
             yield row, f"unknown split {split!r}. Known: {', '.join(SPLITS)}.{hint}"
         yield from ((row, text) for text in _label_problems(record["label"], labels[row], split, scale))
         if not _blank(record["fps"]) and not (np.isfinite(fps[row]) and fps[row] > 0):

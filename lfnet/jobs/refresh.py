@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.audit.audit import audited_by, summary
-from lfnet.audit.settings import Settings
+from lfnet.audit.settings import AuditSettings
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
 from lfnet.data.module import DataModule
@@ -62,8 +62,8 @@ def bring_up_to_date(
         write_json(folder / RESULT, {**result, **anew})
 
 
-def _settings(config: dict[str, Any]) -> Settings:
+def _settings(config: dict[str, Any]) -> AuditSettings:
     if not config.get("audit"):
-        return Settings()
-    made: Settings = once(("audit", digest(config["audit"])), lambda: instantiate(config["audit"]))
+        return AuditSettings()
+    made: AuditSettings = once(("audit", digest(config["audit"])), lambda: instantiate(config["audit"], "audit"))
     return made

@@ -1,4 +1,4 @@
-"""Cohorts for the audit's tests: those of experiments/audit/false_flags.py, and a table of recordings made by hand."""
+"""Cohorts for the tests of the audit: those of experiments/audit/false_flags.py, and a table of recordings."""
 
 import importlib.util
 from pathlib import Path
@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "audit" / "false_
 
 
 def script() -> ModuleType:
-    """The experiment's module, run by nobody."""
+    """Import the experiment's module."""
     spec = importlib.util.spec_from_file_location("false_flags", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -19,8 +19,8 @@ def script() -> ModuleType:
     return module
 
 
-def sittings(people: int = 40, each: int = 2, seed: int = 0) -> pd.DataFrame:
-    """`each` recordings of every person, all in one split, with labels of which half the variance is the person's."""
+def sessions(people: int = 40, each: int = 2, seed: int = 0) -> pd.DataFrame:
+    """`each` recordings per person, all in one split; half the variance of labels is between people."""
     random = np.random.default_rng(seed)
     person = np.repeat(np.arange(people), each)
     split = np.array(["train", "dev", "test"])[person % 3]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lfnet.audit.copies import Copy, copies, file_copies, likeness, source_copies, vector_copies
+from lfnet.audit.copies import Copy, copies, file_copies, max_correlation, source_copies, vector_copies
 from lfnet.features.clip_summaries import Pooled, pool
 
 
@@ -79,20 +79,20 @@ def test_a_film_encoded_anew_or_cut_is_found(change: str) -> None:
     assert found(made, fps) == {("c2", "c9")}
 
 
-def test_likeness_is_the_correlation_at_the_best_shift() -> None:
+def test_max_correlation_is_the_correlation_at_the_best_shift() -> None:
     random = np.random.default_rng(0)
     a = random.standard_normal((100, 3)).astype(np.float32)
-    assert likeness(a, a, 0.5) == pytest.approx(1)
+    assert max_correlation(a, a, 0.5) == pytest.approx(1)
     b = a[20:90] + 0.5 * random.standard_normal((70, 3)).astype(np.float32)
     wanted = (a[20:90] * b).sum() / np.sqrt((a[20:90] ** 2).sum() * (b**2).sum())
-    assert likeness(a, b, 1.0) == pytest.approx(wanted, abs=1e-5)
-    assert likeness(b, a, 1.0) == pytest.approx(wanted, abs=1e-5)
+    assert max_correlation(a, b, 1.0) == pytest.approx(wanted, abs=1e-5)
+    assert max_correlation(b, a, 1.0) == pytest.approx(wanted, abs=1e-5)
     by_hand = max(
         (a[shift : shift + 70] * b).sum() / np.sqrt((a[shift : shift + 70] ** 2).sum() * (b**2).sum())
         for shift in range(31)
     )
-    assert likeness(a, b, 1.0) == pytest.approx(by_hand, abs=1e-5)
-    assert likeness(a, -a, 0.5) < 0.5
+    assert max_correlation(a, b, 1.0) == pytest.approx(by_hand, abs=1e-5)
+    assert max_correlation(a, -a, 0.5) < 0.5
 
 
 def test_still_short_and_broken_clips_are_passed_over() -> None:
@@ -108,9 +108,7 @@ def test_a_copy_across_splits_is_a_leak_and_one_within_is_a_warning() -> None:
     within = copies(table(4), [Copy("c2", "c0", "equal files")], ("their files",), "").conclude((), 0.005)
     assert (across.status, within.status) == ("leak", "warning")
     assert across.clips == (("c0", "c1"),) and across.recordings == ("r0", "r1")
-    assert (
-        "1 pair of clips is one film (1 by equal files), 1 of them in two splits; 1 are given two people" in across.text
-    )
+    assert "1 pair of clips is a copy (1 by equal files), 1 of them across splits; 1 with two person_ids" in across.text
     unlabelled = table(4, ("train", "unlabelled"))
     assert copies(unlabelled, [Copy("c0", "c1", "x")], ("x",), "").conclude((), 0.005).status == "warning"
     assert copies(table(4), [], (), "no files").conclude((), 0.005).status == "not checked"

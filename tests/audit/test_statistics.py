@@ -1,7 +1,5 @@
 """The audit's statistics against other implementations, closed forms and simulation."""
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,28 +11,15 @@ from lfnet.audit.statistics import (
     association,
     auc,
     auc_test,
-    holm,
     intraclass,
     permutation_p,
     spearman_interval,
-    splits_alike,
+    split_difference,
 )
 
 
 def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
-def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
-    """A hypothesis is rejected where Bonferroni rejects every set that it belongs to (Marcus et al. 1976)."""
-    sets = [chosen for k in range(1, len(p) + 1) for chosen in combinations(range(len(p)), k)]
-    wanted = [max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(len(p))]
-    np.testing.assert_allclose(holm(p), wanted, atol=1e-12)
-
-
-def test_no_test_needs_no_adjustment() -> None:
-    assert holm([]) == []
 
 
 @given(st.integers(0, 1000))
@@ -106,18 +91,18 @@ def test_the_intervals_of_a_rank_correlation_cover() -> None:
     assert 0.92 <= hits / 400 <= 0.98
 
 
-def test_splits_alike_is_kruskals_where_everybody_sits_once() -> None:
+def test_split_difference_is_kruskals_where_everybody_sits_once() -> None:
     random = generator(9)
     y = random.standard_normal(60)
     y[:20] += 0.6
     splits = np.repeat(["train", "dev", "test"], 20)
-    test = splits_alike("y", stats.rankdata(y)[:, None], np.arange(60).astype(str), splits, generator(1), 19999)
+    test = split_difference("y", stats.rankdata(y)[:, None], np.arange(60).astype(str), splits, generator(1), 19999)
     h = stats.kruskal(y[:20], y[20:40], y[40:])
     assert test is not None and test.p == pytest.approx(h.pvalue, rel=0.2)
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_splits_alike_keeps_its_level_with_sittings_of_one_person(shared: bool) -> None:
+def test_split_difference_keeps_its_level_with_sittings_of_one_person(shared: bool) -> None:
     """p-values are uniform although one person's labels are nearly the same and people have one to three sittings."""
     p = []
     for seed in range(300):
@@ -126,7 +111,7 @@ def test_splits_alike_keeps_its_level_with_sittings_of_one_person(shared: bool) 
         y = random.standard_normal(45)[person] + 0.2 * random.standard_normal(len(person))
         names = np.array(["train", "dev", "test"])
         split = names[random.integers(0, 3, len(person))] if shared else names[random.integers(0, 3, 45)][person]
-        test = splits_alike("y", stats.rankdata(y)[:, None], person.astype(str), split, random, 199)
+        test = split_difference("y", stats.rankdata(y)[:, None], person.astype(str), split, random, 199)
         assert test is not None
         p.append(test.p)
     assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.09

@@ -1,7 +1,11 @@
 """Tests of differences against SciPy, statsmodels and counting by hand."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
@@ -54,6 +58,14 @@ def test_no_difference_at_all_has_p_1():
 @pytest.mark.parametrize("p", [[0.01, 0.04, 0.03, 0.005], [0.5, 0.6], [0.02], [0.04, 0.04, 0.9, 0.9]])
 def test_holm_is_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p):
+    """A hypothesis is rejected where Bonferroni rejects every set that it belongs to (Marcus et al. 1976)."""
+    sets = [chosen for k in range(1, len(p) + 1) for chosen in combinations(range(len(p)), k)]
+    wanted = [max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(len(p))]
+    np.testing.assert_allclose(holm(p), wanted, atol=1e-12)
 
 
 def test_holm_by_hand():
