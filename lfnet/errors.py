@@ -1,19 +1,19 @@
-"""What a person is told when something is wrong.
+"""Exceptions and warnings.
 
-`LfnetError` is a user's mistake or a fact of their machine: the command line prints its one message and no traceback.
+`LfnetError` is a user's mistake or a fact of their machine: the command line prints its message without a traceback.
 Any other exception is a defect of lfnet and keeps its traceback.
 """
 
-__all__ = ["Unreadable"]
+__all__ = ["LfnetError", "LfnetWarning", "Unreadable"]
 
 
 class LfnetError(Exception):
-    """A mistake that its reader can mend: the message names the file or setting, and the mend."""
+    """A mistake that the user can fix; the message names the file or setting and what to do."""
 
 
 class LfnetWarning(UserWarning):
-    """Something a reader of the numbers must know, though the job goes on."""
+    """A fact that affects the results although the job continues."""
 
 
 class Unreadable(LfnetError):
-    """A clip's file that cannot be read, or not as what it is said to be; other clips may be fine."""
+    """The file of a clip cannot be read; other clips may be valid."""

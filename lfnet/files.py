@@ -1,4 +1,4 @@
-"""Files that are whole or absent: whatever kills the process, no reader ever sees half of one."""
+"""Write files atomically: a reader sees the old file or the whole new one, even if the writer is killed."""
 
 import contextlib
 import errno
@@ -18,9 +18,25 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and takes `path`'s place, else it goes.
+    """Yield a temporary path that replaces `path` on success and is removed on failure.
 
-    Raises `LfnetError` where the folder cannot be written or the disk is full.
+    Parameters
+    ----------
+    path : Path
+        The file to write. Its folder is created; the temporary file is in the same folder.
+
+    Raises
+    ------
+    LfnetError
+        The folder cannot be written or the disk is full.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with atomic_path(folder / "a.txt") as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> [file.name for file in folder.iterdir()]
+    ['a.txt']
     """
     path = Path(path)
     try:
@@ -34,7 +50,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files private; results are meant to be as readable as the user's umask says.
+        # mkstemp creates private files; results get the permissions of the user's umask.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -49,7 +65,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing_in(folder: Path) -> Iterator[None]:
-    """What others write into `folder` while this lasts: a full or failing disk is one `LfnetError`, no traceback."""
+    """Turn errors of a full or failing disk into an `LfnetError`, for other libraries that write into `folder`."""
     try:
         yield
     except OSError as error:
@@ -59,22 +75,24 @@ def writing_in(folder: Path) -> Iterator[None]:
 
 
 def _cannot_write(path: Path, error: OSError) -> LfnetError:
-    return LfnetError(f"cannot write {path}: {error.strerror or error}. Make room or choose another place in `paths`.")
+    return LfnetError(
+        f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder in `paths`."
+    )
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path`, whole or not at all."""
+    """Write `text` as UTF-8 to `path` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON to `path`, whole or not at all. NaN is refused: an undefined number is null."""
+    """Write `value` as JSON to `path` atomically. NaN is a `ValueError`: an undefined number is null."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False, sort_keys=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read the JSON file `path`. Raises `LfnetError` naming the file where it is missing or broken."""
+    """Read the JSON file `path`. A missing or broken file is an `LfnetError`."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Fingerprints: short names of contents, so that the same work is recognised and never done twice."""
+"""Digests of values, files and code, by which equal work is recognised and done once."""
 
 import ast
 import hashlib
@@ -19,35 +19,49 @@ __all__ = ["DigestCache", "code_digest", "digest", "file_digest", "source_digest
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (hex) of a JSON-like value, independent of the order of its keys.
+    """Return the SHA-256 (hex) of a JSON-like value, independent of the order of its keys.
 
-    Raises `TypeError` for what JSON cannot hold: a fingerprint must not depend on a `repr`.
+    Any other value is a `TypeError`, so that no digest depends on a `repr`.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": [2, None]}) == digest({"b": [2, None], "a": 1})
+    True
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes, read in pieces."""
+    """Return the SHA-256 (hex) of a file's bytes, read in chunks."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def source_digest(names: Iterable[str]) -> str:
-    """SHA-256 (hex) of what the Python modules and packages `names` do: their code without comments and docstrings.
+    """Return the SHA-256 (hex) of the code of Python modules and packages, without comments and docstrings.
 
-    A package counts with all modules below it. Nothing is imported but parent packages.
+    A package includes all modules in it. Only parent packages are imported.
     """
     names = tuple(sorted(set(names)))
     return once(("source", names), lambda: digest({name: _module_digests(name) for name in names}))
 
 
 def code_digest(names: Iterable[str], within: Iterable[str], without: Iterable[str] = ()) -> str:
-    """SHA-256 (hex) of the modules `names` and of all they import, as far as it lies in the packages `within`.
+    """Return the SHA-256 (hex) of the code of modules and of the modules that they import.
 
-    The modules `without`, and what they alone import, do not count. So a new head does not change the digest of the
-    others, and a change in what a head uses changes the head's. What is neither lfnet nor installed nor Python's own is
-    the user's code, and always followed.
+    Comments and docstrings do not count. A module that no other one imports, such as a new head, does not change the
+    digest of the others.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of modules; names of anything else are ignored.
+    within : iterable of str
+        Packages in which imports are followed. The user's own modules (neither lfnet, nor installed, nor of the
+        standard library) are followed too.
+    without : iterable of str
+        Modules and packages to leave out, with what they alone import.
     """
     names, within, without = tuple(names), tuple(within), tuple(without)
     return once(("code", names, within, without), lambda: _digest_code(names, within, without))
@@ -69,7 +83,7 @@ def _digest_code(names: tuple[str, ...], within: tuple[str, ...], without: tuple
 
 
 def _origin(name: str) -> Path | None:
-    """The source file of a module; None where `name` is no module (a class of one, say) or has no source."""
+    """The source file of a module; None where `name` is no module (such as a class in one) or has no source."""
     try:
         spec = importlib.util.find_spec(name)
     except ModuleNotFoundError:
@@ -82,7 +96,7 @@ def _inside(name: str, packages: Iterable[str]) -> bool:
 
 
 def _absolute(used: str, package: str) -> str:
-    """The full name of what a module of `package` calls `used`, which may begin with dots."""
+    """The absolute name of `used`, which may begin with dots, in a module of `package`."""
     name = used.lstrip(".")
     level = len(used) - len(name)
     if not level:
@@ -93,7 +107,7 @@ def _absolute(used: str, package: str) -> str:
 
 @cache
 def _of_the_user(name: str) -> bool:
-    """Whether a module is neither lfnet's, nor installed, nor Python's own."""
+    """Whether a module is neither of lfnet, nor installed, nor of the standard library."""
     top = name.partition(".")[0]
     if top == "lfnet" or top in sys.stdlib_module_names:
         return False
@@ -109,7 +123,7 @@ def _of_the_user(name: str) -> bool:
 
 @cache
 def _imports(path: Path) -> frozenset[str]:
-    """Names of the modules that a source file imports, in functions too; a relative one keeps its dots."""
+    """Names of the modules that a source file imports, also in functions; relative names keep their dots."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -144,22 +158,28 @@ def _code_digest(path: Path) -> str:
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
-# A file changed again within the clock's own step would show the same time: what changed just now is not remembered.
+# Clocks of file systems are coarse: a file that changed just now could change again with the same mtime, so that its
+# digest is not cached yet.
 _FRESH_NS = 2_000_000_000
 
 
 class DigestCache:
-    """Digests noted in a folder, one small file each, so that two processes never write the same half of one.
+    """Cache of file digests, keyed by path, size and mtime.
 
-    folder: None remembers nothing. A folder that cannot be written costs a hash each time, nothing more. Whoever
-    changes a file and sets its time back on purpose is believed: this guards against broken and mixed-up files.
+    Each digest is a small file of its own, so that processes can share the folder. A file that is changed and gets its
+    old mtime back is not noticed: the cache guards against damaged and confused files, not against manipulation.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Folder of the cache; None caches nothing. If it cannot be written, digests are computed each time.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = None if folder is None else Path(folder)
 
     def file(self, path: Path) -> str:
-        """SHA-256 (hex) of a file's bytes. Raises `OSError` where it cannot be read."""
+        """Return the SHA-256 (hex) of a file's bytes. An unreadable file is an `OSError`."""
         path = Path(path)
         stat = path.stat()
         return self.of(
@@ -167,23 +187,30 @@ class DigestCache:
         )
 
     def of(self, stamp: Sequence[str | int], changed_ns: int, make: Callable[[], str]) -> str:
-        """What `make` returned when the stamp was last the same, else what it returns now.
+        """Return the cached digest of a stamp, or compute it with `make`.
 
-        stamp: a path, then what tells that nothing behind it has changed. changed_ns: when it last did.
+        Parameters
+        ----------
+        stamp : sequence
+            A path, then values that change when its content does (size, mtime).
+        changed_ns : int
+            Time of the last change, in nanoseconds since the epoch.
+        make : callable
+            Computes the digest.
         """
         if self._folder is None:
             return make()
-        note = self._folder / f"{digest(stamp[0])[:32]}.json"
+        entry = self._folder / f"{digest(stamp[0])[:32]}.json"
         try:
-            known = json.loads(note.read_text(encoding="utf-8"))
+            known = json.loads(entry.read_text(encoding="utf-8"))
             if known["stamp"] == list(stamp) and isinstance(known["digest"], str):
                 return known["digest"]
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # not noted yet, or a broken note: it is written anew
+            pass  # not cached yet, or broken and written again
         found = make()
         if time.time_ns() - changed_ns > _FRESH_NS:
             try:
-                write_json(note, {"stamp": list(stamp), "digest": found})
+                write_json(entry, {"stamp": list(stamp), "digest": found})
             except LfnetError:
                 pass
         return found

@@ -50,7 +50,7 @@ TARGETS: dict[str, frozenset[str]] = {
     ),
     "video": frozenset({"lfnet.video.settings.VideoSettings"}),
     "visual": frozenset({"lfnet.encoders.visual_settings.VisualSettings"}),
-    "weights": frozenset({"lfnet.weights.files.WeightsFile"}),
+    "weights": frozenset({"lfnet.weights.weights_file.WeightsFile"}),
 }
 
 

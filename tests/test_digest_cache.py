@@ -13,7 +13,7 @@ from lfnet.fingerprints import DigestCache
 
 @pytest.fixture
 def hashed(monkeypatch):
-    """The files that were really hashed."""
+    """Names of the files that were hashed."""
     seen, real = [], fingerprints.file_digest
     monkeypatch.setattr(fingerprints, "file_digest", lambda path: seen.append(path.name) or real(path))
     return seen
@@ -29,49 +29,49 @@ def made(path, content, seconds_ago=60.0):
 def test_a_file_is_hashed_again_only_when_it_changed(tmp_path, hashed):
     file = made(tmp_path / "f", b"abc")
     for _ in range(3):
-        assert DigestCache(tmp_path / "notes").file(file) == hashlib.sha256(b"abc").hexdigest()
+        assert DigestCache(tmp_path / "digests").file(file) == hashlib.sha256(b"abc").hexdigest()
     assert hashed == ["f"]
     made(file, b"abd", seconds_ago=50)
-    assert DigestCache(tmp_path / "notes").file(file) == hashlib.sha256(b"abd").hexdigest()
+    assert DigestCache(tmp_path / "digests").file(file) == hashlib.sha256(b"abd").hexdigest()
     assert hashed == ["f", "f"]
 
 
-def test_what_changed_just_now_is_not_trusted_yet(tmp_path, hashed):
+def test_a_file_that_changed_just_now_is_not_cached_yet(tmp_path, hashed):
     file = made(tmp_path / "f", b"abc", seconds_ago=0)
     for _ in range(2):
-        DigestCache(tmp_path / "notes").file(file)
+        DigestCache(tmp_path / "digests").file(file)
     assert hashed == ["f", "f"]
 
 
-def test_two_files_have_two_notes(tmp_path):
-    notes = DigestCache(tmp_path / "notes")
+def test_two_files_have_two_entries(tmp_path):
+    cache = DigestCache(tmp_path / "digests")
     (tmp_path / "b").mkdir()
     one, two = made(tmp_path / "f", b"1"), made(tmp_path / "b" / "f", b"2")
-    assert [notes.file(one), notes.file(two), notes.file(one)] == [
+    assert [cache.file(one), cache.file(two), cache.file(one)] == [
         hashlib.sha256(content).hexdigest() for content in (b"1", b"2", b"1")
     ]
 
 
 @pytest.mark.parametrize("rubbish", ["{", "[]", "null", '{"stamp": 3}', '{"digest": 3}'])
-def test_a_broken_note_costs_a_hash_and_no_more(tmp_path, rubbish):
+def test_a_broken_entry_is_computed_and_written_again(tmp_path, rubbish):
     file = made(tmp_path / "f", b"abc")
-    right = DigestCache(tmp_path / "notes").file(file)
-    (note,) = (tmp_path / "notes").iterdir()
-    note.write_text(rubbish)
-    assert DigestCache(tmp_path / "notes").file(file) == right
-    assert note.read_text() != rubbish
+    right = DigestCache(tmp_path / "digests").file(file)
+    (entry,) = (tmp_path / "digests").iterdir()
+    entry.write_text(rubbish)
+    assert DigestCache(tmp_path / "digests").file(file) == right
+    assert entry.read_text() != rubbish
 
 
-def test_notes_that_cannot_be_written_cost_a_hash_and_no_more(tmp_path, monkeypatch):
+def test_without_write_access_digests_are_still_computed(tmp_path, monkeypatch):
     def refuse(*_):
         raise LfnetError("read only")
 
     monkeypatch.setattr(fingerprints, "write_json", refuse)
     file = made(tmp_path / "f", b"abc")
-    assert DigestCache(tmp_path / "notes").file(file) == hashlib.sha256(b"abc").hexdigest()
+    assert DigestCache(tmp_path / "digests").file(file) == hashlib.sha256(b"abc").hexdigest()
 
 
-def test_nothing_is_remembered_without_a_folder(tmp_path, hashed):
+def test_nothing_is_cached_without_a_folder(tmp_path, hashed):
     file = made(tmp_path / "f", b"abc")
     for _ in range(2):
         DigestCache(None).file(file)

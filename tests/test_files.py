@@ -1,4 +1,4 @@
-"""Files are whole or absent."""
+"""Files are written atomically."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ def test_a_full_disk_is_one_message_that_names_the_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_somebody_elses_error_is_not_called_a_full_disk(tmp_path):
+def test_other_errors_are_not_called_a_full_disk(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.txt"):
         (tmp_path / "b.txt").read_text()
 
@@ -64,7 +64,7 @@ def test_json_round_trip_and_its_errors(tmp_path):
         read_json(tmp_path / "b.json")
 
 
-def test_a_full_disk_under_others_hands_is_one_message(tmp_path):
+def test_a_full_disk_is_one_message_where_another_library_writes(tmp_path):
     with pytest.raises(LfnetError, match=f"cannot write {tmp_path}.*No space left"), writing_in(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(FileNotFoundError), writing_in(tmp_path):

@@ -1,4 +1,4 @@
-"""Fingerprints change when what they name changes, and only then."""
+"""Digests change with what they cover, and only then."""
 
 import sys
 import textwrap
@@ -44,7 +44,7 @@ def test_a_file_digest_is_sha256(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Writes modules of a package `toy` and returns the code digest of one of them, read afresh."""
+    """Functions to write modules of a package `toy`, and to return the code digest of one of them without caches."""
     folder = tmp_path / "toy"
     folder.mkdir()
     (folder / "__init__.py").write_text("")

@@ -38,10 +38,10 @@ def describe(file: str, weights: str, out: str, backend: str) -> dict:
     from lfnet.encoders.visual import Visual
     from lfnet.encoders.visual_settings import VisualSettings
     from lfnet.video.faces import Faces
-    from lfnet.weights.files import WeightsFile
+    from lfnet.weights.weights_file import WeightsFile
 
     pictures = np.load(file)
-    own = WeightsFile("trunk", Path(weights).name, None, "", "", path=Path(weights))
+    own = WeightsFile(name="trunk", file=Path(weights).name, sha256=None, licence="", about="", path=Path(weights))
 
     def faces(count: int) -> Faces:
         index = np.arange(count)

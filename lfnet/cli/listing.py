@@ -108,7 +108,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def _weights(name: str) -> dict[str, Any]:
-    from lfnet.weights.files import load
+    from lfnet.weights.weights_file import load
 
     file = load(conf_dir(), name)
     return {"file": file.file, "size": file.size, "licence": file.licence}

@@ -1,4 +1,4 @@
-"""`lfnet weights`: networks' files, fetched from where their authors put them, checked by sha256."""
+"""`lfnet weights`: list and fetch networks' files, checked by sha256."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ examples:
   lfnet weights fetch --all paths.cache=/big/cache
 
 lfnet ships no weights: each file keeps its own licence, which is printed before a download. Some are for
-non-commercial research only. Without a network, the message says which file to put where.
+non-commercial research only. Without a network connection, the message tells where to put each file.
 """
 
 
@@ -26,13 +26,15 @@ def main(argv: list[str]) -> int:
     """List or fetch weights."""
     parser = argparse.ArgumentParser(
         prog="lfnet weights",
-        description="Fetch networks' files once, and check them by sha256.",
+        description="List the files of networks, or fetch them once; they are checked by sha256.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("action", choices=("list", "fetch"), metavar="ACTION", help="list | fetch")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="weights to fetch; and paths.NAME=FOLDER")
-    parser.add_argument("--all", action="store_true", help="fetch all that have a source")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="weights to fetch, and settings such as paths.weights=DIR"
+    )
+    parser.add_argument("--all", action="store_true", help="fetch all weights")
     parser.add_argument("--json", action="store_true", help="list as JSON")
     options = parser.parse_intermixed_args(argv)
     wanted = [word for word in options.names if "=" not in word]
@@ -47,8 +49,8 @@ def main(argv: list[str]) -> int:
 
 
 def state(name: str, cache: Path) -> dict[str, Any]:
-    """What is known of the weights `name`: state is found (checked), absent, or wrong, with the reason as `detail`."""
-    from lfnet.weights.files import WeightsMissing, load
+    """Return facts on the weights `name`; state is found (and checked), absent or wrong (see `detail`)."""
+    from lfnet.weights.weights_file import WeightsMissing, load
 
     file = load(conf_dir(), name)
     facts = {"name": name, "about": file.about, "size": file.size, "licence": file.licence}
@@ -71,14 +73,14 @@ def _list(cache: Path, *, as_json: bool) -> int:
         print(f"{row['name']:<{width}}  {row['state']:<6}  {size:>9}  {row['licence']}: {row['about']}")
         if row["state"] == "wrong":
             print(f"{'':<{width}}  {row['detail']}")
-    print(f"Kept in {cache}; each file is under its own licence.")
+    print(f"Folder: {cache}. Each file has its own licence.")
     return 0
 
 
 def _fetch(wanted: list[str], cache: Path) -> int:
-    from lfnet.weights.files import load
+    from lfnet.weights.weights_file import load
 
-    # Unknown names are told before anything is downloaded.
+    # all names are checked before anything is downloaded
     files = [load(conf_dir(), name) for name in wanted]
     failed = []
     for file in files:
@@ -90,5 +92,5 @@ def _fetch(wanted: list[str], cache: Path) -> int:
             failed.append(file.name)
             print(f"error: {error}", file=sys.stderr)
     if failed:
-        raise LfnetError(f"{len(failed)} of {len(files)} weights could not be had: {', '.join(failed)}.")
+        raise LfnetError(f"{len(failed)} of {len(files)} weights cannot be fetched: {', '.join(failed)}.")
     return 0

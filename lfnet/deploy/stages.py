@@ -10,7 +10,7 @@ from lfnet.config import instantiate
 from lfnet.deploy.encoders import ReadyTrunk
 from lfnet.encoders.trunk import MEAN, STD, Trunk, cut_network
 from lfnet.errors import LfnetError
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["bundle_encoder", "bundle_landmarker"]
 

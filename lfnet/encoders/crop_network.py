@@ -8,7 +8,7 @@ import numpy as np
 
 from lfnet.encoders.onnx_session import BatchedNetwork, providers
 from lfnet.errors import LfnetError
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["CropNetwork"]
 

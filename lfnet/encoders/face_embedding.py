@@ -10,7 +10,7 @@ from lfnet.encoders.crop_network import CropNetwork
 from lfnet.encoders.encoder import checked_crops
 from lfnet.errors import LfnetError
 from lfnet.video.faces import Faces
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["FaceEmbedding"]
 

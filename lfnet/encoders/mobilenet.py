@@ -9,7 +9,7 @@ from lfnet.encoders.encoder import checked_crops
 from lfnet.encoders.trunk import Cost, Trunk
 from lfnet.errors import LfnetError
 from lfnet.video.faces import Faces
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["MobileNet"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from lfnet.encoders.trunk_weights import load_trunk, make_trunk
 from lfnet.errors import LfnetError, LfnetWarning
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 if TYPE_CHECKING:
     import torch

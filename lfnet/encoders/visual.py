@@ -12,7 +12,7 @@ from lfnet.encoders.visual_settings import KINDS, VisualSettings
 from lfnet.errors import LfnetError
 from lfnet.video.faces import Faces
 from lfnet.video.regions import REGIONS, cut_mesh, cut_rectangles
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["Descriptor", "Visual", "VisualFrames"]
 

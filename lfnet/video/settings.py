@@ -6,7 +6,7 @@ from typing import Any
 
 from lfnet.errors import LfnetError
 from lfnet.video.decode import DAMAGED
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["VideoSettings"]
 

@@ -1,1 +1,1 @@
-"""Networks' files: where they come from, fetched once, checked by sha256."""
+"""Files of networks: fetched once from their sources, checked by sha256."""

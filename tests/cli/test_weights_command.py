@@ -1,4 +1,4 @@
-"""`lfnet weights`: lists and fetches, and says what could not be had."""
+"""`lfnet weights` lists and fetches, and names what cannot be fetched."""
 
 import json
 
@@ -6,12 +6,12 @@ import pytest
 
 from lfnet.cli.configs import names
 from lfnet.cli.main import main
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 
 
 @pytest.fixture
 def fetched(monkeypatch):
-    """Records what would be downloaded; `refuse` names what cannot be had."""
+    """Names of the weights that would be downloaded; those in `refuse` cannot be fetched."""
     from lfnet.errors import LfnetError
 
     class Record(list):
@@ -22,14 +22,14 @@ def fetched(monkeypatch):
     def fetch(self, cache):
         record.append(self.name)
         if self.name in record.refuse:
-            raise LfnetError(f"weights {self.name} could not be had.")
+            raise LfnetError(f"weights {self.name} cannot be fetched.")
         return cache / self.file
 
     monkeypatch.setattr(WeightsFile, "fetch", fetch)
     return record
 
 
-def test_list_says_what_is_here_and_under_which_licence(tmp_path, capsys):
+def test_list_prints_state_and_licence(tmp_path, capsys):
     assert main(["weights", "list", f"paths.weights={tmp_path}"]) == 0
     printed = capsys.readouterr().out
     for name in names("weights"):
@@ -57,16 +57,16 @@ def test_fetch_all_goes_on_after_a_failure_and_names_it(fetched, tmp_path, capsy
     fetched.refuse = ("mobileface",)
     assert main(["weights", "fetch", "--all", f"paths.weights={tmp_path}"]) == 2
     assert fetched == names("weights")
-    assert f"1 of {len(fetched)} weights could not be had: mobileface." in capsys.readouterr().err
+    assert f"1 of {len(fetched)} weights cannot be fetched: mobileface." in capsys.readouterr().err
 
 
-def test_an_unknown_name_is_told_before_anything_is_fetched(fetched, capsys):
+def test_an_unknown_name_is_refused_before_anything_is_fetched(fetched, capsys):
     assert main(["weights", "fetch", "mobileface", "mobilface"]) == 2
     assert fetched == []
     assert "mobilface" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["fetch"], ["fetch", "--all", "mobileface"], ["list", "mobileface"], []])
-def test_what_makes_no_sense_is_refused(arguments, fetched):
+def test_contradicting_arguments_are_refused(arguments, fetched):
     assert main(["weights", *arguments]) == 2
     assert fetched == []

@@ -143,7 +143,7 @@ def test_the_whole_of_lfnet_is_not_allowed_to_a_bundle(one_bundle, tmp_path):
 def test_a_bundle_fetches_no_weights_and_reads_its_own_files_alone(one_bundle, tmp_path):
     folder = shutil.copytree(one_bundle, tmp_path / "b")
     facts = json.loads((folder / "bundle.json").read_text())
-    weights = {"_target_": "lfnet.weights.files.WeightsFile", "name": "x", "file": "x.onnx", "sha256": "0" * 64}
+    weights = {"_target_": "lfnet.weights.weights_file.WeightsFile", "name": "x", "file": "x.onnx", "sha256": "0" * 64}
     weights |= {"licence": "", "about": "", "sources": [], "path": None}
     stage = {"node": {"_target_": "lfnet.encoders.expression.Expression", "weights": weights}, "file": "head.onnx"}
     video = {"node": {}, "file": "head.onnx"}

@@ -13,7 +13,7 @@ from lfnet.encoders.expression import EXPRESSIONS, Expression
 from lfnet.errors import LfnetError
 from lfnet.testing.encoder_check import check_encoder, made_up_faces
 from lfnet.video.faces import Faces
-from lfnet.weights.files import load
+from lfnet.weights.weights_file import load
 from tests.encoders.networks import DIM, SIDE, network, own
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from lfnet.encoders.blendshapes import Blendshapes
 from lfnet.encoders.face_embedding import FaceEmbedding
 from lfnet.video.faces import Faces
-from lfnet.weights.files import load
+from lfnet.weights.weights_file import load
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

@@ -109,17 +109,17 @@ def test_what_makes_the_vectors_is_in_the_recipe(clips, tmp_path):
 
 def test_the_stated_digest_of_the_landmarker_serves_without_its_file(clips, tmp_path):
     from lfnet.fingerprints import file_digest
-    from lfnet.weights.files import WeightsFile
+    from lfnet.weights.weights_file import WeightsFile
 
     model = tmp_path / "model.task"
     model.write_bytes(b"one")
-    weights = WeightsFile("face_landmarker", "gone.task", file_digest(model), "", "")
+    weights = WeightsFile(name="face_landmarker", file="gone.task", sha256=file_digest(model), licence="", about="")
     cohort, cache = cohort_of(clips, aligned=False), tmp_path / "cache"
     stated = open_store(cohort, Brightness(), cache=cache, video=VideoSettings(landmarker=weights))[0]
     assert stated.recipe == open_store(cohort, Brightness(), cache=cache, mesh_model=model)[0].recipe
     with pytest.raises(LfnetError, match="lfnet weights fetch face_landmarker"):
         extract(cohort, Brightness(), cache=cache, video=VideoSettings(landmarker=weights))
-    unstated = WeightsFile("face_landmarker", "mine.task", None, "", "", path=model)
+    unstated = WeightsFile(name="face_landmarker", file="mine.task", sha256=None, licence="", about="", path=model)
     own = open_store(cohort, Brightness(), cache=cache, video=VideoSettings(landmarker=unstated))[0]
     assert own.recipe == stated.recipe
 

@@ -13,7 +13,7 @@ from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.video.align import crop
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 from tests.features.fakes import Brightness, cohort_of, estimate, extract, files_of
 from tests.video.media import write_folder
 
@@ -29,7 +29,7 @@ def model(shared) -> Path:
 def mobileface(shared, tmp_path_factory):
     cache = tmp_path_factory.mktemp("weights")
     path = shared / "weights" / "face_embedding_512.onnx"
-    weights = WeightsFile("mobileface", path.name, None, "", "", path=path)
+    weights = WeightsFile(name="mobileface", file=path.name, sha256=None, licence="", about="", path=path)
     with FaceEmbedding("mobileface", weights, cache, dim=512, mean=127, scale=128, threads=1) as encoder:
         yield encoder
 

@@ -13,7 +13,7 @@ from lfnet.features import health
 from lfnet.features.extract import extract
 from lfnet.video.decode import frames
 from lfnet.video.settings import VideoSettings
-from lfnet.weights.files import WeightsFile
+from lfnet.weights.weights_file import WeightsFile
 from tests.features.fakes import cohort_of
 from tests.video.media import write_folder
 
@@ -44,7 +44,7 @@ def stores(shared, libraries, tmp_path_factory):
         "crowd": write_folder(folder / "crowd", [np.roll(crowd, 3 * shift, axis=1) for shift in range(4)]),
     }
     path = shared / "weights" / "mobilenetv3_small_features.pt"
-    weights = WeightsFile("mobilenetv3_small", path.name, None, "", "", path=path)
+    weights = WeightsFile(name="mobilenetv3_small", file=path.name, sha256=None, licence="", about="", path=path)
     settings = {"segment_frames": 8, "shortest": 4, "segments": "all", "keep": 3}
     encoders = [
         Visual(regions, VisualSettings(regions=regions, **settings), weights, folder, threads=1)

@@ -1,4 +1,4 @@
-"""Every conf/weights/*.yaml, found by itself, and the catalogue that lists them."""
+"""Every conf/weights/*.yaml, and the catalogue that lists them."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.weights.files import WeightsFile, load, names
+from lfnet.weights.weights_file import WeightsFile, load, names
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 ALL = names(CONF)
@@ -19,7 +19,7 @@ def test_the_catalogue_lists_every_yaml() -> None:
     assert {"face_landmarker", "w600k_r50", "mobileface", "mobilenetv3_small"} <= set(ALL)
 
 
-def test_an_unknown_name_is_told_with_the_known_ones() -> None:
+def test_the_message_of_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(LfnetError, match=r"'retinaface'.*w600k_r50"):
         load(CONF, "retinaface")
 
@@ -32,10 +32,10 @@ def test_a_weights_yaml_is_complete(name: str) -> None:
     assert weights.name == name
     assert re.fullmatch("[0-9a-f]{64}", weights.sha256 or "")
     assert weights.licence and weights.about and weights.path is None
-    assert weights.sources, "every file we name can be fetched from somewhere"
-    # A name that promises the digest's first digits (torch's habit) keeps its promise.
-    promised = re.search(r"-([0-9a-f]{8})\.pth$", weights.file)
-    assert promised is None or (weights.sha256 or "").startswith(promised[1])
+    assert weights.sources, "every file has a source"
+    # torch puts the digest's first digits in the file name.
+    digits = re.search(r"-([0-9a-f]{8})\.pth$", weights.file)
+    assert digits is None or (weights.sha256 or "").startswith(digits[1])
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,4 +1,4 @@
-"""Weights: found, checked, fetched from each kind of source, and never kept half or wrong."""
+"""Weights are found, checked and fetched from each kind of source; partial or wrong files are not kept."""
 
 import hashlib
 import os
@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.weights import files, sources
-from lfnet.weights.files import WeightsFile, WeightsMissing, WeightsWrong
+from lfnet.weights import sources, weights_file
+from lfnet.weights.sources import Source
+from lfnet.weights.weights_file import WeightsFile, WeightsMissing, WeightsWrong
 
 CONTENT = bytes(range(256)) * 500
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -60,7 +62,7 @@ class Replies(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[dict[str, bytes]], str]]:
-    """Starts a server for the given pages, gives its address."""
+    """A function that starts a server for the given pages and returns its address."""
     servers = []
 
     def start(pages: dict[str, bytes]) -> str:
@@ -103,7 +105,7 @@ def test_an_explicit_path_wins_over_the_cache(tmp_path: Path) -> None:
         weights(path=str(own)).fetch(cache)
 
 
-def test_what_is_missing_is_told_with_place_digest_and_licence(tmp_path: Path) -> None:
+def test_the_message_of_a_missing_file_has_place_digest_and_licence(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing) as caught:
         weights().find(tmp_path)
     for part in (str(tmp_path / "tiny.onnx"), SHA256, "MIT", "path"):
@@ -121,7 +123,7 @@ def test_a_wrong_file_is_named_with_both_digests_and_left_alone(tmp_path: Path) 
     assert own.read_bytes() == b"other"
 
 
-def test_a_checked_file_that_is_spoilt_later_is_noticed(tmp_path: Path) -> None:
+def test_a_file_that_changes_after_its_check_is_noticed(tmp_path: Path) -> None:
     place = tmp_path / "tiny.onnx"
     place.write_bytes(CONTENT)
     assert weights().find(tmp_path) == place
@@ -155,7 +157,7 @@ def test_an_url_is_fetched_once(tmp_path: Path, serve: Callable[[dict[str, bytes
     assert files_in(tmp_path / "new") == {"tiny.onnx"}
 
 
-def test_a_wrong_download_is_told_with_both_digests_and_not_kept(
+def test_a_wrong_download_is_reported_with_both_digests_and_not_kept(
     tmp_path: Path, serve: Callable[[dict[str, bytes]], str]
 ) -> None:
     found = weights(sources=[{"url": serve({"/tiny": b"other"}) + "/tiny"}])
@@ -177,17 +179,17 @@ def test_an_interrupted_download_leaves_nothing(tmp_path: Path, monkeypatch: pyt
         to.write_bytes(CONTENT[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "obtain", interrupted)
+    monkeypatch.setattr(weights_file, "obtain", interrupted)
     with pytest.raises(KeyboardInterrupt):
         weights(sources=[{"url": "http://127.0.0.1/tiny"}]).fetch(tmp_path)
     assert files_in(tmp_path) == set()
 
 
-def test_each_source_is_tried_in_turn_and_each_reason_told(
+def test_sources_are_tried_in_turn_and_each_reason_is_reported(
     tmp_path: Path, serve: Callable[[dict[str, bytes]], str]
 ) -> None:
     address = serve({"/wrong": b"other", "/right": CONTENT})
-    bad = [{"url": f"{address}/absent"}, {"url": f"{address}/wrong"}, {"url": "http://127.0.0.1:1/nobody"}]
+    bad = [{"url": f"{address}/absent"}, {"url": f"{address}/wrong"}, {"url": "http://127.0.0.1:1/closed"}]
     assert weights(sources=[*bad, {"url": f"{address}/right"}]).fetch(tmp_path / "a").read_bytes() == CONTENT
     with pytest.raises(LfnetError) as caught:
         weights(sources=bad).fetch(tmp_path / "b")
@@ -195,7 +197,7 @@ def test_each_source_is_tried_in_turn_and_each_reason_told(
         "absent: no answer",
         "404",
         "wrong: the file has sha256",
-        "nobody: no answer",
+        "closed: no answer",
         SHA256,
         "Put tiny.onnx",
     ):
@@ -249,7 +251,7 @@ def test_terms_of_use_are_printed_before_a_download_only(
     assert capsys.readouterr().err == ""
 
 
-def test_what_a_killed_fetch_left_is_swept_after_a_day(
+def test_leftovers_of_a_killed_fetch_are_removed_after_a_day(
     tmp_path: Path, serve: Callable[[dict[str, bytes]], str]
 ) -> None:
     old, young = tmp_path / ".tiny.onnx-abc.part", tmp_path / ".tiny.onnx-def.part"
@@ -261,7 +263,7 @@ def test_what_a_killed_fetch_left_is_swept_after_a_day(
 
 
 def test_a_wheel_is_fetched_with_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """pip itself runs, on a folder of wheels instead of an index: what it is given and what it leaves is real."""
+    """pip itself runs, on a folder of wheels instead of an index."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     facts = "Metadata-Version: 2.1\nName: tinypack\nVersion: 1.0\nRequires-Python: <3\n"
@@ -283,7 +285,7 @@ def test_a_wheel_is_fetched_with_pip(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_npm_package_is_fetched_with_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """npm is a stand-in here that leaves a package where it was told to: the machine may have none."""
+    """npm is replaced by a function that writes a package, since the machine may have no npm."""
 
     def npm(command: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
         assert command[1:3] == ["pack", "tiny@1.0.0"]
@@ -307,16 +309,19 @@ def test_an_npm_package_is_fetched_with_npm(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sha256": "ABC"}, "64 lower-case hex digits"),
-        ({"file": "a/b.onnx"}, "bare file name"),
-        ({"sources": [{"pypi": "tinypack==1.0"}]}, "is not one of"),
-        ({"sources": [{"url": "http://a/b", "sha256": SHA256}]}, "is not one of"),
-        ({"sources": [{"ftp": "x"}]}, "is not one of"),
+        ({"sha256": "ABC"}, r"^weights\.sha256=ABC: give 64 lower-case hex digits, or null\.$"),
+        ({"file": "a/b.onnx"}, r"^weights\.file=a/b\.onnx: give a file name without folders\.$"),
+        ({"sources": [{"pypi": "tinypack==1.0"}]}, r"^weights\.sources\.0={pypi: tinypack==1\.0}: give {url}, "),
+        ({"sources": [{"url": "http://a/b", "sha256": SHA256}]}, r"^weights\.sources\.0={url: .*: give {url}, "),
+        ({"sources": [{"url": "http://a/b", "npm": "x@1"}]}, r"^weights\.sources\.0={url: .*: give {url}, "),
+        ({"sources": [{"ftp": "x"}]}, r"^weights\.sources\.0\.ftp: there is no such setting; known: url, pypi, npm"),
+        ({"size": "big"}, r"^weights\.size=big: give a whole number, or null\.$"),
     ],
 )
 def test_a_wrong_description_is_refused(settings: dict[str, Any], message: str) -> None:
+    node = {"name": "tiny", "file": "tiny.onnx", "sha256": SHA256, "licence": "MIT", "about": "a network", **settings}
     with pytest.raises(LfnetError, match=message):
-        weights(**settings)
+        read(WeightsFile, node, "weights")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +343,10 @@ def test_a_wrong_description_is_refused(settings: dict[str, Any], message: str) 
         {"url": "ftp://a/b"},
     ],
 )
-def test_a_client_is_handed_a_package_with_its_version_and_nothing_else(source: dict[str, str]) -> None:
-    member = {} if "url" in source else {"member": "tiny.onnx"}
-    with pytest.raises(LfnetError, match="is not of the form"):
-        weights(sources=[{**source, **member}])
+def test_a_client_gets_a_package_with_its_version_and_nothing_else(source: dict[str, str]) -> None:
+    ((kind, value),) = source.items()
+    member = {} if kind == "url" else {"member": "tiny.onnx"}
+    form = {"url": "https://...", "pypi": "NAME==VERSION", "npm": "NAME@VERSION"}[kind]
+    with pytest.raises(LfnetError) as caught:
+        read(Source, {**source, **member}, "weights.sources.0")
+    assert str(caught.value) == f"weights.sources.0.{kind}={value}: give {form}, or null."
