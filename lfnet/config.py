@@ -218,7 +218,7 @@ def _faults(
         place = ".".join((path, *names) if path else names)
         if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             text = f"{place}: there is no such setting; known: {', '.join(known)}."
-        elif fault["type"].startswith("missing"):
+        elif fault["type"].startswith("missing") and not isinstance(fault["loc"][-1], int):
             if not missing:
                 continue
             text = f"{place} is missing: give {describe(hint)}."
@@ -244,7 +244,7 @@ def _place(
     for position, part in enumerate(loc):
         if isinstance(value, Mapping) and (part in hints or part in value):
             hint, value, known = hints.get(str(part)), value.get(part), tuple(hints)
-        elif isinstance(value, list | tuple) and isinstance(part, int):
+        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
             hint, value = _item(hint, part), value[part]
         else:
             continue

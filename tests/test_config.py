@@ -214,3 +214,13 @@ def test_arguments_without_annotation_may_be_anything_and_open_ends_take_any_nam
 )
 def test_annotations_in_words(hint, words):
     assert describe(hint) == words
+
+
+def test_a_list_of_another_length_is_refused_with_the_length() -> None:
+    @settings
+    class Colours:
+        mean: float | tuple[float, float, float]
+
+    with pytest.raises(LfnetError) as raised:
+        read(Colours, {"mean": [1, 2]}, "encoder")
+    assert str(raised.value) == "encoder.mean=[1, 2]: give a number, or a list of a number, a number, a number."

@@ -58,7 +58,7 @@ def describe(file: str, weights: str, out: str, backend: str) -> dict:
 
 def images(network: str, side: str, batch: str) -> dict:
     """Random pictures a second through an ONNX network by itself: the ceiling of the encoder that runs it."""
-    from lfnet.encoders.onnx_session import BatchedNetwork
+    from lfnet.encoders.onnx_network import BatchedNetwork
 
     size, random = int(batch), np.random.default_rng(0)
     run = BatchedNetwork(

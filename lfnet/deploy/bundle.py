@@ -12,7 +12,7 @@ from lfnet.config import read
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of
 from lfnet.deploy.replace import BUNDLE, bundle_folder, listed
-from lfnet.encoders.onnx_session import open_session
+from lfnet.encoders.onnx_network import open_session
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
 from lfnet.features.store import ClipFeatures

@@ -8,11 +8,9 @@ import numpy as np
 
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder
-from lfnet.encoders.onnx_session import open_session
+from lfnet.encoders.onnx_network import open_session
 
 __all__ = ["ReadyTrunk", "open_encoder"]
-
-PICTURES, VECTORS = "pictures", "vectors"  # see lfnet.encoders.trunk_onnx
 
 
 class ReadyTrunk:
@@ -23,14 +21,14 @@ class ReadyTrunk:
         self._path, self._threads = path, threads
         self._session: Any = None
 
-    def __call__(self, pictures_NHWC: np.ndarray) -> np.ndarray:
+    def __call__(self, images_NHWC: np.ndarray) -> np.ndarray:
         if self._session is None:
             self._session = open_session(self._path, "cpu", self._threads)
-        vectors = np.empty((len(pictures_NHWC), self.dim), np.float32)
-        for start in range(0, len(pictures_NHWC), self.batch_size):
+        vectors = np.empty((len(images_NHWC), self.dim), np.float32)
+        for start in range(0, len(images_NHWC), self.batch_size):
             part = slice(start, start + self.batch_size)
-            pictures = np.ascontiguousarray(pictures_NHWC[part])
-            vectors[part] = self._session.run([VECTORS], {PICTURES: pictures})[0]
+            images = np.ascontiguousarray(images_NHWC[part])
+            vectors[part] = self._session.run(None, {self._session.get_inputs()[0].name: images})[0]
         return vectors
 
     def close(self) -> None:
@@ -48,6 +46,6 @@ def open_encoder(facts: dict[str, Any], folder: Path, threads: int | None) -> En
     encoder: Any = instantiate(node)
     if facts["trunk"]:
         # The trunk makes its ONNX graph from PyTorch's weights: here it is made already.
-        encoder._trunk = ReadyTrunk(folder / facts["file"], facts["trunk"], node.get("batch_size") or 32, threads)
+        encoder.trunk = ReadyTrunk(folder / facts["file"], facts["trunk"], node.get("batch_size") or 32, threads)
     made: Encoder = encoder
     return made

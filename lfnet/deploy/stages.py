@@ -8,7 +8,8 @@ import numpy as np
 
 from lfnet.config import instantiate
 from lfnet.deploy.encoders import ReadyTrunk
-from lfnet.encoders.trunk import MEAN, STD, Trunk, cut_network
+from lfnet.encoders.trunk import MEAN, STD, Trunk
+from lfnet.encoders.trunk_network import cut_network, load_trunk
 from lfnet.errors import LfnetError
 from lfnet.weights.weights_file import WeightsFile
 
@@ -59,7 +60,7 @@ def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> dict[str,
         cache = Path(node.get("cache") or config["paths"]["weights"])
         path = weights.fetch(cache)
         facts["weights"] = {**_told(weights), "sha256": weights.digest(cache)}
-        trunk = getattr(encoder, "_trunk", None)
+        trunk = getattr(encoder, "trunk", None)
         if isinstance(trunk, Trunk):
             facts["file"], facts["trunk"] = f"{name}.onnx", trunk.dim
             facts["parity"] = _trunk(trunk, path, folder / facts["file"])
@@ -80,7 +81,6 @@ def _trunk(trunk: Trunk, weights: Path, target: Path) -> float:
     import torch
 
     from lfnet.encoders.trunk_onnx import to_onnx
-    from lfnet.encoders.trunk_weights import load_trunk
 
     network = cut_network(load_trunk(weights), trunk.cut)
     target.write_bytes(to_onnx(network, MEAN, STD))

@@ -1,9 +1,10 @@
-"""Expression and head pose from the face mesh: affect without identity, and no network beyond the landmarker."""
+"""Blendshapes and head pose from the face mesh."""
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from lfnet.encoders.encoder import Encoder
 from lfnet.video.faces import Faces
 
 __all__ = ["Blendshapes", "head_angles"]
@@ -12,30 +13,43 @@ _BLENDSHAPES = 52
 _CM = 0.01  # MediaPipe's face geometry is in centimetres
 
 
-class Blendshapes:
-    """MediaPipe's 52 blendshapes and, by choice, the head's rotation and translation.
+class Blendshapes(Encoder):
+    """MediaPipe's 52 blendshapes and, optionally, the head's rotation and translation: 58-D by default.
 
-    Columns: 0-51 the blendshapes in MediaPipe's order, "_neutral" first, each in [0, 1]; then, with `rotation`, three
-    angles in radians (`head_angles`: pitch, yaw, roll); then, with `translation`, the head's place before the camera
-    in metres of the camera that MediaPipe assumes (x right, y up, z towards the camera, so negative). 58 in all by
-    default. The landmarker's own digest is not in `recipe`: the extraction adds it to every stream made of a mesh.
+    Expression without identity, and without a network beyond the face landmarker's. Columns 0 to 51 are the blendshapes
+    in MediaPipe's order, "_neutral" first, each in [0, 1]. The landmarker's digest is not in `recipe`: the extraction
+    adds it to every stream made from a mesh.
+
+    Parameters
+    ----------
+    name : str
+        Name of the stream.
+    rotation : bool
+        Append pitch, yaw and roll in radians (`head_angles`).
+    translation : bool
+        Append the head's position in metres in the coordinates of the camera that MediaPipe assumes: x right, y up,
+        z towards the camera, so negative.
+
+    Examples
+    --------
+    >>> from lfnet.encoders import Blendshapes
+    >>> from lfnet.testing.encoder_check import made_up_faces
+    >>> Blendshapes().encode(made_up_faces(frames=5, crop_size=None)).shape
+    (5, 58)
     """
 
     needs = frozenset({"mesh"})
-    crop_size = None
-    unit_norm = False
-    per_segment = False
 
     def __init__(self, name: str = "blendshapes", *, rotation: bool = True, translation: bool = True) -> None:
         self.name, self._rotation, self._translation = name, rotation, translation
         self.dim = _BLENDSHAPES + 3 * rotation + 3 * translation
 
     def recipe(self) -> dict[str, Any]:
-        """Settings as JSON, see `Encoder.recipe`."""
+        """Describe the settings as JSON."""
         return {"encoder": "Blendshapes", "dim": self.dim, "rotation": self._rotation, "translation": self._translation}
 
     def encode(self, faces: Faces) -> np.ndarray:
-        """float32 [N, dim] from blendshapes_NB and pose_N44."""
+        """Return float32 [N, dim] from blendshapes_NB and pose_N44."""
         shapes, pose = faces.blendshapes_NB, faces.pose_N44
         if shapes is None or shapes.shape[1:] != (_BLENDSHAPES,):
             found = None if shapes is None else shapes.shape
@@ -50,21 +64,29 @@ class Blendshapes:
                 parts.append(_CM * pose[:, :3, 3])
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
 
 def head_angles(pose_N44: np.ndarray) -> np.ndarray:
-    """float64 [N, 3] pitch, yaw, roll in radians of the rotations in pose_N44 [:3, :3], a common scale divided out.
+    """Compute the head's angles from its poses.
 
-    R = Ry(yaw) Rx(pitch) Rz(roll), axes x right, y up, z to the camera. Smooth where |pitch| < 90 degrees, which a
-    detected face keeps.
+    R = Ry(yaw) Rx(pitch) Rz(roll), axes x right, y up, z towards the camera. The angles are smooth for |pitch| < 90°,
+    which holds for a detected face.
+
+    Parameters
+    ----------
+    pose_N44 : ndarray, shape [N, 4, 4]
+        Facial transformation matrices; their common scale is divided out.
+
+    Returns
+    -------
+    ndarray of float64, shape [N, 3]
+        Pitch, yaw, roll in radians.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lfnet.encoders.blendshapes import head_angles
+    >>> head_angles(2 * np.eye(4)[None]) + 0
+    array([[0., 0., 0.]])
     """
     rotation = pose_N44[:, :3, :3].astype(np.float64)
     rotation /= np.maximum(np.linalg.norm(rotation, axis=1, keepdims=True), 1e-12)

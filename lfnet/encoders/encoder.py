@@ -1,88 +1,152 @@
-"""What an encoder is. No base class: whatever has these attributes is one (`lfnet.testing.encoder_check` tells)."""
+"""Base classes of encoders."""
 
-from typing import Any, Protocol, Self
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import AfterValidator
 
 from lfnet.video.faces import Faces
 
-__all__ = ["Encoder", "SegmentEncoder", "checked_crops", "per_segment"]
+__all__ = ["Cost", "Device", "Encoder", "SegmentEncoder", "per_segment"]
 
 
-class Encoder(Protocol):
-    """Turns frames that hold a face into one vector each, every frame by itself; or, per segment, many into one.
+def _check_device(device: str) -> str:
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+        raise ValueError("choose cpu, cuda, cuda:N or mps.")
+    return device
 
-    name: the stream's name in the feature store. dim: length of a vector, known before any network is loaded.
-    needs: what it reads of `Faces`: "crops" (crops_NHWC at `crop_size`), "mesh" (blendshapes_NB, pose_N44 and
-    landmarks_NLC; with "crops" also points_NL2), "skin" (skin_NRC).
-    per_segment: whether it is a `SegmentEncoder`; an encoder that does not say is not.
-    crop_size: side of the aligned crops in pixels, None without "crops". unit_norm: vectors have Euclidean length 1.
-    An encoder of "skin" also has `skin_means`, a function that measures it: `lfnet.video.skin.skin_means` or its like.
 
-    Networks are loaded by the first `encode` and freed by `close`; the attributes and `recipe` never load one.
+# Where a network runs: a setting of all encoders that have one.
+Device = Annotated[str, AfterValidator(_check_device)]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs: its number of parameters, and the FLOPs of one vector (2 for each multiply-add)."""
+
+    parameters: int
+    flops: int
+
+
+class Encoder(ABC):
+    """Base class of encoders that turn each frame with a face into one vector, independently of other frames.
+
+    Subclasses set the attributes and implement `recipe` and `encode`; an object of another class with the same
+    attributes and methods works too. Networks are loaded by the first `encode` and freed by `close`; neither the
+    attributes nor `recipe` load one. `lfnet.testing.check_encoder` checks the whole contract.
+
+    Two members are optional: `cost() -> Cost`, measured without the weights, and, for encoders of "skin",
+    `skin_means(rgb_HWC, landmarks_LC)`, which measures it (`lfnet.video.skin.skin_means`).
+
+    Attributes
+    ----------
+    name : str
+        Name of the stream in the feature store.
+    dim : int
+        Length of a vector; known before a network is loaded.
+    needs : frozenset of str
+        Parts of `Faces` that `encode` reads: "crops" (crops_NHWC at `crop_size`), "mesh" (blendshapes_NB, pose_N44
+        and landmarks_NLC; with "crops" also points_NL2), "skin" (skin_NRC).
+    crop_size : int or None
+        Side of the aligned crops in pixels; None without "crops".
+    unit_norm : bool
+        Whether vectors have Euclidean length 1.
+    per_segment : bool
+        Whether it is a `SegmentEncoder`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lfnet.encoders import Encoder
+    >>> from lfnet.testing import check_encoder
+    >>> class MeanColour(Encoder):
+    ...     name, dim, needs, crop_size = "mean_colour", 3, frozenset({"crops"}), 32
+    ...
+    ...     def recipe(self):
+    ...         return {"encoder": "MeanColour"}
+    ...
+    ...     def encode(self, faces):
+    ...         return self.check_crops(faces).mean(axis=(1, 2)).astype(np.float32)
+    >>> check_encoder(MeanColour())
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def dim(self) -> int: ...
-    @property
-    def needs(self) -> frozenset[str]: ...
-    @property
-    def crop_size(self) -> int | None: ...
-    @property
-    def unit_norm(self) -> bool: ...
+    name: str
+    dim: int
+    needs: frozenset[str]
+    crop_size: int | None = None
+    unit_norm: bool = False
+    per_segment: bool = False
 
-    @property
-    def per_segment(self) -> bool: ...
-
+    @abstractmethod
     def recipe(self) -> dict[str, Any]:
-        """What makes the vectors what they are, as JSON: sha256 of the weights, preprocessing settings.
+        """Describe as JSON what determines the vectors: SHA-256 of the weights, preprocessing settings.
 
-        Not in it: device, threads and batch size, which change the last bits and not the meaning.
+        Device, threads and batch size are left out: they change the last bits only.
         """
-        ...
 
+    @abstractmethod
     def encode(self, faces: Faces) -> np.ndarray:
-        """float32 [N, dim], one row a frame ([1, dim] per segment); [0, dim] for no frames.
+        """Encode faces.
 
-        Called by one thread at a time, but not always by the one that made the encoder: what a library keeps for each
-        thread (PyTorch's gradient mode) is set in here. Raises `LfnetError` where it cannot.
+        It is called by one thread at a time, which need not be the thread that made the encoder: state that a library
+        keeps for each thread, such as PyTorch's gradient mode, is set in here.
+
+        Parameters
+        ----------
+        faces : Faces
+            N frames with a face; N may be 0.
+
+        Returns
+        -------
+        ndarray of float32, shape [N, dim]
+            One row a frame; a `SegmentEncoder` returns [1, dim], or [0, dim] for no frames.
+
+        Raises
+        ------
+        LfnetError
+            Weights are missing or wrong, or the device cannot be used.
         """
-        ...
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most encoders have nothing to free
         """Free the network; a later `encode` loads it again."""
-        ...
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *error: object) -> None: ...
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def check_crops(self, faces: Faces) -> np.ndarray:
+        """Return the crops, uint8 [N, S, S, 3]. Raises `ValueError` where their side S is not `crop_size`."""
+        crops, side = faces.crops_NHWC, self.crop_size
+        if crops is None or crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
+            found = "none" if crops is None else f"{crops.dtype} {crops.shape}"
+            raise ValueError(f"{self.name} needs crops uint8 [N, {side}, {side}, 3], got {found}")
+        return crops
 
 
-class SegmentEncoder(Encoder, Protocol):
-    """An encoder whose `encode` turns all the faces it is given, one segment of a clip, into one row [1, dim].
+class SegmentEncoder(Encoder):
+    """Base class of encoders that turn a segment of a clip, all frames that `encode` is given, into one vector.
 
-    segment_frames: how many frames with a face make a segment. segments: how many of a clip, from its start; None for
-    all. shortest: a last segment of fewer frames is left out, unless it is the clip's only one.
+    Attributes
+    ----------
+    segment_frames : int
+        Frames with a face that make a segment.
+    segments : int or None
+        Segments of a clip that are encoded, from its start; None for all.
+    min_frames : int
+        A last segment with fewer frames is left out, unless it is the clip's only one.
     """
 
-    @property
-    def segment_frames(self) -> int: ...
-    @property
-    def segments(self) -> int | None: ...
-    @property
-    def shortest(self) -> int: ...
+    per_segment = True
+    segment_frames: int
+    segments: int | None
+    min_frames: int
 
 
 def per_segment(encoder: Encoder) -> bool:
-    """Whether an encoder turns whole segments into vectors: a `SegmentEncoder`."""
+    """Return whether an encoder turns segments into vectors; one without the attribute does not."""
     return bool(getattr(encoder, "per_segment", False))
-
-
-def checked_crops(encoder: Encoder, faces: Faces) -> np.ndarray:
-    """The crops, uint8 [N, S, S, 3] with the side the encoder asked for. Raises `ValueError` where they are not."""
-    crops, side = faces.crops_NHWC, encoder.crop_size
-    if crops is None or crops.dtype != np.uint8 or crops.shape[1:] != (side, side, 3):
-        found = "none" if crops is None else f"{crops.dtype} {crops.shape}"
-        raise ValueError(f"{encoder.name} needs crops uint8 [N, {side}, {side}, 3], got {found}")
-    return crops

@@ -1,10 +1,12 @@
-"""The skin's colour in each frame: what the pulse is read from."""
+"""Skin colour of each frame, from which a pulse is estimated."""
 
 from functools import partial
-from typing import Any, Self
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
+from lfnet.encoders.encoder import Encoder
 from lfnet.errors import LfnetError
 from lfnet.video.faces import Faces
 from lfnet.video.skin import BRIGHT, DARK, REGIONS, skin_means
@@ -14,48 +16,55 @@ __all__ = ["SKIN_COLUMNS", "Skin"]
 SKIN_COLUMNS = tuple(f"{region}_{part}" for region in REGIONS for part in ("red", "green", "blue", "pixels"))
 
 
-class Skin:
+class Skin(Encoder):
     """Mean red, green, blue (0–255) and number of skin pixels of forehead, left and right cheek: 12-D.
 
-    The columns are `SKIN_COLUMNS`. The pass over the video measures them by `skin_means`, since whole frames are not
-    kept; the encoder hands them on. A region without a pixel of skin is all zeros.
-    bright, dark: grey levels; a pixel counts where all its channels are below `bright` and one of them is `dark` or
-    more (`lfnet.video.skin.skin_means`). LightFusionNet's step from video to colour is missing: both are assumed.
-    Raises `LfnetError` for levels that leave no pixel.
+    The columns are `SKIN_COLUMNS`; a region without a skin pixel is all zeros. Whole frames are not kept, so that the
+    pass over the video measures the colours with `skin_means`, and `encode` only reshapes them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the stream.
+    bright, dark : int
+        Grey levels: a pixel counts if all its channels are below `bright` and one of them is `dark` or more. Both are
+        assumed, since LightFusionNet does not publish its step from video to colour.
+
+    Raises
+    ------
+    LfnetError
+        `dark` is not below `bright`.
+
+    Examples
+    --------
+    >>> from lfnet.encoders import Skin
+    >>> from lfnet.testing.encoder_check import made_up_faces
+    >>> Skin().encode(made_up_faces(frames=4, crop_size=None)).shape
+    (4, 12)
     """
 
     needs = frozenset({"skin"})
-    crop_size = None
-    unit_norm = False
-    per_segment = False
+    dim = len(SKIN_COLUMNS)
 
-    def __init__(self, name: str = "skin", *, bright: int = BRIGHT, dark: int = DARK) -> None:
-        self.name, self.dim = name, len(SKIN_COLUMNS)
-        self.bright, self.dark = bright, dark
-        whole = all(isinstance(level, int) and not isinstance(level, bool) for level in (bright, dark))
-        if not whole or not 0 <= dark < bright <= 256:
-            raise LfnetError(
-                f"encoder.{name}.dark={dark} and encoder.{name}.bright={bright}: give whole grey levels with "
-                "0 <= dark < bright <= 256."
-            )
+    def __init__(
+        self,
+        name: str = "skin",
+        *,
+        bright: Annotated[int, Field(ge=1, le=256)] = BRIGHT,
+        dark: Annotated[int, Field(ge=0, le=255)] = DARK,
+    ) -> None:
+        if not dark < bright:
+            raise LfnetError(f"encoder.{name}.dark={dark}: give a grey level below encoder.{name}.bright={bright}.")
+        self.name, self.bright, self.dark = name, bright, dark
         self.skin_means = partial(skin_means, bright=bright, dark=dark)
 
     def recipe(self) -> dict[str, Any]:
-        """Settings as JSON, see `Encoder.recipe`."""
+        """Describe the settings as JSON."""
         return {"encoder": "Skin", "dim": self.dim, "bright": self.bright, "dark": self.dark}
 
     def encode(self, faces: Faces) -> np.ndarray:
-        """float32 [N, 12] from skin_NRC."""
-        skin: np.ndarray | None = getattr(faces, "skin_NRC", None)
+        """Return float32 [N, 12] from skin_NRC."""
+        skin = faces.skin_NRC
         if skin is None or skin.shape != (len(faces), len(REGIONS), 4):
             raise ValueError(f"{self.name} needs skin [N, 3, 4], got {None if skin is None else skin.shape}")
         return skin.reshape(len(faces), self.dim).astype(np.float32)
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()

@@ -1,63 +1,60 @@
-"""MobileNetV3-Small cut where one likes: pictures go in, their channels' means come out; and what that costs."""
+"""Truncated MobileNetV3-Small with global average pooling, run by onnxruntime or PyTorch."""
 
 import contextlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lfnet.encoders.trunk_weights import load_trunk, make_trunk
+from lfnet.encoders.encoder import Cost, Encoder
+from lfnet.encoders.trunk_network import CUTS, cost, cut_network, load_trunk
 from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.weights.weights_file import WeightsFile
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["BACKENDS", "CUTS", "MEAN", "STD", "Cost", "Trunk", "cost", "cut_network"]
+__all__ = ["MEAN", "STD", "Backend", "Trunk", "TrunkEncoder"]
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet's channels on [0, 1], RGB
 STD = (0.229, 0.224, 0.225)
-BACKENDS = ("auto", "onnx", "torch")
-# Where the network may be cut, and how many channels it has there. "block4.1" is behind that block (timm's numbers),
-# "block4.1.depthwise" inside it, behind its expansion and its depthwise convolution.
-CUTS = {
-    "stem": 16,
-    "block0.0": 16,
-    **{"block1.0.depthwise": 72, "block1.0": 24, "block1.1.depthwise": 88, "block1.1": 24},
-    **{"block2.0.depthwise": 96, "block2.0": 40, "block2.1.depthwise": 240, "block2.1": 40},
-    **{"block2.2.depthwise": 240, "block2.2": 40, "block3.0.depthwise": 120, "block3.0": 48},
-    **{"block3.1.depthwise": 144, "block3.1": 48, "block4.0.depthwise": 288, "block4.0": 96},
-    **{"block4.1.depthwise": 576, "block4.1": 96, "block4.2.depthwise": 576, "block4.2": 96},
-    "whole": 576,
-}
-_PIECE = 8  # pictures that onnxruntime takes at a time on a processor, so that what they become stays in the cache
-_CLOSE = 1e-4  # of the largest output: what two libraries' rounding may differ by
-
-
-@dataclass(frozen=True)
-class Cost:
-    """parameters: of the network. flops: of one picture, 2 for each multiply-add of a convolution."""
-
-    parameters: int
-    flops: int
+Backend = Literal["auto", "onnx", "torch"]
+_PIECE = 8  # images that onnxruntime takes at a time on a CPU, so that activations stay in the cache
+_CLOSE = 1e-4  # of the largest output: allowed difference between the rounding of two libraries
 
 
 class Trunk:
-    """uint8 RGB pictures [N, side, side, 3] -> float32 [N, dim], the mean of each channel at the cut.
+    """Network uint8 RGB images [N, side, side, 3] → float32 [N, dim], the mean of each channel at the cut.
 
-    weights: a file in torchvision's layout (the whole network, or its features alone) or in timm's; .pth, .pt or
-    .safetensors. cut: a key of `CUTS`. setting: what messages call the encoder, such as "encoder.visual".
-    backend: "torch"; "onnx", which on a processor is several times as fast; "auto", which is "onnx" on "cpu" and
-    "torch" elsewhere. The ONNX network is made of the weights when they are loaded, and compared with torch's; where
-    their answers differ by more than rounding, torch's is used and a `LfnetWarning` says so.
-    device: "cpu", "cuda", "cuda:N" or, with torch, "mps". threads: None lets the library decide. cache: the folder of
-    weights. Networks are loaded by the first call and freed by `close`.
+    The ONNX network is made from the weights when they are loaded, and compared with PyTorch's; where they differ by
+    more than rounding, PyTorch is used and an `LfnetWarning` says so. Networks are loaded by the first call and freed
+    by `close`.
+
+    Parameters
+    ----------
+    weights : WeightsFile
+        A file in torchvision's layout (the whole network, or its features alone) or in timm's; .pth, .pt or
+        .safetensors.
+    cache : path
+        Folder of weights.
+    setting : str
+        What messages call the encoder, such as "encoder.visual".
+    cut : str
+        Where the network ends, a key of `lfnet.encoders.trunk_network.CUTS`; "whole" is its last block.
+    side : int
+        Side of the images in pixels.
+    batch_size : int
+        Images encoded together.
+    device : str
+        "cpu", "cuda", "cuda:N" or, with PyTorch, "mps".
+    threads : int or None
+        None lets the library decide.
+    backend : {"auto", "onnx", "torch"}
+        "onnx" is several times as fast on a CPU; "auto" is "onnx" on "cpu" and "torch" elsewhere.
     """
 
     def __init__(
@@ -71,12 +68,8 @@ class Trunk:
         batch_size: int = 32,
         device: str = "cpu",
         threads: int | None = None,
-        backend: str = "auto",
+        backend: Backend = "auto",
     ) -> None:
-        if cut not in CUTS:
-            raise LfnetError(f"the cut {cut!r} of {setting} is unknown: choose one of {', '.join(CUTS)}.")
-        if backend not in BACKENDS:
-            raise LfnetError(f"{setting}.backend must be one of {', '.join(BACKENDS)}, not {backend!r}.")
         self.cut, self.dim, self.side = cut, CUTS[cut], side
         self.batch_size = batch_size
         self._weights, self._cache, self._setting = weights, Path(cache), setting
@@ -86,7 +79,7 @@ class Trunk:
         self._pool: ThreadPoolExecutor | None = None
 
     def recipe(self) -> dict[str, Any]:
-        """Weights and preprocessing as JSON."""
+        """Describe weights and preprocessing as JSON."""
         return {
             "weights": self._weights.digest(self._cache),
             "cut": self.cut,
@@ -94,19 +87,19 @@ class Trunk:
             "std": list(STD),
         }
 
-    def __call__(self, pictures_NHWC: np.ndarray) -> np.ndarray:
-        """float32 [N, dim], `batch_size` pictures at a time.
+    def __call__(self, images_NHWC: np.ndarray) -> np.ndarray:
+        """Return float32 [N, dim], `batch_size` images at a time.
 
         Raises `LfnetError` where the weights are missing, wrong or of another network, or the device cannot be used.
         """
-        vectors = np.empty((len(pictures_NHWC), self.dim), np.float32)
-        for start in range(0, len(pictures_NHWC), self.batch_size):
+        vectors = np.empty((len(images_NHWC), self.dim), np.float32)
+        for start in range(0, len(images_NHWC), self.batch_size):
             part = slice(start, start + self.batch_size)
-            vectors[part] = self._load()(np.ascontiguousarray(pictures_NHWC[part]))
+            vectors[part] = self._load()(np.ascontiguousarray(images_NHWC[part]))
         return vectors
 
     def cost(self) -> Cost:
-        """Measured on a network of this cut, without its weights' file."""
+        """Measure the cost of an image on a network of this cut, without the weights' file."""
         return cost(self.cut, self.side)
 
     def close(self) -> None:
@@ -118,13 +111,13 @@ class Trunk:
 
     def _load(self) -> Callable[[np.ndarray], np.ndarray]:
         if self._run is None:
-            # A wrong device should not cost a download first.
+            # Refuse a wrong device before a download.
             if self._backend == "onnx":
-                from lfnet.encoders.onnx_session import providers
+                from lfnet.encoders.onnx_network import providers
 
                 providers(self._device)
             else:
-                _check_device(self._device)
+                _check_torch_device(self._device)
             path = self._weights.fetch(self._cache)
             network = cut_network(load_trunk(path), self.cut)
             self._run = self._with_torch(network) if self._backend == "torch" else self._with_onnx(network, path)
@@ -136,12 +129,12 @@ class Trunk:
         device = device or self._device
         network = network.to(device).to(memory_format=torch.channels_last)
 
-        def run(pictures: np.ndarray) -> np.ndarray:
+        def run(images_NHWC: np.ndarray) -> np.ndarray:
             # On a graphics card: full float32 and reproducible kernels, so that features depend on it little.
             exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
             with torch.inference_mode(), exact, _torch_threads(self._threads):
-                # Channels last in memory, as pictures are: half again as fast on a processor.
-                images = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
+                # Channels last in memory: half again as fast on a CPU.
+                images = torch.from_numpy(images_NHWC).to(device).permute(0, 3, 1, 2).float() / 255
                 mean = torch.tensor(MEAN, device=images.device).view(3, 1, 1)
                 std = torch.tensor(STD, device=images.device).view(3, 1, 1)
                 return np.asarray(network((images - mean) / std).float().cpu().numpy())
@@ -149,76 +142,93 @@ class Trunk:
         return run
 
     def _with_onnx(self, network: "torch.nn.Module", path: Path) -> Callable[[np.ndarray], np.ndarray]:
-        from lfnet.encoders.onnx_session import open_session
+        from lfnet.encoders.onnx_network import open_session
         from lfnet.encoders.trunk_onnx import to_onnx
 
-        def whole(pictures: np.ndarray) -> np.ndarray:
-            return np.asarray(started.run(["vectors"], {"pictures": pictures})[0])
+        def run_piece(images_NHWC: np.ndarray) -> np.ndarray:
+            return np.asarray(session.run(["vectors"], {"images": images_NHWC})[0])
 
-        def side_by_side(pictures: np.ndarray) -> np.ndarray:
-            pieces = [pictures[start : start + _PIECE] for start in range(0, len(pictures), _PIECE)]
-            return np.concatenate(list(map(whole, pieces) if self._pool is None else self._pool.map(whole, pieces)))
+        def run_pieces(images_NHWC: np.ndarray) -> np.ndarray:
+            pieces = [images_NHWC[start : start + _PIECE] for start in range(0, len(images_NHWC), _PIECE)]
+            results = map(run_piece, pieces) if self._pool is None else self._pool.map(run_piece, pieces)
+            return np.concatenate(list(results))
 
         model, cores = to_onnx(network, MEAN, STD), self._threads or _cores()
         if on_cpu := self._device == "cpu":
-            # Pictures side by side, one thread each: threads within a layer would wait for each other at its end.
+            # Pieces in parallel, one thread each: threads within a layer would wait for each other at its end.
             self._pool = ThreadPoolExecutor(cores, thread_name_prefix="trunk") if cores > 1 else None
-        started = open_session(model, self._device, 1 if on_cpu else self._threads)
-        run = side_by_side if on_cpu else whole
+        session = open_session(model, self._device, 1 if on_cpu else self._threads)
+        run = run_pieces if on_cpu else run_piece
         probe = np.random.default_rng(0).integers(0, 256, (2, self.side, self.side, 3), dtype=np.uint8)
         expected = self._with_torch(network, "cpu")(probe)
-        off = float(np.abs(run(probe) - expected).max() / np.abs(expected).max())
-        if off <= _CLOSE:
+        difference = float(np.abs(run(probe) - expected).max() / np.abs(expected).max())
+        if difference <= _CLOSE:
             return run
         message = (
-            f"{self._setting}: onnxruntime's answers differ from torch's by {off:.1g} of the largest for {path.name}; "
-            f"torch is used. {self._setting}.backend=torch says so at once."
+            f"{self._setting}: onnxruntime's vectors differ from PyTorch's by {difference:.1g} of the largest number "
+            f"for {path.name}: PyTorch is used. Set {self._setting}.backend=torch to avoid the comparison."
         )
         warnings.warn(message, LfnetWarning, stacklevel=2)
         return self._with_torch(network)
 
 
-def cut_network(trunk: Any, cut: str) -> "torch.nn.Module":
-    """The layers of timm's network up to the cut, and the mean over the picture, for use: [N, 3, S, S] -> [N, dim]."""
-    import torch
+class TrunkEncoder(Encoder):
+    """Base class of encoders of aligned crops by a `Trunk`; parameters as there.
 
-    layers: list[Any] = [trunk.conv_stem, trunk.bn1]
-    if cut != "stem":
-        stage, block, inside = _place(cut, trunk)
-        for number, blocks in enumerate(trunk.blocks[: stage + 1]):
-            layers += list(blocks) if number < stage else list(blocks[: block + (not inside)])
-        if inside:
-            half = trunk.blocks[stage][block]
-            layers += [half.conv_pw, half.bn1, half.conv_dw, half.bn2]
-    return torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
-
-
-def _place(cut: str, trunk: Any) -> tuple[int, int, bool]:
-    """Stage, block, and whether the cut is inside the block."""
-    if cut == "whole":
-        return len(trunk.blocks) - 1, len(trunk.blocks[-1]) - 1, False
-    stage, block = cut.removeprefix("block").removesuffix(".depthwise").split(".")
-    return int(stage), int(block), cut.endswith(".depthwise")
-
-
-@cache
-def cost(cut: str, side: int = 224) -> Cost:
-    """What a picture of side × side pixels costs up to the cut, measured on a network with random weights.
-
-    parameters: entries of all weights, batch normalisation's two a channel included, its statistics not. flops: counted
-    by torch while one picture goes through, convolutions only, those of squeeze-and-excitation included.
+    Attributes
+    ----------
+    trunk : Trunk
+        The network; a bundle replaces it with one that needs no PyTorch.
+    images_per_vector : int
+        Images that are encoded for one vector.
     """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.random.fork_rng(devices=[]):
-        network = cut_network(make_trunk(), cut)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, side, side))
-    return Cost(sum(p.numel() for p in network.parameters()), int(counter.get_total_flops()))
+    needs = frozenset({"crops"})
+    images_per_vector = 1
+
+    def __init__(
+        self,
+        name: str,
+        weights: WeightsFile,
+        cache: Path | str,
+        *,
+        cut: str,
+        crop_size: int,
+        batch_size: int,
+        device: str,
+        threads: int | None,
+        backend: Backend,
+    ) -> None:
+        self.name, self.crop_size = name, crop_size
+        self.trunk = Trunk(
+            weights,
+            cache,
+            setting=f"encoder.{name}",
+            cut=cut,
+            side=crop_size,
+            batch_size=batch_size,
+            device=device,
+            threads=threads,
+            backend=backend,
+        )
+        self.dim = self.trunk.dim
+
+    def recipe(self) -> dict[str, Any]:
+        """Describe weights and preprocessing as JSON."""
+        facts = {"encoder": type(self).__name__, "dim": self.dim, "crop_size": self.crop_size}
+        return {**facts, **self.trunk.recipe()}
+
+    def cost(self) -> Cost:
+        """Measure the parameters, and the FLOPs of one vector."""
+        one = self.trunk.cost()
+        return Cost(one.parameters, one.flops * self.images_per_vector)
+
+    def close(self) -> None:
+        """Free the network."""
+        self.trunk.close()
 
 
-def _check_device(device: str) -> None:
+def _check_torch_device(device: str) -> None:
     import torch
 
     try:
@@ -236,7 +246,7 @@ def _cores() -> int:
 
 @contextlib.contextmanager
 def _torch_threads(threads: int | None) -> Iterator[None]:
-    """torch with `threads` threads inside; the setting is the whole process's, so it is put back."""
+    """Set torch's number of threads, which holds for the whole process, and restore it at the end."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""MobileNetV3-Small, or its beginning, as an ONNX graph, written down layer by layer."""
+"""Translate truncated MobileNetV3-Small into an ONNX graph, layer by layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,15 +9,15 @@ __all__ = ["to_onnx"]
 
 
 def to_onnx(network: Any, mean: Sequence[float], std: Sequence[float]) -> bytes:
-    """An ONNX model of what `lfnet.encoders.trunk.cut_network` gives, with the pictures' normalisation before it.
+    """Translate a network of `lfnet.encoders.trunk_network.cut_network` into ONNX, preceded by normalisation.
 
-    Input "pictures", uint8 [N, S, S, 3]; output "vectors", float32 [N, D]. Batch normalisation is folded into the
-    convolutions, in float64. Raises `TypeError` for a layer that is not MobileNetV3's.
+    Input "images", uint8 [N, S, S, 3]; output "vectors", float32 [N, D]. Batch normalisation is folded into the
+    convolutions, in float64. Raises `TypeError` for a layer that MobileNetV3 does not have.
     """
     graph = _Graph()
     graph.constant("scale", 1 / (255 * np.array(std)).reshape(1, 3, 1, 1))
     graph.constant("shift", -(np.array(mean) / np.array(std)).reshape(1, 3, 1, 1))
-    value = graph.node("Cast", ["pictures"], to=1)
+    value = graph.node("Cast", ["images"], to=1)
     value = graph.node("Transpose", [value], perm=[0, 3, 1, 2])
     value = graph.node("Add", [graph.node("Mul", [value, "scale"]), "shift"])
     layers = list(network)
@@ -42,7 +42,7 @@ def to_onnx(network: Any, mean: Sequence[float], std: Sequence[float]) -> bytes:
 
 
 class _Graph:
-    """Nodes and constants, in order."""
+    """Nodes and constants of a graph, in order."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
@@ -55,7 +55,7 @@ class _Graph:
         return name
 
     def node(self, kind: str, inputs: list[str], name: str | None = None, **attributes: Any) -> str:
-        """Add a node; the name of its output."""
+        """Add a node and return the name of its output."""
         from onnx import helper
 
         output = name or f"v{len(self._nodes)}"
@@ -63,7 +63,7 @@ class _Graph:
         return output
 
     def convolution(self, value: str, layer: Any, norm: Any = None) -> str:
-        """A convolution, the batch normalisation behind it folded in, and that one's activation."""
+        """Add a convolution with the following batch normalisation folded in, and the activation of the latter."""
         weight = layer.weight.detach().double().numpy()
         bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.detach().double().numpy()
         if norm is not None:
@@ -97,7 +97,7 @@ class _Graph:
         raise TypeError(f"{kind} is no activation of MobileNetV3")
 
     def block(self, value: str, layer: Any, parts: list[tuple[str, str] | None]) -> str:
-        """Convolutions by name, None for squeeze-and-excitation, and the way round them where there is one."""
+        """Add convolutions by name, None for squeeze-and-excitation, and the skip connection if there is one."""
         out = value
         for part in parts:
             if part is not None:
@@ -114,8 +114,8 @@ class _Graph:
     def model(self) -> bytes:
         from onnx import TensorProto, helper
 
-        pictures = helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["n", "height", "width", 3])
+        images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", "height", "width", 3])
         vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", "d"])
-        graph = helper.make_graph(self._nodes, "trunk", [pictures], [vectors], self._constants)
+        graph = helper.make_graph(self._nodes, "trunk", [images], [vectors], self._constants)
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
         return bytes(made.SerializeToString())

@@ -1,80 +1,78 @@
-"""How LightFusionNet's visual stream turns a segment into a descriptor: conf/visual."""
+"""Settings of LightFusionNet's visual descriptor: conf/visual."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
-from lfnet.encoders.selection import SELECTIONS
-from lfnet.encoders.trunk import CUTS
-from lfnet.errors import LfnetError
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from lfnet.config import Count, NonNegative, settings
+from lfnet.encoders.trunk_network import Cut
 from lfnet.video.regions import PUBLISHED, REGIONS
 
-__all__ = ["KINDS", "POOLINGS", "VisualSettings"]
+__all__ = ["RegionKind", "VisualSettings"]
 
-KINDS = ("published", "mesh", "whole")
-POOLINGS = ("softmax", "mean")
+RegionKind = Literal["published", "mesh", "whole"]
 
 
-@dataclass(frozen=True)
+def _from_uniform(weights: Any) -> Any:
+    return dict.fromkeys(REGIONS, 1 / len(REGIONS)) if weights == "uniform" else weights
+
+
+def _check_regions(weights: dict[str, float]) -> dict[str, float]:
+    if set(weights) != set(REGIONS):
+        raise ValueError(f"give uniform, or a weight for each of {', '.join(REGIONS)}.")
+    return weights
+
+
+@settings
 class VisualSettings:
-    """The settings of conf/visual/*.yaml. Defaults are LightFusionNet's published constants (research.md, section A).
+    """Settings of `lfnet.encoders.visual.Visual`; the defaults are LightFusionNet's published constants.
 
-    cut: where MobileNetV3-Small ends, a key of `lfnet.encoders.trunk.CUTS`: "whole", 576-D and 927,008 parameters, is
-    what the published code runs; "block4.1.depthwise" is 576-D too and 354,368; the text says 0.46 M.
-    segment_frames: 500 frames with a face make a segment. segments: "first" takes the first one, as published; "all"
-    go through the clip. shortest: a last segment of fewer frames is left out, unless it is the clip's only one.
-    selection: "expression" keeps the `keep` = 100 frames with the highest `length`·‖f‖ + `deviation`·‖f − mean‖ +
-    `spread`·std(f[:`channels`]), .5, .3, .2 and 100; "uniform" keeps `keep` frames evenly spread; "none" keeps all.
-    Assumed, for no source says so: of equal scores the earlier frame is kept, a segment of no more than `keep` frames
-    keeps all; and `shortest`.
-    regions: "published" cuts eyes (upper half), mouth (lower third), left and right cheek (middle third, halved) out of
-    the crop; "mesh" cuts them along the face mesh, so that each shows its own part of the face and nothing else when
-    the head turns, each part at its own place (`lfnet.video.regions.mesh_patch`); "whole" is the crop as it is.
-    weights: of each region, eyes .35, mouth .30, right cheek .20, left cheek .15; "uniform": the same for all, sum 1.
-    pooling: "softmax" over frames of the per-frame standard deviation of the channels, or "mean".
+    Frame attention α, temporal attention β and region weights λ that are learned from labels, as LightFusionNet's
+    figures draw them, cannot be part of an encoder, which sees no label: use `head=region_attention` with
+    `encoder=visual_frames`.
 
-    Frame attention α, temporal attention β and region weights λ learned from labels, as the figures draw them, cannot
-    be here, where no label is known: that is `head=region_attention` on `encoder=visual_frames`.
-    Raises `LfnetError` for values out of range.
+    Parameters
+    ----------
+    cut : str
+        Where MobileNetV3-Small ends, a key of `lfnet.encoders.trunk_network.CUTS`: "whole", 576-D and 927,008
+        parameters, is what the published code runs; "block4.1.depthwise" is 576-D too, with 354,368 parameters; the
+        article states 0.46 M.
+    segment_frames : int
+        Frames with a face that make a segment: 500 frames as published.
+    segments : {"first", "all"}
+        "first" takes the first one, as published; "all" takes all of the clip.
+    min_frames : int
+        A last segment with fewer frames is left out, unless it is the clip's only one. Assumed.
+    selection : {"expression", "uniform", "none"}
+        "expression" keeps the `keep` = 100 frames with the highest `length`·‖f‖ + `deviation`·‖f − mean‖ +
+        `spread`·std(f[:`channels`]), with .5, .3, .2 and 100; "uniform" keeps `keep` evenly spread frames; "none" keeps
+        all. Assumed: of equal scores the earlier frame is kept, and a segment of at most `keep` frames keeps all.
+    regions : {"published", "mesh", "whole"}
+        "published" cuts eyes (upper half), mouth (lower third), left and right cheek (halves of the middle third) out
+        of the crop; "mesh" cuts them along the face mesh, so that each shows the same part of the face at the same
+        place when the head turns (`lfnet.video.regions.mesh_patch`); "whole" is the crop as it is.
+    weights : dict or "uniform"
+        Of each region: eyes .35, mouth .30, right cheek .20, left cheek .15; "uniform": 1/4 each.
+    pooling : {"softmax", "mean"}
+        Over frames; "softmax" weights them by the standard deviation of their channels.
     """
 
-    cut: str = "whole"
-    segment_frames: int = 500
-    segments: str = "first"
-    shortest: int = 250
-    selection: str = "expression"
-    keep: int = 100
+    cut: Cut = "whole"
+    segment_frames: Count = 500
+    segments: Literal["first", "all"] = "first"
+    min_frames: Count = 250
+    selection: Literal["expression", "uniform", "none"] = "expression"
+    keep: Count = 100
     length: float = 0.5
     deviation: float = 0.3
     spread: float = 0.2
-    channels: int = 100
-    regions: str = "published"
-    weights: Mapping[str, float] | str = field(default_factory=lambda: dict(PUBLISHED))
-    pooling: str = "softmax"
-
-    def __post_init__(self) -> None:
-        among = {
-            "cut": tuple(CUTS),
-            "segments": ("first", "all"),
-            "selection": SELECTIONS,
-            "regions": KINDS,
-            "pooling": POOLINGS,
-        }
-        for name, allowed in among.items():
-            if getattr(self, name) not in allowed:
-                raise LfnetError(f"visual.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}.")
-        for name in ("segment_frames", "shortest", "keep", "channels"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise LfnetError(f"visual.{name} must be a whole number from 1, not {getattr(self, name)}.")
-        if isinstance(self.weights, str):
-            if self.weights != "uniform":
-                raise LfnetError(f"visual.weights must be uniform or a weight for each region, not {self.weights!r}.")
-        elif self.regions != "whole" and (
-            set(self.weights) != set(REGIONS) or not all(weight >= 0 for weight in self.weights.values())
-        ):
-            raise LfnetError(
-                f"visual.weights must name {', '.join(REGIONS)}, each with a number from 0, not {dict(self.weights)}."
-            )
+    channels: Count = 100
+    regions: RegionKind = "published"
+    weights: Annotated[dict[str, NonNegative], BeforeValidator(_from_uniform), AfterValidator(_check_regions)] = Field(
+        default_factory=lambda: dict(PUBLISHED)
+    )
+    pooling: Literal["softmax", "mean"] = "softmax"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,16 +80,14 @@ class VisualSettings:
         return ("face",) if self.regions == "whole" else REGIONS
 
     def weight(self, region: str) -> float:
-        """A region's weight; 1 for the whole face."""
-        if self.regions == "whole":
-            return 1.0
-        return 1 / len(REGIONS) if isinstance(self.weights, str) else float(self.weights[region])
+        """Return a region's weight; 1 for the whole face."""
+        return 1.0 if self.regions == "whole" else self.weights[region]
 
-    def images(self, frames: int) -> int:
-        """How many pictures are encoded for a segment of so many frames: each, and each region of the kept ones."""
+    def count_images(self, frames: int) -> int:
+        """Count the images encoded for a segment of so many frames: each frame, and each region of the kept ones."""
         kept = frames if self.selection == "none" else min(self.keep, frames)
         return frames if self.regions == "whole" else frames + len(REGIONS) * kept
 
     def recipe(self) -> dict[str, Any]:
-        """The settings as JSON."""
+        """Describe the settings as JSON."""
         return {**asdict(self), "weights": {name: self.weight(name) for name in self.names}}

@@ -111,14 +111,14 @@ def _timed(job: Job, missing: Missing, sample: int) -> tuple[float, int, int]:
 
 
 def _share(encoder: Any, frames: int) -> float:
-    """How much less a frame of a whole segment costs than one of a segment of so many frames, where it is known.
+    """The cost of a frame of a whole segment, relative to one of a segment of so many frames; 1 where it is unknown.
 
-    An encoder that selects frames says with `images` how many pictures it encodes: of a short segment it selects all.
+    An encoder that selects frames has `count_images`: of a short segment it selects all frames.
     """
-    if not frames or not hasattr(encoder, "images"):
+    if not frames or not hasattr(encoder, "count_images"):
         return 1.0
     whole = encoder.segment_frames
-    return float(encoder.images(whole) / whole / (encoder.images(frames) / frames))
+    return float(encoder.count_images(whole) / whole / (encoder.count_images(frames) / frames))
 
 
 def _duration(seconds: float) -> str:

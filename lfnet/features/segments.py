@@ -19,7 +19,7 @@ class Segments:
     """Gathers the faces of one segment at a time and has it encoded: memory holds one segment, whatever the clip.
 
     A segment is `segment_frames` frames with a face, one after the other; frames without a face are passed over, and
-    `clip` says where that took more than a second. A last segment of fewer than `shortest` is left out, unless it is
+    `clip` says where that took more than a second. A last segment of fewer than `min_frames` is left out, unless it is
     the clip's only one.
     """
 
@@ -62,7 +62,7 @@ class Segments:
     def clip(self, passed: Passed, meta: dict[str, str]) -> ClipFeatures:
         """One row a segment, its time that of its first frame. A clip without a face is one row that is not valid."""
         left_out = 0
-        if self._held and (not self._rows or self._held >= self._encoder.shortest):
+        if self._held and (not self._rows or self._held >= self._encoder.min_frames):
             self._encode()
         elif self._held:
             left_out, self._held = self._held, 0

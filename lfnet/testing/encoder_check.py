@@ -1,4 +1,4 @@
-"""What every encoder must do, for anyone's encoder: `check_encoder(MyEncoder(...))` in a test of your own."""
+"""Check that an encoder keeps the contract of `lfnet.encoders.Encoder`."""
 
 import json
 from dataclasses import replace
@@ -15,11 +15,29 @@ _NEEDS = {"crops", "mesh", "skin"}
 
 
 def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) -> None:
-    """Raise `AssertionError`, saying what is wrong, unless the encoder keeps the contract of `Encoder`.
+    """Check an encoder: its attributes, vectors, recipe, and independence of neighbouring frames and batches.
 
-    frames: how many made-up faces; more than the encoder's batch size shows faults at the seams of batches.
-    tolerance: allowed difference, as a share of the largest number, where only rounding may differ. The network is
-    loaded, and freed at the end.
+    The network is loaded, and freed at the end.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        An object of a subclass of `lfnet.encoders.Encoder`, or with the same attributes and methods.
+    frames : int
+        Number of made-up faces, 3 or more; more than the encoder's batch size shows faults between batches.
+    tolerance : float
+        Allowed difference, as a share of the largest number, where only rounding may differ.
+
+    Raises
+    ------
+    AssertionError
+        What is wrong.
+
+    Examples
+    --------
+    >>> from lfnet.encoders import Blendshapes
+    >>> from lfnet.testing import check_encoder
+    >>> check_encoder(Blendshapes())
     """
     assert frames >= 3, "check_encoder needs three frames or more"
     _check_attributes(encoder)
@@ -61,13 +79,13 @@ def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) ->
 
 
 def made_up_faces(frames: int, crop_size: int | None, seed: int = 0) -> Faces:
-    """Faces with every part filled in: smooth random crops, blendshapes in [0, 1], rigid poses, landmarks, skin."""
+    """Make random faces with all parts: smooth crops, blendshapes in [0, 1], rigid poses, landmarks, skin."""
     rng = np.random.default_rng(seed)
     side = crop_size or 112
     coarse = rng.integers(0, 256, (frames, 8, 8, 3))
     cells = np.arange(side) * 8 // side
     crops = coarse[:, cells][:, :, cells].astype(np.uint8)
-    # The orthogonal factor of a random matrix, turned into a rotation by its sign.
+    # The orthogonal factor of a random matrix becomes a rotation by its sign.
     rotations, _ = np.linalg.qr(rng.normal(size=(frames, 3, 3)))
     rotations *= np.linalg.det(rotations)[:, None, None]
     pose = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
@@ -86,7 +104,7 @@ def made_up_faces(frames: int, crop_size: int | None, seed: int = 0) -> Faces:
 
 
 def _check_attributes(encoder: Encoder) -> None:
-    assert isinstance(encoder.name, str) and encoder.name, "name must be a word"
+    assert isinstance(encoder.name, str) and encoder.name, "name must be a text"
     assert isinstance(encoder.dim, int) and encoder.dim > 0, f"dim must be a positive whole number, not {encoder.dim!r}"
     assert encoder.needs and encoder.needs <= _NEEDS, f"needs must be out of {_NEEDS}, not {encoder.needs}"
     if "crops" in encoder.needs:
@@ -103,10 +121,10 @@ def _check_attributes(encoder: Encoder) -> None:
 
 
 def _check_segments(encoder: Any) -> None:
-    for name in ("segment_frames", "shortest"):
-        assert isinstance(getattr(encoder, name), int) and getattr(encoder, name) > 0, f"{name} must be from 1"
+    for name in ("segment_frames", "min_frames"):
+        assert isinstance(getattr(encoder, name), int) and getattr(encoder, name) > 0, f"{name} must be 1 or more"
     segments = encoder.segments
-    assert segments is None or (isinstance(segments, int) and segments > 0), "segments must be None or from 1"
+    assert segments is None or (isinstance(segments, int) and segments > 0), "segments must be None, or 1 or more"
 
 
 def _check_vectors(encoder: Encoder, vectors: np.ndarray, frames: int) -> None:
@@ -116,7 +134,7 @@ def _check_vectors(encoder: Encoder, vectors: np.ndarray, frames: int) -> None:
     assert vectors.shape == expected, f"encode gave {vectors.shape} where dim says {expected}"
     assert np.isfinite(vectors).all(), "encode gave NaN or infinite numbers"
     different = np.abs(vectors[1:] - vectors[:1]).max(axis=1)
-    assert different.all(), "different faces gave the same vector: the network is dead or the faces are not looked at"
+    assert different.all(), "different faces gave the same vector: the network is dead or does not read the faces"
     if encoder.unit_norm:
         lengths = np.linalg.norm(vectors, axis=1)
         assert np.allclose(lengths, 1, atol=1e-4), (

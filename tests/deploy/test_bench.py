@@ -40,8 +40,8 @@ def test_parameters_and_flops_are_those_counted_by_hand(tmp_path):
 def test_a_real_networks_counts(shared):
     path = shared / "weights" / "mobilenetv3_embed_batch.onnx"
     name = onnx.load(str(path)).graph.input[0].name
-    # torch's own count of the same trunk, convolutions alone (lfnet.encoders.trunk.cost); batch norm may be folded.
-    from lfnet.encoders.trunk import cost
+    # torch's own count of the same trunk, convolutions alone (trunk_network.cost); batch norm may be folded.
+    from lfnet.encoders.trunk_network import cost
 
     assert flops(path, {name: (1, 3, 224, 224)}) == pytest.approx(cost("whole").flops, rel=0.01)
     assert parameters(path) == pytest.approx(cost("whole").parameters, rel=0.02)

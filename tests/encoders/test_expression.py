@@ -1,4 +1,4 @@
-"""The expression encoder: the file's own logits, and on real photographs and video what faces show."""
+"""The expression encoder: logits equal to the network's, and plausible on real photographs and video."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 from PIL import Image, ImageOps
 
+from lfnet.config import check_target
 from lfnet.encoders.expression import EXPRESSIONS, Expression
 from lfnet.errors import LfnetError
 from lfnet.testing.encoder_check import check_encoder, made_up_faces
@@ -40,7 +41,7 @@ def test_it_keeps_the_contract(tmp_path: Path) -> None:
     check_encoder(tiny(network(tmp_path / "tiny.onnx")))
 
 
-def test_the_recipe_tells_what_changes_logits_and_nothing_else(tmp_path: Path) -> None:
+def test_the_recipe_changes_with_the_logits_only(tmp_path: Path) -> None:
     path = network(tmp_path / "tiny.onnx")
     recipe = tiny(path).recipe()
     assert tiny(path, batch_size=7, threads=2, device="cuda").recipe() == recipe
@@ -48,12 +49,12 @@ def test_the_recipe_tells_what_changes_logits_and_nothing_else(tmp_path: Path) -
         assert tiny(path, **change).recipe() != recipe
 
 
-def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     path = network(tmp_path / "tiny.onnx", dim=9)
     with pytest.raises(LfnetError, match=r"tiny\.onnx gives 9 numbers.*set encoder\.tiny\.dim=9"):
         tiny(path).encode(made_up_faces(1, SIDE))
-    with pytest.raises(LfnetError, match=r"encoder\.tiny\.scale must be above 0"):
-        tiny(path, scale=0)
+    with pytest.raises(LfnetError, match=r"encoder\.tiny\.scale=0: give a number above 0\."):
+        check_target({"_target_": "lfnet.encoders.expression.Expression", "scale": 0}, "encoder.tiny")
 
 
 def real(shared: Path, cache: Path) -> Expression:
@@ -75,8 +76,8 @@ def photographs(shared: Path) -> tuple[Faces, np.ndarray]:
     crops, smiles = [], []
     with FaceMesh(shared / "weights" / "face_landmarker.task", video=False) as landmarker:
         for file in sorted((shared / "media" / "faces").glob("*/*.jp*g")):
-            with Image.open(file) as picture:
-                rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            with Image.open(file) as image:
+                rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
             mesh = landmarker.find(rgb)
             assert mesh is not None, f"no face found in {file}"
             made = crop(rgb, mesh.landmarks_LC, 224)
@@ -105,7 +106,7 @@ def test_real_logits_are_those_of_the_network_run_by_hand(
 def test_broad_smiles_are_happy_and_straight_faces_less_so(
     photographs: tuple[Faces, np.ndarray], shared: Path, tmp_path: Path
 ) -> None:
-    """Two networks that know nothing of each other: whom MediaPipe finds smiling, this one calls happy."""
+    """Two independent networks agree: faces that smile by MediaPipe are happy by the classifier."""
     faces, smiles = photographs
     with real(shared, tmp_path) as encoder:
         logits = encoder.encode(faces)

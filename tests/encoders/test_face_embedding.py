@@ -1,4 +1,4 @@
-"""FaceEmbedding: preprocessing, batches for files of batch 1, unit length, devices, and what it says when it cannot."""
+"""FaceEmbedding: preprocessing, batches for files of batch 1, unit length, devices, and messages."""
 
 import warnings
 from dataclasses import replace
@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+from lfnet.config import check_target
 from lfnet.encoders.face_embedding import FaceEmbedding
 from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.testing.encoder_check import check_encoder, made_up_faces
@@ -55,10 +56,10 @@ def test_vectors_are_those_of_the_file(
 def test_a_file_of_batch_one_runs_in_batches(tmp_path: Path, tail: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = encoder(network(tmp_path / "tiny.onnx", tail=tail), batch_size=4)
     tiny.encode(made_up_faces(1, SIDE))
-    assert tiny._network._loaded is not None and tiny._network._loaded.batched
+    assert tiny._network is not None and tiny._network.batched
     sizes = []
     monkeypatch.setattr(
-        type(tiny._network._loaded),
+        type(tiny._network),
         "__call__",
         lambda self, images: sizes.append(len(images)) or np.ones((len(images), DIM)),
     )
@@ -67,7 +68,7 @@ def test_a_file_of_batch_one_runs_in_batches(tmp_path: Path, tail: str, monkeypa
 
 
 @pytest.mark.parametrize("tail", ["hidden", "mixing"])
-def test_a_graph_that_refuses_batches_goes_singly_and_says_so(tmp_path: Path, tail: str) -> None:
+def test_a_graph_that_cannot_be_batched_runs_singly_with_a_warning(tmp_path: Path, tail: str) -> None:
     path = network(tmp_path / "tiny.onnx", tail=tail)
     faces = made_up_faces(5, SIDE)
     with pytest.warns(LfnetWarning, match=r"tiny\.onnx refuses batches"):
@@ -102,7 +103,7 @@ def test_attributes_and_recipe_load_nothing(tmp_path: Path) -> None:
         tiny.encode(made_up_faces(1, SIDE))
 
 
-def test_the_recipe_tells_what_changes_vectors_and_nothing_else(tmp_path: Path) -> None:
+def test_the_recipe_changes_with_the_vectors_only(tmp_path: Path) -> None:
     path = network(tmp_path / "tiny.onnx")
     recipe = encoder(path).recipe()
     assert encoder(path, batch_size=7, threads=2, device="cuda").recipe() == recipe
@@ -120,19 +121,19 @@ def test_the_recipe_tells_what_changes_vectors_and_nothing_else(tmp_path: Path) 
         ({}, {"device": "cuda:x"}, "encoder.device=cuda:x is unknown"),
     ],
 )
-def test_what_does_not_fit_is_told(tmp_path: Path, made: Any, settings: Any, message: str) -> None:
+def test_unfit_networks_and_devices_are_refused(tmp_path: Path, made: Any, settings: Any, message: str) -> None:
     tiny = encoder(network(tmp_path / "tiny.onnx", **made), **settings)
     with pytest.raises(LfnetError, match=message):
         tiny.encode(made_up_faces(1, tiny.crop_size))
 
 
-def test_a_file_that_is_no_network_is_told(tmp_path: Path) -> None:
+def test_a_file_without_a_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tiny.onnx").write_bytes(b"no network at all")
     with pytest.raises(LfnetError, match=r"tiny\.onnx is not an ONNX file"):
         encoder(tmp_path / "tiny.onnx").encode(made_up_faces(1, SIDE))
 
 
-def test_cuda_without_its_provider_is_told_before_any_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_without_provider_is_refused_before_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     absent = replace(own(network(tmp_path / "tiny.onnx")), path=None, sources=[{"url": "http://127.0.0.1:1/x"}])
     tiny = FaceEmbedding("tiny", absent, tmp_path / "c", dim=DIM, mean=0, scale=1, crop_size=SIDE, device="cuda")
@@ -140,7 +141,7 @@ def test_cuda_without_its_provider_is_told_before_any_download(tmp_path: Path, m
         tiny.encode(made_up_faces(1, SIDE))
 
 
-def test_a_silent_fall_back_to_the_processor_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_fall_back_to_the_cpu_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """onnxruntime only logs where CUDA is built in and cannot start; here the session is made to end up there."""
     real = onnxruntime.InferenceSession
     monkeypatch.setattr(
@@ -157,11 +158,17 @@ def test_a_silent_fall_back_to_the_processor_is_refused(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"colour": "grey"}, "rgb or bgr"), ({"mean": [1, 2]}, "one number or three"), ({"scale": 0}, "above 0")],
+    [
+        ({"colour": "grey"}, r"encoder\.tiny\.colour=grey: give one of rgb, bgr\."),
+        ({"mean": [1, 2]}, r"encoder\.tiny\.mean=\[1, 2\]: give a number, or a list of a number, a number, a number\."),
+        ({"mean": float("nan")}, r"encoder\.tiny\.mean=nan: give a number"),
+        ({"scale": 0}, r"encoder\.tiny\.scale=0: give a number above 0"),
+        ({"scale": [1, 0, 1]}, r"encoder\.tiny\.scale.*: give a number above 0"),
+    ],
 )
-def test_wrong_settings_are_refused(tmp_path: Path, settings: Any, message: str) -> None:
+def test_wrong_settings_are_refused(settings: Any, message: str) -> None:
     with pytest.raises(LfnetError, match=message):
-        encoder(network(tmp_path / "tiny.onnx"), **settings)
+        check_target({"_target_": "lfnet.encoders.face_embedding.FaceEmbedding", **settings}, "encoder.tiny")
 
 
 def test_crops_of_another_kind_are_a_defect(tmp_path: Path) -> None:

@@ -103,17 +103,17 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         encoder(path).encode(faces)
 
 
-def test_a_wrong_dim_or_device_is_told(tmp_path: Path, torchvisions: nn.Module) -> None:
+def test_a_wrong_dim_or_device_is_refused(tmp_path: Path, torchvisions: nn.Module) -> None:
     torch.save(torchvisions.state_dict(), tmp_path / "m.pth")
     faces = made_up_faces(1, SIDE)
-    with pytest.raises(LfnetError, match=r"gives 576 numbers.*set encoder\.mobilenet\.dim=576"):
+    with pytest.raises(LfnetError, match=r"dim=1024: .*gives 576 numbers.*set encoder\.mobilenet\.dim=576"):
         encoder(tmp_path / "m.pth", dim=1024)
     with pytest.raises(LfnetError, match=r"encoder\.device=tpu: .*encoder\.device=cpu"):
         encoder(tmp_path / "m.pth", device="tpu").encode(faces)
 
 
 def test_parity_with_the_reference_export(shared: Path, tmp_path: Path) -> None:
-    """torchvision's ImageNet trunk, exported with pooling by somebody else's hands: at most 1e-4 apart."""
+    """torchvision's ImageNet trunk, exported with pooling by another author: at most 1e-4 apart."""
     import onnxruntime
 
     faces = made_up_faces(4, 224)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lfnet.config import instantiate
 from lfnet.encoders.skin import SKIN_COLUMNS, Skin
 from lfnet.errors import LfnetError
 from lfnet.testing.encoder_check import check_encoder, made_up_faces
@@ -32,10 +33,19 @@ def test_what_counts_as_skin_is_a_setting_and_part_of_the_recipe() -> None:
     assert len({str(Skin(**given).recipe()) for given in ({}, {"bright": 249}, {"dark": 21})}) == 3
 
 
-@pytest.mark.parametrize(("bright", "dark"), [(20, 20), (257, 0), (250, -1), (250.5, 20), (True, 0)])
-def test_levels_that_leave_no_pixel_are_a_mistake(bright: int, dark: int) -> None:
-    with pytest.raises(LfnetError, match=r"encoder.skin.dark=.* and encoder.skin.bright=.*0 <= dark < bright <= 256"):
-        Skin(bright=bright, dark=dark)
+@pytest.mark.parametrize(
+    ("bright", "dark", "message"),
+    [
+        (20, 20, r"encoder\.skin\.dark=20: give a grey level below encoder\.skin\.bright=20\."),
+        (257, 0, r"encoder\.skin\.bright=257: give a whole number from 1 to 256\."),
+        (250, -1, r"encoder\.skin\.dark=-1: give a whole number from 0 to 255\."),
+        (250.5, 20, r"encoder\.skin\.bright=250\.5: give a whole number"),
+        (True, 0, r"encoder\.skin\.bright=true: give a whole number"),
+    ],
+)
+def test_levels_that_leave_no_pixel_are_refused(bright: int, dark: int, message: str) -> None:
+    with pytest.raises(LfnetError, match=message):
+        instantiate({"_target_": "lfnet.encoders.skin.Skin", "bright": bright, "dark": dark}, "encoder.skin")
 
 
 def test_faces_without_skin_are_a_defect() -> None:

@@ -1,4 +1,4 @@
-"""The trunk: cut where one likes, counted, and the same numbers from both libraries."""
+"""The trunk: its cuts, its cost, and the same numbers from both libraries."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from lfnet.encoders import trunk as trunk_module
+from lfnet.config import check_target
 from lfnet.encoders.mobilenet import MobileNet
-from lfnet.encoders.trunk import CUTS, MEAN, STD, Trunk, cost, cut_network
-from lfnet.encoders.trunk_weights import load_trunk
+from lfnet.encoders.trunk import MEAN, STD, Trunk
+from lfnet.encoders.trunk_network import CUTS, cost, cut_network, load_trunk
 from lfnet.errors import LfnetError, LfnetWarning
 from tests.encoders.networks import own
 from tests.encoders.test_mobilenet import shaken
@@ -33,7 +33,7 @@ def trunk(path: Path, **settings: Any) -> Trunk:
     return Trunk(own(path), path.parent, setting="encoder.m", **({"side": SIDE, "threads": 1} | settings))
 
 
-def pictures(count: int = 3) -> np.ndarray:
+def random_images(count: int = 3) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3), np.uint8)
 
 
@@ -73,47 +73,52 @@ def test_every_cut_has_the_width_that_the_table_says_and_is_what_lies_there(weig
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_onnxruntime_gives_torchs_numbers(weights: Path, cut: str) -> None:
-    expected = trunk(weights, cut=cut, backend="torch")(pictures())
-    found = trunk(weights, cut=cut, backend="onnx", batch_size=2)(pictures())
+    expected = trunk(weights, cut=cut, backend="torch")(random_images())
+    found = trunk(weights, cut=cut, backend="onnx", batch_size=2)(random_images())
     assert found.shape == (3, CUTS[cut]) and found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max(), rtol=0)
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 35])
-def test_pictures_side_by_side_are_those_one_after_the_other(weights: Path, count: int) -> None:
+def test_images_in_parallel_equal_images_one_after_the_other(weights: Path, count: int) -> None:
     one, several = trunk(weights, threads=1), trunk(weights, threads=3, batch_size=20)
-    np.testing.assert_array_equal(several(pictures(count)), one(pictures(count)))
+    np.testing.assert_array_equal(several(random_images(count)), one(random_images(count)))
     several.close()
-    np.testing.assert_array_equal(several(pictures(1)), one(pictures(1)))
+    np.testing.assert_array_equal(several(random_images(1)), one(random_images(1)))
 
 
-def test_auto_is_onnxruntime_on_a_processor(weights: Path) -> None:
-    assert np.array_equal(trunk(weights)(pictures()), trunk(weights, backend="onnx")(pictures()))
-    assert not np.array_equal(trunk(weights)(pictures()), trunk(weights, backend="torch")(pictures()))
+def test_auto_is_onnxruntime_on_a_cpu(weights: Path) -> None:
+    assert np.array_equal(trunk(weights)(random_images()), trunk(weights, backend="onnx")(random_images()))
+    assert not np.array_equal(trunk(weights)(random_images()), trunk(weights, backend="torch")(random_images()))
 
 
-def test_another_answer_of_onnxruntime_is_told_and_not_used(weights: Path, monkeypatch: Any) -> None:
+def test_deviating_vectors_of_onnxruntime_are_reported_and_not_used(weights: Path, monkeypatch: Any) -> None:
     from lfnet.encoders import trunk_onnx
 
     original = trunk_onnx.to_onnx
     monkeypatch.setattr(trunk_onnx, "to_onnx", lambda network, mean, std: original(network, STD, MEAN))
-    with pytest.warns(LfnetWarning, match=r"encoder\.m: onnxruntime's answers differ .* torch is used"):
-        found = trunk(weights, backend="onnx")(pictures())
-    assert np.array_equal(found, trunk(weights, backend="torch")(pictures()))
+    with pytest.warns(LfnetWarning, match=r"encoder\.m: onnxruntime's vectors differ .* PyTorch is used"):
+        found = trunk(weights, backend="onnx")(random_images())
+    assert np.array_equal(found, trunk(weights, backend="torch")(random_images()))
 
 
-def test_no_pictures_load_no_network(tmp_path: Path, weights: Path) -> None:
-    empty = trunk(weights)(pictures()[:0])
+def test_no_images_load_no_network(tmp_path: Path, weights: Path) -> None:
+    empty = trunk(weights)(random_images()[:0])
     assert empty.shape == (0, 576) and empty.dtype == np.float32
 
 
-def test_wrong_settings_are_told(weights: Path) -> None:
-    with pytest.raises(LfnetError, match=r"the cut 'block9' of encoder\.m is unknown: choose one of stem, "):
-        trunk(weights, cut="block9")
-    with pytest.raises(LfnetError, match=r"encoder\.m\.backend must be one of auto, onnx, torch"):
-        trunk(weights, backend="tvm")
+def test_wrong_settings_are_refused(weights: Path) -> None:
+    node = {"_target_": "lfnet.encoders.mobilenet.MobileNet", "cut": "block9", "backend": "tvm", "device": "tpu"}
+    with pytest.raises(LfnetError) as raised:
+        check_target(node, "encoder.m")
+    lines = str(raised.value).splitlines()
+    assert lines[0].startswith("encoder.m.cut=block9: choose one of stem, ")
+    assert lines[1:] == [
+        "encoder.m.device=tpu: choose cpu, cuda, cuda:N or mps.",
+        "encoder.m.backend=tvm: give one of auto, onnx, torch.",
+    ]
     with pytest.raises(LfnetError, match=r"encoder\.device=cuda:99"):
-        trunk(weights, device="cuda:99", backend="onnx")(pictures())
+        trunk(weights, device="cuda:99", backend="onnx")(random_images())
 
 
 def test_the_recipe_names_the_cut_and_not_the_backend(weights: Path) -> None:
@@ -123,4 +128,4 @@ def test_the_recipe_names_the_cut_and_not_the_backend(weights: Path) -> None:
 
 def test_an_encoder_of_frames_may_be_cut_too(weights: Path) -> None:
     encoder = MobileNet("m", own(weights), weights.parent, cut="block4.0", crop_size=SIDE)
-    assert encoder.dim == 96 and encoder.cost() == trunk_module.cost("block4.0", SIDE)
+    assert encoder.dim == 96 and encoder.cost() == cost("block4.0", SIDE)

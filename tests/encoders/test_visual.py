@@ -10,9 +10,8 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from lfnet.config import instantiate
-from lfnet.encoders.selection import expression, select
-from lfnet.encoders.visual import Visual, VisualFrames
+from lfnet.config import instantiate, read
+from lfnet.encoders.visual import Visual, VisualFrames, score_expression, select_frames
 from lfnet.encoders.visual_settings import VisualSettings
 from lfnet.errors import LfnetError
 from lfnet.testing.encoder_check import check_encoder, made_up_faces
@@ -43,17 +42,17 @@ def test_expression_is_the_published_statistic() -> None:
     f = np.random.default_rng(0).normal(size=(20, 150)).astype(np.float32)
     t = torch.from_numpy(f).double()
     expected = 0.5 * t.norm(dim=1) + 0.3 * (t - t.mean(0)).norm(dim=1) + 0.2 * t[:, :100].std(1)
-    np.testing.assert_allclose(expression(f, 0.5, 0.3, 0.2, 100), expected.numpy())
-    assert np.isfinite(expression(f[:1, :1], 0.5, 0.3, 0.2, 1)).all()
+    np.testing.assert_allclose(score_expression(f, 0.5, 0.3, 0.2, 100), expected.numpy())
+    assert np.isfinite(score_expression(f[:1, :1], 0.5, 0.3, 0.2, 1)).all()
 
 
 def test_frames_are_selected() -> None:
     score = np.array([1.0, 5, 3, 5, 2])
-    assert select("expression", 2, 5, score).tolist() == [1, 3]
-    assert select("expression", 1, 5, score).tolist() == [1], "of equal ones the earlier"
-    assert select("expression", 9, 5, score).tolist() == [0, 1, 2, 3, 4]
-    assert select("uniform", 2, 10).tolist() == [2, 7] and select("uniform", 3, 3).tolist() == [0, 1, 2]
-    assert select("none", 2, 5).tolist() == [0, 1, 2, 3, 4]
+    assert select_frames("expression", 2, 5, score).tolist() == [1, 3]
+    assert select_frames("expression", 1, 5, score).tolist() == [1], "of equal ones the earlier"
+    assert select_frames("expression", 9, 5, score).tolist() == [0, 1, 2, 3, 4]
+    assert select_frames("uniform", 2, 10).tolist() == [2, 7] and select_frames("uniform", 3, 3).tolist() == [0, 1, 2]
+    assert select_frames("none", 2, 5).tolist() == [0, 1, 2, 3, 4]
 
 
 # --- the descriptor ---------------------------------------------------------------------------------------------------
@@ -66,7 +65,7 @@ def test_every_published_constant_is_a_default_and_a_setting() -> None:
     assert (settings.segment_frames, settings.segments, settings.keep) == (500, "first", 100)
     assert (settings.length, settings.deviation, settings.spread, settings.channels) == (0.5, 0.3, 0.2, 100)
     assert settings.weights == {"eyes": 0.35, "mouth": 0.3, "right_cheek": 0.2, "left_cheek": 0.15}
-    assert settings.images(500) == 900 and settings.images(60) == 300
+    assert settings.count_images(500) == 900 and settings.count_images(60) == 300
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (CONF / "visual").glob("*.yaml")))
@@ -122,29 +121,32 @@ def test_one_frame_is_a_segment_too(weights: Path) -> None:
     assert visual(weights).encode(made_up_faces(0, SIDE)).shape == (0, 2304)
 
 
-def test_greyscale_pictures_have_a_descriptor(weights: Path) -> None:
+def test_greyscale_images_have_a_descriptor(weights: Path) -> None:
     faces = made_up_faces(4, SIDE)
     grey = replace(faces, crops_NHWC=np.repeat(faces.crops_NHWC[..., :1], 3, axis=-1))
     assert np.isfinite(visual(weights).encode(grey)).all()
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
-        ({"cut": "block7"}, r"visual\.cut must be one of stem, "),
-        ({"selection": "best"}, r"visual\.selection must be one of expression, uniform, none, not 'best'"),
-        ({"regions": "ears"}, r"visual\.regions must be one of published, mesh, whole"),
-        ({"pooling": "max"}, r"visual\.pooling"),
-        ({"segments": 3}, r"visual\.segments must be one of first, all"),
-        ({"keep": 0}, r"visual\.keep must be a whole number from 1"),
-        ({"segment_frames": 1.5}, r"visual\.segment_frames must be a whole number"),
-        ({"weights": "learned"}, r"visual\.weights must be uniform or a weight for each region"),
-        ({"weights": {"eyes": 1}}, r"visual\.weights must name eyes, mouth, left_cheek, right_cheek"),
+        ({"cut": "block7"}, r"visual\.cut=block7: choose one of stem, "),
+        ({"selection": "best"}, r"visual\.selection=best: give one of expression, uniform, none\."),
+        ({"regions": "ears"}, r"visual\.regions=ears: give one of published, mesh, whole\."),
+        ({"pooling": "max"}, r"visual\.pooling=max: give one of softmax, mean\."),
+        ({"segments": 3}, r"visual\.segments=3: give one of first, all\."),
+        ({"keep": 0}, r"visual\.keep=0: give a whole number of 1 or more\."),
+        ({"segment_frames": 1.5}, r"visual\.segment_frames=1\.5: give a whole number of 1 or more\."),
+        ({"weights": "learned"}, r"visual\.weights=learned: give names and their values"),
+        (
+            {"weights": {"eyes": 1}},
+            r"visual\.weights={eyes: 1}: give uniform, or a weight for each of eyes, mouth, ",
+        ),
     ],
 )
-def test_wrong_settings_are_told(setting: dict[str, Any], said: str) -> None:
-    with pytest.raises(LfnetError, match=said):
-        VisualSettings(**setting)
+def test_wrong_settings_are_refused(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(LfnetError, match=message):
+        read(VisualSettings, setting, "visual")
 
 
 # --- the plain script -------------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ def test_wrong_settings_are_told(setting: dict[str, Any], said: str) -> None:
 
 @pytest.fixture(scope="module")
 def naive(shared: Path) -> Any:
-    """shared/bench/naive_lightfusion.py: the descriptor as its published recipe reads, written by somebody else."""
+    """shared/bench/naive_lightfusion.py: the descriptor as its published recipe reads, written by another author."""
     spec = importlib.util.spec_from_file_location("naive_lightfusion", shared / "bench" / "naive_lightfusion.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -160,7 +162,7 @@ def naive(shared: Path) -> Any:
     return module
 
 
-def real_crops(shared: Path, name: str, most: int) -> np.ndarray:
+def real_crops(shared: Path, name: str, max_crops: int) -> np.ndarray:
     """Aligned crops of a real video's first faces."""
     pytest.importorskip("cv2", reason="needs OpenCV's system libraries: see lfnet doctor", exc_type=ImportError)
     from lfnet.video.align import crop
@@ -171,9 +173,9 @@ def real_crops(shared: Path, name: str, most: int) -> np.ndarray:
     with FaceMesh(shared / "weights" / "face_landmarker.task") as landmarker:
         for frame in frames(shared / "media" / name):
             mesh = landmarker.find(frame.rgb, frame.time)
-            if mesh is not None and (picture := crop(frame.rgb, mesh.landmarks_LC, 224)) is not None:
-                found.append(picture)
-            if len(found) == most:
+            if mesh is not None and (image := crop(frame.rgb, mesh.landmarks_LC, 224)) is not None:
+                found.append(image)
+            if len(found) == max_crops:
                 break
     return np.stack(found)
 
@@ -202,7 +204,7 @@ def compare(naive: Any, crops: np.ndarray, shared: Path, keep: int, *backends: s
         settings = VisualSettings(keep=keep)
         with Visual("visual", settings, own(path), path.parent, threads=1, backend=backend) as encoder:
             found = encoder.describe(Faces(count, count / 30, crops[:500]))
-        assert found.images == images == settings.images(len(count))
+        assert found.images == images == settings.count_images(len(count))
         same = len(theirs & set(found.selected.tolist()))
         assert same >= 0.98 * kept, f"{backend}: {same} of {kept} frames"
         for number, region in enumerate(REGIONS):

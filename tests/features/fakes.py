@@ -50,13 +50,13 @@ class Loudest:
 
     needs, unit_norm, per_segment, dim = frozenset({"crops"}), False, True, 5
 
-    def __init__(self, frames: int = 6, segments: int | None = None, shortest: int = 3, crop_size: int = 16) -> None:
+    def __init__(self, frames: int = 6, segments: int | None = None, min_frames: int = 3, crop_size: int = 16) -> None:
         self.name, self.crop_size = "loudest", crop_size
-        self.segment_frames, self.segments, self.shortest = frames, segments, shortest
+        self.segment_frames, self.segments, self.min_frames = frames, segments, min_frames
         self.lengths: list[int] = []
 
     def recipe(self) -> dict[str, Any]:
-        return {"encoder": "Loudest", "of": [self.segment_frames, self.segments, self.shortest, self.crop_size]}
+        return {"encoder": "Loudest", "of": [self.segment_frames, self.segments, self.min_frames, self.crop_size]}
 
     def encode(self, faces: Faces) -> np.ndarray:
         assert faces.crops_NHWC is not None and faces.crops_NHWC.shape[1:] == (self.crop_size, self.crop_size, 3)

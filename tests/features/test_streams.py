@@ -98,10 +98,10 @@ def test_the_estimate_looks_for_faces_and_knows_what_a_whole_segment_costs(tmp_p
     clock = [0.0]
     monkeypatch.setattr("lfnet.features.estimate.time.perf_counter", lambda: clock[0])
     encoder = Loudest(8, crop_size=32)
-    encoder.images = lambda frames: frames + 4 * min(2, frames)  # of 8 frames 16 pictures, of 4 frames 12
+    encoder.count_images = lambda frames: frames + 4 * min(2, frames)  # of 8 frames 16 pictures, of 4 frames 12
 
     def slow(faces):
-        clock[0] += encoder.images(len(faces))
+        clock[0] += encoder.count_images(len(faces))
         return np.zeros((1, 5), np.float32)
 
     encoder.encode = slow
@@ -181,7 +181,7 @@ def segments(tmp_path: Path, frames: int, encoder: Loudest, blank: set[int] = fr
     ],
 )
 def test_clips_are_cut_into_segments(tmp_path, frames, spans, note):
-    _, clip = segments(tmp_path, frames, Loudest(6, shortest=3))
+    _, clip = segments(tmp_path, frames, Loudest(6, min_frames=3))
     assert clip.features[:, 3:].tolist() == spans and clip.valid.all()
     np.testing.assert_allclose(clip.time, [start / 5 for start, _ in spans])
     assert clip.meta["notes"] == note and clip.meta["per_segment"] == "true"

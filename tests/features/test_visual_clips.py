@@ -45,7 +45,7 @@ def stores(shared, libraries, tmp_path_factory):
     }
     path = shared / "weights" / "mobilenetv3_small_features.pt"
     weights = WeightsFile(name="mobilenetv3_small", file=path.name, sha256=None, licence="", about="", path=path)
-    settings = {"segment_frames": 8, "shortest": 4, "segments": "all", "keep": 3}
+    settings = {"segment_frames": 8, "min_frames": 4, "segments": "all", "keep": 3}
     encoders = [
         Visual(regions, VisualSettings(regions=regions, **settings), weights, folder, threads=1)
         for regions in ("published", "mesh")

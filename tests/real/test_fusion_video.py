@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("libraries")]
 # Both protocols read the same short segments of every other frame, so that one extraction serves all tables.
 QUICK = (
     "encoder.stride=2",
-    *("visual.segments=first", "visual.segment_frames=60", "visual.keep=10", "visual.shortest=30"),
+    *("visual.segments=first", "visual.segment_frames=60", "visual.keep=10", "visual.min_frames=30"),
     *("pulse.segment=10", "pulse.hop=0.4"),
     *("fusion.inner_folds=3", "fusion.outer_folds=3", "seed=0", "launcher=serial"),
 )
