@@ -1,12 +1,11 @@
-"""Does the mamba head take time in proportion to the window's length?
+"""Measure how a head's time grows with the length of the window.
 
-For each head and length: the least processor time of several passes over one window of random frames, of the forward
-pass alone (scoring) and of forward and backward (training). One thread, so that on an idle machine this is the time on
-the clock; on a busy one it still is what the head needs. The transformer, whose attention grows with the square of the
-length, stands beside.
+For each head and length: the minimum processor time over several passes of one window of random frames, for the forward
+pass (scoring) and for forward and backward (training), in one thread. The transformer, whose attention grows with the
+square of the length, is the comparison.
 
-    python experiments/mamba/linear.py                 writes linear.csv beside this file and prints the ratios
-    python experiments/mamba/linear.py --passes 9      more passes, where the machine is busy
+    python experiments/mamba/linear.py                 writes linear.csv next to this file and prints the ratios
+    python experiments/mamba/linear.py --passes 9      more passes, for a loaded machine
 """
 
 import argparse
@@ -30,10 +29,10 @@ FEATURES = 512
 HEADS = {"mamba": Mamba, "mamba_gru": MambaGRU, "transformer": VanillaTransformer}
 
 
-def least(head: nn.Module, passes: int, *, backward: bool) -> list[float]:
-    """For each of FRAMES the least seconds of `passes` passes, lengths in turn: what disturbs only ever adds time."""
+def minimum_seconds(head: nn.Module, passes: int, *, backward: bool) -> list[float]:
+    """Return the minimum seconds of `passes` passes for each of FRAMES, lengths in turn: disturbances only add time."""
     seconds: list[list[float]] = []
-    for _ in range(passes + 1):  # the first is to warm up
+    for _ in range(passes + 1):  # the first one warms up
         seconds.append([])
         for frames in FRAMES:
             x_BTD, mask_BT = torch.randn(1, frames, FEATURES), torch.ones(1, frames, dtype=torch.bool)
@@ -57,7 +56,7 @@ def main() -> None:
     for name, make in HEADS.items():
         head = make(FEATURES, max(FRAMES)).eval()
         for what in ("forward", "forward and backward"):
-            found = least(head, arguments.passes, backward=what != "forward")
+            found = minimum_seconds(head, arguments.passes, backward=what != "forward")
             for frames, seconds, before in zip(FRAMES, found, [None, *found], strict=False):
                 ratio = "" if before is None else f"{seconds / before:.2f}"
                 rows.append((name, what, frames, f"{seconds:.4f}", ratio))

@@ -1,4 +1,4 @@
-"""Pulses that never beat: waves, and skin colours that follow them, for tests whose truth is known."""
+"""Synthetic pulse waves, and skin colours that follow them, for tests with known truth."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["PULSE_RGB", "MadeSkin", "made_skin", "wave"]
 
-# How strongly the blood's volume shows in red, green and blue, as shares of each channel (de Haan & van Leest 2014).
+# Amplitude of the blood volume in red, green and blue, as shares of each channel (de Haan and van Leest 2014).
 PULSE_RGB = np.array([0.33, 0.77, 0.53])
 # Mean colour of light skin under white light, and pixels of forehead and cheeks.
 _TONE = np.array([180.0, 130.0, 105.0])
@@ -15,12 +15,12 @@ _PIXELS = np.array([3000.0, 1500.0, 1500.0])
 
 
 def wave(seconds_T: np.ndarray, beats_B: np.ndarray) -> np.ndarray:
-    """The blood's volume at some times: a systolic and a dicrotic wave after each beat, about 0, amplitude near 1.
+    """Return the blood volume at given times: a systolic and a dicrotic wave after each beat, amplitude near 1.
 
-    seconds_T: float64 [T]. beats_B: seconds of the beats, increasing, reaching beyond the times on either side.
+    seconds_T: float64 [T]. beats_B: increasing seconds of the beats, from before the first time to after the last.
     """
     period = float(np.median(np.diff(beats_B)))
-    # In seconds after its beat, so that the systolic peaks are as far from each other as the beats.
+    # In seconds after the beat, so that systolic peaks have the same distances as beats.
     since = (seconds_T[:, None] - beats_B) / period
     near = np.abs(since) < 2
     shape = np.zeros(since.shape)
@@ -31,7 +31,7 @@ def wave(seconds_T: np.ndarray, beats_B: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MadeSkin:
-    """Colours of a skin, frame by frame. skin_TRC: float64 [T, 3, 4], as `lfnet.video.skin.skin_means` gives them.
+    """Skin colours of each frame. skin_TRC: float64 [T, 3, 4], as `lfnet.video.skin.skin_means` returns them.
 
     time_T: seconds. valid_T: bool. beats: seconds of the beats between first and last frame.
     """
@@ -55,12 +55,12 @@ def made_skin(
     flicker: tuple[float, float] | None = None,
     variability_ms: float = 0.0,
 ) -> MadeSkin:
-    """A face's skin without a video: pulse, light, head motion and camera noise, each a share of the skin's colour.
+    """Simulate a face's skin: pulse, light, head motion and camera noise, each a share of the skin's colour.
 
-    amplitude: of the pulse in green, 0 for a face without one; red and blue follow `PULSE_RGB`. noise: of each region
-    and channel in each frame. light: slow drift of all channels alike. motion: of each region by itself, as a head that
-    turns shades and colours it: mostly alike in all channels, a fifth not. flicker: Hz and share of a lamp.
-    variability_ms: SD of the intervals between beats.
+    amplitude: of the pulse in green, 0 is none; red and blue follow `PULSE_RGB`. noise: of each region and channel in
+    each frame. light: slow drift common to all channels. motion: of each region, as a turning head shades and colours
+    it, four fifths common to all channels. flicker: Hz and share of a lamp. variability_ms: SD of the intervals between
+    beats.
     """
     time = np.arange(round(seconds * fps)) / fps
     period = 60 / beats_per_minute
@@ -87,7 +87,7 @@ def made_skin(
 
 
 def _wander(time: np.ndarray, rng: np.random.Generator, hertz: float) -> np.ndarray:
-    """A random walk drawn back to 0, SD 1, whose power falls with the square of the frequency above `hertz`."""
+    """Draw an Ornstein-Uhlenbeck process of SD 1, whose power falls with the squared frequency above `hertz`."""
     step = float(time[1] - time[0])
     keep = np.exp(-2 * np.pi * hertz * step)
     drawn = rng.normal(size=len(time)) * np.sqrt(1 - keep**2)

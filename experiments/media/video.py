@@ -1,4 +1,4 @@
-"""A face video whose pulse is known: a photograph whose skin, and nothing else, follows a pulse, encoded as H.264."""
+"""Synthetic face video with a known pulse: a photograph whose skin follows a pulse, encoded as H.264."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lfnet.video.backends import import_cv2
 
 __all__ = ["Scene", "rendered", "scene", "write_h264"]
 
-# The mesh's outline of the face, and what within it is no skin: eyes with brows, and the mouth.
+# The mesh's outline of the face, and the parts in it that are no skin: eyes with brows, and the mouth.
 _OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149),
     *(150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
@@ -24,8 +24,8 @@ _MOUTH = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 1
 
 @dataclass(frozen=True)
 class Scene:
-    """A photograph taken apart. face_HWC, background_HWC: float32 [H, W, 3], 0–255. skin_HW, head_HW: float32, 0 to 1,
-    what follows the pulse, and what moves before the background. width: of the face, pixels."""
+    """Layers of a photograph. face_HWC, background_HWC: float32 [H, W, 3], 0–255. skin_HW, head_HW: float32, 0 to 1,
+    the part that follows the pulse and the part that moves. width: of the face, pixels."""
 
     face_HWC: np.ndarray
     background_HWC: np.ndarray
@@ -35,10 +35,10 @@ class Scene:
 
 
 def scene(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, width: float = 240.0, grow: float = 0.35) -> Scene:
-    """A photograph cut around its face and scaled, so that the face is `width` pixels wide.
+    """Crop a photograph around its face and scale it, so that the face is `width` pixels wide.
 
-    landmarks_LC: the face's mesh in it. grow: how much of the face's size is kept around it.
-    Skin: within the mesh's outline, without eyes, brows and mouth, and of the colour of the cheeks (hair is not).
+    landmarks_LC: the face's mesh. grow: margin, as a share of the face's size. Skin is what lies within the mesh's
+    outline, without eyes, brows and mouth, and has the colour of the cheeks (so no hair).
     """
     cv2 = import_cv2()
     points = landmarks_LC[:, :2].astype(np.float64)
@@ -64,7 +64,7 @@ def scene(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, width: float = 240.0
     cheeks = np.median(hue[filled((117, 118, 119, 100, 36, 205, 187, 123)) > 0], axis=0)
     skin[(np.abs(hue[..., 1:] - cheeks[1:]) > 14).any(axis=2) | (hue[..., 0] < 0.55 * cheeks[0])] = 0
     skin = cv2.GaussianBlur(cv2.medianBlur(skin, 5), (0, 0), 1.5)
-    # Head and shoulders: the outline blown up, with a soft edge.
+    # Head and shoulders: the enlarged outline, with a soft edge.
     middle = points[list(_OVAL)].mean(axis=0)
     head = np.zeros((down, across), np.uint8)
     cv2.fillPoly(head, [np.round(middle + 1.45 * (points[list(_OVAL)] - middle)).astype(np.int32)], 255)
@@ -85,11 +85,11 @@ def rendered(
     flicker: tuple[float, float] = (2.1, 0.004),
     noise: float = 2.0,
 ) -> Iterator[np.ndarray]:
-    """Frames uint8 [H, W, 3] at some seconds, whose skin follows the beats (seconds) in the shares of `PULSE_RGB`.
+    """Render frames uint8 [H, W, 3] at given seconds, whose skin follows the beats (seconds) as `PULSE_RGB` says.
 
-    amplitude: of the pulse in green, as a share of the skin's colour; 0 for no pulse. motion: how far the head sways
-    from end to end, in widths of the face, half of that up and down; slowly, and never twice the same way. flicker: Hz
-    and share of a lamp that lights all. noise: grey levels of the camera's.
+    amplitude: of the pulse in green, as a share of the skin's colour; 0 is no pulse. motion: range of the head's slow
+    horizontal sway in widths of the face; vertically half of it. flicker: Hz and share of a lamp that lights the whole
+    scene. noise: SD of the camera's noise in grey levels.
     """
     cv2 = import_cv2()
     height, width = base.skin_HW.shape
@@ -97,7 +97,7 @@ def rendered(
     pulse = wave(seconds_T, beats_B) if amplitude else np.zeros(len(seconds_T))
     phase = 2 * np.pi * rng.random()
     sway_T2 = motion * base.width * _sway(seconds_T, rng) * (1.0, 0.5)
-    # Camera noise is drawn once and shifted about, which no encoder or mean can tell from fresh noise.
+    # Camera noise is drawn once and shifted at random, which encoders and means cannot tell from new noise.
     bank = (noise * rng.standard_normal((height + 64, width + 64, 3))).astype(np.float32)
     for time, beat, (x, y) in zip(seconds_T, pulse, sway_T2, strict=True):
         lit = 1 + flicker[1] * np.sin(2 * np.pi * flicker[0] * time + phase)
@@ -112,7 +112,7 @@ def rendered(
 
 
 def _sway(seconds_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Two paths, [T, 2], of five slow swings each (.05 to .4 Hz), from -1/2 to 1/2."""
+    """Return two paths [T, 2] of five slow sines each (.05 to .4 Hz), from -1/2 to 1/2."""
     hertz, phases = rng.uniform(0.05, 0.4, (5, 2)), 2 * np.pi * rng.random((5, 2))
     path = np.sin(2 * np.pi * hertz * seconds_T[:, None, None] + phases).sum(axis=1)
     low, high = path.min(axis=0), path.max(axis=0)
@@ -122,7 +122,7 @@ def _sway(seconds_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def write_h264(
     path: Path, frames: Iterator[np.ndarray], seconds_T: np.ndarray, *, crf: int = 23, preset: str = "medium"
 ) -> Path:
-    """Encode frames, shown at some seconds, as H.264 in 4:2:0."""
+    """Encode frames with given times as H.264 in 4:2:0."""
     import av
 
     base = Fraction(1, 90_000)
@@ -134,9 +134,9 @@ def write_h264(
                 stream.height, stream.width, stream.pix_fmt = *rgb.shape[:2], "yuv420p"
                 stream.codec_context.time_base = base
                 stream.codec_context.options = {"crf": str(crf), "preset": preset, "threads": "1"}
-            picture = av.VideoFrame.from_ndarray(rgb, format="rgb24")
-            picture.pts, picture.time_base = round(time / base), base
-            container.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+            image.pts, image.time_base = round(time / base), base
+            container.mux(stream.encode(image))
         if stream is not None:
             container.mux(stream.encode())
     return path

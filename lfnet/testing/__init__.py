@@ -1,4 +1,7 @@
-"""Public checks for other people's heads and encoders."""
+"""Public checks for heads and encoders of your own: `check_head` and `check_encoder`.
+
+Call them in your tests; each raises `AssertionError` with the broken rule.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,6 @@ _MODULES = {"check_encoder": "lfnet.testing.encoder_check", "check_head": "lfnet
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:  # torch and cv2 come with them, so not before somebody asks
+    if name in _MODULES:  # they import torch and cv2, so only on first use
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

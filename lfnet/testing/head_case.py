@@ -1,4 +1,4 @@
-"""What the rules of `check_head` are made of: windows and masks to try, and the questions that all rules ask."""
+"""Windows, masks and comparisons for the rules of `check_head`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BrokenRule", "Case", "answer_and_gradients", "ask", "masks", "real", "require", "require_same"]
+__all__ = ["BrokenRule", "Case", "all_real", "answer_and_gradients", "masks", "require", "require_same", "score"]
 
 
 class BrokenRule(Exception):
-    """Says what a head does that it must not do."""
+    """A rule that a head breaks; the message says how."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A head's maker and what `check_head` was asked to try on it."""
+    """A head's class or factory and the arguments of `check_head`."""
 
     head: Callable[..., nn.Module]
     n_features: int
@@ -27,22 +27,22 @@ class Case:
     config_dir: Path | None
 
     def make(self, seed: int | None = None) -> nn.Module:
-        """A new head from the case's seed, or another."""
+        """Build a new head from the case's seed, or another."""
         torch.manual_seed(self.seed if seed is None else seed)
         return self.head(n_features=self.n_features, max_frames=self.max_frames)
 
     def windows(self, batch: int, frames: int) -> Tensor:
-        """Random features; each window has an offset of its own, so that their means differ too."""
+        """Draw random features; each window has its own offset, so that their means differ too."""
         return torch.randn(batch, 1, self.n_features) + torch.randn(batch, frames, self.n_features)
 
     @property
     def short(self) -> int:
-        """A length for rules that need only one: odd, and no multiple of a patch."""
+        """Length for rules that need only one: odd, and no multiple of a patch."""
         return min(33, self.max_frames)
 
 
-def ask(head: nn.Module, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """The head's answer, which must be what the rule `shape` asks for."""
+def score(head: nn.Module, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Score windows, and check the result against the rule `shape`."""
     shape = tuple(x_BTD.shape)
     try:
         y_B = head(x_BTD, mask_BT)
@@ -56,27 +56,27 @@ def ask(head: nn.Module, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
 
 
 def require(holds: bool, message: str) -> None:
-    """Raise BrokenRule with the message unless it holds."""
+    """Raise `BrokenRule` with the message unless the condition holds."""
     if not holds:
         raise BrokenRule(message)
 
 
 def require_same(got: Tensor, expected: Tensor, tolerance: float, what: str) -> None:
-    """Raise BrokenRule, beginning with `what`, where two tensors differ by more than tolerance · (1 + |expected|)."""
+    """Raise `BrokenRule`, starting with `what`, where tensors differ by more than tolerance · (1 + |expected|)."""
     require(got.shape == expected.shape, f"{what}: shape {tuple(got.shape)} in place of {tuple(expected.shape)}")
     if got.numel():
         worst = ((got - expected).abs() / (1 + expected.abs())).max().item()
         require(worst <= tolerance, f"{what} by {worst:.2g}, where {tolerance:.2g} is allowed")
 
 
-def real(batch: int, frames: int) -> Tensor:
-    """A mask without anything masked."""
+def all_real(batch: int, frames: int) -> Tensor:
+    """Build a mask of real frames only."""
     return torch.ones(batch, frames, dtype=torch.bool)
 
 
 def masks(frames: int) -> Tensor:
-    """Five masks, each with a real frame: all real, the end masked, the beginning and a gap masked, two at random."""
-    mask_BT = real(5, frames)
+    """Build five masks, each with a real frame: all real, end masked, start and a gap masked, two random ones."""
+    mask_BT = all_real(5, frames)
     mask_BT[1, max(1, 2 * frames // 3) :] = False
     mask_BT[2, : frames // 5] = False
     mask_BT[2, frames // 2 : frames - 1] = False
@@ -86,9 +86,9 @@ def masks(frames: int) -> Tensor:
 
 
 def answer_and_gradients(head: nn.Module, x_BTD: Tensor, mask_BT: Tensor) -> dict[str, Tensor]:
-    """The answer and, by name, the gradients of the features and all trainable parameters; zeros for no gradient."""
+    """Return the answer and, by name, the gradients of features and trainable parameters; zeros for none."""
     x_BTD = x_BTD.clone().requires_grad_(True)
-    y_B = ask(head, x_BTD, mask_BT)
+    y_B = score(head, x_BTD, mask_BT)
     wanted = {"the features": x_BTD} | {name: p for name, p in head.named_parameters() if p.requires_grad}
     loss = (y_B * torch.linspace(1, 2, len(y_B))).sum()
     grads: tuple[Tensor | None, ...] = (None,) * len(wanted)

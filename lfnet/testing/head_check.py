@@ -1,4 +1,4 @@
-"""`check_head`: the contract that lets a head stand in the tables, for ours and for anybody's own."""
+"""`check_head`: test that a head keeps the contract of lfnet's heads."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,31 +24,60 @@ def check_head(
     tolerance: float = 1e-5,
     seed: int = 0,
 ) -> None:
-    """Raise AssertionError, naming the broken rule, unless `head` keeps the contract of lfnet's heads.
+    """Check that a head keeps the contract of lfnet's heads.
 
-    head: a class or factory, called as `head(n_features=…, max_frames=…)`; the module answers `head(x, mask)` with
-    x [B, T, D] float32, mask [B, T] bool, true where a frame is real → y [B] float32.
-    frames: window lengths to try, none above `max_frames`. config_dir: the folder that holds `head/*.yaml`, where a
-    yaml for the head is looked for; None leaves that rule out. tolerance: of comparisons between batches of different
-    size, relative to 1 + |y|.
+    The module is called as `head(x_BTD, mask_BT)` with x float32 [B, T, D] and mask bool [B, T], true where a frame is
+    real, and returns scores float32 [B].
 
-    The rules, in the order they are tried:
+    Parameters
+    ----------
+    head : callable
+        A class or factory, called as `head(n_features=…, max_frames=…)`.
+    n_features : int
+        Features of a frame in the check.
+    max_frames : int
+        Longest window that the head must accept.
+    frames : sequence of int
+        Lengths of windows to try, none above `max_frames`.
+    config_dir : path or None
+        Folder with `head/*.yaml`, where the head must have a yaml; None skips that rule.
+    tolerance : float
+        Of comparisons between batches of different size, relative to 1 + |score|.
+    seed : int
+        Of weights and windows. The caller's random state is left unchanged.
 
-    arguments    `n_features` and `max_frames` are taken by name and the result is a torch module
+    Raises
+    ------
+    AssertionError
+        Names the broken rule. The rules, in the order of the check:
+
+    arguments    `n_features` and `max_frames` are accepted by name, and the result is a torch module
     shape        the answer is [B], float32 and finite for every length, in training and in evaluation
     inputs       features and mask are not written to
     seed         the same seed gives the same weights and the same dropout
-    evaluation   evaluation has no randomness and leaves the head as it was
+    evaluation   evaluation has no randomness and does not change the head
     gradients    they are finite, and every trainable parameter gets one
-    mask         what lies under a false mask, at the end or in between, changes neither answer nor gradients: NaN,
+    mask         values under a false mask, at the end or in between, change neither answer nor gradients: NaN,
                  infinity and huge numbers included
-    empty        a window without a real frame gets a finite answer and finite gradients, whatever lies in it
-    batch        neither order nor company of the other windows in a batch matters
-    padding      a clip is scored the same alone and padded in a batch of longer ones
-    save         weights go through safetensors into a new head that answers the same
-    copy         `copy.deepcopy` and `pickle` give a head that answers the same (parallel jobs need it)
-    length       a window longer than `max_frames` is scored, or refused with an error that says `max_frames`
-    config       a yaml in `config_dir/head` names the head as `_target_` and makes one that works
+    empty        a window without a real frame gets a finite answer and finite gradients, whatever its values
+    batch        neither the order nor the other windows of a batch change a score
+    padding      a clip gets the same score alone and padded in a batch of longer ones
+    save         weights go through safetensors into a new head with the same answers
+    copy         `copy.deepcopy` and `pickle` give a head with the same answers (parallel jobs need it)
+    length       a window longer than `max_frames` is scored, or refused with an error that names `max_frames`
+    meta         it can be built on torch's meta device: jobs check its settings there before they read any data
+    config       a yaml in `config_dir/head` names the head as `_target_` and builds one that works
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP
+    >>> check_head(TemporalMeanMLP, n_features=4, frames=(1, 5), max_frames=8)
+    >>> class LastFrame(TemporalMeanMLP):
+    ...     def forward(self, x_BTD, mask_BT):
+    ...         return self.regressor(x_BTD[:, -1]).squeeze(-1)
+    >>> check_head(LastFrame, n_features=4, frames=(1, 5), max_frames=8)
+    Traceback (most recent call last):
+    AssertionError: LastFrame breaks the rule 'mask': at 5 frames a gradient reaches what the mask hides
     """
     if not frames or max(frames) > max_frames:
         raise ValueError("check_head needs lengths in `frames`, none of them above `max_frames`")

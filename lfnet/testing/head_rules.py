@@ -1,4 +1,4 @@
-"""The rules of `check_head`, one function each: it returns, or raises what says how the rule is broken."""
+"""Rules of `check_head`, one function each; a broken rule raises `BrokenRule`."""
 
 import copy
 import pickle
@@ -10,7 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from lfnet.errors import LfnetError
-from lfnet.testing.head_case import BrokenRule, Case, answer_and_gradients, ask, masks, real, require, require_same
+from lfnet.testing.head_case import (
+    BrokenRule,
+    Case,
+    all_real,
+    answer_and_gradients,
+    masks,
+    require,
+    require_same,
+    score,
+)
 
 __all__ = ["RULES"]
 
@@ -30,7 +39,7 @@ def _shape(case: Case) -> None:
             for training in (True, False):
                 head.train(training)
                 with torch.no_grad():
-                    ask(head, case.windows(batch, frames), real(batch, frames))
+                    score(head, case.windows(batch, frames), all_real(batch, frames))
 
 
 def _inputs(case: Case) -> None:
@@ -38,7 +47,7 @@ def _inputs(case: Case) -> None:
     x_BTD = case.windows(len(mask_BT), case.short)
     x_before, mask_before = x_BTD.clone(), mask_BT.clone()
     with torch.no_grad():
-        ask(head, x_BTD, mask_BT)
+        score(head, x_BTD, mask_BT)
     require(torch.equal(x_BTD, x_before), "it writes to the features it is given")
     require(torch.equal(mask_BT, mask_before), "it writes to the mask it is given")
 
@@ -51,9 +60,9 @@ def _seed(case: Case) -> None:
     mask_BT = masks(case.short)
     x_BTD = case.windows(len(mask_BT), case.short)
     torch.manual_seed(case.seed)
-    y_B = ask(one, x_BTD, mask_BT)
+    y_B = score(one, x_BTD, mask_BT)
     torch.manual_seed(case.seed)
-    require(torch.equal(y_B, ask(other, x_BTD, mask_BT)), "the same seed gives different answers in training")
+    require(torch.equal(y_B, score(other, x_BTD, mask_BT)), "the same seed gives different answers in training")
 
 
 @torch.no_grad()
@@ -61,8 +70,8 @@ def _evaluation(case: Case) -> None:
     head, mask_BT = case.make().eval(), masks(case.short)
     before = {name: value.clone() for name, value in head.state_dict().items()}
     x_BTD = case.windows(len(mask_BT), case.short)
-    y_B = ask(head, x_BTD, mask_BT)
-    require(torch.equal(y_B, ask(head, x_BTD, mask_BT)), "the same windows get another answer the second time")
+    y_B = score(head, x_BTD, mask_BT)
+    require(torch.equal(y_B, score(head, x_BTD, mask_BT)), "the same windows get another answer the second time")
     for name, value in head.state_dict().items():
         require(torch.equal(value, before[name]), f"answering in evaluation changes {name}")
 
@@ -74,7 +83,7 @@ def _gradients(case: Case) -> None:
         for training in (False, True):
             head.train(training)
             scale = 1.0 if training else 10.0
-            found = answer_and_gradients(head, scale * case.windows(4, frames), real(4, frames))
+            found = answer_and_gradients(head, scale * case.windows(4, frames), all_real(4, frames))
             missing -= {name for name in missing if bool((found[f"the gradient of {name}"] != 0).any())}
     require(not missing, f"no gradient ever reaches {', '.join(sorted(missing))}")
 
@@ -92,13 +101,13 @@ def _mask(case: Case) -> None:
 def _empty(case: Case) -> None:
     head = case.make().eval()
     for frames in {1, case.short}:
-        mask_BT = real(2, frames)
+        mask_BT = all_real(2, frames)
         mask_BT[0] = False
         _require_blind(case, head, case.windows(2, frames), mask_BT)
 
 
 def _require_blind(case: Case, head: nn.Module, x_BTD: Tensor, mask_BT: Tensor) -> None:
-    """Nothing that the mask hides may change the answer or a gradient, and no gradient may reach it."""
+    """Check that hidden frames change neither the answer nor a gradient, and get no gradient."""
     hidden_BT1 = ~mask_BT.unsqueeze(-1)
     torch.manual_seed(case.seed)
     expected = answer_and_gradients(head, x_BTD.masked_fill(hidden_BT1, 0.0), mask_BT)
@@ -119,12 +128,12 @@ def _require_blind(case: Case, head: nn.Module, x_BTD: Tensor, mask_BT: Tensor) 
 def _batch(case: Case) -> None:
     head, mask_BT = case.make().eval(), masks(case.short)
     x_BTD = case.windows(len(mask_BT), case.short)
-    y_B = ask(head, x_BTD, mask_BT)
+    y_B = score(head, x_BTD, mask_BT)
     order = torch.randperm(len(y_B))
-    reordered_B = ask(head, x_BTD[order], mask_BT[order])
+    reordered_B = score(head, x_BTD[order], mask_BT[order])
     require_same(reordered_B, y_B[order], case.tolerance, "the order of a batch changes scores")
     for i in range(len(y_B)):
-        alone_B = ask(head, x_BTD[i : i + 1], mask_BT[i : i + 1])
+        alone_B = score(head, x_BTD[i : i + 1], mask_BT[i : i + 1])
         require_same(alone_B, y_B[i : i + 1], case.tolerance, "a window's company in the batch changes its score")
 
 
@@ -135,10 +144,10 @@ def _padding(case: Case) -> None:
     longest = max(case.frames)
     x_BTD = torch.cat([nn.functional.pad(clip, (0, 0, 0, longest - clip.shape[1])) for clip in clips])
     mask_BT = torch.arange(longest) < torch.tensor(case.frames).unsqueeze(1)
-    together_B = ask(head, x_BTD, mask_BT)
+    together_B = score(head, x_BTD, mask_BT)
     for clip, y in zip(clips, together_B, strict=True):
         frames = clip.shape[1]
-        alone_B = ask(head, clip, real(1, frames))
+        alone_B = score(head, clip, all_real(1, frames))
         what = f"padding a clip of {frames} frames to {longest} changes its score"
         require_same(y.unsqueeze(0), alone_B, case.tolerance, what)
 
@@ -157,14 +166,14 @@ def _same_answers(case: Case, head: nn.Module, twin: nn.Module, what: str) -> No
     mask_BT = masks(case.short)
     x_BTD = case.windows(len(mask_BT), case.short)
     with torch.no_grad():
-        y_B = ask(head.eval(), x_BTD, mask_BT)
-        require(torch.equal(ask(twin.eval(), x_BTD, mask_BT), y_B), what)
+        y_B = score(head.eval(), x_BTD, mask_BT)
+        require(torch.equal(score(twin.eval(), x_BTD, mask_BT), y_B), what)
 
 
 def _copy(case: Case) -> None:
     head = case.make()
     answer_and_gradients(
-        head, case.windows(2, case.short), real(2, case.short)
+        head, case.windows(2, case.short), all_real(2, case.short)
     )  # a head that keeps its graph fails below
     for way, twin_of in (("copy.deepcopy", copy.deepcopy), ("pickle", lambda h: pickle.loads(pickle.dumps(h)))):
         try:
@@ -177,8 +186,8 @@ def _copy(case: Case) -> None:
 @torch.no_grad()
 def _length(case: Case) -> None:
     head = case.make().eval()
-    ask(head, case.windows(2, case.max_frames), real(2, case.max_frames))
-    x_BTD, mask_BT = case.windows(2, case.max_frames + 1), real(2, case.max_frames + 1)
+    score(head, case.windows(2, case.max_frames), all_real(2, case.max_frames))
+    x_BTD, mask_BT = case.windows(2, case.max_frames + 1), all_real(2, case.max_frames + 1)
     try:
         y_B = head(x_BTD, mask_BT)
     except Exception as error:
@@ -188,11 +197,20 @@ def _length(case: Case) -> None:
         require(bool(y_B.isfinite().all()), "a window longer than max_frames gets an answer that is not finite")
 
 
+def _meta(case: Case) -> None:
+    with torch.device("meta"):
+        head = case.make()
+    values = {**dict(head.named_parameters()), **dict(head.named_buffers())}
+    held = sorted(name for name, value in values.items() if not value.is_meta)
+    require(not held, f"built on the meta device, it has values in {', '.join(held)}")
+
+
 def _config(case: Case) -> None:
     if case.config_dir is None:
         return
-    from hydra.utils import instantiate
     from omegaconf import DictConfig, OmegaConf
+
+    from lfnet.config import instantiate
 
     folder = case.config_dir / "head"
     wanted = (case.head, type(case.make()))
@@ -202,18 +220,18 @@ def _config(case: Case) -> None:
         try:
             found = pkgutil.resolve_name(str(target))
         except (ImportError, AttributeError, ValueError):
-            continue  # not this head's file
+            continue  # the file of another head
         if any(found is one for one in wanted):
             break
     else:
         raise BrokenRule(f"no yaml in {folder} has it as its _target_")
     require("n_features" not in settings, f"{path} sets n_features, which the features decide")
     try:
-        head = instantiate(settings, n_features=case.n_features)
+        head = instantiate(settings, "head", n_features=case.n_features)
     except Exception as error:
         raise BrokenRule(f"{path} does not make a head: {error}") from error
     try:
-        ask(head.eval(), case.windows(2, 1), real(2, 1))
+        score(head.eval(), case.windows(2, 1), all_real(2, 1))
     except BrokenRule as broken:
         raise BrokenRule(f"{path} makes a head that does not work: {broken}") from broken
 
@@ -232,5 +250,6 @@ RULES: dict[str, Callable[[Case], None]] = {
     "save": _save,
     "copy": _copy,
     "length": _length,
+    "meta": _meta,
     "config": _config,
 }

@@ -1,4 +1,4 @@
-"""What a head costs, against sums done by hand."""
+"""The cost of heads against sums by hand."""
 
 import math
 
@@ -62,7 +62,7 @@ def test_positions_of_a_long_window_are_all_reached() -> None:
 
 
 class Odd(nn.Module):
-    """A used layer whose units rarely fire, an unused one, a frozen one, and one used twice."""
+    """A used layer whose units are rarely active, an unused one, a frozen one, and one used twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Odd(nn.Module):
         return (self.last(z) + self.again(z)).squeeze(-1)
 
 
-def test_active_is_what_can_be_trained() -> None:
+def test_active_parameters_can_be_trained() -> None:
     torch.manual_seed(0)
     assert measure(Odd(), 40, 6) == Cost(
         parameters=35 + 49 + 30 + 6, active_parameters=35 + 6, flops=2 * (30 + 25 + 5 + 5)
@@ -95,7 +95,7 @@ def test_a_head_without_weights() -> None:
     assert measure(Constant(), 40, 6) == Cost(0, 0, 0)
 
 
-def test_measuring_leaves_no_trace() -> None:
+def test_measuring_changes_neither_head_nor_random_state() -> None:
     torch.manual_seed(0)
     head = LDBM(8, 64, dropout=0.5).train()
     weights = {name: value.clone() for name, value in head.state_dict().items()}

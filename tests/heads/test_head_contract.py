@@ -1,4 +1,4 @@
-"""Every yaml in conf/head: it keeps the contract, and the published heads have their published sizes."""
+"""Every yaml of conf/head keeps the contract, and the published heads have their published sizes."""
 
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 CONF = ROOT / "conf"
 FILES = sorted((CONF / "head").glob("*.yaml"))
 
-# settings beside the yaml's own → parameters at 512 features
+# name and overrides → parameters at 512 features
 PUBLISHED = {
     ("mean_mlp", ""): 131_585,
     ("ldbm", ""): 1_354_881,
@@ -30,7 +30,7 @@ def settings(name: str, overrides: str = "") -> DictConfig:
     return OmegaConf.merge(OmegaConf.load(CONF / "head" / f"{name}.yaml"), OmegaConf.from_dotlist(overrides.split()))
 
 
-def test_the_published_heads_are_there() -> None:
+def test_conf_has_the_published_heads() -> None:
     assert {name for name, _ in PUBLISHED} <= {file.stem for file in FILES}
 
 
@@ -40,8 +40,8 @@ def test_contract_with_the_settings_of_the_yaml(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_yaml_says_what_the_code_says(file: Path) -> None:
-    # the class alone, as in a notebook, is the head of the yaml: no default lives in two places and differs
+def test_the_defaults_of_yaml_and_class_agree(file: Path) -> None:
+    # The class alone, as in a notebook, must be the head of the yaml.
     config = OmegaConf.load(file)
     assert file.read_text().startswith("# ")
     target = get_class(config["_target_"])

@@ -1,4 +1,4 @@
-"""The four heads against plain implementations with the same weights, and their settings."""
+"""The temporal ablation's four heads against plain implementations with the same weights."""
 
 import re
 
@@ -44,7 +44,7 @@ def masks(frames: int) -> Tensor:
 
 @pytest.mark.parametrize("frames", [64, 61, 5])
 @pytest.mark.parametrize("name", PLAIN)
-def test_answers_and_gradients_are_those_of_a_plain_implementation(name: str, frames: int) -> None:
+def test_answers_and_gradients_equal_a_plain_implementation(name: str, frames: int) -> None:
     head = make(name)
     x_BTD, mask_BT = torch.randn(11, frames, D), masks(frames)
     expected_B = clip_by_clip(name, head, x_BTD, mask_BT)
@@ -64,7 +64,7 @@ def test_answers_and_gradients_are_those_of_a_plain_implementation(name: str, fr
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_with_an_all_true_mask_a_head_is_the_published_formula(name: str) -> None:
-    # as the source writes them, on a whole batch: 64 frames make 16 patches, which halve evenly
+    # 64 frames make 16 patches, which halve evenly.
     head = make(name).eval()
     x_BTD = torch.randn(5, 64, D)
     expected_B = clip_by_clip(name, head, x_BTD, torch.ones(5, 64, dtype=torch.bool))
@@ -124,7 +124,7 @@ def test_dropout_acts_in_training_only(make_head: type[nn.Module]) -> None:
 
 
 @pytest.mark.parametrize("frames", [64, 5, 1])
-def test_a_shortened_window_says_what_the_whole_one_does(frames: int) -> None:
+def test_a_shortened_window_gets_the_score_of_the_whole_one(frames: int) -> None:
     torch.manual_seed(0)
     head, x_BTD, mask_BT = make("mean_mlp"), torch.randn(12, frames, D), torch.ones(12, frames, dtype=torch.bool)
     mask_BT[:11] = masks(frames)
@@ -135,7 +135,7 @@ def test_a_shortened_window_says_what_the_whole_one_does(frames: int) -> None:
     assert torch.equal(head(short_BKD, short_BK), head(x_BTD, mask_BT))
 
 
-def test_clean_windows_are_not_copied_and_others_are_cleaned() -> None:
+def test_windows_with_zeros_under_the_mask_are_not_copied() -> None:
     x_BTD, mask_BT = torch.randn(3, 8, D), torch.ones(3, 8, dtype=torch.bool)
     assert zero_masked(x_BTD, mask_BT) is x_BTD
     mask_BT[1, 6:] = False
@@ -147,4 +147,4 @@ def test_clean_windows_are_not_copied_and_others_are_cleaned() -> None:
         assert cleaned is not x_BTD and not cleaned[1, 6:].any() and torch.equal(cleaned[mask_BT], x_BTD[mask_BT])
     learnt = torch.zeros(3, 8, D, requires_grad=True)
     zero_masked(learnt, mask_BT).sum().backward()
-    assert torch.equal(learnt.grad[..., 0] == 1, mask_BT)  # no gradient for what nobody may see
+    assert torch.equal(learnt.grad[..., 0] == 1, mask_BT)  # no gradient for hidden frames

@@ -53,7 +53,7 @@ def test_masked_mean_is_the_mean_of_the_real_frames(rows: list[list[bool]]) -> N
     np.testing.assert_allclose(got.numpy(), expected, atol=1e-6)
 
 
-def test_clean_hides_values_and_gradients() -> None:
+def test_zero_masked_hides_values_and_gradients() -> None:
     x_BTD = torch.tensor([[[1.0], [math.nan], [math.inf]]], requires_grad=True)
     mask_BT = torch.tensor([[True, False, False]])
     answer = zero_masked(x_BTD, mask_BT)
@@ -71,7 +71,7 @@ def test_sinusoidal_positions() -> None:
             assert math.isclose(table[place, 2 * i + 1], math.cos(angle), abs_tol=1e-6)
 
 
-def test_attention_always_has_something_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_in_an_empty_window_attends_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     real = F.scaled_dot_product_attention
 

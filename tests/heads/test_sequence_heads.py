@@ -1,4 +1,4 @@
-"""hybrid, attention_mil, tcn and mamba against plain implementations with the same weights; sizes; settings."""
+"""hybrid, attention_mil, tcn and mamba against plain implementations with the same weights; their sizes."""
 
 import math
 
@@ -102,7 +102,7 @@ PLAIN = {"hybrid": hybrid, "attention_mil": attention_mil, "tcn": tcn, "mamba": 
 
 @pytest.mark.parametrize("frames", [41, 5])
 @pytest.mark.parametrize("name", PLAIN)
-def test_answers_and_gradients_are_those_of_a_plain_implementation(name: str, frames: int) -> None:
+def test_answers_and_gradients_equal_a_plain_implementation(name: str, frames: int) -> None:
     head = make(name)
     x_BTD, mask_BT = torch.randn(11, frames, D), masks(frames)
     expected_B = torch.stack([PLAIN[name](head, x, mask) for x, mask in zip(x_BTD, mask_BT, strict=True)])
@@ -173,7 +173,7 @@ def sees_order(head: nn.Module) -> bool:
     return bool((head(x_BTD, mask_BT) - head(x_BTD[:, order], mask_BT)).abs().max() > 1e-6)
 
 
-def test_who_can_see_order() -> None:
+def test_which_heads_see_order() -> None:
     assert all(sees_order(make(name).eval()) for name in HEADS)
     assert not sees_order(AttentionMIL(D, patch_size=1).eval())
     narrow = Hybrid(D, kernel=1).eval()  # a frame without its neighbours
@@ -209,7 +209,7 @@ def test_the_gate_of_hybrid_starts_near_the_mean() -> None:
     torch.testing.assert_close(head.eval()(x_BTD, mask_BT), head.regressor(mean_BW).squeeze(-1), atol=1e-5, rtol=1e-5)
 
 
-def test_tcn_sees_as_far_as_it_says() -> None:
+def test_the_receptive_field_of_tcn() -> None:
     head = TCN(D, width=4, layers=4, dropout=0.0).double()
     nn.init.zeros_(head.projection.bias)
     z = torch.zeros(1, 101, 4, dtype=torch.float64, requires_grad=True)
@@ -233,7 +233,7 @@ def test_mamba_is_causal_and_remembers() -> None:
     assert reached[:17].any()  # and more of what came before than the convolution's four frames
 
 
-def test_mamba_begins_as_in_its_source() -> None:
+def test_the_initial_values_of_mamba() -> None:
     head = Mamba(D)
     for block in head.blocks:
         steps_E = F.softplus(block.step.bias)
@@ -265,7 +265,7 @@ def test_a_graph_of_any_length_can_be_exported(name: str) -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", HEADS)
-def test_under_autocast_answers_and_gradients_stay_near(name: str) -> None:
+def test_autocast_changes_answers_and_gradients_little(name: str) -> None:
     head = make(name)
     x_BTD, mask_BT = torch.randn(11, 20, D), masks(20)
     expected_B = head(x_BTD, mask_BT)

@@ -1,12 +1,12 @@
-"""Where the truth is known, heads learn what they can see and nothing else.
+"""On simulated signals, heads learn what they can see and nothing else.
 
-"The constant" is the best one in hindsight, the median of the test labels themselves: a head that has learnt nothing
-predicts some constant of its own, and may well be luckier with it than the median of 50 training labels is.
+The reference is the best constant in hindsight, the median of the test labels: an untrained head predicts some
+constant, which may by luck be better than the median of 50 training labels.
 
-On `level` (a shifted mean) every head must beat the constant on people it has never seen; on `tempo` (order alone) the
-mean head must not, and a head that sees order must. Default strength, 300 test recordings, nobody shared, three of
-three seeds each. What other heads learn from 50 recordings is a finding, no fact to hold them to: see
-experiments/recommended (`tcn` misses by a hair on one of three seeds).
+On `level` (a shifted mean) every head must beat the constant on new people; on `tempo` (order alone) the mean head must
+not, and a head that sees order must. Default strength, 300 test recordings, no person in two splits, three of three
+seeds each. Other heads' results on 50 recordings are findings, not requirements: see experiments/recommended (`tcn`
+narrowly misses on one of three seeds).
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def root(tmp_path_factory):
 
 
 def interval(root, signal, head, seed):
-    """95 % interval of the test |error| of a head less that of the best constant: people are the units, Student's t."""
+    """95 % interval of a head's test |error| minus that of the best constant, over people, by Student's t."""
     config, choices = composed(
         f"cohort.signal.name={signal}",
         "cohort.people_shared=0",

@@ -118,7 +118,7 @@ class NoMask(Good):
 
 
 class TailsOnly(Good):
-    """Takes the mask for a length, so that gaps count as frames."""
+    """Uses the mask as a length, so that gaps count as frames."""
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         frame = torch.arange(mask_BT.shape[1])
@@ -166,7 +166,7 @@ class DividesByNothing(Good):
 
 
 class EmptyMeansAll(Good):
-    """With no real frame it falls back on whatever is there."""
+    """Without a real frame it uses all frames."""
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return super().forward(x_BTD, mask_BT | ~mask_BT.any(1, keepdim=True))
@@ -290,6 +290,21 @@ class ClearLength(UnclearLength):
         return super().forward(x_BTD, mask_BT)
 
 
+class ReadsItsWeights(Good):
+    def __init__(self, n_features: int, max_frames: int = 2000) -> None:
+        super().__init__(n_features, max_frames)
+        self.scale = float(self.out.weight.detach().norm())
+
+
+class HasItsOwnDevice(Good):
+    def __init__(self, n_features: int, max_frames: int = 2000) -> None:
+        super().__init__(n_features, max_frames)
+        self.register_buffer("scale", torch.ones((), device="cpu"))
+
+    def score(self, mean_BD: Tensor) -> Tensor:
+        return super().score(mean_BD) * self.scale
+
+
 BROKEN = [
     (NoMaxFrames, "arguments", "raised TypeError"),
     (not_a_module, "arguments", "makes a object, not a torch module"),
@@ -328,12 +343,14 @@ BROKEN = [
     (LosesItsWeightsInACopy, "copy", "after copy.deepcopy it answers differently"),
     (UnclearLength, "length", "must raise LfnetError and name max_frames, not RuntimeError"),
     (TooShort, "length", "for x of shape (2, 40, 16) it raised ValueError"),
+    (ReadsItsWeights, "meta", "it raised RuntimeError"),
+    (HasItsOwnDevice, "meta", "it has values in scale"),
     (NaNWhenTooLong, "length", "an answer that is not finite"),
 ]
 
 
 @pytest.mark.parametrize(("head", "rule", "message"), BROKEN, ids=lambda value: getattr(value, "__name__", None))
-def test_a_broken_head_is_told_which_rule(head, rule: str, message: str) -> None:
+def test_a_broken_head_gets_the_name_of_the_rule(head, rule: str, message: str) -> None:
     with pytest.raises(AssertionError) as caught:
         check_head(head, frames=FRAMES, max_frames=40)
     assert f"{head.__name__} breaks the rule '{rule}': " in str(caught.value)
@@ -351,13 +368,13 @@ def test_a_good_head_passes(head) -> None:
     check_head(lambda n_features, max_frames: head(n_features, max_frames), n_features=3, frames=FRAMES, max_frames=17)
 
 
-def test_the_callers_randomness_is_left_alone() -> None:
+def test_the_random_state_is_unchanged() -> None:
     state = torch.get_rng_state()
     check_head(Good, frames=FRAMES, max_frames=17)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_lengths_that_cannot_be_tried() -> None:
+def test_wrong_lengths_are_refused() -> None:
     for frames in ((), (1, 18)):
         with pytest.raises(ValueError, match="needs lengths"):
             check_head(Good, frames=frames, max_frames=17)
@@ -380,7 +397,7 @@ GOOD = f"_target_: {__name__}.Good\n"
         ({"a": "[1, 2]\n", "b": "hidden: 3\n", "good": GOOD + "max_frames: 7\n"}, None),
     ],
 )
-def test_a_yaml_is_asked_for(tmp_path: Path, files: dict[str, str], message: str | None) -> None:
+def test_the_head_needs_a_yaml_that_works(tmp_path: Path, files: dict[str, str], message: str | None) -> None:
     (tmp_path / "head").mkdir()
     for name, text in files.items():
         (tmp_path / "head" / f"{name}.yaml").write_text(text)
@@ -391,7 +408,7 @@ def test_a_yaml_is_asked_for(tmp_path: Path, files: dict[str, str], message: str
         check_head(Good, frames=FRAMES, max_frames=17, config_dir=str(tmp_path))
 
 
-def test_asking_for_nothing_imports_nothing_heavy() -> None:
+def test_importing_the_package_imports_nothing_heavy() -> None:
     code = "import sys, lfnet.testing; assert not {'torch', 'cv2', 'hydra'} & set(sys.modules), 'heavy'"
     subprocess.run([sys.executable, "-c", code], check=True)
     import lfnet.testing

@@ -18,7 +18,7 @@ def test_a_bag_is_scored_by_the_mean_of_its_windows_in_the_batch():
     scores = torch.tensor([1.0, 5.0, 2.0, 9.0], requires_grad=True)
     index = torch.tensor([3, 0, 5, 2])  # c, b, c, a
     joined, targets, weights = Bags(CLIPS).join(index, scores, scores.detach() * 2, torch.ones(4))
-    torch.testing.assert_close(joined, torch.tensor([5.0, 9.0, 1.5]))  # b, a, c: as they first come in the table
+    torch.testing.assert_close(joined, torch.tensor([5.0, 9.0, 1.5]))  # b, a, c: in the table's order
     torch.testing.assert_close(targets, torch.tensor([10.0, 18.0, 3.0]))
     torch.testing.assert_close(weights, torch.ones(3))
     (grad,) = torch.autograd.grad(joined.sum(), scores)
@@ -48,7 +48,7 @@ def test_the_order_of_clips_follows_from_the_seed_and_the_epoch():
     assert first != list(one)
 
 
-def test_a_median_cannot_be_learnt_through_bags(shared_jobs):
+def test_bags_need_a_mean(shared_jobs):
     config, choices = composed(*SMALL, "trainer.bags=2", "protocol.aggregate.clip=median", root=shared_jobs)
     with pytest.raises(LfnetError, match=r"protocol.aggregate.clip=median: choose mean, or trainer.bags=null"):
         run(config, choices)

@@ -1,4 +1,4 @@
-"""Jobs in bfloat16: the named trainers, gradient clipping beside them, and scores near those of float32."""
+"""Jobs in bfloat16: the named trainers, gradient clipping, and scores close to those of float32."""
 
 import json
 
@@ -54,7 +54,7 @@ def test_gradients_can_be_clipped_in_either_precision(root):
         assert result["training"]["epochs"] == 2
 
 
-def test_the_kept_heads_scores_are_made_in_float32(root):
+def test_the_kept_heads_scores_are_computed_in_float32(root):
     config, choices = composed(*SMALL, "head=ldbm", "trainer.precision=bf16-mixed", root=root)
     exported = Run(root / "runs" / run(config, choices).run)
     data, head = exported.data(), exported.head()

@@ -23,7 +23,7 @@ def plain(qkv_BTX: Tensor, mask_BT: Tensor, heads: int) -> Tensor:
 
 @pytest.fixture
 def written_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole products everywhere, as where oneDNN makes them."""
+    """Whole products everywhere, as where oneDNN computes them."""
     monkeypatch.setattr(attention, "_wide", lambda dtype: True)
 
 
@@ -59,7 +59,7 @@ def test_equal_to_the_formula(windows: int, tokens: int, heads: int, width: int,
     torch.testing.assert_close(grad, expected_grad, atol=1e-12, rtol=1e-12)
 
 
-def test_it_is_what_runs_in_a_training_step(written_out, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_step_uses_it(written_out, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the fused kernel ran")
 
@@ -67,7 +67,7 @@ def test_it_is_what_runs_in_a_training_step(written_out, monkeypatch: pytest.Mon
     monkeypatch.setattr(F, "scaled_dot_product_attention", never)
     self_attention(qkv.clone().requires_grad_(), mask, 2).sum().backward()
     with pytest.raises(AssertionError, match="fused"):
-        self_attention(qkv, mask, 2)  # nothing to learn: the kernel makes no weights to keep
+        self_attention(qkv, mask, 2)  # no gradient: no weights are kept
 
 
 def test_windows_too_long_to_keep_their_weights_take_the_fused_kernel(written_out, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""The written-out GRU against PyTorch's, forward and backward."""
+"""The explicit GRU against PyTorch's, forward and backward."""
 
 import pytest
 import torch
@@ -80,7 +80,7 @@ class _Run(nn.Module):
         return run_gru(self.gru, x_TBD)
 
 
-def test_a_gradient_that_has_faded_is_not_carried_on() -> None:
+def test_the_recursion_stops_at_a_faded_gradient() -> None:
     torch.manual_seed(0)
     gru, x_TBD = nn.GRU(32, 32, 2), torch.randn(512, 4, 32)
     expected = answers_and_gradients(lambda x: gru(x)[0], gru, x_TBD, LOSSES["last state"])

@@ -20,7 +20,7 @@ def plain(u_TBE: Tensor, delta_TBE: Tensor, A_EN: Tensor, B_TBN: Tensor, C_TBN: 
 
 
 def inputs(frames: int, batch: int, channels: int, state: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """Steps from 0 (passed over) to large ones, which forget everything."""
+    """Steps from 0 (skipped) to large ones, which forget everything."""
     delta_TBE = torch.rand(frames, batch, channels, dtype=dtype) * 10 ** torch.linspace(-3, 1, channels, dtype=dtype)
     delta_TBE[torch.rand(frames, batch) < 0.2] = 0.0
     values = [
@@ -85,7 +85,7 @@ def test_pieces_side_by_side_are_the_sequence(steps: int, pieces: int, seed: int
     torch.testing.assert_close(linear_scan(a, b, h), torch.stack(expected), atol=1e-12, rtol=1e-12)
 
 
-def test_a_sequence_really_runs_in_pieces_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sequence_runs_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     real = torch.addcmul
 
