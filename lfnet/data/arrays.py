@@ -1,4 +1,4 @@
-"""Clips as rows of numbers for scikit-learn: every stream of a split, several rows or none a clip."""
+"""Clips as arrays for scikit-learn: each stream has several rows a clip, or none."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +15,14 @@ __all__ = ["Arrays", "Rows", "feature_names", "frame_rows", "is_segments", "segm
 class Rows(NamedTuple):
     """Rows of one stream: means over pieces of a clip's frames, or the clip's segments.
 
-    X: float64 [rows, D], NaN where a feature is invalid. clip: int64 [rows], index into the Arrays' clips, rising; a
-    clip without rows is missing in this stream. names: D feature names.
+    Attributes
+    ----------
+    X : ndarray of float64, shape (rows, D)
+        NaN where a feature is invalid.
+    clip : ndarray of int64, shape (rows,)
+        Index into the clips of `Arrays`, ascending. A clip without rows is missing in this stream.
+    names : tuple of str
+        D feature names.
     """
 
     X: np.ndarray
@@ -27,9 +33,16 @@ class Rows(NamedTuple):
 class Arrays(NamedTuple):
     """Clip descriptors of one split.
 
-    X: float64 [clips, D], the mean of each clip's valid frames in the first stream, NaN for a clip without one.
-    y: float64 [clips], labels in scale points or NaN; those to learn from, so permuted where the protocol says so.
-    groups: the people [clips]. clip_ids, recording_ids: [clips]. streams: stream name → its rows.
+    Attributes
+    ----------
+    X : ndarray of float64, shape (clips, D)
+        Mean of each clip's valid frames in the first stream; NaN for a clip without one.
+    y : ndarray of float64, shape (clips,)
+        Labels to learn from, in scale points or NaN; permuted if the protocol demands it.
+    groups, clip_ids, recording_ids : ndarray, shape (clips,)
+        People, clips and recordings.
+    streams : dict
+        Rows of each stream.
     """
 
     X: np.ndarray
@@ -41,14 +54,17 @@ class Arrays(NamedTuple):
 
 
 def is_segments(meta: dict[str, str]) -> bool:
-    """Whether a stream's file holds segments, each complete in itself, rather than frames. meta: its header."""
+    """Return whether a stream's file with header `meta` holds segments instead of frames."""
     return meta.get("per_segment") == "true"
 
 
 def feature_names(store: Readable, clip_ids: Iterable[str]) -> tuple[str, ...]:
-    """The names of a stream's D features, from its files' headers, or stream_0, stream_1, …
+    """Return the names of a stream's D features: from its files' headers, or stream_0, stream_1, …
 
-    Raises `LfnetError` where clips disagree about names or width.
+    Raises
+    ------
+    LfnetError
+        The names or widths of two clips differ.
     """
     names: tuple[str, ...] | None = None
     first = ""
@@ -57,7 +73,9 @@ def feature_names(store: Readable, clip_ids: Iterable[str]) -> tuple[str, ...]:
         stated = (store.header(clip_id) or {}).get("names")
         own = tuple(json.loads(stated)) if stated else tuple(f"{store.stream}_{i}" for i in range(dim))
         if len(own) != dim:
-            raise LfnetError(f"{store.path(clip_id)} holds {dim} features and {len(own)} names. Extract it anew.")
+            raise LfnetError(
+                f"{store.path(clip_id)} holds {dim} features and {len(own)} names. Delete and extract it again."
+            )
         if names is None:
             names, first = own, clip_id
         elif own != names:
@@ -69,9 +87,26 @@ def feature_names(store: Readable, clip_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def frame_rows(x_TD: np.ndarray, valid_T: np.ndarray, size: int) -> np.ndarray:
-    """Means float64 [pieces, D] over consecutive pieces of `size` valid frames, in order; [0, D] where none is valid.
+    """Return means over consecutive pieces of `size` valid frames.
 
-    x_TD: [T, D]. valid_T: bool [T]. A last piece of less than half of `size` joins the one before it.
+    A last piece of less than half of `size` is part of the one before it.
+
+    Parameters
+    ----------
+    x_TD : ndarray, shape (T, D)
+    valid_T : ndarray of bool, shape (T,)
+    size : int
+        Frames of a piece.
+
+    Returns
+    -------
+    ndarray of float64, shape (pieces, D)
+        Without rows if no frame is valid.
+
+    Examples
+    --------
+    >>> frame_rows(np.arange(10.0).reshape(5, 2), np.array([True, True, False, True, True]), 2).tolist()
+    [[1.0, 2.0], [7.0, 8.0]]
     """
     frames = np.flatnonzero(valid_T)
     starts = np.arange(0, len(frames), size)
@@ -84,21 +119,24 @@ def frame_rows(x_TD: np.ndarray, valid_T: np.ndarray, size: int) -> np.ndarray:
 
 
 def segment_rows(clip: ClipFeatures, clip_id: str, stream: str) -> np.ndarray:
-    """The valid segments float64 [S, D] of a clip that say anything, NaN where a feature is invalid.
+    """Return a clip's valid segments float64 [S, D] with any valid feature; NaN where a feature is invalid.
 
-    Raises `LfnetError` for infinite numbers: they are neither a value nor marked as missing.
+    Raises
+    ------
+    LfnetError
+        There are infinite numbers, which are neither a value nor marked as missing.
     """
     rows = clip.features[clip.valid].astype(np.float64)
     if np.isinf(rows).any():
         raise LfnetError(
             f"stream {stream} of clip {clip_id} holds infinite numbers. An invalid feature must be NaN: delete the "
-            "file and extract it anew."
+            "file and run `lfnet extract` again."
         )
     return rows[~np.isnan(rows).all(axis=1)]
 
 
 def stack(rows_of: Callable[[str], np.ndarray], clip_ids: Sequence[str], names: tuple[str, ...]) -> Rows:
-    """The rows of all clips under each other. rows_of: clip_id → [rows, D]."""
+    """Concatenate the rows [rows, D] that `rows_of` returns for each clip_id."""
     parts = [rows_of(clip_id) for clip_id in clip_ids]
     count = [len(part) for part in parts]
     X = np.concatenate(parts) if parts else np.empty((0, len(names)))

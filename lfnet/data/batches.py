@@ -1,27 +1,99 @@
-"""Batches of windows: the dataset that serves them and the order of a training epoch."""
+"""Batches of windows: the dataset, modality dropout and the order of a training epoch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from lfnet.data.dropout import StreamDropout
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed
 
-__all__ = ["EpochSampler", "Shorten", "WindowDataset", "in_batches"]
+__all__ = ["EpochSampler", "Shorten", "StreamDropout", "WindowDataset", "in_batches"]
+
+_STREAM = 13  # separates the random numbers of modality dropout from other uses of the same seed
 
 # (x_BTD, mask_BT) → a shorter window of which the head says the same: see `lfnet.heads.cpu.shorten`.
 Shorten = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
-class WindowDataset(Dataset[dict[str, torch.Tensor]]):
-    """Batches of windows by their rows in a table of windows; an item is a whole batch.
+class StreamDropout:
+    """Modality dropout: each stream of a window is set to zero with probability `chance`, in place.
 
-    shorten: windows are served shortened, each made once. reuse: a batch lies in memory that the next one overwrites.
-    dropout: takes streams of a window away, others each time.
+    Of the streams that a window has, one is always left: if all would be removed, a random one stays.
+
+    Parameters
+    ----------
+    spans : sequence of slice
+        Columns of each stream.
+    flags : sequence of int
+        Column of each stream's presence; empty where there are none.
+    chance : float
+        Probability of a stream to be removed.
+    any_valid : bool
+        Whether a frame is valid where any of its streams is present; a frame whose streams are all removed is then
+        masked.
+    seed : int
+        Seed; the random numbers depend on it and on the order of batches.
+
+    References
+    ----------
+    Neverova et al. 2016, "ModDrop: adaptive multi-modal gesture recognition", IEEE TPAMI, section 3.3.
+    """
+
+    def __init__(
+        self, spans: Sequence[slice], flags: Sequence[int], *, chance: float, any_valid: bool, seed: int
+    ) -> None:
+        self._spans, self._flags = tuple(spans), tuple(flags)
+        self._chance, self._any_valid = chance, any_valid
+        self._random = np.random.default_rng([seed, _STREAM])
+
+    def __call__(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> None:
+        """Remove streams from windows and their masks of valid frames."""
+        if self._flags:
+            present_BTS = x_BTD[..., list(self._flags)] > 0
+        else:  # an absent stream is zero in all its columns
+            present_BTS = torch.stack([x_BTD[..., span].any(-1) for span in self._spans], dim=-1)
+        present_BTS = present_BTS & mask_BT.unsqueeze(-1)
+        removed_BS = self.draw(present_BTS.any(1).numpy())
+        for s, span in enumerate(self._spans):
+            removed_B = torch.from_numpy(removed_BS[:, s])
+            if removed_B.any():
+                x_BTD[removed_B, :, span] = 0.0
+                if self._flags:
+                    x_BTD[removed_B, :, self._flags[s]] = 0.0
+        if self._any_valid:
+            mask_BT &= (present_BTS & ~torch.from_numpy(removed_BS).unsqueeze(1)).any(-1)
+
+    def draw(self, present_BS: np.ndarray) -> np.ndarray:
+        """Return which of the present streams are removed, bool [B, S]."""
+        removed_BS = (self._random.random(present_BS.shape) < self._chance) & present_BS
+        order_BS = np.where(present_BS, self._random.random(present_BS.shape), -1.0)
+        bare_B = (removed_BS == present_BS).all(axis=1)
+        removed_BS[bare_B, order_BS.argmax(axis=1)[bare_B]] = False
+        return removed_BS
+
+
+class WindowDataset(Dataset[dict[str, torch.Tensor]]):
+    """Batches of windows; an item is a whole batch, chosen by rows of a table of windows.
+
+    Parameters
+    ----------
+    packed : Packed
+        Frames of all clips.
+    table : DataFrame
+        The windows, as `lfnet.data.windows.cut` returns them.
+    y_W : ndarray
+        Target of each window.
+    protocol : Protocol
+        Its window and mask are used.
+    shorten : callable, optional
+        Shortens windows; each is shortened once, unless there is dropout.
+    reuse : bool
+        Whether a batch overwrites the memory of the one before.
+    dropout : StreamDropout, optional
+        Removes streams of windows.
     """
 
     def __init__(
@@ -55,7 +127,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         return {"x_BTD": x_BTD, "mask_BT": mask_BT, "y_B": self._y_W[chosen], "index_B": torch.tensor(chosen)}
 
     def _whole(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        x_BTD = self._room(len(chosen))
+        x_BTD = self._memory(len(chosen))
         mask_BT = torch.zeros(len(chosen), self._window, dtype=torch.bool)
         for b, index in enumerate(chosen):
             row, frames = int(self._row_W[index]), int(self._frames_W[index])
@@ -68,8 +140,8 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
             mask_BT.fill_(True)
         return x_BTD, mask_BT
 
-    def _room(self, windows: int) -> torch.Tensor:
-        """Memory for a batch; fresh pages for each would cost as much time as filling them."""
+    def _memory(self, windows: int) -> torch.Tensor:
+        """Memory for a batch; allocating it for each batch takes as long as filling it."""
         shape = (windows, self._window, self._x_ND.shape[1])
         if not self._reuse:
             return torch.empty(shape)
@@ -79,7 +151,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
 
     def _shortened(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         assert self._shorten is not None
-        if self._dropout is not None:  # no window is the same twice
+        if self._dropout is not None:  # a window differs each time
             with torch.no_grad():
                 return self._shorten(*self._whole(chosen))
         if missing := [index for index in chosen if index not in self._short]:
@@ -90,9 +162,20 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
 
 
 class EpochSampler(Sampler[list[int]]):
-    """The batches of one training epoch: every window, or some of each clip, in an order drawn from seed and epoch.
+    """Batches of a training epoch, in a random order that depends on seed and epoch.
 
-    bags: where given, a batch is all drawn windows of so many clips, and `batch_size` says nothing.
+    Parameters
+    ----------
+    clips_W : ndarray
+        Clip of each window.
+    batch_size : int
+        Windows of a batch.
+    windows_per_clip : int or None
+        Windows drawn from each clip in an epoch; None for all.
+    seed : int
+        Seed of the order.
+    bags : int, optional
+        If given, a batch is all drawn windows of this number of clips, and `batch_size` is ignored.
     """
 
     def __init__(
@@ -114,19 +197,19 @@ class EpochSampler(Sampler[list[int]]):
     @property
     def windows(self) -> int:
         """Windows in one epoch."""
-        most = self._windows_per_clip
-        return sum(len(group) if most is None else min(most, len(group)) for group in self._groups)
+        limit = self._windows_per_clip
+        return sum(len(group) if limit is None else min(limit, len(group)) for group in self._groups)
 
     def __len__(self) -> int:
         steps, size = (len(self._groups), self._bags) if self._bags else (self.windows, self._batch_size)
         return -(-steps // size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        # Epochs are counted here and not asked of the trainer, so that the order depends on the seed alone.
+        # Epochs are counted here instead of by the trainer, so that the order depends on the seed alone.
         rng = np.random.default_rng([self._seed, self._epoch])
         self._epoch += 1
-        most = self._windows_per_clip
-        drawn = [g if most is None else rng.choice(g, min(most, len(g)), replace=False) for g in self._groups]
+        limit = self._windows_per_clip
+        drawn = [g if limit is None else rng.choice(g, min(limit, len(g)), replace=False) for g in self._groups]
         if self._bags:
             clips = rng.permutation(len(drawn)).tolist()
             yield from (np.concatenate([drawn[i] for i in some]).tolist() for some in in_batches(clips, self._bags))
@@ -136,5 +219,6 @@ class EpochSampler(Sampler[list[int]]):
 
 
 def in_batches(items: list[int], size: int) -> Iterator[list[int]]:
+    """Yield consecutive parts of `size` items; the last one may be shorter."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

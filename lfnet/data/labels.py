@@ -1,4 +1,4 @@
-"""Labels as a head learns them: z-scored on training recordings, and for a baseline dealt to other people."""
+"""Labels for training: z-scored on training recordings, and permuted between people for a baseline."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,27 @@ from lfnet.errors import LfnetError
 
 __all__ = ["Labels", "permuted"]
 
-# Sets the permutation of labels apart from all else that is drawn from the same seed.
+# Separates the random numbers of the permutation from other uses of the same seed.
 _PERMUTATION = 7
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The z-score of labels: mean and sd (ddof 0) over training *recordings*, in scale points."""
+    """Z-score of labels: mean and SD (ddof 0) over training recordings, in scale points.
+
+    Examples
+    --------
+    >>> labels = Labels.fit(np.array([2.0, 4.0, 6.0]))
+    >>> labels.points(labels.standardise(np.array([10.0]))).tolist()
+    [10.0]
+    """
 
     mean: float
     sd: float
 
     @classmethod
     def fit(cls, labels: np.ndarray) -> "Labels":
-        """Fit on one label a training recording. Raises `LfnetError` where they are all the same."""
+        """Fit on one label per training recording. Equal labels are an `LfnetError`."""
         sd = float(np.std(labels))
         if not sd > 0:
             raise LfnetError(
@@ -32,34 +39,48 @@ class Labels:
         return cls(float(np.mean(labels)), sd)
 
     def standardise(self, points: np.ndarray) -> np.ndarray:
-        """Scale points to units of the training sd."""
+        """Convert scale points to units of the training SD."""
         return (points - self.mean) / self.sd
 
     def points(self, standard: np.ndarray) -> np.ndarray:
-        """Units of the training sd back to scale points."""
+        """Convert units of the training SD to scale points."""
         return standard * self.sd + self.mean
 
 
 def permuted(clips: pd.DataFrame, seed: int) -> pd.Series:
-    """The labels of `clips` with those of training recordings dealt to other training people; the rest untouched.
+    """Return the labels of clips with the labels of training recordings exchanged between training people.
 
-    clips: clip_id, recording_id, person_id, split, label. Returns float64 with the index of `clips`.
+    People are put into two random orders; the labels of the one order, in sequence, are given to the recordings of the
+    other. The set of labels is unchanged, a person's labels stay together as far as numbers of recordings allow, and
+    all clips of a recording have one label.
 
-    People are put into two random orders; the labels of the one order, laid end to end, are dealt to the recordings of
-    the other. So the labels are the same ones as before, a person's labels stay together as far as numbers of
-    recordings allow it, all clips of a recording keep one label, and what a face says about a score is gone.
-    Raises `LfnetError` where there are fewer than two training people.
+    Parameters
+    ----------
+    clips : DataFrame
+        Columns clip_id, recording_id, person_id, split and label.
+    seed : int
+        Seed of the orders.
+
+    Returns
+    -------
+    Series of float64
+        Labels, with the index of `clips`; those of other splits are unchanged.
+
+    Raises
+    ------
+    LfnetError
+        There are fewer than two training people.
     """
     train = clips[clips["split"] == "train"].drop_duplicates("recording_id")
     own = {person: rows.to_numpy() for person, rows in train.groupby("person_id", sort=True)["recording_id"]}
     if len(own) < 2:
-        raise LfnetError("protocol.labels=permuted needs two training people or more: there is nobody to swap with.")
+        raise LfnetError("protocol.labels=permuted needs two training people or more.")
     random = np.random.default_rng([seed, _PERMUTATION])
     people = list(own)
     giving, taking = (np.concatenate([own[people[i]] for i in random.permutation(len(people))]) for _ in range(2))
     label = train.set_index("recording_id")["label"]
-    dealt = dict(zip(taking, label.loc[giving].to_numpy(float), strict=True))
+    label_of = dict(zip(taking, label.loc[giving].to_numpy(float), strict=True))
     changed = clips["label"].astype(float).copy()
     is_train = clips["split"] == "train"
-    changed[is_train] = clips.loc[is_train, "recording_id"].map(dealt).astype(float)
+    changed[is_train] = clips.loc[is_train, "recording_id"].map(label_of).astype(float)
     return changed

@@ -1,4 +1,4 @@
-"""The DataModule: one cohort's features as windows for heads, and as arrays for scikit-learn."""
+"""DataModule: features of one cohort as windows for heads and as arrays for scikit-learn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,7 @@ from torch.utils.data import DataLoader
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.data.arrays import Arrays, Rows, feature_names, frame_rows, is_segments, segment_rows, stack
-from lfnet.data.batches import EpochSampler, Shorten, WindowDataset, in_batches
-from lfnet.data.dropout import StreamDropout
+from lfnet.data.batches import EpochSampler, Shorten, StreamDropout, WindowDataset, in_batches
 from lfnet.data.labels import Labels, permuted
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of, pack
@@ -38,18 +37,56 @@ class Held:
 
 
 class DataModule(L.LightningDataModule):
-    """Serves one cohort's features to heads (windows) and to scikit-learn (`arrays`).
+    """Windows of one cohort's features for heads, and arrays for scikit-learn.
 
-    cohort: who. stores: their vectors, in one store or several by name; every clip must have been extracted. Heads see
-    the first (`store`), `arrays` serves all. protocol: how clips become windows.
-    batch_size, eval_batch_size: windows a step. windows_per_clip: drawn from each clip in an epoch, None for all.
-    bags: clips a training step, each with all its drawn windows; None for `batch_size` windows of any clips.
-    select_windows_per_clip: windows of each clip, evenly spread and always the same, that choose the best epoch.
-    stream_dropout: the chance of each stream of a training window to be taken away, where the first store is several
-    streams as one (`Joined`). seed: of the order of training windows, of permuted labels and of streams that are taken
-    away. held: what jobs in one process share.
+    `setup` raises `LfnetError` if features are unusable (see `lfnet.features.health`) or a split has no clips.
 
-    Raises `LfnetError` where features are dead (`lfnet.features.health`) or a split is left without clips.
+    Parameters
+    ----------
+    cohort : Cohort
+        The clips and their labels.
+    stores : Readable or mapping
+        One feature store, or several by name, with features of every clip. Heads get the first; `arrays` has all.
+    protocol : Protocol
+        How clips become windows.
+    batch_size, eval_batch_size : int
+        Windows of a batch in training and in evaluation.
+    windows_per_clip : int, optional
+        Windows drawn from each clip in an epoch; None for all.
+    bags : int, optional
+        Clips of a training batch, each with all its drawn windows; None for `batch_size` windows of any clips.
+    select_windows_per_clip : int, optional
+        Evenly spread windows of each clip that choose the best epoch; None for all.
+    stream_dropout : float
+        Probability to remove each stream of a training window, where the first store joins several streams.
+    seed : int
+        Seed of the order of windows, of permuted labels and of modality dropout.
+    held : Held, optional
+        What jobs in one process share.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lfnet.cohorts import Cohort, Scale
+    >>> from lfnet.cohorts.validation import validate
+    >>> from lfnet.features.store import ClipFeatures, FeatureStore
+    >>> names = ["a", "b", "c", "d"]
+    >>> clips = pd.DataFrame({
+    ...     "clip_id": names, "recording_id": names, "person_id": names, "split": ["train", "train", "dev", "test"],
+    ...     "task": "", "label": [3, 20, 9, 14], "path": "", "fps": 30, "n_frames": 60,
+    ... })
+    >>> scale = Scale(name="PHQ-8", min=0, max=24, bands=[{"name": "all", "low": 0, "high": 24}])
+    >>> store = FeatureStore(tempfile.mkdtemp(), "random", "0" * 64)
+    >>> random = np.random.default_rng(0)
+    >>> for name in names:
+    ...     x_TD = random.standard_normal((60, 4), np.float32)
+    ...     store.write(name, ClipFeatures(x_TD, np.ones(60, bool), np.arange(60) / 30), name)
+    >>> cohort = Cohort("four", validate(clips, scale, "clips"), scale)
+    >>> data = DataModule(cohort, store, Protocol(name="short", window=32, hop=16), batch_size=2)
+    >>> data.setup()
+    >>> batch = next(iter(data.train_dataloader()))
+    >>> batch["x_BTD"].shape, batch["mask_BT"].shape, batch["y_B"].shape
+    (torch.Size([2, 32, 4]), torch.Size([2, 32]), torch.Size([2]))
     """
 
     def __init__(
@@ -82,7 +119,7 @@ class DataModule(L.LightningDataModule):
         self.stream_dropout = stream_dropout
         self.seed = seed
         self.dropped: list[str] = []
-        # What `fit` asks of windows: see `WindowDataset`.
+        # Set by `fit`; see `WindowDataset`.
         self.shorten: Shorten | None = None
         self.reuse = False
         self._held = held or Held()
@@ -111,27 +148,27 @@ class DataModule(L.LightningDataModule):
 
     @property
     def n_features(self) -> int:
-        """Width D of the feature vectors."""
+        """Number D of features."""
         return int(self.packed.x_ND.shape[1])
 
     def split(self, name: str) -> pd.DataFrame:
-        """The windows of one split, one row each: clip_id, window, recording_id, person_id, label, ..."""
+        """Return the windows of one split, one row each: clip_id, window, recording_id, person_id, label, …"""
         return self.windows[self.windows["split"] == name].reset_index(drop=True)
 
     def selection(self) -> pd.DataFrame:
-        """The windows that choose the best epoch, of `protocol.select.split`: all, or some spread evenly."""
+        """Return the windows that choose the best epoch, of `protocol.select.split`: all, or evenly spread ones."""
         table = self.split(self.protocol.select.split)
-        most = self.select_windows_per_clip
-        if most is None:
+        limit = self.select_windows_per_clip
+        if limit is None:
             return table
         kept = []
         for own in table.groupby("clip_id", sort=False).indices.values():
-            count = min(most, len(own))
+            count = min(limit, len(own))
             kept.append(own[((np.arange(count) + 0.5) * len(own) / count).astype(int)])
         return table.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Training windows in a seeded order."""
+        """Return the training windows in a seeded order."""
         table = self.split("train")
         sampler = EpochSampler(
             table["clip_id"].to_numpy(), self.batch_size, self.windows_per_clip, self.seed, self.bags
@@ -139,16 +176,16 @@ class DataModule(L.LightningDataModule):
         return DataLoader(self._dataset(table, self._dropout()), sampler=sampler, batch_size=None)
 
     def eval_dataloader(self, table: pd.DataFrame) -> DataLoader[Any]:
-        """The windows of `table` (of `split` or `selection`), in order."""
+        """Return the windows of `table` (from `split` or `selection`), in order."""
         batches = list(in_batches(list(range(len(table))), self.eval_batch_size))
         return DataLoader(self._dataset(table), sampler=batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The windows that choose the best epoch."""
+        """Return the windows that choose the best epoch."""
         return self.eval_dataloader(self.selection())
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """The windows of the test split."""
+        """Return the windows of the test split."""
         return self.eval_dataloader(self.split("test"))
 
     @property
@@ -159,7 +196,7 @@ class DataModule(L.LightningDataModule):
 
     @property
     def marks(self) -> list[str]:
-        """What a reader of the row must know about how it was made."""
+        """Deviations from the default protocol that a table row must name."""
         protocol, marks = self.protocol, []
         if protocol.select.split == "test":
             marks.append("selected on test")
@@ -174,11 +211,16 @@ class DataModule(L.LightningDataModule):
         return marks
 
     def arrays(self, split: str) -> Arrays:
-        """The clips of `split` for scikit-learn: descriptors, labels, people, and every stream's rows.
+        """Return the clips of `split` for scikit-learn: descriptors, labels, people, and each stream's rows.
 
-        A stream of frames is served as means over pieces of `protocol.segment` valid frames, one of segments as it is.
-        A clip without a valid frame in the first stream is NaN in X, one without rows in a stream is missing there: to
-        be imputed in a pipeline fitted on train. Raises `LfnetError` where a stream's features are dead.
+        Streams of frames become means over pieces of `protocol.segment` valid frames; streams of segments stay as they
+        are. A clip without a valid frame in the first stream is NaN in X, and one without rows in a stream is missing
+        there; impute both in a pipeline fitted on train.
+
+        Raises
+        ------
+        LfnetError
+            Features of a stream are unusable.
         """
         self.setup()
         clips = self.clips[self.clips["split"] == split]
@@ -212,7 +254,7 @@ class DataModule(L.LightningDataModule):
         if store is self.store:
             return frame_rows(*self._packed_frames(clip_id), self.protocol.segment)
         clip, protocol = store.read(clip_id), self.protocol
-        if clip.valid.any():  # without a valid frame the clip is missing in this stream, which is no fault
+        if clip.valid.any():  # a clip without a valid frame is missing in this stream
             unit = clip.meta.get("unit_norm") == "true"
             problems = [health.Problem(clip_id, *found) for found in health.problems_of(clip, unit, 0.0)]
             if problems and protocol.health.unusable == "refuse":
@@ -247,22 +289,22 @@ class DataModule(L.LightningDataModule):
 
     def _usable(self, clips: pd.DataFrame) -> pd.DataFrame:
         clip_ids = list(clips["clip_id"])
-        least = self.protocol.health.min_coverage
-        key = f"{self.store.fingerprint(clip_ids)}-{least}"
+        min_coverage = self.protocol.health.min_coverage
+        key = f"{self.store.fingerprint(clip_ids)}-{min_coverage}"
         if key not in self._held.problems:
-            self._held.problems[key] = self._problems(clip_ids, least)
+            self._held.problems[key] = self._problems(clip_ids, min_coverage)
         problems = self._held.problems[key]
         if problems and self.protocol.health.unusable == "refuse":
             health.refuse(problems)
         self.dropped = sorted({problem.clip_id for problem in problems})
         return clips[~clips["clip_id"].isin(self.dropped)].reset_index(drop=True)
 
-    def _problems(self, clip_ids: list[str], least: float) -> list[health.Problem]:
-        """Of several streams as one, each by itself first: what is dead in one would be hidden by the others."""
+    def _problems(self, clip_ids: list[str], min_coverage: float) -> list[health.Problem]:
+        """Problems of each joined stream first, since the other streams would hide them."""
         found = self.store.problems(clip_ids) if isinstance(self.store, Joined) else []
-        dead = {problem.clip_id for problem in found}
-        alive = [clip_id for clip_id in clip_ids if clip_id not in dead]
-        return [*found, *health.check(self.store, alive, min_coverage=least)]
+        unusable = {problem.clip_id for problem in found}
+        alive = [clip_id for clip_id in clip_ids if clip_id not in unusable]
+        return [*found, *health.check(self.store, alive, min_coverage=min_coverage)]
 
     def _pack(self) -> Packed:
         protocol = self.protocol
@@ -272,7 +314,7 @@ class DataModule(L.LightningDataModule):
         }
         key = digest([self.store.fingerprint(clip_ids), protocol.length, protocol.fill, order])
         if self._held.packed is None or self._held.packed[0] != key:
-            self._held.packed = None  # the old cohort's memory is free before the new one's is taken
+            self._held.packed = None  # frees the old cohort's memory before the new one's is allocated
             packed = pack(self.store, clip_ids, length=protocol.length, fill=protocol.fill, frames=order)
             self._held.packed = (key, packed)
         return self._held.packed[1]

@@ -1,7 +1,7 @@
-"""Windows: slices of clips, with a mask of the frames that are real.
+"""Windows: slices of clips.
 
-Frames of all clips lie in one array, packed end to end; a window is a first row, a number of rows and nothing more, so
-that overlapping windows cost no memory and a batch is a handful of slice copies.
+The frames of all clips are packed in one array, and a window is a first row and a number of rows. Overlapping windows
+therefore need no memory, and a batch is a few slice copies.
 """
 
 import hashlib
@@ -19,10 +19,18 @@ __all__ = ["Packed", "cut", "frames_of", "pack", "starts"]
 
 @dataclass(frozen=True)
 class Packed:
-    """All clips' frames, end to end.
+    """Frames of all clips in one array.
 
-    x_ND: float32 [N, D], finite everywhere. valid_N: bool [N], frames with a face.
-    first: row of each clip's first frame. frames: each clip's number of frames. coverage: share of valid frames.
+    Attributes
+    ----------
+    x_ND : ndarray of float32, shape (N, D)
+        Finite everywhere.
+    valid_N : ndarray of bool, shape (N,)
+        Frames with a face.
+    first : dict
+        Row of each clip's first frame.
+    frames : dict
+        Number of frames of each clip.
     """
 
     x_ND: np.ndarray
@@ -32,14 +40,17 @@ class Packed:
 
     @property
     def coverage(self) -> float:
-        """The share of all frames that hold a face."""
+        """Share of frames with a face."""
         return float(self.valid_N.mean()) if len(self.valid_N) else 0.0
 
 
 def pack(
     store: Readable, clip_ids: Iterable[str], *, length: int | None, fill: str, frames: str | Mapping[str, str]
 ) -> Packed:
-    """Read clips and lay their frames end to end. frames: for all clips, or by clip_id; the rest as for `frames_of`."""
+    """Read clips and pack their frames.
+
+    The parameters are those of `frames_of`; `frames` is one order for all clips, or one by clip_id.
+    """
     clip_ids = list(clip_ids)
     first: dict[str, int] = {}
     count: dict[str, int] = {}
@@ -49,7 +60,7 @@ def pack(
         first[clip_id] = row
         count[clip_id] = total if length is None else min(total, length)
         row += count[clip_id]
-    # Allocated once and filled clip by clip: the peak is one cohort and one clip, not two cohorts.
+    # Filled clip by clip, so that the peak of memory is one cohort and one clip, not two cohorts.
     x_ND, valid_N = np.empty((row, dim), np.float32), np.empty(row, bool)
     for clip_id in clip_ids:
         rows = slice(first[clip_id], first[clip_id] + count[clip_id])
@@ -62,11 +73,20 @@ def pack(
 def frames_of(
     clip: ClipFeatures, clip_id: str, *, length: int | None, fill: str, frames: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A clip's frames float32 [T, D] and valid bool [T], as a protocol wants them.
+    """Return a clip's frames float32 [T, D] and valid bool [T] under a protocol.
 
-    length: frames kept of a clip, from its start. fill: what stands in a frame without a face: `zero`, or `random`
-    unit vectors, the same for a clip on every reading. frames: `in_order`, `shuffled` (seeded by the clip's name) or
-    `reversed`.
+    Parameters
+    ----------
+    clip : ClipFeatures
+        The clip.
+    clip_id : str
+        Seed of the random numbers, so that they are the same on every reading.
+    length : int or None
+        Frames used of a clip, from its start.
+    fill : {"zero", "random"}
+        Content of a frame without a face: zeros, or a random unit vector.
+    frames : {"in_order", "shuffled", "reversed"}
+        Order of the frames.
     """
     x_TD, valid_T = clip.features[:length], clip.valid[:length]
     seed = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big")
@@ -86,11 +106,25 @@ def frames_of(
 
 
 def starts(frames: int, *, window: int, hop: int, length: int | None, tail: str) -> list[int]:
-    """First frames of a clip's windows.
+    """Return the first frames of a clip's windows.
 
-    frames: frames the clip has. length: where given, the clip counts as padded to so many frames and windows are laid
-    over the padding too. tail: `cover` adds a last window that ends with the clip, `drop` leaves its end out.
-    A clip shorter than the window has one window, from frame 0. Without frames there is no window.
+    A clip shorter than the window has one window, from frame 0. A clip without frames has none.
+
+    Parameters
+    ----------
+    frames : int
+        Frames of the clip.
+    window, hop : int
+        Frames of a window, and from one window's start to the next.
+    length : int or None
+        Frames to which the clip is padded; windows cover the padding too.
+    tail : {"cover", "drop"}
+        Whether a last window ends with the clip, or the end is left out.
+
+    Examples
+    --------
+    >>> starts(100, window=40, hop=40, length=None, tail="cover")
+    [0, 40, 60]
     """
     if frames == 0:
         return []
@@ -104,11 +138,16 @@ def starts(frames: int, *, window: int, hop: int, length: int | None, tail: str)
 
 
 def cut(packed: Packed, clips: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
-    """The windows of `clips`, one row each.
+    """Return the windows of `clips`, one row each.
 
-    Columns: clip_id, window (first frame in the clip), row (first row in `packed`), frames (rows that exist; the
-    rest of the window is padding), valid (share of the window's frames that hold a face).
-    Windows with fewer valid frames than `protocol.min_valid` are left out, but every clip keeps its best one.
+    Windows with a smaller share of valid frames than `protocol.min_valid` are left out, but every clip keeps its best
+    one.
+
+    Returns
+    -------
+    DataFrame
+        Columns clip_id, window (first frame in the clip), row (first row in `packed`), frames (existing rows; the rest
+        of the window is padding) and valid (share of the window's frames with a face).
     """
     rows: list[tuple[str, int, int, int, float]] = []
     for clip_id in clips["clip_id"]:
@@ -121,7 +160,7 @@ def cut(packed: Packed, clips: pd.DataFrame, protocol: Protocol) -> pd.DataFrame
             row = first + min(start, count)
             valid = float(packed.valid_N[row : row + real].sum()) / protocol.window
             own.append((clip_id, start, row, real, valid))
-        # A short clip is judged by the frames it has, not by the padding behind them.
+        # The share of a short clip is that of its frames, without the padding.
         kept = [w for w in own if w[4] * protocol.window >= protocol.min_valid * max(w[3], 1)]
         rows.extend(kept or sorted(own, key=lambda w: -w[4])[:1])
     return pd.DataFrame(rows, columns=["clip_id", "window", "row", "frames", "valid"])

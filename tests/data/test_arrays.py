@@ -1,4 +1,4 @@
-"""Streams as rows: means over valid frames by hand, segments untouched, and what is missing stays missing."""
+"""Rows of streams: means over valid frames, unchanged segments, and missing clips."""
 
 import json
 
@@ -82,7 +82,7 @@ def test_one_store_is_one_stream(inputs):
     assert list(data.arrays("dev").streams) == ["simulated"] and data.store is inputs.store
 
 
-def test_a_stream_of_frames_beside_the_first_is_treated_as_the_first(inputs):
+def test_a_second_stream_of_frames_is_treated_as_the_first(inputs):
     data = module(inputs, {"simulated": inputs.store, "again": inputs.store}, segment=40, length=70, frames="reversed")
     # The second is read from disk, the first from memory.
     data.stores["again"] = FeatureStore(inputs.store.folder.parent, inputs.store.stream, inputs.store.recipe)
@@ -91,7 +91,7 @@ def test_a_stream_of_frames_beside_the_first_is_treated_as_the_first(inputs):
     np.testing.assert_array_equal(one.clip, two.clip)
 
 
-def test_dead_frames_beside_the_first_stream_are_refused_or_missing(inputs, tmp_path):
+def test_unusable_frames_of_a_second_stream_are_refused_or_missing(inputs, tmp_path):
     store = FeatureStore(tmp_path, "other", "0" * 64)
     clip_ids = inputs.cohort.in_split("train")["clip_id"].tolist()
     for clip_id in inputs.cohort.clips["clip_id"]:
@@ -107,13 +107,13 @@ def test_dead_frames_beside_the_first_stream_are_refused_or_missing(inputs, tmp_
     assert sorted(set(range(len(clip_ids))) - set(rows.clip)) == [0, 1]
 
 
-def test_segments_say_what_is_wrong_with_them(inputs, segments):
+def test_invalid_segments_are_missing_or_refused(inputs, segments):
     stores = {"simulated": inputs.store, "pulse": segments}
     clip_id = inputs.cohort.in_split("dev")["clip_id"][0]
     stored = segments.read(clip_id)
     x = np.full((2, 3), np.nan, np.float32)
     segments.write(clip_id, ClipFeatures(x, np.ones(2, bool), np.arange(2.0), stored.meta), "s")
-    assert 0 not in module(inputs, stores).arrays("dev").streams["pulse"].clip  # nothing is said, nothing is invented
+    assert 0 not in module(inputs, stores).arrays("dev").streams["pulse"].clip
     x[1, 1] = np.inf
     segments.write(clip_id, ClipFeatures(x, np.ones(2, bool), np.arange(2.0), stored.meta), "s")
     with pytest.raises(LfnetError, match=f"{clip_id} holds infinite"):

@@ -1,4 +1,4 @@
-"""The yamls of protocols and leaks say what they are called, and nothing else."""
+"""The yamls of protocols and leaks change what their names say, and nothing else."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_a_table_has_its_question_and_its_folder(name):
 
 
 def test_blocks_of_the_mechanisms_are_never_cut():
-    """A window that cuts a block shows order to a model that is blind to it."""
+    """A window that cuts a block reveals order to a model that ignores order."""
     config, _ = composed("table=mechanisms", "cohort.signal.name=tempo")
     cohort, made = config["cohort"], read(Protocol, config["protocol"], "protocol")
     assert made.window % cohort["signal"]["block"] == made.hop % cohort["signal"]["block"] == 0

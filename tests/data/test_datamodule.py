@@ -1,4 +1,4 @@
-"""The DataModule against its cohort: nobody's label leaks, nothing is lost, masks say what is real."""
+"""The DataModule against its cohort: no label leaks, no window is lost, masks mark valid frames."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_batches_hold_the_frames_that_the_table_names(inputs):
     assert seen == len(table) > 0
 
 
-def test_batches_in_memory_used_again_are_the_same_batches(inputs):
+def test_batches_in_reused_memory_are_equal(inputs):
     def seen(reuse):
         data = module(inputs, eval_batch_size=5, batch_size=7)
         data.reuse = reuse

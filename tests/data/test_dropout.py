@@ -1,10 +1,10 @@
-"""Modality dropout: what goes is a whole stream of a window, never all of them, and as if it had not been there."""
+"""Modality dropout: whole streams of a window are removed, never all of them."""
 
 import numpy as np
 import pytest
 import torch
 
-from lfnet.data.dropout import StreamDropout
+from lfnet.data.batches import StreamDropout
 
 SPANS, FLAGS = (slice(0, 3), slice(3, 5), slice(5, 9)), (9, 10, 11)
 

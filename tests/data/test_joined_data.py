@@ -1,4 +1,4 @@
-"""Windows of several streams: a head gets the joined vectors, training alone loses streams, all of it by the seed."""
+"""Windows of joined streams: only training windows lose streams, as the seed says."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_streams_stay_together_whatever_the_order(both, frames):
         assert sorted(map(tuple, first.tolist())) == sorted(map(tuple, second.tolist()))
 
 
-def test_training_loses_streams_and_nothing_else_does(both):
+def test_only_training_windows_lose_streams(both):
     data, whole = module(both, chance=0.5, min_valid=0.1), module(both, min_valid=0.1)
 
     def presence(loader):
@@ -79,7 +79,7 @@ def test_training_loses_streams_and_nothing_else_does(both):
         assert (presence(data.eval_dataloader(data.split(name))) == 1).all()
 
 
-def test_what_is_lost_follows_from_the_seed_and_differs_by_epoch(both):
+def test_removed_streams_depend_on_the_seed_and_the_epoch(both):
     def epochs(seed):
         loader = module(both, chance=0.5, seed=seed).train_dataloader()
         return [torch.cat([batch["x_BTD"].sum((1, 2)) for batch in loader]) for _ in range(2)]
@@ -90,7 +90,7 @@ def test_what_is_lost_follows_from_the_seed_and_differs_by_epoch(both):
 
 
 def test_shortened_windows_lose_streams_too(both):
-    """The mean head's windows are shortened once and kept; with dropout they are made anew, from what is left."""
+    """The mean head's windows are shortened once; with dropout, each time and from the remaining streams."""
 
     def mean(x_BTD, mask_BT):
         weight = mask_BT.unsqueeze(-1).float()

@@ -1,4 +1,4 @@
-"""Permuted labels: the same labels, other people, nothing else touched."""
+"""Permuted labels: the same labels for other people, everything else unchanged."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def clips_of(sittings, tasks=2):
 
 
 @given(st.lists(st.integers(1, 3), min_size=2, max_size=9), st.integers(0, 30))
-def test_training_labels_are_dealt_anew_and_nothing_else_changes(sittings, seed):
+def test_training_labels_are_exchanged_and_nothing_else_changes(sittings, seed):
     clips = clips_of(sittings)
     new = permuted(clips, seed)
     train = clips["split"] == "train"
@@ -44,6 +44,6 @@ def test_a_persons_labels_stay_together_and_fall_to_any_person():
     assert (pairs.assign(of=new // 10).groupby("person_id")["of"].nunique() == 1).all()
 
 
-def test_one_person_has_nobody_to_swap_with():
+def test_one_person_is_refused():
     with pytest.raises(LfnetError, match="two training people"):
         permuted(clips_of([2]), 0)

@@ -1,4 +1,4 @@
-"""Windows against what can be counted by hand."""
+"""Windows against counts by hand."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def packed(store, **changes):
     return pack(store, ["long", "short", "none"], **{"length": None, "fill": "zero", "frames": "in_order"} | changes)
 
 
-def test_system_b_has_six_windows_of_a_padded_clip():
+def test_the_published_protocol_has_six_windows_of_a_padded_clip():
     # 2000 frames, windows of 512, hop 256: 0, 256, 512, 768, 1024, 1280
     assert starts(900, window=512, hop=256, length=2000, tail="drop") == [0, 256, 512, 768, 1024, 1280]
 
@@ -70,7 +70,7 @@ def test_length_keeps_the_beginning(store):
     np.testing.assert_array_equal(p.x_ND[4:10], store.read("long").features[4:10])
 
 
-def test_random_stand_ins_have_length_one_and_do_not_change(store):
+def test_random_fill_has_length_one_and_does_not_change(store):
     one, two = packed(store, fill="random"), packed(store, fill="random")
     np.testing.assert_array_equal(one.x_ND, two.x_ND)
     np.testing.assert_allclose(np.linalg.norm(one.x_ND[[3, 50, 99]], axis=1), 1, rtol=1e-6)
@@ -97,14 +97,14 @@ def test_a_table_of_windows(store):
     np.testing.assert_allclose(table["valid"], [39 / 40, 39 / 40, 39 / 40, 7 / 40])
 
 
-def test_padding_belongs_to_no_clip(store):
+def test_windows_cover_the_padding_without_rows(store):
     protocol = Protocol(name="t", window=20, hop=20, length=60, tail="drop", mask=False)
     table = cut(packed(store, length=60), pd.DataFrame({"clip_id": ["short"]}), protocol)
     assert table["window"].tolist() == [0, 20, 40]
     assert table["frames"].tolist() == [7, 0, 0]
 
 
-def test_windows_without_faces_go_but_a_clip_keeps_its_best(tmp_path):
+def test_windows_without_faces_are_left_out_but_a_clip_keeps_its_best(tmp_path):
     store = FeatureStore(tmp_path, "test", "0" * 64)
     store.write("half", clip(40, lost=range(20)), "a")
     store.write("bad", clip(40, lost=set(range(40)) - {35}), "b")
