@@ -1,9 +1,10 @@
-"""How well is the heart rate read from H.264 video of a face whose pulse is known, and how often where there is none?
+"""Measure the error of the heart rate on rendered H.264 video with a known pulse, and false pulses without one.
 
 Each video is rendered from the astronaut of scikit-image: the pulse on skin pixels only, a lamp that flickers in the
-band, a head that sways by a tenth of its width, camera noise, H.264 at CRF 23. Then it is read as any
-video is: decoded, meshed, measured. A row a video and method goes to accuracy.csv at once; what is there is not made
-again, so that the script may be stopped. Videos without a pulse (amplitude 0) differ in motion, lamp and noise.
+band, a head that sways by a tenth of its width, camera noise, H.264 at CRF 23. It is then read as any other video:
+decoded, face mesh, skin colours. A row for each video and method is appended to accuracy.csv at once, and finished
+videos are skipped, so that the script may be stopped. Videos without a pulse (amplitude 0) differ in motion, lamp and
+noise.
 
 python experiments/pulse/accuracy.py --landmarker face_landmarker.task [--rates 45 60 …] [--without 20] [--report]
 """
@@ -34,18 +35,18 @@ FPS = 30
 
 
 def astronaut(landmarker: Path, width: float) -> Scene:
-    """The scene of scikit-image's astronaut."""
+    """Build the scene from scikit-image's astronaut."""
     from skimage.data import astronaut as photograph
 
-    picture = photograph()
+    image = photograph()
     with FaceMesh(landmarker, video=False) as mesh:
-        found = mesh.find(picture)
+        found = mesh.find(image)
     assert found is not None
-    return scene(picture, found.landmarks_LC, width=width)
+    return scene(image, found.landmarks_LC, width=width)
 
 
 def read(video: Path, landmarker: Path) -> Any:
-    """The stream `skin` of a video."""
+    """Return the stream `skin` of a video."""
     vectors = Vectors(Skin())
     with FaceMesh(landmarker) as mesh:
         (passed,) = run_pass(frames(video), mesh, [vectors])
@@ -53,7 +54,7 @@ def read(video: Path, landmarker: Path) -> Any:
 
 
 def measure(base: Scene, options: argparse.Namespace, bpm: float, amplitude: float, draw: int) -> list[dict[str, Any]]:
-    """Render one video, read it, and one row for each method and for the published settings."""
+    """Render and read one video; return a row for each method and for the published settings."""
     rng = np.random.default_rng([round(bpm), round(1e4 * amplitude), draw])
     time = np.arange(round(options.seconds * FPS)) / FPS
     beats = np.arange(-3 - rng.random(), options.seconds + 3, 60 / bpm)
@@ -88,13 +89,15 @@ def measure(base: Scene, options: argparse.Namespace, bpm: float, amplitude: flo
 
 
 def variants() -> dict[str, PulseSettings]:
-    """The nested settings with each method, and the published ones."""
-    nested, published = (instantiate(compose(None, [f"+pulse={name}"]).pulse) for name in ("nested", "published"))
+    """Return the nested settings with each method, and the published ones."""
+    nested, published = (
+        instantiate(compose(None, [f"+pulse={name}"]).pulse, "pulse") for name in ("nested", "published")
+    )
     return {**{method: replace(nested, method=method) for method in METHODS}, "published": published}
 
 
 def report() -> str:
-    """Tables of accuracy.csv in Markdown."""
+    """Format accuracy.csv as Markdown tables."""
     table = pd.read_csv(TABLE)
     with_pulse, without = table[table.amplitude > 0], table[table.amplitude == 0]
     lines = [
@@ -120,7 +123,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="*", default=[45, 60, 75, 90, 105, 120, 135, 150])
     parser.add_argument("--amplitudes", type=float, nargs="*", default=[0.003, 0.005, 0.01])
     parser.add_argument("--without", type=int, default=20, help="videos without a pulse")
-    parser.add_argument("--width", type=float, default=240.0, help="of the face, pixels")
+    parser.add_argument("--width", type=float, default=240.0, help="width of the face in pixels")
     parser.add_argument("--seconds", type=float, default=17.0)
     parser.add_argument("--report", action="store_true", help="only print the tables of accuracy.csv")
     options = parser.parse_args()

@@ -1,11 +1,11 @@
-"""How often a skin without a pulse is taken for one with: the threshold of conf/pulse/nested.yaml comes from here.
+"""Calibrate the threshold of conf/pulse/nested.yaml: how often does a trace without a pulse pass?
 
-Writes noise.csv: for each method and length of segment, quantiles of the SNR of the highest peak of noise, and the
-share of segments that pass at some thresholds, with and without the rule that two regions of the face agree. And
-detection.csv: the share of segments with a pulse that pass and show the right rate, by amplitude.
+Writes noise.csv: for each method and length of segment, quantiles of the SNR of the highest noise peak, and the share
+of segments that pass at several thresholds, with and without the rule that two regions of the face agree. Writes
+detection.csv: the share of segments with a pulse that pass and have the correct rate, by amplitude.
 
-Each draw is another skin: camera noise of .02 to .2 % of the skin's colour in a region's mean, light that drifts by up
-to .5 %, a head whose motion shades the regions by .1 to 2 %, and in half of the draws a lamp that flickers by up
+Each draw is a different trace: camera noise of .02 to .2 % of the skin's colour in a region's mean, light that drifts
+by up to .5 %, a head whose motion shades the regions by .1 to 2 %, and in half of the draws a lamp that flickers by up
 to .5 % anywhere in the band.
 
 python experiments/pulse/calibrate.py [--draws 400] [--seconds 17] [--method pos]
@@ -30,8 +30,8 @@ THRESHOLDS = (-2.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 AMPLITUDES = (0.003, 0.005, 0.01)
 
 
-def drawn(rng: np.random.Generator, seconds: float, amplitude: float, bpm: float) -> MadeSkin:
-    """A skin of random noise, light and motion."""
+def draw_skin(rng: np.random.Generator, seconds: float, amplitude: float, bpm: float) -> MadeSkin:
+    """Draw a skin trace with random noise, light and motion."""
     flicker = (rng.uniform(0.6, 4.0), rng.uniform(0, 0.005)) if rng.random() < 0.5 else None
     return made_skin(
         bpm,
@@ -46,14 +46,14 @@ def drawn(rng: np.random.Generator, seconds: float, amplitude: float, bpm: float
     )
 
 
-def measured(settings: PulseSettings, amplitude: float, draws: int, seed: int) -> np.ndarray:
-    """SNR, how many regions agree, and the error of the rate, [draws, 3], of segments that nothing is held against."""
+def measure(settings: PulseSettings, amplitude: float, draws: int, seed: int) -> np.ndarray:
+    """Return SNR, number of regions that agree, and error of the rate of all segments, [draws, 3]."""
     rng = np.random.default_rng(seed)
     everything = replace(settings, measure="snr", threshold=-1e9, min_regions=0, min_beats=10**6)
     rows = []
     for _ in range(draws):
         bpm = rng.uniform(45, 150)
-        made = drawn(rng, settings.segment, amplitude, bpm)
+        made = draw_skin(rng, settings.segment, amplitude, bpm)
         (segment,) = read_segments(made.skin_TRC, made.time_T, made.valid_T, everything)
         agree = (np.abs(np.array(segment.region_rates) - segment.heart_rate) <= settings.max_rate_difference).sum()
         truth = 60 / np.diff(made.beats).mean()
@@ -73,7 +73,7 @@ def main() -> None:
     for method in options.method:
         for seconds in options.seconds:
             settings = replace(nested, method=method, segment=seconds, hop=seconds)
-            found = measured(settings, 0.0, options.draws, seed=1)
+            found = measure(settings, 0.0, options.draws, seed=1)
             row = {"method": method, "seconds": seconds, "draws": options.draws}
             row |= {f"snr_{q}%": round(float(np.quantile(found[:, 0], q / 100)), 2) for q in (50, 95, 99)}
             for agreeing in (0, 2):
@@ -83,7 +83,7 @@ def main() -> None:
             noise.append(row)
             print(row, flush=True)
             for amplitude in AMPLITUDES:
-                found = measured(settings, amplitude, options.draws // 4, seed=2)
+                found = measure(settings, amplitude, options.draws // 4, seed=2)
                 passed = (found[:, 0] >= nested.threshold) & (found[:, 1] >= nested.min_regions)
                 error = found[:, 2]
                 detection.append(

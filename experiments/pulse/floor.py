@@ -1,7 +1,7 @@
-"""How much of a camera's RMSSD and SDNN is the error of its beats? Intervals of known spread, read at trace level.
+"""Measure how much of RMSSD and SDNN is the error of beat detection, on traces with known intervals.
 
 Writes floor.csv: for independent intervals with an SD of 0, 20, 40 and 80 ms, and each amplitude of the pulse, medians
-over draws of the true and the measured RMSSD and SDNN of the segments that are kept. Camera noise is .05 % of the
+over draws of the true and the measured RMSSD and SDNN of the kept segments. Camera noise is .05 % of the
 skin's colour in a region's mean, motion .3 %.
 
 python experiments/pulse/floor.py [--draws 40]
