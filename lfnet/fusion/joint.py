@@ -120,9 +120,9 @@ def choose_joint(
             choice = Choice.best([one.recipe for one in given], scores, test[1])
         else:
             scores = np.full((len(given), len(y)), np.nan)
-            for kept, held in balanced_folds(people, y, settings.outer_folds):
+            for kept, held_out in balanced_folds(people, y, settings.outer_folds):
                 for row, one in enumerate(given):
-                    scores[row, held] = one.make().fit(X[kept], y[kept]).predict(X[held])
+                    scores[row, held_out] = one.make().fit(X[kept], y[kept]).predict(X[held_out])
             choice = Choice.best([one.recipe for one in given], scores, y)
         best = next(one for one in given if one.recipe == choice.recipe)
         return choice, best.make().fit(X, y)

@@ -273,7 +273,7 @@ def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int, what: str
     Examples
     --------
     >>> groups, labels = np.array(["a", "a", "b", "c", "d"]), np.array([1.0, 1.0, 9.0, 5.0, 6.0])
-    >>> [held.tolist() for _, held in balanced_folds(groups, labels, 2)]
+    >>> [held_out.tolist() for _, held_out in balanced_folds(groups, labels, 2)]
     [[0, 1, 2], [3, 4]]
     """
     count = min(count, _count_groups(groups, what))

@@ -46,8 +46,8 @@ def best_within(modality: Modality, train: Split, count: int) -> Choice:
     if len(recipes) == 1:
         return Choice(recipes[0], 1, None)
     scores = np.full((len(recipes), len(train)), np.nan)
-    for kept, held in balanced_folds(train.people, train.y, count):
-        scores[:, held] = _all_scores(modality, recipes, train.take(kept), train.take(held))
+    for kept, held_out in balanced_folds(train.people, train.y, count):
+        scores[:, held_out] = _all_scores(modality, recipes, train.take(kept), train.take(held_out))
     return Choice.best(recipes, scores, train.y)
 
 
@@ -71,15 +71,15 @@ def out_of_fold(modality: Modality, train: Split, settings: FusionSettings, cent
     on them reverses the sign of every later score.
     """
     scores = np.full(len(train), np.nan)
-    for kept, held in balanced_folds(train.people, train.y, settings.outer_folds):
+    for kept, held_out in balanced_folds(train.people, train.y, settings.outer_folds):
         part = train.take(kept)
         recipe = best_within(modality, part, settings.inner_folds).recipe
         fitted = modality.fit(part, recipe, Memo())
-        scores[held] = fitted.scores(train.take(held)) - fitted.scores(part).mean() + centre
+        scores[held_out] = fitted.scores(train.take(held_out)) - fitted.scores(part).mean() + centre
     return scores
 
 
-def _all_scores(modality: Modality, recipes: list[Recipe], train: Split, held: Split) -> np.ndarray:
+def _all_scores(modality: Modality, recipes: list[Recipe], train: Split, held_out: Split) -> np.ndarray:
     """Score held-out clips, [recipes, clips]; rows once for all recipes that differ only in their aggregation."""
     memo = Memo()
     predicted: dict[object, tuple[np.ndarray, np.ndarray]] = {}
@@ -88,6 +88,6 @@ def _all_scores(modality: Modality, recipes: list[Recipe], train: Split, held: S
         scorer = modality.fit(train, recipe, memo)
         key = tuple((name, value) for name, value in recipe.items() if name != "aggregate")
         if key not in predicted:
-            predicted[key] = scorer.row_scores(held)
-        scores.append(scorer.per_clip(*predicted[key], len(held)))
+            predicted[key] = scorer.row_scores(held_out)
+        scores.append(scorer.per_clip(*predicted[key], len(held_out)))
     return np.array(scores)

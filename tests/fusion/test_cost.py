@@ -1,4 +1,4 @@
-"""Counts, against what a hand would count."""
+"""Costs of fitted models against counts by hand."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from lfnet.fusion.modalities import Memo
 from lfnet.fusion.persist import dumps
 from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
-from tests.fusion.fakes import SMALL, settings, split
+from tests.fusion.simulated_splits import SMALL, settings, split
 
 TRAIN, TEST, SHARE = split("train", clips=30, people=10), split("test"), Memo()
 RNG = np.random.default_rng(0)
@@ -24,14 +24,14 @@ X = RNG.normal(size=(60, 2))
 Y = 10 * X[:, 0] + RNG.normal(size=60)
 
 
-def test_the_published_layer_by_hand():
+def test_the_published_layer_equals_a_count_by_hand():
     joint = make_pipeline(PowerTransformer(), SVR(C=25, epsilon=0.01)).fit(X, Y)
     vectors = len(joint[-1].support_)
     # 2 numbers and a weight a support vector, an intercept; λ, mean and sd of 2 scores.
     assert of_estimator(joint) == Cost(3 * vectors + 1 + 6, vectors * (3 * 2 + 2 + 2) + 14, vectors)
 
 
-def test_linear_models_and_scalers_by_hand():
+def test_linear_models_and_scalers_equal_a_count_by_hand():
     assert of_estimator(make_pipeline(StandardScaler(), Ridge()).fit(X, Y)) == Cost(4 + 3, 4 + 4, 0)
     linear = SVR(kernel="linear").fit(X, Y)
     assert of_estimator(linear) == Cost(3, 4, len(linear.support_))
@@ -69,11 +69,11 @@ def test_every_model_has_a_cost(model):
     assert whole.parameters == sum(part.parameters for part in parts.values())
     assert whole.bytes == pytest.approx(
         len(dumps(system)), rel=0.01
-    )  # files hold addresses, so lengths differ a little
+    )  # files contain object ids, so their lengths differ slightly
     assert ("fusion" in parts) == (model not in ("visual", "physiological"))
     assert all(part.bytes > 0 for part in parts.values())
 
 
-def test_a_kind_that_is_not_known_is_not_counted_as_nothing():
+def test_an_unknown_estimator_is_an_error():
     with pytest.raises(TypeError, match="object"):
         of_estimator(object())

@@ -1,4 +1,4 @@
-"""Saved systems: the same scores, and nothing that runs."""
+"""Saved systems give the same scores, and files run no code."""
 
 import zipfile
 
@@ -11,13 +11,13 @@ from lfnet.fusion import persist
 from lfnet.fusion.modalities import Memo
 from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
-from tests.fusion.fakes import SMALL, settings, split
+from tests.fusion.simulated_splits import SMALL, settings, split
 
 TRAIN, TEST, SHARE = split("train", clips=30, people=10), split("test"), Memo()
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_saved_system_scores_alike(tmp_path, model):
+def test_a_loaded_system_gives_the_same_scores(tmp_path, model):
     chosen = settings(*SMALL, f"fusion.model={model}", fusion="published")
     found = fuse(TRAIN, {"test": TEST}, chosen, seed=0, share=SHARE)
     size = persist.save(found.system, tmp_path / "model.skops")
@@ -28,7 +28,7 @@ def test_a_saved_system_scores_alike(tmp_path, model):
 
 
 class Evil:
-    """Would leave a trace if it were ever made or its state were set."""
+    """Set `ran` when it is made or its state is set."""
 
     ran = False
 
@@ -36,17 +36,17 @@ class Evil:
         type(self).ran = True
 
     def __reduce__(self):
-        return (_leave_a_trace, ())
+        return (_set_ran, ())
 
 
-def _leave_a_trace():
+def _set_ran():
     Evil.ran = True
     return Evil()
 
 
-def test_a_file_that_names_an_untrusted_type_is_refused_and_nothing_runs(tmp_path):
+def test_a_file_with_an_untrusted_type_is_refused_and_runs_no_code(tmp_path):
     path = tmp_path / "evil.skops"
-    for content in (Evil(), {"system": [Evil()]}, _leave_a_trace):
+    for content in (Evil(), {"system": [Evil()]}, _set_ran):
         path.write_bytes(skops.io.dumps(content))
         Evil.ran = False
         with pytest.raises(
@@ -68,7 +68,7 @@ def test_a_system_with_something_untrusted_inside_is_refused(tmp_path):
     assert not Evil.ran
 
 
-def test_what_is_no_system_is_said(tmp_path):
+def test_a_file_that_is_no_system_gives_one_line(tmp_path):
     path = tmp_path / "model.skops"
     with pytest.raises(LfnetError, match="does not exist"):
         persist.load(path)
@@ -85,7 +85,7 @@ def test_what_is_no_system_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["children_left", "feature"])
-def test_a_forest_that_leads_nowhere_is_refused(tmp_path, what):
+def test_a_forest_with_wrong_indices_is_refused(tmp_path, what):
     found = fuse(TRAIN, {"test": TEST}, settings(*SMALL, "fusion.model=visual", fusion="published"), seed=0)
     forest = found.system.modalities["visual"].pipeline[-1].estimators_[1].estimator
     getattr(forest.estimators_[0].tree_, what)[0] = 999

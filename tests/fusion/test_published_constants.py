@@ -1,4 +1,4 @@
-"""LightFusionNet's published constants: each is a default of its yaml, and its docstring names it."""
+"""LightFusionNet's published constants are the defaults of the yaml, and a docstring states each."""
 
 import inspect
 from importlib import import_module
@@ -111,5 +111,5 @@ def test_a_published_constant_is_a_default_and_named(published, setting, value, 
     found = OmegaConf.select(published, setting)
     assert (OmegaConf.to_container(found) if OmegaConf.is_config(found) else found) == value
     module, name = f"lfnet.{place}".rsplit(".", 1)
-    said = " ".join((inspect.getdoc(getattr(import_module(module), name)) or "").split())
-    assert words in said
+    text = " ".join((inspect.getdoc(getattr(import_module(module), name)) or "").split())
+    assert words in text

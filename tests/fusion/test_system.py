@@ -1,4 +1,4 @@
-"""The system as a whole: what may look at which label, who is scored, and what is chosen."""
+"""Whole fusions: which labels are used, which clips are scored, and which recipes are selected."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,11 +12,11 @@ from lfnet.fusion.modalities import Memo, PhysiologicalModality, VisualModality
 from lfnet.fusion.model_selection import out_of_fold
 from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
-from tests.fusion.fakes import NESTED, SMALL, settings, split
+from tests.fusion.simulated_splits import NESTED, SMALL, settings, split
 
 TRAIN, DEV, TEST = (split(name, clips=40, people=12) for name in ("train", "dev", "test"))
 OTHERS = {"dev": DEV, "test": TEST}
-SHARE = Memo()  # of fusions of these splits; `test_what_is_shared_changes_nothing` looks at fits without it
+SHARE = Memo()  # shared by fusions of these splits; `test_sharing_fits_does_not_change_scores` fits without it
 
 
 def small(model, fusion="nested", *more):
@@ -25,7 +25,7 @@ def small(model, fusion="nested", *more):
 
 @pytest.fixture(scope="module")
 def fitted():
-    """Every model under both protocols, fitted once."""
+    """Fit every model under both protocols."""
     return {
         (how, model): fuse(TRAIN, OTHERS, small(model, how), seed=0, share=SHARE)
         for how in ("published", "nested")
@@ -43,7 +43,7 @@ def test_every_model_scores_every_clip_and_learns(fitted, how, model):
     assert measured["mae"] < constant and measured["pcc"] > 0.3
 
 
-def test_nested_never_sees_a_label_of_dev_or_test(fitted):
+def test_nested_never_uses_labels_of_dev_or_test(fitted):
     strange = {name: replace(part, y=np.random.default_rng(3).permutation(part.y)) for name, part in OTHERS.items()}
     share = Memo()
     for model in ("fused", "weighted", "concat_svr"):
@@ -52,18 +52,18 @@ def test_nested_never_sees_a_label_of_dev_or_test(fitted):
             np.testing.assert_array_equal(again.scores[name][model], fitted["nested", model].scores[name][model])
 
 
-def test_published_chooses_by_test_labels_and_nested_does_not(fitted):
+def test_published_selects_on_test_labels_and_nested_does_not(fitted):
     choice = fitted["published", "physiological"].chosen["physiological"]
     assert choice.candidates == 8
     assert choice.mae == pytest.approx(
         mae(TEST.y, fitted["published", "physiological"].scores["test"]["physiological"])
     )
-    side = PhysiologicalModality(small("physiological", "published").physiological, "clip", 0)
-    errors = [mae(TEST.y, side.fit(TRAIN, recipe, Memo()).scores(TEST)) for recipe in side.recipes()]
-    assert choice.recipe == side.recipes()[int(np.argmin(errors))]
-    # Labels that another recipe fits best make that one the choice.
+    modality = PhysiologicalModality(small("physiological", "published").physiological, "clip", 0)
+    errors = [mae(TEST.y, modality.fit(TRAIN, recipe, Memo()).scores(TEST)) for recipe in modality.recipes()]
+    assert choice.recipe == modality.recipes()[int(np.argmin(errors))]
+    # With labels that another recipe fits best, that recipe is selected.
     worst = int(np.argmax(errors))
-    wanted = side.fit(TRAIN, side.recipes()[worst], Memo()).scores(TEST)
+    wanted = modality.fit(TRAIN, modality.recipes()[worst], Memo()).scores(TEST)
     other = fuse(TRAIN, {"test": replace(TEST, y=wanted)}, small("physiological", "published"), seed=0)
     assert other.chosen["physiological"].mae == pytest.approx(0)
     inside = fuse(TRAIN, {"test": replace(TEST, y=wanted)}, small("physiological"), seed=0)
@@ -71,29 +71,29 @@ def test_published_chooses_by_test_labels_and_nested_does_not(fitted):
 
 
 def test_out_of_fold_scores_come_from_other_people():
-    # Labels that are a person's own and nothing else's: in-sample scores know them, out-of-fold ones cannot.
+    # Labels that depend on the person alone: in-sample scores know them, out-of-fold scores cannot.
     rng = np.random.default_rng(1)
     people = np.unique(TRAIN.people)
     own = dict(zip(people, rng.uniform(0, 40, len(people)), strict=True))
     train = replace(TRAIN, y=np.array([own[person] for person in TRAIN.people]))
     chosen = small("visual")
-    side = VisualModality(chosen.visual, 0)
-    inside = side.fit(train, side.recipes()[0], Memo()).scores(train)
-    outside = out_of_fold(side, train, chosen, centre=20.0)
+    modality = VisualModality(chosen.visual, 0)
+    inside = modality.fit(train, modality.recipes()[0], Memo()).scores(train)
+    outside = out_of_fold(modality, train, chosen, centre=20.0)
     assert np.corrcoef(inside, train.y)[0, 1] > 0.8
     assert np.corrcoef(outside, train.y)[0, 1] < 0.4
 
 
-def test_a_side_that_says_the_mean_gives_scores_without_the_labels_in_them():
-    """What is left of a constant's out-of-fold scores is nothing, not the held-out labels upside down."""
+def test_out_of_fold_scores_of_a_constant_model_carry_no_labels():
+    """They equal the centre, and are not negatively correlated with the held-out labels."""
 
     class Constant:
         def recipes(self):
             return [{}]
 
         def fit(self, train, recipe, memo):
-            said = float(np.median(train.y))
-            return SimpleNamespace(scores=lambda split: np.full(len(split), said))
+            constant = float(np.median(train.y))
+            return SimpleNamespace(scores=lambda split: np.full(len(split), constant))
 
     scores = out_of_fold(Constant(), TRAIN, small("visual"), centre=12.5)
     np.testing.assert_allclose(scores, 12.5)
@@ -113,9 +113,9 @@ def test_the_joint_model_learns_from_out_of_fold_scores(fitted, monkeypatch):
     nested = seen["z"]
     fuse(TRAIN, OTHERS, small("fused", "published"), seed=0, share=SHARE)
     published = seen["z"]
-    side = VisualModality(small("visual").visual, 0)
+    modality = VisualModality(small("visual").visual, 0)
     centre = float(fitted["nested", "visual"].system.scores(TRAIN)["visual"].mean())
-    np.testing.assert_allclose(nested[:, 0], out_of_fold(side, TRAIN, small("fused"), centre))
+    np.testing.assert_allclose(nested[:, 0], out_of_fold(modality, TRAIN, small("fused"), centre))
     np.testing.assert_allclose(published[:, 0], fitted["published", "visual"].system.scores(TRAIN)["visual"])
 
 
@@ -129,18 +129,18 @@ def test_a_missing_modality_is_imputed_and_named():
     }
     scores = found.scores["test"]
     assert np.isfinite(scores["fused"]).all() and np.isfinite(scores["physiological"]).all()
-    # Nothing is known of their pulse, so both get the one score that the imputed row has: not zero, not their own.
+    # Without a pulse both get the score of the imputed row: neither zero nor one of their own.
     assert scores["physiological"][3] == scores["physiological"][4]
     assert train.y.min() < scores["physiological"][3] < train.y.max()
 
 
-def test_a_clip_without_rows_trains_nothing():
+def test_a_clip_without_rows_is_not_trained_on():
     train = split("train", clips=40, people=12, without_pulse=(0, 5))
-    side = PhysiologicalModality(small("physiological").physiological, "person", 0)
-    recipe = side.recipes()[0]
+    modality = PhysiologicalModality(small("physiological").physiological, "person", 0)
+    recipe = modality.recipes()[0]
     strange = replace(train, y=np.where(np.isin(np.arange(40), (0, 5)), 999.0, train.y))
     np.testing.assert_array_equal(
-        side.fit(train, recipe, Memo()).scores(TEST), side.fit(strange, recipe, Memo()).scores(TEST)
+        modality.fit(train, recipe, Memo()).scores(TEST), modality.fit(strange, recipe, Memo()).scores(TEST)
     )
 
 
@@ -170,13 +170,13 @@ def test_the_order_of_clips_does_not_matter(fitted):
         ("full", lambda f: [name for name, _ in f.system.joint.steps] == ["yeo_johnson", "bound", "svr"]),
     ],
 )
-def test_components_are_taken_away(component, check):
+def test_components_are_removed(component, check):
     chosen = settings(*SMALL, f"fusion/component={component}", fusion="published")
     assert chosen.component == component
     assert check(fuse(TRAIN, OTHERS, chosen, seed=0))
 
 
-def test_what_a_user_must_mend_is_said():
+def test_data_that_do_not_suffice_give_one_line():
     with pytest.raises(LfnetError, match=r"physiological stream.*encoder=\[visual,skin\]"):
         fuse(replace(TRAIN, physiological=None), {}, small("fused"), seed=0)
     with pytest.raises(LfnetError, match=r"labelled clips in the test split.*fusion=nested"):
@@ -191,8 +191,8 @@ def test_what_a_user_must_mend_is_said():
         fuse(empty, {}, small("physiological", "nested"), seed=0)
 
 
-def test_what_is_shared_changes_nothing(fitted):
-    """What the fixture shared has the scores of each fusion fitted for itself alone."""
+def test_sharing_fits_does_not_change_scores(fitted):
+    """Fusions of the fixture, with shared fits, have the scores of fusions fitted alone."""
     for how, model in (("published", "fused"), ("nested", "fused"), ("nested", "weighted")):
         alone = fuse(TRAIN, OTHERS, small(model, how), seed=0)
         for name, scores in alone.scores["test"].items():

@@ -16,7 +16,7 @@ from lfnet.fusion.modality_data import Split
 from lfnet.jobs.head_job import plan, run, run_safely
 from lfnet.jobs.inputs import prepare_streams
 from tests.composing import composed
-from tests.fusion.fakes import NESTED, SMALL
+from tests.fusion.simulated_splits import NESTED, SMALL
 
 COHORT = (
     "cohort.recordings={train:16,dev:6,test:8}",

@@ -19,25 +19,25 @@ def series(rng: np.random.Generator, mean: float, spread: float, count: int = 60
 
 
 @pytest.mark.parametrize("bpm", [45, 72, 110, 150])
-def test_the_beats_of_a_wave_are_found_where_they_are(bpm: float) -> None:
+def test_beats_of_a_wave_are_located(bpm: float) -> None:
     at = series(np.random.default_rng(bpm), 60 / bpm, 0.03 * 60 / bpm)
     found = find_beats(pulse(at), RATE, bpm, max_deviation=None)
     inside = found.seconds[(found.seconds > 1) & (found.seconds < 16)]
     off = inside[:, None] - (at + 0.30 * np.median(np.diff(at)))
     off = off[np.arange(len(inside)), np.abs(off).argmin(axis=1)]
     assert len(inside) == pytest.approx(15 * bpm / 60, abs=1.5)
-    # The band-pass draws all peaks a little towards the dicrotic wave. At 30 Hz a frame is 33 ms; the spline knows
-    # better.
+    # The band-pass shifts all peaks slightly towards the dicrotic wave. At 30 Hz a frame is 33 ms; the spline is
+    # more precise.
     assert abs(np.median(off)) < 0.03 and off.std() < 0.01
     np.testing.assert_allclose(found.intervals, 1000 * np.diff(found.seconds))
 
 
-def test_the_dicrotic_wave_is_no_beat() -> None:
+def test_the_dicrotic_wave_is_not_a_beat() -> None:
     at = np.arange(-3, 22, 60 / 50)
     assert len(find_beats(pulse(at), RATE, 50, max_deviation=None).seconds) == pytest.approx(17 * 50 / 60, abs=1)
 
 
-def test_a_missed_and_an_extra_beat_are_put_right() -> None:
+def test_a_missed_and_an_extra_beat_are_corrected() -> None:
     rng = np.random.default_rng(0)
     at = np.cumsum(rng.normal(0.85, 0.02, 60))
     truth = 1000 * np.diff(at)
@@ -51,7 +51,7 @@ def test_a_missed_and_an_extra_beat_are_put_right() -> None:
         assert intervals.mean() == pytest.approx(truth.mean(), rel=0.01)
 
 
-def test_a_beat_out_of_place_is_moved_back() -> None:
+def test_a_misplaced_beat_is_corrected() -> None:
     at = np.cumsum(np.random.default_rng(1).normal(0.85, 0.02, 60))
     at[30] += 0.25
     before = np.diff(1000 * at)

@@ -1,4 +1,4 @@
-"""A face whose pulse is known, from H.264 to the command's answer."""
+"""A face with a known pulse, from H.264 video to the report of `lfnet pulse`."""
 
 import json
 from pathlib import Path
@@ -19,16 +19,16 @@ from lfnet.video.mesh import FaceMesh
 from tests.pulse.settings import settings_of
 
 pytestmark = [pytest.mark.usefixtures("libraries"), pytest.mark.slow]
-FPS, SECONDS, BPM = 15, 17.1, 84.0  # half the frames of the usual 30 a second are rendered, encoded and read
+FPS, SECONDS, BPM = 15, 17.1, 84.0  # half of the usual 30 frames per second
 
 
 @pytest.fixture(scope="session")
 def libraries() -> None:
-    """OpenCV and MediaPipe load; else the test is skipped, and says what to install."""
+    """Skip the test where OpenCV or MediaPipe does not load."""
     from lfnet.video.backends import missing
 
-    if said := missing():
-        pytest.skip("; ".join(said))
+    if problems := missing():
+        pytest.skip("; ".join(problems))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def video(base: Scene, path: Path, amplitude: float, **given: Any) -> Path:
     time = np.arange(round(SECONDS * FPS)) / FPS
     beats = np.arange(-3, SECONDS + 3, 60 / BPM)
     made = rendered(base, time, beats, np.random.default_rng(0), amplitude=amplitude, **given)
-    # x264's own preset keeps more of the pulse than the fast ones; where there is none, a fast one will do.
+    # x264's default preset keeps more of the pulse than the fast ones; without a pulse a fast one suffices.
     return write_h264(path, made, time, preset="medium" if amplitude else "veryfast")
 
 
@@ -79,18 +79,18 @@ def test_only_skin_follows_the_pulse(base: Scene) -> None:
 
 
 @pytest.mark.parametrize("method", ["chrom", "pos"])
-def test_the_rate_is_right_within_a_beat(skin: ClipFeatures, method: str) -> None:
+def test_the_rate_is_correct_within_one_beat_per_minute(skin: ClipFeatures, method: str) -> None:
     (segment,) = read_segments(skin.features, skin.time, skin.valid, settings_of("nested", method=method))
     assert segment.kept and segment.heart_rate == pytest.approx(BPM, abs=1)
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     status = main(["pulse", *words])
-    said = capsys.readouterr()
-    return status, said.out, said.err
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
 
 
-def test_a_face_that_is_followed_between_searches_gives_the_same_rate(
+def test_faces_interpolated_between_detections_give_the_same_rate(
     with_pulse: Path, model: Path, skin: ClipFeatures, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = main(["pulse", str(with_pulse), "--json", "--landmarker", str(model), "pulse.method=pos", "--every", "5"])
@@ -101,7 +101,7 @@ def test_a_face_that_is_followed_between_searches_gives_the_same_rate(
     assert report["snr_db"] == pytest.approx(often.snr, abs=1)
 
 
-def test_the_command_tells_rate_quality_and_variability_and_draws(
+def test_the_command_reports_rate_quality_and_variability_and_draws_a_figure(
     with_pulse: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figure = tmp_path / "pulse.png"
@@ -130,20 +130,20 @@ def test_without_a_pulse_the_command_refuses(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "line"),
     [
         ("no_face.mp4", "no_face.mp4: no face in any of 95 frames"),
         ("noface_face.mov", "noface_face.mov is too short: 6.4 s, and a pulse is read from segments of 17 s"),
     ],
 )
 def test_no_face_and_too_short_are_one_line(
-    shared: Path, model: Path, name: str, said: str, capsys: pytest.CaptureFixture[str]
+    shared: Path, model: Path, name: str, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, out, err = run(capsys, str(shared / "media" / name), "--landmarker", str(model))
-    assert status == 2 and out == "" and said in err and err.count("\n") == 1
+    assert status == 2 and out == "" and line in err and err.count("\n") == 1
 
 
-def test_two_faces_are_told_of(shared: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_faces_are_reported(shared: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from PIL import Image
 
     rgb = np.asarray(Image.open(shared / "media" / "multi_face.jpg").convert("RGB").resize((640, 426)))
@@ -161,18 +161,18 @@ def test_the_real_clip_gets_a_rate_or_a_reason(shared: Path, model: Path, capsys
     status, out, _ = run(capsys, str(path), "--json", "--landmarker", str(model))
     report = json.loads(out)
     assert report["frames_with_a_face"] == report["frames"] == 472 and report["segments"] == 1
-    # A graded stock clip of an actor who moves: its peak stands 2 dB below the rest of the band.
+    # A colour-graded stock clip of a moving actor: its peak is 2 dB below the rest of the band.
     assert (status, report["heart_rate_bpm"], report["dropped"]) == (3, None, {"no pulse": 1})
 
 
-def test_a_face_is_found_in_some_frames_at_least() -> None:
+def test_every_out_of_range_is_refused() -> None:
     from lfnet.cli.pulse import main as pulse
 
     with pytest.raises(LfnetError, match="--every 0: give a number of frames from 1"):
         pulse(["clip.mp4", "--every", "0"])
 
 
-def test_words_that_are_no_setting(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_settings_of_the_command_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     from lfnet.cli.pulse import main as pulse
 
     for word in ("head=ldbm", "encoder=visual", "encoder.stride=2", "pulses.method=pos"):
@@ -182,3 +182,11 @@ def test_words_that_are_no_setting(capsys: pytest.CaptureFixture[str]) -> None:
         pulse([__file__, "encoder.skin.dark=255"])
     status, _, err = run(capsys, "nowhere.mp4")
     assert status == 2 and "nowhere.mp4" in err
+
+
+def test_the_old_name_of_the_figure_option_is_refused_with_the_new_one() -> None:
+    from lfnet.cli.pulse import main as pulse
+
+    for words in (["--picture", "x.png"], ["--picture=x.png"]):
+        with pytest.raises(LfnetError, match="--picture is now --figure: give --figure FILE"):
+            pulse(["clip.mp4", *words])

@@ -1,4 +1,4 @@
-"""GREEN, CHROM, POS, detrending and band-pass: against their formulas, and against what they must not see."""
+"""GREEN, CHROM, POS, detrending and band-pass against their formulas and invariances."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ SETTINGS = PulseSettings()
 
 
 def skin(amplitude: float = 0.01) -> np.ndarray:
-    """A skin's colour relative to its mean that follows the pulse, [N, 3]."""
+    """Return a relative skin colour that follows the pulse, [N, 3]."""
     return 1 - wave(TIME, BEATS)[:, None] * amplitude * PULSE_RGB
 
 
@@ -30,13 +30,13 @@ def in_band(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_rises_with_the_bloods_volume(method: str) -> None:
+def test_every_method_rises_with_the_blood_volume(method: str) -> None:
     pulse = in_band(extract_pulse(skin(), replace(SETTINGS, method=method)))
     assert np.corrcoef(pulse, in_band(wave(TIME, BEATS)))[0, 1] > 0.98
 
 
 @pytest.mark.parametrize("method", ["chrom", "pos"])
-def test_chrom_and_pos_do_not_see_light_that_changes_in_all_channels_alike_and_green_does(method: str) -> None:
+def test_chrom_and_pos_ignore_light_changes_common_to_all_channels_and_green_does_not(method: str) -> None:
     light = 1 + 0.02 * np.sin(2 * np.pi * 2.1 * TIME)[:, None]
     kept = extract_pulse(skin() * light, replace(SETTINGS, method=method))
     clean = extract_pulse(skin(), replace(SETTINGS, method=method))
@@ -46,7 +46,7 @@ def test_chrom_and_pos_do_not_see_light_that_changes_in_all_channels_alike_and_g
 
 @hypothesis_settings(max_examples=25)
 @given(st.lists(st.floats(1, 255), min_size=3, max_size=3), st.integers(0, 100))
-def test_no_method_depends_on_how_bright_a_channel_is(tone: list[float], seed: int) -> None:
+def test_no_method_depends_on_the_brightness_of_a_channel(tone: list[float], seed: int) -> None:
     noisy = skin() + 0.002 * np.random.default_rng(seed).normal(size=(len(TIME), 3))
     for method in METHODS:
         settings = replace(SETTINGS, method=method)
@@ -69,31 +69,31 @@ def test_pos_is_algorithm_1_of_its_paper() -> None:
     np.testing.assert_allclose(pos(rgb, RATE, 1.6), -out / count, atol=1e-12)
 
 
-def test_chrom_in_one_window_is_x_less_alpha_y() -> None:
+def test_chrom_in_one_window_is_x_minus_alpha_y() -> None:
     rgb = skin() * (1 + 0.01 * np.random.default_rng(0).normal(size=(len(TIME), 3)))
     normal = rgb / rgb.mean(axis=0) - 1
     x = in_band(3 * normal[:, 0] - 2 * normal[:, 1])
     y = in_band(1.5 * normal[:, 0] + normal[:, 1] - 1.5 * normal[:, 2])
-    # A window as long as two signals: its middle half holds the whole signal, and so do the halves that overlap.
+    # A window twice as long as the signal: its middle half and the overlapping halves cover the whole signal.
     found = chrom(rgb, RATE, 4 * len(rgb) / RATE, BAND, 3)
     np.testing.assert_allclose(found, x - x.std() / y.std() * y, rtol=1e-9, atol=1e-12)
 
 
-def test_without_colour_or_change_nothing_breaks() -> None:
+def test_constant_or_grey_input_gives_zeros() -> None:
     still = np.ones((100, 3))
     for method in METHODS:
         np.testing.assert_allclose(extract_pulse(still, replace(SETTINGS, method=method)), 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("strength", [10.0, 300.0])
-def test_detrending_is_the_dense_formula(strength: float) -> None:
+def test_detrending_equals_the_dense_formula(strength: float) -> None:
     x = np.random.default_rng(0).normal(size=80).cumsum()
     second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(78, 80))
     trend = spsolve(sparse.csc_matrix(sparse.identity(80) + strength**2 * second.T @ second), x)
     np.testing.assert_allclose(detrend(x, strength), x - trend, atol=1e-8)
 
 
-def test_detrending_takes_away_straight_lines_and_half_of_its_own_frequency() -> None:
+def test_detrending_removes_lines_and_halves_its_cutoff_frequency() -> None:
     np.testing.assert_allclose(detrend(3 + 0.2 * TIME, 300.0), 0, atol=1e-8)
     time = np.arange(6000) / RATE
     own = np.sin(2 * np.pi * RATE / (2 * np.pi * np.sqrt(300)) * time)
@@ -101,7 +101,7 @@ def test_detrending_takes_away_straight_lines_and_half_of_its_own_frequency() ->
     assert detrend(own, 300.0)[middle].std() / own[middle].std() == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_band_pass_shifts_nothing_and_takes_away_what_lies_outside() -> None:
+def test_the_band_pass_has_zero_phase_and_removes_what_is_outside() -> None:
     middle = slice(150, -150)
     for hertz, share in ((1.2, 1.0), (0.1, 0.0), (10.0, 0.0), (0.6, 0.5), (4.0, 0.5)):
         wave_ = np.cos(2 * np.pi * hertz * TIME)

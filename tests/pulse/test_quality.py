@@ -1,4 +1,4 @@
-"""Rate, Q and SNR of spectra whose answer is known."""
+"""Rate, Q and SNR of known spectra."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ TIME = np.arange(17 * 30) / RATE
 
 
 @given(st.floats(45, 200), st.floats(0, 6.28), st.floats(1e-3, 1e3))
-def test_the_rate_of_a_sine_is_its_own(bpm: float, phase: float, scale: float) -> None:
+def test_the_rate_of_a_sine_is_its_frequency(bpm: float, phase: float, scale: float) -> None:
     found = heart_rate(spectrum(scale * np.sin(2 * np.pi * bpm / 60 * TIME + phase), RATE), BAND)
     assert found == pytest.approx(bpm, abs=0.25)
 
@@ -24,7 +24,7 @@ def test_q_of_white_noise_is_the_bands_share() -> None:
     assert np.mean(found) == pytest.approx(3.4 / 11.6, rel=0.05)
 
 
-def test_q_and_snr_are_their_definitions() -> None:
+def test_q_and_snr_equal_their_definitions() -> None:
     hertz = np.arange(0, 15, 0.05)
     power = np.random.default_rng(0).random(len(hertz))
     found = Spectrum(hertz, power)
@@ -35,7 +35,7 @@ def test_q_and_snr_are_their_definitions() -> None:
     assert snr(found, 60 * 1.21, BAND) == pytest.approx(by_hand)
 
 
-def test_q_says_nothing_of_a_filtered_trace_and_is_low_under_a_drift() -> None:
+def test_q_is_uninformative_for_filtered_traces_and_low_with_drift() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(size=len(TIME))
     assert published_q(spectrum(band_pass(noise, RATE, BAND, 3), RATE), BAND) > 5
@@ -64,7 +64,7 @@ def test_snr_falls_as_noise_rises() -> None:
     assert (np.diff(levels) < -2).all() and levels[0] > 15
 
 
-def test_nothing_is_not_a_number() -> None:
+def test_a_trace_without_power_gives_nan() -> None:
     nothing = spectrum(np.zeros(len(TIME)), RATE)
     assert np.isnan([heart_rate(nothing, BAND), published_q(nothing, BAND), snr(nothing, 60, BAND)]).all()
     assert np.isnan(snr(spectrum(np.sin(TIME), RATE), float("nan"), BAND))

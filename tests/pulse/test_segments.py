@@ -1,4 +1,4 @@
-"""Segments of made skin: the right rate where there is a pulse, a named outcome where something is wrong."""
+"""Segments of synthetic skin: the correct rate where there is a pulse, else a named outcome."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def features(skin: MadeSkin, settings: PulseSettings = NESTED) -> SegmentFeature
 
 @pytest.mark.parametrize("method", ["chrom", "pos"])
 @pytest.mark.parametrize("amplitude", [0.003, 0.01])
-def test_the_heart_rate_is_right(method: str, amplitude: float) -> None:
+def test_the_heart_rate_is_correct(method: str, amplitude: float) -> None:
     settings = settings_of("nested", method=method)
     found = [features(made(bpm, seed=bpm, amplitude=amplitude, flicker=(2.1, 0.004)), settings) for bpm in RATES]
     errors = [float(abs(each.heart_rate_S[0] - bpm)) for each, bpm in zip(found, RATES, strict=True)]
@@ -34,8 +34,8 @@ def test_the_heart_rate_is_right(method: str, amplitude: float) -> None:
     assert all(error < 1.5 for error, each in zip(errors, found, strict=True) if each.kept_S[0])
 
 
-def test_without_a_pulse_nineteen_of_twenty_are_refused() -> None:
-    # Calibrated in experiments/pulse with many more; here what would break it shows.
+def test_nineteen_of_twenty_traces_without_a_pulse_are_dropped() -> None:
+    # Calibrated in experiments/pulse with many more traces.
     found = [
         features(made(seed=seed, amplitude=0, motion=0.005, flicker=(2.1, 0.005) if seed % 2 else None))
         for seed in range(40)
@@ -44,7 +44,7 @@ def test_without_a_pulse_nineteen_of_twenty_are_refused() -> None:
     assert all(np.isnan(each.X).all() for each in found if not each.kept_S.any()), "missing, never zero"
 
 
-def test_chrom_and_pos_do_not_take_a_lamp_for_a_pulse_and_green_does() -> None:
+def test_a_flickering_lamp_is_a_pulse_for_green_and_not_for_chrom_and_pos() -> None:
     lamp = made(amplitude=0, flicker=(2.1, 0.008), motion=0.001)
     outcome = {method: features(lamp, settings_of("nested", method=method)).outcome_S[0] for method in METHODS}
     assert outcome == {"green": KEPT, "chrom": "no pulse", "pos": "no pulse"}
@@ -58,8 +58,8 @@ def test_snr_falls_as_noise_rises() -> None:
     assert (np.diff(levels) < -1).all()
 
 
-def test_beats_and_their_variability_are_those_of_the_truth() -> None:
-    # A minute, so that the share of the beats at the edges is small.
+def test_variability_equals_that_of_the_true_beats() -> None:
+    # One minute, so that few beats are at the edges.
     skin = made(70, 60, amplitude=0.01, noise=0.0002, motion=0.001, variability_ms=40)
     found = features(skin, settings_of("nested", segment=60.0, hop=60.0))
     values = dict(zip(found.names, found.X[0], strict=True))
@@ -80,7 +80,7 @@ def test_amplitude_and_rise_of_a_known_wave() -> None:
     assert values["Skew"] > 0.2 and 0 < values["SpectralEntropy"] < 0.8 and values["SNR"] > 5
 
 
-def test_published_keeps_and_nested_sets_missing_what_17_seconds_cannot_tell() -> None:
+def test_features_invalid_in_17_seconds_are_kept_or_missing_as_set() -> None:
     skin = made(80, amplitude=0.01, noise=0.0002, motion=0.001, light=0, variability_ms=20)
     kept = features(skin, settings_of("nested", invalid="keep"))
     missing = features(skin)
@@ -101,7 +101,7 @@ def test_the_published_settings_read_a_calm_face() -> None:
     assert drifting.dropped == {"no pulse": 1} and drifting.quality_S[0] < 0.3
 
 
-def test_segments_lie_one_behind_the_other_and_what_is_left_is_none() -> None:
+def test_segments_are_consecutive_and_a_remainder_is_ignored() -> None:
     found = features(made(seconds=60))
     assert found.start_S.tolist() == [0, 17, 34] and len(found.X) == 3
     overlapping = features(made(seconds=60), settings_of("nested", hop=10.0))
@@ -117,12 +117,12 @@ def test_a_clip_shorter_than_a_segment_has_none(seconds: float, segments: int) -
 
 
 @pytest.mark.parametrize("fps", [10.0, 15.0, 23.976, 29.97, 60.0])
-def test_any_rate_of_frames_will_do(fps: float) -> None:
+def test_any_constant_frame_rate_works(fps: float) -> None:
     found = features(made(96, 17.2, fps=fps))
     assert found.kept_S[0] and found.heart_rate_S[0] == pytest.approx(96, abs=1)
 
 
-def test_frames_at_a_variable_rate_will_do() -> None:
+def test_a_variable_frame_rate_works() -> None:
     skin = made(96, 18, fps=60.0)
     rng = np.random.default_rng(0)
     some = np.sort(rng.choice(len(skin.time_T), len(skin.time_T) // 2, replace=False))
@@ -142,7 +142,7 @@ def test_too_few_frames() -> None:
     assert outcome(made(fps=5.0)) == "too few frames"
 
 
-def test_a_face_that_is_lost_for_seconds_loses_its_segment_and_no_other() -> None:
+def test_a_face_lost_for_seconds_drops_only_its_segment() -> None:
     skin = made(seconds=51)
     skin.valid_T[(skin.time_T > 20) & (skin.time_T < 23)] = False
     skin.skin_TRC[~skin.valid_T] = np.nan
@@ -151,7 +151,7 @@ def test_a_face_that_is_lost_for_seconds_loses_its_segment_and_no_other() -> Non
     assert np.isnan(found.X[1]).all()
 
 
-def test_a_face_that_blinks_out_for_a_moment_is_bridged() -> None:
+def test_short_gaps_of_the_face_are_interpolated() -> None:
     skin = made()
     for start in (4.0, 9.0, 13.0):
         skin.valid_T[(skin.time_T > start) & (skin.time_T < start + 0.3)] = False
@@ -168,11 +168,11 @@ def test_no_frame_with_a_face() -> None:
 
 def test_a_saturated_or_dark_face() -> None:
     skin = made()
-    skin.skin_TRC[:, :, 3] = 5  # what `skin_means` leaves of one
+    skin.skin_TRC[:, :, 3] = 5  # as `skin_means` returns for one
     assert outcome(skin) == "no skin"
 
 
-def test_one_region_in_the_light_is_enough() -> None:
+def test_one_visible_region_is_enough() -> None:
     skin = made(amplitude=0.01, motion=0.001)
     skin.skin_TRC[:, 1:] = 0
     assert outcome(skin) == KEPT
@@ -184,16 +184,16 @@ def test_a_greyscale_video_has_no_pulse_for_chrom_and_pos() -> None:
     assert [outcome(skin, settings_of("nested", method=method)) for method in METHODS] == [KEPT, *2 * ["no colour"]]
 
 
-def test_a_still_picture() -> None:
+def test_a_still_image() -> None:
     skin = made()
     skin.skin_TRC[:] = skin.skin_TRC[:1]
     assert outcome(skin) == "still"
 
 
-def test_another_face_in_the_middle_of_a_segment_is_no_pulse() -> None:
+def test_two_alternating_faces_give_no_pulse() -> None:
     skin, other = made(72), made(110, seed=1)
     tone = np.array([0.6, 0.5, 0.5, 1.0])
-    for start in (3, 7, 11, 15):  # it goes back and forth
+    for start in (3, 7, 11, 15):  # alternating
         some = (skin.time_T > start) & (skin.time_T < start + 2)
         skin.skin_TRC[some] = (other.skin_TRC * tone)[some]
     assert outcome(skin) == "no pulse"
@@ -203,7 +203,7 @@ def test_few_beats() -> None:
     assert outcome(made(amplitude=0.01), settings_of("nested", min_beats=100)) == "few beats"
 
 
-def test_context_helps_the_edges_and_changes_no_place() -> None:
+def test_context_changes_only_the_edges() -> None:
     skin = made(72, 51, amplitude=0.01)
     without, with_ = (
         read_segments(skin.skin_TRC, skin.time_T, skin.valid_T, settings_of("nested", context=c))[1] for c in (0.0, 2.0)

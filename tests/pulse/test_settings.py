@@ -19,7 +19,7 @@ def test_the_published_constants_are_the_defaults() -> None:
     assert asdict(published) == asdict(PulseSettings()), "the class and its yaml say the same"
 
 
-def test_nested_says_what_each_feature_needs() -> None:
+def test_nested_has_a_minimum_for_each_feature() -> None:
     nested = settings_of("nested")
     assert nested.measure == "snr" and nested.invalid == "missing" and nested.method == "pos"
     needs = {**nested.min_seconds, **nested.min_intervals}

@@ -16,7 +16,7 @@ def sine(time: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 1000), st.floats(20, 33))
-def test_frames_that_come_when_they_like_give_the_same_trace(seed: int, fps: float) -> None:
+def test_irregular_frames_give_the_same_trace(seed: int, fps: float) -> None:
     rng = np.random.default_rng(seed)
     time = np.cumsum(rng.uniform(0.5, 1.5, int(10 * fps)) / fps)
     grid = np.arange(time[0], time[-1], 1 / 30)
@@ -26,7 +26,7 @@ def test_frames_that_come_when_they_like_give_the_same_trace(seed: int, fps: flo
     assert np.abs(values - sine(grid))[inner].max() < 0.05
 
 
-def test_faster_frames_are_averaged_so_that_nothing_folds_into_the_band() -> None:
+def test_faster_frames_are_averaged_without_aliasing() -> None:
     time = np.arange(0, 10, 1 / 120)
     grid = np.arange(0.1, 9.9, 1 / 30)
     fast = np.sin(2 * np.pi * 28.5 * time)[:, None]  # would show as 1.5 Hz at 30 Hz
@@ -37,7 +37,7 @@ def test_faster_frames_are_averaged_so_that_nothing_folds_into_the_band() -> Non
 
 
 @pytest.mark.parametrize(("gap", "bridged"), [(0.4, True), (0.8, False), (3.0, False)])
-def test_short_gaps_are_bridged_by_a_line_and_long_ones_are_not_known(gap: float, bridged: bool) -> None:
+def test_short_gaps_are_interpolated_linearly_and_long_ones_are_unknown(gap: float, bridged: bool) -> None:
     time = np.arange(0, 10, 1 / 30)
     time = time[(time < 4) | (time >= 4 + gap)]
     grid = np.arange(0, 9.9, 1 / 30)
@@ -48,7 +48,7 @@ def test_short_gaps_are_bridged_by_a_line_and_long_ones_are_not_known(gap: float
     assert ((values[within] >= 1) & (values[within] <= 2)).all(), "a spline would swing"
 
 
-def test_before_the_first_and_behind_the_last_frame_nothing_is_known() -> None:
+def test_times_before_the_first_and_after_the_last_frame_are_unknown() -> None:
     time = np.arange(2, 4, 1 / 30)
     _, known = resample(np.ones((len(time), 1)), time, np.arange(0, 6, 1 / 30), 30.0, 0.5)
     grid = np.arange(0, 6, 1 / 30)
@@ -61,7 +61,7 @@ def skin(frames: int, pixels: float = 500) -> np.ndarray:
     return x
 
 
-def test_a_region_without_enough_pixels_is_not_seen() -> None:
+def test_a_region_with_too_few_pixels_is_not_visible() -> None:
     x = skin(90)
     x[30:60, 1, 3] = SETTINGS.min_pixels - 1
     x[:, 2] = 0
@@ -72,7 +72,7 @@ def test_a_region_without_enough_pixels_is_not_seen() -> None:
     assert traces.seen_TR.sum(axis=0).tolist() == [90, 60, 0]
 
 
-def test_frames_without_a_face_do_not_count_whatever_they_hold() -> None:
+def test_frames_without_a_face_are_ignored() -> None:
     x = skin(90)
     valid = np.ones(90, bool)
     valid[40:43] = False
@@ -90,7 +90,7 @@ def test_a_clip_of_no_frame_or_one_has_no_trace(frames: int) -> None:
     assert len(traces.rgb_NRC) == frames and not traces.known_NR.any()
 
 
-def test_a_region_that_grows_does_not_pull_the_colour() -> None:
+def test_a_growing_region_does_not_shift_the_mean_colour() -> None:
     rgb = np.ones((100, 3, 3)) * np.array([[200, 150, 120], [100, 70, 60], [150, 100, 90]])[:, :]
     found, coloured = mean_colour(rgb, np.ones(3, bool), np.array([300.0, 100.0, 50.0]))
     assert coloured
@@ -100,6 +100,6 @@ def test_a_region_that_grows_does_not_pull_the_colour() -> None:
     assert found[60, 0] / found[40, 0] == pytest.approx(1 + (0.1 / 1.05) * 100 / 450, rel=0.02)
 
 
-def test_grey_pictures_are_known() -> None:
+def test_greyscale_is_detected() -> None:
     grey = np.repeat(100 + np.random.default_rng(0).normal(size=(50, 3, 1)), 3, axis=2)
     assert not mean_colour(grey, np.ones(3, bool), np.ones(3))[1]

@@ -1,4 +1,4 @@
-"""PRV features against their definitions, known spectra, and HeartPy as a second opinion."""
+"""PRV features against their definitions, known spectra and HeartPy."""
 
 import csv
 import warnings
@@ -18,7 +18,7 @@ INTERVALS = st.lists(st.floats(400, 1500), min_size=6, max_size=60)
 
 
 def modulated(low: float, high: float, count: int, mean: float = 850.0) -> np.ndarray:
-    """Intervals in ms that swing by `low` ms at .1 Hz and by `high` ms at .25 Hz."""
+    """Return intervals in ms that oscillate by `low` ms at .1 Hz and by `high` ms at .25 Hz."""
     found: list[float] = []
     now = 0.0
     while len(found) < count:
@@ -29,7 +29,7 @@ def modulated(low: float, high: float, count: int, mean: float = 850.0) -> np.nd
 
 @settings(max_examples=25)
 @given(INTERVALS)
-def test_time_and_poincare_features_are_their_definitions(values: list[float]) -> None:
+def test_time_and_poincare_features_equal_their_definitions(values: list[float]) -> None:
     nn = np.array(values)
     found = variability(nn)
     steps = np.diff(nn)
@@ -73,10 +73,10 @@ def test_geometry_of_a_known_histogram() -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(30, 20), (10, 40), (40, 5)])
-def test_power_of_known_swings_is_half_of_their_squares(low: float, high: float) -> None:
+def test_power_of_known_oscillations_is_half_their_square(low: float, high: float) -> None:
     found = variability(modulated(low, high, 400))
     assert found["LF"] == pytest.approx(low**2 / 2, rel=0.05)
-    # Intervals are a mean over the time that they last, which takes 3 % off a swing of four seconds.
+    # An interval averages over its own duration, which attenuates an oscillation of four seconds by 3 %.
     assert found["HF"] == pytest.approx(high**2 / 2, rel=0.08)
     assert found["LFHF"] == pytest.approx(low**2 / high**2, rel=0.1)
     assert found["LFn"] + found["HFn"] == pytest.approx(1)
@@ -91,28 +91,28 @@ def test_power_of_short_signals_is_a_number_near_that_of_long_ones() -> None:
     assert np.isfinite([variability(modulated(30, 20, 20))[name] for name in ("VLF", "LF", "HF", "LFHF")]).all()
 
 
-def test_dfa_tells_white_noise_from_a_walk() -> None:
+def test_dfa_separates_white_noise_from_a_random_walk() -> None:
     rng = np.random.default_rng(0)
     white, walk = rng.normal(850, 30, 500), 850 + rng.normal(0, 5, 500).cumsum()
     assert variability(white)["DFA_alpha1"] == pytest.approx(0.5, abs=0.15)
     assert variability(walk)["DFA_alpha1"] == pytest.approx(1.5, abs=0.15)
 
 
-def test_entropy_tells_noise_from_a_swing() -> None:
+def test_entropy_separates_noise_from_an_oscillation() -> None:
     noise, swing = np.random.default_rng(0).normal(850, 30, 300), modulated(40, 0, 300)
     for name in ("SampEn", "ApEn"):
         assert variability(noise)[name] > 2 * variability(swing)[name] > 0
-    # White noise fills the plane; a slow swing is nearly a line.
+    # White noise fills the plane; a slow oscillation is nearly a line.
     assert variability(noise)["HFD"] == pytest.approx(2, abs=0.05) and variability(swing)["HFD"] < 1.6
 
 
 @pytest.mark.parametrize("nn", [[], [800.0] * 4, [800, 810, np.nan, 820, 830, 805], [800, 0, 800, 810, 820, 790]])
-def test_what_cannot_be_computed_is_nan_and_named(nn: list[float]) -> None:
+def test_features_that_cannot_be_computed_are_nan(nn: list[float]) -> None:
     found = variability(np.array(nn))
     assert tuple(found) == VARIABILITY and np.isnan(list(found.values())).all()
 
 
-def test_an_even_pulse_has_no_variability_and_no_infinite_number() -> None:
+def test_a_regular_pulse_has_no_variability_and_no_infinite_value() -> None:
     found = variability(np.full(20, 800.0))
     assert found["SDNN"] == found["RMSSD"] == found["pNN50"] == 0
     assert np.isnan([found["SampEn"], found["SD1SD2"], found["LFHF"]]).all()
@@ -140,7 +140,7 @@ def test_heartpy_on_the_same_intervals(heartpy, shared: Path) -> None:
 
 
 def test_heartpy_and_neurokit_on_a_real_finger_pulse(heartpy, shared: Path) -> None:
-    """From the raw signal on: our beats against HeartPy's and NeuroKit2's, where these agree within 2 %."""
+    """From the raw signal: our beats against HeartPy's and NeuroKit2's where these agree within 2 %."""
     import neurokit2
 
     with (shared / "signals" / "heartpy_ppg_100hz.csv").open() as file:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.fusion.fakes import NESTED, SMALL
+from tests.fusion.simulated_splits import NESTED, SMALL
 from tests.real.clips import cut, landmarker, lfnet
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("libraries")]

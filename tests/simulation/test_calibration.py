@@ -17,7 +17,7 @@ def calibrate():
     return module
 
 
-def test_the_record_is_of_the_default_signal(simulated):
+def test_the_recorded_result_is_of_the_default_signal(simulated):
     signal = simulated().own.settings.signal
     record = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert f"Signal: {signal.name}, strength {signal.strength:g}, shares {asdict(signal.shares)}" in record
@@ -25,7 +25,7 @@ def test_the_record_is_of_the_default_signal(simulated):
     assert "200 draws" in record and "Reached: yes" in record
 
 
-def test_script_prints_what_it_measures_and_writes_only_when_asked(calibrate, monkeypatch, capsys, tmp_path):
+def test_the_script_prints_results_and_writes_files_only_with_write(calibrate, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(calibrate, "HERE", tmp_path)
     small = ["cohort.dim=32", "cohort.duration={min:2,max:8,median:4}", "cohort.signal.strength=3"]
     monkeypatch.setattr("sys.argv", ["calibrate.py", "--draws", "2", "--first", "7", *small])

@@ -1,4 +1,4 @@
-"""Features: unit vectors that are always the same, tell people apart, and hold severity only where it was planted."""
+"""Features are reproducible unit vectors that identify people and show severity only as planted."""
 
 from dataclasses import replace
 
@@ -17,13 +17,13 @@ from lfnet.simulation.signals import raw_coordinates
 
 
 def _with(own: SimulatedFeatures, **columns: float) -> SimulatedFeatures:
-    """The same cohort, but everybody has these drives (level, tempo, burst)."""
+    """Return the same cohort with these drives (level, tempo, burst) for everyone."""
     recordings = own.truth.recordings.assign(**{name: value for name, value in columns.items() if name != "level"})
     clips = own.truth.clips.assign(**{name: value for name, value in columns.items() if name == "level"})
     return SimulatedFeatures(own.settings, Truth(recordings, clips))
 
 
-def test_clip_is_what_the_contract_says(simulated):
+def test_a_clip_has_the_shapes_and_types_of_the_interface(simulated):
     cohort = simulated()
     for row in cohort.clips.head(6).itertuples():
         features, valid, seconds = cohort.own.clip(row.clip_id)
@@ -37,7 +37,7 @@ def test_clip_is_what_the_contract_says(simulated):
         cohort.own.clip("nobody")
 
 
-def test_clips_are_the_same_in_any_order_and_again(simulated):
+def test_clips_do_not_depend_on_the_order_of_calls(simulated):
     one, two = simulated(), simulated()
     names = one.clips["clip_id"].head(5).tolist()
     forwards = {name: one.own.clip(name)[0] for name in names}
@@ -49,7 +49,7 @@ def test_clips_are_the_same_in_any_order_and_again(simulated):
     assert not np.allclose(other.clip(other.truth.clips["clip_id"][0])[0][0], forwards[names[0]][0])
 
 
-def test_source_names_what_a_clip_comes_from(simulated):
+def test_the_source_changes_with_all_that_determines_a_clip(simulated):
     own = simulated().own
     names = own.truth.clips["clip_id"]
     sources = [own.source(name) for name in names]
@@ -60,22 +60,22 @@ def test_source_names_what_a_clip_comes_from(simulated):
     assert stronger.recipe != own.recipe and stronger.source(names[0]) != sources[0]
 
 
-def test_raw_coordinates_are_read_back_exactly(simulated):
-    """What the vectors hold along the signal directions is what was put there, to float32 precision."""
+def test_raw_coordinates_are_recovered_exactly(simulated):
+    """Coordinates along the signal directions equal the planted ones to float32 precision."""
     own = simulated("cohort.dim=512", "cohort.lost_frames=0").own
     raw = np.random.default_rng(0).normal(size=(192, signals.DIRECTIONS)) * [1, 3, 1, 1, 1, 1]
     vectors = own._vectors(raw, 0, 0, 0)
     assert raw_coordinates(vectors, own.basis, own.settings.signal) == pytest.approx(raw, abs=1e-5)
     other = own._vectors(np.zeros_like(raw), 0, 0, 0)
-    # What is orthogonal to the signal directions is the same face, whatever the signal.
+    # The part orthogonal to the signal directions is the same face for any signal.
     outside = [x - x @ own.basis @ own.basis.T for x in (vectors, other)]
     cosine = np.sum(outside[0] * outside[1], axis=1) / np.prod([np.linalg.norm(x, axis=1) for x in outside], axis=0)
     assert cosine == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("block", [8, 32])
-def test_tempo_changes_the_order_in_a_block_and_nothing_else(simulated, block):
-    """The same seed with another drive: the same set of whole frames in every block, in another order."""
+def test_tempo_changes_only_the_order_within_blocks(simulated, block):
+    """With the same seed and another drive, every block has the same set of frames in another order."""
     own = simulated("cohort.lost_frames=0", f"cohort.signal.block={block}").own
     fluent, broken = _with(own, tempo=9.0), _with(own, tempo=-9.0)
     for name in own.truth.clips["clip_id"][:10]:
@@ -86,7 +86,7 @@ def test_tempo_changes_the_order_in_a_block_and_nothing_else(simulated, block):
             assert np.array_equal(one[rows][np.lexsort(one[rows].T)], two[rows][np.lexsort(two[rows].T)])
 
 
-def test_drives_do_what_they_say_to_the_features(simulated):
+def test_drives_have_their_stated_effect_on_features(simulated):
     own = simulated("cohort.recordings.test=1", "cohort.recordings.dev=1", "cohort.duration.median=8").own
     rare, calm = _with(own, burst=2.0).statistics(), _with(own, burst=-2.0).statistics()
     for statistics, drive in ((rare, 2.0), (calm, -2.0)):
@@ -99,7 +99,7 @@ def test_drives_do_what_they_say_to_the_features(simulated):
     assert level.mean() == pytest.approx(1.25, abs=0.03) and level.std() < 0.15
 
 
-def test_lost_frames_come_in_runs_and_make_up_the_stated_share(simulated):
+def test_lost_frames_come_in_runs_with_the_set_share(simulated):
     own = simulated(
         "cohort.lost_frames=0.03", "cohort.duration={min:20,max:60,median:40}", "cohort.recordings.test=200"
     ).own
@@ -125,15 +125,15 @@ def _recording_means(cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.sum(unit[one] * unit[two], axis=1), person[one] == person[two], np.array(means)
 
 
-def test_features_identify_people_as_far_as_asked(simulated):
+def test_features_identify_people_as_set_by_identity(simulated):
     cosine, same, _ = _recording_means(simulated("cohort.dim=512"))
     assert roc_auc_score(same, cosine) > 0.99
     cosine, same, _ = _recording_means(simulated("cohort.dim=512", "cohort.identity=0", "cohort.signal.strength=0"))
-    # The level's own jitter has a person's part: a hint is left, not a face.
+    # The level's jitter has a person's part, which leaves some information on identity.
     assert roc_auc_score(same, cosine) < 0.75
 
 
-def test_frames_are_as_alike_as_those_of_a_face_network(simulated):
+def test_frames_are_as_similar_as_those_of_a_face_network(simulated):
     cohort = simulated("cohort.dim=512", "cohort.lost_frames=0")
     first = {row.clip_id: cohort.own.clip(row.clip_id)[0][0] for row in cohort.clips.itertuples()}
     frames = cohort.clips[cohort.clips["task"] == "freeform"]
@@ -146,8 +146,8 @@ def test_frames_are_as_alike_as_those_of_a_face_network(simulated):
     assert cosine[person[one] != person[two]].mean() == pytest.approx(0.1, abs=0.02)
 
 
-def test_severity_shows_in_nothing_else_about_the_features(simulated):
-    """Coverage, vector length and the scatter orthogonal to the signal are free of severity at a vast strength."""
+def test_severity_affects_no_other_property_of_the_features(simulated):
+    """Coverage, vector length and the scatter orthogonal to the signal do not depend on severity at a large strength."""
     rows = []
     for seed in range(6):
         cohort = simulated(
@@ -164,7 +164,7 @@ def test_severity_shows_in_nothing_else_about_the_features(simulated):
     assert np.abs(correlation).max() < 4.5 / np.sqrt(6 * 150)
 
 
-def test_without_a_signal_features_are_the_same_whatever_the_severity(simulated):
+def test_without_a_signal_features_do_not_depend_on_severity(simulated):
     silent = simulated("cohort.signal.name=none")
     own, name = silent.own, silent.clips["clip_id"][0]
     truth = Truth(own.truth.recordings.assign(u=3.0, severity=60.0, label=60.0), own.truth.clips)
@@ -175,8 +175,8 @@ def test_without_a_signal_features_are_the_same_whatever_the_severity(simulated)
 
 
 @pytest.mark.parametrize(("signal", "sees"), [("tempo", False), ("level", True)])
-def test_models_that_do_not_see_order_stay_at_chance_on_tempo(simulated, signal, sees):
-    """Ridge on means and scatter of clips and on means of their last windows: 600 recordings, a vast strength."""
+def test_models_blind_to_order_stay_at_chance_on_tempo(simulated, signal, sees):
+    """Ridge on means and scatter of clips and on means of their last windows: 600 recordings, a very large strength."""
     cohort = simulated(
         f"cohort.signal={{name:{signal},strength:20}}",
         "cohort.recordings={train:600,dev:1,test:600}",

@@ -1,4 +1,4 @@
-"""The oracle is the Bayes predictor: by Monte Carlo integration, by calibration, against rivals, in its limits."""
+"""The oracle is the Bayes predictor: Monte Carlo integration, calibration, other predictors, limiting cases."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ def _errors(cohort, model: str, split: str = "test") -> np.ndarray:
     return (table["score"] - table["label"]).to_numpy()
 
 
-def test_table_has_a_row_for_each_recording_and_model(simulated):
+def test_references_have_a_row_for_each_recording_and_model(simulated):
     cohort = simulated()
     table = cohort.own.references()
     assert list(table.columns) == ["recording_id", "model", "score"]
@@ -33,7 +33,7 @@ def test_table_has_a_row_for_each_recording_and_model(simulated):
 
 
 def _tiny(settings) -> tuple[pd.DataFrame, np.ndarray, list[ClipStatistics]]:
-    """One person with a recording in train and one in test, so short that draws from the prior are not all wasted."""
+    """Build one person with a recording in train and one in test, short enough for sampling from the prior."""
     recordings = pd.DataFrame(
         {
             "recording_id": ["a_1", "a_2", "b_1"],
@@ -55,7 +55,7 @@ def _tiny(settings) -> tuple[pd.DataFrame, np.ndarray, list[ClipStatistics]]:
 
 
 def test_posteriors_equal_monte_carlo_integration(simulated):
-    """Draw severities and drives from their prior, weigh by a likelihood written out anew with SciPy.
+    """Draw severities and drives from their prior, weight them by a likelihood written independently with SciPy.
 
     The levels of all clips of both recordings are one normal vector, its covariance filled in entry by entry.
     """
@@ -110,7 +110,7 @@ def test_posteriors_equal_monte_carlo_integration(simulated):
         assert effective > 5_000, (name, effective)
         assert posterior @ labels == pytest.approx(estimate @ labels, abs=3.5 * deviation / np.sqrt(effective))
         assert np.abs(np.cumsum(posterior) - np.cumsum(estimate)).max() < 3.5 * 0.5 / np.sqrt(effective)
-    # Nobody in train but the person alone, without their own label: nothing more is known.
+    # Only the person is in train, without a label of their own: nothing more is known.
     assert oracle.people()[2] == pytest.approx(oracle.signal()[2])
 
 
@@ -139,8 +139,8 @@ def test_posteriors_are_calibrated(simulated):
 
 
 @pytest.mark.slow
-def test_nobody_who_regresses_on_the_true_statistics_does_better(simulated):
-    """300 training recordings and the very statistics that the oracle reads: a regression still errs more."""
+def test_no_regression_on_the_true_statistics_has_a_smaller_error(simulated):
+    """With 300 training recordings and the oracle's own statistics, a regression still has a larger error."""
     cohort = simulated("cohort.recordings={train:300,dev:1,test:300}", "cohort.people_shared=0")
     own, recordings = cohort.own, cohort.own.truth.recordings
     table = pd.DataFrame([vars(one) for one in own.statistics().values()])
@@ -158,7 +158,7 @@ def test_nobody_who_regresses_on_the_true_statistics_does_better(simulated):
     assert np.abs(median).mean() < np.abs(regression).mean() + 0.1 < np.abs(constant).mean() - 2
 
 
-def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere(simulated):
+def test_knowing_people_helps_only_people_with_training_recordings(simulated):
     cohort = simulated("cohort.recordings={train:200,dev:1,test:400}", "cohort.people=300")
     recordings = cohort.own.truth.recordings
     seen = recordings["person"].isin(recordings.loc[recordings["split"] == "train", "person"])
@@ -174,7 +174,7 @@ def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere
     assert gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
 
 
-def test_all_that_is_left_at_a_vast_strength_is_label_noise(simulated):
+def test_at_a_very_large_strength_only_label_noise_is_left(simulated):
     """With level read exactly, the error is that of the observed score about severity."""
     cohort = simulated("cohort.signal={name:level,strength:1e4}", "cohort.label_noise=3", "cohort.recordings.test=600")
     label, severity = (cohort.own.truth.recordings[name] for name in ("label", "severity"))
@@ -190,7 +190,7 @@ def test_all_that_is_left_at_a_vast_strength_is_label_noise(simulated):
     assert np.abs(exact - few["label"]).max() <= 1
 
 
-def test_without_a_signal_all_that_is_left_is_the_prior(simulated):
+def test_without_a_signal_only_the_prior_is_left(simulated):
     cohort = simulated("cohort.signal.name=none")
     oracle = _oracle(cohort)
     prior = oracle.signal()
@@ -203,7 +203,7 @@ def test_without_a_signal_all_that_is_left_is_the_prior(simulated):
     scores = cohort.own.references().groupby("model")["score"]
     assert scores.get_group("oracle_signal_median").unique() == [np.median(label)]
     assert scores.get_group("oracle_signal_mean").iloc[0] == pytest.approx(label.mean(), abs=0.1)
-    # Knowing people is now all there is: their other labels pull the prior.
+    # Only the person is informative now: their other labels shift the prior.
     people = oracle.people() @ oracle.labels
     recordings = oracle.recordings
     train = recordings[recordings["split"] == "train"].groupby("person")["label"].mean()
@@ -213,7 +213,7 @@ def test_without_a_signal_all_that_is_left_is_the_prior(simulated):
     assert people[stranger] == pytest.approx(prior[0] @ oracle.labels)
 
 
-def test_oracle_reads_features_and_training_labels_and_nothing_else(simulated):
+def test_the_oracle_uses_only_features_and_training_labels(simulated):
     cohort = simulated("cohort.recordings={train:20,dev:5,test:20}")
     own, expected = cohort.own, cohort.own.references()
     features = {name: own.clip(name)[:2] for name in cohort.clips["clip_id"]}
@@ -223,7 +223,7 @@ def test_oracle_reads_features_and_training_labels_and_nothing_else(simulated):
     object.__setattr__(fresh.truth, "recordings", hidden)
     object.__setattr__(fresh.truth, "clips", fresh.truth.clips.assign(level=np.nan, n_frames=0))
     pd.testing.assert_frame_equal(fresh.references(features.__getitem__), expected)
-    # With two recordings' features changed round, their answers change round.
+    # With the features of two recordings swapped, their scores are swapped.
     one, two = hidden.index[hidden["split"] == "test"][:2]
     swap = {
         f"{hidden['recording_id'][i]}_{task}": f"{hidden['recording_id'][j]}_{task}"
@@ -238,7 +238,7 @@ def test_oracle_reads_features_and_training_labels_and_nothing_else(simulated):
     assert after[names].tolist() == before[names[::-1]].tolist()
 
 
-def test_own_label_is_never_used(simulated):
+def test_a_recordings_own_label_is_never_used(simulated):
     cohort = simulated("cohort.recordings={train:60,dev:5,test:5}")
     own = cohort.own
     before = own.references().query("model == 'oracle_people_mean'")["score"].to_numpy()
@@ -253,7 +253,7 @@ def test_own_label_is_never_used(simulated):
     assert (after != before).tolist() == (others & (own.truth.recordings.index != row)).tolist()
 
 
-def test_duration_counts_where_it_leaks(simulated):
+def test_duration_is_used_where_it_leaks(simulated):
     plain, leaking = (
         simulated("cohort.signal.name=none", f"cohort.duration_leak={leak}", "cohort.recordings.test=300")
         for leak in (0, 0.8)

@@ -1,11 +1,11 @@
-"""People, splits and labels are AVEC2014's in kind, and severity shows nowhere but where it was planted."""
+"""People, splits and labels resemble AVEC2014's, and severity shows only where it was planted."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 
-def test_size_and_shape_are_avec2014s(simulated):
+def test_the_default_cohort_has_the_structure_of_avec2014(simulated):
     cohort = simulated(small=False)
     recordings = cohort.recordings()
     assert recordings["split"].value_counts().to_dict() == {"train": 50, "dev": 50, "test": 50}
@@ -27,7 +27,7 @@ def test_splits_of_any_size(simulated):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_nobody_is_shared_where_people_shared_is_0(simulated, seed):
+def test_no_one_is_shared_where_people_shared_is_0(simulated, seed):
     cohort = simulated("cohort.people_shared=0", f"cohort.seed={seed}")
     assert (cohort.recordings().groupby("person_id")["split"].nunique() == 1).all()
     assert cohort.warnings == ()
@@ -61,7 +61,7 @@ def test_labels_are_skewed_integers_on_the_scale(many):
     assert (label <= 5).mean() > 0.2 and label.median() < label.mean() - 1 and label.max() > 45
 
 
-def test_severity_is_drawn_as_stated(many):
+def test_severity_has_the_stated_distribution(many):
     recordings = many[0]
     assert recordings["severity"].mean() == pytest.approx(15, abs=1.0)
     noise = (recordings["label"] - recordings["severity"])[recordings["severity"].between(8, 55)]
@@ -71,7 +71,7 @@ def test_severity_is_drawn_as_stated(many):
     assert np.corrcoef(pairs["u_x"], pairs["u_y"])[0, 1] == pytest.approx(0.7, abs=0.06)
 
 
-def test_severity_shows_nowhere_else(many):
+def test_severity_affects_no_other_variable(many):
     """Duration, tasks, splits, sessions and the order of names say nothing about severity (5 standard errors)."""
     recordings, clips = many
     bound = 5 / np.sqrt(recordings.groupby("cohort")["person_id"].nunique().sum())
@@ -89,7 +89,7 @@ def test_severity_shows_nowhere_else(many):
         assert abs(np.corrcoef(other, u)[0, 1]) < bound
 
 
-def test_duration_leak_is_the_correlation_asked_for(simulated):
+def test_duration_leak_is_the_correlation_that_is_set(simulated):
     truth = simulated("cohort.recordings.test=3000", "cohort.duration_leak=0.5", small=False).own.truth
     u = truth.recordings["u"].to_numpy()[truth.clips["recording"]]
     assert np.corrcoef(np.log(truth.clips["n_frames"]), u)[0, 1] == pytest.approx(0.5, abs=0.05)

@@ -1,4 +1,4 @@
-"""The pulse's features: plausible, defined as named, alike each time, and severe people differ as far as asked."""
+"""Simulated pulse features follow their definitions, are reproducible, and depend on severity as set."""
 
 import json
 
@@ -14,7 +14,7 @@ SHORT = "cohort.pulse.segment=1"
 
 
 def rows(cohort, kept_only=True):
-    """All clips' segments, and each one's clip."""
+    """Return the segments of all clips, and the clip of each."""
     stream = cohort.own.more[0]
     clips = [stream.clip(name) for name in cohort.clips["clip_id"]]
     features = np.concatenate([x[kept] if kept_only else x for x, kept, _ in clips])
@@ -26,7 +26,7 @@ def column(features, name):
     return features[:, NAMES.index(name)]
 
 
-def test_clip_is_what_the_contract_says(simulated):
+def test_a_clip_has_the_shapes_and_types_of_the_interface(simulated):
     cohort = simulated(SHORT)
     stream = cohort.own.more[0]
     assert isinstance(stream, OwnFeatures) and stream.stream == "pulse"
@@ -44,13 +44,13 @@ def test_clip_is_what_the_contract_says(simulated):
     assert simulated("cohort.pulse=null").own.more == ()
 
 
-def test_a_clip_shorter_than_a_segment_is_one(simulated):
+def test_a_clip_shorter_than_a_segment_has_one_segment(simulated):
     cohort = simulated("cohort.pulse.lost_segments=0", "cohort.pulse.lost_clips=0")
     _, owner = rows(cohort)
     np.testing.assert_array_equal(owner, np.arange(len(cohort.clips)))
 
 
-def test_clips_are_the_same_in_any_order_and_again(simulated):
+def test_clips_do_not_depend_on_the_order_of_calls(simulated):
     one, two = simulated(SHORT).own.more[0], simulated(SHORT).own.more[0]
     names = list(one.truth.clips["clip_id"][:6])
     forwards = {name: one.clip(name)[0].tobytes() for name in names}
@@ -61,14 +61,14 @@ def test_clips_are_the_same_in_any_order_and_again(simulated):
     assert other.recipe != one.recipe and other.source(names[0]) != one.source(names[0])
 
 
-def test_frames_do_not_know_of_the_pulse(simulated):
+def test_frames_do_not_depend_on_the_pulse(simulated):
     plain, loud, none = (simulated(*over).own for over in ((), ("cohort.pulse.strength=3",), ("cohort.pulse=null",)))
     name = plain.truth.clips["clip_id"][5]
     assert plain.recipe == loud.recipe == none.recipe
     assert plain.clip(name)[0].tobytes() == loud.clip(name)[0].tobytes() == none.clip(name)[0].tobytes()
 
 
-def test_features_are_what_their_names_say(simulated):
+def test_features_follow_their_definitions(simulated):
     features, _ = rows(simulated(SHORT, "cohort.pulse.invalid=noise"))
     np.testing.assert_allclose(column(features, "MeanHR"), 60_000 / column(features, "MeanNN"), rtol=1e-6)
     np.testing.assert_allclose(column(features, "SD1"), column(features, "RMSSD") / np.sqrt(2), rtol=1e-6)
@@ -80,7 +80,7 @@ def test_features_are_what_their_names_say(simulated):
 
 
 def test_features_correlate_as_stated(simulated):
-    """C is what the factor makes of white coordinates, severity moves them by b, and C leaves room for it."""
+    """C is the correlation that the factor gives white coordinates, and severity shifts features by b."""
     np.testing.assert_allclose(pulse._LOWER @ pulse._LOWER.T, pulse._CORRELATION, atol=1e-12)
     np.testing.assert_array_equal(pulse._CORRELATION, pulse._CORRELATION.T)
     effect = pulse._LOWER @ pulse._Q
@@ -95,7 +95,7 @@ def test_features_correlate_as_stated(simulated):
     assert base[first].std(axis=0) == pytest.approx(pulse._SPREAD, rel=0.1)
 
 
-def test_what_is_invalid_in_a_short_segment_is_missing_or_noise(simulated):
+def test_features_that_need_longer_segments_are_missing_or_noise(simulated):
     missing, noise = simulated(SHORT), simulated(SHORT, "cohort.pulse.invalid=noise", "cohort.pulse.strength=50")
     features, _ = rows(missing)
     assert [name for name in NAMES if np.isnan(column(features, name)).all()] == list(pulse.INVALID)
@@ -107,7 +107,7 @@ def test_what_is_invalid_in_a_short_segment_is_missing_or_noise(simulated):
         assert abs(np.corrcoef(u, np.log(np.abs(column(features, name))))[0, 1]) < 5 / np.sqrt(84)
 
 
-def test_statistics_are_read_back_exactly(simulated):
+def test_statistics_are_recovered_exactly(simulated):
     random = np.random.default_rng(0)
     white = 1.5 * random.standard_normal((40, 6))
     for noise in (False, True):
@@ -119,14 +119,14 @@ def test_statistics_are_read_back_exactly(simulated):
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0, 20.0])
-def test_drives_keep_their_distribution_and_follow_severity_as_asked(simulated, strength):
+def test_drives_keep_their_distribution_and_correlate_with_severity_as_set(simulated, strength):
     own = simulated(f"cohort.pulse.strength={strength}", "cohort.recordings.test=3000").own
     stream, truth = own.more[0], own.truth
     drive = stream._white @ pulse._Q
     u = truth.recordings["u"].to_numpy()[truth.clips["recording"]]
     assert drive.mean() == pytest.approx(0, abs=0.1) and drive.std() == pytest.approx(1, abs=0.06)
     assert np.corrcoef(drive, u)[0, 1] == pytest.approx(strength / np.hypot(1, strength), abs=0.05)
-    aside = np.linalg.svd(pulse._Q[None])[2][1:]  # directions that severity does not touch
+    aside = np.linalg.svd(pulse._Q[None])[2][1:]  # directions that severity does not affect
     others = stream._white @ aside.T
     assert np.abs(np.corrcoef(np.column_stack([u, others]).T)[0, 1:]).max() < 5 / np.sqrt(1700)
     # What clips of one recording share, and recordings of one person; severity shares .7 of it within a person.
@@ -140,7 +140,7 @@ def test_drives_keep_their_distribution_and_follow_severity_as_asked(simulated, 
     assert within == pytest.approx(0.7 * (1 - spread) + spread * pulse.PERSON, abs=0.08)
 
 
-def test_segments_and_clips_are_lost_as_often_as_asked_whoever_it_is(simulated):
+def test_segments_and_clips_are_lost_with_the_set_shares_regardless_of_severity(simulated):
     over = ("cohort.pulse.segment=0.25", "cohort.recordings.test=1000")
     cohort = simulated(*over, "cohort.pulse.lost_segments=0.3", "cohort.pulse.lost_clips=0.2")
     stream, truth = cohort.own.more[0], cohort.own.truth

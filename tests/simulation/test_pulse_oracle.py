@@ -1,4 +1,4 @@
-"""The oracles that read the pulse: by the likelihood written out, by calibration, against a rival, in their limits."""
+"""Oracles of the pulse: explicit likelihood, calibration, another predictor, limiting cases."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ SHORT = "cohort.pulse.segment=1"
 
 
 def references(cohort) -> pd.DataFrame:
-    """All oracles' answers, one column each, with label and split; by recording."""
+    """Return the scores of all oracles, one column each, with label and split, by recording."""
     stream = cohort.own.more[0]
     table = cohort.own.references(read_segments=lambda name: stream.clip(name)[:2])
     wide = table.pivot(index="recording_id", columns="model", values="score")
@@ -33,7 +33,7 @@ def oracle_of(cohort) -> Oracle:
     return Oracle(own.truth.recordings, own.truth.clips["recording"].to_numpy(), statistics, own.settings, seen)
 
 
-def test_pulse_oracles_answer_only_who_reads_the_pulse(simulated):
+def test_pulse_oracles_need_the_pulse(simulated):
     cohort = simulated(SHORT)
     assert set(cohort.own.references()["model"]) == set(MODELS)
     table = references(cohort)
@@ -41,7 +41,7 @@ def test_pulse_oracles_answer_only_who_reads_the_pulse(simulated):
     assert table[list(PULSE_MODELS)].stack().between(0, 63).all() and len(table) == 150
 
 
-def test_likelihood_is_that_of_all_features_of_all_segments(simulated):
+def test_the_likelihood_equals_that_of_all_features_of_all_segments(simulated):
     """Up to a number, log p(pulse | u) is the log density of the stacked z of every segment, its covariance entry by
     entry from the model's shares: nothing is lost in reading one number a clip.
     """
@@ -70,7 +70,7 @@ def test_likelihood_is_that_of_all_features_of_all_segments(simulated):
         z, owner = np.concatenate(z), np.array(owner)
         found = oracle._pulse[row][at]
         if not len(z):
-            assert np.ptp(found) < 1e-9  # nothing seen, nothing known
+            assert np.ptp(found) < 1e-9  # without data the likelihood is flat
             continue
         alike = owner[:, None] == owner
         share = 0.5 + 0.3 + 0.2 * alike
@@ -108,8 +108,8 @@ def test_posteriors_are_calibrated_and_their_means_unbiased(simulated):
 
 
 @pytest.mark.slow
-def test_no_ridge_on_the_same_features_does_better(simulated):
-    """400 training recordings: ridge on mean features, in their own units and on the log scale, still errs more."""
+def test_no_ridge_on_the_same_features_has_a_smaller_error(simulated):
+    """With 400 training recordings, ridge on mean features, linear and log, still has a larger error."""
     over = ("cohort.recordings={train:400,dev:1,test:400}", "cohort.people_shared=0", "cohort.pulse.strength=1.2")
     cohort = simulated(SHORT, *over, "cohort.pulse.lost_clips=0")
     stream, table = cohort.own.more[0], references(cohort)
@@ -127,10 +127,10 @@ def test_no_ridge_on_the_same_features_does_better(simulated):
         own = table.loc[test, "oracle_pulse_mean"].to_numpy()
         gain = (score - label[test]) ** 2 - (own - label[test]) ** 2
         assert gain.mean() > -2 * gain.std() / np.sqrt(len(gain))
-        assert np.corrcoef(score, label[test])[0, 1] > 0.35  # a rival, and no straw man
+        assert np.corrcoef(score, label[test])[0, 1] > 0.35  # a competitive predictor
 
 
-def test_both_know_more_than_either(simulated):
+def test_both_streams_are_better_than_either(simulated):
     cohort = simulated(SHORT, "cohort.recordings={train:1,dev:1,test:700}", "cohort.pulse.strength=1.2")
     table = references(cohort).query("split == 'test'")
     error = {m: (table[f"oracle_{m}_mean"] - table["label"]) ** 2 for m in ("signal", "pulse", "both")}
@@ -139,7 +139,7 @@ def test_both_know_more_than_either(simulated):
         assert gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
 
 
-def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere(simulated):
+def test_knowing_people_helps_only_people_with_training_recordings(simulated):
     over = ("cohort.recordings={train:200,dev:1,test:400}", "cohort.people=300", "cohort.pulse.strength=1.2")
     cohort = simulated(SHORT, *over)
     table, recordings = references(cohort), cohort.own.truth.recordings
@@ -154,9 +154,9 @@ def test_knowing_people_helps_where_they_were_seen_and_changes_nothing_elsewhere
         assert gain.mean() > 1.6 * gain.std() / np.sqrt(len(gain))
 
 
-def test_limits(simulated):
+def test_limiting_cases(simulated):
     silent = references(simulated(SHORT, "cohort.pulse.strength=0"))
-    # A pulse that says nothing of severity adds nothing; sums over coarser grids say the same.
+    # A pulse without signal adds nothing; sums over coarser grids agree.
     assert silent["oracle_both_people_mean"].to_numpy() == pytest.approx(
         silent["oracle_people_mean"].to_numpy(), abs=1e-4
     )
@@ -172,7 +172,7 @@ def test_limits(simulated):
     assert np.abs(loud["oracle_pulse_median"] - loud["label"]).mean() < 3
 
 
-def test_the_number_of_segments_counts_where_duration_leaks(simulated):
+def test_the_number_of_segments_is_used_where_duration_leaks(simulated):
     over = (
         "cohort.pulse.strength=0",
         "cohort.signal.name=none",

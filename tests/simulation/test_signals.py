@@ -27,20 +27,20 @@ def test_playing_order_follows_its_probability():
     order = signals.playing_order(20_000 * 8, 8, 0.3, random).reshape(-1, 8)
     in_order = (np.diff(order, axis=1) > 0).all(axis=1)
     assert in_order.mean() == pytest.approx(0.3, abs=0.015)
-    # In a block out of order every frame is anywhere alike.
+    # In a block in random order every frame is equally likely at each place.
     assert np.bincount(order[~in_order, 0] % 8, minlength=8) / (~in_order).sum() == pytest.approx(1 / 8, abs=0.012)
 
 
 @pytest.mark.parametrize("block", [2, 8, 32, 64, 256])
-def test_phase_is_read_back_through_single_precision(block):
+def test_phase_is_recovered_in_single_precision(block):
     coordinates = signals.tempo_coordinates(5 * block + 3, block, np.random.default_rng(block))
     _, place = signals.block_of(len(coordinates), block)
-    # What storing unit vectors in float32 does to a coordinate, at an amplitude of a tenth.
+    # Rounding of a coordinate when unit vectors are stored in float32, at an amplitude of .1.
     stored = coordinates[:, 0] + np.random.default_rng(1).uniform(-1e-6, 1e-6, len(coordinates))
     assert (signals.read_phase_index(stored, block) == place).all()
 
 
-def test_events_follow_their_probability_and_are_read_without_doubt():
+def test_events_follow_their_probability_and_are_detected_without_error():
     for chance in (0.0, 0.06, 1.0):
         frames = 40_000
         coordinate = signals.burst_coordinate(frames, 8, chance, np.random.default_rng(4))
@@ -55,7 +55,7 @@ def test_probabilities_are_normal_distribution_functions():
     assert signals.burst_probability(drive) == pytest.approx(norm.cdf(-1.6 + 0.7 * drive))
 
 
-def test_chance_of_seen_frames_in_place_is_that_of_enumeration():
+def test_the_probability_of_visible_frames_in_place_equals_enumeration():
     """For every way to lose frames of a block of four: the share of all 24 orders that show the others in place."""
     equal = {"level": 0.1, "tempo": 0.1, "burst": 0.1}
     signal = Signal(name="tempo", strength=1.0, block=4, shares=equal, amplitudes=equal)

@@ -1,4 +1,4 @@
-"""Splits of people who never were, small and with a planted effect, as `DataModule.arrays` would serve them."""
+"""Small simulated splits with a planted effect, in the form of `DataModule.arrays`."""
 
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ def arrays(
     without_pulse: tuple[int, ...] = (),
     without_face: tuple[int, ...] = (),
 ) -> Arrays:
-    """clips of which two make a recording; both sides carry severity. without_*: clips that have no row there."""
+    """Draw clips, two a recording; both modalities show severity. without_*: clips without rows in that stream."""
     rng = np.random.default_rng([seed, sum(map(ord, name))])
     recording = np.arange(clips) // 2
     person = recording % people
