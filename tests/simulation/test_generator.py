@@ -147,7 +147,7 @@ def test_frames_are_as_similar_as_those_of_a_face_network(simulated):
 
 
 def test_severity_affects_no_other_property_of_the_features(simulated):
-    """Coverage, vector length and the scatter orthogonal to the signal do not depend on severity at a large strength."""
+    """At a large strength, coverage, vector length and the scatter orthogonal to the signal are free of severity."""
     rows = []
     for seed in range(6):
         cohort = simulated(
