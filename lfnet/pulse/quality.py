@@ -7,7 +7,7 @@ from scipy.signal import periodogram
 
 __all__ = ["Spectrum", "heart_rate", "published_q", "snr", "spectrum"]
 
-_RESOLUTION = 0.001  # Hz, by zero padding; .06 beats a minute
+_RESOLUTION = 0.001  # Hz, by zero padding; .06 beats per minute
 
 
 class Spectrum(NamedTuple):

@@ -33,7 +33,7 @@ OF_RUN = (
     "visual",
     "visual.weights.eyes",
     "pulse",
-    "pulse.least_seconds",
+    "pulse.min_seconds",
     "splits",
     "loss",
     "pretrain",
@@ -46,7 +46,7 @@ OF_RUN = (
 OF_BUNDLE = (
     "pulse",
     "pulse.band.0",
-    "pulse.least_seconds.HF",
+    "pulse.min_seconds.HF",
     "encoder",
     "encoder.node",
     "encoder.node.weights",
