@@ -23,6 +23,8 @@ os.environ.update(TELEMETRY_OFF)
 # The Python API: name → "module:attribute", or "module" for a subpackage.
 _API: dict[str, str] = {
     "audit_cohort": "lfnet.audit.cohort_frame:audit_cohort",
+    "Run": "lfnet.runs.run:Run",
+    "open_runs": "lfnet.runs.collection:open_runs",
     "evaluate": "lfnet.evaluation.evaluator:evaluate",
     "Predictions": "lfnet.evaluation.predictions:Predictions",
 }

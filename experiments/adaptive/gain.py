@@ -14,13 +14,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pandas as pd
-
-from lfnet.cli.main import main as lfnet
+from lfnet.cli.train import sweep
 from lfnet.evaluation.personalisation import AS_PREDICTED, Gain, compute_gain, labels_alone, with_labels
-from lfnet.evaluation.predictions import Predictions
-from lfnet.files import read_json
-from lfnet.runs.sweep_record import swept
+from lfnet.runs.collection import RunCollection, open_runs
 
 # 124 people with five recordings each: 60 train, 24 dev, 40 test.
 COHORT = (
@@ -37,25 +33,21 @@ HEADS, SEEDS, WITHIN = ("mean_mlp", "hybrid"), (0, 1, 2), (0.7, 0.3)
 MAX_LABELS = 3
 
 
-def runs() -> Iterator[tuple[float, str, list[Path]]]:
-    """Correlation of a person's severities, head, and the folders of its seeds."""
+def runs() -> Iterator[tuple[float, str, RunCollection]]:
+    """Correlation of a person's severities, head, and the runs of its seeds."""
     grid = [f"{key}={','.join(map(str, values))}" for key, values in (("head", HEADS), ("seed", SEEDS))]
     for within in WITHIN:
-        swept.clear()
-        if lfnet(["train", "-m", *COHORT, *grid, f"cohort.within_person={within}"]):
+        swept = sweep(["-m", *COHORT, *grid, f"cohort.within_person={within}"])
+        if swept.failed:
             raise SystemExit("a job failed: its folder's train.log says why")
-        folders = [swept[-1].runs / outcome.run for outcome in swept[-1].outcomes]
         for head in HEADS:
-            yield within, head, [folder for folder in folders if read_json(folder / "result.json")["model"] == head]
+            yield within, head, open_runs(swept.record).filter(model=head)
 
 
-def gain_of(folders: list[Path], slope: bool) -> Gain:
-    """The gain of these runs, as `lfnet adapt` computes it."""
-    texts = [(folder / "predictions.csv").read_text(encoding="utf-8") for folder in folders]
-    rows = pd.read_csv(folders[0] / "references.csv", dtype=str)
-    trained = set(rows.loc[rows["split"] == "train", "person_id"])
-    seeds = [Predictions.from_csv_text(text).at("recording").frame for text in texts]
-    return compute_gain(seeds, trained, max_labels=MAX_LABELS, slope=slope)
+def gain_of(seeds: RunCollection, slope: bool) -> Gain:
+    """What `lfnet adapt` prints for these runs."""
+    frames = [run.predictions.at("recording").frame for run in seeds]
+    return compute_gain(frames, seeds[0].trained_people, max_labels=MAX_LABELS, slope=slope)
 
 
 def lines(within: float, head: str, gain: Gain, slope: bool) -> Iterator[dict[str, Any]]:
@@ -86,9 +78,9 @@ def lines(within: float, head: str, gain: Gain, slope: bool) -> Iterator[dict[st
 
 def main() -> None:
     found = []
-    for within, head, folders in runs():
+    for within, head, seeds in runs():
         for slope in (False, True):
-            found += list(lines(within, head, gain_of(folders, slope), slope))
+            found += list(lines(within, head, gain_of(seeds, slope), slope))
     target = Path(__file__).with_name("gain.csv")
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.benchmarks.measure import command
@@ -67,19 +68,18 @@ def finish(settings: list[str], seeds: int) -> None:
     """
     from lfnet.cli.configs import compose
     from lfnet.config import plain
-    from lfnet.files import read_json, write_json
     from lfnet.jobs.head_job import plan, run
     from lfnet.once import together
+    from lfnet.runs.result import Result
 
     for head in _HEADS:
         config = plain(compose("train", [f"head={head}", *settings]))
         trained = plan(config).folder
         run(config, {"head": head})
-        result = read_json(trained / "result.json")
+        result = Result.read(trained)
         with together():
             for seed in range(seeds):
                 planned = plan(config | {"seed": seed})
                 if not planned.finished:
                     shutil.copytree(trained, planned.folder, dirs_exist_ok=True)
-                    own = {"seed": seed, "fingerprint": planned.fingerprint}
-                    write_json(planned.folder / "result.json", result | own)
+                    replace(result, seed=seed, fingerprint=planned.fingerprint).write(planned.folder)

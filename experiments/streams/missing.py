@@ -17,28 +17,25 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pandas as pd
 import torch
-from omegaconf import OmegaConf
-from safetensors.torch import load_file
 
-from lfnet.cli.main import main as lfnet
-from lfnet.config import instantiate, plain, read
+from lfnet.cli.train import sweep
+from lfnet.config import instantiate, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import compute_metrics
 from lfnet.features.joined_streams import Joined
-from lfnet.files import read_json
 from lfnet.jobs.inputs import prepare
-from lfnet.runs.sweep_record import swept
+from lfnet.runs.collection import open_runs
+from lfnet.runs.run import Run
 from lfnet.training.predict import Grouping
 
 CHANCES = (0.0, 0.1, 0.25, 0.5)
 
 
-def scored(folder: Path, data: DataModule, store: Joined) -> Iterator[tuple[str, float, float]]:
+def scored(run: Run, data: DataModule, store: Joined) -> Iterator[tuple[str, float, float]]:
     """Which stream is missing, and the test MAE and sigma_ratio by recording without it."""
-    config, result = plain(OmegaConf.load(folder / "config.yaml")), read_json(folder / "result.json")
-    head = instantiate(config["head"], n_features=data.n_features)
-    head.load_state_dict(load_file(folder / "head.safetensors"))
+    head = instantiate(run.config["head"], n_features=data.n_features)
+    head.load_state_dict(run.weights())
     head.eval()
     windows = data.split("test")
     grouping = Grouping(windows, data.protocol, "recording")
@@ -53,28 +50,27 @@ def scored(folder: Path, data: DataModule, store: Joined) -> Iterator[tuple[str,
                 found.append(head(x_BTD, batch["mask_BT"]).double())
         points = data.labels.points(torch.cat(found).numpy())
         numbers = compute_metrics(grouping.labels, grouping.scores(points))
-        assert missing is not None or abs((numbers["mae"] or 0) - result["metrics"]["test"]["recording"]["mae"]) < 1e-3
+        recorded = run.result.metrics["test"]["recording"]["mae"] or 0
+        assert missing is not None or abs((numbers["mae"] or 0) - recorded) < 1e-3
         yield "none" if missing is None else store.parts[missing].name, numbers["mae"] or 0, numbers["sigma_ratio"] or 0
 
 
 def main() -> None:
     chances = ",".join(map(str, CHANCES))
     words = ["trainer=quick", "head=mean_mlp", "streams.columns=[256,256]", f"streams.dropout={chances}", "seed=0,1,2"]
-    swept.clear()
-    if lfnet(["train", "-m", *words]):
+    swept = sweep(["-m", *words])
+    if swept.failed:
         raise SystemExit("a job failed: its folder's train.log says why")
-    folders = [swept[-1].runs / outcome.run for outcome in swept[-1].outcomes]
-    config = plain(OmegaConf.load(folders[0] / "config.yaml"))
+    runs = open_runs(swept.record)
+    config = runs[0].config
     inputs = prepare(config)
     assert isinstance(inputs.store, Joined)
     data = DataModule(inputs.cohort, inputs.store, read(Protocol, config["protocol"], "protocol"))
     data.setup()
     rows: list[dict[str, Any]] = []
-    for folder in folders:
-        result = read_json(folder / "result.json")
-        for missing, mae, sigma_ratio in scored(folder, data, inputs.store):
-            dropout = result["config"]["streams"]["dropout"]
-            row = {"dropout": dropout, "seed": result["seed"], "missing": missing}
+    for run in runs:
+        for missing, mae, sigma_ratio in scored(run, data, inputs.store):
+            row = {"dropout": run.setting("streams.dropout"), "seed": run.seed, "missing": missing}
             rows.append({**row, "mae": round(mae, 4), "sigma_ratio": round(sigma_ratio, 4)})
     target = Path(__file__).with_name("missing.csv")
     with target.open("w", newline="", encoding="utf-8") as file:

@@ -44,13 +44,14 @@ class LfnetLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's call before `launch`."""
         self._context = hydra_context
+        self._task = task_function
         self._config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
         from lfnet.jobs.compose import compose_jobs
         from lfnet.jobs.controls import control_overrides
-        from lfnet.jobs.sweep import run_sweep
+        from lfnet.jobs.sweep import KeepsSweeps, run_sweep
         from lfnet.tables.build import check_node
         from lfnet.tables.controls import check_controls
 
@@ -67,13 +68,16 @@ class LfnetLauncher(Launcher):
         if jobs[0].config["table"]["name"]:
             check_node(jobs[0].config["table"], "conf/table")  # not after an hour of jobs
         hydra = self._config.hydra
-        swept = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
+        params = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
         folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
         options = [word for folder in folders for word in ("--config-dir", folder)]
-        outcomes = run_sweep(jobs, given=[*hydra.overrides.task, *swept], options=options)
+        swept = run_sweep(jobs, given=[*hydra.overrides.task, *params], options=options)
+        # Hydra's `main` returns nothing: the command that started the sweep hands in a task that keeps what came of it.
+        if isinstance(self._task, KeepsSweeps):
+            self._task.sweeps.append(swept)
         return [
             JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=outcome)
-            for job, outcome in zip(jobs, outcomes, strict=True)
+            for job, outcome in zip(jobs, swept.outcomes, strict=True)
         ]
 
 

@@ -3,11 +3,14 @@
 import argparse
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import paths
 from lfnet.errors import LfnetError
+
+if TYPE_CHECKING:
+    from lfnet.runs.result import Result
 
 __all__ = ["main"]
 
@@ -48,22 +51,16 @@ def main(argv: list[str]) -> int:
     if not named:
         raise LfnetError("name a run: lfnet adapt RUN.")
     from lfnet.evaluation.personalisation import compute_gain
-    from lfnet.evaluation.predictions import Predictions
-    from lfnet.files import read_json
-    from lfnet.runs.run import require_one_thing, run_folder
-    from lfnet.tables.evidence import trained_people
+    from lfnet.runs.run import Run, check_same_config_except_seed
 
-    folders = [run_folder(name, runs) for name in named]
-    results = [read_json(folder / "result.json") for folder in folders]
-    for folder, result in zip(folders, results, strict=True):
-        if not result.get("metrics"):
-            raise LfnetError(f"{folder} has no scores: it is not finished.")
-    require_one_thing(folders, results)
-    frames = [
-        Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")).at("recording").frame
-        for folder in folders
-    ]
-    found = compute_gain(frames, trained_people(folders[0]), max_labels=options.max, slope=options.slope)
+    found_runs = [Run.find(name, runs) for name in named]
+    results = [run.result for run in found_runs]
+    for run in found_runs:
+        if not run.result.metrics:
+            raise LfnetError(f"{run.folder} has no scores: it is not finished.")
+    check_same_config_except_seed(found_runs)
+    frames = [run.predictions.at("recording").frame for run in found_runs]
+    found = compute_gain(frames, found_runs[0].trained_people, max_labels=options.max, slope=options.slope)
     if options.json:
         print(json.dumps(_facts(found, results), indent=2, allow_nan=False))
     else:
@@ -71,17 +68,17 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _text(found: Any, results: list[dict[str, Any]]) -> str:
+def _text(found: Any, results: "list[Result]") -> str:
     first, evidence = results[0], found.evidence
-    scale, level = first["scale"], f"{100 * evidence.settings.level:g} %"
-    simulated = " (simulated)" if first["cohort"]["simulated"] else ""
-    seeds = ", ".join(str(result["seed"]) for result in results)
+    scale, level = first.scale, f"{100 * evidence.settings.level:g} %"
+    simulated = " (simulated)" if first.cohort.simulated else ""
+    seeds = ", ".join(str(result.seed) for result in results)
     lines = [
-        f"{first['model']}, seed {seeds}, cohort {first['cohort']['name']}{simulated}; {scale['name']}, "
-        f"{scale['min']:g} to {scale['max']:g} points",
+        f"{first.model}, seed {seeds}, cohort {first.cohort.name}{simulated}; {scale.name}, "
+        f"{scale.min:g} to {scale.max:g} points",
         f"scored: {evidence.recordings} test recordings of {evidence.people} people, after the first "
         f"{found.max_labels} of each, the same for every k; none of these people is in train or dev",
-        *(_offsets_text(f"seed {result['seed']}", one) for result, one in zip(results, found.offsets, strict=True)),
+        *(_offsets_text(f"seed {result.seed}", one) for result, one in zip(results, found.offsets, strict=True)),
         _offsets_text("labels alone", found.label_offsets),
         "",
     ]
@@ -114,7 +111,7 @@ def _number(estimate: Any, form: str, interval: bool = True) -> str:
     return f"{estimate.value:{form}}{shown}"
 
 
-def _facts(found: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
+def _facts(found: Any, results: "list[Result]") -> dict[str, Any]:
     evidence = found.evidence
     rows = {}
     for name, row in evidence.rows.items():
@@ -122,10 +119,10 @@ def _facts(found: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
         if row.comparison is not None:
             rows[name] |= {"mae_gap": _plain(row.comparison.differences["mae"]), "verdict": row.comparison.verdict}
     return {
-        "runs": [result["fingerprint"] for result in results],
-        "seeds": [result["seed"] for result in results],
-        "cohort": {name: results[0]["cohort"][name] for name in ("name", "fingerprint", "simulated")},
-        "scale": results[0]["scale"],
+        "runs": [result.fingerprint for result in results],
+        "seeds": [result.seed for result in results],
+        "cohort": {name: getattr(results[0].cohort, name) for name in ("name", "fingerprint", "simulated")},
+        "scale": asdict(results[0].scale),
         "max_labels": found.max_labels,
         "people": evidence.people,
         "recordings": evidence.recordings,

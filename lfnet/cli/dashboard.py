@@ -51,7 +51,6 @@ def main(argv: list[str]) -> int:
     from lfnet.cli.configs import compose
     from lfnet.cli.train import left_by
     from lfnet.reports.wandb_dashboard import mirror, save_workspace
-    from lfnet.runs.sweep_record import collect
     from lfnet.tables.build import build
 
     record, runs, tables = left_by(name, overrides)
@@ -61,7 +60,7 @@ def main(argv: list[str]) -> int:
     public = name if record.stem == name else f"{name}-{digest(record.stem)[:8]}"
     table = replace(build(record, runs), name=public)
     remembered = Path(tables) / f"{record.stem}.dashboard.json"
-    done = mirror(table, collect(record, runs), runs, settings, remembered)
+    done = mirror(table, settings, remembered)
     print(f"{len(done.sent)} runs written to W&B, {len(done.kept)} were there already; project {settings['project']}")
     if online:
         print(f"dashboard: {save_workspace(table, settings['project'], settings['entity'], remembered)}")

@@ -77,6 +77,7 @@ def _check(video: Path) -> None:
 def _demo(options: argparse.Namespace, work: Path) -> None:
     from lfnet.jobs.head_job import run
     from lfnet.jobs.inputs import prepare
+    from lfnet.runs.run import Run
 
     print("\n1. Find the face in each frame and encode it.")
     clip = _manifest(work / "clip.csv", [(options.video.absolute(), "unlabelled", "")])
@@ -111,9 +112,8 @@ def _demo(options: argparse.Namespace, work: Path) -> None:
     trained = _settings(work, pieces, "head=mean_mlp", "trainer.max_epochs=5", "protocol.health.min_coverage=0")
     outcome = run(trained, {"head": "mean_mlp"})
     folder = work / "runs" / outcome.run
-    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
-        scores = [row for row in csv.DictReader(file) if row["level"] == "recording"]
-    (score,) = (float(row["score"]) for row in scores if row["recording_id"] == _WHOLE)
+    scores = Run.open(folder).predictions.at("recording").frame
+    (score,) = scores.loc[scores["recording_id"] == _WHOLE, "score"]
     print(f"   predicted score of the whole clip: {score:.1f} ({scale.name}, {scale.min:g} to {scale.max:g})")
     print("\nTHE LABELS ARE INVENTED, so this score means nothing: it shows the path, not a person's health.")
 

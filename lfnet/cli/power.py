@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         settings = plain(compose("power", overrides=own))
     runs = Path(settings["paths"]["runs"])
-    name = sweep_name({"name": table}, of_the_table)
+    name = sweep_name(table, of_the_table)
     record = runs / "sweeps" / f"{name}.json"
     if not record.is_file():
         words = " ".join(["lfnet table", table, *of_the_table])

@@ -37,6 +37,6 @@ def main(argv: list[str]) -> int:
 
     record, runs, tables = left_by(name, overrides)
     table = replace(build(record, runs), name=record.stem)
-    for path in write_report(table, runs, tables, "--pictures" in argv):
+    for path in write_report(table, tables, "--pictures" in argv):
         print(f"written: {path}")
     return 0

@@ -5,14 +5,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import conf_dir
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 
-__all__ = ["extract", "left_by", "table", "train"]
+if TYPE_CHECKING:
+    from lfnet.runs.sweep_record import Swept
+
+__all__ = ["extract", "left_by", "sweep", "table", "train"]
 
 TABLE_HELP = """\
 usage: lfnet table NAME [OVERRIDES] [--render]
@@ -33,11 +36,18 @@ examples:
 
 def train(argv: list[str]) -> int:
     """`lfnet train OVERRIDES`: one job, or with -m many. Returns 1 where a job failed."""
-    from lfnet.runs.sweep_record import swept
+    return int(any(swept.failed for swept in _hydra("train", argv, _one_job)))
 
-    swept.clear()
-    _hydra("train", argv, _one_job)
-    return int(any(outcome.status == "failed" for sweep in swept for outcome in sweep.outcomes))
+
+def sweep(argv: list[str]) -> "Swept":
+    """Run `lfnet train ARGV` with -m, for other programs; returns the record and the outcomes.
+
+    Raises `LfnetError` where ARGV runs no sweep, and as the command does.
+    """
+    found = _hydra("train", argv, _one_job)
+    if not found:
+        raise LfnetError(f"no sweep was run by {' '.join(argv)}: give -m and what to vary.")
+    return found[-1]
 
 
 def table(argv: list[str]) -> int:
@@ -57,14 +67,11 @@ def table(argv: list[str]) -> int:
         record, runs, tables = left_by(name, overrides)
         status = 0
     else:
-        from lfnet.runs.sweep_record import swept
-
-        swept.clear()
-        _hydra("train", [f"table={name}", *overrides], _one_job)
-        if not swept:  # --cfg, --info and the like print and run nothing
+        found = _hydra("train", [f"table={name}", *overrides], _one_job)
+        if not found:  # --cfg, --info and the like print and run nothing
             return 0
-        record, runs, tables = swept[-1].record, swept[-1].runs, swept[-1].tables
-        status = int(any(outcome.status == "failed" for outcome in swept[-1].outcomes))
+        record, runs, tables = found[-1].record, found[-1].runs, found[-1].tables
+        status = int(found[-1].failed)
     from lfnet.reports.terminal import terminal
     from lfnet.reports.write import write
     from lfnet.tables.build import build
@@ -87,35 +94,34 @@ def extract(argv: list[str]) -> int:
 def _one_job(config: Any) -> None:
     from hydra.core.hydra_config import HydraConfig
 
-    from lfnet.files import read_json
     from lfnet.jobs.head_job import run
     from lfnet.jobs.sweep import Job
-    from lfnet.runs.run import RESULT
+    from lfnet.runs.run import PREDICTIONS, Run
 
     job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
     outcome = run(job.config, job.choices)
     folder = Path(job.config["paths"]["runs"]) / outcome.run
-    result = read_json(folder / RESULT)
+    result = Run.open(folder).result
     print(f"{outcome.status}: {folder}")
-    for split, levels in result["metrics"].items():
+    for split, levels in result.metrics.items():
         numbers = levels["recording"]
         shown = ", ".join(
             f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"
             for name in ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
         )
-        constant = result["references"]["train_median"].get(split, {}).get("mae")
-        beside = "" if constant is None else f"  (the training median: mae {constant:.2f})"
-        print(f"{split:>5}: {shown}{beside}")
-    if number := result["cohort"]["recordings"].get("unlabelled"):
-        print(f"{number} recordings without a label have scores too: {folder / 'predictions.csv'} (split unlabelled)")
-    training, scale = result["training"], result["scale"]["name"]
-    if "epochs" in training:
-        ended = "converged" if training["converged"] else "not converged"
-        print(f"{training['epochs']} epochs, {ended}; best at {training['best_epoch']}; scale {scale}")
-    for name, choice in result.get("chosen", {}).items():
+        constant = result.references["train_median"].get(split, {}).get("mae")
+        median = "" if constant is None else f"  (the training median: mae {constant:.2f})"
+        print(f"{split:>5}: {shown}{median}")
+    if number := result.cohort.recordings.get("unlabelled"):
+        print(f"{number} recordings without a label have scores too: {folder / PREDICTIONS} (split unlabelled)")
+    training, scale = result.training, result.scale.name
+    if training.epochs is not None:
+        ended = "converged" if training.converged else "not converged"
+        print(f"{training.epochs} epochs, {ended}; best at {training.best_epoch}; scale {scale}")
+    for name, choice in result.chosen.items():
         said = ", ".join(f"{key} {value}" for key, value in choice.items() if value is not None)
         print(f"chosen for {name}: {said}; scale {scale}")
-    for text in (*result["cohort"]["warnings"], *result["marks"]):
+    for text in (*result.cohort.warnings, *result.marks):
         print(f"warning: {text}")
     print(RESEARCH_ONLY)
 
@@ -143,7 +149,7 @@ def left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
         paths = plain(compose("train", overrides=[f"table={name}", *where, *searched]))["paths"]
     runs = Path(paths["runs"])
     given.sort(key=lambda word: word.startswith("hydra."))  # as the sweep's record was named
-    record = runs / "sweeps" / f"{sweep_name({'name': name}, given)}.json"
+    record = runs / "sweeps" / f"{sweep_name(name, given)}.json"
     if not record.is_file():
         raise LfnetError(
             f"there is nothing to render: {record} does not exist. Run the command without --render first."
@@ -171,8 +177,24 @@ def _is_override(word: str) -> bool:
     return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
-def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
-    """Hydra's `main` on conf/NAME.yaml, with its errors left to `lfnet.cli.main`."""
+class _Task:
+    """A task function for Hydra that keeps the mistake of its job, and the sweeps that the launcher hands in."""
+
+    def __init__(self, call: Callable[[Any], None]) -> None:
+        self._call = call
+        self.mistake: LfnetError | None = None
+        self.sweeps: list[Swept] = []
+
+    def __call__(self, config: Any) -> None:
+        # Raised inside Hydra, a mistake would be announced as "Error executing job": it is kept and raised outside.
+        try:
+            self._call(config)
+        except LfnetError as error:
+            self.mistake = self.mistake or error
+
+
+def _hydra(name: str, argv: list[str], call: Callable[[Any], None]) -> "list[Swept]":
+    """Run Hydra's `main` on conf/NAME.yaml and return its sweeps; its errors are left to `lfnet.cli.main`."""
     import hydra
 
     # Hydra prints errors itself and exits, unless told to raise them.
@@ -181,19 +203,12 @@ def _hydra(name: str, argv: list[str], task: Callable[[Any], None]) -> None:
     if inputs := sys.modules.get("lfnet.jobs.inputs"):  # not the first command of this process
         inputs.forget()
     before = sys.argv
-    mistakes: list[LfnetError] = []
-
-    def guarded(config: Any) -> None:
-        # Raised inside Hydra, a mistake would be announced as "Error executing job": it is kept and raised outside.
-        try:
-            task(config)
-        except LfnetError as error:
-            mistakes.append(error)
-
+    task = _Task(call)
     sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
     finally:
         sys.argv = before
-    if mistakes:
-        raise mistakes[0]
+    if task.mistake is not None:
+        raise task.mistake
+    return task.sweeps

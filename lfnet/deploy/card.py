@@ -8,6 +8,7 @@ import numpy as np
 from lfnet import RESEARCH_ONLY
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.predictions import Predictions
+from lfnet.runs.result import Result
 
 __all__ = ["card"]
 
@@ -15,11 +16,11 @@ _METRICS = ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
 _RESAMPLES = 2000
 
 
-def card(result: dict[str, Any], facts: dict[str, Any], predictions: Predictions, trained: Collection[str]) -> str:
+def card(result: Result, facts: dict[str, Any], predictions: Predictions, trained: Collection[str]) -> str:
     """MODEL_CARD.md. result: the run's; facts: bundle.json; predictions: the run's; trained: people in training."""
     scale, head = facts["scale"], facts["head"]
     parts = [
-        f"# {result['model'] or facts['run']['head']}, {head['variant']}",
+        f"# {result.model or facts['run']['head']}, {head['variant']}",
         f"**{RESEARCH_ONLY}**",
         f"Scores a video of a face on {scale['name']}, {scale['min']:g} to {scale['max']:g} points. "
         f"Made {facts['made']} from {_runs(facts)}.",
@@ -47,23 +48,21 @@ def _runs(facts: dict[str, Any]) -> str:
     return f"the runs {', '.join(members)}: a deep ensemble, whose score is the mean of theirs"
 
 
-def _data(result: dict[str, Any]) -> list[str]:
-    cohort, features = result["cohort"], result["features"]
-    sizes = ", ".join(
-        f"{split} {count} of {cohort['people'][split]} people" for split, count in cohort["recordings"].items()
-    )
-    truth = " **Simulated: nobody was filmed, and its scores say nothing about anybody.**" * cohort["simulated"]
+def _data(result: Result) -> list[str]:
+    cohort, features = result.cohort, result.features
+    sizes = ", ".join(f"{split} {count} of {cohort.people[split]} people" for split, count in cohort.recordings.items())
+    truth = " **Simulated: nobody was filmed, and its scores say nothing about anybody.**" * cohort.simulated
     lines = [
         "## Data and people",
-        f"Cohort {cohort['name']}.{truth} Recordings: {sizes}. Features: {features['stream']}, {features['dim']} "
-        f"numbers a frame, a face in {100 * features['coverage']:.0f} % of frames. Age, sex, ethnicity and language of "
+        f"Cohort {cohort.name}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} "
+        f"numbers a frame, a face in {100 * features.coverage:.0f} % of frames. Age, sex, ethnicity and language of "
         "the people are not recorded here, so nothing is known of differences between groups.",
     ]
-    warnings = [*cohort["warnings"], *result["marks"]]
+    warnings = [*cohort.warnings, *result.marks]
     return [*lines, "\n".join(f"- {text}" for text in warnings)]
 
 
-def _measured(result: dict[str, Any], predictions: Predictions, trained: Collection[str]) -> list[str]:
+def _measured(result: Result, predictions: Predictions, trained: Collection[str]) -> list[str]:
     frame = predictions.at("recording").frame
     lines = ["## Measured"]
     for split in ("dev", "test"):
@@ -81,7 +80,7 @@ def _measured(result: dict[str, Any], predictions: Predictions, trained: Collect
         )
         found = compute_evidence([scores], settings=EvidenceSettings(estimand="trained", resamples=_RESAMPLES))
         row = found.rows["head"]
-        chose = result["training"]["monitor"].startswith(split)
+        chose = result.training.monitor.startswith(split)
         lines.append(
             f"{split}, {found.recordings} recordings of {found.people} people"
             + (", which chose the epoch, so these numbers flatter" if chose else "")
@@ -95,7 +94,7 @@ def _measured(result: dict[str, Any], predictions: Predictions, trained: Collect
                 if name in row.estimates
             )
         )
-        median = result.get("references", {}).get("train_median", {}).get(split, {}).get("mae")
+        median = result.references.get("train_median", {}).get(split, {}).get("mae")
         if median is not None:
             lines.append(f"A constant, the training median, has MAE {median:.2f}.")
         lines += [f"{note}" for note in found.notes]
@@ -133,8 +132,8 @@ def _interval(facts: dict[str, Any]) -> list[str]:
     ]
 
 
-def _audit(result: dict[str, Any]) -> list[str]:
-    lines = [f"- {entry['status']}: {entry['text'].rstrip('.')}." for entry in result.get("audit") or []]
+def _audit(result: Result) -> list[str]:
+    lines = [f"- {entry.status}: {entry.text.rstrip('.')}." for entry in result.audit]
     return ["## Audit of the cohort", "\n".join(lines) if lines else "Not audited."]
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from lfnet.config import instantiate, read
 from lfnet.data.module import DataModule
@@ -26,13 +25,12 @@ from lfnet.deploy.to_onnx import head_to_onnx
 from lfnet.deploy.variants import VARIANTS, to_fp16, to_int8
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, reachable
-from lfnet.evaluation.predictions import Predictions
-from lfnet.files import read_json, write_json, write_text
+from lfnet.files import write_json, write_text
 from lfnet.fingerprints import file_digest
 from lfnet.jobs.inputs import encoder_names, prepare
-from lfnet.runs.ensemble import ensemble
-from lfnet.runs.run import RESULT, run_folder
-from lfnet.trust import read_settings
+from lfnet.runs.collection import RunCollection
+from lfnet.runs.result import RESULT, damaged
+from lfnet.runs.run import Run as FinishedRun
 
 __all__ = ["Run", "export", "open_run"]
 
@@ -51,54 +49,53 @@ class Run:
 
     def __init__(self, folder: Path, *more: Path, trust: Sequence[str] = ()) -> None:
         self.folder, self.folders = folder, (folder, *more)
-        self.result: dict[str, Any] = read_json(folder / RESULT)
-        if self.result.get("kind") != "head":
-            raise LfnetError(f"{folder} is a run of a {self.result.get('kind')}: `lfnet export` takes runs of a head.")
-        if "streams" in self.result["config"]:
+        self.runs = tuple(FinishedRun.open(each, trust) for each in self.folders)
+        first = self.runs[0]
+        if first.result.kind != "head":
+            raise LfnetError(f"{folder} is a run of a {first.result.kind}: `lfnet export` takes runs of a head.")
+        if "streams" in first.result.config:
             raise LfnetError(
-                f"{folder} is a run on several streams ({self.result['features']['stream']}), and a bundle has one "
+                f"{folder} is a run on several streams ({first.result.features.stream}), and a bundle has one "
                 "encoder: `lfnet export` takes runs of one. Train one with a single encoder and streams.columns=null."
             )
-        self.config: dict[str, Any] = read_settings(folder / "config.yaml", trust=trust)
+        self.config = first.config
         self.protocol = read(Protocol, self.config["protocol"], "protocol")
         self.spread: pd.DataFrame | None = None
         if more:
-            self.predictions, self.spread = ensemble(self.folders)
+            ensemble = RunCollection(self.runs).ensemble()
+            self.predictions, self.spread = ensemble.predictions, ensemble.spread
         else:
-            self.predictions = Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8"))
-        results = [read_json(each / RESULT) for each in self.folders]
-        self.result["marks"] = list(dict.fromkeys(mark for result in results for mark in result.get("marks", ())))
-        labels = {(float(one["training"]["label_mean"]), float(one["training"]["label_sd"])) for one in results}
+            self.predictions = first.predictions
+        marks = tuple(dict.fromkeys(mark for run in self.runs for mark in run.result.marks))
+        self.result = replace(first.result, marks=marks)
+        labels = {_labels(run) for run in self.runs}
         if len(labels) > 1:  # as with permuted labels, which each seed deals anew
             raise LfnetError(f"{', '.join(map(str, self.folders))} were trained on other labels: they are no ensemble.")
         (self.labels,) = labels
-        self.n_features = int(self.result["features"]["dim"])
+        self.n_features = first.result.features.dim
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seed of each member, in their order."""
-        return tuple(int(read_json(folder / RESULT)["seed"]) for folder in self.folders)
+        return tuple(run.seed for run in self.runs)
 
     def head(self) -> torch.nn.Module:
         """The head with its trained weights, [B] scores; of an ensemble all members, [B, K]."""
-        heads = [self._head(folder) for folder in self.folders]
+        heads = [self._head(run) for run in self.runs]
         return heads[0] if len(heads) == 1 else _Members(heads).eval()
 
-    def _head(self, folder: Path) -> torch.nn.Module:
+    def _head(self, run: FinishedRun) -> torch.nn.Module:
         head: torch.nn.Module = instantiate(self.config["head"], n_features=self.n_features)
         try:
-            head.load_state_dict(load_file(folder / "head.safetensors"))
-        except (OSError, RuntimeError) as error:
-            raise LfnetError(
-                f"{folder / 'head.safetensors'} does not hold this head's weights ({error}): train the run again "
-                "(force=true)."
-            ) from error
+            head.load_state_dict(run.weights())
+        except RuntimeError as error:
+            raise damaged(run.weights_path, f"it does not contain this head's weights ({error})") from error
         return head.eval()
 
     def data(self) -> DataModule:
         """The run's windows; features that are missing are extracted."""
         inputs = prepare(self.config)
-        if inputs.cohort.fingerprint() != self.result["cohort"]["fingerprint"]:
+        if inputs.cohort.fingerprint() != self.result.cohort.fingerprint:
             raise LfnetError(
                 f"cohort {inputs.cohort.name} is not the one that {self.folder} was trained on: train the run again."
             )
@@ -125,7 +122,15 @@ def open_run(name: str, runs: Path, *more: str, trust: Sequence[str] = ()) -> Ru
 
     Raises `LfnetError` where a name is not one finished run's, and for what is no ensemble.
     """
-    return Run(*(run_folder(each, runs) for each in (name, *more)), trust=trust)
+    return Run(*(FinishedRun.find(each, runs).folder for each in (name, *more)), trust=trust)
+
+
+def _labels(run: FinishedRun) -> tuple[float, float]:
+    """Mean and SD of the training labels, in points."""
+    mean, sd = run.result.training.label_mean, run.result.training.label_sd
+    if mean is None or sd is None:
+        raise damaged(run.folder / RESULT, "training.label_mean and training.label_sd are missing")
+    return mean, sd
 
 
 def export(
@@ -156,19 +161,19 @@ def export(
             "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "versions": {name: version(name) for name in ("lfnet", "torch", "onnx", "onnxruntime", "onnxscript")},
             "run": {
-                "fingerprint": run.result["fingerprint"],
-                "model": run.result["model"],
-                "seed": run.result["seed"],
+                "fingerprint": run.result.fingerprint,
+                "model": run.result.model,
+                "seed": run.result.seed,
                 "members": _members(run),
                 "head": run.config["head"]["_target_"],
-                "cohort": run.result["cohort"]["name"],
-                "simulated": run.result["cohort"]["simulated"],
-                "marks": run.result["marks"],
+                "cohort": run.result.cohort.name,
+                "simulated": run.result.cohort.simulated,
+                "marks": list(run.result.marks),
             },
-            "scale": {**run.result["scale"]},
+            "scale": asdict(run.result.scale),
             "labels": {"mean": run.labels[0], "sd": run.labels[1]},
             "protocol": run.config["protocol"],
-            "features": {"stream": run.result["features"]["stream"], "dim": run.n_features},
+            "features": {"stream": run.result.features.stream, "dim": run.n_features},
             "head": _head(run, data, folder, variant, TOLERANCES[variant] if tolerance is None else tolerance),
             **_video(run, folder),
             "pulse": run.config.get("pulse"),
@@ -208,8 +213,8 @@ def _head(run: Run, data: DataModule, folder: Path, variant: str, tolerance: flo
         "file": target.name,
         "variant": variant,
         "members": len(run.folders),
-        "parameters": len(run.folders) * run.result["cost"]["parameters"],
-        "flops_per_window": len(run.folders) * run.result["cost"]["flops"],
+        "parameters": len(run.folders) * (run.result.cost.parameters or 0),
+        "flops_per_window": len(run.folders) * (run.result.cost.flops or 0),
         "windows": "any" if session.any_windows else 1,
         "frames": "any" if session.any_length else run.protocol.window,
         "parity": parity.facts(),
@@ -217,8 +222,7 @@ def _head(run: Run, data: DataModule, folder: Path, variant: str, tolerance: flo
 
 
 def _members(run: Run) -> list[dict[str, Any]]:
-    names = [read_json(folder / RESULT)["fingerprint"] for folder in run.folders]
-    return [{"fingerprint": name, "seed": seed} for name, seed in zip(names, run.seeds, strict=True)]
+    return [{"fingerprint": one.result.fingerprint, "seed": one.seed} for one in run.runs]
 
 
 def _some_windows(data: DataModule, table: pd.DataFrame) -> Windows:
@@ -266,9 +270,8 @@ def _conformal(run: Run, level: float | None) -> tuple[Conformal | None, str]:
     """The interval, or why there is none. Raises `LfnetError` where the level that was asked for is out of reach."""
     frame = run.predictions.at("recording").frame
     selected_on = run.protocol.select.split
-    cohort = pd.read_csv(run.folder / "references.csv", dtype=str, keep_default_na=False)
     used = ["train", selected_on, *(["unlabelled"] if run.config["trainer"].get("pretrain") else [])]
-    people = set(cohort.loc[cohort["split"] == "train", "person_id"])
+    people = set(run.runs[0].trained_people)
     people |= set(frame.loc[frame["split"].isin(used), "person_id"])
     typical = None
     if run.spread is not None:

@@ -11,9 +11,8 @@ from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
 from lfnet.fusion.system import System
 
-__all__ = ["FILE", "TRUSTED", "dumps", "load", "save"]
+__all__ = ["TRUSTED", "dumps", "load", "save"]
 
-FILE = "model.skops"
 # Types that a file may contain besides those that skops trusts (scikit-learn, NumPy and plain Python).
 TRUSTED = (
     "collections.OrderedDict",

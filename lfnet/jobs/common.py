@@ -16,7 +16,8 @@ from lfnet.data.module import DataModule, Held
 from lfnet.errors import LfnetError
 from lfnet.files import write_text
 from lfnet.jobs.inputs import Inputs, Streams, encoder_names
-from lfnet.runs.run import RESULT
+from lfnet.runs.result import CohortSummary, FeatureSummary, Scale
+from lfnet.runs.run import CONFIG, LOG, RESULT
 
 __all__ = ["PACKAGES", "Plan", "begin", "check", "chosen", "facts", "held", "log", "versions"]
 
@@ -60,7 +61,7 @@ def begin(folder: Path, config: dict[str, Any]) -> None:
     (folder / RESULT).unlink(missing_ok=True)
     for part in folder.glob(".*.part"):
         part.unlink(missing_ok=True)
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+    write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
 
 
 def facts(data: DataModule) -> dict[str, Any]:
@@ -75,21 +76,21 @@ def facts(data: DataModule) -> dict[str, Any]:
             + (" …" if len(data.dropped) > 10 else "")
         )
     return {
-        "scale": {"name": cohort.scale.name, "min": cohort.scale.min, "max": cohort.scale.max},
-        "cohort": {
-            "name": cohort.name,
-            "fingerprint": cohort.fingerprint(),
-            "simulated": cohort.simulated,
-            "recordings": {str(split): int(count) for split, count in by_split.size().items()},
-            "people": {str(split): int(count) for split, count in by_split["person_id"].nunique().items()},
-            "warnings": warnings,
-        },
-        "features": {
-            "stream": data.store.stream,
-            "fingerprint": data.store.fingerprint(list(cohort.clips["clip_id"])),
-            "dim": data.n_features,
-            "coverage": round(data.packed.coverage, 4),
-        },
+        "scale": Scale(cohort.scale.name, cohort.scale.min, cohort.scale.max),
+        "cohort": CohortSummary(
+            name=cohort.name,
+            fingerprint=cohort.fingerprint(),
+            simulated=cohort.simulated,
+            recordings={str(split): int(count) for split, count in by_split.size().items()},
+            people={str(split): int(count) for split, count in by_split["person_id"].nunique().items()},
+            warnings=tuple(warnings),
+        ),
+        "features": FeatureSummary(
+            stream=data.store.stream,
+            fingerprint=data.store.fingerprint(list(cohort.clips["clip_id"])),
+            dim=data.n_features,
+            coverage=round(data.packed.coverage, 4),
+        ),
     }
 
 
@@ -103,7 +104,7 @@ def log(folder: Path) -> Iterator[None]:
     """Everything that is logged while the job runs, its own traceback included, goes to its train.log."""
     folder.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("lfnet")
-    handler = logging.FileHandler(folder / "train.log", mode="w", encoding="utf-8")
+    handler = logging.FileHandler(folder / LOG, mode="w", encoding="utf-8")
     # A disk that is full is said once, by what the job cannot do without; not by each line of its log.
     setattr(handler, "handleError", lambda record: None)  # noqa: B010  mypy forbids to assign a method
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

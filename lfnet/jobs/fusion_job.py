@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import COLUMNS, Predictions
-from lfnet.files import write_json, write_text
+from lfnet.files import write_text
 from lfnet.fingerprints import code_digest, digest
 from lfnet.fusion import cost, persist
 from lfnet.fusion.modalities import Memo
@@ -26,7 +27,8 @@ from lfnet.jobs.inputs import Inputs, Streams, encoder_names, prepare_streams
 from lfnet.jobs.latency import measure_speed
 from lfnet.jobs.refresh import audited, measured, refer
 from lfnet.jobs.tracking import log_summary, trackers
-from lfnet.runs.run import RESULT
+from lfnet.runs.result import Cost, Result, Training
+from lfnet.runs.run import PREDICTIONS, WEIGHTS
 
 __all__ = ["data", "fingerprint", "fuse", "plan"]
 
@@ -74,32 +76,31 @@ def fuse(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
     given = data(config, job)
     own: dict[str, Any]
     if absent := _absent(config):
-        write_text(job.folder / "predictions.csv", Predictions(pd.DataFrame(columns=list(COLUMNS))).to_csv_text())
-        own = {"marks": [absent], "cost": {}, "training": {}}
+        write_text(job.folder / PREDICTIONS, Predictions(pd.DataFrame(columns=list(COLUMNS))).to_csv_text())
+        own = {"marks": (absent,), "cost": Cost(), "training": Training()}
         numbers = _beside(given, config, job)
     else:
         with trackers(config, job.fingerprint) as loggers:
             own = _fit(given, config, settings, protocol, job)
             numbers = _beside(given, config, job)
             log_summary(loggers, numbers["metrics"])
-    result = {
-        "format": 1,
-        "fingerprint": job.fingerprint,
-        "kind": "fusion",
-        "model": settings.model,
-        "seed": config["seed"],
+    result = Result(
+        fingerprint=job.fingerprint,
+        kind="fusion",
+        model=settings.model,
+        seed=config["seed"],
         # A head and how it would be trained are settings too, but not of this job.
-        "choices": {group: name for group, name in chosen(choices, config).items() if group not in ("head", "trainer")},
-        "config": {key: config[key] for key in _recorded(config) if key in config},
+        choices={group: name for group, name in chosen(choices, config).items() if group not in ("head", "trainer")},
+        config={key: config[key] for key in _recorded(config) if key in config},
         **_facts(given, own.pop("warnings", [])),
         **numbers,
         **own,
-        "versions": versions(*_PACKAGES),
-        "threads": 1,
-        "device": "cpu",
-        "precision": "64-true",
-    }
-    write_json(job.folder / RESULT, result)
+        versions=versions(*_PACKAGES),
+        threads=1,
+        device="cpu",
+        precision="64-true",
+    )
+    result.write(job.folder)
 
 
 def _recorded(config: dict[str, Any]) -> list[str]:
@@ -120,8 +121,8 @@ def _fit(
     fused = fuse_splits(train, others, settings, seed=config["seed"], share=_shared(job, config))
     seconds = time.perf_counter() - started
     members = {name: _predictions(given, others, fused, name, protocol) for name in next(iter(fused.scores.values()))}
-    write_text(job.folder / "predictions.csv", members[settings.model].to_csv_text())
-    persist.save(fused.system, job.folder / persist.FILE)
+    write_text(job.folder / PREDICTIONS, members[settings.model].to_csv_text())
+    persist.save(fused.system, job.folder / WEIGHTS["fusion"])
     parts = cost.measure(fused.system)
     clip = others[present[0]].take(np.array([0]))
     return {
@@ -131,16 +132,16 @@ def _fit(
         },
         "chosen": {name: choice.to_json() for name, choice in fused.chosen.items()},
         "missing": fused.missing,
-        "cost": {
+        "cost": Cost(
             **vars(parts["all"]),
-            "parts": {name: vars(part) for name, part in parts.items() if name != "all"},
+            parts={name: Cost(**vars(part)) for name, part in parts.items() if name != "all"},
             **measure_speed(lambda: fused.system.scores(clip)),
-        },
-        "training": {
-            "seconds": round(seconds, 2),
-            "monitor": "test MAE (clips)" if settings.choose == "test" else "train MAE (clips), by person",
-        },
-        "marks": _marks(given, settings, fused),
+        ),
+        "training": Training(
+            seconds=round(seconds, 2),
+            monitor="test MAE (clips)" if settings.choose == "test" else "train MAE (clips), by person",
+        ),
+        "marks": tuple(_marks(given, settings, fused)),
         "warnings": _missing(fused, others, len(train)),
     }
 
@@ -227,11 +228,13 @@ def _missing(fused: FusionResult, others: dict[str, Split], train: int) -> list[
 
 def _facts(given: DataModule, warnings: list[str]) -> dict[str, Any]:
     found = facts(given)
+    cohort, features = found["cohort"], found["features"]
     first = given.cohort.clips["clip_id"].iloc[0]
-    found["cohort"]["warnings"] += warnings
-    found["features"] |= {
-        "stream": " + ".join(given.stores),
-        "fingerprint": digest(_features(Streams(given.cohort, given.stores))),
-        "dim": sum(store.shape(first)[1] for store in given.stores.values()),
-    }
+    found["cohort"] = replace(cohort, warnings=(*cohort.warnings, *warnings))
+    found["features"] = replace(
+        features,
+        stream=" + ".join(given.stores),
+        fingerprint=digest(_features(Streams(given.cohort, given.stores))),
+        dim=sum(store.shape(first)[1] for store in given.stores.values()),
+    )
     return found

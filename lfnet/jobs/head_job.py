@@ -17,7 +17,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 from lfnet.features.joined_streams import Joined
-from lfnet.files import atomic_path, write_json, write_text, writing_in
+from lfnet.files import atomic_path, write_text, writing_in
 from lfnet.fingerprints import digest
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.heads.cpu.machine import fast_cpu
@@ -28,7 +28,8 @@ from lfnet.jobs.latency import measure_speed
 from lfnet.jobs.refresh import audited, bring_up_to_date, measured, refer
 from lfnet.jobs.tracking import log_summary, trackers
 from lfnet.once import once
-from lfnet.runs.run import RESULT, Outcome
+from lfnet.runs.result import Cost, Result, Training
+from lfnet.runs.run import PREDICTIONS, WEIGHTS, Outcome
 from lfnet.training.fit import fit, seed_all
 from lfnet.training.mc_dropout import dropout_spread
 from lfnet.training.predict import levels, predict, window_predictions
@@ -139,7 +140,7 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
     check_compatible(settings, protocol, head)
     cost = measure_cost(head, frames=protocol.window, n_features=data.n_features)
     seed_all(config["seed"])  # measuring the cost drew random numbers
-    pretraining = {}
+    pretraining: dict[str, Any] = {}
     if settings.pretrain is not None:
         pretraining["pretraining"] = settings.pretrain.fit(head, data, device=settings.device, seed=config["seed"])
         seed_all(config["seed"])
@@ -150,52 +151,51 @@ def _train(config: dict[str, Any], choices: dict[str, str], job: Plan) -> None:
         if passes := settings.mc_dropout:
             told = {"passes": passes, "device": settings.device, "seed": config["seed"]}
             beside["spread"] = dropout_spread(fitted.head, data, job.folder, **told)
-        with atomic_path(job.folder / "head.safetensors") as temporary:
+        with atomic_path(job.folder / WEIGHTS["head"]) as temporary:
             try:
                 save_file({name: value.contiguous() for name, value in fitted.head.state_dict().items()}, temporary)
             except SafetensorError as error:
                 raise LfnetError(f"cannot write the weights into {job.folder}: {error}. Is the disk full?") from error
-        write_text(job.folder / "predictions.csv", scores.to_csv_text())
+        write_text(job.folder / PREDICTIONS, scores.to_csv_text())
         numbers = measured(job.folder)
         log_summary(loggers, numbers["metrics"])
-    result = {
-        "format": 1,
-        "fingerprint": job.fingerprint,
-        "kind": "head",
-        "model": choices.get("head", ""),
-        "seed": config["seed"],
-        "choices": {group: name for group, name in chosen(choices, config).items() if group != "fusion"},
-        "config": {key: config[key] for key in _recorded(job) if key in config},
+    result = Result(
+        fingerprint=job.fingerprint,
+        kind="head",
+        model=choices.get("head", ""),
+        seed=config["seed"],
+        choices={group: name for group, name in chosen(choices, config).items() if group != "fusion"},
+        config={key: config[key] for key in _recorded(job) if key in config},
         **facts(data),
         **numbers,
         **beside,
         **pretraining,
-        "cost": {
-            "parameters": cost.parameters,
-            "active_parameters": cost.active_parameters,
-            "flops": cost.flops,
-            "frames": protocol.window,
+        cost=Cost(
+            parameters=cost.parameters,
+            active_parameters=cost.active_parameters,
+            flops=cost.flops,
+            frames=protocol.window,
             **_speed(fitted.head, protocol.window, data.n_features),
-        },
-        "training": {
-            "epochs": fitted.epochs,
-            "best_epoch": fitted.best_epoch,
-            "max_epochs": settings.max_epochs,
-            "converged": fitted.converged,
-            "monitor": f"{protocol.select.split} {protocol.select.metric} ({protocol.select.level})",
-            "best": None if fitted.best != fitted.best else fitted.best,
-            "seconds": round(fitted.seconds, 2),
-            "windows_per_epoch": data.windows_per_epoch,
-            "label_mean": data.labels.mean,
-            "label_sd": data.labels.sd,
-        },
-        "marks": [*data.marks, *fitted.marks],
-        "versions": versions(),
-        "threads": settings.threads,
-        "device": settings.device,
-        "precision": settings.precision,
-    }
-    write_json(job.folder / RESULT, result)
+        ),
+        training=Training(
+            epochs=fitted.epochs,
+            best_epoch=fitted.best_epoch,
+            max_epochs=settings.max_epochs,
+            converged=fitted.converged,
+            monitor=f"{protocol.select.split} {protocol.select.metric} ({protocol.select.level})",
+            best=None if fitted.best != fitted.best else fitted.best,
+            seconds=round(fitted.seconds, 2),
+            windows_per_epoch=data.windows_per_epoch,
+            label_mean=data.labels.mean,
+            label_sd=data.labels.sd,
+        ),
+        marks=(*data.marks, *fitted.marks),
+        versions=versions(),
+        threads=settings.threads,
+        device=settings.device,
+        precision=settings.precision,
+    )
+    result.write(job.folder)
 
 
 def _recorded(job: Plan) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ None of it is part of a job's fingerprint, so that a better audit or another bas
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from lfnet.config import instantiate
 from lfnet.data.module import DataModule
 from lfnet.evaluation.predictions import models_to_csv_text
 from lfnet.features.store import Readable
-from lfnet.files import read_json, write_json, write_text
+from lfnet.files import write_text
 from lfnet.fingerprints import digest
 from lfnet.jobs.baselines import references, referring_code
 from lfnet.once import once
-from lfnet.runs.run import RESULT, measure, measuring_code
+from lfnet.runs.result import AuditEntry, Result
+from lfnet.runs.run import REFERENCES, measure, measuring_code
 
 __all__ = ["audited", "bring_up_to_date", "measured", "refer"]
 
@@ -28,14 +30,15 @@ def refer(folder: Path, data: DataModule) -> dict[str, Any]:
     usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
     clip_ids = data.clips["clip_id"].tolist()
     beside = references(data.cohort, data.store, usable.reset_index(drop=True), clip_ids, beside=data.stores)
-    write_text(folder / "references.csv", models_to_csv_text(beside))
+    write_text(folder / REFERENCES, models_to_csv_text(beside))
     return {"referred_by": referring_code()}
 
 
 def audited(cohort: Cohort, store: Readable, config: dict[str, Any]) -> dict[str, Any]:
-    """The audit of the cohort and its features as result.json holds it: `audit`, a list of lines that name nobody."""
+    """The audit of the cohort and its features as result.json holds it: entries that contain no id."""
     settings = _settings(config)
-    return {"audit": summary(cohort, store, settings), "audited_by": audited_by(cohort, store, settings)}
+    entries = tuple(AuditEntry(**entry) for entry in summary(cohort, store, settings))
+    return {"audit": entries, "audited_by": audited_by(cohort, store, settings)}
 
 
 def measured(folder: Path) -> dict[str, Any]:
@@ -50,16 +53,16 @@ def bring_up_to_date(
 
     cohort, store: the run's, the store being the one that its references read. data(): the run's data, set up.
     """
-    result = read_json(folder / RESULT)
+    result = Result.read(folder)
     anew: dict[str, Any] = {}
-    if result.get("referred_by") != referring_code():
+    if result.referred_by != referring_code():
         anew |= refer(folder, data())
-    if anew or result.get("measured_by") != measuring_code():
+    if anew or result.measured_by != measuring_code():
         anew |= measured(folder)
-    if result.get("audited_by") != audited_by(cohort, store, _settings(config)):
+    if result.audited_by != audited_by(cohort, store, _settings(config)):
         anew |= audited(cohort, store, config)
     if anew:
-        write_json(folder / RESULT, {**result, **anew})
+        replace(result, **anew).write(folder)
 
 
 def _settings(config: dict[str, Any]) -> AuditSettings:

@@ -2,21 +2,29 @@
 
 import contextlib
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from lfnet.config import plain
 from lfnet.errors import LfnetError
-from lfnet.files import read_json
 from lfnet.jobs.head_job import plan, run_safely
 from lfnet.once import together
-from lfnet.runs.run import RESULT, Outcome
-from lfnet.runs.sweep_record import Record, Swept, sweep_name, swept
+from lfnet.runs.result import Result
+from lfnet.runs.run import Outcome
+from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
 
-__all__ = ["Job", "run_sweep"]
+__all__ = ["Job", "KeepsSweeps", "run_sweep"]
+
+
+@runtime_checkable
+class KeepsSweeps(Protocol):
+    """A Hydra task function that takes the sweeps that were run for it."""
+
+    sweeps: list[Swept]
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Job:
         return cls(overrides, plain(config), groups)
 
 
-def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[Outcome]:
+def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> Swept:
     """Run all jobs that are not finished, as `launcher` and `fail_fast` of the first one say.
 
     given: the overrides that the person typed. options: the words beside them (`--config-dir DIR`). The sweep's record
@@ -46,13 +54,9 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[
     Raises `LfnetError` where no job can even be planned, all for the same reason.
     """
     first = jobs[0].config
-    record = Record(
-        Path(first["paths"]["runs"]) / "sweeps",
-        sweep_name(first["table"], list(given)),
-        first["table"],
-        list(given),
-        options,
-    )
+    paths, table = first["paths"], first["table"]
+    path = Path(paths["runs"]) / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
+    writer = _RecordWriter(path, table, sweep_command(table["name"], list(given), options), jobs)
     outcomes: list[Outcome | None] = [None] * len(jobs)
     to_run = []
     first_of: dict[str, int] = {}
@@ -79,7 +83,7 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[
     for name, outcome in zip(varying, outcomes, strict=True):
         if outcome and outcome.error:
             print(f"cannot start {name}: {outcome.error}", flush=True)
-    record.write(jobs, outcomes)
+    writer.write(outcomes)
     ended = 0
     stopped = first["fail_fast"] and done["failed"] > 0
     try:
@@ -91,17 +95,31 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> list[
                 _line(f"[{ended:>{len(str(len(to_run)))}}/{len(to_run)}]", varying[index], jobs[index], outcome),
                 flush=True,
             )
-            record.write(jobs, outcomes, often=True)
+            writer.write(outcomes, often=True)
             if outcome.status == "failed" and first["fail_fast"]:
                 break
     finally:
-        record.write(jobs, outcomes)
+        writer.write(outcomes)
     ends = [
         outcome or Outcome("failed", error="not run: an earlier job failed (fail_fast=true)") for outcome in outcomes
     ]
-    paths = first["paths"]
-    swept.append(Swept(record.path, Path(paths["runs"]), Path(paths["tables"]), ends))
-    return ends
+    return Swept(path, Path(paths["runs"]), Path(paths["tables"]), tuple(ends))
+
+
+class _RecordWriter:
+    """Writes the record of a sweep; `often`: not within two seconds of the last time."""
+
+    def __init__(self, path: Path, table: dict[str, Any], command: str, jobs: Sequence[Job]) -> None:
+        self._path, self._table, self._command, self._jobs = path, table, command, jobs
+        self._written = 0.0
+
+    def write(self, outcomes: Sequence[Outcome | None], often: bool = False) -> None:
+        if often and time.monotonic() - self._written < 2.0:
+            return
+        pairs = zip(self._jobs, outcomes, strict=True)
+        rows = tuple(JobRecord.of(job.overrides, job.control, outcome) for job, outcome in pairs)
+        SweepRecord(self._table, self._command, rows).write(self._path)
+        self._written = time.monotonic()
 
 
 def _look(job: Job) -> tuple[Outcome | None, str]:
@@ -193,10 +211,10 @@ def _line(count: str, name: str, job: Job, outcome: Outcome) -> str:
     head = f"{count} {outcome.status:<8} {name}"
     if outcome.error:
         return f"{head}: {outcome.error}"
-    result = read_json(Path(job.config["paths"]["runs"]) / outcome.run / RESULT)
-    metrics = result["metrics"]
+    result = Result.read(Path(job.config["paths"]["runs"]) / outcome.run)
+    metrics = result.metrics
     if not metrics:
-        return f"{head}: {'; '.join(result['marks'])}"
+        return f"{head}: {'; '.join(result.marks)}"
     mae = metrics.get("test", metrics["dev"])["recording"]["mae"]
     split = "test" if "test" in metrics else "dev"
     return f"{head}: {split} MAE {mae:.2f}, {outcome.seconds:.0f} s, {outcome.run}"

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
-from lfnet.files import atomic_path, read_json, write_text
+from lfnet.files import atomic_path, write_text
 from lfnet.reports.figure_data import Part, parts
 from lfnet.reports.figures import FIGURES, INK, draw
 from lfnet.reports.grid import make_grid
-from lfnet.runs.sweep_record import leaves
+from lfnet.runs.run import leaves
 from lfnet.tables.formatting import DASH
 from lfnet.tables.table import BANNER, Block, Table
 
@@ -97,11 +97,11 @@ _HELD_HOW = (
 )
 
 
-def write_report(table: Table, runs: Path, folder: Path, with_pictures: bool = False) -> list[Path]:
+def write_report(table: Table, folder: Path, with_pictures: bool = False) -> list[Path]:
     """Write NAME.html into `folder`, and with_pictures NAME/FIGURE.png and .pdf; their paths."""
-    shown = parts(table, runs)
+    shown = parts(table)
     path = Path(folder) / f"{table.name}.html"
-    write_text(path, page(table, shown, runs))
+    write_text(path, page(table, shown))
     return [path, *(pictures(shown, Path(folder) / table.name) if with_pictures else [])]
 
 
@@ -124,14 +124,14 @@ def pictures(shown: Sequence[Part], folder: Path) -> list[Path]:
     return written
 
 
-def page(table: Table, shown: Sequence[Part], runs: Path) -> str:
-    """The page's text. shown: what `parts` read of the table's run folders below `runs`."""
+def page(table: Table, shown: Sequence[Part]) -> str:
+    """The page's text. shown: what `parts` read of the table's runs."""
     body = [*_head(table), *_tables(table)]
     for number, part in enumerate(shown):
         figures = [_figure(name, part, number) for name in FIGURES]
         heading = f"Pictures: {part.label}" if part.label else "Pictures"
         body += [f"<h2>{escape(heading)}</h2>", *filter(None, figures), *_held(part)]
-    body += [*_differences(table, runs), *_again(table)]
+    body += [*_differences(table), *_again(table)]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -270,10 +270,10 @@ def _said(name: str) -> str:
     return " ".join(lines)
 
 
-def _differences(table: Table, runs: Path) -> Iterable[str]:
+def _differences(table: Table) -> Iterable[str]:
     """The settings in which the rows differ, seeds apart."""
     rows = [row for row in table.rows if row.kind == "model"]
-    settings = [dict(leaves(read_json(Path(runs) / row.runs[0] / "result.json").get("config", {}))) for row in rows]
+    settings = [dict(leaves(row.runs[0].result.config)) for row in rows]
     keys = dict.fromkeys(key for own in settings for key in own if key.rpartition(".")[2] != "seed")
     apart = [key for key in keys if len({repr(own.get(key, DASH)) for own in settings}) > 1]
     if not apart:
@@ -304,5 +304,5 @@ def _again(table: Table) -> Iterable[str]:
     for row in table.rows:
         if row.kind == "model":
             name = ", ".join(text for key, text in row.identity.items() if key not in table.constants)
-            yield f"<li>{escape(name)}: {', '.join(f'<code>{escape(run)}</code>' for run in row.runs)}</li>"
+            yield f"<li>{escape(name)}: {', '.join(f'<code>{escape(run)}</code>' for run in row.run_names)}</li>"
     yield "</ul>"

@@ -41,7 +41,7 @@ def markdown(table: Table) -> str:
         blocks.append(
             "\n".join(f"- `{' '.join(failure.overrides)}`: {_escape(failure.reason)}" for failure in table.failures)
         )
-    traced = [f"- {_escape(_name(table, section.label, row))}: {', '.join(f'`{run}`' for run in row.runs)}"
+    traced = [f"- {_escape(_name(table, section.label, row))}: {', '.join(f'`{name}`' for name in row.run_names)}"
               for section in table.sections for row in section.rows if row.kind == "model"]  # fmt: skip
     if traced:
         blocks += ["## Run folders", "Reference rows come from all run folders of their section.", "\n".join(traced)]

@@ -5,7 +5,6 @@ rows and never people. No picture, no prediction of a single recording; no warni
 name clips and files; of the command only words that hold no path.
 """
 
-import csv
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from lfnet.files import read_json, write_json
 from lfnet.fingerprints import digest
 from lfnet.jobs.tracking import final_metrics, run_name, shared_settings, tracked_run
 from lfnet.reports.grid import make_grid
-from lfnet.runs.sweep_record import Sweep
+from lfnet.runs.run import Run
 from lfnet.tables.table import Row, Section, Table
 
 __all__ = ["Dashboard", "mirror", "public_command", "save_workspace", "workspace"]
@@ -38,10 +37,10 @@ class Dashboard:
     table: str
 
 
-def mirror(table: Table, sweep: Sweep, runs: Path, settings: Mapping[str, Any], remembered: Path) -> Dashboard:
+def mirror(table: Table, settings: Mapping[str, Any], remembered: Path) -> Dashboard:
     """Write every run of the table, and the table, as W&B runs of the group `table.name`.
 
-    runs: the folder of run folders. settings: `logger.wandb`; offline, nothing leaves the machine. remembered: a JSON
+    settings: `logger.wandb`; offline, nothing leaves the machine. remembered: a JSON
     file of what was written before; a run is written again only where its numbers or its row have changed.
     Raises `LfnetError` where W&B refuses.
     """
@@ -49,29 +48,26 @@ def mirror(table: Table, sweep: Sweep, runs: Path, settings: Mapping[str, Any], 
     where = f"{settings['mode']} {settings['entity'] or ''}/{settings['project']}"
     written: dict[str, str] = known.get(where, {})
     rows = {
-        folder: (row, _row_name(table, section, row))
+        run: (row, _row_name(table, section, row))
         for section in table.sections
         for row in section.rows
         if row.kind in ("model", "control")
-        for folder in row.runs
+        for run in row.runs
+        if run.result.metrics
     }
-    results = {run.folder: run.result for run in sweep.runs}
-    states = {
-        folder: digest([rows[folder][1], results[folder]["metrics"], results[folder]["fingerprint"]])
-        for folder in rows
-        if folder in results and results[folder].get("metrics")
-    }
-    due = [folder for folder, state in states.items() if written.get(folder) != state]
-    for folder in due:
-        _mirror_run(table, *rows[folder], folder, results[folder], runs, settings)
-        written[folder] = states[folder]
+    states = {run: digest([name, run.result.metrics, run.result.fingerprint]) for run, (_, name) in rows.items()}
+    due = [run for run, state in states.items() if written.get(run.name) != state]
+    for run in due:
+        _mirror_run(table, *rows[run], run, settings)
+        written[run.name] = states[run]
         write_json(remembered, {**known, where: written})
     identity = digest(["table", table.name])[:16]
     if written.get(identity) != (state := digest(table.to_json()["sections"])):
         _mirror_table(table, identity, settings)
         written[identity] = state
         write_json(remembered, {**known, where: written})
-    return Dashboard(tuple(due), tuple(folder for folder in states if folder not in due), identity)
+    kept = tuple(run.name for run in states if run not in due)
+    return Dashboard(tuple(run.name for run in due), kept, identity)
 
 
 def workspace(table: Table, project: str, entity: str) -> Any:
@@ -203,24 +199,23 @@ def _mirror_run(
     table: Table,
     row: Row,
     called: str,
-    folder: str,
-    result: Mapping[str, Any],
-    runs: Path,
+    mirrored: Run,
     settings: Mapping[str, Any],
 ) -> None:
-    config = {"streams": {}, "fusion": None, **result["config"]}
+    result = mirrored.result
+    config = {"streams": {}, "fusion": None, **result.config}
     with _tracked(
         settings,
-        identity=digest([table.name, folder])[:16],  # two tables may show one run, each in its own group
+        identity=digest([table.name, mirrored.name])[:16],  # two tables may show one run, each in its own group
         name=run_name(config),
         group=table.name,
-        job_type="fuse" if result.get("kind") == "fusion" else "train",
+        job_type="fuse" if result.kind == "fusion" else "train",
         config={**shared_settings(config), "row": called, "kind": row.kind},
     ) as run:
-        for numbers in _course(runs / folder / "metrics.csv"):
+        for numbers in _course(mirrored):
             run.log(numbers)
-        run.log(final_metrics(result["metrics"]))
-        run.summary.update({"marks": list(result.get("marks", ()))})
+        run.log(final_metrics(result.metrics))
+        run.summary.update({"marks": list(result.marks)})
 
 
 def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> None:
@@ -263,13 +258,10 @@ def _tracked(settings: Mapping[str, Any], **what: Any) -> Iterator[Any]:
         yield run
 
 
-def _course(path: Path) -> list[dict[str, float]]:
-    """Each epoch's numbers, from a run folder's metrics.csv; none where a fusion has no epochs."""
-    if not path.is_file():
+def _course(run: Run) -> list[dict[str, float]]:
+    """The numbers of each epoch; none where a fusion has no epochs."""
+    table = run.learning_curve
+    if table is None:
         return []
-    epochs: dict[int, dict[str, float]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            values = {name: float(text) for name, text in line.items() if text and name and name != "step"}
-            epochs.setdefault(int(values.get("epoch", 0)), {}).update(values)
-    return [epochs[number] for number in sorted(epochs)]
+    rows = table.drop(columns="step", errors="ignore").to_dict("records")
+    return [{str(name): float(value) for name, value in row.items() if value == value} for row in rows]

@@ -59,7 +59,7 @@ def raw_csv(table: Table) -> str:
                     *(text for column in table.columns for text in _numbers(column, row.cells.get(column.name))),
                     "; ".join(undefined),
                     "; ".join(row.notes),
-                    " ".join(row.runs),
+                    " ".join(row.run_names),
                 ]
             )
     return text.getvalue()

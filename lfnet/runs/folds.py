@@ -1,157 +1,206 @@
-"""Cross-validation: the folds of one model become one run, in which every recording was tested once.
+"""Cross-validation: the folds of one model become one run, in which every recording is tested once.
 
-Runs that differ in `splits.fold` (or `cohort.fold`) alone are joined. What was scored lies in `pooled/` among the run
-folders, as a run folder's files do; it is made anew whenever it is read, and nothing is lost with it.
+Runs that differ in `splits.fold` (or `cohort.fold`) alone are joined. The joined run exists in memory only.
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.predictions import Predictions, models_from_csv_text, models_to_csv_text
-from lfnet.files import write_json, write_text
+from lfnet.evaluation.predictions import Predictions
 from lfnet.fingerprints import digest
+from lfnet.runs.result import AuditEntry, CohortSummary, Metrics, Result, Training
+from lfnet.runs.run import Run
 
-__all__ = ["pooled"]
+__all__ = ["JoinedRun", "join_folds"]
 
 _NODES = ("splits", "cohort")
 _GRAVEST = ("leak", "warning", "not checked", "clear")
 
-Joined = tuple[tuple[int, ...], str, dict[str, Any]]
+
+@dataclass(frozen=True)
+class JoinedRun(Run):
+    """The folds of one model as one run. `folder` is that of the first fold; `name` names all of them."""
+
+    parts: tuple[Run, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return "+".join(part.name for part in self.parts)
+
+    @cached_property
+    def folds(self) -> tuple[int, ...]:
+        node = _node(self.parts[0].result)
+        return () if node is None else tuple(sorted(part.result.config[node]["fold"] for part in self.parts))
+
+    @property
+    def has_scores(self) -> bool:
+        return all(part.has_scores for part in self.parts)
+
+    @cached_property
+    def _scores(self) -> dict[str, Predictions]:
+        own = [part.predictions for part in self.parts]
+        return {split: _concatenate(own, split, self.parts) for split in ("dev", "test")}
+
+    @cached_property
+    def _references(self) -> dict[str, dict[str, Predictions]]:
+        models = [part.baselines for part in self.parts]
+        names = [name for name in models[0] if all(name in own for own in models)]
+        return {
+            split: {name: _concatenate([own[name] for own in models], split, self.parts) for name in names}
+            for split in ("dev", "test")
+        }
+
+    @property
+    def predictions(self) -> Predictions:  # computed, not read
+        return self._scores["test"]
+
+    @property
+    def baselines(self) -> dict[str, Predictions]:
+        return self._references["test"]
+
+    @property
+    def learning_curve(self) -> None:  # each fold has its own
+        return None
+
+    @property
+    def spread(self) -> None:
+        return None
+
+    @cached_property
+    def result(self) -> Result:
+        results = [part.result for part in self.parts]
+        node = _node(results[0])
+        assert node is not None
+        first = _without_fold(results[0], node)
+        if not first.metrics:  # a component that this cohort does not have, in any fold
+            return first
+        cohort = _cohort(results)
+        marks = dict.fromkeys(mark for result in results for mark in result.marks)
+        metrics: Metrics = {split: part for scores in self._scores.values() for split, part in scores.metrics().items()}
+        return replace(
+            first,
+            fingerprint=digest(sorted(result.fingerprint for result in results)),
+            metrics=metrics,
+            references=self._reference_metrics(),
+            cohort=cohort,
+            audit=_worst([result.audit for result in results]),
+            training=_training([result.training for result in results]),
+            marks=(*marks, _tested(results, cohort, self.folds, node)),
+        )
+
+    def _reference_metrics(self) -> dict[str, dict[str, dict[str, Any]]]:
+        found: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in self._references["test"]}
+        for split, models in self._references.items():
+            for name, model in models.items():
+                if measured := model.metrics().get(split, {}).get("recording"):
+                    found[name][split] = measured
+        return found
 
 
-def pooled(results: Sequence[tuple[str, dict[str, Any]]], runs: Path) -> list[Joined]:
-    """Join the folds among (folder, result.json) of a sweep's runs.
+def join_folds(runs: Sequence[Run]) -> list[tuple[int, Run]]:
+    """Join the folds among runs.
 
-    Returns for each run that is left: the places of what it was joined of, its folder below `runs`, its result. A run
-    that is no fold stays as it is. Raises `LfnetError` where two folds tested one recording, or one lost its scores.
+    Returns
+    -------
+    list of (place, run)
+        For each run that is left, the place of its first part; a run that is no fold stays as it is.
+
+    Raises
+    ------
+    LfnetError
+        Two folds tested the same recording.
     """
     parts: dict[str, list[int]] = {}
-    for place, (folder, result) in enumerate(results):
+    for place, run in enumerate(runs):
+        result = run.result
         node = _node(result)
         # Whatever decides a number is in the config; where it was tried, and how it was launched, does not.
-        key = folder if node is None else digest([_as_all(result, node)["config"], result["kind"], result["seed"]])
+        key = str(place) if node is None else digest([_without_fold(result, node).config, result.kind, result.seed])
         parts.setdefault(key, []).append(place)
-    joined: list[Joined] = []
+    joined: list[tuple[int, Run]] = []
     for places in parts.values():
-        folder, result = results[places[0]]
-        if (node := _node(result)) is None:
-            joined.append((tuple(places), folder, result))
-        elif not result.get("metrics"):  # a component that this cohort does not have, in any fold
-            joined.append((tuple(places), folder, _as_all(result, node)))
+        first = runs[places[0]]
+        if _node(first.result) is None:
+            joined.append((places[0], first))
         else:
-            joined.append((tuple(places), *_join([results[place] for place in places], node, runs)))
+            members = tuple(runs[place] for place in places)
+            run = JoinedRun(first.folder, first.overrides, first.control, parts=members)
+            _ = run.result
+            joined.append((places[0], run))
     return joined
 
 
-def _node(result: dict[str, Any]) -> str | None:
+def _node(result: Result) -> str | None:
     """The node of the config that names the fold; None for a run that is none."""
-    config = result.get("config", {})
-    return next((name for name in _NODES if (config.get(name) or {}).get("fold") is not None), None)
+    return next((name for name in _NODES if (result.config.get(name) or {}).get("fold") is not None), None)
 
 
-def _as_all(result: dict[str, Any], node: str) -> dict[str, Any]:
-    """The result, shallow, with the fold taken out of its config."""
-    config = result["config"]
-    return {**result, "config": {**config, node: {**config[node], "fold": "all"}}}
+def _without_fold(result: Result, node: str) -> Result:
+    config = result.config
+    return replace(result, config={**config, node: {**config[node], "fold": "all"}})
 
 
-def _join(parts: Sequence[tuple[str, dict[str, Any]]], node: str, runs: Path) -> tuple[str, dict[str, Any]]:
-    results = [result for _, result in parts]
-    own = [Predictions.from_csv_text(_read(runs / folder / "predictions.csv")) for folder, _ in parts]
-    scores = {split: _one(own, split, parts) for split in ("dev", "test")}
-    beside = [models_from_csv_text(_read(runs / folder / "references.csv")) for folder, _ in parts]
-    names = [name for name in beside[0] if all(name in models for models in beside)]
-    references = {
-        split: {name: _one([models[name] for models in beside], split, parts) for name in names}
-        for split in ("dev", "test")
+def _cohort(results: Sequence[Result]) -> CohortSummary:
+    """The cohort of all folds: training sizes are those of the first."""
+    first = results[0].cohort
+    tested = {
+        "recordings": sum(result.cohort.recordings.get("test", 0) for result in results),
+        "people": sum(result.cohort.people.get("test", 0) for result in results),
     }
-    joined = _as_all(results[0], node)
-    joined["fingerprint"] = digest(sorted(result["fingerprint"] for result in results))
-    joined["folds"] = sorted(result["config"][node]["fold"] for result in results)
-    joined["metrics"] = {split: part for scored in scores.values() for split, part in scored.metrics().items()}
-    joined["references"] = {name: {} for name in names}
-    for split, models in references.items():
-        for name, model in models.items():
-            if measured := model.metrics().get(split, {}).get("recording"):
-                joined["references"][name][split] = measured
-    joined["cohort"] = _cohort(results)
-    joined["audit"] = _worst([result.get("audit") or [] for result in results])
-    if "training" in joined:
-        joined["training"] = _training([result["training"] for result in results])
-    marks = dict.fromkeys(mark for result in results for mark in result.get("marks", ()))
-    joined["marks"] = [*marks, _said(results, joined, node)]
-    folder = f"pooled/{joined['fingerprint'][:16]}"
-    write_text(runs / folder / "predictions.csv", scores["test"].to_csv_text())
-    write_text(runs / folder / "references.csv", models_to_csv_text(references["test"]))
-    write_json(runs / folder / "result.json", joined)
-    return folder, joined
+    return replace(
+        first,
+        fingerprint=digest(sorted(result.cohort.fingerprint for result in results)),
+        recordings={**first.recordings, "test": tested["recordings"]},
+        people={**first.people, "test": tested["people"]},
+        warnings=tuple(dict.fromkeys(text for result in results for text in result.cohort.warnings)),
+    )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise LfnetError(
-            f"{path} cannot be read: {error.strerror}. Delete its folder and run the table again."
-        ) from error
-
-
-def _cohort(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the folds' cohorts are together: training sizes are those of the first."""
-    cohort: dict[str, Any] = deepcopy(results[0]["cohort"])
-    cohort["fingerprint"] = digest(sorted(result["cohort"]["fingerprint"] for result in results))
-    for count in ("recordings", "people"):
-        cohort[count] = {**cohort[count], "test": sum(result["cohort"][count].get("test", 0) for result in results)}
-    cohort["warnings"] = list(dict.fromkeys(text for result in results for text in result["cohort"]["warnings"]))
-    return cohort
-
-
-def _worst(audits: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _worst(audits: Sequence[Sequence[AuditEntry]]) -> tuple[AuditEntry, ...]:
     """Each finding as in the fold where it is worst: a leak into one fold is a leak."""
-    worst: dict[str, dict[str, Any]] = {}
+    worst: dict[str, AuditEntry] = {}
     for entry in (entry for audit in audits for entry in audit):
-        known = worst.setdefault(entry["name"], entry)
-        if _GRAVEST.index(entry["status"]) < _GRAVEST.index(known["status"]):
-            worst[entry["name"]] = entry
-    return list(worst.values())
+        known = worst.setdefault(entry.name, entry)
+        if _GRAVEST.index(entry.status) < _GRAVEST.index(known.status):
+            worst[entry.name] = entry
+    return tuple(worst.values())
 
 
-def _said(results: Sequence[dict[str, Any]], joined: dict[str, Any], node: str) -> str:
+def _tested(results: Sequence[Result], cohort: CohortSummary, folds: Sequence[int], node: str) -> str:
     """How much of the cohort was tested, and in how many folds."""
-    sizes = results[0]["cohort"]["recordings"]
+    sizes = results[0].cohort.recordings
     whole = sum(sizes.get(split, 0) for split in ("train", "dev", "test"))
-    tested = joined["cohort"]["recordings"]["test"]
+    tested = cohort.recordings["test"]
     if tested < whole:
-        numbers = ", ".join(map(str, joined["folds"]))
-        return f"only the folds {numbers}: {tested} of {whole} recordings tested"
+        return f"only the folds {', '.join(map(str, folds))}: {tested} of {whole} recordings tested"
     by_person = " by person" if node == "splits" else ""
     return f"{len(results)} folds{by_person}, each recording tested once"
 
 
-def _one(parts: Sequence[Predictions], split: str, named: Sequence[tuple[str, Any]]) -> Predictions:
+def _concatenate(parts: Sequence[Predictions], split: str, runs: Sequence[Run]) -> Predictions:
     """One split's rows of all folds."""
-    frame = pd.concat([part.in_split(split).frame for part in parts], ignore_index=True)
+    frame = pd.concat([part.frame[part.frame["split"] == split] for part in parts], ignore_index=True)
     try:
         return Predictions(frame)
     except ValueError as error:
-        folders = ", ".join(folder for folder, _ in named)
         raise LfnetError(
-            f"the folds {folders} share {split} recordings ({error}): they are not of one cross-validation. Number the "
-            "folds so that each recording is in one."
+            f"the folds {', '.join(run.name for run in runs)} share {split} recordings ({error}): they are not of one "
+            "cross-validation. Number the folds so that each recording is in one."
         ) from error
 
 
-def _training(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _training(parts: Sequence[Training]) -> Training:
     """Seconds of all folds together; epochs and convergence as the worst of them."""
-    joined = dict(parts[0])
-    if "seconds" in joined:
-        joined["seconds"] = round(sum(part["seconds"] for part in parts), 2)
-    if "epochs" in joined:
-        joined["epochs"] = max(part["epochs"] for part in parts)
-        joined["converged"] = all(part["converged"] for part in parts)
+    joined = parts[0]
+    seconds = [part.seconds for part in parts if part.seconds is not None]
+    if seconds:
+        joined = replace(joined, seconds=round(sum(seconds), 2))
+    epochs = [part.epochs for part in parts if part.epochs is not None]
+    if epochs:
+        joined = replace(joined, epochs=max(epochs), converged=all(part.converged for part in parts))
     return joined

@@ -1,25 +1,60 @@
-"""How a job ended, and where."""
+"""The run folder: what a finished job wrote, opened as a `Run`. File names are defined here and nowhere else."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.fingerprints import source_digest
+from lfnet.runs.result import RESULT, Result, damaged
 
-__all__ = ["RESULT", "Outcome", "measure", "measuring_code", "require_one_thing", "run_folder"]
+if TYPE_CHECKING:
+    import torch
 
-RESULT = "result.json"  # written last: where it exists the job is finished
+__all__ = [
+    "CONFIG",
+    "LEARNING_CURVE",
+    "LOG",
+    "MISSING",
+    "PREDICTIONS",
+    "REFERENCES",
+    "RESULT",
+    "SPREAD",
+    "WEIGHTS",
+    "Outcome",
+    "Run",
+    "check_same_config_except_seed",
+    "leaves",
+    "measure",
+    "measuring_code",
+]
+
+CONFIG = "config.yaml"
+PREDICTIONS = "predictions.csv"
+REFERENCES = "references.csv"
+LEARNING_CURVE = "metrics.csv"
+SPREAD = "spread.csv"
+LOG = "train.log"
+WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
+
+MISSING = object()
+"""What `Run.setting` returns for a setting that a run does not have."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a job ended.
 
-    run: its folder's name, "" where it failed before it had one; a failed job's holds its train.log and no result.
-    error: one line.
+    `run` is its folder's name, "" where it failed before it had one; the folder of a failed job contains its log and
+    no result. `error` is one line.
     """
 
     status: Literal["finished", "skipped", "failed"]
@@ -29,56 +64,242 @@ class Outcome:
     seconds: float = 0.0
 
 
-def run_folder(name: str, runs: Path) -> Path:
-    """The folder of the finished run `name`: a folder, or one below `runs`, whose first letters will do.
+@dataclass(frozen=True)
+class Run:
+    """A finished job. Files are read when they are first asked for.
 
-    Raises `LfnetError` where the name is not one finished run's.
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    overrides : tuple of str
+        The overrides of the job, if it was part of a sweep.
+    control : bool
+        Whether `table.controls` added it.
+    trust : tuple of str
+        Exact dotted names of classes that its settings may name besides lfnet's own (`lfnet.trust`).
+
+    Raises
+    ------
+    LfnetError
+        On access of a part whose file is missing, damaged or of an earlier format.
     """
-    folder = Path(name)
-    if (folder / RESULT).is_file():
-        return folder
-    found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []
-    if len(found) != 1:
-        what = f"{len(found)} runs begin so in {runs}" if found else f"neither {folder} nor {runs / name} holds one"
-        raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` says where a run's folder is.")
-    return found[0]
+
+    folder: Path
+    overrides: tuple[str, ...] = ()
+    control: bool = False
+    trust: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, path: Path | str, trust: Sequence[str] = ()) -> "Run":
+        """Open a run folder and check its result.
+
+        Parameters
+        ----------
+        path : path of the folder, as `lfnet train` prints it.
+        trust : sequence of str
+            As in the class.
+
+        Raises
+        ------
+        LfnetError
+            The folder contains no finished job, or its result.json is damaged or of an earlier format.
+        """
+        folder = Path(path)
+        if not (folder / RESULT).is_file():
+            raise LfnetError(f"{folder} is no finished run: it contains no {RESULT}.")
+        run = cls(folder, trust=tuple(trust))
+        _ = run.result
+        return run
+
+    @classmethod
+    def find(cls, name: str, runs: Path) -> "Run":
+        """Open the finished run `name`: a folder, or one below `runs`, of which the first letters are enough.
+
+        Raises
+        ------
+        LfnetError
+            No run has this name, or several begin with it.
+        """
+        if (Path(name) / RESULT).is_file():
+            return cls.open(name)
+        found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []
+        if len(found) != 1:
+            what = f"{len(found)} runs in {runs} begin with it" if found else f"neither {name} nor {runs / name} is one"
+            raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` prints the folder of a run.")
+        return cls.open(found[0])
+
+    @property
+    def name(self) -> str:
+        """The folder's name: the beginning of the fingerprint."""
+        return self.folder.name or self.folder.resolve().name
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds of a cross-validation that were joined into this run; empty for a run of its own."""
+        return ()
+
+    @cached_property
+    def result(self) -> Result:
+        """Metrics, cost, settings and what else the job recorded."""
+        return Result.read(self.folder)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the weights, the order of windows and dropout."""
+        return self.result.seed
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """All resolved settings of the job; it names no code but lfnet's own and `trust`."""
+        from lfnet.trust import read_settings
+
+        path = self.folder / CONFIG
+        try:
+            return read_settings(path, trust=self.trust)
+        except LfnetError:
+            raise
+        except Exception as error:  # as in `_read`
+            raise damaged(path, str(error)) from error
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether predictions.csv and references.csv are there: folders may be shared without the scores of people."""
+        return all((self.folder / name).is_file() for name in (PREDICTIONS, REFERENCES))
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Scores and labels of every split but train, at every level."""
+        return self._read(PREDICTIONS, Predictions.from_csv_text)
+
+    @cached_property
+    def baselines(self) -> dict[str, Predictions]:
+        """Scores of the baselines and oracles on the same recordings, those of training included."""
+        return self._read(REFERENCES, models_from_csv_text)
+
+    @cached_property
+    def learning_curve(self) -> pd.DataFrame | None:
+        """One row an epoch; None for a model that is not trained in epochs."""
+        return self._read(LEARNING_CURVE, _epochs) if (self.folder / LEARNING_CURVE).is_file() else None
+
+    @cached_property
+    def spread(self) -> pd.DataFrame | None:
+        """SD over passes with dropout, one row a recording; None without `trainer.mc_dropout`."""
+        if not (self.folder / SPREAD).is_file():
+            return None
+        return self._read(SPREAD, lambda text: _csv(text, ("recording_id", "person_id")))
+
+    @cached_property
+    def trained_people(self) -> frozenset[str]:
+        """The people of the training recordings."""
+        frames = [model.frame for model in self.baselines.values()]
+        return frozenset(person for frame in frames for person in frame.loc[frame["split"] == "train", "person_id"])
+
+    @property
+    def weights_path(self) -> Path:
+        """The file of the trained model."""
+        return self.folder / WEIGHTS[self.result.kind]
+
+    def weights(self) -> "dict[str, torch.Tensor]":
+        """The trained weights of a head.
+
+        Raises
+        ------
+        LfnetError
+            The run is of a fusion, or the file is missing or damaged.
+        """
+        if self.result.kind != "head":
+            raise LfnetError(f"{self.folder} is a run of a fusion, which has no weights of a network.")
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(self.weights_path)
+        except (OSError, SafetensorError) as error:
+            raise damaged(self.weights_path, str(error)) from error
+
+    def setting(self, key: str) -> Any:
+        """The option chosen of a config group ("head"), or a setting ("head.patch_size"); else MISSING."""
+        # A group that the sweep adds (`+leak=none`) may only name settings: a job that another table has finished says
+        # nothing of it, or another name.
+        if "." not in key:
+            for text in self.overrides:
+                if text.startswith(f"+{key}="):
+                    return text.partition("=")[2]
+        for name in (key, key.replace(".", "/")):
+            if name in self.result.choices:
+                return self.result.choices[name]
+        value: Any = self.result.config
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                return MISSING
+            value = value[part]
+        return value
+
+    def _read(self, name: str, parse: Callable[[str], _T]) -> _T:
+        path = self.folder / name
+        try:
+            return parse(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise damaged(path, str(error.strerror)) from error
+        except KeyError as error:
+            raise damaged(path, f"it has no {error}") from error
+        except Exception as error:  # parsers of CSV and YAML raise many kinds; whatever they are, the file is damaged
+            raise damaged(path, str(error) or type(error).__name__) from error
 
 
-def require_one_thing(folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
-    """Raise `LfnetError` unless these finished runs differ in their seed, and in nothing else."""
-    seeds: dict[int, Path] = {}
-    for folder, result in zip(folders, results, strict=True):
-        for what, value in _thing(result).items():
-            if value != _thing(results[0])[what]:
+def _csv(text: str, texts: Sequence[str] = ()) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(texts, str), float_precision="round_trip")
+
+
+def _epochs(text: str) -> pd.DataFrame:
+    """The rows of each epoch as one; training and validation may write one each."""
+    table = _csv(text)
+    epoch = table.pop("epoch").fillna(0).astype(int)
+    return table.groupby(epoch).last().reset_index()
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of each setting below a nested dict; a list counts as one value."""
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from leaves(child, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def check_same_config_except_seed(runs: Sequence[Run]) -> None:
+    """Raise `LfnetError` unless these runs differ in their seed and in nothing else."""
+    seeds: dict[int, Run] = {}
+    for run in runs:
+        first = _config_without_seed(runs[0])
+        for what, value in _config_without_seed(run).items():
+            if value != first[what]:
                 raise LfnetError(
-                    f"{folder} and {folders[0]} differ in their {what}: name runs that differ in seed alone."
+                    f"{run.folder} and {runs[0].folder} differ in their {what}: name runs that differ in seed alone."
                 )
-        if result["seed"] in seeds:
-            twin = seeds[result["seed"]]
-            raise LfnetError(f"{folder} and {twin} have the same seed {result['seed']}: they are one run.")
-        seeds[result["seed"]] = folder
+        if run.seed in seeds:
+            twin = seeds[run.seed]
+            raise LfnetError(f"{run.folder} and {twin.folder} have the same seed {run.seed}: they are one run.")
+        seeds[run.seed] = run
 
 
-def _thing(result: dict[str, Any]) -> dict[str, Any]:
-    settings = {name: node for name, node in result["config"].items() if name not in ("seed", "cohort", "encoder")}
-    return {"settings": settings, **{name: result[name]["fingerprint"] for name in ("cohort", "features")}}
+def _config_without_seed(run: Run) -> dict[str, Any]:
+    result = run.result
+    settings = {name: node for name, node in result.config.items() if name not in ("seed", "cohort", "encoder")}
+    return {"settings": settings, "cohort": result.cohort.fingerprint, "features": result.features.fingerprint}
 
 
 def measuring_code() -> str:
-    """Digest of the code that measures; a finished run measured by other code is measured again, not trained again."""
+    """Digest of the code that measures: if it differs, a finished run is measured again, not trained again."""
     return source_digest(["lfnet.evaluation.metrics", "lfnet.evaluation.predictions", "lfnet.runs.run"])
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """Metrics from predictions.csv and references.csv of a run folder.
-
-    Returns {"metrics": {split: {level: {metric: value or None}}}, "references": {model: {split: {metric: …}}}}, the
-    references at recording level.
-    """
-    metrics = Predictions.from_csv_text((folder / "predictions.csv").read_text(encoding="utf-8")).metrics()
-    models = models_from_csv_text((folder / "references.csv").read_text(encoding="utf-8"))
+    """Metrics of predictions.csv and references.csv of a run folder, as `metrics` and `references` of its `Result`."""
+    run = Run(Path(folder))
     references = {
         model: {split: levels["recording"] for split, levels in predictions.metrics().items()}
-        for model, predictions in models.items()
+        for model, predictions in run.baselines.items()
     }
-    return {"metrics": metrics, "references": references}
+    return {"metrics": run.predictions.metrics(), "references": references}

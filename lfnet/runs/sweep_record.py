@@ -1,76 +1,110 @@
-"""What a sweep left behind: its manifest, the run folders that are finished, and why the others are not."""
+"""The record of a sweep: which jobs it had and how each ended, with one writer and one reader."""
 
 import re
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from lfnet.errors import LfnetError
 from lfnet.files import read_json, write_json
 from lfnet.fingerprints import digest
-from lfnet.runs.folds import pooled
-from lfnet.runs.run import Outcome
+from lfnet.runs.folds import join_folds
+from lfnet.runs.run import MISSING, RESULT, Outcome, Run, leaves
 
 __all__ = [
-    "MISSING",
     "Failure",
-    "Record",
-    "Run",
+    "JobRecord",
     "Sweep",
+    "SweepRecord",
     "Swept",
     "collect",
-    "leaves",
     "parse_overrides",
+    "sweep_command",
     "sweep_name",
-    "swept",
 ]
 
-FORMAT = 1
-MISSING = object()
+FORMAT = 2
+_MAX_NAME = 80
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished job: the name of its folder, its overrides, its result.json, whether it is a control."""
+class JobRecord:
+    """One job of a sweep: its overrides, how it ended, and its run folder; `run` is "" where it has none."""
 
-    folder: str
     overrides: tuple[str, ...]
-    result: dict[str, Any] = field(repr=False)
+    status: Literal["pending", "finished", "skipped", "failed"] = "pending"
+    fingerprint: str = ""
+    run: str = ""
+    error: str | None = None
     control: bool = False
 
-    @property
-    def seed(self) -> int:
-        return int(self.result["seed"])
+    @classmethod
+    def of(cls, overrides: Sequence[str], control: bool, outcome: Outcome | None) -> "JobRecord":
+        """The record of a job; `outcome` is None for one that has not ended yet."""
+        if outcome is None:
+            return cls(tuple(overrides), control=control)
+        return cls(tuple(overrides), outcome.status, outcome.fingerprint, outcome.run, outcome.error, control)
 
-    @property
-    def cohort(self) -> dict[str, Any]:
-        return dict(self.result["cohort"])
 
-    def setting(self, key: str) -> Any:
-        """A config group's choice (`head`) or a setting of the resolved config (`head.patch_size`), else MISSING."""
-        # A group that the sweep adds (`+leak=none`) may only name settings: a job that another table has finished says
-        # nothing of it, or another name.
-        if "." not in key:
-            for text in self.overrides:
-                if text.startswith(f"+{key}="):
-                    return text.partition("=")[2]
-        choices = self.result.get("choices", {})
-        for name in (key, key.replace(".", "/")):
-            if name in choices:
-                return choices[name]
-        value = self.result.get("config", {})
-        for part in key.split("."):
-            if not isinstance(value, dict) or part not in value:
-                return MISSING
-            value = value[part]
-        return value
+@dataclass(frozen=True)
+class SweepRecord:
+    """The file `<runs>/sweeps/<name>.json`.
+
+    Parameters
+    ----------
+    table : dict
+        The `table` node that the sweep was run for.
+    command : str
+        The command that repeats it.
+    jobs : tuple of JobRecord
+    """
+
+    table: dict[str, Any]
+    command: str
+    jobs: tuple[JobRecord, ...] = field(repr=False)
+
+    def write(self, path: Path) -> None:
+        """Write the record, whole or not at all."""
+        write_json(path, {"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> "SweepRecord":
+        """Read a record.
+
+        Raises
+        ------
+        LfnetError
+            The file is missing, damaged, of another format, or has no jobs.
+        """
+        again = "Delete it and run the table again: finished runs are recognised."
+        content = read_json(path)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise LfnetError(f"{path} is not a sweep record of format {FORMAT}. {again}")
+        try:
+            record = _adapter().validate_python(content)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(map(str, fault["loc"]))
+            raise LfnetError(f"{path} is damaged ({place}: {fault['msg']}). {again}") from None
+        if not record.jobs:
+            raise LfnetError(
+                f"{path} contains no jobs: the sweep is empty. Give hydra.sweeper.params at least one value."
+            )
+        return record
+
+
+@cache
+def _adapter() -> TypeAdapter[SweepRecord]:
+    return TypeAdapter(SweepRecord)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A job without a result: its overrides, one line of reason, its folder where it has one."""
+    """A job without a result: its overrides, the reason in one line, its folder where it has one."""
 
     overrides: tuple[str, ...]
     reason: str
@@ -78,15 +112,15 @@ class Failure:
     control: bool = False
 
     def setting(self, key: str) -> Any:
-        """What the overrides say of `key`: a value, a dict of the settings below it, else MISSING."""
+        """The value that the overrides give `key`, a dict of the settings below it, else MISSING."""
         return parse_overrides(self.overrides, key)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A manifest read: the table it was run for, the command, and its jobs in their order, each with its outcome."""
+    """A sweep as tables read it: the table's node, the command, and each job's run or failure, in order."""
 
-    manifest: Path
+    record: Path
     table: dict[str, Any]
     command: str
     jobs: tuple[Run | Failure, ...]
@@ -100,65 +134,64 @@ class Sweep:
         return tuple(job for job in self.jobs if isinstance(job, Failure))
 
 
-def collect(manifest: Path, runs: Path) -> Sweep:
-    """Read a sweep's manifest and the result of each of its run folders below `runs`.
+@dataclass(frozen=True)
+class Swept:
+    """A sweep that ended: the paths of its record, runs and tables, and the outcome of each job."""
 
-    The folds of a cross-validation count as one run (`lfnet.runs.folds`).
-    Two jobs that led to one folder (the same fingerprint) count once. Raises `LfnetError` where the manifest is
-    missing, broken, of another format or empty; a job without a readable result is a `Failure`, not an error.
+    record: Path
+    runs: Path
+    tables: Path
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a job failed."""
+        return any(outcome.status == "failed" for outcome in self.outcomes)
+
+
+def collect(record: Path, runs: Path) -> Sweep:
+    """Read a sweep's record and the result of each of its run folders below `runs`.
+
+    The folds of a cross-validation count as one run (`lfnet.runs.folds`). Two jobs that led to one folder (the same
+    fingerprint) count once. A job without a readable result is a `Failure`, not an error.
+
+    Raises
+    ------
+    LfnetError
+        As `SweepRecord.read`; and where folds tested the same recording.
     """
-    content = read_json(manifest)
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "table" not in content:
-        raise LfnetError(f"{manifest} is not a sweep manifest of format {FORMAT}. Delete it and run the table again.")
-    jobs = content.get("jobs") or []
-    if not jobs:
-        raise LfnetError(f"{manifest} holds no jobs: the sweep is empty. Give hydra.sweeper.params at least one value.")
+    content = SweepRecord.read(record)
     outcomes: dict[str, Run | Failure] = {}
-    for number, job in enumerate(jobs):
-        outcome = _read(job, Path(runs))
-        outcomes.setdefault(outcome.folder if isinstance(outcome, Run) else f"failure {number}", outcome)
-    return Sweep(Path(manifest), content["table"], content.get("command") or "", _joined(outcomes.values(), Path(runs)))
-
-
-def _joined(outcomes: Iterable[Run | Failure], runs: Path) -> tuple[Run | Failure, ...]:
-    """The outcomes with the folds of a cross-validation as one run, at the place of the first of them."""
-    jobs = list(outcomes)
+    for number, job in enumerate(content.jobs):
+        outcome = _open(job, Path(runs))
+        outcomes.setdefault(outcome.name if isinstance(outcome, Run) else f"failure {number}", outcome)
+    jobs = list(outcomes.values())
     places = [place for place, job in enumerate(jobs) if isinstance(job, Run)]
-    done = [job for job in jobs if isinstance(job, Run)]
     kept: dict[int, Run | Failure] = {place: job for place, job in enumerate(jobs) if isinstance(job, Failure)}
-    for members, folder, result in pooled([(run.folder, run.result) for run in done], runs):
-        kept[places[members[0]]] = replace(done[members[0]], folder=folder, result=result)
-    return tuple(kept[place] for place in sorted(kept))
+    for place, run in join_folds([job for job in jobs if isinstance(job, Run)]):
+        kept[places[place]] = run
+    return Sweep(Path(record), content.table, content.command, tuple(kept[place] for place in sorted(kept)))
 
 
-def _read(job: dict[str, Any], runs: Path) -> Run | Failure:
-    overrides, folder = tuple(job.get("overrides", ())), job.get("run")
-    control = bool(job.get("control"))
-    if job.get("status") not in ("finished", "skipped"):
-        return Failure(
-            overrides, _line(job.get("error") or f"the job is {job.get('status', 'unknown')}"), folder, control
-        )
-    if not folder:
-        return Failure(overrides, "the manifest names no run folder", None, control)
-    path = runs / folder / "result.json"
-    if not path.exists():
-        return Failure(overrides, "result.json is missing; run the table again", folder, control)
+def _open(job: JobRecord, runs: Path) -> Run | Failure:
+    def failure(reason: str) -> Failure:
+        return Failure(job.overrides, " ".join(reason.split()), job.run or None, job.control)
+
+    if job.status not in ("finished", "skipped"):
+        return failure(job.error or f"the job is {job.status}")
+    if not job.run:
+        return failure("the record names no run folder")
+    if not (runs / job.run / RESULT).exists():
+        return failure(f"{RESULT} is missing; run the table again")
+    run = Run(runs / job.run, job.overrides, job.control)
     try:
-        result = read_json(path)
-    except LfnetError:
-        return Failure(overrides, "result.json is broken; delete the folder and run the table again", folder, control)
-    if not isinstance(result, dict) or result.get("format") != FORMAT:
-        return Failure(
-            overrides, f"result.json is not of format {FORMAT}; delete the folder and run again", folder, control
-        )
-    return Run(folder, overrides, result, control)
+        _ = run.result
+    except LfnetError as error:
+        return failure(str(error).replace(f"{runs}/", ""))
+    return run
 
 
-def _line(text: str) -> str:
-    return " ".join(str(text).split())
-
-
-def parse_overrides(overrides: tuple[str, ...], key: str) -> Any:
+def parse_overrides(overrides: Sequence[str], key: str) -> Any:
     """The value that Hydra overrides give `key`, a dict of the settings below it, else MISSING."""
     # Hydra's own grammar, needed for failed jobs only: cohort.signal={name:tempo,block:8} is no JSON and no YAML.
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -177,82 +210,19 @@ def parse_overrides(overrides: tuple[str, ...], key: str) -> Any:
     return settings.get(key, below or MISSING)
 
 
-def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted name, value) of each setting below a nested dict; lists count as one value."""
-    if isinstance(value, dict) and value:
-        for key, child in value.items():
-            yield from leaves(child, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, value
-
-
-_SECONDS = 2.0
-_LONGEST = 80
-
-
-@dataclass(frozen=True)
-class Swept:
-    """A sweep that ended: where its record and the jobs' folders are, where its table goes, and how its jobs ended."""
-
-    record: Path
-    runs: Path
-    tables: Path
-    outcomes: list[Outcome]
-
-
-# The sweeps of this process. Hydra's `main` returns nothing, so whoever started a sweep looks here for what it left.
-swept: list[Swept] = []
-
-
-class _Job(Protocol):
-    @property
-    def overrides(self) -> list[str]: ...
-
-    @property
-    def control(self) -> bool: ...
-
-
-def sweep_name(table: dict[str, Any], given: Sequence[str]) -> str:
-    """The name of a sweep's files: the table's, and what was overridden, so that variants stand side by side."""
-    name = str(table["name"] or "multirun")
+def sweep_name(table: str | None, given: Sequence[str]) -> str:
+    """The name of a sweep's files: the table's, and what was overridden, so that variants have files of their own."""
+    name = table or "multirun"
     own = [item for item in given if not re.match(r"(\+?table=|force=|fail_fast=|launcher|paths\.)", item)]
     slug = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", "_".join(own)).strip("-")
-    if len(slug) > _LONGEST:
-        slug = f"{slug[:_LONGEST]}-{digest(own)[:8]}"
+    if len(slug) > _MAX_NAME:
+        slug = f"{slug[:_MAX_NAME]}-{digest(own)[:8]}"
     return f"{name}_{slug}" if slug else name
 
 
-class Record:
-    """Writes `<runs>/sweeps/<name>.json`, whole after every change; `often` writes at most every other second."""
-
-    def __init__(
-        self, folder: Path, name: str, table: dict[str, Any], given: Sequence[str], options: Sequence[str] = ()
-    ) -> None:
-        self.path = folder / f"{name}.json"
-        self._table = table
-        typed = [item for item in given if not item.startswith(("table=", "+table="))]
-        words = ["lfnet", "table", table["name"]] if table["name"] else ["lfnet", "train", "-m"]
-        self._command = " ".join(
-            [*words, *(f"'{item}'" if re.search(r"[\s{}()\[\],&;*]", item) else item for item in (*options, *typed))]
-        )
-        self._written = 0.0
-
-    def write(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome | None], often: bool = False) -> None:
-        """Write what is known of each job; one that has not ended yet is `pending`."""
-        if often and time.monotonic() - self._written < _SECONDS:
-            return
-        rows = []
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            ended = outcome or Outcome("failed")
-            rows.append(
-                {
-                    "overrides": job.overrides,
-                    "fingerprint": ended.fingerprint,
-                    "run": ended.run,
-                    "status": outcome.status if outcome else "pending",
-                    "error": ended.error,
-                    **({"control": True} if job.control else {}),
-                }
-            )
-        write_json(self.path, {"format": 1, "table": self._table, "command": self._command, "jobs": rows})
-        self._written = time.monotonic()
+def sweep_command(table: str | None, given: Sequence[str], options: Sequence[str] = ()) -> str:
+    """The command that repeats a sweep, quoted for a shell."""
+    typed = [item for item in given if not item.startswith(("table=", "+table="))]
+    words = ["lfnet", "table", table] if table else ["lfnet", "train", "-m"]
+    quoted = (f"'{item}'" if re.search(r"[\s{}()\[\],&;*]", item) else item for item in (*options, *typed))
+    return " ".join([*words, *quoted])

@@ -8,7 +8,8 @@ from typing import Literal
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import LEVELS
 from lfnet.fingerprints import digest
-from lfnet.runs.sweep_record import Run, collect, leaves
+from lfnet.runs.run import Run, leaves
+from lfnet.runs.sweep_record import collect
 from lfnet.tables import columns, grouping, header_and_footer, reference_rows
 from lfnet.tables.controls import check_controls, explained_controls, split_controls
 from lfnet.tables.ensembles import MEANING as ENSEMBLE
@@ -45,7 +46,7 @@ def build(manifest: Path, runs: Path) -> Table:
     level = node.get("level") or "recording"
     row_keys, section_keys = tuple(node["rows"]), grouping.section_keys(sweep)
     wanted = reference_rows.DEFAULT if node.get("references") is None else tuple(node["references"])
-    trained = any("epochs" in run.result.get("training", {}) for run in sweep.runs) or not sweep.runs
+    trained = any(run.result.training.epochs is not None for run in sweep.runs) or not sweep.runs
     shown = _columns(node["columns"], level, trained)
     quoted = published_rows(node.get("published"), shown, manifest)
     targets = check_targets(node.get("targets"), shown, manifest)
@@ -63,12 +64,12 @@ def build(manifest: Path, runs: Path) -> Table:
     names = [key for key in row_keys if key not in constants]
     joint = bool(node.get("ensembles"))
     if joint:
-        sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names, Path(runs))
+        sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names)
     if asked is not None:
-        sections, notes = _with_evidence(asked, sections, parts, names, wanted, Path(runs), joint)
+        sections, notes = _with_evidence(asked, sections, parts, names, wanted, joint)
     notes.append(explained_controls(asked_controls, any(controls for _, _, controls in parts)))
     notes += [ENSEMBLE] * joint
-    fingerprint = digest(sorted(run.result["fingerprint"] for run in sweep.runs))
+    fingerprint = digest(sorted(run.result.fingerprint for run in sweep.runs))
     lifted = {
         key.heading.lower(): groups[0].identity[key.name]
         for key in grouping.keys(row_keys)
@@ -80,7 +81,7 @@ def build(manifest: Path, runs: Path) -> Table:
         question=node.get("question") or "",
         level=level,
         command=sweep.command,
-        simulated=bool(sweep.runs) and all(run.cohort["simulated"] for run in sweep.runs),
+        simulated=bool(sweep.runs) and all(run.result.cohort.simulated for run in sweep.runs),
         keys=grouping.keys(row_keys),
         constants=constants,
         columns=shown,
@@ -128,13 +129,13 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
     """One cohort by its settings must be one cohort by its content, else rows were measured on different labels."""
     first: dict[str, Run] = {}
     for run in runs:
-        config = run.result.get("config", {})
+        config = run.result.config
         nodes = {name: config.get(name) for name in ("cohort", "splits")}
-        settings = digest([sorted(leaves(nodes), key=lambda leaf: leaf[0]), run.result.get("folds")])
-        twin = first.setdefault(settings + run.cohort["name"], run)
-        if twin.cohort["fingerprint"] != run.cohort["fingerprint"]:
+        settings = digest([sorted(leaves(nodes), key=lambda leaf: leaf[0]), list(run.folds)])
+        twin = first.setdefault(settings + run.result.cohort.name, run)
+        if twin.result.cohort.fingerprint != run.result.cohort.fingerprint:
             raise LfnetError(
-                f"the cohort {run.cohort['name']} changed between {twin.folder} and {run.folder}: their rows "
+                f"the cohort {run.result.cohort.name} changed between {twin.name} and {run.name}: their rows "
                 "cannot stand in one table. Run the table again: what was measured on the old cohort is made anew."
             )
 
@@ -177,13 +178,12 @@ def _with_evidence(
     parts: Sequence[tuple[dict[str, str], list[Group], list[Group]]],
     names: Sequence[str],
     wanted: Sequence[str],
-    runs: Path,
     joint: bool,
 ) -> tuple[tuple[Section, ...], list[str]]:
     """The sections with evidence on their rows, and sentences on what is not in it."""
     filled, notes = [], []
     for section, (_, models, controls) in zip(sections, parts, strict=True):
-        found, missing = blocks(asked, models, controls, names, wanted, runs, joint)
+        found, missing = blocks(asked, models, controls, names, wanted, joint)
         filled.append(replace(section, evidence=found))
         notes += [f"{section.label}: {text}" if section.label and text.startswith("No ") else text for text in missing]
     return tuple(filled), list(dict.fromkeys(notes))
@@ -200,18 +200,18 @@ def _row(
     reasons = dict.fromkeys(failure.reason for failure in group.failures)
     if not group.runs:
         return Row("failed", named, notes=tuple(f"failed: {_shorten(reason)}" for reason in reasons))
-    runs = sorted(group.runs, key=lambda run: (run.seed, run.folder))
-    notes = [_mark(mark, [run for run in runs if mark in run.result.get("marks", ())], runs) for mark in _marks(runs)]
+    runs = sorted(group.runs, key=lambda run: (run.seed, run.name))
+    notes = [_mark(mark, [run for run in runs if mark in run.result.marks], runs) for mark in _marks(runs)]
     cells = {column.name: column.cell(runs) for column in shown}
     notes += _sigma_notes(runs, shown, {name for name, cell in cells.items() if cell.summary.undefined})
     if group.failures:
         total = len(runs) + len(group.failures)
         notes.append(f"{len(group.failures)} of {total} jobs failed: {_shorten(next(iter(reasons)))}")
-    return Row(kind, named, cells, "", tuple(run.seed for run in runs), tuple(notes), tuple(run.folder for run in runs))
+    return Row(kind, named, cells, "", tuple(run.seed for run in runs), tuple(notes), tuple(runs))
 
 
 def _marks(runs: Sequence[Run]) -> list[str]:
-    return list(dict.fromkeys(mark for run in runs for mark in run.result.get("marks", ())))
+    return list(dict.fromkeys(mark for run in runs for mark in run.result.marks))
 
 
 def _mark(mark: str, marked: Sequence[Run], runs: Sequence[Run]) -> str:

@@ -8,7 +8,8 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.predictions import LEVELS
 from lfnet.evaluation.replicates import summarise
-from lfnet.runs.sweep_record import MISSING, Run
+from lfnet.runs.result import Result
+from lfnet.runs.run import MISSING, Run
 from lfnet.tables.formatting import DASH, amount, fixed, magnitude, span, spread
 from lfnet.tables.table import Cell, Column, Row, Values
 
@@ -46,10 +47,10 @@ def parse(name: str, level: str) -> Column:
 def _metric(name: str, split: str, level: str, metric: str, shown_level: str) -> Column:
     label, arrow = METRICS[metric].label, _ARROWS[METRICS[metric].better]
 
-    def at(result: dict[str, Any], which: str) -> Any:
-        return result.get("metrics", {}).get(which, {}).get(level, {}).get(metric, MISSING)
+    def at(result: Result, which: str) -> Any:
+        return result.metrics.get(which, {}).get(level, {}).get(metric, MISSING)
 
-    def gap(result: dict[str, Any]) -> Any:
+    def gap(result: Result) -> Any:
         dev, test = at(result, "dev"), at(result, "test")
         if dev is MISSING or test is MISSING:
             return MISSING
@@ -65,12 +66,12 @@ def _metric(name: str, split: str, level: str, metric: str, shown_level: str) ->
 
 
 def _plain(name: str, heading: str, path: str, show: Callable[[Values, Sequence[Run]], str]) -> Column:
-    def read(result: dict[str, Any]) -> Any:
+    def read(result: Result) -> Any:
         value: Any = result
         for part in path.split("."):
-            if not isinstance(value, dict) or value.get(part) is None:
+            value = value.get(part) if isinstance(value, dict) else getattr(value, part)
+            if value is None:
                 return MISSING
-            value = value[part]
         return float(value)
 
     return Column(name, heading, read, show)
@@ -92,7 +93,7 @@ def _range(values: Values, runs: Sequence[Run]) -> str:
 
 def _epochs(values: Values, runs: Sequence[Run]) -> str:
     """9–12, and how many of the runs stopped before dev had stopped improving."""
-    stopped_early = sum(run.result.get("training", {}).get("converged") is False for run in runs)
+    stopped_early = sum(run.result.training.converged is False for run in runs)
     some = "" if stopped_early == len(runs) else f" ({stopped_early} of {len(runs)})"
     return _range(values, runs) + (f", not converged{some}" if stopped_early else "")
 
@@ -105,8 +106,8 @@ def _converged(values: Values, runs: Sequence[Run]) -> str:
 def _energy() -> Column:
     """Energy of one scoring; where no counter could be read the cell says so, and is not left empty."""
 
-    def read(result: dict[str, Any]) -> Any:
-        return result.get("cost", {}).get("energy_mj", MISSING)
+    def read(result: Result) -> Any:
+        return MISSING if result.cost.latency_ms is None else result.cost.energy_mj
 
     def show(values: Values, runs: Sequence[Run]) -> str:
         mean = summarise(values.values()).mean
@@ -118,9 +119,9 @@ def _energy() -> Column:
 def _frame_latency() -> Column:
     """A head's time for a frame of video: a window's, spread over the frames by which windows advance."""
 
-    def read(result: dict[str, Any]) -> Any:
-        latency, hop = result.get("cost", {}).get("latency_ms"), result["config"].get("protocol", {}).get("hop")
-        return MISSING if latency is None or not hop or result.get("kind") != "head" else latency / hop
+    def read(result: Result) -> Any:
+        latency, hop = result.cost.latency_ms, result.config.get("protocol", {}).get("hop")
+        return MISSING if latency is None or not hop or result.kind != "head" else latency / hop
 
     return Column("frame_latency", "Head ms/frame", read, _mean(lambda value: f"{value:.2g}"))
 
@@ -205,8 +206,4 @@ def _by_seed(row: Row, metric: str) -> dict[int, tuple[str, float | None]]:
     cell = row.cells.get(f"test.{metric}")
     if cell is None or len(set(row.seeds)) < len(row.seeds):  # several draws or deals: no seed tells which is which
         return {}
-    return {
-        seed: (folder, cell.values[folder])
-        for seed, folder in zip(row.seeds, row.runs, strict=True)
-        if folder in cell.values
-    }
+    return {run.seed: (run.name, cell.values[run.name]) for run in row.runs if run.name in cell.values}

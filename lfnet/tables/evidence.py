@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.evidence import Comparison, Evidence, EvidenceSettings, RowEvidence, RowScores, compute_evidence
+from lfnet.runs.collection import DifferentRecordings, RunCollection, recording_scores
+from lfnet.runs.run import Run
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import Numbers, comparisons, intervals
 from lfnet.tables.grouping import Group
 from lfnet.tables.reference_rows import is_oracle, label
 from lfnet.tables.table import Block
 
-__all__ = ["DEFAULT", "EvidenceNode", "blocks", "trained_people"]
+__all__ = ["DEFAULT", "EvidenceNode", "blocks"]
 
 _OWN = ("against", "split")
 _SETTINGS = [field.name for field in fields(EvidenceSettings)]
@@ -84,7 +85,6 @@ def blocks(
     controls: Sequence[Group],
     row_keys: Sequence[str],
     references: Sequence[str],
-    runs: Path,
     ensembles: bool = False,
 ) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     """The blocks of one section, and sentences on what is not in them.
@@ -93,14 +93,14 @@ def blocks(
     (constants left out); references: those the table shows. ensembles: whether each model row's ensemble of seeds is
     shown too.
     """
-    models, notes = _models(node, groups, row_keys, runs)
+    models, notes = _models(node, groups, row_keys)
     if not models:
         return (), tuple(notes)
-    aside, more = _models(node, controls, row_keys, runs, models[0][1])
+    aside, more = _models(node, controls, row_keys, models[0][1])
     notes += more
-    folder = next(run.folder for group in groups for run in group.runs)
-    beside = _references(node, references, runs / folder, models[0][1])
-    constant = _constant(runs / folder)
+    first = next(run for group in groups for run in group.runs)
+    beside = _references(node, references, first, models[0][1])
+    constant = _constant(first)
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     every = [*(row for _, row in models), *joint, *beside.values()]
     found = compute_evidence(every, None, node.settings, constant)
@@ -120,7 +120,6 @@ def _models(
     node: EvidenceNode,
     groups: Sequence[Group],
     row_keys: Sequence[str],
-    runs: Path,
     like: RowScores | None = None,
 ) -> tuple[list[tuple[Group, RowScores]], list[str]]:
     """The rows that share their recordings with `like`, by default the first; sentences on the others."""
@@ -131,14 +130,16 @@ def _models(
         if not group.runs:
             continue
         name = ", ".join(group.identity[key] for key in row_keys)
-        try:
-            row = _row(node, name, group, runs)
-        except (OSError, KeyError, ValueError):
+        if not all(run.has_scores for run in group.runs):
             silent.append(name)
             continue
-        if row is None:
+        runs = RunCollection(sorted(group.runs, key=lambda run: (run.seed, run.name)))
+        try:
+            row = runs.row_scores(name, node.split)
+        except DifferentRecordings:
             apart.append(name)
-        elif np.isnan(np.asarray(row.label, float)).all():
+            continue
+        if np.isnan(np.asarray(row.label, float)).all():
             silent.append(name)
         elif like is not None and not _alike(like, row):
             apart.append(name)
@@ -155,53 +156,15 @@ def _models(
     return models, notes
 
 
-def _row(node: EvidenceNode, name: str, group: Group, runs: Path) -> RowScores | None:
-    """A row's scores over its seeds; None where seeds were scored on different recordings."""
-    tables = [
-        _recordings(runs / run.folder / "predictions.csv", node.split)
-        for run in sorted(group.runs, key=lambda run: (run.seed, run.folder))
-    ]
-    first = tables[0]
-    if any(not first[["recording_id", "label"]].equals(table[["recording_id", "label"]]) for table in tables):
-        return None
-    kinds = {run.result.get("kind") for run in group.runs}
-    return RowScores(
-        name,
-        first["recording_id"].tolist(),
-        first["person_id"].tolist(),
-        first["label"].to_numpy(float),
-        np.stack([table["score"].to_numpy(float) for table in tables]),
-        trained_people(runs / group.runs[0].folder),
-        deterministic=kinds == {"fusion"} and len(tables) == 1,
-    )
-
-
-def _recordings(path: Path, split: str, model: str | None = None) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    chosen = (table["level"] == "recording") & (table["split"] == split)
-    if model is not None:
-        chosen &= table["model"] == model
-    table = table[chosen].sort_values("recording_id", ignore_index=True)
-    for column in ("label", "score"):
-        table[column] = pd.to_numeric(table[column].replace("", np.nan))
-    return table
-
-
-def trained_people(folder: Path) -> frozenset[str]:
-    """Whom the training saw: the people of the train recordings that the references were fitted on."""
-    table = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False, usecols=["split", "person_id"])
-    return frozenset(table.loc[table["split"] == "train", "person_id"])
-
-
 def _alike(first: RowScores, other: RowScores) -> bool:
     same = list(first.recording_id) == list(other.recording_id)
     return same and np.array_equal(np.asarray(first.label), np.asarray(other.label), equal_nan=True)
 
 
 def _references(
-    node: EvidenceNode, names: Sequence[str], folder: Path, like: RowScores
+    node: EvidenceNode, names: Sequence[str], run: Run, like: RowScores
 ) -> dict[tuple[str, str], RowScores]:
-    """(reference, "median" or "mean") → its scores, of the references that the run holds for these recordings.
+    """(reference, "median" or "mean") → its scores, of the references that the run has for these recordings.
 
     An oracle's median is the best guess for MAE and skill, its mean for all else; other references have one score.
     """
@@ -209,8 +172,10 @@ def _references(
     found = {}
     for name in [*names, *sorted(wanted - set(names))]:
         for which in ("median", "mean"):
-            source = f"{name}_{which}" if is_oracle(name) else name
-            table = _recordings(folder / "references.csv", node.split, source)
+            model = run.baselines.get(f"{name}_{which}" if is_oracle(name) else name)
+            if model is None:
+                continue
+            table = recording_scores(model, node.split)
             if not len(table) or table["recording_id"].tolist() != list(like.recording_id):
                 continue
             own = label(name) if which == "median" else f"{label(name)} (mean)"
@@ -228,11 +193,10 @@ def _references(
     return found
 
 
-def _constant(folder: Path) -> float | None:
-    table = pd.read_csv(folder / "references.csv", dtype=str, keep_default_na=False)
-    scores = pd.to_numeric(table.loc[table["model"] == "train_median", "score"])
+def _constant(run: Run) -> float | None:
+    model = run.baselines.get("train_median")
     # The folds of a cross-validation have a median each; they differ little.
-    return float(scores.median()) if len(scores) else None
+    return None if model is None else float(model.frame["score"].median())
 
 
 def _reference_lines(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.runs.sweep_record import MISSING, Failure, Run, Sweep, leaves
+from lfnet.runs.run import MISSING, Run, leaves
+from lfnet.runs.sweep_record import Failure, Sweep
 from lfnet.tables.formatting import DASH
 from lfnet.tables.table import Key
 
@@ -52,7 +53,7 @@ def _heading(name: str, names: Sequence[str]) -> str:
 def section_keys(sweep: Sweep) -> tuple[str, ...]:
     """`table.sections`, without settings that only the simulated cohort has where the runs are of another one."""
     names = tuple(sweep.table.get("sections") or ())
-    if not sweep.runs or any(run.cohort.get("simulated") for run in sweep.runs):
+    if not sweep.runs or any(run.result.cohort.simulated for run in sweep.runs):
         return names
     own = [name for name in names if name.startswith("cohort.")]
     absent = {name for name in own if all(run.setting(name) is MISSING for run in sweep.runs)}
@@ -117,14 +118,14 @@ def _dict_text(value: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
 
 def _differences(runs: Sequence[Run]) -> set[str]:
     """The settings in which runs differ, seeds left out."""
-    settings = [dict(leaves(run.result.get("config", {}))) for run in runs]
+    settings = [dict(leaves(run.result.config)) for run in runs]
     names = set().union(*settings)
     differing = {name for name in names if len({json.dumps(one.get(name, "absent")) for one in settings}) > 1}
     return {name for name in differing if name.rpartition(".")[2] != "seed"}
 
 
 def _seeds(run: Run) -> tuple[tuple[str, Any], ...]:
-    named = ((name, value) for name, value in leaves(run.result.get("config", {})) if name.rpartition(".")[2] == "seed")
+    named = ((name, value) for name, value in leaves(run.result.config) if name.rpartition(".")[2] == "seed")
     return (("seed", run.seed), *sorted(named))
 
 
@@ -141,13 +142,13 @@ def _check_one_thing(group: Group, names: Sequence[str]) -> None:
         twin = first.setdefault(_seeds(run), run)
         if twin is not run:
             raise LfnetError(
-                f"the row {row} holds two runs with the same settings and seed, {twin.folder} and {run.folder}: code, "
+                f"the row {row} holds two runs with the same settings and seed, {twin.name} and {run.name}: code, "
                 "cohort or features changed between them. Delete the older folder and run the table again."
             )
 
 
 def _folders(runs: Iterable[Run]) -> str:
-    return ", ".join(run.folder for run in runs)
+    return ", ".join(run.name for run in runs)
 
 
 def _may_belong(failure: Failure, group: Group, names: Sequence[str]) -> bool:

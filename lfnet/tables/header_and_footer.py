@@ -6,7 +6,8 @@ from typing import Any
 from lfnet import RESEARCH_ONLY
 from lfnet.evaluation.estimates import EvidenceSettings
 from lfnet.fingerprints import digest
-from lfnet.runs.sweep_record import Run, Sweep
+from lfnet.runs.run import Run
+from lfnet.runs.sweep_record import Sweep
 from lfnet.tables.evidence_text import explained
 from lfnet.tables.formatting import DASH, count, fixed
 from lfnet.tables.reference_rows import is_oracle, label, meanings
@@ -23,9 +24,11 @@ def head(
     runs: Sequence[Run], level: str, named: Sequence[str], constants: dict[str, str]
 ) -> tuple[tuple[str, str], ...]:
     """(name, text) lines: cohort, scale, sizes, settings. named: row and section keys; constants: heading → text."""
-    mixed = len({run.cohort["simulated"] for run in runs}) > 1
-    cohorts = _distinct(runs, lambda run: run.cohort["name"] + " (simulated)" * (mixed and run.cohort["simulated"]))
-    scales = _distinct(runs, lambda run: "{name}, {min:g}–{max:g} points".format(**run.result["scale"]))
+    mixed = len({run.result.cohort.simulated for run in runs}) > 1
+    cohorts = _distinct(
+        runs, lambda run: run.result.cohort.name + " (simulated)" * (mixed and run.result.cohort.simulated)
+    )
+    scales = _distinct(runs, lambda run: "{name}, {min:g}–{max:g} points".format(**vars(run.result.scale)))
     lines = [
         ("Cohort", "; ".join(cohorts)),
         ("Scale", "; ".join(scales)),
@@ -42,7 +45,7 @@ def _distinct(runs: Sequence[Run], text: Callable[[Run], str]) -> list[str]:
 
 
 def _sizes(run: Run) -> str:
-    recordings, people = run.cohort["recordings"], run.cohort["people"]
+    recordings, people = run.result.cohort.recordings, run.result.cohort.people
     return ", ".join(
         f"{split} {count(recordings[split])} of {count(people[split])} people"
         for split in _SPLITS
@@ -51,37 +54,35 @@ def _sizes(run: Run) -> str:
 
 
 def _features(run: Run) -> str:
-    features = run.result["features"]
-    return f"{features['stream']}, {features['dim']}-D, {fixed(100 * features['coverage'], 0)} % of frames valid"
+    features = run.result.features
+    return f"{features.stream}, {features.dim}-D, {fixed(100 * features.coverage, 0)} % of frames valid"
 
 
 def _settings(runs: Sequence[Run], named: Sequence[str], constants: dict[str, str]) -> list[str]:
     settings = [f"{name} {text}" for name, text in constants.items()]
-    for name in runs[0].result.get("choices", {}) if runs else ():
-        values = {str(run.result["choices"].get(name)) for run in runs}
+    for name in runs[0].result.choices if runs else ():
+        values = {str(run.result.choices.get(name)) for run in runs}
         silent = name in (*_SILENT, *named) or name.startswith("hydra") or values == {"default"}
         if len(values) == 1 and not silent:
             settings.append(f"{name} {values.pop()}")
-    limits = {run.result["training"].get("max_epochs") for run in runs if "training" in run.result}
-    if len(limits) == 1 and None not in limits:
-        settings.append(f"at most {count(limits.pop())} epochs")
+    limits = {run.result.training.max_epochs for run in runs}
+    if len(limits) == 1 and (limit := limits.pop()) is not None:
+        settings.append(f"at most {count(limit)} epochs")
     return settings
 
 
 def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:
     """What every reader must know: the cohorts' own warnings, and splits that were not measured alike."""
-    found = dict.fromkeys(warning for run in runs for warning in run.cohort.get("warnings", ()))
+    found = dict.fromkeys(warning for run in runs for warning in run.result.cohort.warnings)
     for split in ("dev", "test"):
         sizes: dict[str, set[Any]] = {}
         for run in runs:
-            if not run.result.get("metrics"):  # a component that this cohort does not have
+            if not run.result.metrics:  # a component that this cohort does not have
                 continue
-            measured = run.result["metrics"].get(split, {}).get(level, {}).get("n", 0)
+            measured = run.result.metrics.get(split, {}).get(level, {}).get("n", 0)
             # Runs over some folds and over all of one cross-validation stand on one cohort.
-            folds = run.result.get("folds") and digest(
-                [run.result["config"].get(name) for name in ("cohort", "splits")]
-            )
-            sizes.setdefault(folds or run.cohort["fingerprint"], set()).add(measured)
+            folds = run.folds and digest([run.result.config.get(name) for name in ("cohort", "splits")])
+            sizes.setdefault(folds or run.result.cohort.fingerprint, set()).add(measured)
         uneven = next((n for n in sizes.values() if len(n) > 1), None)
         if uneven:
             numbers = ", ".join(count(n) for n in sorted(uneven))
@@ -106,7 +107,7 @@ def foot(
     """
     rows = [row for section in sections for row in section.rows]
     absent = [name for name in references if not any(row.label.startswith(label(name)) for row in rows)]
-    known = any(run.cohort["simulated"] for run in sweep.runs)
+    known = any(run.result.cohort.simulated for run in sweep.runs)
     missing = [name for name in absent if sweep.runs and (known or not is_oracle(name))]
     lines = [
         _seeds([row for row in rows if row.kind == "model"]),
@@ -129,7 +130,7 @@ def foot(
 
 
 def _flops(runs: Sequence[Run]) -> str:
-    frames = sorted({run.result["cost"]["frames"] for run in runs if run.result.get("cost", {}).get("frames")})
+    frames = sorted({run.result.cost.frames for run in runs if run.result.cost.frames})
     if not frames:
         return ""
     return (
@@ -216,10 +217,10 @@ def _reference_lines(present: Sequence[str]) -> Iterable[str]:
 def _versions(runs: Sequence[Run]) -> str:
     if not runs:
         return ""
-    names = dict.fromkeys(name for run in runs for name in run.result.get("versions", {}))
-    parts = [f"{name} {_values([run.result.get('versions', {}) for run in runs], name)}" for name in names]
+    names = dict.fromkeys(name for run in runs for name in run.result.versions)
+    parts = [f"{name} {_values([run.result.versions for run in runs], name)}" for name in names]
     threads, device, precision = (
-        _values([run.result for run in runs], name) for name in ("threads", "device", "precision")
+        _values([vars(run.result) for run in runs], name) for name in ("threads", "device", "precision")
     )
     if "bf16" in precision:
         precision += " (scores in 32-true)"  # `lfnet.training.predict`

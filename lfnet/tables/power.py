@@ -12,8 +12,8 @@ from lfnet import RESEARCH_ONLY
 from lfnet.errors import LfnetError
 from lfnet.evaluation.aligned_scores import RowScores, align
 from lfnet.evaluation.power import Errors, PairErrors, detectable, needed, needed_for_equivalence, pair_errors
-from lfnet.evaluation.predictions import Predictions
 from lfnet.files import write_json, write_text
+from lfnet.runs.collection import RunCollection
 from lfnet.runs.sweep_record import collect
 from lfnet.tables import grouping
 from lfnet.tables.controls import split_controls
@@ -81,7 +81,7 @@ def measure_power(manifest: Path, runs: Path, settings: Mapping[str, Any]) -> Po
     same: list[PairErrors] = []
     people, recordings = 0, 0
     for groups in parts.values():
-        aligned = align([_row(group, key, runs, settings["split"]) for group in groups])
+        aligned = align([_row(group, key, settings["split"]) for group in groups])
         people, recordings = max(people, len(aligned.people)), max(recordings, len(aligned.label_N))
         pairs += pair_errors(aligned, list(itertools.combinations(range(len(groups)), 2)))
         for number, scores in enumerate(aligned.score_RSN):
@@ -92,7 +92,7 @@ def measure_power(manifest: Path, runs: Path, settings: Mapping[str, Any]) -> Po
     errors = Errors(tuple(pairs), people / recordings)
     return Power(
         source=sweep.command or str(manifest),
-        simulated=all(run.cohort["simulated"] for run in sweep.runs),
+        simulated=all(run.result.cohort.simulated for run in sweep.runs),
         settings={name: settings[name] for name in ("key", "split", "alpha", "power", "margin")},
         errors=errors,
         same=Errors(tuple(same), people / recordings) if same else None,
@@ -119,28 +119,11 @@ def _check(settings: Mapping[str, Any]) -> None:
             )
 
 
-def _row(group: Group, key: str, runs: Path, split: str) -> RowScores:
-    tables = []
-    for run in sorted(group.runs, key=lambda run: run.seed):
-        path = runs / run.folder / "predictions.csv"
-        if not path.is_file():
-            raise LfnetError(f"{path} is missing. Delete the folder and run the table again.")
-        scored = Predictions.from_csv_text(path.read_text(encoding="utf-8"))
-        tables.append(scored.in_split(split).at("recording").frame)
-    first = tables[0]
-    if not len(first):
+def _row(group: Group, key: str, split: str) -> RowScores:
+    row = RunCollection(sorted(group.runs, key=lambda run: run.seed)).row_scores(group.identity[key], split)
+    if not row.recording_id:
         raise LfnetError(f"{group.runs[0].folder} has no scores of recordings in the {split} split.")
-    if any(list(table["recording_id"]) != list(first["recording_id"]) for table in tables):
-        raise LfnetError(
-            f"{group.identity[key]}: its seeds were measured on different recordings; power cannot pair them."
-        )
-    return RowScores(
-        group.identity[key],
-        list(first["recording_id"]),
-        list(first["person_id"]),
-        first["label"].to_numpy(),
-        np.stack([table["score"].to_numpy() for table in tables]),
-    )
+    return row
 
 
 def _size(errors: Errors, recordings: int, settings: Mapping[str, Any]) -> dict[str, float]:

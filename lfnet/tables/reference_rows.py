@@ -6,12 +6,13 @@ rows are told apart by the row key that explains it, or averaged over several dr
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.replicates import summarise
-from lfnet.runs.sweep_record import MISSING, Run, leaves
+from lfnet.runs.run import MISSING, Run, leaves
 from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
 from lfnet.tables.table import Cell, Column, Row
@@ -61,8 +62,8 @@ def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column]
     groups: the section's model rows; keys: the row keys. An oracle's MAE is that of its median, which is the best guess
     for MAE; all else is that of its mean. Raises `LfnetError` where runs on one cohort disagree.
     """
-    read = {run.folder: _read(name, run, columns) for group in groups for run in group.runs}
-    members = [(group, run) for group in groups for run in group.runs if read[run.folder]]
+    read = {run.name: _read(name, run, columns) for group in groups for run in group.runs}
+    members = [(group, run) for group in groups for run in group.runs if read[run.name]]
     if not members:
         return []
     for alike in (_agree, _draws_of_one_cohort):
@@ -74,7 +75,7 @@ def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column]
                 return [_row(name, key, part, runs, read, columns) for part, runs in parts.items()]
     runs = [run for _, run in members]
     raise LfnetError(
-        f"runs of one section disagree about the reference {name!r} ({', '.join(run.folder for run in runs)}), and no "
+        f"runs of one section disagree about the reference {name!r} ({', '.join(run.name for run in runs)}), and no "
         "row key explains it. Name what differs in table.sections, or delete the older folders and run the table again."
     )
 
@@ -86,11 +87,11 @@ def _read(name: str, run: Run, columns: Sequence[Column]) -> dict[str, Any]:
         source = name
         if is_oracle(name):
             source += "_median" if column.metric == "mae" else "_mean"
-        measured = run.result.get("references", {}).get(source)
+        measured = run.result.references.get(source)
         if measured is None:
             return {}
         recording = {split: {"recording": metrics} for split, metrics in measured.items()}
-        values[column.name] = column.read({"metrics": recording})
+        values[column.name] = column.read(replace(run.result, metrics=recording))
     return values
 
 
@@ -104,7 +105,7 @@ def _same(values: Iterable[dict[str, Any]]) -> bool:
 
 
 def _agree(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
-    return _same(read[run.folder] for run in runs)
+    return _same(read[run.name] for run in runs)
 
 
 def _draws_of_one_cohort(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
@@ -113,15 +114,15 @@ def _draws_of_one_cohort(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -
 
 
 def _variant(run: Run) -> str:
-    settings = leaves(run.result.get("config", {}).get("cohort", {}))
+    settings = leaves(run.result.config.get("cohort", {}))
     kept = {name: value for name, value in settings if name.rpartition(".")[2] != "seed"}
-    return json.dumps([run.cohort["name"], kept], sort_keys=True)
+    return json.dumps([run.result.cohort.name, kept], sort_keys=True)
 
 
 def _draws(runs: Sequence[Run]) -> dict[str, list[Run]]:
     draws: dict[str, list[Run]] = {}
     for run in runs:
-        draws.setdefault(run.cohort["fingerprint"], []).append(run)
+        draws.setdefault(run.result.cohort.fingerprint, []).append(run)
     return draws
 
 
@@ -136,20 +137,19 @@ def _row(
     agreed = _agree(runs, read)
     shown = list(runs[:1]) if agreed else [draw[0] for draw in _draws(runs).values()]
     cells = {
-        column.name: _cell(column, shown, {run.folder: read[run.folder][column.name] for run in runs})
-        for column in columns
+        column.name: _cell(column, shown, {run.name: read[run.name][column.name] for run in runs}) for column in columns
     }
     text = label(name)
     if key is not None:
         text += f", {key.rpartition('.')[2].replace('_', ' ')} {part}"
     notes = () if agreed else (f"over {len(shown)} draws of the cohort",)
-    return Row("reference", {}, cells, text, notes=notes, runs=tuple(run.folder for run in runs))
+    return Row("reference", {}, cells, text, notes=notes, runs=tuple(runs))
 
 
 def _cell(column: Column, shown: Sequence[Run], values: dict[str, Any]) -> Cell:
     """A cell traced to all runs that hold the number, its text made from one run a cohort."""
     traced = {folder: value for folder, value in values.items() if value is not MISSING}
-    distinct = {run.folder: traced[run.folder] for run in shown if run.folder in traced}
+    distinct = {run.name: traced[run.name] for run in shown if run.name in traced}
     return Cell(column.show(distinct, ()) if distinct else DASH, traced, summarise(distinct.values()))
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.replicates import summarise
-from lfnet.runs.sweep_record import Run
+from lfnet.runs.result import AuditEntry
+from lfnet.runs.run import Run
 from lfnet.tables.formatting import fixed, magnitude
 from lfnet.tables.grouping import Group
 from lfnet.tables.table import Column, Row
@@ -70,12 +71,12 @@ def audit_box(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
     A leak or warning has a line of its own; what is clear, and what was not checked, share one each. Where runs stand
     on several cohorts, a line says of how many it holds, with the first one's numbers.
     """
-    audits: dict[str, list[dict[str, Any]]] = {}
+    audits: dict[str, Sequence[AuditEntry]] = {}
     unaudited = set()
     for run in runs:
-        cohort = run.cohort["fingerprint"]
-        if run.result.get("audit"):
-            audits.setdefault(cohort, run.result["audit"])
+        cohort = run.result.cohort.fingerprint
+        if run.result.audit:
+            audits.setdefault(cohort, run.result.audit)
         else:
             unaudited.add(cohort)
     if not audits:
@@ -83,16 +84,16 @@ def audit_box(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
     total = len(audits)
     lines = []
     quiet: dict[str, list[str]] = {"clear": [], "not checked": []}
-    for name in dict.fromkeys(entry["name"] for audit in audits.values() for entry in audit):
-        entries = [entry for audit in audits.values() for entry in audit if entry["name"] == name]
+    for name in dict.fromkeys(entry.name for audit in audits.values() for entry in audit):
+        entries = [entry for audit in audits.values() for entry in audit if entry.name == name]
         for status in _FLAGGED:
-            own = [entry for entry in entries if entry["status"] == status]
+            own = [entry for entry in entries if entry.status == status]
             if own:
                 lines.append((status.capitalize(), _of(own, total)))
         for status, titles in quiet.items():
-            own = [entry for entry in entries if entry["status"] == status]
+            own = [entry for entry in entries if entry.status == status]
             if own:
-                titles.append(own[0]["title"] + (f" ({len(own)} of {total} cohorts)" if len(own) < total else ""))
+                titles.append(own[0].title + (f" ({len(own)} of {total} cohorts)" if len(own) < total else ""))
     lines.sort(key=lambda line: line[0] != "Leak")
     lines += [(status.capitalize(), ", ".join(titles)) for status, titles in quiet.items() if titles]
     if unaudited - set(audits):
@@ -101,11 +102,11 @@ def audit_box(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
     return tuple((label, f"{text}.") for label, text in lines)
 
 
-def _of(own: Sequence[dict[str, Any]], total: int) -> str:
-    text = own[0]["text"]
+def _of(own: Sequence[AuditEntry], total: int) -> str:
+    text = own[0].text
     if total == 1:
-        return str(text)
-    same = len({entry["text"] for entry in own}) == 1
+        return text
+    same = len({entry.text for entry in own}) == 1
     which = f"{len(own)} of {total} cohorts"
     return f"{text} ({which})" if same else f"{text} (the first of {which})"
 
@@ -145,7 +146,7 @@ def target_lines(
     models = [row for row in rows if row.kind == "model"]
     if not targets or not models:
         return ()
-    cohorts = {run.cohort["name"]: run.cohort["simulated"] for group in groups for run in group.runs}
+    cohorts = {run.result.cohort.name: run.result.cohort.simulated for group in groups for run in group.runs}
     names = " and ".join(f"{name} (simulated: nobody was filmed)" if made else name for name, made in cohorts.items())
     lines = ["Targets, each row by its mean over seeds:"]
     of = {column.name: f", on cohort {names}" if column.metric else _OF.get(column.name, "") for column in shown}

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lfnet.evaluation.replicates import Summary, summarise
-from lfnet.runs.sweep_record import MISSING, Failure, Run
+from lfnet.runs.result import Result
+from lfnet.runs.run import MISSING, Run
+from lfnet.runs.sweep_record import Failure
 from lfnet.tables.formatting import DASH
 
 __all__ = ["BANNER", "Block", "Cell", "Column", "Key", "Row", "Section", "Table", "Values"]
@@ -22,8 +24,8 @@ class Cell:
     summary: Summary
 
     @property
-    def runs(self) -> tuple[str, ...]:
-        """The run folders this cell came from."""
+    def run_names(self) -> tuple[str, ...]:
+        """The names of the runs this cell came from."""
         return tuple(self.values)
 
 
@@ -41,13 +43,13 @@ class Column:
 
     name: str
     heading: str
-    read: Callable[[dict[str, Any]], Any]
+    read: Callable[[Result], Any]
     show: Callable[[Values, Sequence[Run]], str]
     metric: str | None = None
 
     def cell(self, runs: Sequence[Run]) -> Cell:
         """The cell of a row whose runs are these, one a seed."""
-        return self.fill({run.folder: self.read(run.result) for run in runs}, runs)
+        return self.fill({run.name: self.read(run.result) for run in runs}, runs)
 
     def fill(self, read: dict[str, Any], runs: Sequence[Run] = ()) -> Cell:
         """A cell of values read elsewhere; what is MISSING is left out."""
@@ -69,7 +71,7 @@ class Row:
 
     A control is a model where there is nothing to learn or to see; it is set against nothing. identity: the text of
     each row key (not of references). label: a reference's name in print. notes: what its reader must know (marks,
-    failed seeds). runs: the folders it came from.
+    failed seeds). runs: those it came from.
     """
 
     kind: Literal["model", "control", "reference", "failed"]
@@ -78,7 +80,12 @@ class Row:
     label: str = ""
     seeds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
+
+    @property
+    def run_names(self) -> tuple[str, ...]:
+        """The names of its runs."""
+        return tuple(run.name for run in self.runs)
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,7 @@ def _row(row: Row) -> dict[str, Any]:
         "label": row.label,
         "seeds": list(row.seeds),
         "notes": list(row.notes),
-        "runs": list(row.runs),
+        "runs": list(row.run_names),
         "cells": {
             name: {"text": cell.text, "mean": cell.summary.mean, "sd": cell.summary.sd, "values": cell.values}
             for name, cell in row.cells.items()

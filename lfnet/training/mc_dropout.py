@@ -16,6 +16,7 @@ from lfnet.data.module import DataModule
 from lfnet.errors import LfnetError
 from lfnet.evaluation.replicates import score_spread, spread_summary
 from lfnet.files import write_text
+from lfnet.runs.run import SPREAD
 from lfnet.training.predict import Grouping
 
 __all__ = ["dropout_spread", "passes_with_dropout", "require_dropout"]
@@ -102,5 +103,5 @@ def dropout_spread(
             scores_KR = np.stack([grouping.scores(data.labels.points(scores_W)) for scores_W in scores_KW])
             tables.append(score_spread(grouping.rows, scores_KR))
     table = pd.concat(tables, ignore_index=True)
-    write_text(folder / "spread.csv", table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    write_text(folder / SPREAD, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
     return {"method": "mc_dropout", "passes": passes, "splits": spread_summary(table)}

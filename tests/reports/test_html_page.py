@@ -45,7 +45,7 @@ def made(tmp_path: Path) -> tuple[Table, Path]:
     table = build(manifest, tmp_path)
     for row in table.rows:
         for run in row.runs if row.kind == "model" else ():
-            (tmp_path / run / "metrics.csv").write_text(METRICS)
+            (run.folder / "metrics.csv").write_text(METRICS)
     return table, tmp_path
 
 
@@ -75,8 +75,8 @@ class _Text(HTMLParser):
 
 
 def test_the_page_is_whole_names_nobody_and_asks_no_network(made: tuple[Table, Path]) -> None:
-    table, runs = made
-    text = page(table, parts(table, runs), runs)
+    table, _runs = made
+    text = page(table, parts(table))
     reader = _Text()
     reader.feed(text)
     assert reader.open == [] and all(link.startswith("#") for link in reader.links)
@@ -89,13 +89,13 @@ def test_the_page_is_whole_names_nobody_and_asks_no_network(made: tuple[Table, P
 
 
 def test_the_same_table_gives_the_same_page(made: tuple[Table, Path]) -> None:
-    table, runs = made
-    assert page(table, parts(table, runs), runs) == page(table, parts(table, runs), runs)
+    table, _runs = made
+    assert page(table, parts(table)) == page(table, parts(table))
 
 
 def test_every_picture_is_drawn_and_written_for_a_paper(made: tuple[Table, Path]) -> None:
     table, runs = made
-    written = write_report(table, runs, runs / "out", with_pictures=True)
+    written = write_report(table, runs / "out", with_pictures=True)
     assert {path.name for path in written[1:]} == {f"{name}.{ending}" for name in FIGURES for ending in ("png", "pdf")}
     for path in written[1:]:
         if path.suffix == ".png":
@@ -105,8 +105,8 @@ def test_every_picture_is_drawn_and_written_for_a_paper(made: tuple[Table, Path]
 
 
 def test_the_pictures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> None:
-    table, runs = made
-    (part,) = parts(table, runs)
+    table, _runs = made
+    (part,) = parts(table)
     own = {row.name: row for row in part.rows}["ldbm"]
     scores = [
         done["_predictions"].in_split("test").at("recording").frame.set_index("recording_id")["score"].round(6)
@@ -131,13 +131,13 @@ def test_the_page_says_how_often_intervals_hold(tmp_path: Path) -> None:
         frame.loc[own, "person_id"] = "new" + frame.loc[own, "recording_id"]
         made.append({**done, "_predictions": type(done["_predictions"])(frame)})
     table = build(sweep(tmp_path, made), tmp_path)
-    (part,) = parts(table, tmp_path)
+    (part,) = parts(table)
     curves = {curve.kind: curve for curve in part.rows[0].curves}
     assert list(curves) == ["conformal", "ensemble of 3", "conformal, by the spread"]
     assert curves["conformal"].n == 50 and curves["conformal"].calibrated == 25
     assert curves["conformal"].at(0.8)[0] == pytest.approx(0.8, abs=0.06)
     assert curves["ensemble of 3"].at(0.9)[0] < 0.9  # three seeds know nothing of noisy labels
-    text = page(table, (part,), tmp_path)
+    text = page(table, (part,))
     assert "50 people, 25 of them calibrating (up to 96 %)" in text and "How often intervals hold" in text
 
 
@@ -177,8 +177,8 @@ def test_in_a_real_browser_nothing_fails_and_sorting_sorts(
     browser = _browser()
     if browser is None:
         pytest.skip("needs Chromium (Debian: apt install chromium)")
-    table, runs = made
-    text = page(table, parts(table, runs), runs)
+    table, _runs = made
+    text = page(table, parts(table))
     watch = "<script>window.errors = []; window.onerror = text => window.errors.push(text);</script></head>"
     file = tmp_path / "checked.html"
     file.write_text(text.replace("</head>", watch).replace("</body>", f"{CHECK}</body>"))

@@ -149,7 +149,7 @@ def test_csv_has_raw_numbers_and_their_runs(tmp_path: Path) -> None:
     assert float(ldbm["test.mae"]) == 10.5 and float(ldbm["test.mae.sd"]) == pytest.approx(0.5**0.5)
     assert (ldbm["test.pcc"], ldbm["test.pcc.sd"], ldbm["undefined"]) == ("0.3", "", "test.pcc 1/2")
     assert (ldbm["parameters"], ldbm["epochs"]) == ("1354881", "10.5") and "parameters.sd" not in ldbm
-    assert ldbm["runs"].split() == list(table.rows[1].runs)
+    assert ldbm["runs"].split() == list(table.rows[1].run_names)
     assert [row["reference"] for row in rows[2:]] == ["train mean", "oracle (signal)"]
     assert rows[2]["test.pcc"] == "" and rows[2]["undefined"] == "test.pcc 1/1"
     assert "nan" not in raw_csv(table).lower()
@@ -180,7 +180,7 @@ def test_written_files_are_what_the_renderers_say(tmp_path: Path) -> None:
         "text": "0.30 (undefined in 1 of 2)",
         "mean": 0.3,
         "sd": None,
-        "values": dict(zip(table.rows[1].runs, [0.3, None], strict=True)),
+        "values": dict(zip(table.rows[1].run_names, [0.3, None], strict=True)),
     }
     before = [path.read_bytes() for path in paths]
     assert [path.read_bytes() for path in write(by_hand(tmp_path), tmp_path / "out")] == before

@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     content = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**content, "command": f"{content['command']} cohort.root={SECRET}/faces"}))
     for run in collect(manifest, folder).runs:
-        write_text(folder / run.folder / "metrics.csv", METRICS)
+        write_text(run.folder / "metrics.csv", METRICS)
     return build(manifest, folder), collect(manifest, folder), folder
 
 
@@ -41,10 +41,10 @@ def settings(folder: Path) -> dict[str, Any]:
 
 
 def test_every_run_and_the_table_are_written_once_and_name_nobody(made, tmp_path):
-    table, found, runs = made
+    table, found, _ = made
     remembered = tmp_path / "table.dashboard.json"
-    first = mirror(table, found, runs, settings(tmp_path), remembered)
-    assert sorted(first.sent) == sorted(run.folder for run in found.runs) and first.kept == ()
+    first = mirror(table, settings(tmp_path), remembered)
+    assert sorted(first.sent) == sorted(run.name for run in found.runs) and first.kept == ()
     folders = {path.name.rpartition("-")[2]: path for path in (tmp_path / "wandb").glob("offline-run-*")}
     sent = {name: b"".join(path.read_bytes() for path in folder.glob("*.wandb")) for name, folder in folders.items()}
     assert first.table in sent and len(sent) == len(found.runs) + 1
@@ -58,12 +58,12 @@ def test_every_run_and_the_table_are_written_once_and_name_nobody(made, tmp_path
     for name in {*recordings()["recording_id"], *recordings()["person_id"]}:
         assert f'"{name}"'.encode() not in written
     assert SECRET.encode() not in b"".join(sent.values())
-    again = mirror(table, found, runs, settings(tmp_path), remembered)
+    again = mirror(table, settings(tmp_path), remembered)
     assert again.sent == () and sorted(again.kept) == sorted(first.sent)
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == len(folders)
-    other = mirror(table, found, runs, {**settings(tmp_path), "project": "another"}, remembered)
+    other = mirror(table, {**settings(tmp_path), "project": "another"}, remembered)
     assert sorted(other.sent) == sorted(first.sent), "another project has none of them yet"
-    assert mirror(table, found, runs, settings(tmp_path), remembered).sent == (), "and the first one still has all"
+    assert mirror(table, settings(tmp_path), remembered).sent == (), "and the first one still has all"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_view_shows_this_tables_runs_by_row(made):
     spec = json.dumps(workspace(table, "trial", "somebody")._to_model().spec.model_dump(by_alias=True, mode="json"))
     for metric in ("mae", "rmse", "pcc", "ccc", "sigma_ratio"):
         assert f"final/test/recording/{metric}" in spec
-        logged = found.runs[0].result["metrics"]["test"]["recording"]
+        logged = found.runs[0].result.metrics["test"]["recording"]
         assert metric in logged, "what is drawn is what is logged"
     assert "architectures" in spec and "row" in spec and "not a diagnosis" in spec
 

@@ -2,19 +2,21 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from lfnet.cli.main import main
 from lfnet.errors import LfnetError
-from lfnet.runs.folds import _worst, pooled
+from lfnet.runs.folds import _worst, join_folds
+from lfnet.runs.result import AuditEntry
+from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import collect
 from lfnet.tables.build import build
 from tests.composing import SMALL
-from tests.tables.factory import result, sweep
+from tests.tables.factory import leave, result, sweep
 
 WORDS = [
     "table", "architectures", *SMALL, "trainer.max_epochs=1", "head=mean_mlp", "protocol=masked", "launcher=serial",
@@ -44,17 +46,19 @@ def test_one_row_over_all_recordings_and_repeats_as_seeds(made):
     assert len(row.runs) == 2 and "3 folds by person, each recording tested once" in row.notes
     found = collect(record(made), runs).runs
     labels = None
-    assert {run.folder for run in found} == set(row.runs)
+    assert {run.name for run in found} == set(row.run_names)
     for run in found:
-        folder = run.folder
-        scored = pd.read_csv(runs / folder / "predictions.csv").query("level == 'recording'")
+        folder = run.name
+        assert all((runs / part / "result.json").is_file() for part in folder.split("+"))
+        scored = run.predictions.at("recording").frame
         assert scored["recording_id"].is_unique and set(scored["split"]) == {"test"}
-        assert len(scored) == run.result["metrics"]["test"]["recording"]["n"] == run.cohort["recordings"]["test"]
+        assert len(scored) == run.result.metrics["test"]["recording"]["n"] == run.result.cohort.recordings["test"]
         error = np.abs(scored["score"] - scored["label"]).mean()
         assert row.cells["test.mae"].values[folder] == pytest.approx(error, abs=1e-6)
         assert labels is None or labels == sorted(scored["label"])
         labels = sorted(scored["label"])
-    median = pd.read_csv(runs / row.runs[0] / "references.csv").query("model == 'train_median'")
+    assert not (runs / "pooled").exists(), "a table writes nothing among the runs"
+    median = row.runs[0].baselines["train_median"].frame
     assert median["score"].nunique() >= 1 and len(median) == len(labels)
     assert table.sections[0].evidence, "intervals and comparisons over all recordings"
 
@@ -74,7 +78,7 @@ def test_a_table_stands_where_one_row_lacks_a_fold(made, tmp_path):
     content = json.loads(record(made).read_text())
     lost = [job for job in content["jobs"] if {"splits.fold=3", "splits.seed=1"} <= set(job["overrides"])]
     assert len(lost) == 1
-    lost[0] |= {"status": "failed", "run": None, "error": "torn"}
+    lost[0] |= {"status": "failed", "run": "", "error": "torn"}
     part = tmp_path / "part.json"
     part.write_text(json.dumps(content))
     table = build(part, made / "lfnet_runs")
@@ -101,18 +105,18 @@ def test_what_a_cohort_lacks_in_every_fold_is_one_run(tmp_path):
     for fold in (1, 2):
         done = result("ldbm", 0) | {"metrics": {}}
         done["config"]["splits"] = {"name": "grouped", "fold": fold}
-        results.append((f"run{fold}", done | {"fingerprint": str(fold)}))
-    ((places, folder, joined),) = pooled(results, tmp_path)
-    assert places == (0, 1) and folder == "run1" and joined["config"]["splits"]["fold"] == "all"
+        results.append(Run(tmp_path / leave(tmp_path, done)))
+    ((place, joined),) = join_folds(results)
+    assert place == 0 and joined.name == "+".join(run.name for run in results)
+    assert joined.result.config["splits"]["fold"] == "all"
 
 
 def test_a_leak_into_one_fold_is_a_leak(made):
     runs = [run.result for run in collect(record(made), made / "lfnet_runs").runs]
-    grades = {entry["name"]: entry["status"] for entry in runs[0]["audit"]}
-    assert grades
-    entry = dict(runs[0]["audit"][0])
-    worst = _worst([[entry | {"status": "clear"}], [entry | {"status": "leak", "text": "two"}]])
-    assert [one["text"] for one in worst] == ["two"]
+    assert runs[0].audit
+    entry = AuditEntry("people", "people in two splits", "clear", "one")
+    worst = _worst([[entry], [replace(entry, status="leak", text="two")]])
+    assert [one.text for one in worst] == ["two"]
 
 
 def test_folds_that_share_recordings_are_refused(tmp_path):

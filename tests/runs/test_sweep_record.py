@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.runs.sweep_record import MISSING, collect, parse_overrides
+from lfnet.runs.run import MISSING
+from lfnet.runs.sweep_record import collect, parse_overrides
 from tests.tables.factory import result, sweep
 
 
@@ -20,7 +21,7 @@ def manifest_with(folder: Path, change) -> Path:
 
 def test_runs_come_in_the_order_of_the_jobs(tmp_path: Path) -> None:
     found = collect(sweep(tmp_path, [result("ldbm", 1), result("mean_mlp", 0), result("ldbm", 0)]), tmp_path)
-    assert [(run.result["model"], run.seed) for run in found.runs] == [("ldbm", 1), ("mean_mlp", 0), ("ldbm", 0)]
+    assert [(run.result.model, run.seed) for run in found.runs] == [("ldbm", 1), ("mean_mlp", 0), ("ldbm", 0)]
     assert found.failures == () and found.command == "lfnet table architectures"
 
 
@@ -36,8 +37,8 @@ def test_two_jobs_in_one_folder_count_once(tmp_path: Path) -> None:
     [
         (lambda job: job.update(status="failed", error="ValueError:\n  no face"), "ValueError: no face"),
         (lambda job: job.update(status="failed", error=None), "the job is failed"),
-        (lambda job: job.update(status="running"), "the job is running"),
-        (lambda job: job.update(run=None), "the manifest names no run folder"),
+        (lambda job: job.update(status="pending"), "the job is pending"),
+        (lambda job: job.update(run=""), "the record names no run folder"),
         (lambda job: job.update(run="gone"), "result.json is missing; run the table again"),
     ],
 )
@@ -47,17 +48,19 @@ def test_a_job_without_a_result_is_named_with_its_reason(tmp_path: Path, change,
     assert [(failure.overrides, failure.reason) for failure in found.failures] == [(("head=ldbm", "seed=1"), reason)]
 
 
-@pytest.mark.parametrize("text, reason", [("{", "result.json is broken"), ('{"format": 2}', "not of format 1")])
+@pytest.mark.parametrize(
+    "text, reason", [("{", "result.json cannot be used: it is not valid JSON"), ('{"format": 1}', "its format is 1")]
+)
 def test_a_result_that_cannot_be_read_is_a_failure(tmp_path: Path, text: str, reason: str) -> None:
     manifest = sweep(tmp_path, [result(seed=0), result(seed=1)])
-    (tmp_path / collect(manifest, tmp_path).runs[1].folder / "result.json").write_text(text)
+    (collect(manifest, tmp_path).runs[1].folder / "result.json").write_text(text)
     assert reason in collect(manifest, tmp_path).failures[0].reason
 
 
 def test_an_empty_sweep_and_a_broken_manifest_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(LfnetError, match="holds no jobs: the sweep is empty"):
+    with pytest.raises(LfnetError, match="contains no jobs: the sweep is empty"):
         collect(manifest_with(tmp_path, lambda content: content["jobs"].clear()), tmp_path)
-    with pytest.raises(LfnetError, match="not a sweep manifest of format 1"):
+    with pytest.raises(LfnetError, match="not a sweep record of format 2"):
         collect(manifest_with(tmp_path, lambda content: content.update(format=3)), tmp_path)
     with pytest.raises(LfnetError, match="does not exist"):
         collect(tmp_path / "none.json", tmp_path)

@@ -91,7 +91,7 @@ def result(
     if head == "ldbm":
         config["head"]["patch_size"] = 16
     done = {
-        "format": 1,
+        "format": 2,
         "kind": "head",
         "model": head,
         "seed": seed,
@@ -160,9 +160,9 @@ def sweep(
             }
         )
     for text, reason in (failed or {}).items():
-        jobs.append({"overrides": text.split(), "fingerprint": None, "run": None, "status": "failed", "error": reason})
+        jobs.append({"overrides": text.split(), "fingerprint": "", "run": "", "status": "failed", "error": reason})
     node = {key: value for key, value in (TABLE | table).items() if value is not None}
     manifest = folder / "sweeps" / f"{node['name']}.json"
     command = f"lfnet table {node['name']}"
-    write_json(manifest, {"format": 1, "table": node, "command": command, "jobs": jobs})
+    write_json(manifest, {"format": 2, "table": node, "command": command, "jobs": jobs})
     return manifest

@@ -75,21 +75,21 @@ def test_every_cell_can_be_traced_to_run_folders_and_made_again(tmp_path: Path) 
     table = make(tmp_path, [result(head, seed) for head in ("ldbm", "mean_mlp") for seed in (0, 1, 2)])
     for row in table.rows:
         for name, cell in row.cells.items():
-            assert set(cell.runs) <= set(row.runs) and all(
-                (tmp_path / run / "result.json").is_file() for run in cell.runs
+            assert set(cell.run_names) <= set(row.run_names) and all(
+                (tmp_path / run / "result.json").is_file() for run in cell.run_names
             )
-            assert cell.text != "—" or not cell.runs
+            assert cell.text != "—" or not cell.run_names
             if row.kind == "model" and name.startswith("test."):
                 metric = name.removeprefix("test.")
                 again = [
                     Predictions.from_csv_text((tmp_path / run / "predictions.csv").read_text()).metrics()
-                    for run in cell.runs
+                    for run in cell.run_names
                 ]
                 assert cell.summary.mean == pytest.approx(
                     np.mean([m["test"]["recording"][metric] for m in again]), abs=1e-6
                 )
-    assert len(models(table)["ldbm, masked"].cells["test.mae"].runs) == 3
-    assert len(next(row for row in table.rows if row.label == "train mean").cells["test.mae"].runs) == 6
+    assert len(models(table)["ldbm, masked"].cells["test.mae"].run_names) == 3
+    assert len(next(row for row in table.rows if row.label == "train mean").cells["test.mae"].run_names) == 6
 
 
 def test_the_gap_is_test_minus_dev_seed_by_seed(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_optimism_pairs_seeds_and_is_above_zero_where_the_published_row_flatters
         cell = published.cells[f"optimism.{metric}"]
         assert cell.summary.mean == pytest.approx(np.mean(expected)) and cell.summary.mean > 0
         assert cell.summary.sd == pytest.approx(np.std(expected, ddof=1))
-        assert cell.runs == published.runs and cell.text.startswith("+")
+        assert cell.run_names == published.run_names and cell.text.startswith("+")
         assert nested.cells[f"optimism.{metric}"].text == "—"
     assert any(line.startswith("Optimism:") and "above 0 it flatters" in line for line in table.foot)
 

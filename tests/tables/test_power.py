@@ -113,7 +113,7 @@ def test_mistakes_are_named(runs: Path, changes: dict[str, Any], message: str) -
 def test_a_run_without_predictions_is_named(runs: Path) -> None:
     lost = leave(runs, result("ldbm", 1, skill=0.4, noise=5))
     (runs / lost / "predictions.csv").unlink()
-    with pytest.raises(LfnetError, match=r"predictions\.csv is missing"):
+    with pytest.raises(LfnetError, match=r"predictions\.csv cannot be used"):
         measured(runs)
 
 

@@ -53,7 +53,7 @@ def test_constants_have_no_correlation_and_no_sd(tmp_path: Path) -> None:
     assert row.cells["test.pcc"].text == "undefined"
     assert row.cells["test.sigma_ratio"].text == "0.00"
     assert row.cells["test.mae"].text == f"{results[0]['references']['train_mean']['test']['mae']:.2f}"
-    assert len(row.cells["test.mae"].runs) == 3
+    assert len(row.cells["test.mae"].run_names) == 3
 
 
 def test_only_references_asked_for_and_present_are_shown(tmp_path: Path) -> None:

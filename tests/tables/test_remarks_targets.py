@@ -6,10 +6,11 @@ import pytest
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.replicates import summarise
-from lfnet.runs.sweep_record import MISSING, Run
+from lfnet.runs.run import MISSING, Run
 from lfnet.tables.columns import parse
 from lfnet.tables.remarks import check_targets, target_lines
 from lfnet.tables.table import Cell, Row
+from tests.tables.factory import leave, result
 
 SHOWN = [parse(name, "recording") for name in ("test.mae", "test.pcc", "parameters", "frame_latency")]
 
@@ -20,7 +21,8 @@ def row(name, **values):
 
 
 def group(name, simulated):
-    return SimpleNamespace(runs=[SimpleNamespace(cohort={"name": name, "simulated": simulated})])
+    cohort = SimpleNamespace(name=name, simulated=simulated)
+    return SimpleNamespace(runs=[SimpleNamespace(result=SimpleNamespace(cohort=cohort))])
 
 
 def test_each_target_names_who_reaches_it_and_where():
@@ -44,9 +46,11 @@ def test_targets_of_cost_say_what_was_measured():
     assert size == "Parameters below 5.00 M, of the head alone: reached by a (132 k)."
 
 
-def test_a_head_is_timed_by_the_frames_a_window_advances():
-    result = {"kind": "head", "cost": {"latency_ms": 5.0}, "config": {"protocol": {"hop": 250}}}
-    assert SHOWN[3].read(result) == pytest.approx(0.02)
+def test_a_head_is_timed_by_the_frames_a_window_advances(tmp_path):
+    done = result()
+    done["cost"]["latency_ms"] = 5.0
+    done["config"]["protocol"]["hop"] = 250
+    assert SHOWN[3].read(Run.open(tmp_path / leave(tmp_path, done)).result) == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +61,10 @@ def test_a_wrong_target_is_named(node):
         check_targets(node, SHOWN, "here")
 
 
-def test_a_row_has_the_name_that_its_own_sweep_gives_it():
+def test_a_row_has_the_name_that_its_own_sweep_gives_it(tmp_path):
     # The mean head alone, trained for a table of heads, is `ingredient=none` in a table of ingredients.
-    run = Run(
-        "a1", ("+ingredient=none", "seed=0"), {"choices": {"head": "mean_mlp"}, "config": {"head": {"hidden": 3}}}
-    )
+    done = result("mean_mlp")
+    done["config"]["head"]["hidden"] = 3
+    run = Run(tmp_path / leave(tmp_path, done), ("+ingredient=none", "seed=0"))
     assert run.setting("ingredient") == "none"
     assert (run.setting("head"), run.setting("head.hidden"), run.setting("leak")) == ("mean_mlp", 3, MISSING)

@@ -1,4 +1,4 @@
-"""Dropout left on while scoring, and ensembles of finished runs."""
+"""MC dropout: scores with dropout left on, and their spread."""
 
 import json
 
@@ -14,7 +14,6 @@ from lfnet.heads.mamba_gru import MambaGRU
 from lfnet.heads.mean_mlp import TemporalMeanMLP
 from lfnet.heads.transformer import VanillaTransformer
 from lfnet.jobs.head_job import run
-from lfnet.runs.ensemble import ensemble
 from lfnet.training.mc_dropout import passes_with_dropout, require_dropout
 from tests.composing import SMALL, composed
 
@@ -97,25 +96,3 @@ def test_one_pass_is_no_spread(shared_jobs):
     config, choices = composed(*SMALL, "trainer.mc_dropout=1", root=shared_jobs)
     with pytest.raises(LfnetError, match=r"trainer.mc_dropout=1"):
         run(config, choices)
-
-
-def test_an_ensemble_is_of_runs_that_differ_in_their_seed(shared_jobs):
-    folders = {}
-    for name, overrides in {"a": ("seed=0",), "b": ("seed=1",), "other": ("seed=2", "trainer.lr=1e-3")}.items():
-        config, choices = composed(*SMALL, "trainer.max_epochs=1", *overrides, root=shared_jobs)
-        folders[name] = shared_jobs / "runs" / run(config, choices).run
-    found = ensemble([folders["a"], folders["b"]])
-    scores = [Predictions.from_csv_text((folders[n] / "predictions.csv").read_text()).frame["score"] for n in "ab"]
-    np.testing.assert_allclose(found.predictions.frame["score"], (scores[0] + scores[1]) / 2)
-    at_recordings = found.predictions.at("recording").frame
-    np.testing.assert_allclose(found.spread["score"], at_recordings["score"])
-    assert list(found.spread["recording_id"]) == list(at_recordings["recording_id"])
-    for wrong, message in (
-        (["a"], "two runs or more"),
-        (["a", "a"], "have the same seed 0"),
-        (["a", "other"], "differ in their settings"),
-    ):
-        with pytest.raises(LfnetError, match=message):
-            ensemble([folders[name] for name in wrong])
-    with pytest.raises(LfnetError, match="no finished run"):
-        ensemble([folders["a"], shared_jobs])

@@ -1,0 +1,239 @@
+"""The record of a finished job: `result.json`, typed and versioned, with one writer and one reader."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from lfnet.errors import LfnetError
+from lfnet.files import write_json
+
+__all__ = [
+    "FORMAT",
+    "RESULT",
+    "AuditEntry",
+    "CohortSummary",
+    "Cost",
+    "FeatureSummary",
+    "Metrics",
+    "Result",
+    "Scale",
+    "Training",
+    "damaged",
+]
+
+RESULT = "result.json"  # written last: where it exists the job is finished
+FORMAT = 2
+
+Number = int | float
+Metrics = dict[str, dict[str, dict[str, Number | None]]]
+"""{split: {level: {metric: value}}}; None where a metric is undefined."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Name and range of the labels' scale, in points."""
+
+    name: str
+    min: Number
+    max: Number
+
+
+@dataclass(frozen=True)
+class CohortSummary:
+    """The cohort that a job used; `recordings` and `people` count the usable ones of each split."""
+
+    name: str
+    fingerprint: str
+    simulated: bool
+    recordings: dict[str, int]
+    people: dict[str, int]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FeatureSummary:
+    """The features that a job used; `coverage` is the share of frames with a valid vector."""
+
+    stream: str
+    fingerprint: str
+    dim: int
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of scoring one window (a head) or one clip (a fusion); None for what the kind of model does not have.
+
+    `energy_mj` is None too where this machine has no counter. `parts` holds the cost of each part of a fusion.
+    """
+
+    parameters: Number | None = None
+    active_parameters: Number | None = None
+    flops: Number | None = None
+    frames: int | None = None
+    support_vectors: Number | None = None
+    bytes: Number | None = None
+    latency_ms: float | None = None
+    energy_mj: float | None = None
+    parts: dict[str, "Cost"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the model was fitted; None for what the kind of model does not have.
+
+    `label_mean` and `label_sd` (points) standardise the labels of a head.
+    """
+
+    seconds: float | None = None
+    monitor: str = ""
+    epochs: int | None = None
+    best_epoch: int | None = None
+    max_epochs: int | None = None
+    converged: bool | None = None
+    best: float | None = None
+    windows_per_epoch: int | None = None
+    label_mean: float | None = None
+    label_sd: float | None = None
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One line of the cohort's audit (`lfnet.audit.audit.summary`); it contains no id."""
+
+    name: str
+    title: str
+    status: str
+    text: str
+    flagged: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that a finished job recorded, of a head or of a fusion.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Digest of all that can change a number; its first 16 digits name the run folder.
+    kind : "head" or "fusion"
+    model : str
+        Name of the head's yaml, or `fusion.model`.
+    seed : int
+    choices : dict
+        The option chosen of each config group.
+    config : dict
+        The resolved settings that decide the numbers.
+    scale, cohort, features, cost, training
+        See their classes.
+    metrics : dict
+        {split: {level: {metric: value}}}.
+    references : dict
+        {baseline: {split: {metric: value}}} of recordings.
+    audit : tuple of AuditEntry
+    marks : tuple of str
+        What a reader of the numbers must know ("selected on test").
+    measured_by, referred_by, audited_by : str
+        Digests of the code of metrics, baselines and audit: if they differ, these are recomputed.
+    versions, threads, device, precision
+        The software and how it was run.
+    members, chosen, missing : dict
+        Of a fusion: metrics of each member, chosen recipes, imputed clips.
+    spread, pretraining : dict or None
+        Of a head: MC dropout and pre-training.
+    """
+
+    fingerprint: str
+    kind: Literal["head", "fusion"]
+    model: str
+    seed: int
+    choices: dict[str, str]
+    config: dict[str, Any]
+    scale: Scale
+    cohort: CohortSummary
+    features: FeatureSummary
+    metrics: Metrics
+    references: dict[str, dict[str, dict[str, Number | None]]]
+    cost: Cost
+    training: Training
+    marks: tuple[str, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
+    measured_by: str = ""
+    referred_by: str = ""
+    audited_by: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    threads: int = 1
+    device: str = "cpu"
+    precision: str = "32-true"
+    members: dict[str, dict[str, dict[str, Number | None]]] = field(default_factory=dict)
+    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    missing: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    spread: dict[str, Any] | None = None
+    pretraining: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON; fields without a value are left out."""
+        content: dict[str, Any] = _json(self)
+        return {"format": FORMAT, **content}
+
+    def write(self, folder: Path) -> None:
+        """Write `result.json` into a run folder, atomically. It must be the last file that a job writes."""
+        write_json(Path(folder) / RESULT, self.to_json())
+
+    @classmethod
+    def read(cls, folder: Path) -> "Result":
+        """Read the record of a run folder.
+
+        Raises
+        ------
+        LfnetError
+            The file is missing, damaged or of another format; the message says how to recompute it.
+        """
+        path = Path(folder) / RESULT
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise damaged(path, str(error.strerror)) from error
+        except (ValueError, RecursionError) as error:
+            raise damaged(path, f"it is not valid JSON ({error})") from error
+        if not isinstance(content, dict):
+            raise damaged(path, "it is no record of a job")
+        if content.get("format") != FORMAT:
+            raise damaged(path, f"its format is {content.get('format')}, and this version of lfnet reads {FORMAT}")
+        try:
+            return _adapter().validate_python(content)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(map(str, fault["loc"]))
+            raise damaged(path, f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}") from None
+
+
+@cache
+def _adapter() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
+
+
+def _json(value: Any) -> Any:
+    """Dataclasses as dicts without empty fields; other containers keep their None."""
+    if is_dataclass(value):
+        own = {item.name: getattr(value, item.name) for item in fields(value)}
+        return {name: _json(part) for name, part in own.items() if part is not None and part != {}}
+    if isinstance(value, Mapping):
+        return {name: _json(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(part) for part in value]
+    return value
+
+
+def damaged(path: Path, reason: str) -> LfnetError:
+    """The error for a file of a run folder that cannot be used."""
+    one_line = " ".join(reason.split()).rstrip(".")
+    return LfnetError(
+        f"{path} cannot be used: {one_line}. Delete the folder {path.parent} and run the job or table again to "
+        "recompute it."
+    )
