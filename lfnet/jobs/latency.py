@@ -13,7 +13,7 @@ POWERCAP = Path("/sys/class/powercap")
 
 def measure_speed(
     call: Callable[[], Any], *, seconds: float = 0.2, least: int = 5, powercap: Path = POWERCAP
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """{"latency_ms": the median of one call, "energy_mj": of one call, None where no counter can be read}.
 
     One call warms up; then at least `least` calls and `seconds` seconds are measured. Energy is what the processor's

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -221,8 +221,13 @@ def _adapter() -> TypeAdapter[Result]:
 def _json(value: Any) -> Any:
     """Dataclasses as dicts without empty fields; other containers keep their None."""
     if is_dataclass(value):
-        own = {item.name: getattr(value, item.name) for item in fields(value)}
-        return {name: _json(part) for name, part in own.items() if part is not None and part != {}}
+        own = [(item, getattr(value, item.name)) for item in fields(value)]
+        empty = [None, {}]  # what the fields of the other kind of model contain
+        return {
+            item.name: _json(part)
+            for item, part in own
+            if part not in empty or (item.default is MISSING and item.default_factory is MISSING)
+        }
     if isinstance(value, Mapping):
         return {name: _json(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -27,12 +27,18 @@ def runs(tmp_path):
         both = Predictions.from_frame(pd.concat([train, rows]), "recording")
         write_text(folder / "references.csv", models_to_csv_text({"train_mean": both}))
         facts = {
+            "format": 2,
             "fingerprint": f"{seed}abc",
+            "kind": "head",
+            "choices": {},
+            "references": {},
+            "cost": {},
+            "training": {},
             "model": "mean_mlp",
             "seed": seed,
             "scale": {"name": "BDI-II", "min": 0, "max": 63},
-            "cohort": {"name": "made", "fingerprint": "c", "simulated": True},
-            "features": {"fingerprint": "f"},
+            "cohort": {"name": "made", "fingerprint": "c", "simulated": True, "recordings": {}, "people": {}},
+            "features": {"fingerprint": "f", "stream": "made", "dim": 8, "coverage": 1.0},
             "config": {"head": {"hidden": 8}, "seed": seed},
             "metrics": {"test": {}},
         }

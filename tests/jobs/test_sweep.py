@@ -143,13 +143,13 @@ def test_a_killed_sweep_side_by_side_ends_as_an_undisturbed_one_in_turn(here, ki
 
 
 def test_a_sweeps_files_are_named_after_what_was_overridden():
-    assert sweep_name({"name": "architectures"}, ["table=architectures"]) == "architectures"
-    assert sweep_name({"name": "architectures"}, ["force=true", "launcher.jobs=2"]) == "architectures"
-    assert sweep_name({"name": None}, []) == "multirun"
-    name = sweep_name({"name": "a"}, ["cohort=folder", "cohort.root=/x/y z"])
+    assert sweep_name("architectures", ["table=architectures"]) == "architectures"
+    assert sweep_name("architectures", ["force=true", "launcher.jobs=2"]) == "architectures"
+    assert sweep_name(None, []) == "multirun"
+    name = sweep_name("a", ["cohort=folder", "cohort.root=/x/y z"])
     assert name == "a_cohort=folder_cohort.root=-x-y-z"
-    long = sweep_name({"name": "a"}, [f"k{i}=1" for i in range(50)])
-    assert len(long) < 100 and long != sweep_name({"name": "a"}, [f"k{i}=1" for i in range(51)])
+    long = sweep_name("a", [f"k{i}=1" for i in range(50)])
+    assert len(long) < 100 and long != sweep_name("a", [f"k{i}=1" for i in range(51)])
 
 
 def test_a_failed_jobs_record_names_the_folder_of_its_log(here, capsys):
