@@ -85,7 +85,7 @@ def test_the_json_has_the_same_numbers(runs, tmp_path, capsys):
         (["0abc", "1abc"], {"seed": 0}, "have the same seed 0"),
         (
             ["0abc", "1abc"],
-            {"cohort": {"name": "made", "fingerprint": "d", "simulated": True}},
+            {"cohort": {"name": "made", "fingerprint": "d", "simulated": True, "recordings": {}, "people": {}}},
             "differ in their cohort",
         ),
         (["0abc", "--max", "5"], {}, "needs test people with more than 5 labelled recordings"),

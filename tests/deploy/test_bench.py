@@ -52,7 +52,7 @@ def test_a_bundle_without_video_has_one_stage(trained, tmp_path):
     export(trained, tmp_path / "b", variant="int8", tolerance=5, min_frames=20)
     (row,) = bench(Bundle.open(tmp_path / "b"), threads=1)
     assert row["stage"] == "head" and row["parameters"] == sum(p.numel() for p in trained.head().parameters())
-    assert row["flops_per_frame"] == round(trained.result["cost"]["flops"] / trained.protocol.hop)
+    assert row["flops_per_frame"] == round(trained.result.cost.flops / trained.protocol.hop)
     assert (
         row["ms_per_frame"] > 0
         and row["peak_mib"] > 0

@@ -94,7 +94,7 @@ def test_the_card_says_who_what_and_what_for(trained, bundles):
         "Intervals: 95 %",
     ):
         assert text in card, text
-    mae = trained.result["metrics"]["test"]["recording"]["mae"]
+    mae = trained.result.metrics["test"]["recording"]["mae"]
     assert f"mae: {mae:.2f} [" in card
     people = trained.data().cohort.clips["person_id"].unique()
     everything = card + (bundles["int8"][0] / "bundle.json").read_text()

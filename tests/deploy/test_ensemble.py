@@ -68,7 +68,7 @@ def test_the_interval_follows_the_spread(ensembled, bundle, sitting):
 def test_the_card_and_the_facts_name_all_members(ensembled, bundle, trained):
     folder, facts = bundle
     assert [member["seed"] for member in facts["run"]["members"]] == [0, 1]
-    assert facts["head"]["parameters"] == 2 * trained.result["cost"]["parameters"]
+    assert facts["head"]["parameters"] == 2 * trained.result.cost.parameters
     card = (folder / "MODEL_CARD.md").read_text()
     assert "a deep ensemble, whose score is the mean of theirs" in card and "(seed 1)" in card
     assert "wider where they disagree more" in card

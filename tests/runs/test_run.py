@@ -23,7 +23,7 @@ CURVE = "dev/mae,epoch,step,train/loss\n9.5,0,3,\n,0,3,0.8\n9.25,1,7,\n,1,7,0.7\
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / leave(tmp_path, result("ldbm", 3))
     write_text(folder / "metrics.csv", CURVE)
-    write_text(folder / "config.yaml", "head: {_target_: a.B}\nseed: 3\n")
+    write_text(folder / "config.yaml", "head: {_target_: lfnet.heads.mean_mlp.TemporalMeanMLP}\nseed: 3\n")
     return folder
 
 
@@ -31,7 +31,7 @@ def test_a_run_reads_what_its_job_wrote(folder: Path) -> None:
     done = result("ldbm", 3)
     run = Run.open(folder)
     assert (run.name, run.seed, run.result.model, run.result.kind) == (folder.name, 3, "ldbm", "head")
-    assert run.config == {"head": {"_target_": "a.B"}, "seed": 3}
+    assert run.config == {"head": {"_target_": "lfnet.heads.mean_mlp.TemporalMeanMLP"}, "seed": 3}
     assert run.result.metrics == done["metrics"] and run.result.references == done["references"]
     assert run.predictions.to_csv_text() == done["_predictions"].to_csv_text()
     assert list(run.baselines) == list(done["_references"])
