@@ -1,9 +1,9 @@
-"""People, labels and heads whose true metrics are known to many digits: what intervals and tests are measured on.
+"""Simulated people, labels and heads with known true metrics, on which intervals and tests are measured.
 
-Severity is skewed (the simulated cohort's beta distribution over 0–63), people sit several times (84 people for 150
-recordings) and are alike on different days, a head's errors have a part of the person's own and grow with severity, and
-each seed of a head has a bias, a slope and noise of its own. Given severity a score is normal, so the truth is an
-integral over a grid, not a simulation.
+Severity is skewed (the simulated cohort's beta distribution over 0–63). People have several recordings (84 people for
+150 recordings) whose severities correlate. Errors of a head correlate within a person and grow with severity, and each
+seed of a head has a bias, a slope and noise of its own. Given severity a score is normal, so the truth is an integral
+over a grid, not a simulation.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ LOW, HIGH, MEAN, SD = 0.0, 63.0, 15.0, 12.0
 LABEL_NOISE = 2.0
 WITHIN_PERSON = 0.7  # correlation of one person's severities, on the normal scale
 PEOPLE_PER_RECORDING = 84 / 150
-MOST_SESSIONS = 4
+MAX_SESSIONS = 4
 CONSTANT = 12.0  # the constant that skill compares with: about the median label
 
 _SHARE = (MEAN - LOW) / (HIGH - LOW)
@@ -25,7 +25,7 @@ BETA = (_SHARE * _SIZE, (1 - _SHARE) * _SIZE)
 
 @dataclass(frozen=True)
 class Head:
-    """How scores arise: 15 + bias + 12 · spread · slope · (follows · u + noise), u being severity on its normal scale.
+    """Model of scores: 15 + bias + 12 · spread · slope · (follows · u + noise), u severity on its normal scale.
 
     The noise has variance 1 − follows² at u = 0 and an SD that grows by exp(growth · u); `own` of its variance is the
     person's. A seed adds N(0, seed_bias) points, multiplies the slope by 1 + N(0, seed_slope), and adds noise of
@@ -139,9 +139,9 @@ class People:
 
 
 def people(random, recordings):
-    """Draw who sits: everyone once, the rest by chance, nobody more than four times."""
+    """Draw the person of each recording: each person once, the rest at random, at most four times."""
     count = round(recordings * PEOPLE_PER_RECORDING)
-    slots = np.tile(np.arange(count), MOST_SESSIONS - 1)
+    slots = np.tile(np.arange(count), MAX_SESSIONS - 1)
     person = np.concatenate([np.arange(count), random.permutation(slots)[: recordings - count]])
     u = np.sqrt(WITHIN_PERSON) * random.standard_normal(count)[person]
     u = u + np.sqrt(1 - WITHIN_PERSON) * random.standard_normal(recordings)

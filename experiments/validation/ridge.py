@@ -1,8 +1,8 @@
 """End to end: features of a simulated cohort, ridge trained on them, and intervals from test sets of 50 recordings.
 
-Each cohort has 50 training recordings and a test pool of 1,000 of other people. What ridge scores on the pool is the
-truth; the pool is dealt by person into test sets of about 50 recordings, each of which gives an interval. The truth
-contains each test set's recordings (one in twenty), which flatters coverage by about half a per cent.
+Each cohort has 50 training recordings and a test pool of 1,000 of other people. The metric on the pool is the
+truth; the pool is divided by person into test sets of about 50 recordings, each of which gives an interval. The truth
+contains each test set's recordings (one in twenty), which raises coverage by about half a percent.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ from lfnet.evaluation.sufficient_statistics import label_sums, score_sums
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 POOL, SET = 1000, 50
-# Short clips of few dimensions: what they say of severity is as noisy, and made a hundred times as fast.
+# Short clips of few dimensions: as noisy an association with severity, a hundred times as fast.
 SMALL = ("cohort.dim=32", "cohort.duration={min:2,max:5,median:3}", "cohort.people_shared=0")
 
 
@@ -42,7 +42,7 @@ def cohort(seed):
 
 
 def outcomes(seed):
-    """One row a test set and metric of one cohort: estimate, truth, whether the interval held it."""
+    """Measure one cohort: a row per test set and metric with the truth and whether the interval contains it."""
     x, recordings = cohort(seed)
     label, split = recordings["label"].to_numpy(), recordings["split"].to_numpy()
     person = pd.factorize(recordings["person_id"])[0]
@@ -60,8 +60,8 @@ def outcomes(seed):
         weight = people_weights(labels.people, RESAMPLES[SET], 1000 * seed + number)
         for metric in METRICS:
             found = interval(measure(metric, labels, scores, weight_BP=weight)[0][0], METHODS[metric], LEVEL)
-            held = found is not None and found.low <= true[metric] <= found.high
-            rows.append({"seed": seed, "metric": metric, "truth": true[metric], "held": held})
+            covered = found is not None and found.low <= true[metric] <= found.high
+            rows.append({"seed": seed, "metric": metric, "truth": true[metric], "covered": covered})
     return rows
 
 
@@ -72,7 +72,7 @@ def _measured(metric, y, s, constant):
 
 
 def _test_sets(who, random):
-    """Recordings of each test set: people are dealt until a set has 50 or more."""
+    """Recordings of each test set: people are added until a set has 50 or more."""
     sets, now, count = [], [], 0
     sizes = np.bincount(who)
     for one in random.permutation(len(sizes)):
@@ -89,9 +89,9 @@ def ridge_coverage(cohorts, first=0):
     table = pd.DataFrame([row for seed in range(first, first + cohorts) for row in outcomes(seed)])
     rows = []
     for metric, part in table.groupby("metric", sort=False):
-        by_cohort = part.groupby("seed")["held"].mean()
+        by_cohort = part.groupby("seed")["covered"].mean()
         error = by_cohort.std(ddof=1) / np.sqrt(len(by_cohort)) if len(by_cohort) > 1 else np.nan
-        rate = float(part["held"].mean())
+        rate = float(part["covered"].mean())
         rows.append(
             {
                 "metric": metric,

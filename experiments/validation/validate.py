@@ -1,11 +1,11 @@
-"""Do the intervals hold the truth as often as they say, and how often is a difference seen where there is none?
+"""Measure the coverage of intervals and the rate of false alarms.
 
-    make validate                                                      everything, and the record beside this file
-    python experiments/validation/validate.py --cohorts 200            a quick look, only printed
+    make validate                                                      everything, with the record next to this file
+    python experiments/validation/validate.py --cohorts 200            a quick check, printed only
     python experiments/validation/validate.py --parts alarms --write   one part of the record
 
-Parts: coverage (intervals of every way of making them), alarms (false ones), ridge (end to end), method (what the
-chosen ways give on one fixed cohort, which ties this record to the code that it is about).
+Parts: coverage (intervals by every method), alarms (false alarms), ridge (end to end), method (the results of the
+methods in use on one fixed cohort, which a test compares with the code).
 """
 
 import argparse
@@ -29,12 +29,12 @@ FILES = {"method": "method.csv", "alarms": "false_alarms.csv", "coverage": "cove
 
 
 def main():
-    """Measure, print, and with --write leave the csv files and README.md beside this file."""
+    """Measure, print, and with --write write the csv files and README.md next to this file."""
     parser = argparse.ArgumentParser(description="Measure the coverage of intervals and the rate of false alarms.")
     parser.add_argument("--cohorts", type=int, default=2000, help="cohorts for each metric and n (default: 2000)")
     parser.add_argument("--ridge", type=int, default=100, help="simulated cohorts end to end (default: 100)")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"which of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--write", action="store_true", help="write the record beside this script")
+    parser.add_argument("--write", action="store_true", help="write the record next to this script")
     arguments = parser.parse_args()
     parts = arguments.parts.split(",")
     unknown = set(parts) - set(PARTS)
@@ -64,18 +64,18 @@ def main():
 
 
 def _coverage(cohorts):
-    """Heads, and pairs of heads, take turns: together they have so many cohorts at each n, each of its own people."""
+    """Divide the cohorts at each n among heads, and among pairs of heads; no two share people."""
     rows = []
     for recordings in SIZES:
         for joint in (False, True):
             share = -(-cohorts // len(HEADS))
             for number, head in enumerate(HEADS):
                 rows += _timed(coverage, head, recordings, share, joint=joint, first=number * share)
-            # Of differences only the ways that were chosen are followed to larger n.
-            ways = {} if recordings == SIZES[0] else {"ways": ()}
+            # Differences at larger n: only the methods in use.
+            methods = {} if recordings == SIZES[0] else {"methods": ()}
             share = -(-cohorts // len(PAIRS))
             for number, pair in enumerate(PAIRS):
-                more = {"joint": joint, "first": number * share, **ways}
+                more = {"joint": joint, "first": number * share, **methods}
                 rows += _timed(difference_coverage, pair, recordings, share, **more)
     return rows
 

@@ -1,4 +1,4 @@
-"""`lfnet power`: what differences could n recordings show between two heads?"""
+"""`lfnet power`: the differences between two heads that n recordings could detect."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ __all__ = ["main"]
 HELP = """\
 usage: lfnet power [TABLE] [OVERRIDES]
 
-The smallest MAE and PCC difference that n recordings can show between two heads, and the n that published claims would
-need. How errors spread and correlate is read from the runs of a table (default: architectures), which must have been
-run; nothing is trained. Settings are in conf/power.yaml.
+Compute the smallest difference in MAE and PCC between two heads that n recordings can detect, and the n that published
+claims would need. Spread and correlation of errors are measured on the runs of a table (default: architectures), which
+must have been run; nothing is trained. Settings are in conf/power.yaml.
 
 examples:
   lfnet power
   lfnet power architectures sizes=[50,100,200] power=0.9
-  lfnet power architectures trainer=full                     the runs that this variant of the table left
+  lfnet power architectures trainer=full                     the runs of this variant of the table
 """
 _OWN = ("key", "split", "sizes", "alpha", "power", "margin", "claims", "paths")
 
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     table = argv[0] if argv and "=" not in argv[0] else "architectures"
     overrides = argv[1:] if argv and "=" not in argv[0] else list(argv)
     if strange := [word for word in overrides if "=" not in word]:
-        raise LfnetError(f"{strange[0]!r} is no setting: give NAME=VALUE. See `lfnet power --help`.")
+        raise LfnetError(f"{strange[0]!r} is not a setting: give NAME=VALUE. See `lfnet power --help`.")
     own = [word for word in overrides if word.lstrip("+").split("=")[0].split(".")[0] in _OWN]
     of_the_table = [word for word in overrides if word not in own]
     from hydra import compose, initialize_config_dir
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     record = runs / "sweeps" / f"{name}.json"
     if not record.is_file():
         words = " ".join(["lfnet table", table, *of_the_table])
-        raise LfnetError(f"there are no runs to learn from: {record} does not exist. Run `{words}` first.")
+        raise LfnetError(f"the table has no runs: {record} does not exist. Run `{words}` first.")
     found = measure_power(record, runs, settings)
     print(found.text())
     for path in write_power(found, Path(settings["paths"]["tables"]), name.replace(table, f"power_{table}", 1)):

@@ -1,8 +1,8 @@
-"""What a model must beat: predictors that see no video.
+"""Baselines: predictors that use no video, or no order of frames.
 
-A baseline learns from a table of training recordings, one row and one label a recording, and scores recordings: clips,
-windows and networks do not enter. What else it needs is a column of that table (a recording's duration, a person's id)
-or a vector of each recording, the mean over its frames: a model no better than `Ridge` on it has no use for time.
+A baseline is fitted on a table of training recordings, one row and one label each, and scores recordings. It may need a
+further column (a recording's duration, a person's id) or a vector of each recording, the mean over its frames: a model
+that is no better than `Ridge` on that vector makes no use of time.
 """
 
 from collections.abc import Mapping
@@ -18,29 +18,36 @@ from lfnet.evaluation.predictions import Predictions
 __all__ = ["SECONDS", "TRIVIAL", "Baseline", "Constant", "Duration", "PersonLookup", "Ridge", "fit_predict"]
 
 SECONDS = "seconds"
-# From hardly any shrinkage to a constant, for standardised features.
+# From nearly no shrinkage to nearly a constant, for standardised features.
 _ALPHAS = tuple(float(alpha) for alpha in 10.0 ** np.arange(-1, 6))
 _FOLDS = 5
 
 
 class Baseline(Protocol):
-    """A predictor without video. `name` is its row in tables and its `model` in references.csv."""
+    """Interface of a baseline; `name` is its row in tables and its `model` in references.csv."""
 
     @property
     def name(self) -> str: ...
 
     def fit(self, train: pd.DataFrame) -> "Baseline":
-        """The fitted baseline. train: recordings of the train split (recording_id, person_id, split, label, …)."""
+        """Return the fitted baseline. `train` has recording_id, person_id, label, … of the train split."""
         ...
 
     def predict(self, recordings: pd.DataFrame) -> np.ndarray:
-        """float64 [n], one score a row, in points. The labels of `recordings` must not matter."""
+        """Return one score per row, float64 [n], in points, without using labels."""
         ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The mean (best for RMSE) or median (best for MAE) of the training recordings' labels, for everybody."""
+    """The mean (best for RMSE) or median (best for MAE) of the training labels, for all recordings.
+
+    Examples
+    --------
+    >>> train = pd.DataFrame({"label": [1.0, 2.0, 9.0]})
+    >>> Constant("median").fit(train).predict(train).tolist()
+    [2.0, 2.0, 2.0]
+    """
 
     statistic: Literal["mean", "median"]
     value: float | None = None
@@ -60,9 +67,15 @@ class Constant:
 
 @dataclass(frozen=True)
 class Duration:
-    """A straight line from the logarithm of 1 + a recording's duration (column `SECONDS`) to its label.
+    """Linear regression on the logarithm of 1 + a recording's duration (column `SECONDS`).
 
-    A recording of unknown duration (NaN) counts as one of average log-duration.
+    A recording of unknown duration (NaN) counts as one of mean log-duration.
+
+    Examples
+    --------
+    >>> train = pd.DataFrame({SECONDS: np.expm1([1.0, 2.0, 3.0]), "label": [10.0, 20.0, 30.0]})
+    >>> Duration().fit(train).predict(train).round(6).tolist()
+    [10.0, 20.0, 30.0]
     """
 
     line: tuple[float, float, float] | None = None
@@ -87,7 +100,14 @@ class Duration:
 
 @dataclass(frozen=True)
 class PersonLookup:
-    """The mean of the person's training labels, and for a stranger the mean of all training recordings' labels."""
+    """The mean of the person's training labels; for an unseen person the mean of all training labels.
+
+    Examples
+    --------
+    >>> train = pd.DataFrame({"person_id": ["ann", "ann", "bob"], "label": [10.0, 12.0, 2.0]})
+    >>> PersonLookup().fit(train).predict(pd.DataFrame({"person_id": ["ann", "eve"]})).tolist()
+    [11.0, 8.0]
+    """
 
     scores: Mapping[str, float] | None = None
     mean: float = float("nan")
@@ -105,12 +125,31 @@ class PersonLookup:
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
-    """Ridge regression on one vector a recording, standardised on train; blind to the order of frames.
+    """Ridge regression on one standardised vector per recording; it ignores the order of frames.
 
-    vectors: recording_id → float [D]; a recording that is not there, or whose vector is not finite, gets the mean of
-    the training vectors. alpha: chosen by cross-validated squared error on train, folds grouped by person; with one
-    person the largest. projection: None, or a number of dimensions that a Gaussian random projection (Achlioptas 2003;
-    always the same) leaves before the ridge: what any encoder of that width would keep. model: the fitted pipeline.
+    The penalty is chosen by cross-validated squared error on train, with folds grouped by person; with one person it is
+    the largest.
+
+    Parameters
+    ----------
+    vectors : mapping
+        recording_id → float [D]. A recording without a finite vector gets the mean of the training vectors.
+    projection : int, optional
+        Dimensions of a Gaussian random projection before the ridge (Achlioptas 2003; always the same one), as a
+        baseline for encoders of that width.
+    model : object, optional
+        The fitted pipeline.
+    name : str
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> vectors = {f"r{i}": random.normal(size=3) for i in range(40)}
+    >>> train = pd.DataFrame({"recording_id": list(vectors), "person_id": list(vectors)})
+    >>> train["label"] = [vector[0] for vector in vectors.values()]
+    >>> scores = Ridge(vectors).fit(train).predict(train)
+    >>> bool(np.abs(scores - train["label"]).max() < 0.1)
+    True
     """
 
     vectors: Mapping[str, np.ndarray]
@@ -155,10 +194,10 @@ class Ridge:
         return np.asarray(self.model.predict(x_RD), float)
 
     def _matrix(self, recordings: pd.DataFrame) -> np.ndarray:
-        """float64 [recordings, D], NaN for those without a vector."""
+        """Vectors of recordings, float64 [recordings, D]; NaN for those without one."""
         width = len(next(iter(self.vectors.values()), np.empty(0)))
-        nothing = np.full(width, np.nan)
-        rows = [self.vectors.get(name, nothing) for name in recordings["recording_id"]]
+        unknown = np.full(width, np.nan)
+        rows = [self.vectors.get(name, unknown) for name in recordings["recording_id"]]
         return np.array(rows, float).reshape(len(rows), width)
 
 
@@ -166,13 +205,27 @@ TRIVIAL: tuple[Baseline, ...] = (Constant("mean"), Constant("median"))
 
 
 def fit_predict(baseline: Baseline, recordings: pd.DataFrame) -> Predictions:
-    """Fit `baseline` on the labelled train recordings among `recordings` and score all of them.
+    """Fit a baseline on the labelled train recordings and score all recordings.
 
-    recordings: one row a recording (recording_id, person_id, split, label and what the baseline needs beside). Raises
-    `LfnetError` where there is no labelled train recording, `ValueError` where a recording has two rows.
+    Parameters
+    ----------
+    baseline : Baseline
+    recordings : DataFrame
+        One row per recording: recording_id, person_id, split, label, and the columns that the baseline needs.
+
+    Returns
+    -------
+    Predictions
+
+    Raises
+    ------
+    LfnetError
+        There is no labelled train recording.
+    ValueError
+        A recording has two rows.
     """
     if recordings["recording_id"].duplicated().any():
-        raise ValueError("a baseline's table has one row a recording")
+        raise ValueError("a baseline needs one row per recording")
     train = recordings[(recordings["split"] == "train") & recordings["label"].notna()]
     if not len(train):
         raise LfnetError(f"{baseline.name} needs a labelled recording in the train split; the cohort has none.")

@@ -1,4 +1,4 @@
-"""Is one row's error smaller than another's on the same people? Tests, and how large the difference is."""
+"""Compare the errors of two rows on the same people: tests, effect sizes and verdicts."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -22,40 +22,63 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_EQUAL = 1e-9  # sums closer than this share of the largest are ties: flips of equal differences must count as equal
+_EQUAL = 1e-9  # relative tolerance of ties: flips of equal differences must count as equal
 
 
 def sign_flip_p(difference_P: ArrayLike, flips: int, seed: int) -> float:
-    """Two-sided p of "the differences are as likely positive as negative", one a person (Fisher 1935's sign flip).
+    """Two-sided p-value of Fisher's sign-flip test on one difference per person.
 
-    Exact where all 2^P flips are no more than `flips`, else of that many random ones, the sample among them. The sum is
-    tested: what a person weighs in it (the number of recordings, say) must be in the difference. Raises `ValueError`
-    for what is not finite.
+    Parameters
+    ----------
+    difference_P : array_like
+        Differences; their sum is tested, so a person's weight (such as the number of recordings) must be included.
+    flips : int
+        Number of random sign flips, the sample among them; all 2^P flips where they are no more.
+    seed : int
+        Of the random flips.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        A difference is not finite.
+
+    References
+    ----------
+    Fisher (1935), "The design of experiments", section 21.
+
+    Examples
+    --------
+    >>> sign_flip_p([1.0, 2.0, 3.0, 4.0, 5.0], flips=1000, seed=0)
+    0.0625
     """
     d = np.asarray(difference_P, dtype=np.float64)
     if not np.isfinite(d).all():
         raise ValueError("differences must be finite")
     d = d[d != 0]
-    reached = abs(d.sum()) * (1 - _EQUAL)
+    threshold = abs(d.sum()) * (1 - _EQUAL)
     if 2 ** len(d) <= flips:
         sums = np.zeros(1)
         for one in d:
             sums = np.concatenate([sums + one, sums - one])
-        return float((np.abs(sums) >= reached).mean())
+        return float((np.abs(sums) >= threshold).mean())
     signs = generator(seed, "signs").integers(0, 2, size=(flips - 1, len(d)), dtype=np.int8) * 2.0 - 1.0
-    return float((1 + (np.abs(signs @ d) >= reached).sum()) / flips)
+    return float((1 + (np.abs(signs @ d) >= threshold).sum()) / flips)
 
 
 def pivot_p(quantity: Quantity, null: float = 0.0) -> float | None:
-    """Two-sided p of "the difference is `null`" from the resamples' |t|; None where the sample allows none."""
+    """Two-sided p-value of the difference being `null`, from the resamples' |t|; None where the sample allows none."""
     distance = _distance(quantity, null)
     return None if distance is None else distance[0]
 
 
 def equivalence_p(quantity: Quantity, margin: float) -> float | None:
-    """p of "the difference is `margin` or more, either way": two one-sided tests (Schuirmann 1987), the larger p.
+    """p-value of a difference of `margin` or more in either direction: the larger of two one-sided tests.
 
-    At most α just where the symmetric 1 − 2α interval lies within ±margin.
+    It is at most α exactly where the symmetric 1 − 2α interval lies within ±margin (Schuirmann 1987).
     """
     sides = [(_distance(quantity, -margin), 1), (_distance(quantity, margin), -1)]
     one_sided = []
@@ -68,8 +91,8 @@ def equivalence_p(quantity: Quantity, margin: float) -> float | None:
 
 
 def _distance(quantity: Quantity, null: float) -> tuple[float, int] | None:
-    """Two-sided p of the value's distance from `null`, and on which side of it the value lies."""
-    if quantity.error == 0:  # the difference is the same for everybody: two constants, or twice the same scores
+    """Two-sided p-value of the value's distance from `null`, and the sign of the distance."""
+    if quantity.error == 0:  # the same difference for all people: two constants, or the same scores twice
         return float(abs(quantity.value - null) <= _EQUAL), 1 if quantity.value > null else -1
     pivots = np.abs(quantity.pivot_B[np.isfinite(quantity.pivot_B)])
     if not len(pivots):
@@ -79,7 +102,22 @@ def _distance(quantity: Quantity, null: float) -> tuple[float, int] | None:
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
-    """Holm's (1979) adjusted p-values; None stays None and counts as no test."""
+    """Adjust p-values with Holm's (1979) procedure.
+
+    Parameters
+    ----------
+    p : sequence of float or None
+        None counts as no test and stays None.
+
+    Returns
+    -------
+    list of float or None
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, None, 0.03])
+    [0.03, 0.06, None, 0.06]
+    """
     known = np.array([value for value in p if value is not None], dtype=np.float64)
     order = np.argsort(known, kind="stable")
     adjusted = np.empty_like(known)
@@ -89,14 +127,14 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 
 
 def effect_size(difference_P: ArrayLike) -> float | None:
-    """Mean over SD (ddof 1) of people's differences in mean |error|, sign turned: above 0 where the row errs less."""
+    """−mean / SD (ddof 1) of people's differences in mean |error|: above 0 where the row's errors are smaller."""
     d = np.asarray(difference_P, dtype=np.float64)
     sd = d.std(ddof=1) if len(d) > 1 else 0.0
     return float(-d.mean() / sd) if sd > 0 else None
 
 
 def probability_of_improvement(difference_P: ArrayLike) -> float:
-    """The share of people whose mean |error| is smaller under the row than under the reference; ties count half."""
+    """Share of people whose mean |error| is smaller than with the reference; ties count half."""
     d = np.asarray(difference_P, dtype=np.float64)
     return float(((d < 0) + 0.5 * (d == 0)).mean())
 
@@ -113,19 +151,29 @@ Verdict = Literal[
 VERDICTS: dict[Verdict, str] = {
     "better": "its MAE is smaller than the reference's (p ≤ α after Holm)",
     "better but inside the margin": "its MAE is smaller, and it is also shown to be smaller by less than the margin",
-    "equivalent": "its MAE is shown to be less than the margin from the reference's (TOST, p ≤ α after Holm)",
-    "cannot tell": "neither was shown: this many people cannot tell the two apart, nor show that they are alike",
+    "equivalent": "its MAE is shown to differ from the reference's by less than the margin (TOST, p ≤ α after Holm)",
+    "cannot tell": "neither a difference nor equivalence is shown with this number of people",
     "worse but inside the margin": "its MAE is larger, and it is also shown to be larger by less than the margin",
     "worse": "its MAE is larger than the reference's (p ≤ α after Holm)",
 }
 
 
 def verdict(difference: float, p: float | None, p_equivalent: float | None, alpha: float) -> Verdict:
-    """The verdict on a difference in MAE (row − reference) from the two adjusted p-values; None: nothing was tested."""
-    apart = p is not None and p <= alpha
-    alike = p_equivalent is not None and p_equivalent <= alpha
-    if not apart:
-        return "equivalent" if alike else "cannot tell"
+    """Classify a difference in MAE (row − reference) by its two adjusted p-values.
+
+    Examples
+    --------
+    >>> verdict(-2.0, p=0.01, p_equivalent=0.9, alpha=0.05)
+    'better'
+    >>> verdict(-0.1, p=0.6, p_equivalent=0.01, alpha=0.05)
+    'equivalent'
+    >>> verdict(-2.0, p=None, p_equivalent=None, alpha=0.05)
+    'cannot tell'
+    """
+    different = p is not None and p <= alpha
+    equivalent = p_equivalent is not None and p_equivalent <= alpha
+    if not different:
+        return "equivalent" if equivalent else "cannot tell"
     if difference < 0:
-        return "better but inside the margin" if alike else "better"
-    return "worse but inside the margin" if alike else "worse"
+        return "better but inside the margin" if equivalent else "better"
+    return "worse but inside the margin" if equivalent else "worse"

@@ -1,20 +1,20 @@
-"""Split conformal intervals: score ± a half-width that held for people who had no part in making the model.
+"""Split conformal intervals: score ± a half-width calibrated on people who had no part in making the model.
 
 The half-width is the k-th smallest absolute error of n calibration recordings, k = ⌈(n + 1) · level⌉. For a new
 recording that is exchangeable with them the interval covers the label with a probability of k / (n + 1) or more, which
 is at least `level`, whatever the model and the distribution of errors (Vovk, Gammerman and Shafer 2005, "Algorithmic
 learning in a random world"; Lei et al. 2018, "Distribution-free predictive inference for regression", JASA, theorem
-2.2). It holds on average over people, not for each kind of person.
+2.2). This holds on average over people, not within each subgroup.
 
-Recordings of one person are not exchangeable with those of others, so one recording a person is drawn. Levels above
-n / (n + 1) are out of reach: k would be n + 1 and the interval the whole line. MAPIE gives the same half-widths (a test
-compares); it is not used because a bundle is to be scored without scikit-learn, which it is built on.
+Recordings of one person are not exchangeable with those of others, so one recording per person is drawn. Levels above
+n / (n + 1) cannot be reached: k would be n + 1 and the interval the whole line. MAPIE gives the same half-widths (a
+test compares); it is not used because a bundle is scored without scikit-learn, which MAPIE needs.
 
-Where several models score a recording, their spread says how wide its interval is to be: what is ranked is
-|error| · 2t / (spread + t), and an interval's half-width is multiplied by (spread + t) / 2t, so that it is the stated
-one where the spread is t (normalised nonconformity with a sensitivity parameter: Johansson et al. 2014, "Regression
-conformal prediction with random forests"; Lei et al. 2018, section 5.2). t is fixed before calibration, as the mean
-spread of the split that chose the epochs, and the guarantee stays what it was.
+Where several models score a recording, the width follows their spread: the ranked value is |error| · 2t / (spread + t),
+and a half-width is multiplied by (spread + t) / 2t, which is 1 where the spread is t (normalised nonconformity with a
+sensitivity parameter: Johansson et al. 2014, "Regression conformal prediction with random forests"; Lei et al. 2018,
+section 5.2). t is fixed before calibration, as the mean spread of the split that chose the epochs, so the guarantee
+stays the same.
 """
 
 import hashlib
@@ -32,10 +32,30 @@ __all__ = ["Conformal", "calibrate", "calibration_rows", "rank", "reachable", "s
 
 @dataclass(frozen=True)
 class Conformal:
-    """level: asked for. half_width: points. n: calibration recordings, each of another person.
+    """A calibrated interval.
 
-    coverage: what is guaranteed on average over calibrations, k / (n + 1). reachable: the highest level n could give.
-    typical: the spread of several models' scores at which half_width holds; None: all intervals are alike.
+    Parameters
+    ----------
+    level : float
+        Requested coverage.
+    half_width : float
+        In points.
+    n : int
+        Calibration recordings, each of a different person.
+    coverage : float
+        Guaranteed coverage on average over calibrations, k / (n + 1).
+    reachable : float
+        The highest level that n recordings can give.
+    typical : float or None
+        The spread of several models' scores at which `half_width` applies; None: all intervals have the same width.
+
+    Examples
+    --------
+    >>> found = split_conformal(np.arange(1.0, 20.0), 0.9)
+    >>> found.half_width, found.coverage
+    (18.0, 0.9)
+    >>> found.interval(10.0, low=0, high=63)
+    (0, 28.0)
     """
 
     level: float
@@ -48,9 +68,9 @@ class Conformal:
     def interval(
         self, score: float, low: float = -math.inf, high: float = math.inf, spread: float | None = None
     ) -> tuple[float, float]:
-        """The interval about a score, cut to the scale from `low` to `high`: no label lies beyond, none is lost.
+        """Return the interval around a score, clipped to the scale from `low` to `high`.
 
-        spread: of the models' scores of this recording, where `typical` is known. Raises `ValueError` without it then.
+        `spread` is that of the models' scores of this recording; with `typical`, its absence is a `ValueError`.
         """
         half = self.half_width
         if self.typical is not None:
@@ -61,7 +81,7 @@ class Conformal:
 
 
 def weights_of(spread: float | np.ndarray, typical: float) -> np.ndarray:
-    """By how much wider intervals are to be than where the spread is `typical`: (spread + t) / 2t."""
+    """Relative width of intervals, 1 where the spread is `typical`: (spread + t) / 2t."""
     return (np.asarray(spread, np.float64) + typical) / (2 * typical)
 
 
@@ -71,7 +91,7 @@ def reachable(n: int) -> float:
 
 
 def rank(n: int, level: float) -> int:
-    """k: which of n sorted errors is the half-width; n + 1 or more where the level is out of reach."""
+    """Rank k of the half-width among n sorted errors; n + 1 or more where the level cannot be reached."""
     # A level such as .9 is not a binary fraction: 10 · .9 must not become 9.000000000000002 and its ceiling 10.
     return math.ceil((n + 1) * level - 1e-9)
 
@@ -86,9 +106,9 @@ def split_conformal(
     errors = np.abs(np.asarray(errors_N, np.float64))
     n = errors.size
     if not 0 < level < 1:
-        raise LfnetError(f"an interval's level is a share between 0 and 1, not {level:g}.")
+        raise LfnetError(f"level={level:g}: give a share between 0 and 1.")
     if errors.ndim != 1 or not np.isfinite(errors).all():
-        raise ValueError("errors must be finite and in one row")
+        raise ValueError("errors must be finite and one-dimensional")
     if typical is not None:
         if spread_N is None or not typical > 0:
             raise ValueError("an interval that follows the spread needs each error's spread, and a typical one above 0")
@@ -97,17 +117,26 @@ def split_conformal(
     if k > n:
         raise LfnetError(
             f"an interval of level {level:g} needs {math.ceil(level / (1 - level) - 1e-9)} recordings of people in "
-            f"neither training nor selection, one a person, and there {'is' if n == 1 else 'are'} {n}: the highest "
+            f"neither training nor selection, one per person, but there {'is' if n == 1 else 'are'} {n}: the highest "
             f"level they reach is {reachable(n):.3f}."
         )
     return Conformal(level, float(np.sort(errors)[k - 1]), n, k / (n + 1), reachable(n), typical)
 
 
 def calibration_rows(recordings: pd.DataFrame, excluded: Collection[str]) -> pd.DataFrame:
-    """One recording of each person who is not excluded: those of `recordings` that have a label.
+    """Draw one labelled recording of each person who is not excluded.
 
-    recordings: recording_id, person_id, label, score. excluded: people in training or selection. Which of a person's
-    recordings is drawn follows from its name alone: neither the order of rows nor the score decides.
+    Parameters
+    ----------
+    recordings : DataFrame
+        recording_id, person_id, label, score.
+    excluded : collection of str
+        People in training or selection.
+
+    Returns
+    -------
+    DataFrame
+        The draw depends on the names of recordings only, not on the order of rows or the scores.
     """
     usable = recordings[recordings["label"].notna() & ~recordings["person_id"].isin(set(excluded))]
     drawn = usable.assign(_draw=[hashlib.sha256(str(name).encode()).hexdigest() for name in usable["recording_id"]])
@@ -118,7 +147,7 @@ def calibration_rows(recordings: pd.DataFrame, excluded: Collection[str]) -> pd.
 def calibrate(
     recordings: pd.DataFrame, excluded: Collection[str], level: float, typical: float | None = None
 ) -> Conformal:
-    """`split_conformal` on the errors of `calibration_rows`, and their `sd` with `typical`. Raises as it does."""
+    """Apply `split_conformal` to the errors of `calibration_rows`, with `sd` as their spread if `typical` is given."""
     rows = calibration_rows(recordings, excluded)
     spread_N = None if typical is None else rows["sd"].to_numpy(float)
     return split_conformal((rows["score"] - rows["label"]).to_numpy(float), level, spread_N, typical)

@@ -1,9 +1,10 @@
-"""How often intervals hold, level by level, and how wide they are: calibration curves of two kinds of interval.
+"""Calibration curves: coverage and width of two kinds of interval, by level.
 
-- conformal: the half-width of `lfnet.evaluation.conformal`, calibrated on one half of the people and tried on the
-  other, over many halvings. Where people are exchangeable it holds by construction; its width tells models apart.
+- conformal: the half-width of `lfnet.evaluation.conformal`, calibrated on one half of the people and tested on the
+  other, over many random halves. Where people are exchangeable its coverage is right by construction; its width differs
+  between models.
 - by the spread: score ± z · sd, as if the spread of several scores (passes with dropout, an ensemble's members) were
-  the SD of a normal error (Lakshminarayanan et al. 2017). Nothing makes it hold: it knows nothing of noisy labels.
+  the SD of a normal error (Lakshminarayanan et al. 2017). Its coverage is not guaranteed: it ignores noise of labels.
 
 The curve is that of Kuleshov et al. 2018, "Accurate uncertainties for deep learning using calibrated regression", ICML.
 """
@@ -23,15 +24,29 @@ __all__ = ["LEVELS", "Curve", "conformal_curve", "mean_curve", "spread_curve"]
 Floats = NDArray[np.float64]
 
 LEVELS = tuple(round(level / 100, 2) for level in range(50, 100, 5))
-_HALVINGS = 2000
-_FEWEST = 4  # people: of fewer no level above two thirds could be tried
+_SPLITS = 2000
+_MIN_PEOPLE = 4  # with fewer, no level above two thirds can be reached
 
 
 @dataclass(frozen=True)
 class Curve:
-    """coverage_L: the share of labels within their intervals, NaN where a level is out of reach; width_L: their mean
-    width in points, cut to the scale. n: people (conformal) or recordings (by the spread) that it was measured on.
-    calibrated: how many of them calibrated, 0 for none. reachable: the highest level that those reach.
+    """Coverage and width of intervals by level.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the interval.
+    level_L : tuple of float
+    coverage_L : ndarray
+        Share of labels within their intervals; NaN where a level cannot be reached.
+    width_L : ndarray
+        Mean width in points, clipped to the scale.
+    n : int
+        People (conformal) or recordings (by the spread) that it is measured on.
+    calibrated : int
+        How many of them are used for calibration.
+    reachable : float
+        The highest level that these can reach.
     """
 
     kind: str
@@ -43,7 +58,7 @@ class Curve:
     reachable: float = 1.0
 
     def at(self, level: float) -> tuple[float, float] | None:
-        """(coverage, width) at one of the levels; None where it is out of reach."""
+        """Coverage and width at one of the levels; None where it cannot be reached."""
         place = self.level_L.index(level)
         found = float(self.coverage_L[place]), float(self.width_L[place])
         return None if np.isnan(found[0]) else found
@@ -58,28 +73,37 @@ def conformal_curve(
     levels: Sequence[float] = LEVELS,
     seed: int = 0,
 ) -> Curve | None:
-    """The curve of conformal intervals; None where there are too few people.
+    """Measure conformal intervals by level; None where there are too few people.
 
-    rows: one recording a person (`calibration_rows`) with label and score, and sd where `typical` is given: then the
-    intervals follow the spread. low, high: the scale's ends.
+    Parameters
+    ----------
+    rows : DataFrame
+        One recording per person (`calibration_rows`) with label, score, and sd where `typical` is given.
+    low, high : float
+        Ends of the scale.
+    typical : float, optional
+        The typical spread, for intervals that follow the spread.
+    levels : sequence of float
+    seed : int
+        Of the random halves.
     """
     label_N, score_N = rows["label"].to_numpy(float), rows["score"].to_numpy(float)
     n = len(rows)
-    if n < _FEWEST:
+    if n < _MIN_PEOPLE:
         return None
     weight_N = np.ones(n) if typical is None else weights_of(rows["sd"].to_numpy(float), typical)
     half = n // 2
-    order_HN = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (_HALVINGS, 1)), axis=1)
+    order_HN = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (_SPLITS, 1)), axis=1)
     error_HN = (np.abs(score_N - label_N) / weight_N)[order_HN]
-    given_HN, tried_HN = np.sort(error_HN[:, :half], axis=1), order_HN[:, half:]
+    sorted_HN, test_HN = np.sort(error_HN[:, :half], axis=1), order_HN[:, half:]
     found = []
     for level in levels:
         k = rank(half, level)
         if k > half:
             found.append((np.nan, np.nan))
             continue
-        width_HN = given_HN[:, k - 1 : k] * weight_N[tried_HN]
-        found.append(_held(label_N[tried_HN], score_N[tried_HN], width_HN, low, high))
+        width_HN = sorted_HN[:, k - 1 : k] * weight_N[test_HN]
+        found.append(_coverage(label_N[test_HN], score_N[test_HN], width_HN, low, high))
     coverage_L, width_L = np.array(found).T
     kind = "conformal" if typical is None else "conformal, by the spread"
     return Curve(kind, tuple(levels), coverage_L, width_L, n, half, reachable(half))
@@ -88,18 +112,18 @@ def conformal_curve(
 def spread_curve(
     kind: str, rows: pd.DataFrame, low: float, high: float, *, levels: Sequence[float] = LEVELS
 ) -> Curve | None:
-    """The curve of score ± z · sd; None where no label is known. rows: label, score, sd of recordings."""
+    """Measure score ± z · sd by level; None where no label is known. `rows` has label, score and sd of recordings."""
     known = rows[rows["label"].notna()]
     if known.empty:
         return None
     label_N, score_N, sd_N = (known[name].to_numpy(float) for name in ("label", "score", "sd"))
-    found = [_held(label_N, score_N, float(ndtri((1 + level) / 2)) * sd_N, low, high) for level in levels]
+    found = [_coverage(label_N, score_N, float(ndtri((1 + level) / 2)) * sd_N, low, high) for level in levels]
     coverage_L, width_L = np.array(found).T
     return Curve(kind, tuple(levels), coverage_L, width_L, len(known))
 
 
 def mean_curve(curves: Sequence[Curve]) -> Curve | None:
-    """The mean over curves of one kind, of a row's seeds; None of none."""
+    """Average curves of one kind, over a row's seeds; None for none."""
     if not curves:
         return None
     first = curves[0]
@@ -108,7 +132,7 @@ def mean_curve(curves: Sequence[Curve]) -> Curve | None:
     return Curve(first.kind, first.level_L, coverage_L, width_L, first.n, first.calibrated, first.reachable)
 
 
-def _held(label_N: Floats, score_N: Floats, half_N: Floats, low: float, high: float) -> tuple[float, float]:
+def _coverage(label_N: Floats, score_N: Floats, half_N: Floats, low: float, high: float) -> tuple[float, float]:
     inside_N = np.abs(label_N - score_N) <= half_N
     width_N = np.clip(score_N + half_N, low, high) - np.clip(score_N - half_N, low, high)
     return float(inside_N.mean()), float(width_N.mean())

@@ -1,8 +1,8 @@
-"""What could n recordings show? The smallest difference between two heads that would be found, and the n for a claim.
+"""Power analysis: the smallest detectable difference between two heads with n recordings, and the n for a claim.
 
-How much two heads' errors differ from person to person is taken from trained heads, not assumed: heads that fail on the
-same people are far easier to tell apart than independent ones. A test on P people is near enough a t test with P − 1
-degrees of freedom (sign flips have its power), so that its power is the noncentral t distribution's.
+How much the errors of two heads differ between people is measured on trained heads: heads that fail on the same people
+are far easier to distinguish than independent ones. A test on P people has about the power of a t test with P − 1
+degrees of freedom (so have sign flips), which the noncentral t distribution gives.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,18 +30,26 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_FEWEST = 6.0
-_MOST = 1e12
+_MIN = 6.0
+_MAX = 1e12
 _NORMAL = 1000.0  # degrees of freedom above which t is normal and its noncentral form only slow
 
 
 @dataclass(frozen=True)
 class PairErrors:
-    """Two trained models on the same recordings.
+    """Errors of two trained models on the same recordings.
 
-    mae, pcc: of each. absolute, error, score: correlation over recordings of their |errors|, errors and scores.
-    unit_mae, unit_pcc: variance of the difference in MAE, in PCC, times the number of recordings, by person.
-    unit_mae_apart: what unit_mae would be, were the |errors| of the two uncorrelated.
+    Parameters
+    ----------
+    names : tuple of str
+    mae, pcc : tuple of float
+        Of each model.
+    absolute, error, score : float
+        Correlation over recordings of their |errors|, errors and scores.
+    unit_mae, unit_pcc : float
+        Variance (over people) of the difference in MAE or PCC, times the number of recordings.
+    unit_mae_apart : float
+        `unit_mae` if the |errors| of the two models were uncorrelated.
     """
 
     names: tuple[str, str]
@@ -57,17 +65,17 @@ class PairErrors:
 
 @dataclass(frozen=True)
 class Errors:
-    """Pairs of trained models, and what their recordings are. people_share: people per recording."""
+    """Pairs of trained models; `people_share` is the number of people per recording."""
 
     pairs: tuple[PairErrors, ...]
     people_share: float
 
     def median(self, name: str) -> float:
-        """The median over pairs of one of `PairErrors`' numbers."""
+        """Median over pairs of one field of `PairErrors`."""
         return float(np.median([getattr(pair, name) for pair in self.pairs]))
 
     def unit_mae_at(self, mae: tuple[float, float], apart: bool = False) -> float:
-        """`unit_mae` for two heads of these MAE: the spread of errors grows with their size. apart: uncorrelated."""
+        """`unit_mae` for two heads with these MAE, scaled with their size; `apart`: for uncorrelated |errors|."""
         units = [pair.unit_mae_apart if apart else pair.unit_mae for pair in self.pairs]
         relative = [unit / (pair.mae[0] * pair.mae[1]) for unit, pair in zip(units, self.pairs, strict=True)]
         return float(np.median(relative)) * mae[0] * mae[1]
@@ -126,55 +134,70 @@ def _pair(aligned: Aligned, names: tuple[str, str], first: Floats, second: Float
 
 
 def correlation_difference_variance(first: float, second: float, between: float) -> float:
-    """n × the variance of the difference of two correlations with one label (Olkin & Siotani 1976; normal data).
+    """Variance, times n, of the difference of two correlations with one label.
 
-    first, second: each score's correlation with the label; between: the scores' with each other.
+    For normal data (Olkin and Siotani 1976).
+
+    Parameters
+    ----------
+    first, second : float
+        Correlation of each score with the label.
+    between : float
+        Correlation of the two scores.
     """
     shared = between * (1 - first**2 - second**2) - 0.5 * first * second * (1 - first**2 - second**2 - between**2)
     return float((1 - first**2) ** 2 + (1 - second**2) ** 2 - 2 * shared)
 
 
 def noncentrality(df: float, alpha: float, power: float) -> float:
-    """How many standard errors a difference must have for a two-sided t test at alpha to find it with this power."""
+    """Difference, in standard errors, that a two-sided t test at alpha detects with this power."""
     critical, normal = stats.t.isf(alpha / 2, df), stats.norm.isf(alpha / 2) + stats.norm.ppf(power)
     if df > _NORMAL:
         return float(normal)
 
-    def missing(shift: float) -> float:  # to find it with the wrong sign is not to find it
+    def missing(shift: float) -> float:  # a significant result with the wrong sign does not count
         return float(stats.nct.sf(critical, df, shift) - power)
 
     return float(optimize.brentq(missing, 0.0, 2 * critical + 2 * normal))
 
 
 def detectable(unit: float, recordings: float, people_share: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The smallest difference that a test on this many recordings finds with this power. unit: as in `PairErrors`."""
+    """Smallest difference that a test on this many recordings detects with this power.
+
+    `unit` is that of `PairErrors`.
+
+    Examples
+    --------
+    >>> round(detectable(unit=60.0, recordings=50, people_share=0.56), 1)
+    3.2
+    """
     df = max(recordings * people_share - 1, 1.0)
     return noncentrality(df, alpha, power) * float(np.sqrt(unit / recordings))
 
 
 def needed(difference: float, unit: float, people_share: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
-    """The fewest recordings with which this difference is found with this power; None for none (beyond 10¹²)."""
-    return _fewest(lambda n: detectable(unit, n, people_share, alpha, power) - abs(difference))
+    """Minimum number of recordings that detects this difference with this power; None beyond 10¹²."""
+    return _minimum(lambda n: detectable(unit, n, people_share, alpha, power) - abs(difference))
 
 
 def needed_for_equivalence(
     margin: float, unit: float, people_share: float, alpha: float = 0.05, power: float = 0.8
 ) -> int | None:
-    """The fewest recordings with which two equal heads are shown to be within the margin (two one-sided t tests)."""
+    """Minimum number of recordings that shows two equal heads to be within the margin (two one-sided t tests)."""
 
     def lacking(recordings: float) -> float:
         df = max(recordings * people_share - 1, 1.0)
-        room = margin / np.sqrt(unit / recordings) - stats.t.isf(alpha, df)
-        return float(power - (2 * stats.t.cdf(room, df) - 1 if room > 0 else 0.0))
+        distance = margin / np.sqrt(unit / recordings) - stats.t.isf(alpha, df)
+        return float(power - (2 * stats.t.cdf(distance, df) - 1 if distance > 0 else 0.0))
 
-    return _fewest(lacking)
+    return _minimum(lacking)
 
 
-def _fewest(lacking: Callable[[float], float]) -> int | None:
-    """The smallest whole number at which a falling function is no longer above 0."""
-    if lacking(_MOST) > 0:
+def _minimum(lacking: Callable[[float], float]) -> int | None:
+    """Smallest whole number at which a decreasing function is at most 0."""
+    if lacking(_MAX) > 0:
         return None
-    if lacking(_FEWEST) <= 0:
-        return int(_FEWEST)
-    root = optimize.brentq(lambda log: lacking(np.exp(log)), np.log(_FEWEST), np.log(_MOST), xtol=1e-12)
+    if lacking(_MIN) <= 0:
+        return int(_MIN)
+    root = optimize.brentq(lambda log: lacking(np.exp(log)), np.log(_MIN), np.log(_MAX), xtol=1e-12)
     return int(np.ceil(np.exp(root) - 1e-6))

@@ -1,6 +1,6 @@
-"""Scores with the names of what was scored: from windows to clips to recordings, to metrics, and to text and back.
+"""Predictions: scores of windows, clips and recordings, their aggregation, metrics and CSV text.
 
-One row is one window, clip or recording. This module opens no file: it makes and reads the text of one.
+One row is one window, clip or recording. This module opens no file.
 """
 
 import io
@@ -27,14 +27,37 @@ _DECIMALS = 6
 
 
 class Predictions:
-    """Scores at one or more levels, validated and in an order that depends only on the rows themselves.
+    """Scores at one or more levels, validated and sorted.
 
-    frame: DataFrame of COLUMNS. `window` is the window's first frame (Int64; NA above window level), `clip_id` is "" at
-    recording level, `label` NaN where nobody knows it, `score` is in the scale's points. Rows are sorted by level
-    (window, clip, recording), split (train, dev, test, unlabelled), recording, clip, window.
+    Parameters
+    ----------
+    frame : DataFrame
+        With `COLUMNS`. `window` is the window's first frame (Int64; NA above window level), `clip_id` is "" at
+        recording level, `label` is NaN where unknown, `score` is in the scale's points.
 
-    Raises `ValueError` for rows that a program got wrong (a column missing, an unknown level or split, a row twice) and
-    `LfnetError` for what a person must mend: a score that is not finite, a recording with two labels, people or splits.
+    Attributes
+    ----------
+    frame : DataFrame
+        Sorted by level (window, clip, recording), split (train, dev, test, unlabelled), recording, clip and window.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, a level or split unknown, or a row occurs twice.
+    LfnetError
+        A score is not finite, or a recording has two labels, people or splits.
+
+    Examples
+    --------
+    >>> clips = pd.DataFrame({
+    ...     "clip_id": ["a1", "a2", "b1"], "recording_id": ["a", "a", "b"], "person_id": ["ann", "ann", "bob"],
+    ...     "split": "test", "label": [10.0, 10.0, 30.0], "score": [12.0, 14.0, 20.0],
+    ... })
+    >>> predictions = Predictions.from_frame(clips, "clip").aggregate("recording")
+    >>> predictions.frame["score"].tolist()
+    [13.0, 20.0]
+    >>> predictions.metrics()["test"]["recording"]["mae"]
+    6.5
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -48,7 +71,7 @@ class Predictions:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, level: str) -> "Predictions":
-        """One level's predictions, from a frame without `level`; a clip needs no `window`, a recording no `clip_id`."""
+        """Make predictions of one level; clips need no `window`, recordings no `clip_id`."""
         filled = frame.assign(level=level)
         if level != "window":
             filled["window"] = pd.NA
@@ -61,27 +84,32 @@ class Predictions:
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The levels present, from window to recording."""
+        """Levels present, from window to recording."""
         return tuple(level for level in LEVELS if (self.frame["level"] == level).any())
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits present, from train to unlabelled."""
+        """Splits present, from train to unlabelled."""
         return tuple(split for split in SPLITS if (self.frame["split"] == split).any())
 
     def at(self, level: str) -> "Predictions":
-        """The rows of one level."""
+        """Select the rows of one level."""
         return Predictions(self.frame[self.frame["level"] == level])
 
     def in_split(self, split: str) -> "Predictions":
-        """The rows of one split."""
+        """Select the rows of one split."""
         return Predictions(self.frame[self.frame["split"] == split])
 
     def aggregate(self, to: str, how: How = "mean", through_clips: bool = True) -> "Predictions":
-        """The scores of clips or recordings, from those of the finest level present.
+        """Aggregate the scores of the finest level present to clips or recordings.
 
-        how: the statistic that joins windows to a clip and clips to a recording. Each clip of a recording has one vote
-        however long it is; with `through_clips=False` each of the recording's windows has one.
+        Parameters
+        ----------
+        to : {"clip", "recording"}
+        how : {"mean", "median"}
+            Statistic over the windows of a clip, and over the clips of a recording.
+        through_clips : bool
+            Whether the clips of a recording have equal weight; otherwise its windows have.
         """
         rank = {level: number for number, level in enumerate(LEVELS)}
         if to not in rank:
@@ -92,7 +120,7 @@ class Predictions:
             return self
         finest = self.levels[0]
         if rank[finest] > rank[to]:
-            raise ValueError(f"{finest} scores cannot be told apart into {to} scores")
+            raise ValueError(f"{finest} scores cannot be split into {to} scores")
         frame = self.frame[self.frame["level"] == finest]
         if finest == "window" and (to == "clip" or (to == "recording" and through_clips)):
             frame = _join(frame, "clip", how)
@@ -101,7 +129,7 @@ class Predictions:
         return Predictions(frame)
 
     def all_levels(self, how: How = "mean", through_clips: bool = True) -> "Predictions":
-        """These scores, of one level, and those of every coarser level: what a run's predictions.csv holds."""
+        """Add the aggregated scores of every coarser level, as in a run's predictions.csv."""
         if len(self.levels) > 1:
             raise ValueError(f"predictions already have the levels {self.levels}")
         coarser = LEVELS[LEVELS.index(self.levels[0]) + 1 :] if len(self) else ()
@@ -109,7 +137,7 @@ class Predictions:
         return Predictions(pd.concat(frames, ignore_index=True))
 
     def metrics(self) -> dict[str, dict[str, dict[str, float | None]]]:
-        """{split: {level: `compute_metrics`'s metrics}} for each split in which a label is known."""
+        """Compute {split: {level: metrics}} with `compute_metrics`, for each split with a known label."""
         measured: dict[str, dict[str, dict[str, float | None]]] = {}
         for split in self.splits:
             for level in self.levels:
@@ -119,24 +147,24 @@ class Predictions:
         return measured
 
     def to_csv_text(self) -> str:
-        """These rows as CSV text. Labels and scores are rounded to 6 decimals, so equal numbers give equal bytes."""
+        """Write the rows as CSV text, with labels and scores rounded to 6 decimals: equal numbers give equal bytes."""
         return _text(self.frame)
 
     @classmethod
     def from_csv_text(cls, text: str) -> "Predictions":
-        """What `to_csv_text` wrote; ids stay text ("001" is not 1)."""
+        """Read what `to_csv_text` wrote; ids stay text ("001" is not 1)."""
         return cls(_parsed(text))
 
 
 def models_to_csv_text(models: Mapping[str, Predictions]) -> str:
-    """Several models' predictions, in their order, as CSV text with a first column `model`: a run's references.csv."""
+    """Write several models' predictions as CSV text with a first column `model`, as in a run's references.csv."""
     frames = [predictions.frame.assign(model=model) for model, predictions in models.items()]
     frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*COLUMNS, "model"])
     return _text(frame[["model", *COLUMNS]])
 
 
 def models_from_csv_text(text: str) -> dict[str, Predictions]:
-    """What `models_to_csv_text` wrote."""
+    """Read what `models_to_csv_text` wrote."""
     frame = _parsed(text)
     return {str(model): Predictions(rows.drop(columns="model")) for model, rows in frame.groupby("model", sort=False)}
 
@@ -172,14 +200,14 @@ def _check_rows(frame: pd.DataFrame) -> None:
     is_window = frame["level"] == "window"
     is_recording = frame["level"] == "recording"
     if (frame["window"].notna() != is_window).any():
-        raise ValueError("a window, and nothing else, has a first frame in `window`")
+        raise ValueError("only windows have a first frame in `window`, and each has one")
     if ((frame["clip_id"] == "") != is_recording).any():
         raise ValueError("windows and clips have a clip_id, recordings have none")
     if (frame[["recording_id", "person_id"]] == "").any(axis=None):
         raise ValueError("every row needs a recording_id and a person_id")
     twice = frame.duplicated(["level", "recording_id", "clip_id", "window"])
     if twice.any():
-        raise ValueError(f"a row is there twice: {_name(frame[twice].iloc[0])}")
+        raise ValueError(f"a row occurs twice: {_name(frame[twice].iloc[0])}")
     recordings = frame[~is_recording].groupby("clip_id")["recording_id"].nunique()
     if (recordings > 1).any():
         raise ValueError(f"clip {recordings.index[recordings > 1][0]} belongs to two recordings")
@@ -194,7 +222,7 @@ def _check_scores(frame: pd.DataFrame) -> None:
         )
     infinite = frame[np.isinf(frame["label"])]
     if len(infinite):
-        raise LfnetError(f"the label of {_name(infinite.iloc[0])} is infinite. Mend it in the cohort.")
+        raise LfnetError(f"the label of {_name(infinite.iloc[0])} is infinite. Correct it in the cohort.")
 
 
 def _check_recordings(frame: pd.DataFrame) -> None:
@@ -203,7 +231,9 @@ def _check_recordings(frame: pd.DataFrame) -> None:
         several = counts.index[counts[column] > 1]
         if len(several):
             values = frame.loc[frame["recording_id"] == several[0], column].drop_duplicates().tolist()
-            raise LfnetError(f"recording {several[0]} has several values of {column}: {values}. Mend it in the cohort.")
+            raise LfnetError(
+                f"recording {several[0]} has several values of {column}: {values}. Correct it in the cohort."
+            )
 
 
 def _join(frame: pd.DataFrame, level: str, how: How) -> pd.DataFrame:
@@ -221,7 +251,7 @@ def _name(row: pd.Series) -> str:
 
 
 def _text(frame: pd.DataFrame) -> str:
-    # Adding 0 turns the -0.0 that rounding can leave into 0.0: equal numbers, equal bytes.
+    # Adding 0 turns the -0.0 that rounding can give into 0.0, so that equal numbers give equal bytes.
     numbers = frame[["label", "score"]].astype("float64").round(_DECIMALS) + 0.0
     return frame.assign(label=numbers["label"], score=numbers["score"]).to_csv(
         index=False, float_format=f"%.{_DECIMALS}f", lineterminator="\n"

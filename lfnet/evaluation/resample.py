@@ -1,8 +1,8 @@
-"""Resamples of people, and of seeds: what a metric, its standard error and its difference from a reference would be.
+"""Bootstrap over people and seeds: a metric, its standard error and its difference from a reference in each resample.
 
 People are drawn with all their recordings, so that two recordings of one person never count as two people. Seeds are a
-second, separate source of chance: they are redrawn too where a statement about an architecture is wanted, each row's
-own (no seed of one row belongs to a seed of another).
+second source of variance: for statements about an architecture they are drawn too, independently for each row (seeds of
+different rows are not paired).
 
 Axes: P people, S seeds, B resamples.
 """
@@ -21,17 +21,28 @@ __all__ = ["Quantity", "generator", "measure", "people_weights", "seed_shares"]
 Floats = NDArray[np.float64]
 
 _ROUNDING = 1e-12
-_CHUNK = 1000  # resamples at a time: what fits a processor's cache
+_CHUNK = 1000  # resamples at a time, which fit the processor's cache
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A metric averaged over seeds, or its difference from a reference: in the sample, and in each resample.
+    """A metric averaged over seeds, or its difference from a reference, in the sample and in each resample.
 
-    people, seeds: the two parts of its variance, from drawing people and from drawing seeds (0 where seeds are taken as
-    they are). seeds_df: degrees of freedom of the second. scale: where it is nearly normal. left_out_P: its value
-    without each person. value_B, pivot_B: of each resample its value, and (resample − sample) / the resample's own
-    standard error on the scale; NaN where undefined, both empty where nothing was resampled.
+    Parameters
+    ----------
+    value : float
+        In the sample.
+    people, seeds : float
+        Components of its variance, from drawing people and from drawing seeds (0 where seeds are fixed).
+    seeds_df : float
+        Degrees of freedom of the second.
+    scale : Scale
+        A transformation on which it is nearly normal.
+    left_out_P : ndarray
+        Its value without each person.
+    value_B, pivot_B : ndarray
+        In each resample its value, and (resample − sample) / the resample's own standard error on the scale; NaN where
+        undefined, empty without resamples.
     """
 
     value: float
@@ -45,28 +56,28 @@ class Quantity:
 
     @property
     def error(self) -> float:
-        """The standard error on the scale; 0 where only rounding is left of it."""
+        """Standard error on the scale; 0 where it is rounding only."""
         plain = np.sqrt(self.people + self.seeds)
         return float(self.scale.slope(self.value) * plain) if plain > _ROUNDING * max(1.0, abs(self.value)) else 0.0
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
-    """A random generator for one purpose, whatever else was drawn before."""
+    """Make a random generator for one purpose, independent of everything else that is drawn."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()),)))
 
 
 def people_weights(people: int, resamples: int, seed: int) -> Floats:
-    """[B, P]: how often each person is in each resample; every row sums to P."""
+    """Draw how often each person is in each resample, [B, P]; every row sums to P."""
     return _counts(generator(seed, "people"), people, resamples)
 
 
 def seed_shares(name: str, seeds: int, resamples: int, seed: int) -> Floats:
-    """[B, S]: each seed's share in a row's mean when its seeds are drawn anew. name: the row's, so that rows differ."""
+    """Draw each seed's share in a row's mean, [B, S]; the row's name makes the draws of rows independent."""
     return _counts(generator(seed, f"seeds of {name}"), seeds, resamples) / seeds
 
 
 def _counts(random: np.random.Generator, size: int, resamples: int) -> Floats:
-    """[B, size]: multinomial counts of `size` draws with replacement (drawn one by one: faster than multinomial)."""
+    """Multinomial counts of `size` draws with replacement, [B, size]; drawing one by one is faster than multinomial."""
     drawn = random.integers(0, size, (resamples, size)) + size * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size).astype(np.float64)
 
@@ -80,10 +91,27 @@ def measure(
     shares: Sequence[Floats] | None = None,
     reference: int | None = None,
 ) -> tuple[list[Quantity], list[Quantity | None]]:
-    """Each row's metric, and its difference from the reference row (None for that row itself and without one).
+    """Measure each row's metric, and its difference from the reference row.
 
-    weight_BP: `people_weights`; None: nothing is resampled. shares: `seed_shares` of each row where seeds are redrawn
-    too; None: seeds stay as they are. Seeds whose metric is undefined must have been left out of `rows`.
+    Parameters
+    ----------
+    metric : str
+        One of EVIDENCE_METRICS.
+    labels : Labels
+    rows : sequence of Scores
+        Without the seeds for which the metric is undefined.
+    weight_BP : ndarray, optional
+        `people_weights`; without it nothing is resampled.
+    shares : sequence of ndarray, optional
+        `seed_shares` of each row; without it seeds are fixed.
+    reference : int, optional
+        Index of the reference row.
+
+    Returns
+    -------
+    quantities : list of Quantity
+    differences : list of Quantity or None
+        None for the reference row, and without one.
     """
     people, joint = labels.people, shares is not None
     once, without = np.ones((1, people)), 1.0 - np.eye(people)
@@ -154,7 +182,7 @@ def _resampled(
     shares: Sequence[Floats] | None,
     reference: int | None,
 ) -> tuple[list[Pair], list[Pair]]:
-    """(value_B, pivot_B) of each row, and of each row's difference from the reference."""
+    """Value and pivot in each resample, of each row and of its difference from the reference."""
     resamples = len(weight_BP)
     own = [(np.empty(resamples), np.empty(resamples)) for _ in rows]
     apart = [(np.empty(resamples), np.empty(resamples)) for _ in rows]

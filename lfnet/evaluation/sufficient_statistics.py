@@ -1,4 +1,4 @@
-"""Sums per person: all that a metric needs, so that a resample of people is a row of weights times a matrix.
+"""Sums per person, from which all metrics follow: a resample of people is a row of weights times a matrix.
 
 Every metric of lfnet is a smooth function of means over recordings: of |error|, its square, label, score, their squares
 and their product. A person's recordings enter through their sums alone, so 10,000 resamples of people are one matrix
@@ -34,9 +34,8 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 EVIDENCE_METRICS = (*METRICS, "skill")  # skill = 1 − MAE / MAE of a constant
-_TINY = (
-    1e-12  # a variance below this share of the largest square is rounding, not spread (see metrics.py: 1e-6 squared)
-)
+# A variance below this share of the largest square is rounding (the square of 1e-6 in metrics.py).
+_TINY = 1e-12
 
 _LABEL_KINDS = ("n", "y", "yy", "c")  # recordings, label, its square, |label − constant|
 _SCORE_KINDS = ("a", "q", "s", "ss", "ys")  # |error|, its square, score, its square, label × score
@@ -44,7 +43,7 @@ _SCORE_KINDS = ("a", "q", "s", "ss", "ys")  # |error|, its square, score, its sq
 
 @dataclass(frozen=True)
 class Labels:
-    """What of the sums is common to all rows. sums_KP: by kind (n, y, yy, c); largest: of the squares, for rounding."""
+    """Sums of labels: sums_KP by kind (n, y, yy, c) and person; `largest` square, for rounding."""
 
     sums_KP: Floats
     largest: float
@@ -56,7 +55,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Scores:
-    """The sums of one row. sums_KSP: by kind (a, q, s, ss, ys), seed and person; largest: of the scores' squares."""
+    """Sums of one row's scores: sums_KSP by kind (a, q, s, ss, ys), seed and person; `largest` square, for rounding."""
 
     sums_KSP: Floats
     largest: float
@@ -66,13 +65,13 @@ class Scores:
         return self.sums_KSP.shape[1]
 
     def of(self, chosen: NDArray[np.bool_]) -> "Scores":
-        """The same for some of the seeds."""
+        """Select some of the seeds."""
         return Scores(self.sums_KSP[:, chosen], self.largest)
 
 
 @dataclass(frozen=True)
 class Means:
-    """Means over recordings in each resample. n_B: recordings; label: kind → [B]; score: kind → [B, S]."""
+    """Means over recordings in each resample: n_B recordings; label: kind → [B]; score: kind → [B, S]."""
 
     n_B: Floats
     label: dict[str, Floats]
@@ -82,7 +81,7 @@ class Means:
 
 
 def label_sums(person_N: NDArray[np.intp], label_N: Floats, constant: float | None) -> Labels:
-    """Sums per person of labels. person_N: 0 … P − 1 for each recording; constant: a score for everybody, or None."""
+    """Sum labels per person. `person_N`: 0 … P − 1; `constant`: the constant score of skill, or None."""
     y = label_N - label_N.mean()
     c = np.full_like(y, np.nan) if constant is None else np.abs(label_N - constant)
     kinds = np.stack([np.ones_like(y), y, y * y, c])
@@ -90,7 +89,7 @@ def label_sums(person_N: NDArray[np.intp], label_N: Floats, constant: float | No
 
 
 def score_sums(person_N: NDArray[np.intp], label_N: Floats, score_SN: Floats) -> Scores:
-    """Sums per person and seed of errors and scores; both centred at the labels' mean, which no metric notices."""
+    """Sum errors and scores per person and seed; labels and scores are centred, which changes no metric."""
     centre = label_N.mean()
     y, s, error = label_N - centre, score_SN - centre, score_SN - label_N
     kinds = np.stack([np.abs(error), error * error, s, s * s, y * s])
@@ -104,7 +103,7 @@ def _by_person(kinds: Floats, person_N: NDArray[np.intp]) -> Floats:
 
 
 def means(weight_BP: Floats, labels: Labels, scores: Scores) -> Means:
-    """The means of each resample. weight_BP: how often each person is in it."""
+    """Compute the means of each resample. `weight_BP`: how often each person is in it."""
     label_KB = labels.sums_KP @ weight_BP.T
     kinds, seeds, people = scores.sums_KSP.shape
     score_BKS = (weight_BP @ scores.sums_KSP.reshape(kinds * seeds, people).T).reshape(-1, kinds, seeds)
@@ -119,21 +118,21 @@ def means(weight_BP: Floats, labels: Labels, scores: Scores) -> Means:
 
 
 def value(metric: str, at: Means) -> Floats:
-    """The metric of each resample and seed, [B, S]; NaN where it is undefined."""
+    """Compute the metric of each resample and seed, [B, S]; NaN where it is undefined."""
     return _measure(metric, at)[0]
 
 
 def influence(metric: str, at: Means, labels: Labels, scores: Scores, share_BS: Floats) -> Floats:
-    """[B, P]: each person's influence on the metric averaged over seeds, in each resample.
+    """Compute each person's influence on the metric averaged over seeds, in each resample, [B, P].
 
-    share_BS: each seed's share in the average (1/S, or what a resample of seeds gave it). In a resample with weights w
+    `share_BS` is each seed's share in the average (1/S, or that of a resample of seeds). In a resample with weights w
     the influences sum to 0 under w, and the sum of w × influence² estimates the variance of the average over people
-    (infinitesimal jackknife, Jaeckel 1972; Efron 1982, chapter 6).
+    (infinitesimal jackknife: Jaeckel 1972; Efron 1982, chapter 6).
     """
     slopes = _measure(metric, at)[1]
     per_n = share_BS / at.n_B[:, None]
     coefficients, sums = [], []
-    pull_B = np.zeros_like(at.n_B)  # what one more recording takes away, through every mean's divisor
+    pull_B = np.zeros_like(at.n_B)  # effect of one more recording through the divisor of every mean
     for k, kind in enumerate(_SCORE_KINDS):
         if kind in slopes:
             scaled = slopes[kind] * per_n
@@ -152,7 +151,7 @@ def influence(metric: str, at: Means, labels: Labels, scores: Scores, share_BS: 
 
 
 def _measure(metric: str, at: Means) -> tuple[Floats, dict[str, Floats]]:
-    """A metric [B, S] and its derivatives by the means of each kind, [B, S] or [B, 1]."""
+    """Compute a metric [B, S] and its derivatives by the means of each kind, [B, S] or [B, 1]."""
     a, q = at.score["a"], at.score["q"]
     if metric == "mae":
         return a, {"a": np.ones_like(a)}
@@ -194,7 +193,7 @@ Function = Callable[[ArrayLike], Floats]
 
 @dataclass(frozen=True)
 class Scale:
-    """An increasing function, its inverse and its derivative (a standard error on the scale is slope × error)."""
+    """An increasing transformation, its inverse and its derivative (a standard error on the scale is slope × error)."""
 
     name: str
     forward: Function
@@ -207,7 +206,7 @@ def _array(x: ArrayLike) -> Floats:
 
 
 def _above_zero(x: ArrayLike) -> Floats:
-    """The square's inverse of −1/√: what reaches 0 there has no upper end."""
+    """Inverse of −1/√; infinite from 0 on."""
     return np.where(_array(x) < 0, 1 / np.square(np.minimum(_array(x), -1e-150)), np.inf)
 
 
@@ -216,9 +215,9 @@ _LOG = Scale("log", lambda x: np.log(_array(x)), lambda x: np.exp(_array(x)), la
 _FISHER = Scale(
     "Fisher", lambda x: np.arctanh(_array(x)), lambda x: np.tanh(_array(x)), lambda x: 1 / (1 - np.square(_array(x)))
 )
-# Squared errors are so skewed that the log of their root still is; −1/√ is not (measured: experiments/validation).
+# The log of a root mean square is still skewed; −1/√ is not (measured in experiments/validation).
 _ROOT = Scale("−1/√", lambda x: -(_array(x) ** -0.5), _above_zero, lambda x: 0.5 * _array(x) ** -1.5)
-# 1 − skill is a ratio of two MAE.
+# 1 − skill is a ratio of two MAEs.
 _SKILL = Scale(
     "log(1 − skill)", lambda x: -np.log1p(-_array(x)), lambda x: -np.expm1(-_array(x)), lambda x: 1 / (1 - _array(x))
 )

@@ -29,7 +29,7 @@ def test_a_clean_cohort_is_not_flagged(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_false_flags_on_clean_manifests_keep_to_their_level() -> None:
+def test_false_alarms_on_clean_manifests_have_their_level() -> None:
     """At alpha 0.1 of 40 cohorts, four at most are expected; 11 or more would happen once in 700 times."""
     loose = AuditSettings(alpha=0.1, resamples=999)
     flagged = [bool(experiment.flags(find_leaks(experiment.clean(seed), settings=loose))) for seed in range(100, 140)]

@@ -1,4 +1,4 @@
-"""Copies are found by bytes, by vectors and by what happens over time; two films of one face are not copies."""
+"""Copies are found by bytes, by vectors and by features over time; two clips of one face are not copies."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def table(n: int, splits: tuple[str, ...] = ("train", "test"), **more: object) -
     )
 
 
-def films(seed: int = 0, n: int = 24, frames: int = 200, faces: int = 4) -> list[np.ndarray]:
-    """Films of `faces` people: a face, a slow drift of the head, and noise."""
+def made_clips(seed: int = 0, n: int = 24, frames: int = 200, faces: int = 4) -> list[np.ndarray]:
+    """Features of clips of `faces` people: a face, a slow drift of the head, and noise."""
     random = np.random.default_rng(seed)
     face = random.standard_normal((faces, 24))
     made = []
@@ -53,20 +53,20 @@ def found(made: list[np.ndarray], fps: list[float] | None = None) -> set[tuple[s
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_films_of_the_same_faces_are_no_copies(seed: int) -> None:
-    assert found(films(seed)) == set()
+def test_clips_of_the_same_faces_are_no_copies(seed: int) -> None:
+    assert found(made_clips(seed)) == set()
 
 
 def test_equal_features_are_copies() -> None:
-    made = films()
+    made = made_clips()
     made[7] = made[2].copy()
     pairs = vector_copies(pooled(made), table(len(made)), 0.8, 0.5, 0)
     assert {(copy.first, copy.second, copy.how) for copy in pairs} >= {("c2", "c7", "equal features")}
 
 
 @pytest.mark.parametrize("change", ["noise", "cut", "begins later", "half the frames"])
-def test_a_film_encoded_anew_or_cut_is_found(change: str) -> None:
-    made, fps = films(), [30.0] * 24
+def test_a_reencoded_or_cut_clip_is_found(change: str) -> None:
+    made, fps = made_clips(), [30.0] * 24
     random = np.random.default_rng(1)
     copy = made[2] + 0.05 * random.standard_normal(made[2].shape).astype(np.float32)
     if change == "cut":
@@ -95,15 +95,15 @@ def test_max_correlation_is_the_correlation_at_the_best_shift() -> None:
     assert max_correlation(a, -a, 0.5) < 0.5
 
 
-def test_still_short_and_broken_clips_are_passed_over() -> None:
-    made = films()
+def test_still_short_and_broken_clips_are_skipped() -> None:
+    made = made_clips()
     made[0] = np.repeat(made[0][:1], 200, axis=0)
     made[1] = made[1][:3]
     made[3] = np.full_like(made[3], np.nan)
     assert found(made) == set()
 
 
-def test_a_copy_across_splits_is_a_leak_and_one_within_is_a_warning() -> None:
+def test_a_copy_across_splits_is_a_leak_and_within_a_split_a_warning() -> None:
     across = copies(table(4), [Copy("c0", "c1", "equal files")], ("their files",), "").conclude((), 0.005)
     within = copies(table(4), [Copy("c2", "c0", "equal files")], ("their files",), "").conclude((), 0.005)
     assert (across.status, within.status) == ("leak", "warning")
@@ -136,7 +136,7 @@ def test_files_of_equal_bytes_are_found_and_only_suspects_are_read(tmp_path: Pat
     assert hows == {("c0", "c2"): "equal files", ("c0", "c4"): "files of equal size and length"}
 
 
-def test_uncompressed_files_of_equal_length_are_no_suspects(tmp_path: Path) -> None:
+def test_uncompressed_files_of_equal_length_are_no_copies(tmp_path: Path) -> None:
     paths = []
     for number, frames in enumerate((10, 10, 20, 30)):
         path = tmp_path / f"{number}.avi"
@@ -149,7 +149,7 @@ def test_equal_frame_folders_are_found(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         for number in range(3):
-            (tmp_path / name / f"{number}.png").write_bytes(b"picture" + str(number + (name == "c")).encode())
+            (tmp_path / name / f"{number}.png").write_bytes(b"image" + str(number + (name == "c")).encode())
     pairs, _ = file_copies(table(3, path=[str(tmp_path / name) for name in "abc"]))
     assert [(pair.first, pair.second) for pair in pairs] == [("c0", "c1")]
 

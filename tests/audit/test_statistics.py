@@ -1,4 +1,4 @@
-"""The audit's statistics against other implementations, closed forms and simulation."""
+"""Statistics of the audit compared with other implementations, closed forms and simulation."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,14 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 
 @given(st.integers(0, 1000))
-def test_auc_is_that_of_sklearn_ties_included(seed: int) -> None:
+def test_auc_agrees_with_sklearn_including_ties(seed: int) -> None:
     random = generator(seed)
     same, different = random.integers(2, 9, 7) / 8, random.integers(0, 8, 30) / 8
     labels = np.r_[np.ones(7), np.zeros(30)]
     assert auc(same, different) == pytest.approx(roc_auc_score(labels, np.r_[same, different]))
 
 
-def test_association_of_one_recording_each_is_spearmans_in_value_and_p() -> None:
+def test_association_of_one_recording_each_agrees_with_spearman() -> None:
     random = generator(4)
     x = random.standard_normal(30)
     y = 0.4 * x + random.standard_normal(30)
@@ -50,7 +50,7 @@ def test_association_of_one_recording_each_is_spearmans_in_value_and_p() -> None
     assert 0.001 < test.p < 0.2 and test.p == pytest.approx(exact.pvalue, rel=0.2)
 
 
-def test_splits_that_differ_in_both_are_no_association() -> None:
+def test_differences_between_splits_are_no_association() -> None:
     """Longer and more severe in train than in test, and nothing else: a difference of splits, not a leak within."""
     random = generator(3)
     splits = np.repeat(["train", "test"], 40)
@@ -73,7 +73,7 @@ def test_recordings_of_one_person_are_one_observation() -> None:
 
 
 @pytest.mark.parametrize("why", ["few", "constant", "unknown"])
-def test_what_cannot_be_tested_is_not(why: str) -> None:
+def test_untestable_data_give_none(why: str) -> None:
     n = 5 if why == "few" else 20
     x = np.full(n, 1.0) if why == "constant" else np.full(n, np.nan) if why == "unknown" else np.arange(n, dtype=float)
     assert association("x", x, np.arange(n) * 1.0, np.arange(n).astype(str), np.full(n, "a"), generator(), 99) is None
@@ -91,7 +91,7 @@ def test_the_intervals_of_a_rank_correlation_cover() -> None:
     assert 0.92 <= hits / 400 <= 0.98
 
 
-def test_split_difference_is_kruskals_where_everybody_sits_once() -> None:
+def test_split_difference_agrees_with_kruskal_for_one_recording_each() -> None:
     random = generator(9)
     y = random.standard_normal(60)
     y[:20] += 0.6
@@ -102,8 +102,8 @@ def test_split_difference_is_kruskals_where_everybody_sits_once() -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_split_difference_keeps_its_level_with_sittings_of_one_person(shared: bool) -> None:
-    """p-values are uniform although one person's labels are nearly the same and people have one to three sittings."""
+def test_split_difference_keeps_its_level_with_several_recordings_per_person(shared: bool) -> None:
+    """p-values are uniform although one person's labels are nearly the same and people have one to three recordings."""
     p = []
     for seed in range(300):
         random = generator(seed)
@@ -141,7 +141,7 @@ def test_intraclass_is_the_anova_estimate_and_its_interval_covers() -> None:
     assert intraclass(np.arange(5.0), np.arange(5)) is None
 
 
-def test_verification_says_how_sure_it_is() -> None:
+def test_verification_intervals_cover() -> None:
     random = generator(13)
     people = np.repeat(np.arange(30), 2).astype(str)
     own, nothing = random.standard_normal((30, 4)).repeat(2, axis=0), random.standard_normal((60, 4))

@@ -8,7 +8,7 @@ from lfnet.evaluation.aligned_scores import RowScores, align
 from tests.evaluation.cases import Case
 
 
-def test_rows_come_into_one_order_and_lose_what_has_no_label():
+def test_rows_are_put_in_one_order_without_unlabelled_recordings():
     case = Case(0)
     score = case.scores()
     order = case.random.permutation(50)
@@ -36,7 +36,7 @@ def test_mean_errors_and_recordings_of_each_person():
     np.testing.assert_array_equal(aligned.recordings, [2, 1])
 
 
-def test_rows_of_other_recordings_people_or_labels_are_refused():
+def test_rows_with_different_recordings_people_or_labels_are_refused():
     case = Case(0)
     first = case.row("a")
     for change in ("recording_id", "person_id", "label"):
@@ -48,7 +48,7 @@ def test_rows_of_other_recordings_people_or_labels_are_refused():
 
 def test_two_rows_of_one_name_and_rows_without_a_label_are_refused():
     case = Case(0)
-    with pytest.raises(LfnetError, match="both called 'a'"):
+    with pytest.raises(LfnetError, match="two rows have the name 'a'"):
         align([case.row("a"), case.row("a")])
     score = case.scores()
     case.label = np.full(50, np.nan)
@@ -56,7 +56,7 @@ def test_two_rows_of_one_name_and_rows_without_a_label_are_refused():
         align([case.row("a", score)])
 
 
-def test_wrong_shapes_are_a_programs_mistake():
+def test_wrong_shapes_are_value_errors():
     case = Case(0)
     for row, message in (
         (RowScores("a", ["1"], ["x"], [10], [11.0]), "scores"),
@@ -66,5 +66,5 @@ def test_wrong_shapes_are_a_programs_mistake():
     ):
         with pytest.raises(ValueError, match=message):
             align([row])
-    with pytest.raises(ValueError, match="needs a row"):
+    with pytest.raises(ValueError, match="needs one row or more"):
         align([])

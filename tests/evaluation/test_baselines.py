@@ -1,4 +1,4 @@
-"""Baselines learn from training labels and from nothing else."""
+"""Baselines use training labels only."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def test_labels_outside_train_change_nothing(baseline: Constant) -> None:
     assert scores[0] == scores[1]
 
 
-def test_the_median_has_the_least_mae_and_the_mean_the_least_rmse_on_train() -> None:
+def test_the_median_minimises_mae_and_the_mean_rmse_on_train() -> None:
     labelled = recordings().query("split == 'train' and label.notna()")
     mean, median = (fit_predict(baseline, labelled).metrics()["train"]["recording"] for baseline in TRIVIAL)
     assert median["mae"] < mean["mae"] and mean["rmse"] < median["rmse"]
@@ -67,7 +67,7 @@ def test_a_baseline_that_needs_more_than_labels_fits_the_same_shape() -> None:
 def test_no_training_label_is_an_error() -> None:
     with pytest.raises(LfnetError, match="labelled recording in the train split"):
         fit_predict(Constant("mean"), recordings().query("split != 'train'"))
-    with pytest.raises(ValueError, match="one row a recording"):
+    with pytest.raises(ValueError, match="one row per recording"):
         fit_predict(Constant("mean"), pd.concat([recordings(), recordings()]))
     with pytest.raises(ValueError, match="fit before predict"):
         Constant("mean").predict(recordings())
@@ -88,7 +88,7 @@ def test_duration_is_least_squares_on_log_seconds() -> None:
     assert scores(Duration(), frame)["r6"] == pytest.approx(11.0)
 
 
-def test_a_known_person_has_the_mean_of_their_training_scores_and_a_stranger_that_of_all() -> None:
+def test_person_lookup_is_the_persons_training_mean_or_the_overall_mean() -> None:
     frame = recordings()
     frame.loc[1, "person_id"] = "p1"
     given = scores(PersonLookup(), frame)
@@ -112,7 +112,7 @@ def many(n: int = 120, dim: int = 200, seed: int = 0) -> tuple[pd.DataFrame, dic
     return frame, dict(zip(frame["recording_id"], x, strict=True))
 
 
-def test_ridge_is_scikit_learns_at_the_alpha_that_grouped_folds_choose() -> None:
+def test_ridge_agrees_with_scikit_learn_at_the_alpha_of_grouped_folds() -> None:
     from sklearn.linear_model import Ridge as Linear
     from sklearn.model_selection import GroupKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
@@ -135,7 +135,7 @@ def test_ridge_is_scikit_learns_at_the_alpha_that_grouped_folds_choose() -> None
     assert test["pcc"] is not None and test["pcc"] > 0.9
 
 
-def test_a_random_projection_keeps_some_of_it_and_is_always_the_same() -> None:
+def test_a_random_projection_is_deterministic_and_keeps_part_of_the_signal() -> None:
     frame, vectors = many()
     full, projected, again = (scores(Ridge(vectors, projection, name="x"), frame) for projection in (None, 64, 64))
     pd.testing.assert_series_equal(projected, again)
@@ -165,6 +165,6 @@ def test_ridge_with_one_person_shrinks_to_the_constant() -> None:
 
 
 @pytest.mark.parametrize("baseline", [Duration(), PersonLookup(), Ridge({})])
-def test_nothing_predicts_before_it_is_fitted(baseline: Duration | PersonLookup | Ridge) -> None:
+def test_predict_before_fit_is_an_error(baseline: Duration | PersonLookup | Ridge) -> None:
     with pytest.raises(ValueError, match="fit before predict"):
         baseline.predict(recordings())

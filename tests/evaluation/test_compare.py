@@ -1,4 +1,4 @@
-"""Tests of differences against SciPy, statsmodels and counting by hand."""
+"""Tests of differences compared with SciPy, statsmodels and counting by hand, and verdicts."""
 
 from itertools import combinations
 
@@ -11,12 +11,14 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from lfnet.evaluation.compare import (
+    VERDICTS,
     effect_size,
     equivalence_p,
     holm,
     pivot_p,
     probability_of_improvement,
     sign_flip_p,
+    verdict,
 )
 from lfnet.evaluation.resample import measure, people_weights
 from lfnet.evaluation.sufficient_statistics import label_sums, score_sums
@@ -34,21 +36,21 @@ def scipys(d, resamples):
     ).pvalue
 
 
-def test_few_people_are_flipped_in_every_way():
+def test_few_people_get_the_exact_sign_flip_test():
     d = np.random.default_rng(0).normal(0.5, 1, 11)
     assert sign_flip_p(d, 10_000, 0) == pytest.approx(scipys(d, 10_000), abs=1e-12)
     assert sign_flip_p([1.0, 2.0, 3.0], 10_000, 0) == 2 / 8
     assert sign_flip_p([1.0, 1.0, -1.0, 1.0], 10_000, 0) == 10 / 16
 
 
-def test_many_people_are_flipped_at_random():
+def test_many_people_get_random_sign_flips():
     d = np.random.default_rng(1).normal(0.35, 1, 36)
     ours, theirs = sign_flip_p(d, 50_000, 0), scipys(d, 50_000)
     error = np.sqrt(2 * theirs * (1 - theirs) / 50_000)
     assert 0.01 < ours < 0.2 and ours == pytest.approx(theirs, abs=4 * error)
 
 
-def test_no_difference_at_all_has_p_1():
+def test_no_difference_has_p_1():
     assert sign_flip_p(np.zeros(5), 1000, 0) == 1
     assert sign_flip_p(np.zeros(50), 1000, 0) == 1
     with pytest.raises(ValueError, match="finite"):
@@ -56,12 +58,12 @@ def test_no_difference_at_all_has_p_1():
 
 
 @pytest.mark.parametrize("p", [[0.01, 0.04, 0.03, 0.005], [0.5, 0.6], [0.02], [0.04, 0.04, 0.9, 0.9]])
-def test_holm_is_statsmodels(p):
+def test_holm_agrees_with_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
-def test_holm_is_the_closed_test_of_bonferroni(p):
+def test_holm_equals_the_closed_bonferroni_test(p):
     """A hypothesis is rejected where Bonferroni rejects every set that it belongs to (Marcus et al. 1976)."""
     sets = [chosen for k in range(1, len(p) + 1) for chosen in combinations(range(len(p)), k)]
     wanted = [max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s) for i in range(len(p))]
@@ -89,7 +91,7 @@ def drawn(shift, seed=0, people=120, sd=2.0, resamples=20_000):
 
 
 @pytest.mark.parametrize("shift", [-0.7, -0.4, 0.0, 0.6])
-def test_equivalence_is_statsmodels_tost(shift):
+def test_equivalence_agrees_with_the_tost_of_statsmodels(shift):
     quantity, d = drawn(shift)
     theirs = ttost_paired(d, np.zeros_like(d), -1.0, 1.0)[0]
     assert equivalence_p(quantity, 1.0) == pytest.approx(theirs, abs=0.012)
@@ -106,12 +108,12 @@ def test_equivalence_agrees_with_the_90_percent_interval():
         assert within == (p <= 0.05) or abs(p - 0.05) < 0.001
 
 
-def test_p_of_resamples_is_nearly_students():
+def test_p_of_resamples_is_close_to_students():
     quantity, d = drawn(0.4)
     assert pivot_p(quantity) == pytest.approx(stats.ttest_1samp(d, 0).pvalue, abs=0.012)
 
 
-def test_a_difference_without_spread_is_told_by_its_size():
+def test_a_constant_difference_is_classified_by_its_size():
     quantity, _ = drawn(0.0, sd=0.0)
     assert pivot_p(quantity) == 1 and equivalence_p(quantity, 1.0) == 0
     quantity, _ = drawn(3.0, sd=0.0)
@@ -123,3 +125,21 @@ def test_effect_and_probability():
     assert effect_size(d) == pytest.approx(0.75 / d.std(ddof=1))
     assert probability_of_improvement(d) == 0.625
     assert effect_size(np.ones(4)) is None and effect_size([1.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "p_equivalent", "expected"),
+    [
+        (-2.0, 0.01, 0.9, "better"),
+        (-0.4, 0.01, 0.02, "better but inside the margin"),
+        (-0.1, 0.6, 0.02, "equivalent"),
+        (-2.0, 0.06, 0.9, "cannot tell"),
+        (0.3, 0.05, 0.05, "worse but inside the margin"),
+        (3.0, 0.05, 0.06, "worse"),
+        (0.0, None, None, "cannot tell"),
+        (-3.0, None, 0.01, "equivalent"),
+    ],
+)
+def test_verdicts(difference, p, p_equivalent, expected):
+    assert verdict(difference, p, p_equivalent, 0.05) == expected
+    assert expected in VERDICTS

@@ -1,4 +1,4 @@
-"""Conformal intervals: against MAPIE, against the theorem, and what is refused."""
+"""Conformal intervals compared with MAPIE and with the theorem; what is refused."""
 
 import math
 
@@ -14,7 +14,7 @@ from lfnet.evaluation.conformal import calibrate, calibration_rows, reachable, s
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("n", "level"), [(19, 0.9), (20, 0.95), (40, 0.8), (57, 0.9), (100, 0.33)])
-def test_half_widths_are_mapies(n, level):
+def test_half_widths_agree_with_mapie(n, level):
     regression = pytest.importorskip("mapie.regression")
     from sklearn.base import BaseEstimator, RegressorMixin
 
@@ -38,13 +38,13 @@ def test_half_widths_are_mapies(n, level):
 
 
 @pytest.mark.parametrize(("n", "level"), [(9, 0.9), (24, 0.8), (39, 0.5)])
-def test_coverage_is_what_the_theorem_says(n, level):
+def test_coverage_agrees_with_the_theorem(n, level):
     # Errors of any continuous distribution: coverage over draws is Beta distributed with mean k / (n + 1).
     random = np.random.default_rng(1)
     draws = np.abs(random.standard_t(2, (20_000, n + 1)))
     made = [split_conformal(errors[:-1], level) for errors in draws[:4000]]
-    held = np.mean([errors[-1] <= one.half_width for errors, one in zip(draws, made, strict=False)])
-    assert held == pytest.approx(made[0].coverage, abs=4 * math.sqrt(level * (1 - level) / 4000))
+    covered = np.mean([errors[-1] <= one.half_width for errors, one in zip(draws, made, strict=False)])
+    assert covered == pytest.approx(made[0].coverage, abs=4 * math.sqrt(level * (1 - level) / 4000))
     assert made[0].coverage >= level
 
 
@@ -62,7 +62,7 @@ def test_the_interval_is_the_smallest_error_that_reaches_the_level(errors, level
     assert below / (n + 1) < level
 
 
-def test_a_level_out_of_reach_says_what_is_needed():
+def test_an_unreachable_level_names_the_number_needed():
     with pytest.raises(LfnetError, match=r"needs 19 recordings .* there are 18: .* reach is 0\.947"):
         split_conformal(np.ones(18), 0.95)
     assert split_conformal(np.ones(19), 0.95).coverage == pytest.approx(0.95)
@@ -70,7 +70,7 @@ def test_a_level_out_of_reach_says_what_is_needed():
         split_conformal(np.ones(18), 90)
 
 
-def test_one_recording_of_each_person_who_had_no_part():
+def test_calibration_uses_one_recording_of_each_covered_out_person():
     rows = pd.DataFrame(
         {
             "recording_id": ["a1", "a2", "b1", "c1", "d1", "a3"],
@@ -87,14 +87,14 @@ def test_one_recording_of_each_person_who_had_no_part():
     assert calibrate(rows, {"b"}, 0.5).n == 2
 
 
-def test_an_interval_ends_where_the_scale_ends():
+def test_an_interval_is_clipped_to_the_scale():
     made = split_conformal(np.array([4.0, 5.0, 6.0]), 0.7)
     assert made.interval(2.0, 0, 63) == (0, 8.0)
     assert made.interval(-20.0, 0, 63) == (0, 0)
     assert made.interval(62.0, 0, 63) == (56.0, 63)
 
 
-def test_an_interval_that_follows_the_spread_holds_as_often_and_says_more():
+def test_intervals_that_follow_the_spread_keep_their_coverage_and_are_narrower():
     random = np.random.default_rng(2)
     spread = random.uniform(0.2, 3.0, 4000)
     errors = random.normal(0, spread)
@@ -102,8 +102,8 @@ def test_an_interval_that_follows_the_spread_holds_as_often_and_says_more():
     assert made.typical == 1.0 and made.n == 199
     low, high = np.array([made.interval(0.0, spread=each) for each in spread]).T
     assert low == pytest.approx(-high)
-    held = np.abs(errors[:199]) <= high[:199] + 1e-12
-    assert held.sum() == round(made.coverage * 200)  # of those that calibrated, k
+    covered = np.abs(errors[:199]) <= high[:199] + 1e-12
+    assert covered.sum() == round(made.coverage * 200)  # of those that calibrated, k
     new = np.abs(errors[199:]) <= high[199:]
     assert new.mean() == pytest.approx(0.9, abs=0.04)
     assert made.interval(0.0, spread=1.0)[1] == made.half_width

@@ -1,4 +1,4 @@
-"""Calibration curves: against normal errors whose coverage is known, and what is out of reach."""
+"""Calibration curves of normal errors with known coverage, and unreachable levels."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ def rows(n, sd=5.0, seed=0, score=30.0):
     return pd.DataFrame({"label": score + random.normal(0, sd_N), "score": score, "sd": sd_N})
 
 
-def test_the_spread_of_normal_errors_holds_as_often_as_it_says():
+def test_the_spread_of_normal_errors_has_nominal_coverage():
     curve = spread_curve("ensemble", rows(20_000), -1e9, 1e9)
     assert curve.coverage_L == pytest.approx(LEVELS, abs=0.012)
     assert curve.at(0.9)[1] == pytest.approx(2 * 1.6449 * 5, rel=1e-3)
@@ -22,7 +22,7 @@ def test_the_spread_of_normal_errors_holds_as_often_as_it_says():
     assert half.at(0.9)[0] == pytest.approx(0.589, abs=0.012)  # P(|z| < 1.6449 / 2)
 
 
-def test_conformal_intervals_hold_whatever_the_scores_are():
+def test_conformal_intervals_have_nominal_coverage_for_any_scores():
     data = rows(400).assign(score=0.0)  # a model that is 30 points off
     curve = conformal_curve(data, -1e9, 1e9)
     assert (curve.n, curve.calibrated) == (400, 200)
@@ -33,12 +33,12 @@ def test_conformal_intervals_hold_whatever_the_scores_are():
 def test_coverage_is_that_of_split_conformal_on_the_halves():
     data, random = rows(30, seed=3), np.random.default_rng(9)
     error = (data["score"] - data["label"]).to_numpy()
-    held = []
+    covered = []
     for _ in range(4000):
         order = random.permutation(30)
         made = split_conformal(error[order[:15]], 0.8)
-        held.append((np.abs(error[order[15:]]) <= made.half_width).mean())
-    assert conformal_curve(data, -1e9, 1e9).at(0.8)[0] == pytest.approx(np.mean(held), abs=0.01)
+        covered.append((np.abs(error[order[15:]]) <= made.half_width).mean())
+    assert conformal_curve(data, -1e9, 1e9).at(0.8)[0] == pytest.approx(np.mean(covered), abs=0.01)
 
 
 def test_intervals_that_follow_the_spread_are_narrower_where_errors_follow_it():
@@ -51,13 +51,13 @@ def test_intervals_that_follow_the_spread_are_narrower_where_errors_follow_it():
     assert follow.at(0.9)[1] < 0.85 * plain.at(0.9)[1]
 
 
-def test_widths_are_cut_to_the_scale():
+def test_widths_are_clipped_to_the_scale():
     curve = spread_curve("ensemble", rows(50, sd=1000.0), 0, 63)
     assert curve.at(0.95)[1] == 63
     assert conformal_curve(rows(50, sd=1000.0), 0, 63).at(0.9)[1] <= 63
 
 
-def test_what_is_out_of_reach_is_not_a_number():
+def test_an_unreachable_level_is_nan():
     curve = conformal_curve(rows(12), 0, 63)  # six people reach 6 / 7
     assert curve.reachable == pytest.approx(6 / 7)
     assert curve.at(0.85) is not None and curve.at(0.9) is None

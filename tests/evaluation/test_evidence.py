@@ -1,4 +1,4 @@
-"""The whole: what evidence says of rows whose truth is obvious, and that nothing irrelevant moves it."""
+"""Evidence on rows with an obvious truth, and its invariances."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def case():
     return Case(1)
 
 
-def test_values_are_the_tables_numbers(case):
+def test_values_equal_the_metrics_of_tables(case):
     score = case.scores(seeds=3)
     found = compute_evidence([case.row("a", score)], settings=QUICK, constant=12.0).rows["a"].estimates
     for name, metric in METRICS.items():
@@ -78,7 +78,7 @@ def test_verdicts_on_obvious_rows(case):
         assert comparison.p_holm >= comparison.p and comparison.p_equivalent_holm >= comparison.p_equivalent
 
 
-def test_a_difference_is_that_of_the_tables_numbers_and_has_their_sign(case):
+def test_differences_equal_those_of_the_metrics(case):
     rows = [case.row("a", case.scores(noise=3)), case.row("b", case.scores(noise=9))]
     found = compute_evidence(rows, "b", QUICK)
     for metric, difference in found.rows["a"].comparison.differences.items():
@@ -88,7 +88,7 @@ def test_a_difference_is_that_of_the_tables_numbers_and_has_their_sign(case):
     assert found.rows["a"].comparison.differences["mae"].value < 0
 
 
-def test_architectures_need_five_seeds_of_all_that_have_seeds(case):
+def test_architectures_need_five_seeds_of_every_row_with_seeds(case):
     few, many = case.row("few", case.scores(seeds=4)), case.row("many", case.scores(seeds=5))
     fixed = case.row("fixed", case.scores(seeds=1), deterministic=True)
     assert compute_evidence([many, fixed], settings=QUICK).estimand == "architecture"
@@ -103,7 +103,7 @@ def test_architectures_need_five_seeds_of_all_that_have_seeds(case):
     assert compute_evidence([fixed], settings=QUICK).estimand == "trained"
 
 
-def test_an_architecture_that_depends_on_its_seeds_is_not_called_better(case):
+def test_an_architecture_that_depends_on_seeds_is_not_better(case):
     """Five seeds that scatter more than the rows differ: the trained models differ, the architectures may not."""
     spread = np.array([-6, -3, 0, 3, 6])[:, None]
     base = case.label + 20 + case.random.normal(0, 1, (5, 50)) + spread
@@ -128,7 +128,7 @@ def test_seeds_that_differ_only_on_these_people_have_no_effect_of_their_own(case
     assert estimate.sd_effect == pytest.approx(estimate.sd_seeds, rel=0.01)
 
 
-def test_people_seen_in_training_are_measured_apart(case):
+def test_people_seen_in_training_are_measured_separately(case):
     score = case.label + 1.0 + np.where(case.person < 12, 0.0, 9.0) + np.zeros((3, 1))
     seen = frozenset(f"p{number:03}" for number in range(12)) | {"somebody else"}
     rows = [case.row("a", score, trained_people=seen), case.row("b", score)]
@@ -141,7 +141,7 @@ def test_people_seen_in_training_are_measured_apart(case):
     assert found["b"].seen is None and found["b"].unseen is None
 
 
-def test_undefined_metrics_are_none_and_say_how_often(case):
+def test_undefined_metrics_are_none_and_counted(case):
     score = case.scores(seeds=3)
     score[1] = 12.0
     rows = [case.row("a", score), case.row("constant", np.full((1, 50), 12.0), deterministic=True)]
@@ -203,7 +203,7 @@ def test_mistakes_are_named(case):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("varied", [True, False])
-def test_perfect_scores_and_equal_labels_are_no_defect(varied):
+def test_perfect_scores_and_equal_labels_are_handled(varied):
     case = Case(3, people=20, recordings=30)
     if not varied:
         case.label = np.full(30, 7.0)
@@ -223,7 +223,7 @@ def test_perfect_scores_and_equal_labels_are_no_defect(varied):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("people", [["a"], ["a", "a"], ["a", "b"]])
-def test_hardly_anybody_is_no_defect(people):
+def test_one_or_two_people_are_handled(people):
     label = 5.0 + 3.0 * np.arange(len(people))
     ids = [str(number) for number in range(len(people))]
     rows = [RowScores(name, ids, people, label, [label + shift]) for name, shift in (("x", 1.0), ("y", 2.0))]

@@ -34,7 +34,7 @@ def test_jackknife_of_a_mean_difference_has_the_textbook_error():
     assert [found.low, found.high] == pytest.approx([-reach, reach])
 
 
-def test_a_variance_that_hangs_on_one_person_gets_few_degrees_of_freedom():
+def test_a_variance_due_to_one_person_has_few_degrees_of_freedom():
     case = Case(7, people=40, recordings=40)
     base = case.label[None] + 20.0
     d = np.zeros(40)
@@ -45,7 +45,7 @@ def test_a_variance_that_hangs_on_one_person_gets_few_degrees_of_freedom():
 
 
 @pytest.mark.parametrize("metric", EVIDENCE_METRICS)
-def test_every_metric_has_a_method_and_gets_an_interval_about_its_value(metric):
+def test_every_metric_has_a_method_and_an_interval_around_its_value(metric):
     case = Case(9)
     drawn = quantity(case, case.scores(), metric, 1000)
     for methods in (METHODS, DIFFERENCES):

@@ -1,4 +1,4 @@
-"""Metrics against SciPy, scikit-learn and closed forms, their invariants, and what is undefined."""
+"""Metrics compared with SciPy, scikit-learn and closed forms, their invariants, and what is undefined."""
 
 import math
 
@@ -57,7 +57,7 @@ def test_ccc_is_pearsons_r_times_lins_bias_correction(seed: int) -> None:
     assert ccc(labels, scores) == pytest.approx(expected, rel=1e-9)
 
 
-def test_ccc_of_a_case_done_by_hand() -> None:
+def test_ccc_of_a_case_computed_by_hand() -> None:
     # means 2 and 3, variances 2/3 and 8/3, covariance 4/3: 2 · 4/3 / (2/3 + 8/3 + 1) = 8/13
     assert ccc([1, 2, 3], [1, 3, 5]) == pytest.approx(8 / 13, rel=1e-12)
 
@@ -93,7 +93,7 @@ def test_bounds_symmetry_and_the_perfect_prediction(pair: tuple[np.ndarray, np.n
     )
 
 
-def test_the_last_axis_is_measured_and_the_others_are_carried() -> None:
+def test_the_last_axis_is_measured_and_the_others_are_kept() -> None:
     labels, scores = sample(60)
     draws = np.random.default_rng(1).integers(0, 60, (4, 3, 60))
     draws[2, 1] = 7  # one resample is constant: undefined alone, without harm to the others
@@ -106,7 +106,7 @@ def test_the_last_axis_is_measured_and_the_others_are_carried() -> None:
     assert np.isnan(pcc(labels[draws], scores[draws])).sum() == 1
 
 
-def test_a_constant_prediction_has_no_correlation_but_a_spread_of_nothing() -> None:
+def test_a_constant_prediction_has_no_correlation_and_zero_spread() -> None:
     labels, _ = sample()
     values = compute_metrics(labels, np.full(50, labels.mean()))
     assert values["pcc"] is None
@@ -125,7 +125,7 @@ def test_rounding_noise_of_float32_is_still_constant_and_a_real_difference_is_no
     assert compute_metrics(labels, faint)["sigma_ratio"] == pytest.approx(0.001)
 
 
-def test_constant_labels_leave_only_the_errors_defined() -> None:
+def test_with_constant_labels_only_errors_are_defined() -> None:
     values = compute_metrics([9.0, 9.0, 9.0], [8.0, 10.0, 12.0])
     assert values["mae"] == pytest.approx(5 / 3)
     assert [name for name, value in values.items() if value is None] == ["pcc", "ccc", "sigma_ratio", "var_ratio"]

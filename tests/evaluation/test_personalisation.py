@@ -123,7 +123,7 @@ def test_scored_recordings_are_never_used_to_adapt(k, seed):
     assert before["recording_id"].tolist() == rows.loc[place >= 3, "recording_id"].tolist()
 
 
-def test_numbers_in_names_are_numbers():
+def test_names_are_in_natural_order():
     rows = pd.DataFrame(
         {
             "recording_id": ["p1_10", "p1_9", "p1_2", "p2_1", "p3_1"],

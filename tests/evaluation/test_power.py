@@ -1,4 +1,4 @@
-"""Power against statsmodels, against simulated tests, and from models whose errors are known."""
+"""Power compared with statsmodels and simulated tests, and from models with known errors."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from tests.evaluation.cases import Case
 
 
 @pytest.mark.parametrize("people", [8, 28, 150, 900])
-def test_noncentrality_is_statsmodels(people):
+def test_noncentrality_agrees_with_statsmodels(people):
     effect = TTestPower().solve_power(nobs=people, alpha=0.05, power=0.8)
     assert noncentrality(people - 1, 0.05, 0.8) == pytest.approx(effect * np.sqrt(people), rel=1e-4)
 
@@ -49,7 +49,7 @@ def test_equal_heads_are_shown_to_be_equivalent_in_four_of_five_samples():
     assert shown.mean() == pytest.approx(0.8, abs=0.03)
 
 
-def test_what_is_needed_is_what_detects():
+def test_the_needed_number_detects_the_difference():
     n = needed(0.5, 20.0, 0.56)
     assert detectable(20.0, n, 0.56) <= 0.5 < detectable(20.0, n - 1, 0.56)
     assert needed(0.25, 20.0, 0.56) == pytest.approx(4 * n, rel=0.02)

@@ -1,4 +1,4 @@
-"""Predictions: validation, order, aggregation from windows to recordings, and text that repeats byte for byte."""
+"""Predictions: validation, order, aggregation from windows to recordings, and CSV text that is equal byte for byte."""
 
 import numpy as np
 import pandas as pd
@@ -46,20 +46,20 @@ def test_a_recording_is_the_mean_of_its_clips_and_a_clip_of_its_windows() -> Non
     )
 
 
-def test_windows_can_vote_directly_and_the_median_can_join_them() -> None:
+def test_windows_can_have_equal_weight_and_be_joined_by_the_median() -> None:
     assert scores(predictions().aggregate("recording", through_clips=False))["001/"] == 12.5
     assert scores(predictions().aggregate("clip", how="median"))["001/001_a"] == 14.0
     assert scores(predictions().aggregate("recording", how="median"))["001/"] == 9.5
 
 
-def test_aggregation_keeps_who_it_was_and_drops_what_no_longer_applies() -> None:
+def test_aggregation_keeps_the_ids_that_still_apply() -> None:
     recordings = predictions().aggregate("recording").frame
     assert recordings["clip_id"].eq("").all() and recordings["window"].isna().all()
     assert recordings[["person_id", "split"]].values.tolist() == [["p1", "dev"], ["p2", "test"], ["p3", "unlabelled"]]
     assert recordings["label"].tolist()[:2] == [20.0, 3.0] and np.isnan(recordings["label"].iloc[2])
 
 
-def test_all_levels_are_what_each_aggregation_gives() -> None:
+def test_all_levels_equal_each_aggregation() -> None:
     every = predictions().all_levels()
     assert every.levels == ("window", "clip", "recording")
     for level in every.levels:
@@ -68,7 +68,7 @@ def test_all_levels_are_what_each_aggregation_gives() -> None:
         every.all_levels()
 
 
-def test_metrics_by_split_and_level_leave_out_what_nobody_labelled() -> None:
+def test_metrics_by_split_and_level_leave_out_unlabelled_splits() -> None:
     measured = predictions().all_levels().metrics()
     assert list(measured) == ["dev", "test"]
     assert measured["dev"]["window"] == compute_metrics([20.0] * 4, [10.0, 14.0, 21.0, 5.0])
@@ -76,8 +76,8 @@ def test_metrics_by_split_and_level_leave_out_what_nobody_labelled() -> None:
     assert measured["test"]["recording"] == compute_metrics([3.0], [4.0])
 
 
-def test_coarse_scores_are_not_told_apart() -> None:
-    with pytest.raises(ValueError, match="cannot be told apart"):
+def test_coarse_scores_cannot_be_split() -> None:
+    with pytest.raises(ValueError, match="cannot be split"):
         predictions().aggregate("recording").aggregate("clip")
     with pytest.raises(ValueError, match="unknown aggregation"):
         predictions().aggregate("clip", how="mode")  # type: ignore[arg-type]
@@ -118,7 +118,7 @@ def test_text_is_exact_and_reads_back() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=8))
-def test_what_was_read_is_within_half_of_the_last_digit(values: list[float]) -> None:
+def test_values_read_back_are_within_half_of_the_last_digit(values: list[float]) -> None:
     frame = pd.DataFrame({"recording_id": [f"r{i}" for i in range(len(values))], "person_id": "p", "split": "test"})
     text = Predictions.from_frame(frame.assign(label=1.0, score=values), "recording").to_csv_text()
     back = Predictions.from_csv_text(text)
@@ -126,7 +126,7 @@ def test_what_was_read_is_within_half_of_the_last_digit(values: list[float]) -> 
     assert "-0.000000" not in text
 
 
-def test_ids_that_look_like_numbers_or_like_nothing_stay_text() -> None:
+def test_ids_that_look_like_numbers_or_missing_values_stay_text() -> None:
     frame = pd.DataFrame(
         {"recording_id": ["007", "NA"], "person_id": ["1e5", "nan"], "split": "dev", "label": 1.0, "score": 2.0}
     )
@@ -172,19 +172,19 @@ def broken(change) -> pd.DataFrame:
         (lambda frame: frame.drop(columns="score"), "lack the columns"),
         (lambda frame: frame.assign(split="validation"), "unknown split"),
         (lambda frame: frame.assign(level="person"), "unknown level"),
-        (lambda frame: frame.assign(window=0), "and nothing else, has a first frame"),
+        (lambda frame: frame.assign(window=0), "only windows have a first frame"),
         (lambda frame: frame.assign(clip_id="x"), "recordings have none"),
         (lambda frame: frame.assign(person_id=None), "needs a recording_id and a person_id"),
-        (lambda frame: pd.concat([frame, frame.tail(1)]), "a row is there twice: recording 003"),
+        (lambda frame: pd.concat([frame, frame.tail(1)]), "a row occurs twice: recording 003"),
         (lambda frame: frame.replace({"clip_id": {"002_a": "001_a"}}), "clip 001_a belongs to two recordings"),
     ],
 )
-def test_rows_that_make_no_sense_are_refused(change, message: str) -> None:
+def test_inconsistent_rows_are_refused(change, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Predictions(broken(change))
 
 
-def test_an_empty_set_is_a_set() -> None:
+def test_empty_predictions_are_allowed() -> None:
     nothing = predictions().in_split("train")
     assert len(nothing) == 0 and nothing.metrics() == {} and nothing.levels == ()
     assert len(nothing.aggregate("recording")) == 0 and len(nothing.all_levels()) == 0

@@ -65,12 +65,12 @@ def test_members_must_have_scored_the_same():
 
 
 @pytest.mark.parametrize("scores", [np.zeros((1, 2)), np.zeros((3, 4)), np.zeros(2), [[1.0, np.nan], [1.0, 2.0]]])
-def test_what_is_no_spread_is_refused(scores):
+def test_wrong_shapes_and_values_are_refused(scores):
     with pytest.raises(ValueError):
         score_spread(rows(2), scores)
 
 
-def test_the_rank_is_spearmans():
+def test_the_correlation_of_spread_and_error_is_spearmans():
     rng = np.random.default_rng(1)
     table = rows(30).assign(score=rng.normal(15, 8, 30), sd=rng.integers(1, 9, 30).astype(float), members=5)
     error = (table["score"] - table["label"]).abs()
@@ -110,7 +110,7 @@ def test_agrees_with_numpy_in_any_order(values: list[float]) -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.integers(2, 9))
-def test_equal_values_have_no_spread_at_all(value: float, n: int) -> None:
+def test_equal_values_have_zero_sd(value: float, n: int) -> None:
     summary = summarise([value] * n)
     assert (summary.mean, summary.sd) == (value, 0.0)
 

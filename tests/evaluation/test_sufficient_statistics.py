@@ -58,7 +58,7 @@ def test_variance_of_the_mean_error_is_the_textbook_one(case):
     assert np.square(pulls).sum() * 40 / 39 == pytest.approx(error.var(ddof=1) / 40)
 
 
-def test_what_is_undefined_is_nan(case):
+def test_undefined_metrics_are_nan(case):
     labels, rows = sums(case, np.full((1, 50), 12.0))
     at = means(np.ones((1, 30)), labels, rows)
     assert np.isnan(value("pcc", at)).all() and np.isnan(value("sigma_ratio", at)).all()

@@ -126,7 +126,7 @@ def test_the_command_reads_what_a_table_left(runs: Path, tmp_path: Path, capsys:
     assert main(["power", "architectures", "trainer=full", *where]) == 2
     assert "Run `lfnet table architectures trainer=full" in capsys.readouterr().err
     assert main(["power", "architectures", "full", *where]) == 2
-    assert "'full' is no setting" in capsys.readouterr().err
+    assert "'full' is not a setting" in capsys.readouterr().err
     assert main(["power", "--help"]) == 0
 
 

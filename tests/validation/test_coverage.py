@@ -55,14 +55,14 @@ def test_real_differences_are_found(measures, population):
     assert np.mean(found) > 0.8
 
 
-def test_drawing_recordings_instead_of_people_would_not_cover(population):
-    """Why people are drawn: where errors are mostly the person's own, intervals over recordings are far too short."""
+def test_resampling_recordings_instead_of_people_does_not_cover(population):
+    """Where errors are mostly the person's own, intervals over recordings are far too short."""
     from dataclasses import replace
 
     head = replace(population.HEADS["fair"], own=0.95, growth=0.0, seed_bias=0.0, seed_slope=0.0, seed_noise=0.1)
     head = replace(head, follows=0.1, spread=3.0)
     true = population.truth(head)["mae"]
-    held = {"people": [], "recordings": []}
+    covered = {"people": [], "recordings": []}
     for seed in range(200):
         random = np.random.default_rng([seed, 6])
         count = 40
@@ -75,6 +75,6 @@ def test_drawing_recordings_instead_of_people_would_not_cover(population):
             labels, rows = label_sums(groups, label, None), [score_sums(groups, label, score)]
             weight = people_weights(labels.people, 400, seed)
             found = interval(measure("mae", labels, rows, weight_BP=weight)[0][0], "symmetric studentised", 0.95)
-            held[unit].append(found.low <= true <= found.high)
-    assert np.mean(held["people"]) > 0.88
-    assert np.mean(held["recordings"]) < 0.8
+            covered[unit].append(found.low <= true <= found.high)
+    assert np.mean(covered["people"]) > 0.88
+    assert np.mean(covered["recordings"]) < 0.8

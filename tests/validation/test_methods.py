@@ -16,7 +16,7 @@ def methods(scripts):
 
 
 @pytest.mark.parametrize("metric", ["mae", "rmse", "pcc", "ccc"])
-def test_bca_is_scipys(methods, metric):
+def test_bca_agrees_with_scipy(methods, metric):
     """One recording a person, so that both resample the same things."""
     case = Case(3, people=60, recordings=60)
     score = case.scores(seeds=1)

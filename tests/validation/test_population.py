@@ -1,4 +1,4 @@
-"""The truth that intervals are measured against is what a very large sample has."""
+"""The truth that intervals are compared with agrees with a very large sample."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ def crowd(population):
 
 
 @pytest.mark.parametrize("name", ["weak", "fair", "strong"])
-def test_the_truth_is_that_of_very_many_people(population, crowd, name):
+def test_the_truth_agrees_with_a_very_large_sample(population, crowd, name):
     head = replace(population.HEADS[name], bias=1.0, seed_bias=0.0, seed_slope=0.0)
     score = population.scores(np.random.default_rng(1), head, crowd, 1)[0][0]
     true = population.truth(head)
@@ -26,18 +26,18 @@ def test_the_truth_is_that_of_very_many_people(population, crowd, name):
     assert 1 - METRICS["mae"].function(crowd.label, score) / constant == pytest.approx(true["skill"], abs=0.006)
 
 
-def test_labels_are_skewed_and_people_alike_on_different_days(population, crowd):
+def test_labels_are_skewed_and_correlate_within_people(population, crowd):
     centred = crowd.label - crowd.label.mean()
     assert crowd.label.mean() == pytest.approx(15, abs=0.3) and crowd.label.std() == pytest.approx(12.1, abs=0.3)
     assert (centred**3).mean() / crowd.label.std() ** 3 > 0.7
-    assert np.bincount(crowd.person).max() <= population.MOST_SESSIONS
+    assert np.bincount(crowd.person).max() <= population.MAX_SESSIONS
     order = np.argsort(crowd.person, kind="stable")
     twice = np.flatnonzero(np.diff(crowd.person[order]) == 0)
     pairs = crowd.u[order][twice], crowd.u[order][twice + 1]
     assert np.corrcoef(*pairs)[0, 1] == pytest.approx(population.WITHIN_PERSON, abs=0.02)
 
 
-def test_errors_grow_with_severity_and_are_partly_the_persons_own(population, crowd):
+def test_errors_grow_with_severity_and_correlate_within_people(population, crowd):
     head = replace(population.HEADS["fair"], seed_bias=0.0, seed_slope=0.0, seed_noise=0.0)
     score = population.scores(np.random.default_rng(2), head, crowd, 1)[0][0]
     noise = score - head.centre(crowd.u, 0.0, 1.0)
