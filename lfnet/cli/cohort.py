@@ -1,4 +1,4 @@
-"""`lfnet cohort`: draft a manifest for a folder of clips; show what a cohort holds."""
+"""`lfnet cohort`: draft a manifest for a folder of clips, split it by person, show a cohort."""
 
 import argparse
 import sys
@@ -25,21 +25,24 @@ examples:
   lfnet cohort show cohort=avec2014 cohort.root=/data/AVEC2014
 """
 INIT = """\
-Draft manifest.csv for a folder of videos, of frame folders (pictures) or of ready features (.npy, .npz, .safetensors).
-Frame rates and counts are filled in, people are guessed from the names for you to confirm, and splits are made by
-person, stratified by score. An existing manifest is kept unless you say --force."""
+Draft manifest.csv for a folder of videos, frame folders (images) or feature files (.npy, .npz, .safetensors). Frame
+rates and counts are filled in, people are guessed from the file names (please check them), and splits are made by
+person, stratified by score. An existing manifest is kept unless --force is given."""
 SPLIT = """\
-Make the splits of DIR/manifest.csv anew, by person and stratified by score: after you have corrected person_id, say.
+Replace the splits of DIR/manifest.csv, by person and stratified by score; for example after you corrected person_id.
 Only the columns split and fold change. Clips without a label are unlabelled."""
 SHOW = """\
 Load a cohort with the given settings and print its splits, people, scores and warnings; nothing is extracted."""
 
 
 def main(argv: list[str]) -> int:
-    """Run `lfnet cohort ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
+    """Run `lfnet cohort ARGV` and return the exit status. A user's mistake is an `LfnetError`."""
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="lfnet cohort", description="Who was filmed, and how they scored.", epilog=EXAMPLES, formatter_class=plain
+        prog="lfnet cohort",
+        description="Draft, split and show cohorts: clips, people, splits and scores.",
+        epilog=EXAMPLES,
+        formatter_class=plain,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     init = commands.add_parser(
@@ -47,22 +50,28 @@ def main(argv: list[str]) -> int:
     )
     init.add_argument("root", type=Path, metavar="DIR", help="the folder that holds the clips")
     init.add_argument("--labels", type=Path, metavar="CSV", help="scores by clip, recording or person")
-    init.add_argument("--label-column", metavar="NAME", help="the column of scores, where it is not plain")
-    init.add_argument("--scale", default="bdi_ii", help="what the scores are: a yaml of conf/scale (default: bdi_ii)")
+    init.add_argument("--label-column", metavar="NAME", help="the column of scores, where there are several")
+    init.add_argument("--scale", default="bdi_ii", help="scale of the scores: a yaml of conf/scale (default: bdi_ii)")
     _add_split_options(init)
-    init.add_argument("--kind", choices=("videos", "frames", "features"), help="where a folder holds several kinds")
-    init.add_argument("--fps", type=float, help="frames a second of frame folders and of features without times")
+    init.add_argument(
+        "--kind", choices=("videos", "frames", "features"), help="kind of clips, where a folder holds several"
+    )
+    init.add_argument("--fps", type=float, help="frames per second of frame folders and of features without times")
     init.add_argument("--skip-unreadable", action="store_true", help="leave unreadable clips out instead of stopping")
     init.add_argument("--force", action="store_true", help="replace an existing manifest.csv")
     init.set_defaults(run=_init)
     split = commands.add_parser(
-        "split", help="make a manifest's splits anew", description=SPLIT, epilog=EXAMPLES, formatter_class=plain
+        "split", help="replace a manifest's splits", description=SPLIT, epilog=EXAMPLES, formatter_class=plain
     )
     split.add_argument("root", type=Path, metavar="DIR", help="the folder that holds manifest.csv")
     _add_split_options(split)
     split.set_defaults(run=_split)
     show = commands.add_parser(
-        "show", help="print what a cohort holds", description=SHOW, epilog=EXAMPLES, formatter_class=plain
+        "show",
+        help="print a cohort's splits, people and scores",
+        description=SHOW,
+        epilog=EXAMPLES,
+        formatter_class=plain,
     )
     show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
     show.set_defaults(run=_show)
@@ -73,7 +82,7 @@ def main(argv: list[str]) -> int:
 
 def _add_split_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--splits", default="0.6,0.2,0.2", help="shares of train, dev, test (default: 0.6,0.2,0.2)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other splits (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the splits (default: 0)")
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -86,7 +95,7 @@ def _init(options: argparse.Namespace) -> int:
     if manifest.exists() and not options.force:
         raise LfnetError(f"{manifest} exists already. Edit it, or replace it with --force.")
     if options.fps is not None and not 0 < options.fps < float("inf"):
-        raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames a second.")
+        raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames per second.")
     shares = _shares(options.splits)
     scale = _scale(options.scale)
     table, rule = draft(options.root, options.kind)
@@ -103,7 +112,7 @@ def _init(options: argparse.Namespace) -> int:
             print(f"  {len(merged.unused)} of its rows match no clip: {few(merged.unused)}")
     missing = int(table["label"].isna().sum())
     if missing:
-        print(f"{missing} clips have no score: split `unlabelled`, to be predicted and never learned from")
+        print(f"{missing} clips have no score: they are in split `unlabelled`, which is predicted but not trained on")
     print_splits(table)
     print_people(table, rule)
     print_few(people)
@@ -118,7 +127,7 @@ def _scale(name: str) -> "Scale":
     from lfnet.config import instantiate
 
     if name not in names("scale"):
-        raise LfnetError(f"--scale {name}: there is no such scale. There are: {', '.join(names('scale'))}.")
+        raise LfnetError(f"--scale {name}: give one of {', '.join(names('scale'))}.")
     scale: Scale = instantiate(OmegaConf.load(conf_dir() / "scale" / f"{name}.yaml"))  # type: ignore[arg-type]
     return scale
 
@@ -127,11 +136,11 @@ def _shares(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(share) for share in text.split(","))
     except ValueError as error:
-        raise LfnetError(f"--splits {text}: give three shares, as in 0.6,0.2,0.2.") from error
+        raise LfnetError(f"--splits {text}: give three shares, such as 0.6,0.2,0.2.") from error
 
 
 def _probed(table: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame":
-    """The draft with frame rates and counts; unreadable clips are named, or left out when that is asked for."""
+    """The draft with frame rates and counts; unreadable clips are refused, or left out with --skip-unreadable."""
     from tqdm import tqdm
 
     from lfnet.cohorts.validation import refuse
@@ -146,10 +155,10 @@ def _probed(table: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame
         table.at[file, "fps"] = "" if fps is None else f"{round(fps, 4):g}"
         table.at[file, "n_frames"] = str(frames)
     if unreadable and not options.skip_unreadable:
-        mend = "Mend or remove them, say what is missing, or leave them out with --skip-unreadable"
-        refuse([*unreadable.values()], f"{options.root}: some clips cannot be read. {mend}")
-    for said in unreadable.values():
-        print(f"left out: {said}", file=sys.stderr)
+        remedy = "Repair or remove them, give the missing options, or leave them out with --skip-unreadable"
+        refuse([*unreadable.values()], f"{options.root}: some clips cannot be read. {remedy}")
+    for reason in unreadable.values():
+        print(f"left out: {reason}", file=sys.stderr)
     if len(unreadable) == len(table):
         raise LfnetError(f"{options.root}: none of {len(table)} clips can be read.")
     return table.drop(index=list(unreadable))
@@ -163,10 +172,10 @@ def _rate_and_length(file: Path, fps: float | None) -> tuple[float | None, int]:
     if what == "features":
         frames, _, timed = ready_shape(file)
         if fps is None and not timed:
-            raise LfnetError(f"{file} holds no `time`: say its frame rate with --fps.")
+            raise LfnetError(f"{file} holds no `time`: give its frame rate with --fps.")
         return (None if timed else fps), frames
     if what == "frames" and fps is None:
-        raise LfnetError(f"{file}: pictures do not tell their frame rate: say it with --fps.")
+        raise LfnetError(f"{file}: images have no frame rate: give it with --fps.")
     from lfnet.video.probe import probe
 
     media = probe(file, fps if what == "frames" else None)
@@ -192,7 +201,7 @@ def _show(options: argparse.Namespace) -> int:
 
     overrides = [f"+{text}" if text.startswith(("cohort=", "paths=")) else text for text in options.overrides]
     if not any(text.startswith("+cohort=") for text in overrides):
-        raise LfnetError("say which cohort: lfnet cohort show cohort=folder cohort.root=DIR")
+        raise LfnetError("give a cohort: lfnet cohort show cohort=folder cohort.root=DIR")
     if not any(text.startswith("+paths=") for text in overrides):
         overrides.insert(0, "+paths=default")
     cohort: Cohort = instantiate(compose(None, overrides).cohort, "cohort")

@@ -1,4 +1,4 @@
-"""What `lfnet cohort` says: splits, guessed people, what to do next."""
+"""Output of `lfnet cohort`: splits, guessed people, next commands."""
 
 import re
 import shlex
@@ -14,12 +14,12 @@ __all__ = ["described", "few", "print_few", "print_next", "print_people", "print
 
 
 def few(names: Sequence[str]) -> str:
-    """The first three names, and whether there are more."""
+    """Return the first three names, and "…" if there are more."""
     return ", ".join(names[:3]) + ", …" * (len(names) > 3)
 
 
 def print_splits(table: pd.DataFrame) -> None:
-    """Print size, people and mean score of each split of a manifest's table."""
+    """Print the recordings, people and mean score of each split of a manifest's table."""
     for split in SPLITS:
         part = table[table["split"] == split].drop_duplicates("recording_id")
         if part.empty:
@@ -30,23 +30,23 @@ def print_splits(table: pd.DataFrame) -> None:
 
 
 def print_people(table: pd.DataFrame, rule: str) -> None:
-    """Say loudly which people are guessed, and by what rule."""
+    """Print which people are guessed, and by which rule."""
     guessed = table[table["person_guessed"] == "yes"]
     if guessed.empty:
         return
     print(f"\nPEOPLE ARE GUESSED for {len(guessed)} of {len(table)} clips, from {rule}:")
     for person, clips in list(guessed.groupby("person_id", sort=True))[:3]:
         print(f"  {person}: {few(clips['clip_id'].tolist())}")
-    print("A wrong guess puts one person into two splits, and a model may then recognise instead of measure.")
+    print("A wrong guess puts one person into two splits, where a model can recognise people instead.")
 
 
 def print_few(people: int) -> None:
-    """Say what cannot be done with so few people, and what can."""
+    """Print which evaluation is possible with few people."""
     if 0 < people < 3:
-        print(f"\n{people} people with scores cannot fill train, dev and test: column split is left empty for you.")
+        print(f"\n{people} people with scores cannot fill train, dev and test: fill in column split yourself.")
     elif 0 < people < FEW_PEOPLE:
         print(
-            f"\n{people} people with scores are few: a test split of a handful tells of those persons only. Prefer"
+            f"\n{people} people with scores are few: a small test split describes its own people only. Prefer"
             "\ngrouped cross-validation, in which each person is tested once: column fold holds the folds, and"
             "\ncohort.fold=N makes fold N the test split, the next one dev and the rest train."
         )
@@ -67,7 +67,7 @@ def print_next(table: pd.DataFrame, root: str, scale: str, people: int) -> None:
     if 0 < people < 3:
         steps.append("fill in column split: train, dev, test or unlabelled")
     if what == "frames":
-        steps.append("if the pictures are face crops already, add cohort.aligned=true to the commands below")
+        steps.append("if the images are face crops already, add cohort.aligned=true to the commands below")
     if what != "features":
         steps.append(f"lfnet extract {words}")
     if "fold" in table.columns:
@@ -76,14 +76,14 @@ def print_next(table: pd.DataFrame, root: str, scale: str, people: int) -> None:
     elif people:
         steps.append(f"lfnet table architectures {words}")
     else:
-        steps.append("to train, give scores: lfnet cohort init … --labels CSV --force")
+        steps.append("to train, add scores: lfnet cohort init … --labels CSV --force")
     print("\nnext:")
     for number, step in enumerate(steps, 1):
         print(f"  {number}. {step}")
 
 
 def _setting(name: str, value: str) -> str:
-    """`name=value` as Hydra and a shell read it."""
+    """`name=value`, quoted for Hydra and a shell."""
     if re.fullmatch(r"[A-Za-z0-9_./-]+", value):
         return f"{name}={value}"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
@@ -91,7 +91,7 @@ def _setting(name: str, value: str) -> str:
 
 
 def described(cohort: Cohort) -> list[str]:
-    """A cohort in lines of text: splits, people, scores by band, warnings."""
+    """Return a cohort as lines of text: splits, people, scores by band, warnings."""
     clips, recordings = cohort.clips, cohort.recordings()
     scale = cohort.scale
     people = clips["person_id"].nunique()

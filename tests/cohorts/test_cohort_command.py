@@ -1,4 +1,4 @@
-"""`lfnet cohort`: from a folder to a manifest that loads, and one clear message for each mistake."""
+"""`lfnet cohort` drafts manifests that load, and has one clear message for each mistake."""
 
 import subprocess
 import sys
@@ -68,7 +68,9 @@ def test_frame_folders_need_fps(tmp_path: Path) -> None:
             file = tmp_path / f"P{person}/{number}.png"
             file.parent.mkdir(exist_ok=True)
             Image.new("RGB", (8, 8)).save(file)
-    with pytest.raises(LfnetError, match=r"(?s)some clips cannot be read.*P1: pictures do not tell .* --fps"):
+    with pytest.raises(
+        LfnetError, match=r"(?s)some clips cannot be read.*P1: images have no frame rate: give it with --fps"
+    ):
         main(["init", str(tmp_path)])
     assert main(["init", str(tmp_path), "--fps", "12.5"]) == 0
     clips = load(tmp_path, SCALE).clips
@@ -123,7 +125,7 @@ def test_unreadable_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     [
         (["--splits", "0.6,0.2"], "three positive shares"),
         (["--splits", "half"], "--splits half: give three shares"),
-        (["--scale", "mood"], "there is no such scale. There are: .*bdi_ii"),
+        (["--scale", "mood"], "--scale mood: give one of bdi_ii"),
         (["--fps", "0"], "--fps 0: give a positive number"),
         (["--labels", "none.csv"], r"none\.csv does not exist"),
     ],
@@ -186,7 +188,7 @@ def test_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "cohort=folder", f"cohort.root={tmp_path}", "cohort.name=mine"]) == 0
     said = capsys.readouterr().out
     assert "mine: 50 clips, 50 recordings, 25 people; BDI-II 0 to 63" in said and "30 recordings of 15 people" in said
-    with pytest.raises(LfnetError, match="say which cohort"):
+    with pytest.raises(LfnetError, match="give a cohort"):
         main(["show", f"cohort.root={tmp_path}"])
 
 

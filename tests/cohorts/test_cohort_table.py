@@ -1,4 +1,4 @@
-"""The cohort's table: what `validate` refuses, how it says it, and what a cohort knows about itself."""
+"""The cohort's table: what `validate` refuses and with which message; warnings, fingerprint and scale of a cohort."""
 
 import dataclasses
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_text_is_stripped_and_numbers_are_read() -> None:
         (table(split=["train"] * 4 + ["dev"] * 2), "no clip has split test"),
     ],
 )
-def test_a_problem_is_named_with_file_row_and_mend(frame: pd.DataFrame, said: str) -> None:
+def test_a_problem_is_named_with_file_row_and_remedy(frame: pd.DataFrame, said: str) -> None:
     with pytest.raises(LfnetError, match=said) as caught:
         validate(frame, BDI, Path("data/manifest.csv"))
     assert str(caught.value).startswith("data/manifest.csv: ")
@@ -132,7 +132,7 @@ def test_missing_columns_and_rows() -> None:
         validate(table().iloc[:0], BDI, "m.csv")
 
 
-def test_named_index_says_where() -> None:
+def test_a_named_index_identifies_the_row() -> None:
     frame = changed("fps", 1, 0)
     frame.index = pd.Index([f"x/{number}.mp4" for number in range(6)], name="file")
     with pytest.raises(LfnetError, match=r"file x/1\.mp4: fps"):
@@ -140,25 +140,25 @@ def test_named_index_says_where() -> None:
 
 
 def test_which_splits_may_be_empty() -> None:
-    """test may be empty beside unlabelled clips; a table of unlabelled clips alone can be predicted."""
+    """test may be empty if there are unlabelled clips; a table of unlabelled clips alone can be predicted."""
     beside = table(split=["train"] * 2 + ["dev"] * 2 + ["unlabelled"] * 2, label=[3, 3, 5, 5, None, None])
     assert validate(beside, BDI, "m.csv")["label"].isna().sum() == 2
     alone = table(split="unlabelled", label=None)
     assert len(validate(alone, BDI, "m.csv")) == 6
 
 
-def test_absent_test_labels_are_sound_and_told() -> None:
+def test_absent_test_labels_are_a_warning() -> None:
     frame = table(label=[3, 3, 20, 20, None, None])
     cohort = Cohort("mine", validate(frame, BDI, "m.csv"), BDI)
     assert cohort.warnings == ("test labels are absent: 1 of 1 test recordings are scored but not measured.",)
 
 
-def test_person_in_two_splits_is_told_with_counts() -> None:
+def test_a_person_in_two_splits_is_a_warning_with_counts() -> None:
     frame = table(person_id=["p0", "p0", "p1", "p1", "p0", "p0"])
     cohort = Cohort("mine", validate(frame, BDI, "m.csv"), BDI, warnings=("something",))
     assert cohort.warnings[0] == "something"
     assert cohort.warnings[1].startswith("people in more than one split: 1 of 2 people, 2 of 3 recordings.")
-    assert dataclasses.replace(cohort, name="other").warnings == cohort.warnings, "told once, also in a copy"
+    assert dataclasses.replace(cohort, name="other").warnings == cohort.warnings, "one warning, also in a copy"
     apart = dataclasses.replace(cohort, clips=validate(table(), BDI, "m.csv"))
     assert apart.warnings == ("something",)
 
@@ -268,5 +268,5 @@ def test_unsound_scales(changes: dict[str, object], line: str) -> None:
     assert str(caught.value) == line
 
 
-def test_splits_are_what_the_other_rooms_expect() -> None:
+def test_names_of_splits() -> None:
     assert SPLITS == ("train", "dev", "test", "unlabelled")

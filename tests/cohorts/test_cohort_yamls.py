@@ -1,4 +1,4 @@
-"""Every yaml of a cohort or a scale says what it is, composes, names a target that exists, and has a scale."""
+"""Every yaml of a cohort or scale has a description, composes, and names an existing target."""
 
 from pathlib import Path
 

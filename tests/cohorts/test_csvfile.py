@@ -22,7 +22,7 @@ from lfnet.errors import LfnetError
         "path,label\ra.mp4,3.5\rb c.mp4,\r",
     ],
 )
-def test_one_table_in_many_clothes(tmp_path: Path, text: str) -> None:
+def test_one_table_in_many_formats(tmp_path: Path, text: str) -> None:
     file = tmp_path / "t.csv"
     file.write_bytes(text.encode())
     table = read_table(file)

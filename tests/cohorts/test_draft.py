@@ -1,4 +1,4 @@
-"""The first version of a manifest: whose clip it is, what it scores."""
+"""Drafts of manifests: clips, guessed people, labels and splits."""
 
 from pathlib import Path
 
@@ -129,7 +129,7 @@ def test_labels_by_clip_and_recording(tmp_path: Path, text: str) -> None:
     assert merged.labelled == 3 and merged.unused == () and set(table["person_guessed"]) == {"yes"}
 
 
-def test_labels_by_person_settle_who_is_who(tmp_path: Path) -> None:
+def test_labels_by_person_replace_guessed_people(tmp_path: Path) -> None:
     touch(tmp_path, "01_1.mp4", "01_2.mp4", "02_1.mp4", "03_1.mp4")
     (tmp_path / "l.csv").write_text("Participant_ID,PHQ8_Binary,PHQ8_Score,Gender\n1,0,7,1\n2,1,20,0\n9,0,1,1\n")
     table, _ = draft(tmp_path)
@@ -139,7 +139,7 @@ def test_labels_by_person_settle_who_is_who(tmp_path: Path) -> None:
     assert table["person_guessed"].tolist() == ["no", "no", "no", "yes"]
 
 
-def test_a_column_of_people_settles_who_is_who(tmp_path: Path) -> None:
+def test_a_column_of_people_replaces_guessed_people(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp4", "b.mp4", "c.mp4")
     (tmp_path / "l.csv").write_text("clip,person_id,label\na,ann,1\nb,ann,2\nc,bob,3\n")
     table, _ = draft(tmp_path)
@@ -148,7 +148,7 @@ def test_a_column_of_people_settles_who_is_who(tmp_path: Path) -> None:
     assert "person_guessed" not in manifest_text(table)
 
 
-def test_a_label_of_one_task_is_the_recordings(tmp_path: Path) -> None:
+def test_a_label_of_one_task_is_that_of_the_recording(tmp_path: Path) -> None:
     touch(tmp_path, "1_1_talk.mp4", "1_1_read.mp4", "2_1_talk.mp4")
     (tmp_path / "l.csv").write_text("clip,label\n1_1_talk,5\n2_1_talk,6\n")
     table, _ = draft(tmp_path)
@@ -182,7 +182,7 @@ def test_labels_that_cannot_be_merged(tmp_path: Path, text: str, said: str) -> N
 
 
 @pytest.mark.parametrize(("people", "folds"), [(2, None), (3, 3), (4, 4), (19, 5), (20, None)])
-def test_folds_are_proposed_where_people_are_few(tmp_path: Path, people: int, folds: int | None) -> None:
+def test_folds_are_added_where_people_are_few(tmp_path: Path, people: int, folds: int | None) -> None:
     touch(tmp_path, *(f"{person:02}_1.mp4" for person in range(people + 1)))
     table, _ = draft(tmp_path)
     table["label"] = [*map(float, range(people)), float("nan")]
@@ -199,7 +199,7 @@ MANIFEST = "path,remark,person_id,label,split\n" + "".join(
 )
 
 
-def test_splits_are_made_again(tmp_path: Path) -> None:
+def test_splits_are_replaced(tmp_path: Path) -> None:
     file = tmp_path / "manifest.csv"
     file.write_text(MANIFEST + "60.mp4,none,p0,,train\n")
     table, people = resplit_manifest(file, (0.6, 0.2, 0.2), 0)
@@ -224,7 +224,7 @@ def test_splits_are_made_again(tmp_path: Path) -> None:
         ("path,recording_id,person_id,label\na,r,p,1\nb,r,q,1\n", "row 3: recording 'r' has several labels or people"),
     ],
 )
-def test_unsound_manifests_are_left_as_they_are(tmp_path: Path, text: str, said: str) -> None:
+def test_invalid_manifests_are_unchanged(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "manifest.csv"
     file.write_text(text)
     with pytest.raises(LfnetError, match=said):

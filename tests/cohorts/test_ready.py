@@ -107,7 +107,7 @@ def test_missing_file_and_missing_rate(tmp_path: Path) -> None:
         read_ready(write(tmp_path / "a.npy", features=X), float("nan"))
 
 
-def test_source_follows_content_and_rate_not_place(tmp_path: Path) -> None:
+def test_source_depends_on_content_and_rate_but_not_on_the_path(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     one = write(tmp_path / "a.npy", features=X)
     same = write(tmp_path / "other/b.npy", features=X)
@@ -137,7 +137,7 @@ def manifest(root: Path, rows: list[tuple[str, str]], extra: str = "") -> Path:
     return root
 
 
-def test_folder_of_ready_features(tmp_path: Path) -> None:
+def test_folder_of_feature_files(tmp_path: Path) -> None:
     write(tmp_path / "a.npy", features=X)
     write(tmp_path / "b.npz", features=X, valid=VALID, time=TIME)
     write(tmp_path / "c.safetensors", features=X, time=TIME)
@@ -152,7 +152,7 @@ def test_folder_of_ready_features(tmp_path: Path) -> None:
     assert len({cohort.own.source(clip) for clip in "abc"}) == 3
 
 
-def test_rates_are_asked_for_where_they_are_missing(tmp_path: Path) -> None:
+def test_missing_frame_rates_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.npy", features=X)
     write(tmp_path / "b.npz", features=X)
     write(tmp_path / "c.npz", features=X, time=TIME)

@@ -31,7 +31,7 @@ def people(least: int, most: int) -> st.SearchStrategy[list[list[float | None]]]
 
 @settings(max_examples=40, deadline=None)
 @given(people(3, 45), st.integers(0, 1000))
-def test_what_always_holds(persons: list[list[float | None]], seed: int) -> None:
+def test_properties_of_every_split(persons: list[list[float | None]], seed: int) -> None:
     recordings = cohort(persons)
     split = split_people(recordings, seed=seed)
     dealt = recordings.assign(split=recordings["recording_id"].map(split))
@@ -62,7 +62,7 @@ def test_folds(persons: list[list[float | None]], folds: int, seed: int) -> None
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("shares", [(0.6, 0.2, 0.2), (1 / 3, 1 / 3, 1 / 3), (0.8, 0.1, 0.1)])
-def test_scores_are_alike_in_all_splits(seed: int, shares: tuple[float, ...]) -> None:
+def test_scores_are_similar_in_all_splits(seed: int, shares: tuple[float, ...]) -> None:
     """84 people, 150 recordings, skewed scores: the splits' means lie closer than those of random splits by person."""
     rng = np.random.default_rng(seed)
     sittings = 1 + rng.multinomial(66, np.full(84, 1 / 84))
@@ -77,7 +77,7 @@ def test_scores_are_alike_in_all_splits(seed: int, shares: tuple[float, ...]) ->
         assert abs((dealt["split"] == name).sum() - share * 150) <= 2
 
 
-def test_seeds_deal_differently() -> None:
+def test_seeds_give_different_splits() -> None:
     recordings = cohort([[float(score)] for score in range(40)])
     assert not split_people(recordings, seed=0).equals(split_people(recordings, seed=1))
 

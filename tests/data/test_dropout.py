@@ -27,7 +27,7 @@ def presence(x: torch.Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("any_valid", [True, False])
-def test_what_is_left_is_a_window_without_the_streams_that_went(any_valid):
+def test_removed_streams_are_zero_and_masked(any_valid):
     x, mask = windows(400)
     old_x, old_mask, old = x.clone(), mask.clone(), presence(x)
     StreamDropout(SPANS, FLAGS, chance=0.5, any_valid=any_valid, seed=3)(x, mask)
@@ -43,14 +43,14 @@ def test_what_is_left_is_a_window_without_the_streams_that_went(any_valid):
     np.testing.assert_array_equal(mask.numpy(), wanted)
 
 
-def test_without_flags_it_is_the_same():
+def test_windows_without_flags_are_treated_equally():
     (x, mask), (other, other_mask) = windows(50), windows(50)
     StreamDropout(SPANS, FLAGS, chance=0.5, any_valid=True, seed=3)(x, mask)
     StreamDropout(SPANS, (), chance=0.5, any_valid=True, seed=3)(other, other_mask)
     assert torch.equal(x[..., :9], other[..., :9]) and torch.equal(mask, other_mask)
 
 
-def test_the_chances_are_those_of_the_setting():
+def test_streams_are_removed_with_the_given_probability():
     """Three streams, chance p: k given ones go with p^k (1 - p)^(3 - k), and what would be all leaves one of three."""
     chance, count = 0.4, 40_000
     drop = StreamDropout(SPANS, FLAGS, chance=chance, any_valid=True, seed=0)
@@ -63,7 +63,7 @@ def test_the_chances_are_those_of_the_setting():
     assert np.abs(gone.mean(axis=0) - each).max() < 4 * np.sqrt(each * (1 - each) / count)
 
 
-def test_draws_follow_from_the_seed():
+def test_removals_depend_on_the_seed():
     def drawn(seed):
         drop = StreamDropout(SPANS, FLAGS, chance=0.5, any_valid=True, seed=seed)
         return [drop.draw(np.ones((8, 3), bool)).tolist() for _ in range(3)]
