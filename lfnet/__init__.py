@@ -27,6 +27,7 @@ _API: dict[str, str] = {
     "open_runs": "lfnet.runs.collection:open_runs",
     "evaluate": "lfnet.evaluation.evaluator:evaluate",
     "Predictions": "lfnet.evaluation.predictions:Predictions",
+    "pulse": "lfnet.pulse",
 }
 
 
