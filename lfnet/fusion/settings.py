@@ -1,4 +1,4 @@
-"""Settings of a fusion (conf/fusion): all constants of LightFusionNet and all lists of candidates."""
+"""Settings of a fusion (conf/fusion): the constants of LightFusionNet (Bilal et al. 2026) and lists of candidates."""
 
 from typing import Annotated, Any, Literal, Self
 

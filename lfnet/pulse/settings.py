@@ -16,7 +16,7 @@ _MIN_PERIODS = 4  # of the band's lowest frequency in a segment
 
 @settings
 class PulseSettings:
-    """The settings of conf/pulse/*.yaml; the defaults are the published ones (LightFusionNet).
+    """The settings of conf/pulse/*.yaml; the defaults are the published ones (LightFusionNet, Bilal et al. 2026).
 
     Parameters
     ----------
