@@ -13,7 +13,6 @@ from typing import Any
 
 from lfnet.errors import LfnetError
 from lfnet.files import write_json
-from lfnet.once import once
 
 __all__ = ["DigestCache", "code_digest", "digest", "file_digest", "source_digest"]
 
@@ -43,11 +42,12 @@ def source_digest(names: Iterable[str]) -> str:
 
     A package includes all modules in it. Only parent packages are imported.
     """
-    names = tuple(sorted(set(names)))
-    return once(("source", names), lambda: digest({name: _module_digests(name) for name in names}))
+    return digest(
+        {name: {place: _code_digest(file) for place, file in _files(name).items()} for name in sorted(set(names))}
+    )
 
 
-def code_digest(names: Iterable[str], within: Iterable[str], without: Iterable[str] = ()) -> str:
+def code_digest(names: Iterable[str], within: Iterable[str]) -> str:
     """Return the SHA-256 (hex) of the code of modules and of the modules that they import.
 
     Comments and docstrings do not count. A module that no other one imports, such as a new head, does not change the
@@ -60,19 +60,13 @@ def code_digest(names: Iterable[str], within: Iterable[str], without: Iterable[s
     within : iterable of str
         Packages in which imports are followed. The user's own modules (neither lfnet, nor installed, nor of the
         standard library) are followed too.
-    without : iterable of str
-        Modules and packages to leave out, with what they alone import.
     """
-    names, within, without = tuple(names), tuple(within), tuple(without)
-    return once(("code", names, within, without), lambda: _digest_code(names, within, without))
-
-
-def _digest_code(names: tuple[str, ...], within: tuple[str, ...], without: tuple[str, ...]) -> str:
+    within = tuple(within)
     digests: dict[str, str] = {}
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        origin = None if name in digests or _inside(name, without) else _origin(name)
+        origin = None if name in digests else _origin(name)
         if origin is None:
             continue
         digests[name] = _code_digest(origin)
@@ -136,15 +130,15 @@ def _imports(path: Path) -> frozenset[str]:
 
 
 @cache
-def _module_digests(name: str) -> dict[str, str]:
+def _files(name: str) -> dict[str, Path]:
+    """The source files of a module or package, by their place in it."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module named {name!r}")
     origin = Path(spec.origin)
     if spec.submodule_search_locations is None:
-        return {origin.name: _code_digest(origin)}
-    files = sorted(origin.parent.rglob("*.py"))
-    return {file.relative_to(origin.parent).as_posix(): _code_digest(file) for file in files}
+        return {origin.name: origin}
+    return {file.relative_to(origin.parent).as_posix(): file for file in sorted(origin.parent.rglob("*.py"))}
 
 
 @cache

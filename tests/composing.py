@@ -8,6 +8,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
 from lfnet.config import plain
+from lfnet.jobs.inputs import Inputs, prepare, prepare_streams
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_inputs
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -35,3 +38,15 @@ def composed(*overrides: str, name: str = "train", root: Path | None = None) -> 
     assert isinstance(choices, dict)
     groups = {str(group): str(option) for group, option in choices.items() if not set("/@") & set(str(group))}
     return plain(config), groups
+
+
+def head_inputs(config: dict[str, Any], *, progress: bool = False) -> Inputs:
+    """The cohort and the stream of a head, in a session of its own."""
+    session = Session()
+    return prepare(read_inputs(config, session), session, progress=progress)
+
+
+def fusion_inputs(config: dict[str, Any], *, progress: bool = False) -> Inputs:
+    """The cohort and all streams, in a session of its own."""
+    session = Session()
+    return prepare_streams(read_inputs(config, session), session, progress=progress)

@@ -55,7 +55,7 @@ def package(tmp_path, monkeypatch):
             (folder / f"{name}.py").write_text(textwrap.dedent(source))
 
     def read(name, within=("toy",)):
-        for cached in (fingerprints._code_digest, fingerprints._imports, fingerprints._module_digests):
+        for cached in (fingerprints._code_digest, fingerprints._imports, fingerprints._files):
             cached.cache_clear()
         return fingerprints.code_digest([name], within)
 

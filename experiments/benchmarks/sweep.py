@@ -201,8 +201,12 @@ def _clips(clips: Path, folder: Path, sizes: Sizes) -> None:
     from lfnet.cli.configs import compose
     from lfnet.config import plain
     from lfnet.jobs.inputs import prepare
+    from lfnet.jobs.session import Session
+    from lfnet.jobs.settings import read_inputs
 
-    inputs = prepare(plain(compose("train", _settings(folder, sizes))), progress=False)
+    session = Session()
+    settings = read_inputs(plain(compose("train", _settings(folder, sizes))), session)
+    inputs = prepare(settings, session, progress=False)
     clips.mkdir(parents=True, exist_ok=True)
     with (clips / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

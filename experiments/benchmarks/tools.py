@@ -68,8 +68,8 @@ def finish(settings: list[str], seeds: int) -> None:
     """
     from lfnet.cli.configs import compose
     from lfnet.config import plain
-    from lfnet.jobs.head_job import plan, run
-    from lfnet.once import together
+    from lfnet.jobs.job import plan, run
+    from lfnet.jobs.session import Session
     from lfnet.runs.result import Result
 
     for head in _HEADS:
@@ -77,9 +77,9 @@ def finish(settings: list[str], seeds: int) -> None:
         trained = plan(config).folder
         run(config, {"head": head})
         result = Result.read(trained)
-        with together():
-            for seed in range(seeds):
-                planned = plan(config | {"seed": seed})
-                if not planned.finished:
-                    shutil.copytree(trained, planned.folder, dirs_exist_ok=True)
-                    replace(result, seed=seed, fingerprint=planned.fingerprint).write(planned.folder)
+        session = Session()
+        for seed in range(seeds):
+            planned = plan(config | {"seed": seed}, session=session)
+            if not planned.finished:
+                shutil.copytree(trained, planned.folder, dirs_exist_ok=True)
+                replace(result, seed=seed, fingerprint=planned.fingerprint).write(planned.folder)

@@ -102,13 +102,14 @@ def extract(video: str, cache: str, *settings: str) -> dict:
     from lfnet.cohorts.scale import Band, Scale
     from lfnet.config import instantiate, plain
     from lfnet.features.extract import extract as run
-    from lfnet.jobs.inputs import encoder_names
+    from lfnet.jobs.session import Session
+    from lfnet.jobs.settings import read_inputs
 
     config = plain(compose("extract", [f"paths.cache={cache}", *settings]))
     row = {"clip_id": "a", "recording_id": "a", "person_id": "p", "split": "unlabelled", "task": "", "label": None}
     scale = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="any", low=0, high=63),))
     clips = validate(pd.DataFrame([row | {"path": video, "fps": None, "n_frames": None}]), scale, "bench")
-    encoders = [instantiate(config["encoder"][name]) for name in encoder_names(config)]
+    encoders = [instantiate(node) for node in read_inputs(config, Session()).encoders.values()]
     reading = instantiate(config["video"])
     began = time.perf_counter()
     stores = run(

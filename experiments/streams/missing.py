@@ -25,6 +25,8 @@ from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import compute_metrics
 from lfnet.features.joined_streams import Joined
 from lfnet.jobs.inputs import prepare
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_inputs
 from lfnet.runs.collection import open_runs
 from lfnet.runs.run import Run
 from lfnet.training.predict import Grouping
@@ -63,7 +65,8 @@ def main() -> None:
         raise SystemExit("a job failed: its folder's train.log says why")
     runs = open_runs(swept.record)
     config = runs[0].config
-    inputs = prepare(config)
+    session = Session()
+    inputs = prepare(read_inputs(config, session), session)
     assert isinstance(inputs.store, Joined)
     data = DataModule(inputs.cohort, inputs.store, read(Protocol, config["protocol"], "protocol"))
     data.setup()

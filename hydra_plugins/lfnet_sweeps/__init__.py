@@ -5,26 +5,44 @@ Hydra imports this module whenever it starts, so nothing heavy is imported befor
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lfnet.errors import LfnetError
+
 __all__ = ["LfnetLauncher", "LfnetSweeper"]
 
 
 class LfnetSweeper(BasicSweeper):
-    """Hydra's basic sweeper without its trial composition of every job: the launcher composes all before any runs."""
+    """Hydra's basic sweeper in one batch, without its trial composition of every job and without its files.
 
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Nothing: see the class."""
+    The launcher composes and validates all jobs before anything is written.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Hand all combinations of the table's own sweep and of the arguments to the launcher."""
+        assert self.launcher is not None and self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        for override in overrides:
+            _check_values(override)
+        (jobs,) = self.split_arguments(overrides, None)
+        return [self.launcher.launch(jobs, initial_job_idx=0)]
 
     def _parse_config(self) -> list[str]:
         """The table's own sweep, without settings that the chosen cohort does not have: people are shared, or signals
-        planted, in the simulated cohort alone, and its tables are made of video, too. What is left out is said."""
+        planted, in the simulated cohort alone, and its tables are made of video, too. What is left out is printed."""
         kept = []
         for word in super()._parse_config():
             node, names = self.config, word.partition("=")[0].split(".")
@@ -38,20 +56,31 @@ class LfnetSweeper(BasicSweeper):
         return kept
 
 
+def _check_values(override: Override) -> None:
+    """Raise `LfnetError` for a sweep over an interval, which has no end of values."""
+    if override.is_sweep_override() and not override.is_discrete_sweep():
+        key = override.get_key_element()
+        raise LfnetError(
+            f"{override.input_line}: give the values themselves, as in {key}=VALUE,VALUE; only a search could draw "
+            "from an interval."
+        )
+
+
 class LfnetLauncher(Launcher):
     """Composes all jobs, skips the finished ones, and runs the others in turn or side by side (`conf/launcher`)."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's call before `launch`."""
         self._context = hydra_context
-        self._task = task_function
+        self._task: Any = task_function  # `lfnet.cli.train` gives it a session and takes the sweeps
         self._config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
         from lfnet.jobs.compose import compose_jobs
         from lfnet.jobs.controls import control_overrides
-        from lfnet.jobs.sweep import KeepsSweeps, run_sweep
+        from lfnet.jobs.settings import read_settings
+        from lfnet.jobs.sweep import run_sweep
         from lfnet.tables.build import check_node
         from lfnet.tables.controls import check_controls
 
@@ -65,16 +94,15 @@ class LfnetLauncher(Launcher):
         )
         own = len(job_overrides)
         jobs = [*jobs[:own], *(replace(job, control=True) for job in jobs[own:])]
-        if jobs[0].config["table"]["name"]:
-            check_node(jobs[0].config["table"], "conf/table")  # not after an hour of jobs
+        named = bool(jobs[0].config["table"]["name"])
+        checks = [lambda config: check_node(config["table"], "conf/table")] if named else []
+        read_settings(jobs[0].config, self._task.session, checks)
         hydra = self._config.hydra
         params = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
         folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
         options = [word for folder in folders for word in ("--config-dir", folder)]
-        swept = run_sweep(jobs, given=[*hydra.overrides.task, *params], options=options)
-        # Hydra's `main` returns nothing: the command that started the sweep hands in a task that keeps what came of it.
-        if isinstance(self._task, KeepsSweeps):
-            self._task.sweeps.append(swept)
+        swept = run_sweep(jobs, [*hydra.overrides.task, *params], self._task.session, options)
+        self._task.sweeps.append(swept)
         return [
             JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=outcome)
             for job, outcome in zip(jobs, swept.outcomes, strict=True)
@@ -88,6 +116,6 @@ ConfigStore.instance().store(
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="lfnet",
-    node={"_target_": f"{_PLACE}.LfnetSweeper", "max_batch_size": None, "params": None},
+    node={"_target_": f"{_PLACE}.LfnetSweeper", "params": None},
     provider="lfnet",
 )

@@ -1,7 +1,7 @@
 """Audit of a cohort: all checks, with false alarms controlled over all of their tests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,9 @@ from lfnet.audit.report import Report
 from lfnet.audit.settings import AuditSettings
 from lfnet.cohorts.cohort import Cohort
 from lfnet.evaluation.compare import holm
-from lfnet.features.clip_summaries import Pooled, pooled
+from lfnet.features.clip_summaries import Pooled
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest, source_digest
-from lfnet.once import once
 
 __all__ = ["Report", "audited_by", "find_leaks", "summary"]
 
@@ -152,39 +151,28 @@ def _concluded(checks: list[Check], alpha: float) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-_done: dict[str, list[dict[str, Any]]] = {}
-
-
 def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
     """Digest of everything that an audit depends on: code, settings, cohort, durations and features."""
-    told = [settings.alpha, settings.resamples, settings.seed, settings.min_correlation, settings.min_overlap]
-    return once(("audited", cohort, str(store.folder), *told), lambda: _audited_by(cohort, store, told))
-
-
-def _audited_by(cohort: Cohort, store: Readable, told: list[Any]) -> str:
     clips = cohort.clips
     lengths = [[str(value) for value in clips[column]] for column in ("n_frames", "fps")]
     return digest(
         {
             "code": source_digest(["lfnet.audit", "lfnet.features.clip_summaries"]),
-            "settings": told,
+            "settings": asdict(settings),
             "cohort": [cohort.fingerprint(), lengths],
             "features": store.fingerprint(clips["clip_id"]),
         }
     )
 
 
-def summary(cohort: Cohort, store: Readable, settings: AuditSettings) -> list[dict[str, Any]]:
-    """Return one dict per finding: name, title, status, flagged, text; without ids. Computed once per process."""
-    key = audited_by(cohort, store, settings)
-    if key not in _done:
-        clip_ids = cohort.clips["clip_id"].tolist()
-        report = find_leaks(cohort, pooled(store, clip_ids), sources=sources(store, clip_ids), settings=settings)
-        _done[key] = [
-            {name: getattr(finding, name) for name in ("name", "title", "status", "flagged", "text")}
-            for finding in report.findings
-        ]
-    return [dict(line) for line in _done[key]]
+def summary(cohort: Cohort, store: Readable, pool: Pooled, settings: AuditSettings) -> list[dict[str, Any]]:
+    """Return one dict per finding: name, title, status, flagged, text; without ids. pool: summaries of all clips."""
+    sources_of = sources(store, cohort.clips["clip_id"].tolist())
+    report = find_leaks(cohort, pool, sources=sources_of, settings=settings)
+    return [
+        {name: getattr(finding, name) for name in ("name", "title", "status", "flagged", "text")}
+        for finding in report.findings
+    ]
 
 
 def sources(store: Readable, clip_ids: Sequence[str]) -> dict[str, str]:

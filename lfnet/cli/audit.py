@@ -91,9 +91,12 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
     from lfnet.audit.audit import find_leaks
     from lfnet.config import instantiate
     from lfnet.jobs.inputs import load_cohort
+    from lfnet.jobs.session import Session
+    from lfnet.jobs.settings import read_inputs
 
     settings = instantiate(config["audit"], "audit")
-    cohort = load_cohort(config)
+    session = Session()
+    cohort = load_cohort(read_inputs(config, session), session)
     pool, sources, missing = _features(cohort, config)
     return find_leaks(cohort, pool, sources=sources, no_features=missing, settings=settings), cohort
 

@@ -49,11 +49,11 @@ def main(argv: list[str]) -> int:
         else:
             overrides.append(word)
     from lfnet.cli.configs import compose
-    from lfnet.cli.train import left_by
+    from lfnet.cli.train import find_sweep_outputs
     from lfnet.reports.wandb_dashboard import mirror, save_workspace
     from lfnet.tables.build import build
 
-    record, runs, tables = left_by(name, overrides)
+    record, runs, tables = find_sweep_outputs(name, overrides)
     settings = {**compose("train", ["logger=wandb"])["logger"]["wandb"], **given, "dir": str(runs)}
     settings["mode"] = "online" if online else "offline"
     # Overrides stand in a record's name, and may say where things lie.

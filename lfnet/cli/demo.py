@@ -75,8 +75,10 @@ def _check(video: Path) -> None:
 
 
 def _demo(options: argparse.Namespace, work: Path) -> None:
-    from lfnet.jobs.head_job import run
     from lfnet.jobs.inputs import prepare
+    from lfnet.jobs.job import run
+    from lfnet.jobs.session import Session
+    from lfnet.jobs.settings import read_inputs
     from lfnet.runs.run import Run
 
     print("\n1. Find the face in each frame and encode it.")
@@ -84,7 +86,8 @@ def _demo(options: argparse.Namespace, work: Path) -> None:
     settings = _settings(work, clip, f"encoder={options.encoder}", "cohort.allow_outside=true", "video.damaged=keep")
     if options.landmarker is not None:
         settings["video"]["landmarker"]["path"] = str(options.landmarker)
-    inputs = prepare(settings)
+    session = Session()
+    inputs = prepare(read_inputs(settings, session), session)
     seen = inputs.store.read(str(inputs.cohort.clips["clip_id"].iloc[0]))
     print(f"   a face in {seen.valid.sum()} of {len(seen.valid)} frames (coverage {seen.coverage:.2f})")
     print(f"   {seen.features.shape[1]} numbers a frame, {options.encoder}")

@@ -31,11 +31,11 @@ def main(argv: list[str]) -> int:
     if argv[0].startswith("-") or "=" in argv[0]:
         raise LfnetError(f"the table's name comes first: lfnet report NAME {' '.join(argv)}.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--pictures"]
-    from lfnet.cli.train import left_by
+    from lfnet.cli.train import find_sweep_outputs
     from lfnet.reports.html_page import write_report
     from lfnet.tables.build import build
 
-    record, runs, tables = left_by(name, overrides)
+    record, runs, tables = find_sweep_outputs(name, overrides)
     table = replace(build(record, runs), name=record.stem)
     for path in write_report(table, tables, "--pictures" in argv):
         print(f"written: {path}")

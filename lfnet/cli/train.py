@@ -13,9 +13,10 @@ from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
+    from lfnet.jobs.session import Session
     from lfnet.runs.sweep_record import Swept
 
-__all__ = ["extract", "left_by", "sweep", "table", "train"]
+__all__ = ["extract", "find_sweep_outputs", "sweep", "table", "train"]
 
 TABLE_HELP = """\
 usage: lfnet table NAME [OVERRIDES] [--render]
@@ -36,7 +37,10 @@ examples:
 
 def train(argv: list[str]) -> int:
     """`lfnet train OVERRIDES`: one job, or with -m many. Returns 1 where a job failed."""
-    return int(any(swept.failed for swept in _hydra("train", argv, _one_job)))
+    tables = [word for word in argv if word.startswith(("table=", "+table=")) and not word.endswith("=none")]
+    # Without -m, Hydra would blame a comma for every other mistake.
+    many = ["-m"] if tables and not _has_option(argv) else []
+    return int(any(swept.failed for swept in _hydra("train", [*many, *argv], _one_job)))
 
 
 def sweep(argv: list[str]) -> "Swept":
@@ -64,10 +68,11 @@ def table(argv: list[str]) -> int:
         raise LfnetError(f"the table is named once: lfnet table {argv[0]}, without {other[0]}.")
     name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
     if "--render" in argv:
-        record, runs, tables = left_by(name, overrides)
+        record, runs, tables = find_sweep_outputs(name, overrides)
         status = 0
     else:
-        found = _hydra("train", [f"table={name}", *overrides], _one_job)
+        many = [] if _has_option(overrides) else ["-m"]
+        found = _hydra("train", [*many, f"table={name}", *overrides], _one_job)
         if not found:  # --cfg, --info and the like print and run nothing
             return 0
         record, runs, tables = found[-1].record, found[-1].runs, found[-1].tables
@@ -91,15 +96,15 @@ def extract(argv: list[str]) -> int:
     return 0
 
 
-def _one_job(config: Any) -> None:
+def _one_job(config: Any, session: "Session") -> None:
     from hydra.core.hydra_config import HydraConfig
 
-    from lfnet.jobs.head_job import run
+    from lfnet.jobs.job import run
     from lfnet.jobs.sweep import Job
     from lfnet.runs.run import PREDICTIONS, Run
 
     job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
-    outcome = run(job.config, job.choices)
+    outcome = run(job.config, job.choices, session)
     folder = Path(job.config["paths"]["runs"]) / outcome.run
     result = Run.open(folder).result
     print(f"{outcome.status}: {folder}")
@@ -117,26 +122,28 @@ def _one_job(config: Any) -> None:
     training, scale = result.training, result.scale.name
     if training.epochs is not None:
         ended = "converged" if training.converged else "not converged"
-        print(f"{training.epochs} epochs, {ended}; best at {training.best_epoch}; scale {scale}")
+        epochs = f"{training.epochs} epoch{'s' * (training.epochs != 1)}"
+        print(f"{epochs}, {ended}; best at {training.best_epoch}; scale {scale}")
     for name, choice in result.chosen.items():
-        said = ", ".join(f"{key} {value}" for key, value in choice.items() if value is not None)
-        print(f"chosen for {name}: {said}; scale {scale}")
+        shown = ", ".join(f"{key} {value}" for key, value in choice.items() if value is not None)
+        print(f"chosen for {name}: {shown}; scale {scale}")
     for text in (*result.cohort.warnings, *result.marks):
         print(f"warning: {text}")
     print(RESEARCH_ONLY)
 
 
-def _extract(config: Any) -> None:
+def _extract(config: Any, session: "Session") -> None:
     from lfnet.config import plain
     from lfnet.jobs.inputs import prepare_streams
+    from lfnet.jobs.settings import read_inputs
 
-    cohort, stores = prepare_streams(plain(config))
-    for store in stores.values():
-        print(f"{len(cohort.clips)} clips of cohort {cohort.name} have their vectors in {store.folder}")
+    inputs = prepare_streams(read_inputs(plain(config), session), session)
+    for store in inputs.stores.values():
+        print(f"{len(inputs.cohort.clips)} clips of cohort {inputs.cohort.name} have their vectors in {store.folder}")
 
 
-def left_by(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
-    """Where an earlier call with these overrides left its record and runs, and where its table goes."""
+def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
+    """The record and the runs of an earlier call with these overrides, and where its table goes."""
     from hydra import compose, initialize_config_dir
 
     from lfnet.config import plain
@@ -172,38 +179,53 @@ def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
     return given, folder
 
 
+def _has_option(words: list[str]) -> bool:
+    """Whether there is an option other than --config-dir, such as --cfg, that changes what Hydra does."""
+    return any(word.startswith("-") and word.partition("=")[0] not in ("--config-dir", "-cd") for word in words)
+
+
 def _is_override(word: str) -> bool:
     """Hydra's parser wants all overrides in one row; options, and their values, may stand before them."""
     return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
 class _Task:
-    """A task function for Hydra that keeps the mistake of its job, and the sweeps that the launcher hands in."""
+    """The function that Hydra calls with each config; it keeps what Hydra's `main` does not return.
 
-    def __init__(self, call: Callable[[Any], None]) -> None:
-        self._call = call
-        self.mistake: LfnetError | None = None
+    Attributes
+    ----------
+    session : Session
+        What the jobs of this command share.
+    sweeps : list of Swept
+        `LfnetLauncher` appends the sweeps that it ran.
+    mistake : LfnetError or None
+        Raised inside Hydra, it would be announced as "Error executing job".
+    """
+
+    def __init__(self, function: Callable[[Any, "Session"], None]) -> None:
+        from lfnet.jobs.session import Session
+
+        self._function = function
+        self.session = Session()
         self.sweeps: list[Swept] = []
+        self.mistake: LfnetError | None = None
 
     def __call__(self, config: Any) -> None:
-        # Raised inside Hydra, a mistake would be announced as "Error executing job": it is kept and raised outside.
         try:
-            self._call(config)
+            self._function(config, self.session)
         except LfnetError as error:
-            self.mistake = self.mistake or error
+            self.mistake = error
 
 
-def _hydra(name: str, argv: list[str], call: Callable[[Any], None]) -> "list[Swept]":
-    """Run Hydra's `main` on conf/NAME.yaml and return its sweeps; its errors are left to `lfnet.cli.main`."""
+def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], None]) -> "list[Swept]":
+    """Run Hydra's `main` on conf/NAME.yaml, with its errors left to `lfnet.cli.main`; returns the sweeps it ran."""
     import hydra
 
     # Hydra prints errors itself and exits, unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     append_current_folder()
-    if inputs := sys.modules.get("lfnet.jobs.inputs"):  # not the first command of this process
-        inputs.forget()
+    task = _Task(function)
     before = sys.argv
-    task = _Task(call)
     sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()

@@ -1,6 +1,7 @@
 """Cohort: a validated table of clips, a severity scale and the warnings that every table prints."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,7 +10,6 @@ import pandas as pd
 from lfnet.cohorts.scale import Band, Scale
 from lfnet.cohorts.validation import COLUMNS, SPLITS, validate
 from lfnet.fingerprints import digest
-from lfnet.once import once
 
 __all__ = ["COLUMNS", "SPLITS", "Band", "Cohort", "OwnFeatures", "Scale", "validate"]
 
@@ -103,8 +103,9 @@ class Cohort:
 
         Paths do not count: a moved folder is the same cohort.
         """
-        return once(("cohort", self), self._fingerprint)
+        return self._fingerprint
 
+    @cached_property
     def _fingerprint(self) -> str:
         named = self.clips[["clip_id", "recording_id", "person_id", "split", "task"]].astype(object).to_numpy().tolist()
         labels = [None if np.isnan(label) else float(label) for label in self.clips["label"]]

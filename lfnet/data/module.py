@@ -22,14 +22,14 @@ from lfnet.features.joined_streams import Joined
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
 
-__all__ = ["Arrays", "DataModule", "Held", "Labels", "Rows"]
+__all__ = ["Arrays", "DataModule", "FrameCache", "Labels", "Rows"]
 
 
 @dataclass
-class Held:
-    """What jobs of one sweep share in memory: one cohort's packed frames, and what was found wrong with features.
+class FrameCache:
+    """Packed frames of one cohort, and the problems found in features, for all jobs of a process.
 
-    One cohort only: a second would double what the sweep needs.
+    One cohort only: a second would double what a sweep needs.
     """
 
     packed: tuple[str, Packed] | None = None
@@ -61,7 +61,7 @@ class DataModule(L.LightningDataModule):
         Probability to remove each stream of a training window, where the first store joins several streams.
     seed : int
         Seed of the order of windows, of permuted labels and of modality dropout.
-    held : Held, optional
+    cache : FrameCache, optional
         What jobs in one process share.
 
     Examples
@@ -102,7 +102,7 @@ class DataModule(L.LightningDataModule):
         select_windows_per_clip: int | None = None,
         stream_dropout: float = 0.0,
         seed: int = 0,
-        held: Held | None = None,
+        cache: FrameCache | None = None,
     ) -> None:
         super().__init__()
         self.cohort = cohort
@@ -122,7 +122,7 @@ class DataModule(L.LightningDataModule):
         # Set by `fit`; see `WindowDataset`.
         self.shorten: Shorten | None = None
         self.reuse = False
-        self._held = held or Held()
+        self._cache = cache or FrameCache()
         self._ready = False
 
     def setup(self, stage: str | None = None) -> None:
@@ -291,9 +291,9 @@ class DataModule(L.LightningDataModule):
         clip_ids = list(clips["clip_id"])
         min_coverage = self.protocol.health.min_coverage
         key = f"{self.store.fingerprint(clip_ids)}-{min_coverage}"
-        if key not in self._held.problems:
-            self._held.problems[key] = self._problems(clip_ids, min_coverage)
-        problems = self._held.problems[key]
+        if key not in self._cache.problems:
+            self._cache.problems[key] = self._problems(clip_ids, min_coverage)
+        problems = self._cache.problems[key]
         if problems and self.protocol.health.unusable == "refuse":
             health.refuse(problems)
         self.dropped = sorted({problem.clip_id for problem in problems})
@@ -313,8 +313,8 @@ class DataModule(L.LightningDataModule):
             clip_id: protocol.frames_in(split) for clip_id, split in zip(clip_ids, self.clips["split"], strict=True)
         }
         key = digest([self.store.fingerprint(clip_ids), protocol.length, protocol.fill, order])
-        if self._held.packed is None or self._held.packed[0] != key:
-            self._held.packed = None  # frees the old cohort's memory before the new one's is allocated
+        if self._cache.packed is None or self._cache.packed[0] != key:
+            self._cache.packed = None  # frees the old cohort's memory before the new one's is allocated
             packed = pack(self.store, clip_ids, length=protocol.length, fill=protocol.fill, frames=order)
-            self._held.packed = (key, packed)
-        return self._held.packed[1]
+            self._cache.packed = (key, packed)
+        return self._cache.packed[1]

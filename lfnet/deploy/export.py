@@ -27,7 +27,9 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, reachable
 from lfnet.files import write_json, write_text
 from lfnet.fingerprints import file_digest
-from lfnet.jobs.inputs import encoder_names, prepare
+from lfnet.jobs.inputs import prepare
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_inputs
 from lfnet.runs.collection import RunCollection
 from lfnet.runs.result import RESULT, damaged
 from lfnet.runs.run import Run as FinishedRun
@@ -94,7 +96,8 @@ class Run:
 
     def data(self) -> DataModule:
         """The run's windows; features that are missing are extracted."""
-        inputs = prepare(self.config)
+        session = Session()
+        inputs = prepare(read_inputs(self.config, session), session)
         if inputs.cohort.fingerprint() != self.result.cohort.fingerprint:
             raise LfnetError(
                 f"cohort {inputs.cohort.name} is not the one that {self.folder} was trained on: train the run again."
@@ -235,7 +238,7 @@ def _some_windows(data: DataModule, table: pd.DataFrame) -> Windows:
 
 def _video(run: Run, folder: Path) -> dict[str, Any]:
     """`encoder` and `video` of bundle.json; None where the cohort brings its own vectors: there is no video stage."""
-    names = encoder_names(run.config)
+    names = list(read_inputs(run.config, Session()).encoders)
     if not names:
         return {"encoder": None, "video": None}
     if (cohort := run.config["cohort"]).get("aligned"):

@@ -14,7 +14,6 @@ Read = Callable[[str], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 # Some megabytes for a cohort like AVEC2014, some hundreds for one of thousands of long clips.
 COURSE_DIM, COURSE_ROWS = 8, 4096
-_held: dict[str, "Pooled"] = {}
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,13 @@ class Pooled:
 
 
 def pooled(store: Readable, clip_ids: Iterable[str]) -> Pooled:
-    """The pooled clips of a store, read once a process as long as no other store is asked for."""
-    clip_ids = tuple(clip_ids)
-    key = f"{store.folder}-{store.fingerprint(clip_ids)}"
-    if key not in _held:
+    """Summarise the clips of a store. The courses take memory: keep those of one cohort at a time."""
 
-        def read(clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            clip = store.read(clip_id)
-            return clip.features, clip.valid, clip.time
+    def read(clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        clip = store.read(clip_id)
+        return clip.features, clip.valid, clip.time
 
-        _held.clear()  # one cohort at a time, for the courses take memory
-        _held[key] = pool(read, clip_ids)
-    return _held[key]
+    return pool(read, clip_ids)
 
 
 def pool(read: Read, clip_ids: Iterable[str]) -> Pooled:

@@ -1,13 +1,15 @@
 """Several streams of frames as one: aligned in time, each normalised by its own training frames, side by side."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field, field_validator
 
+from lfnet.config import Count, Positive, settings
 from lfnet.errors import LfnetError
 from lfnet.features.health import Problem, problems_of
 from lfnet.features.store import ClipFeatures, Readable
@@ -15,45 +17,27 @@ from lfnet.fingerprints import digest, source_digest
 
 __all__ = ["Joined", "Joining", "Part", "parts_of"]
 
-_CHOICES = {"normalise": ("columns", "stream", "none"), "valid": ("any", "all")}
 # Of a column's mean: one that moves less is rounding, and would be blown up to an SD of 1.
 _STILL = 1e-6
 
 
-@dataclass(frozen=True)
+@settings
 class Joining:
     """`conf/streams/default.yaml`, which says what each setting means."""
 
-    normalise: str
-    length: float
+    normalise: Literal["columns", "stream", "none"]
+    length: Positive
     presence: bool
-    valid: str
-    dropout: float
-    columns: Sequence[int] | Mapping[str, int] | None
+    valid: Literal["any", "all"]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    columns: tuple[Count, ...] | dict[str, Count] | None
 
+    @field_validator("columns")
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Joining":
-        """Build from the resolved `streams` node. Raises `LfnetError` naming the setting that is wrong."""
-        known = {item.name for item in fields(cls)}
-        if wrong := sorted(known ^ set(config)):
-            what = "is missing" if wrong[0] in known else "is not a setting"
-            raise LfnetError(f"streams.{wrong[0]} {what}: see conf/streams/default.yaml.")
-        for name, choices in _CHOICES.items():
-            if config[name] not in choices:
-                raise LfnetError(f"streams.{name}={config[name]}: choose one of {', '.join(choices)}.")
-        if not isinstance(config["presence"], bool):
-            raise LfnetError(f"streams.presence={config['presence']}: give true or false.")
-        if not _is_number(config["length"]) or not config["length"] > 0:
-            raise LfnetError(f"streams.length={config['length']}: give a number above 0.")
-        if not _is_number(config["dropout"]) or not 0 <= config["dropout"] < 1:
-            raise LfnetError(f"streams.dropout={config['dropout']}: give a chance from 0 to below 1.")
-        columns = config["columns"]
-        counts = list(columns.values()) if isinstance(columns, Mapping) else columns
-        if counts is not None and not (
-            isinstance(counts, list) and len(counts) > 1 and all(type(count) is int and count > 0 for count in counts)
-        ):
-            raise LfnetError(f"streams.columns={columns}: give two whole numbers or more, or null.")
-        return cls(**config)
+    def _several(cls, columns: Any) -> Any:
+        if columns is not None and len(columns) < 2:
+            raise ValueError("give two numbers of columns or more, or null.")
+        return columns
 
     def recipe(self) -> dict[str, Any]:
         """What makes the joined vectors what they are, as JSON; dropout is a matter of training."""
@@ -78,10 +62,6 @@ class _Scale(NamedTuple):
 
     mean: np.ndarray
     factor: np.ndarray
-
-
-# Statistics of the streams of one cohort: a sweep's jobs ask for the same ones.
-_held: dict[str, tuple[_Scale, ...]] = {}
 
 
 class Joined:
@@ -171,14 +151,13 @@ class Joined:
 
     def problems(self, clip_ids: Iterable[str]) -> list[Problem]:
         """What is wrong with single streams, each looked at as it was extracted; a missing one is no fault."""
-        stores = list({id(part.store): part.store for part in self.parts}.values())
+        stores = self._stores()
         found = [(clip_id, store.stream, _wrong(store.read(clip_id))) for clip_id in clip_ids for store in stores]
         return [Problem(clip_id, f"{name}: {what}", mend) for clip_id, name, all_ in found for what, mend in all_]
 
     def _read(self, clip_id: str) -> list[ClipFeatures]:
         """The clip's streams, each with its own columns."""
-        whole = {id(part.store): part.store for part in self.parts}
-        read = {key: store.read(clip_id) for key, store in whole.items()}
+        read = {id(store): store.read(clip_id) for store in self._stores()}
         return [_columns(read[id(part.store)], part.columns) for part in self.parts]
 
     def _width(self, part: Part) -> int:
@@ -186,14 +165,22 @@ class Joined:
             return part.columns[1] - part.columns[0]
         return part.store.shape(self._train[0])[1]
 
-    @property
+    @contextmanager
+    def keep_open(self) -> Iterator[None]:
+        """As `FeatureStore.keep_open`, for all streams."""
+        with ExitStack() as stack:
+            for store in self._stores():
+                stack.enter_context(store.keep_open())
+            yield
+
+    def _stores(self) -> list[Readable]:
+        """The streams' stores, each once: several streams may be columns of one."""
+        return list({id(part.store): part.store for part in self.parts}.values())
+
+    @cached_property
     def _scales(self) -> tuple[_Scale, ...]:
-        key = digest([self._trained, self._how])
-        if key not in _held:
-            found = tuple(self._scale(part) for part in self.parts)
-            _held.clear()  # of one cohort at a time
-            _held[key] = found
-        return _held[key]
+        with self.keep_open():
+            return tuple(self._scale(part) for part in self.parts)
 
     def _scale(self, part: Part) -> _Scale:
         width = self._width(part)
@@ -276,7 +263,3 @@ def _rows_at(grid_T: np.ndarray, time_N: np.ndarray) -> np.ndarray:
     steps = [float(np.median(np.diff(times))) for times in (grid_T, time_N) if len(times) > 1]
     near = np.abs(time_N[rows] - grid_T) <= (0.5 + 1e-9) * min(steps, default=0.0)
     return np.where(near, rows, -1)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

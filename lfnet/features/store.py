@@ -6,10 +6,11 @@ source too, so that a replaced video is noticed.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -18,12 +19,13 @@ from safetensors.numpy import save_file
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
 from lfnet.fingerprints import digest
-from lfnet.once import once
 
 __all__ = ["ClipFeatures", "FeatureStore", "Readable"]
 
 # The whole header is one entry: safetensors writes several in random order; the same vectors shall be the same bytes.
 _HEADER = "lfnet"
+_AGAIN = "Delete it and run `lfnet extract` again."
+_MAX_OPEN = 10_000  # memory maps of one store that stay open; Linux allows a process some 65,000
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,38 @@ class Readable(Protocol):
     def read(self, clip_id: str) -> ClipFeatures: ...
     def shape(self, clip_id: str) -> tuple[int, int]: ...
     def fingerprint(self, clip_ids: Iterable[str]) -> str: ...
+    def keep_open(self) -> AbstractContextManager[None]: ...
+
+
+class _Entry(NamedTuple):
+    """What is known of a clip's file once it has been opened: its header, and the shape [T, D] of its vectors."""
+
+    header: dict[str, str]
+    shape: tuple[int, int]
 
 
 class FeatureStore:
     """The files of one stream.
 
-    folder: the cache's feature folder of a cohort. stream: the encoder's name.
-    recipe: digest of what makes the vectors.
+    Headers, shapes and fingerprints are read from the files once and kept; `write` updates them.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's feature folder of a cohort.
+    stream : str
+        The encoder's name.
+    recipe : str
+        Digest of what makes the vectors.
     """
 
     def __init__(self, folder: Path, stream: str, recipe: str) -> None:
         self.stream = stream
         self.recipe = recipe
         self.folder = Path(folder) / f"{stream}-{recipe[:12]}"
+        self._entries: dict[str, _Entry] = {}
+        self._fingerprints: dict[tuple[str, ...], str] = {}
+        self._maps: dict[str, Any] | None = None
 
     def path(self, clip_id: str) -> Path:
         """Where the clip's file is or will be."""
@@ -93,6 +114,7 @@ class FeatureStore:
             "time": np.ascontiguousarray(clip.time),
         }
         header = {**clip.meta, "stream": self.stream, "recipe": self.recipe, "source": source}
+        self._forget(clip_id)
         with atomic_path(self.path(clip_id)) as temporary:
             try:
                 save_file(tensors, temporary, metadata={_HEADER: json.dumps(header, sort_keys=True)})
@@ -102,8 +124,7 @@ class FeatureStore:
     def header(self, clip_id: str) -> dict[str, str] | None:
         """The header of a clip's file; None where there is no readable file."""
         try:
-            with safe_open(self.path(clip_id), framework="numpy") as file:
-                return _header(file.metadata())
+            return self._entry(clip_id).header
         except (OSError, SafetensorError):
             return None
 
@@ -114,48 +135,83 @@ class FeatureStore:
 
     def read(self, clip_id: str) -> ClipFeatures:
         """Read a clip's vectors. Raises `LfnetError` where the file is missing, broken or of another recipe."""
-        path = self.path(clip_id)
         try:
-            with safe_open(path, framework="numpy") as file:
+            with self._opened(clip_id) as file:
                 meta = _header(file.metadata())
                 clip = ClipFeatures(
                     file.get_tensor("features"), file.get_tensor("valid"), file.get_tensor("time"), meta
                 )
-        except FileNotFoundError as error:
-            raise LfnetError(f"{path} does not exist: run `lfnet extract` with the same cohort and encoder.") from error
         except (OSError, SafetensorError) as error:
-            raise LfnetError(f"{path} cannot be read ({error}). Delete it and run `lfnet extract` again.") from error
+            raise self._unreadable(clip_id, error) from error
         if meta.get("recipe") != self.recipe:
-            raise LfnetError(f"{path} was made by another recipe. Delete it and run `lfnet extract` again.")
+            raise LfnetError(f"{self.path(clip_id)} was made by another recipe. {_AGAIN}")
         return clip
 
     def shape(self, clip_id: str) -> tuple[int, int]:
         """Frames and width [T, D] of a clip's vectors, without reading them. Raises `LfnetError` as `read` does."""
-        path = self.path(clip_id)
         try:
-            with safe_open(path, framework="numpy") as file:
-                frames, dim = file.get_slice("features").get_shape()
-        except FileNotFoundError as error:
-            raise LfnetError(f"{path} does not exist: run `lfnet extract` with the same cohort and encoder.") from error
+            return self._entry(clip_id).shape
         except (OSError, SafetensorError) as error:
-            raise LfnetError(f"{path} cannot be read ({error}). Delete it and run `lfnet extract` again.") from error
-        return int(frames), int(dim)
+            raise self._unreadable(clip_id, error) from error
 
     def fingerprint(self, clip_ids: Iterable[str]) -> str:
         """Digest of the recipe and of every clip's source: changes when any vector may have changed."""
         ids = tuple(clip_ids)
-        return once(("features", str(self.folder), self.recipe, ids), lambda: self._fingerprint(ids))
+        if ids not in self._fingerprints:
+            sources = {}
+            for clip_id in ids:
+                header = self.header(clip_id)
+                if header is None:
+                    raise LfnetError(
+                        f"{self.path(clip_id)} is missing: run `lfnet extract` with the same cohort and encoder."
+                    )
+                sources[clip_id] = header.get("source", "")
+            self._fingerprints[ids] = digest({"recipe": self.recipe, "sources": sources})
+        return self._fingerprints[ids]
 
-    def _fingerprint(self, clip_ids: tuple[str, ...]) -> str:
-        sources = {}
-        for clip_id in clip_ids:
-            header = self.header(clip_id)
-            if header is None:
-                raise LfnetError(
-                    f"{self.path(clip_id)} is missing: run `lfnet extract` with the same cohort and encoder."
-                )
-            sources[clip_id] = header.get("source", "")
-        return digest({"recipe": self.recipe, "sources": sources})
+    @contextmanager
+    def keep_open(self) -> Iterator[None]:
+        """Keep the memory maps of the clips that are read within the block, so that each file is opened once in it."""
+        before = self._maps
+        self._maps = {} if before is None else before
+        try:
+            yield
+        finally:
+            self._maps = before
+
+    @contextmanager
+    def _opened(self, clip_id: str) -> Iterator[Any]:
+        """The clip's file, mapped."""
+        if self._maps is not None and clip_id in self._maps:
+            yield self._maps[clip_id]
+            return
+        if self._maps is None or len(self._maps) >= _MAX_OPEN:
+            with safe_open(self.path(clip_id), framework="numpy") as file:
+                yield file
+        else:
+            self._maps[clip_id] = safe_open(self.path(clip_id), framework="numpy")
+            yield self._maps[clip_id]
+
+    def _entry(self, clip_id: str) -> _Entry:
+        """Raises `OSError` or `SafetensorError` where there is no readable file; that is not kept."""
+        if clip_id not in self._entries:
+            with self._opened(clip_id) as file:
+                frames, dim = file.get_slice("features").get_shape()
+                self._entries[clip_id] = _Entry(_header(file.metadata()), (int(frames), int(dim)))
+        return self._entries[clip_id]
+
+    def _forget(self, clip_id: str) -> None:
+        self._entries.pop(clip_id, None)
+        self._fingerprints.clear()
+        if self._maps is not None:
+            self._maps.pop(clip_id, None)
+
+    def _unreadable(self, clip_id: str, error: Exception) -> LfnetError:
+        if isinstance(error, FileNotFoundError):
+            return LfnetError(
+                f"{self.path(clip_id)} does not exist: run `lfnet extract` with the same cohort and encoder."
+            )
+        return LfnetError(f"{self.path(clip_id)} cannot be read ({error}). {_AGAIN}")
 
 
 def _header(metadata: dict[str, str] | None) -> dict[str, str]:

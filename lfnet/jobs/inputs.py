@@ -1,10 +1,9 @@
-"""What a job stands on: its cohort and the features of all clips, made where they are missing."""
+"""A job's inputs: its cohort and the features of all clips, extracted where they are missing."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
@@ -12,151 +11,117 @@ from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.extract import estimate, extract, needs_landmarker, open_stores
-from lfnet.features.joined_streams import Joined, Joining, parts_of
+from lfnet.features.joined_streams import Joined, parts_of
 from lfnet.features.store import FeatureStore, Readable
 from lfnet.fingerprints import digest
-from lfnet.once import once
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import InputSettings
 
-__all__ = ["Inputs", "Streams", "encoder_names", "forget", "load_cohort", "prepare", "prepare_streams"]
-
-# Settings shared by all encoders lie beside the encoders' own nodes.
-_SHARED = ("device", "stride", "batch_size", "threads")
-_cohorts: dict[str, Cohort] = {}
+__all__ = ["Inputs", "load_cohort", "prepare", "prepare_streams"]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """A cohort and what the vectors of its clips are read from: a store, or several streams as one (`Joined`)."""
-
-    cohort: Cohort
-    store: Readable
-
-
-class Streams(NamedTuple):
-    """A cohort and the stores that hold the vectors of its clips, by stream."""
+    """A cohort and the stores of its clips' vectors, by stream."""
 
     cohort: Cohort
     stores: Mapping[str, Readable]
 
     @property
     def store(self) -> Readable:
-        """The first stream's: what baselines and the audit read."""
+        """The first stream's: what heads, baselines and the audit read."""
         return next(iter(self.stores.values()))
 
-
-def load_cohort(config: dict[str, Any]) -> Cohort:
-    """The cohort of a resolved config, in the splits that it asks for.
-
-    The same settings give the same object within a process, read once.
-    """
-    key, cohort = digest([config["cohort"], config.get("splits")]), digest(config["cohort"])
-    if cohort not in _cohorts:
-        _cohorts.clear()
-        _cohorts[cohort] = instantiate(config["cohort"], "cohort")
-    if key not in _cohorts:
-        own = _cohorts[cohort]
-        # Hydra would make a dict of a cohort that it is handed.
-        _cohorts[key] = (
-            instantiate({**config["splits"], "_partial_": True}, "splits")(own) if config.get("splits") else own
-        )
-    return _cohorts[key]
+    @contextmanager
+    def keep_open(self) -> Iterator[None]:
+        """Open each feature file once within the block."""
+        with ExitStack() as stack:
+            for store in self.stores.values():
+                stack.enter_context(store.keep_open())
+            yield
 
 
-def forget() -> None:
-    """Read cohorts anew: in a notebook, a manifest may have changed since the last command."""
-    _cohorts.clear()
+def load_cohort(settings: InputSettings, session: Session) -> Cohort:
+    """Load the cohort in the splits that the settings name; once in a session."""
+
+    def split() -> Cohort:
+        cohort: Cohort = session.keep("cohort", digest(settings.cohort), lambda: instantiate(settings.cohort, "cohort"))
+        if settings.splits is None:
+            return cohort
+        # Hydra would make a dict of a cohort among the settings.
+        made: Cohort = instantiate({**settings.splits, "_partial_": True}, "splits")(cohort)
+        return made
+
+    return session.keep("split cohort", digest([settings.cohort, settings.splits]), split)
 
 
-def encoder_names(config: dict[str, Any]) -> list[str]:
-    """The chosen encoders, in order."""
-    return [name for name in config["encoder"] if name not in _SHARED]
+def prepare(settings: InputSettings, session: Session, *, progress: bool = True) -> Inputs:
+    """The cohort and the one stream that a head reads, of one encoder or of several; extracted where it is missing.
 
-
-def prepare(config: dict[str, Any], *, progress: bool = True) -> Inputs:
-    """The cohort and the vectors that a head reads, of one encoder or of several; what is missing is extracted first.
-
-    config: the resolved `cohort`, `encoder`, `streams`, `video` and `paths` nodes.
     Raises `LfnetError` where an encoder does not fit the cohort or gives no vector a frame, or clips cannot be read.
     """
-    return once(_key("prepare", config), lambda: _one_stream(config, progress))
+    return session.keep("inputs of a head", settings.key, lambda: _one_stream(settings, session, progress))
 
 
-def _one_stream(config: dict[str, Any], progress: bool) -> Inputs:
-    settings = Joining.from_config(config["streams"]) if config.get("streams") else None
+def _one_stream(settings: InputSettings, session: Session, progress: bool) -> Inputs:
     with ExitStack() as stack:
-        encoders = _encoders(config, stack)
+        encoders = _encoders(settings, stack)
         for encoder in encoders:
             if per_segment(encoder):
                 raise LfnetError(
                     f"encoder={encoder.name} gives one vector a segment, and a head reads frames: choose an encoder of "
                     "frames for `lfnet train`, or train a fusion."
                 )
-        cohort = load_cohort(config)
-        stores = _prepare(cohort, config, encoders, progress)
-    return Inputs(cohort, _joined(cohort, stores, settings))
-
-
-def _joined(cohort: Cohort, stores: Mapping[str, FeatureStore], settings: Joining | None) -> Readable:
-    several = len(stores) > 1
-    if settings is None and several:
+        cohort = load_cohort(settings, session)
+        stores = _extract(cohort, settings, encoders, progress)
+    joining = settings.streams
+    if joining is None and len(stores) > 1:
         raise LfnetError(f"the encoders {', '.join(stores)} are to be joined, and no `streams` node says how.")
-    if settings is None or not (several or settings.columns):
-        if settings is not None and settings.dropout:
-            raise LfnetError(
-                f"streams.dropout={settings.dropout:g} takes whole streams away, and there is one: choose several "
-                "encoders, as in encoder=[webface,expression], or cut its columns with streams.columns."
-            )
-        return next(iter(stores.values()))
+    if joining is None or not (len(stores) > 1 or joining.columns):
+        return Inputs(cohort, stores)
     train = cohort.clips.loc[cohort.clips["split"] == "train", "clip_id"].tolist()
-    return Joined(parts_of(stores, settings, str(cohort.clips["clip_id"].iloc[0])), train, settings)
+    joined = Joined(parts_of(stores, joining, str(cohort.clips["clip_id"].iloc[0])), train, joining)
+    return Inputs(cohort, {joined.stream: joined})
 
 
-def prepare_streams(config: dict[str, Any], *, progress: bool = True) -> Streams:
-    """The cohort and all streams of the chosen encoders, by name; what is missing is extracted first, in one pass.
+def prepare_streams(settings: InputSettings, session: Session, *, progress: bool = True) -> Inputs:
+    """The cohort and all streams of its encoders, for a fusion; what is missing is extracted, in one pass.
 
     A cohort that brings its own vectors may bring several streams. The stream `skin` becomes the stream `pulse`.
-    config: the resolved `cohort`, `encoder`, `video`, `pulse` and `paths` nodes.
     Raises `LfnetError` where an encoder does not fit the cohort, or clips cannot be read.
     """
-    return once(_key("prepare_streams", config), lambda: _all_streams(config, progress))
+    return session.keep("inputs of a fusion", settings.key, lambda: _all_streams(settings, session, progress))
 
 
-def _all_streams(config: dict[str, Any], progress: bool) -> Streams:
-    cohort = load_cohort(config)
+def _all_streams(settings: InputSettings, session: Session, progress: bool) -> Inputs:
+    cohort = load_cohort(settings, session)
     with ExitStack() as stack:
-        stores = _prepare(cohort, config, _encoders(config, stack), progress)
+        stores = _extract(cohort, settings, _encoders(settings, stack), progress)
     for own in getattr(cohort.own, "more", ()):
-        stores |= _prepare(replace(cohort, own=own), config, [], progress)
-    if SKIN in stores and config.get("pulse"):
-        skin, folder = stores.pop(SKIN), Path(config["paths"]["cache"]) / "features" / cohort.name
-        stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, instantiate(config["pulse"], "pulse"))
-    return Streams(cohort, stores)
+        stores |= _extract(replace(cohort, own=own), settings, [], progress)
+    if SKIN in stores and settings.pulse is not None:
+        skin, folder = stores.pop(SKIN), settings.paths.cache / "features" / cohort.name
+        stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, settings.pulse)
+    return Inputs(cohort, stores)
 
 
-def _key(what: str, config: dict[str, Any]) -> tuple[str, str]:
-    return what, digest(
-        [config.get(name) for name in ("cohort", "splits", "encoder", "streams", "video", "pulse", "visual", "paths")]
-    )
+def _encoders(settings: InputSettings, stack: ExitStack) -> list[Encoder]:
+    return [stack.enter_context(instantiate(node, f"encoder.{name}")) for name, node in settings.encoders.items()]
 
 
-def _encoders(config: dict[str, Any], stack: ExitStack) -> list[Encoder]:
-    return [stack.enter_context(instantiate(config["encoder"][name])) for name in encoder_names(config)]
-
-
-def _prepare(
-    cohort: Cohort, config: dict[str, Any], encoders: list[Encoder], progress: bool
+def _extract(
+    cohort: Cohort, settings: InputSettings, encoders: list[Encoder], progress: bool
 ) -> dict[str, FeatureStore]:
-    video = instantiate(config["video"])
     given: dict[str, Any] = {
-        "cache": Path(config["paths"]["cache"]),
-        "video": video,
-        "stride": config["encoder"]["stride"],
+        "cache": settings.paths.cache,
+        "video": settings.video,
+        "stride": settings.encoding.stride,
     }
     stores, lacking = open_stores(cohort, encoders, **given)
     if lacking:
         if needs_landmarker(cohort, [encoder for encoder in encoders if encoder.name in lacking]):
-            given["mesh_model"] = video.find_landmarker(Path(config["paths"]["weights"]))
-        given["batch_size"] = config["encoder"]["batch_size"]
+            given["mesh_model"] = settings.video.find_landmarker(settings.paths.weights)
+        given["batch_size"] = settings.encoding.batch_size
         if progress:
             print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
         stores = extract(cohort, encoders, progress=progress, **given)

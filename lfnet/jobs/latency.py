@@ -1,30 +1,33 @@
-"""How long one scoring takes and what it draws: measured where the machine lets it be measured, else said so."""
+"""Measure latency and energy of one scoring."""
 
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["POWERCAP", "energy_counters", "measure_speed"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["POWERCAP", "energy_counters", "measure_head", "measure_speed"]
 
 POWERCAP = Path("/sys/class/powercap")
 
 
 def measure_speed(
-    call: Callable[[], Any], *, seconds: float = 0.2, least: int = 5, powercap: Path = POWERCAP
+    call: Callable[[], Any], *, seconds: float = 0.2, min_calls: int = 5, powercap: Path = POWERCAP
 ) -> dict[str, Any]:
     """{"latency_ms": the median of one call, "energy_mj": of one call, None where no counter can be read}.
 
-    One call warms up; then at least `least` calls and `seconds` seconds are measured. Energy is what the processor's
-    packages drew by RAPL, everything else that ran meanwhile included.
+    One call warms up; then at least `min_calls` calls and `seconds` seconds are measured. Energy is what the packages
+    of the processor drew by RAPL, including everything else that ran meanwhile.
     """
     call()
     counters = energy_counters(powercap)
     before = [_read(path / "energy_uj") for path in counters]
     times: list[float] = []
     started = time.perf_counter()
-    while len(times) < least or time.perf_counter() - started < seconds:
+    while len(times) < min_calls or time.perf_counter() - started < seconds:
         begun = time.perf_counter()
         call()
         times.append(time.perf_counter() - begun)
@@ -36,6 +39,16 @@ def measure_speed(
         used = [b - a + (r if b < a else 0) for a, b, r in zip(before, after, ranges, strict=True)]
         drawn = round(sum(used) / len(times) / 1000, 4)
     return {"latency_ms": round(1000 * statistics.median(times), 4), "energy_mj": drawn}
+
+
+def measure_head(head: "torch.nn.Module", frames: int, n_features: int) -> dict[str, Any]:
+    """Latency and energy of one window of real frames, on the processor; the head is moved there."""
+    import torch
+
+    x_BTD, mask_BT = torch.zeros(1, frames, n_features), torch.ones(1, frames, dtype=torch.bool)
+    head.to("cpu").eval()
+    with torch.inference_mode():
+        return measure_speed(lambda: head(x_BTD, mask_BT))
 
 
 def energy_counters(powercap: Path = POWERCAP) -> list[Path]:

@@ -1,72 +1,70 @@
-"""What stands beside a run's own scores: metrics, references and the audit; made anew when their code has changed.
+"""Baselines, metrics and audit of a run; recomputed for finished runs when their code changes.
 
 None of it is part of a job's fingerprint, so that a better audit or another baseline trains nothing again.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from lfnet.audit.audit import audited_by, summary
-from lfnet.audit.settings import AuditSettings
-from lfnet.cohorts.cohort import Cohort
-from lfnet.config import instantiate
 from lfnet.data.module import DataModule
 from lfnet.evaluation.predictions import models_to_csv_text
-from lfnet.features.store import Readable
 from lfnet.files import write_text
-from lfnet.fingerprints import digest
-from lfnet.jobs.baselines import references, referring_code
-from lfnet.once import once
+from lfnet.jobs.baselines import baseline_code, fit_baselines, summarise
+from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.session import Session
 from lfnet.runs.result import AuditEntry, Result
 from lfnet.runs.run import REFERENCES, measure, measuring_code
 
-__all__ = ["audited", "bring_up_to_date", "measured", "refer"]
+__all__ = ["compute_metrics", "refresh", "run_audit", "write_baselines"]
 
 
-def refer(folder: Path, data: DataModule) -> dict[str, Any]:
-    """Write references.csv of the recordings that `data` (set up) finds usable; returns what result.json says of it."""
+def write_baselines(job: Experiment, data: DataModule, session: Session) -> dict[str, Any]:
+    """Write references.csv of the recordings that `data` (set up) finds usable; returns the result's part."""
     usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
-    clip_ids = data.clips["clip_id"].tolist()
-    beside = references(data.cohort, data.store, usable.reset_index(drop=True), clip_ids, beside=data.stores)
-    write_text(folder / REFERENCES, models_to_csv_text(beside))
-    return {"referred_by": referring_code()}
+    models = fit_baselines(
+        data.cohort,
+        data.store,
+        usable.reset_index(drop=True),
+        session,
+        clip_ids=data.clips["clip_id"].tolist(),
+        streams=data.stores,
+    )
+    write_text(job.folder / REFERENCES, models_to_csv_text(models))
+    return {"referred_by": baseline_code()}
 
 
-def audited(cohort: Cohort, store: Readable, config: dict[str, Any]) -> dict[str, Any]:
-    """The audit of the cohort and its features as result.json holds it: entries that contain no id."""
-    settings = _settings(config)
-    entries = tuple(AuditEntry(**entry) for entry in summary(cohort, store, settings))
-    return {"audit": entries, "audited_by": audited_by(cohort, store, settings)}
+def run_audit(job: Experiment, session: Session) -> dict[str, Any]:
+    """Audit the cohort and its features; returns the result's part: entries without ids, and the audit's digest."""
+    cohort, store = job.inputs.cohort, job.inputs.store
+    key = _audit_digest(job, session)
+    lines = session.keep(
+        "audit", key, lambda: summary(cohort, store, summarise(cohort, store, session), job.settings.audit)
+    )
+    return {"audit": tuple(AuditEntry(**line) for line in lines), "audited_by": key}
 
 
-def measured(folder: Path) -> dict[str, Any]:
-    """The metrics of predictions.csv and references.csv as result.json holds them."""
-    return {**measure(folder), "measured_by": measuring_code()}
+def compute_metrics(job: Experiment) -> dict[str, Any]:
+    """The metrics of predictions.csv and references.csv, as the result holds them."""
+    return {**measure(job.folder), "measured_by": measuring_code()}
 
 
-def bring_up_to_date(
-    folder: Path, cohort: Cohort, store: Readable, config: dict[str, Any], data: Callable[[], DataModule]
-) -> None:
-    """Make anew what older code made in a finished run folder, if anything.
-
-    cohort, store: the run's, the store being the one that its references read. data(): the run's data, set up.
-    """
-    result = Result.read(folder)
-    anew: dict[str, Any] = {}
-    if result.referred_by != referring_code():
-        anew |= refer(folder, data())
-    if anew or result.measured_by != measuring_code():
-        anew |= measured(folder)
-    if result.audited_by != audited_by(cohort, store, _settings(config)):
-        anew |= audited(cohort, store, config)
-    if anew:
-        replace(result, **anew).write(folder)
+def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModule]) -> None:
+    """Recompute what older code made in a finished run folder, if anything. load_data(): the run's data, set up."""
+    result = Result.read(job.folder)
+    changed: dict[str, Any] = {}
+    with job.inputs.keep_open():
+        if result.referred_by != baseline_code():
+            changed |= write_baselines(job, load_data(), session)
+        if changed or result.measured_by != measuring_code():
+            changed |= compute_metrics(job)
+        if result.audited_by != _audit_digest(job, session):
+            changed |= run_audit(job, session)
+    if changed:
+        replace(result, **changed).write(job.folder)
 
 
-def _settings(config: dict[str, Any]) -> AuditSettings:
-    if not config.get("audit"):
-        return AuditSettings()
-    made: AuditSettings = once(("audit", digest(config["audit"])), lambda: instantiate(config["audit"], "audit"))
-    return made
+def _audit_digest(job: Experiment, session: Session) -> str:
+    cohort, store, settings = job.inputs.cohort, job.inputs.store, job.settings.audit
+    return session.keep("audit digest", (cohort, store, settings), lambda: audited_by(cohort, store, settings))

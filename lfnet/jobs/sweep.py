@@ -1,4 +1,4 @@
-"""Many jobs: what is finished is skipped, what fails is named, and each job says one plain line."""
+"""Many jobs: finished ones are skipped, failed ones are named, and each job prints one line."""
 
 import contextlib
 import os
@@ -7,24 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Self
+from uuid import uuid4
 
 from lfnet.config import plain
 from lfnet.errors import LfnetError
-from lfnet.jobs.head_job import plan, run_safely
-from lfnet.once import together
+from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.job import plan, run_safely
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import JobSettings, read_settings
 from lfnet.runs.result import Result
 from lfnet.runs.run import Outcome
 from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
 
-__all__ = ["Job", "KeepsSweeps", "run_sweep"]
-
-
-@runtime_checkable
-class KeepsSweeps(Protocol):
-    """A Hydra task function that takes the sweeps that were run for it."""
-
-    sweeps: list[Swept]
+__all__ = ["Job", "run_sweep"]
 
 
 @dataclass(frozen=True)
@@ -46,35 +42,47 @@ class Job:
         return cls(overrides, plain(config), groups)
 
 
-def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> Swept:
+def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[str] = ()) -> Swept:
     """Run all jobs that are not finished, as `launcher` and `fail_fast` of the first one say.
 
-    given: the overrides that the person typed. options: the words beside them (`--config-dir DIR`). The sweep's record
-    is written beside the runs, after every job.
-    Raises `LfnetError` where no job can even be planned, all for the same reason.
+    Parameters
+    ----------
+    jobs : list of Job
+    given : sequence of str
+        The overrides as typed.
+    session : Session
+        What the jobs share in this process.
+    options : sequence of str
+        The other words of the command (`--config-dir DIR`). The record of the sweep, `<runs>/sweeps/<name>.json`, is
+        rewritten after every job.
+
+    Raises
+    ------
+    LfnetError
+        The settings of a job are wrong (before anything is read or written), or no job can start, all for one reason.
     """
-    first = jobs[0].config
-    paths, table = first["paths"], first["table"]
-    path = Path(paths["runs"]) / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
-    writer = _RecordWriter(path, table, sweep_command(table["name"], list(given), options), jobs)
+    settings = [read_settings(job.config, session) for job in jobs]
+    first = settings[0]
+    table, paths = jobs[0].config["table"], first.inputs.paths
+    path = paths.runs / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
+    record = _RecordWriter(path, table, sweep_command(table["name"], list(given), options), jobs)
     outcomes: list[Outcome | None] = [None] * len(jobs)
-    to_run = []
+    planned: dict[int, Experiment] = {}
     first_of: dict[str, int] = {}
     twins: dict[int, list[int]] = {}
-    with together():
-        for index, job in enumerate(jobs):
-            outcomes[index], fingerprint = _look(job)
-            if outcomes[index] is None:
-                # A sweep over heads and fusions names each fusion once a head, and it is one job all the same.
-                if (one := first_of.setdefault(fingerprint, index)) == index:
-                    to_run.append(index)
-                else:
-                    twins.setdefault(one, []).append(index)
+    for index, job in enumerate(jobs):
+        outcomes[index], experiment = _look(job, session)
+        if experiment is not None:
+            # A sweep over heads and fusions names each fusion once a head, and it is one job all the same.
+            if (one := first_of.setdefault(experiment.fingerprint, index)) == index:
+                planned[index] = experiment
+            else:
+                twins.setdefault(one, []).append(index)
     _refuse_if_hopeless(outcomes)
-    workers = _workers(jobs[to_run[0]].config, len(to_run)) if to_run else 1
+    workers = _workers(next(iter(planned.values())).settings, len(planned)) if planned else 1
     done = Counter(outcome.status for outcome in outcomes if outcome)
     print(
-        f"{len(jobs)} jobs: {done['skipped']} finished already, {len(to_run)} to run"
+        f"{len(jobs)} jobs: {done['skipped']} finished already, {len(planned)} to run"
         + (f", {done['failed']} cannot start" if done["failed"] else ""),
         flush=True,
     )
@@ -83,27 +91,27 @@ def run_sweep(jobs: list[Job], given: Any, options: Sequence[str] = ()) -> Swept
     for name, outcome in zip(varying, outcomes, strict=True):
         if outcome and outcome.error:
             print(f"cannot start {name}: {outcome.error}", flush=True)
-    writer.write(outcomes)
+    record.write(outcomes)
     ended = 0
-    stopped = first["fail_fast"] and done["failed"] > 0
+    stopped = first.fail_fast and done["failed"] > 0
     try:
-        for index, outcome in _run(jobs, [] if stopped else to_run, workers):
+        for index, outcome in _run(jobs, {} if stopped else planned, workers, session):
             for same in (index, *twins.get(index, ())):
                 outcomes[same] = outcome
             ended += 1
             print(
-                _line(f"[{ended:>{len(str(len(to_run)))}}/{len(to_run)}]", varying[index], jobs[index], outcome),
+                _line(f"[{ended:>{len(str(len(planned)))}}/{len(planned)}]", varying[index], paths.runs, outcome),
                 flush=True,
             )
-            writer.write(outcomes, often=True)
-            if outcome.status == "failed" and first["fail_fast"]:
+            record.write(outcomes, often=True)
+            if outcome.status == "failed" and first.fail_fast:
                 break
     finally:
-        writer.write(outcomes)
+        record.write(outcomes)
     ends = [
         outcome or Outcome("failed", error="not run: an earlier job failed (fail_fast=true)") for outcome in outcomes
     ]
-    return Swept(path, Path(paths["runs"]), Path(paths["tables"]), tuple(ends))
+    return Swept(path, paths.runs, paths.tables, tuple(ends))
 
 
 class _RecordWriter:
@@ -122,17 +130,17 @@ class _RecordWriter:
         self._written = time.monotonic()
 
 
-def _look(job: Job) -> tuple[Outcome | None, str]:
-    """The outcome of a job that needs no running (finished, or impossible), else None; and its fingerprint."""
+def _look(job: Job, session: Session) -> tuple[Outcome | None, Experiment | None]:
+    """The outcome of a job that needs no running (finished, or impossible), else its plan."""
     try:
-        planned = plan(job.config)
+        planned = plan(job.config, job.choices, session)
     except LfnetError as error:
-        return Outcome("failed", error=" ".join(str(error).split())), ""
+        return Outcome("failed", error=" ".join(str(error).split())), None
     except Exception:
-        return run_safely(job.config, job.choices), ""  # which fails alike and says where
-    if planned.finished and not job.config["force"]:
-        return run_safely(job.config, job.choices, planned), planned.fingerprint
-    return None, planned.fingerprint
+        return run_safely(job.config, job.choices, session), None  # which fails in the same way and names the place
+    if planned.finished and not planned.settings.force:
+        return run_safely(job.config, job.choices, session, planned), None
+    return None, planned
 
 
 def _refuse_if_hopeless(outcomes: list[Outcome | None]) -> None:
@@ -141,21 +149,18 @@ def _refuse_if_hopeless(outcomes: list[Outcome | None]) -> None:
         raise LfnetError(error)
 
 
-def _workers(config: dict[str, Any], jobs: int) -> int:
-    asked = config["launcher"]["jobs"]
-    if asked == "auto":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        asked = min(cores // max(1, int(config["trainer"]["threads"])), _fitting(config["launcher"]["memory"]))
-        asked = max(1, asked)
-    elif not isinstance(asked, int) or asked < 1:
-        raise LfnetError(f"launcher.jobs={asked}: give auto or a number of jobs, 1 or more.")
-    return max(1, min(int(asked), jobs))
+def _workers(settings: JobSettings, jobs: int) -> int:
+    """How many of the jobs run side by side."""
+    launcher = settings.launcher
+    if launcher.jobs != "auto":
+        return max(1, min(launcher.jobs, jobs))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    assert launcher.memory is not None
+    return max(1, min(cores // settings.trainer.threads, _jobs_in_memory(launcher.memory), jobs))
 
 
-def _fitting(needed: Any) -> int:
-    """How many jobs of `needed` GB the memory holds that is free now, or all of it where only that is known."""
-    if not isinstance(needed, int | float) or isinstance(needed, bool) or not needed > 0:
-        raise LfnetError(f"launcher.memory={needed}: give the GB that one job needs, a number above 0.")
+def _jobs_in_memory(needed: float) -> int:
+    """How many jobs of `needed` GB fit into the memory that is free now, or into all of it where only that is known."""
     pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
     free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
     with contextlib.suppress(OSError):  # Linux: what the page cache would give back counts as free
@@ -165,16 +170,29 @@ def _fitting(needed: Any) -> int:
     return int(free / (needed * 1e9))
 
 
-def _run(jobs: list[Job], indices: list[int], workers: int) -> Iterator[tuple[int, Outcome]]:
+class _Owned(NamedTuple):
+    """A worker process's session, and the sweep that it serves."""
+
+    sweep: str
+    session: Session
+
+
+_owned: _Owned | None = None  # the session of this worker process: loky keeps workers from one sweep to the next
+
+
+def _run(
+    jobs: list[Job], planned: dict[int, Experiment], workers: int, session: Session
+) -> Iterator[tuple[int, Outcome]]:
     if workers == 1:
-        for index in indices:
-            yield index, run_safely(jobs[index].config, jobs[index].choices)
+        for index, experiment in planned.items():
+            yield index, run_safely(jobs[index].config, jobs[index].choices, session, experiment)
         return
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    sweep = uuid4().hex
     ended: set[int] = set()
-    calls = (joblib.delayed(_numbered)(index, jobs[index]) for index in indices)
+    calls = (joblib.delayed(_in_worker)(sweep, index, jobs[index]) for index in planned)
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
     try:
         for index, outcome in parallel(calls):
@@ -182,36 +200,39 @@ def _run(jobs: list[Job], indices: list[int], workers: int) -> Iterator[tuple[in
             yield index, outcome
         return
     except TerminatedWorkerError:
-        print("a job's process was killed, most likely for want of memory: the other jobs go on one by one", flush=True)
-    for index in indices:
+        print("a job's process was killed, most likely for lack of memory: the other jobs run one by one", flush=True)
+    for index in planned:
         if index not in ended:
-            yield index, _alone(index, jobs[index])
+            yield index, _alone(sweep, index, jobs[index])
 
 
-def _alone(index: int, job: Job) -> Outcome:
+def _alone(sweep: str, index: int, job: Job) -> Outcome:
     """Run one job in a process of its own (joblib gives a single worker none): if it is killed, only it has failed."""
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     try:
-        return joblib.Parallel(n_jobs=2)([joblib.delayed(_numbered)(index, job)])[0][1]
+        return joblib.Parallel(n_jobs=2)([joblib.delayed(_in_worker)(sweep, index, job)])[0][1]
     except TerminatedWorkerError:
-        return Outcome("failed", error="its process was killed, most likely for want of memory")
+        return Outcome("failed", error="its process was killed, most likely for lack of memory")
 
 
-def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
+def _in_worker(sweep: str, index: int, job: Job) -> tuple[int, Outcome]:
+    global _owned
     from joblib.externals.loky import process_executor
 
-    # loky takes a worker that holds a cohort for one that leaks memory, and would end it after every other job.
+    # loky would mistake the cached cohort for a leak and restart the worker after every other job.
     process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
-    return index, run_safely(job.config, job.choices)
+    if _owned is None or _owned.sweep != sweep:
+        _owned = _Owned(sweep, Session())
+    return index, run_safely(job.config, job.choices, _owned.session)
 
 
-def _line(count: str, name: str, job: Job, outcome: Outcome) -> str:
+def _line(count: str, name: str, runs: Path, outcome: Outcome) -> str:
     head = f"{count} {outcome.status:<8} {name}"
     if outcome.error:
         return f"{head}: {outcome.error}"
-    result = Result.read(Path(job.config["paths"]["runs"]) / outcome.run)
+    result = Result.read(runs / outcome.run)
     metrics = result.metrics
     if not metrics:
         return f"{head}: {'; '.join(result.marks)}"

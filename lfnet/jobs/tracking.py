@@ -1,4 +1,4 @@
-"""Trackers beside metrics.csv: a mirror of numbers and settings, never the source of a table.
+"""Trackers next to metrics.csv: a mirror of numbers and settings, never the source of a table.
 
 No face image, clip, recording or person id, and no path of the machine, goes to a tracker: what is sent is listed here.
 """
@@ -10,48 +10,47 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from lfnet.jobs.inputs import encoder_names
+from lfnet.features.joined_streams import Joined
+from lfnet.jobs.experiment import Experiment
 
 __all__ = ["final_metrics", "log_summary", "run_name", "shared_settings", "tracked_run", "trackers"]
 
 
-def shared_settings(config: dict[str, Any]) -> dict[str, Any]:
+def shared_settings(job: Experiment) -> dict[str, Any]:
     """The settings that a tracker may see: how the job was done, not on whom or where."""
-    cohort = config["cohort"]
-    parts = ("fusion",) if _fused(config) else ("head", "trainer")
-    settings = {key: config[key] for key in (*parts, "protocol", "seed") if key in config}
+    config, fused = job.config, job.settings.fusion is not None
+    settings = {key: config[key] for key in (*(("fusion",) if fused else ("head", "trainer")), "protocol", "seed")}
     if splits := config.get("splits"):  # a user's own may hold a path
         settings["splits"] = {key: splits[key] for key in ("name", "folds", "fold", "seed") if key in splits}
-    names = encoder_names(config)
-    settings |= {"encoder": names} if names else {}
-    if not _fused(config) and (len(names) > 1 or (config.get("streams") or {}).get("columns")):
+    if encoders := list(job.settings.inputs.encoders):
+        settings["encoder"] = encoders
+    if isinstance(job.inputs.store, Joined):
         settings["streams"] = config["streams"]
+    cohort = config["cohort"]
     return {**settings, "cohort": {key: cohort[key] for key in ("name", "signal") if key in cohort}}
 
 
-def _fused(config: dict[str, Any]) -> bool:
-    return bool((config.get("fusion") or {}).get("name"))
-
-
-def run_name(config: dict[str, Any]) -> str:
-    """What a job is called in a tracker: its model, encoders where there are any, and seed."""
-    if _fused(config):
-        name = f"{config['fusion']['model']} {config['fusion']['name']}"
+def run_name(job: Experiment) -> str:
+    """The name of a job in a tracker: its model, encoders where there are any, and seed."""
+    settings = job.settings
+    if settings.fusion is not None:
+        name = f"{settings.fusion.model} {settings.fusion.name}"
     else:
-        name = config["head"]["_target_"].rpartition(".")[2]
-    if encoders := encoder_names(config):
+        assert settings.head is not None
+        name = str(settings.head["_target_"]).rpartition(".")[2]
+    if encoders := settings.inputs.encoders:
         name += f" {' + '.join(encoders)}"
-    return f"{name} seed {config['seed']}"
+    return f"{name} seed {settings.seed}"
 
 
 @contextmanager
 def tracked_run(
     settings: Mapping[str, Any], *, identity: str, name: str, group: str, job_type: str, config: dict[str, Any]
 ) -> Iterator[Any]:
-    """A W&B run that says nothing of the machine, finished at the end: as failed where an error ends it.
+    """Open a W&B run that sends nothing about the machine, and finish it: as failed where an error ends the block.
 
-    Else W&B would go on writing the next job of a sweep into it. settings: `logger.wandb`. identity: its id; it takes
-    the place of an earlier run of this id.
+    Otherwise W&B would write the next job of a sweep into it. settings: `logger.wandb`. identity: its id; it replaces
+    an earlier run of this id.
     """
     import wandb
 
@@ -89,21 +88,21 @@ def tracked_run(
 
 
 @contextmanager
-def trackers(config: dict[str, Any], fingerprint: str) -> Iterator[list[Logger]]:
+def trackers(job: Experiment) -> Iterator[list[Logger]]:
     """The loggers that `conf/logger` asks for. A job is one W&B run: group = table, id = fingerprint."""
-    settings = config["logger"]["wandb"]
+    settings = job.settings.logger.wandb
     if settings is None:
         yield []
         return
     from lightning.pytorch.loggers import WandbLogger
 
     with tracked_run(
-        settings,
-        identity=fingerprint[:16],
-        name=run_name(config),
-        group=config["table"]["name"] or "train",
-        job_type="fuse" if _fused(config) else "train",
-        config=shared_settings(config),
+        vars(settings),
+        identity=job.fingerprint[:16],
+        name=run_name(job),
+        group=job.settings.table or "train",
+        job_type="train" if job.settings.fusion is None else "fuse",
+        config=shared_settings(job),
     ) as run:
         yield [WandbLogger(experiment=run)]
 

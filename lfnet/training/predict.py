@@ -7,10 +7,11 @@ import pandas as pd
 import torch
 from torch import nn
 
+from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.predictions import Predictions
 
-__all__ = ["Grouping", "levels", "predict", "window_predictions"]
+__all__ = ["Grouping", "levels", "predict", "score_splits", "window_predictions"]
 
 
 @torch.inference_mode()
@@ -55,6 +56,17 @@ def levels(windows: Predictions, protocol: Protocol) -> Predictions:
     clips = windows.aggregate("clip", protocol.aggregate.clip)
     recordings = clips.aggregate("recording", protocol.aggregate.recording)
     return Predictions(pd.concat([windows.frame, clips.frame, recordings.frame], ignore_index=True))
+
+
+def score_splits(head: nn.Module, data: DataModule, device: str) -> Predictions:
+    """Score every split but train, at every level. The test split is opened here, once."""
+    frames = []
+    for split in ("dev", "test", "unlabelled"):
+        windows = data.split(split)
+        if len(windows):
+            scores = data.labels.points(predict(head, data.eval_dataloader(windows), device))
+            frames.append(levels(window_predictions(windows, scores), data.protocol).frame)
+    return Predictions(pd.concat(frames, ignore_index=True))
 
 
 class Grouping:

@@ -8,6 +8,8 @@ from lfnet.cohorts.splits import grouped, unshared
 from lfnet.config import check_target, instantiate, plain
 from lfnet.errors import LfnetError
 from lfnet.jobs.inputs import load_cohort
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_inputs
 
 SMALL = ["cohort.dim=16", "cohort.duration.max=8", "cohort.duration.min=6", "cohort.duration.median=7"]
 
@@ -100,7 +102,12 @@ def test_features_stay_and_oracles_follow_the_people_of_train(cohort):
 
 
 def test_the_config_chooses_splits():
-    assert load_cohort(settings()).fingerprint() != load_cohort(settings("splits=unshared")).fingerprint()
-    assert load_cohort(settings()) is load_cohort(settings())
-    one, two = (load_cohort(settings("splits=grouped", f"splits.fold={fold}")) for fold in (1, 2))
+    session = Session()
+
+    def load(*words):
+        return load_cohort(read_inputs(settings(*words), session), session)
+
+    assert load().fingerprint() != load("splits=unshared").fingerprint()
+    assert load() is load()
+    one, two = (load("splits=grouped", f"splits.fold={fold}") for fold in (1, 2))
     assert one.fingerprint() != two.fingerprint()

@@ -12,8 +12,7 @@ from lfnet.data.module import DataModule
 from lfnet.data.protocol import Health, Protocol
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures, FeatureStore
-from lfnet.jobs.inputs import prepare
-from tests.composing import SMALL, composed
+from tests.composing import SMALL, composed, head_inputs
 
 
 @given(st.lists(st.booleans(), max_size=70), st.integers(1, 12))
@@ -33,7 +32,7 @@ def test_pieces_hold_every_valid_frame_once(valid, size):
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     config, _ = composed(*SMALL, "cohort.lost_frames=0.2", root=tmp_path_factory.mktemp("arrays"))
-    return prepare(config, progress=False)
+    return head_inputs(config)
 
 
 NAMES = ("IBI", "RMSSD", "LF")

@@ -4,22 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from lfnet.data.module import DataModule, Held, Labels
+from lfnet.data.module import DataModule, FrameCache, Labels
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.features.store import FeatureStore
-from lfnet.jobs.inputs import prepare
-from tests.composing import SMALL, composed
+from tests.composing import SMALL, composed, head_inputs
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     config, _ = composed(*SMALL, "cohort.lost_frames=0.2", root=tmp_path_factory.mktemp("data"))
-    return prepare(config, progress=False)
+    return head_inputs(config)
 
 
 def module(inputs, **settings):
-    names = {"batch_size", "eval_batch_size", "windows_per_clip", "select_windows_per_clip", "seed", "held"}
+    names = {"batch_size", "eval_batch_size", "windows_per_clip", "select_windows_per_clip", "seed", "cache"}
     protocol = Protocol(
         **{"name": "t", "window": 48, "hop": 24} | {k: v for k, v in settings.items() if k not in names}
     )
@@ -181,7 +180,7 @@ def test_dead_features_are_refused_or_dropped(inputs, tmp_path):
         if clip_id == clip_ids[3]:
             clip = replace(clip, features=np.zeros_like(clip.features), valid=np.ones_like(clip.valid))
         store.write(clip_id, clip, "s")
-    spoilt = replace(inputs, store=store)
+    spoilt = replace(inputs, stores={store.stream: store})
     with pytest.raises(LfnetError, match=clip_ids[3]):
         module(spoilt)
     data = module(spoilt, health=Health(unusable="drop"))
@@ -190,10 +189,10 @@ def test_dead_features_are_refused_or_dropped(inputs, tmp_path):
 
 
 def test_one_cohort_is_held_in_memory_between_jobs(inputs):
-    held = Held()
-    first, second = module(inputs, held=held, seed=1), module(inputs, held=held, seed=2)
+    cache = FrameCache()
+    first, second = module(inputs, cache=cache, seed=1), module(inputs, cache=cache, seed=2)
     assert first.packed is second.packed
-    assert module(inputs, held=held, length=100, tail="drop").packed is not first.packed
+    assert module(inputs, cache=cache, length=100, tail="drop").packed is not first.packed
 
 
 def test_test_frames_touch_the_test_split_alone(inputs):

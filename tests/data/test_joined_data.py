@@ -7,8 +7,9 @@ import torch
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
-from lfnet.jobs.inputs import prepare
-from tests.composing import SMALL, composed
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_settings
+from tests.composing import SMALL, composed, head_inputs
 
 COLUMNS = "streams.columns=[6,10]"
 
@@ -20,12 +21,12 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(root):
-    return prepare(composed(*SMALL, "cohort.lost_frames=0.2", root=root)[0], progress=False)
+    return head_inputs(composed(*SMALL, "cohort.lost_frames=0.2", root=root)[0])
 
 
 @pytest.fixture(scope="module")
 def both(root, alone):
-    return prepare(composed(*SMALL, "cohort.lost_frames=0.2", COLUMNS, root=root)[0], progress=False)
+    return head_inputs(composed(*SMALL, "cohort.lost_frames=0.2", COLUMNS, root=root)[0])
 
 
 def module(inputs, *, chance=0.0, seed=0, **protocol):
@@ -37,7 +38,7 @@ def module(inputs, *, chance=0.0, seed=0, **protocol):
 
 def test_one_stream_is_what_it_was(alone, root):
     assert alone.store.stream == "simulated"
-    other = prepare(composed(*SMALL, "cohort.lost_frames=0.2", "streams.valid=all", root=root)[0], progress=False)
+    other = head_inputs(composed(*SMALL, "cohort.lost_frames=0.2", "streams.valid=all", root=root)[0])
     assert type(other.store) is type(alone.store)
     ids = alone.cohort.clips["clip_id"]
     assert other.store.fingerprint(ids) == alone.store.fingerprint(ids)
@@ -105,4 +106,4 @@ def test_shortened_windows_lose_streams_too(both):
 
 def test_dropout_of_one_stream_is_refused(root):
     with pytest.raises(LfnetError, match=r"streams\.dropout=0\.3 takes whole streams away, and there is one"):
-        prepare(composed(*SMALL, "streams.dropout=0.3", root=root)[0], progress=False)
+        read_settings(composed(*SMALL, "streams.dropout=0.3", root=root)[0], Session())

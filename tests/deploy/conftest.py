@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lfnet.deploy.export import Run
-from lfnet.jobs.head_job import run
+from lfnet.jobs.job import run
 from tests.composing import SMALL, composed
 
 # Faces that come and go at 26 frames a second, one at 30, one at 24; trained on the fastest and a slower one.

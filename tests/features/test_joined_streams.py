@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfnet.config import plain
+from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.features.joined_streams import Joined, Joining, Part, _rows_at, parts_of
 from lfnet.features.store import ClipFeatures, FeatureStore
@@ -15,7 +15,7 @@ TRAIN, ALL = ("a", "b"), ("a", "b", "c")
 
 
 def settings(**changed) -> Joining:
-    return Joining.from_config({**plain(composed()[0]["streams"]), **changed})
+    return read(Joining, {**composed()[0]["streams"], **changed}, "streams")
 
 
 def clip(seed: int, frames: int, dim: int, *, rate: float = 30.0, lost: float = 0.2, scale: float = 1.0):
@@ -187,14 +187,14 @@ def test_a_stream_that_no_training_clip_has_is_refused(stores):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"normalise": "z"}, r"streams\.normalise=z: choose one of columns, stream, none"),
+        ({"normalise": "z"}, r"streams\.normalise=z: give one of columns, stream, none"),
         ({"valid": "most"}, r"streams\.valid=most"),
         ({"presence": 1}, r"streams\.presence=1: give true or false"),
         ({"length": 0}, r"streams\.length=0: give a number above 0"),
-        ({"dropout": 1.0}, r"streams\.dropout=1\.0: give a chance from 0 to below 1"),
-        ({"columns": [12]}, r"streams\.columns=\[12\]: give two whole numbers"),
+        ({"dropout": 1.0}, r"streams\.dropout=1\.0: give a number from 0 to below 1"),
+        ({"columns": [12]}, r"streams\.columns=\[12\]: give two numbers of columns or more, or null"),
         ({"columns": [6, 0]}, r"streams\.columns"),
-        ({"dropuot": 0.1}, r"streams\.dropuot is not a setting"),
+        ({"dropuot": 0.1}, r"streams\.dropuot: there is no such setting"),
     ],
 )
 def test_wrong_settings_are_named(changed, message):

@@ -38,11 +38,11 @@ class BreaksLater(Constant):
 
 
 class Killed(Constant):
-    """Its process dies while it is built, as for want of memory."""
+    """Its process is killed while it scores, as for lack of memory."""
 
-    def __init__(self, n_features: int, max_frames: int = 2000, **settings: object) -> None:
+    def forward(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
         import os
         import signal
 
-        super().__init__(n_features)
         os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("unreachable")

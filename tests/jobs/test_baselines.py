@@ -9,9 +9,9 @@ import pytest
 
 from lfnet.evaluation.baselines import Ridge
 from lfnet.evaluation.predictions import models_from_csv_text
-from lfnet.jobs import baselines as room
-from lfnet.jobs import refresh as remake
-from lfnet.jobs.head_job import plan, run
+from lfnet.jobs import refresh
+from lfnet.jobs.job import plan, run
+from lfnet.jobs.session import Session
 from tests.composing import SMALL, composed
 
 BASELINES = ["train_mean", "train_median", "duration", "person_lookup", "ridge", "random_projection"]
@@ -57,9 +57,9 @@ def test_jobs_of_one_cohort_fit_the_baselines_once(finished, monkeypatch: pytest
     fitted = []
     fit = Ridge.fit
     monkeypatch.setattr(Ridge, "fit", lambda self, train: fitted.append(self.name) or fit(self, train))
-    room._fitted.clear()
+    session = Session()
     for seed in (1, 2):
-        run(config | {"seed": seed}, choices)
+        run(config | {"seed": seed}, choices, session)
     assert fitted == ["ridge", "random_projection"]
 
 
@@ -83,8 +83,8 @@ def test_what_older_code_made_is_made_anew_and_nothing_is_trained(finished, stal
 
 def test_nothing_is_made_anew_that_is_up_to_date(finished, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     config, choices, _ = finished
-    monkeypatch.setattr(remake, "refer", lambda *given: pytest.fail("references were made again"))
-    monkeypatch.setattr(remake, "audited", lambda *given: pytest.fail("the audit was made again"))
+    monkeypatch.setattr(refresh, "write_baselines", lambda *given: pytest.fail("baselines were fitted again"))
+    monkeypatch.setattr(refresh, "run_audit", lambda *given: pytest.fail("the audit was run again"))
     assert run(config, choices).status == "skipped"
 
 
@@ -93,13 +93,7 @@ def test_the_code_of_baselines_and_audit_is_no_part_of_a_jobs_name(finished, mon
 
     config, _, folder = finished
     real = fingerprints._code_digest
-    touched = (
-        "training/references.py",
-        "training/remake.py",
-        "training/measure.py",
-        "evaluation/baselines.py",
-        "/audit/",
-    )
+    touched = ("jobs/baselines.py", "jobs/refresh.py", "evaluation/baselines.py", "/audit/")
     monkeypatch.setattr(
         fingerprints,
         "_code_digest",

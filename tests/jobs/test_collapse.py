@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lfnet.jobs.head_job import run
+from lfnet.jobs.job import run
 from tests.composing import SMALL, composed
 
 CONSTANT = "head._target_=tests.jobs.broken.Constant"

@@ -13,9 +13,8 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.fusion import persist
 from lfnet.fusion.modality_data import Split
-from lfnet.jobs.head_job import plan, run, run_safely
-from lfnet.jobs.inputs import prepare_streams
-from tests.composing import composed
+from lfnet.jobs.job import plan, run, run_safely
+from tests.composing import composed, fusion_inputs
 from tests.fusion.simulated_splits import NESTED, SMALL
 
 COHORT = (
@@ -85,8 +84,8 @@ def test_scores_are_there_at_clip_and_recording_level(finished):
 
 def test_the_saved_model_gives_the_saved_scores(finished):
     config, _, folder, _ = finished
-    cohort, stores = prepare_streams(config, progress=False)
-    data = DataModule(cohort, stores, read(Protocol, config["protocol"], "protocol"))
+    inputs = fusion_inputs(config)
+    data = DataModule(inputs.cohort, inputs.stores, read(Protocol, config["protocol"], "protocol"))
     split = Split.from_arrays(data.arrays("test"), None, "pulse")
     again = pd.Series(persist.load(folder / "model.skops").scores(split)["fused"], split.clip_ids)
     saved = pd.read_csv(folder / "predictions.csv", dtype={"clip_id": str})
@@ -115,20 +114,6 @@ def test_a_second_call_fits_nothing_and_the_head_does_not_matter(finished, root)
 )
 def test_what_changes_numbers_changes_the_name(finished, root, override):
     assert plan(job(root, override)[0], progress=False).fingerprint != finished[1].fingerprint
-
-
-def test_a_head_s_name_does_not_depend_on_fusions(finished, root, monkeypatch):
-    import lfnet.jobs.fingerprinting as fingerprint
-
-    seen = []
-    keep = fingerprint.code_digest
-    monkeypatch.setattr(
-        fingerprint, "code_digest", lambda *given, **more: seen.append((given, more)) or keep(*given, **more)
-    )
-    plan(composed(*COHORT, root=root)[0], progress=False)
-    from lfnet.fingerprints import _imports, _origin
-
-    assert seen and not any("fusion" in name for name in _imports(_origin("lfnet.jobs.head_job")))
 
 
 def test_clips_without_a_pulse_are_named(root):

@@ -11,7 +11,10 @@ from safetensors.torch import load_file
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
-from lfnet.jobs.head_job import plan, run, run_safely
+from lfnet.jobs.inputs import load_cohort
+from lfnet.jobs.job import plan, run, run_safely
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_inputs
 from tests.composing import SMALL, composed
 
 
@@ -203,7 +206,7 @@ def test_selection_on_test_marks_the_run(tmp_path):
     ("overrides", "message"),
     [
         (("head._target_=lfnet.heads.nothing.Head",), "lfnet.heads.nothing"),
-        (("+head.widht=3",), "does not take these settings"),
+        (("+head.widht=3",), r"head\.widht: there is no such setting"),
         (("protocol.select.metric=mea",), "protocol.select.metric=mea"),
         (("protocol.mask=maybe",), "protocol.mask=maybe"),
         (("protocol.hop=500",), "protocol.hop=500"),
@@ -240,18 +243,14 @@ def test_system_bs_random_vectors_mark_the_run(tmp_path):
 
 
 def test_unlabelled_clips_are_scored_and_not_measured(tmp_path):
-    from lfnet.jobs import inputs as room
-
     config, choices = job(tmp_path, "trainer.max_epochs=1")
-    cohort = room.load_cohort(config)
+    session = Session()
+    cohort = load_cohort(read_inputs(config, session), session)
     clips = cohort.clips.copy()
     moved = clips["recording_id"].isin(clips.loc[clips["split"] == "test", "recording_id"].unique()[:3])
     clips.loc[moved, ["split", "label"]] = ["unlabelled", np.nan]
     object.__setattr__(cohort, "clips", clips)
-    try:
-        outcome = run(config, choices)
-    finally:
-        room._cohorts.clear()
+    outcome = run(config, choices, session)
     frame = pd.read_csv(tmp_path / "runs" / outcome.run / "predictions.csv")
     unlabelled = frame[(frame["split"] == "unlabelled") & (frame["level"] == "recording")]
     assert len(unlabelled) == 3 and unlabelled["score"].notna().all() and unlabelled["label"].isna().all()

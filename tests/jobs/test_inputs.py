@@ -3,8 +3,7 @@
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.jobs import inputs
-from tests.composing import composed
+from tests.composing import composed, fusion_inputs, head_inputs
 from tests.features.fakes import crop_picture
 from tests.video.media import write_folder
 
@@ -34,32 +33,33 @@ def config(tmp_path):
 
 
 def test_a_head_gets_its_one_stream(config, capsys):
-    prepared = inputs.prepare(config("brightness"))
+    prepared = head_inputs(config("brightness"), progress=True)
     assert prepared.store.stream == "brightness" and prepared.store.shape("dev") == (9, 4)
     assert "cohort clips: 3 clips, 27 frames to extract" in capsys.readouterr().out
-    assert inputs.prepare(config("brightness")).store.folder == prepared.store.folder
+    assert head_inputs(config("brightness"), progress=True).store.folder == prepared.store.folder
     assert capsys.readouterr().out == ""
 
 
 def test_a_fusion_gets_all_streams(config, capsys):
-    cohort, stores = inputs.prepare_streams(config("brightness", "loudest"))
+    made = fusion_inputs(config("brightness", "loudest"), progress=True)
+    cohort, stores = made.cohort, made.stores
     assert list(stores) == ["brightness", "loudest"] and len(cohort.clips) == 3
     assert stores["loudest"].shape("dev") == (2, 5) and stores["brightness"].shape("dev") == (9, 4)
     assert capsys.readouterr().out.count("3 clips, 27 frames to extract") == 1
-    inputs.prepare_streams(config("loudest", "larger", "brightness"))
+    fusion_inputs(config("loudest", "larger", "brightness"), progress=True)
     assert "3 clips, 27 frames to extract" in capsys.readouterr().out, "for the stream that was not there"
-    inputs.prepare_streams(config("loudest", "larger", "brightness"))
+    fusion_inputs(config("loudest", "larger", "brightness"), progress=True)
     assert capsys.readouterr().out == ""
 
 
 def test_a_head_gets_several_streams_joined_from_one_pass(config, capsys):
-    prepared = inputs.prepare(config("brightness", "larger"))
+    prepared = head_inputs(config("brightness", "larger"), progress=True)
     assert prepared.store.stream == "brightness + larger" and prepared.store.shape("dev") == (9, 10)
     assert capsys.readouterr().out.count("3 clips, 27 frames to extract") == 1
-    again = inputs.prepare(config("brightness", "larger"))
+    again = head_inputs(config("brightness", "larger"), progress=True)
     ids = prepared.cohort.clips["clip_id"]
     assert again.store.fingerprint(ids) == prepared.store.fingerprint(ids)
-    turned = inputs.prepare(config("larger", "brightness"))
+    turned = head_inputs(config("larger", "brightness"), progress=True)
     assert turned.store.fingerprint(ids) != prepared.store.fingerprint(ids)
     assert capsys.readouterr().out == ""
 
@@ -67,4 +67,4 @@ def test_a_head_gets_several_streams_joined_from_one_pass(config, capsys):
 def test_a_head_refuses_segments_alone_and_among_others(config):
     for names in (["loudest"], ["brightness", "loudest"]):
         with pytest.raises(LfnetError, match=r"encoder=loudest gives one vector a segment, and a head reads frames"):
-            inputs.prepare(config(*names))
+            head_inputs(config(*names), progress=True)

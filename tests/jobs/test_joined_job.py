@@ -10,7 +10,7 @@ from lfnet.config import read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
-from lfnet.jobs.head_job import plan, run
+from lfnet.jobs.job import plan, run
 from lfnet.jobs.tracking import shared_settings
 from lfnet.runs.sweep_record import Run
 from lfnet.tables.grouping import groups
@@ -98,8 +98,9 @@ def test_baselines_see_what_the_head_sees(clips, finished):
 
 def test_trackers_hear_which_encoders_and_how_they_were_joined(clips):
     alone, both = job(clips, "brightness")[0], job(clips, "brightness", "larger")[0]
-    assert shared_settings(alone)["encoder"] == ["brightness"] and "streams" not in shared_settings(alone)
-    sent = shared_settings(both)
+    sent = shared_settings(plan(alone))
+    assert sent["encoder"] == ["brightness"] and "streams" not in sent
+    sent = shared_settings(plan(both))
     assert sent["encoder"] == ["brightness", "larger"] and sent["streams"] == both["streams"]
     assert str(clips) not in json.dumps(sent)
 

@@ -16,7 +16,7 @@ def zone(folder, number, name, used, most=1000):
 
 def test_without_counters_energy_is_unknown_and_not_zero(tmp_path):
     calls = []
-    found = measure_speed(lambda: calls.append(1), seconds=0, least=5, powercap=tmp_path / "none")
+    found = measure_speed(lambda: calls.append(1), seconds=0, min_calls=5, powercap=tmp_path / "none")
     assert found["energy_mj"] is None and found["latency_ms"] >= 0 and len(calls) == 6
 
 
@@ -31,7 +31,7 @@ def test_energy_is_that_of_all_packages_by_call(tmp_path):
             first.joinpath("energy_uj").write_text("5100")
             second.joinpath("energy_uj").write_text("400")  # came round: 100 + 400
 
-    found = measure_speed(call, seconds=0, least=5, powercap=tmp_path)
+    found = measure_speed(call, seconds=0, min_calls=5, powercap=tmp_path)
     assert found["energy_mj"] == pytest.approx((5000 + 500) / 5 / 1000)
 
 

@@ -13,6 +13,8 @@ from lfnet.cli.configs import compose
 from lfnet.config import plain
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.jobs import inputs
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_inputs
 from lfnet.pulse.variability import NAMES
 
 
@@ -25,9 +27,10 @@ def test_skin_becomes_pulse(pulse: str, tmp_path: Path, monkeypatch: pytest.Monk
     colours = made.skin_TRC.reshape(-1, 12).astype(np.float32)
     stores["skin"].write("a", ClipFeatures(colours, made.valid_T, made.time_T), "film")
     cohort = SimpleNamespace(name="filmed", clips=pd.DataFrame({"clip_id": ["a"]}), own=None)
-    monkeypatch.setattr(inputs, "load_cohort", lambda given: cohort)
-    monkeypatch.setattr(inputs, "_prepare", lambda *given: dict(stores))
-    found = inputs.prepare_streams(config)
+    monkeypatch.setattr(inputs, "load_cohort", lambda *given: cohort)
+    monkeypatch.setattr(inputs, "_extract", lambda *given: dict(stores))
+    session = Session()
+    found = inputs.prepare_streams(read_inputs(config, session), session)
     assert list(found.stores) == ["visual", "pulse"], "colours themselves are nothing to fuse"
     clip = found.stores["pulse"].read("a")
     assert clip.features.shape == (1, len(NAMES)) and clip.valid.all()

@@ -6,9 +6,9 @@ import pytest
 from lfnet.config import read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
-from lfnet.jobs.baselines import references
-from lfnet.jobs.inputs import prepare, prepare_streams
-from tests.composing import SMALL, composed
+from lfnet.jobs.baselines import fit_baselines
+from lfnet.jobs.session import Session
+from tests.composing import SMALL, composed, fusion_inputs, head_inputs
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +17,12 @@ def config(tmp_path_factory):
 
 
 def test_heads_get_the_frames_and_a_fusion_all_streams(config):
-    alone = prepare(config, progress=False)
+    alone = head_inputs(config)
     assert alone.store.stream == "simulated" and not list(alone.store.folder.parent.glob("pulse-*"))
-    cohort, stores = prepare_streams(config, progress=False)
+    inputs = fusion_inputs(config)
+    cohort, stores = inputs.cohort, inputs.stores
     assert list(stores) == ["simulated", "pulse"] and stores["simulated"].recipe == alone.store.recipe
-    again = prepare_streams(config, progress=False).stores["pulse"]
+    again = fusion_inputs(config).stores["pulse"]
     assert again.fingerprint(cohort.clips["clip_id"]) == stores["pulse"].fingerprint(cohort.clips["clip_id"])
     data = DataModule(cohort, stores, read(Protocol, config["protocol"], "protocol"))
     rows = data.arrays("train").streams["pulse"]
@@ -35,10 +36,11 @@ def test_heads_get_the_frames_and_a_fusion_all_streams(config):
 
 
 def test_oracles_of_the_pulse_stand_beside_who_sees_it(config):
-    cohort, stores = prepare_streams(config, progress=False)
+    inputs = fusion_inputs(config)
+    cohort, stores = inputs.cohort, inputs.stores
     recordings = cohort.recordings()
-    alone = references(cohort, stores["simulated"], recordings)
-    both = references(cohort, stores["simulated"], recordings, beside=stores)
+    alone = fit_baselines(cohort, stores["simulated"], recordings, Session())
+    both = fit_baselines(cohort, stores["simulated"], recordings, Session(), streams=stores)
     assert set(both) - set(alone) == {
         f"oracle_{what}_{how}" for what in ("pulse", "both", "both_people") for how in ("median", "mean")
     }

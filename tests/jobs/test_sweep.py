@@ -13,8 +13,10 @@ import pytest
 
 from lfnet.cli.main import main
 from lfnet.jobs import sweep
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_settings
 from lfnet.runs.sweep_record import sweep_name
-from tests.composing import SMALL
+from tests.composing import SMALL, composed
 
 TINY = [*SMALL, "trainer.max_epochs=1"]
 GRID = ["head=mean_mlp,ldbm", "seed=0,1"]
@@ -78,11 +80,15 @@ def test_a_second_table_trains_nothing_and_force_trains_again(here, capsys):
     assert again.keys() == first.keys() and again != first
 
 
+BROKEN = "head._target_=tests.jobs.broken.Exploding,lfnet.heads.mean_mlp.TemporalMeanMLP"
+
+
 def test_a_failing_job_is_named_and_does_not_stop_the_others(here, capsys):
-    status = lfnet("train", "-m", *TINY, "head=ldbm", "head.attention_heads=3,4", "launcher=serial")
+    status = lfnet("train", "-m", *TINY, BROKEN, "launcher=serial")
     out = capsys.readouterr().out
     assert status == 1
-    assert "[1/2] failed   head.attention_heads=3" in out and "[2/2] finished head.attention_heads=4" in out
+    assert "[1/2] failed   head._target_=tests.jobs.broken.Exploding: RuntimeError: the head exploded" in out
+    assert "[2/2] finished head._target_=lfnet.heads.mean_mlp.TemporalMeanMLP" in out
     assert len(results(here)) == 1
 
 
@@ -96,7 +102,7 @@ def test_a_killed_worker_fails_its_own_job_alone(here, capsys):
 
 
 def test_fail_fast_stops_the_others(here, capsys):
-    status = lfnet("train", "-m", *TINY, "head=ldbm", "head.attention_heads=3,4", "fail_fast=true")
+    status = lfnet("train", "-m", *TINY, BROKEN, "fail_fast=true")
     assert status == 1 and results(here) == {}
     record = json.loads(next(here.glob("lfnet_runs/sweeps/*.json")).read_text())
     assert [job["status"] for job in record["jobs"]] == ["failed", "pending"]
@@ -174,15 +180,19 @@ def test_memory_bounds_the_jobs_side_by_side(here, capsys):
     words = ("train", "-m", *TINY, "head=mean_mlp", "seed=0,1", "launcher=joblib")
     assert lfnet(*words, "launcher.memory=-1") == 2
     assert "launcher.memory=-1" in capsys.readouterr().err
-    config = {"launcher": {"jobs": "auto", "memory": 1e9}, "trainer": {"threads": 1}}
-    assert sweep._workers(config, 8) == 1
-    assert sweep._workers({**config, "launcher": {"jobs": 3, "memory": 1e9}}, 8) == 3
+    for jobs, workers in (("auto", 1), (3, 3)):
+        config, _ = composed(*SMALL, f"launcher={{jobs:{jobs},memory:1e9}}")
+        assert sweep._workers(read_settings(config, Session()), 8) == workers
 
 
-def test_settings_that_differ_in_what_is_wrong_are_each_named(here, capsys):
-    assert lfnet("train", "-m", *TINY, "head=mean_mlp", "trainer.threads=abc,def", "launcher=joblib") == 1
-    out = capsys.readouterr().out
-    assert "trainer.threads=abc" in out and "trainer.threads=def" in out
+def test_the_first_job_with_wrong_settings_stops_the_sweep_before_any_job_runs(here, capsys):
+    words = ("train", "-m", *TINY, "head=mean_mlp,ldbm", "launcher=joblib")
+    assert lfnet(*words, "trainer.threads=1,abc,def", "protocol.min_valid=2") == 2
+    assert capsys.readouterr().err.splitlines() == ["error: protocol.min_valid=2: give a number from 0 to 1."]
+    assert lfnet(*words, "trainer.threads=1,abc,def") == 2
+    err = capsys.readouterr().err
+    assert "trainer.threads=abc" in err and "def" not in err
+    assert not list(here.iterdir())
 
 
 def test_the_sweepers_own_grid_and_config_folder_are_in_the_name_and_the_command(here, capsys):

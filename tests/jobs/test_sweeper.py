@@ -8,7 +8,7 @@ from tests.composing import CONF
 def varied(cohort: dict, params: dict) -> list[str]:
     from hydra_plugins.lfnet_sweeps import LfnetSweeper  # Hydra loads it anew: an older one is of no use
 
-    sweeper = LfnetSweeper(None, params)
+    sweeper = LfnetSweeper(params)
     sweeper.config = OmegaConf.create({"cohort": cohort})
     return sweeper._parse_config()
 

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from lfnet.evaluation.predictions import Predictions
-from lfnet.jobs.head_job import run
+from lfnet.jobs.job import run
 from tests.composing import composed
 
 HEADS = ("mean_mlp", "ldbm", "transformer", "mamba_gru", "hybrid", "attention_mil")

@@ -8,7 +8,7 @@ import pytest
 
 from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.evaluation.predictions import Predictions
-from lfnet.jobs.head_job import run
+from lfnet.jobs.job import run
 from lfnet.runs.collection import DifferentRecordings, Ensemble, RunCollection, open_runs
 from lfnet.runs.run import Run
 from tests.composing import SMALL, composed

@@ -7,7 +7,7 @@ import torch
 
 from lfnet.data.batches import EpochSampler
 from lfnet.errors import LfnetError
-from lfnet.jobs.head_job import run
+from lfnet.jobs.job import run
 from lfnet.training.losses import Bags
 from tests.composing import SMALL, composed
 

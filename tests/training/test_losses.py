@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.jobs.head_job import run
+from lfnet.jobs.job import run
 from lfnet.training.losses import L1, label_density, smoothed_in_time
 from lfnet.training.settings import TrainerSettings
 from tests.composing import SMALL, composed

@@ -13,7 +13,7 @@ from lfnet.evaluation.predictions import Predictions
 from lfnet.heads.mamba_gru import MambaGRU
 from lfnet.heads.mean_mlp import TemporalMeanMLP
 from lfnet.heads.transformer import VanillaTransformer
-from lfnet.jobs.head_job import run
+from lfnet.jobs.job import run
 from lfnet.training.mc_dropout import passes_with_dropout, require_dropout
 from tests.composing import SMALL, composed
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lfnet.deploy.export import Run
-from lfnet.jobs.head_job import plan, run
+from lfnet.jobs.job import plan, run
 from tests.composing import SMALL, composed
 
 

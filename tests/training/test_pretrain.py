@@ -20,7 +20,7 @@ from lfnet.heads.mamba import Mamba
 from lfnet.heads.mamba_gru import MambaGRU
 from lfnet.heads.tcn import TCN
 from lfnet.heads.transformer import VanillaTransformer
-from lfnet.jobs.head_job import plan, run
+from lfnet.jobs.job import plan, run
 from lfnet.training.pretrain import MaskedFrames, hide
 from tests.composing import SMALL, composed
 

@@ -1,0 +1,106 @@
+"""One job: plan it, and run it unless it is finished."""
+
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lfnet.errors import LfnetError
+from lfnet.files import writing_in
+from lfnet.heads.cpu.machine import fast_cpu
+from lfnet.jobs import head_job
+from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.records import log
+from lfnet.jobs.refresh import refresh
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import JobSettings, read_settings
+from lfnet.runs.run import Outcome
+
+__all__ = ["plan", "run", "run_safely"]
+
+
+def plan(
+    config: Mapping[str, Any],
+    choices: Mapping[str, str] | None = None,
+    session: Session | None = None,
+    *,
+    progress: bool = True,
+) -> Experiment:
+    """Validate a job's settings and prepare its inputs; features that are missing are extracted.
+
+    Parameters
+    ----------
+    config : mapping
+        The whole resolved config of `lfnet train`.
+    choices : mapping
+        What was chosen of each config group, to be recorded.
+    session : Session
+        What jobs share; None for a new one.
+    progress : bool
+        Whether to report an extraction.
+
+    Raises
+    ------
+    LfnetError
+        For a user's mistake; for wrong settings with one line each, before anything is read.
+    """
+    session = session or Session()
+    settings = read_settings(config, session)
+    inputs, covers = _kind(settings).plan(settings, session, progress=progress)
+    return Experiment(settings, config, choices or {}, inputs, covers)
+
+
+def run(config: Mapping[str, Any], choices: Mapping[str, str], session: Session | None = None) -> Outcome:
+    """Plan a job and do it.
+
+    A finished job is skipped (unless `force`); its metrics, baselines and audit are recomputed where their code has
+    changed. Arguments and errors are those of `plan`.
+    """
+    session = session or Session()
+    return _do(plan(config, choices, session), session)
+
+
+def run_safely(
+    config: Mapping[str, Any],
+    choices: Mapping[str, str],
+    session: Session | None = None,
+    planned: Experiment | None = None,
+) -> Outcome:
+    """As `run`, but a failure becomes an Outcome and leaves its traceback in the job's train.log.
+
+    planned: the job's plan, where it exists already.
+    """
+    fingerprint = folder = ""
+    session = session or Session()
+    try:
+        job = planned or plan(config, choices, session)
+        fingerprint, folder = job.fingerprint, job.folder.name
+        return _do(job, session)
+    except LfnetError as error:
+        line = str(error)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        line = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+    return Outcome("failed", fingerprint, folder, error=" ".join(line.split()))
+
+
+def _do(job: Experiment, session: Session) -> Outcome:
+    kind = _kind(job.settings)
+    if job.finished and not job.settings.force:
+        refresh(job, session, lambda: kind.load_data(job, session))
+        return Outcome("skipped", job.fingerprint, job.folder.name)
+    started = time.perf_counter()
+    with writing_in(job.folder), log(job.folder), fast_cpu():
+        kind.execute(job, session)
+    return Outcome("finished", job.fingerprint, job.folder.name, seconds=time.perf_counter() - started)
+
+
+def _kind(settings: JobSettings) -> ModuleType:
+    """The module of this kind of job: its `plan`, `load_data` and `execute`."""
+    if settings.fusion is None:
+        return head_job
+    from lfnet.jobs import fusion_job  # scikit-learn's ensembles and LightGBM take a second to import
+
+    return fusion_job

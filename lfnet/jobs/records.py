@@ -1,0 +1,113 @@
+"""What every kind of job records: its folder, its log, its cohort and the versions of packages."""
+
+import logging
+import platform
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+from lfnet.data.module import DataModule
+from lfnet.errors import LfnetError
+from lfnet.files import atomic_path, write_text
+from lfnet.jobs.experiment import Experiment
+from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale
+from lfnet.runs.run import CONFIG, LOG, RESULT, WEIGHTS
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["describe_inputs", "log", "save_weights", "start_folder", "versions", "write_result"]
+
+_PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
+
+
+def start_folder(job: Experiment) -> None:
+    """Remove what an earlier or killed run left that could be mistaken for this one's, and write config.yaml."""
+    (job.folder / RESULT).unlink(missing_ok=True)
+    for part in job.folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
+    write_text(job.folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
+
+
+def describe_inputs(data: DataModule) -> dict[str, Any]:
+    """`scale`, `cohort` and `features` of a result: on whom and on what it was measured."""
+    cohort = data.cohort
+    recordings = data.clips.drop_duplicates("recording_id")
+    by_split = recordings.groupby("split")
+    warnings = list(cohort.warnings)
+    if data.dropped:
+        warnings.append(
+            f"{len(data.dropped)} clips left out as unusable (protocol.health): {', '.join(data.dropped[:10])}"
+            + (" …" if len(data.dropped) > 10 else "")
+        )
+    return {
+        "scale": Scale(cohort.scale.name, cohort.scale.min, cohort.scale.max),
+        "cohort": CohortSummary(
+            name=cohort.name,
+            fingerprint=cohort.fingerprint(),
+            simulated=cohort.simulated,
+            recordings={str(split): int(count) for split, count in by_split.size().items()},
+            people={str(split): int(count) for split, count in by_split["person_id"].nunique().items()},
+            warnings=tuple(warnings),
+        ),
+        "features": FeatureSummary(
+            stream=data.store.stream,
+            fingerprint=data.store.fingerprint(list(cohort.clips["clip_id"])),
+            dim=data.n_features,
+            coverage=round(data.packed.coverage, 4),
+        ),
+    }
+
+
+def write_result(job: Experiment, data: DataModule, **parts: Any) -> None:
+    """Write result.json, the last file of a job. parts: what this kind of job adds to, or replaces in, the rest."""
+    common = {
+        "fingerprint": job.fingerprint,
+        "seed": job.settings.seed,
+        "config": job.recorded_config(),
+        **describe_inputs(data),
+    }
+    Result(**(common | parts)).write(job.folder)
+
+
+def save_weights(head: "torch.nn.Module", folder: Path) -> None:
+    """Write a head's weights to head.safetensors. Raises `LfnetError` where the disk is full."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with atomic_path(folder / WEIGHTS["head"]) as temporary:
+        try:
+            save_file({name: value.contiguous() for name, value in head.state_dict().items()}, temporary)
+        except SafetensorError as error:
+            raise LfnetError(f"cannot write the weights into {folder}: {error}. Is the disk full?") from error
+
+
+def versions(*more: str) -> dict[str, str]:
+    """Python's and the packages' versions."""
+    return {"python": platform.python_version(), **{name: version(name) for name in (*_PACKAGES, *more)}}
+
+
+@contextmanager
+def log(folder: Path) -> Iterator[None]:
+    """Write everything that is logged in the block, a traceback that ends it included, to train.log in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger("lfnet")
+    handler = logging.FileHandler(folder / LOG, mode="w", encoding="utf-8")
+    # A full disk is reported once, by what the job cannot do without; not by each line of its log.
+    setattr(handler, "handleError", lambda record: None)  # noqa: B010  mypy forbids to assign a method
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    except Exception:
+        logger.error("the job failed\n%s", traceback.format_exc())
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

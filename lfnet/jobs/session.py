@@ -1,0 +1,50 @@
+"""What the jobs of one process share."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from lfnet.data.module import FrameCache
+
+__all__ = ["Session"]
+
+_T = TypeVar("_T")
+
+
+class Session:
+    """Values that the jobs of one process compute once and share: its only mutable state.
+
+    A command makes one and hands it to its jobs; a worker process has its own. Each value is named by what it is and by
+    a key that covers everything it depends on. Small values (settings, cohorts and stores, baselines, oracles, audits)
+    stay; of large ones (clip summaries, a fusion's fitted parts) and of packed frames only the latest stays, so that a
+    sweep over cohorts needs the memory of one.
+
+    Examples
+    --------
+    >>> session = Session()
+    >>> session.keep("square", 3, lambda: 9), session.keep("square", 3, lambda: 0)
+    (9, 9)
+    >>> session.keep_latest("cube", 2, lambda: 8), session.keep_latest("cube", 3, lambda: 27)
+    (8, 27)
+    >>> session.keep_latest("cube", 2, lambda: 0)
+    0
+    """
+
+    def __init__(self) -> None:
+        self.frames = FrameCache()
+        self._kept: dict[tuple[str, Hashable], Any] = {}
+        self._latest: dict[str, tuple[Hashable, Any]] = {}
+
+    def keep(self, what: str, key: Hashable, make: Callable[[], _T]) -> _T:
+        """Return the value of `what` under `key`; the first call makes it. If making it raises, nothing is kept."""
+        if (what, key) not in self._kept:
+            self._kept[what, key] = make()
+        found: _T = self._kept[what, key]
+        return found
+
+    def keep_latest(self, what: str, key: Hashable, make: Callable[[], _T]) -> _T:
+        """As `keep`, for large values: another key frees the memory of the one before."""
+        if what not in self._latest or self._latest[what][0] != key:
+            self._latest.pop(what, None)
+            self._latest[what] = (key, make())
+        found: _T = self._latest[what][1]
+        return found

@@ -1,0 +1,332 @@
+"""The settings of a job: one validated object for each config group, read before anything else is done.
+
+`read_settings` is the only reader of a job's config. It reports the faults of all groups at once, one line each.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, model_validator
+
+from lfnet.audit.settings import AuditSettings
+from lfnet.config import Count, Positive, check_target, instantiate, read, settings
+from lfnet.data.protocol import Protocol
+from lfnet.errors import LfnetError
+from lfnet.features.joined_streams import Joining
+from lfnet.fingerprints import digest
+from lfnet.fusion.settings import FusionSettings
+from lfnet.jobs.session import Session
+from lfnet.pulse.settings import PulseSettings
+from lfnet.training.settings import TrainerSettings, check_compatible
+from lfnet.video.settings import VideoSettings
+
+__all__ = ["InputSettings", "JobSettings", "read_inputs", "read_settings"]
+
+_T = TypeVar("_T")
+_VISUAL = "visual"  # the encoder whose settings `fusion.extraction` changes
+
+
+@settings
+class Encoding:
+    """What all encoders share, next to the encoders' own nodes in `encoder`."""
+
+    device: Literal["cpu", "cuda"]
+    stride: Count
+    batch_size: Count
+    threads: Count | None
+
+
+@settings
+class Paths:
+    """`conf/paths`."""
+
+    data: Path
+    cache: Path
+    weights: Path
+    runs: Path
+    tables: Path
+
+
+@settings
+class Launcher:
+    """`conf/launcher`: how many jobs run side by side, and the GB of memory that one needs."""
+
+    jobs: Count | Literal["auto"]
+    memory: Positive | None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Launcher":
+        if self.jobs == "auto" and self.memory is None:
+            raise ValueError("launcher.memory=null: give the GB that one job needs where launcher.jobs=auto.")
+        return self
+
+
+@settings
+class Wandb:
+    """`conf/logger/wandb.yaml`."""
+
+    mode: Literal["offline", "online"]
+    project: str
+    entity: str | None
+    dir: str
+
+
+@settings
+class Logger:
+    """`conf/logger`: trackers next to metrics.csv."""
+
+    wandb: Wandb | None
+
+
+@settings
+class Switches:
+    """The settings of conf/train.yaml itself."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    force: bool
+    fail_fast: bool
+
+
+_SHARED = tuple(Encoding.__annotations__)
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """What a cohort and its features are made from.
+
+    cohort, splits, encoders: nodes with a `_target_`, checked and not built; encoders by name, in order.
+    pulse, streams: None where the command has no such group.
+    """
+
+    cohort: Mapping[str, Any]
+    splits: Mapping[str, Any] | None
+    encoders: Mapping[str, Mapping[str, Any]]
+    encoding: Encoding
+    video: VideoSettings
+    pulse: PulseSettings | None
+    streams: Joining | None
+    paths: Paths
+    nodes: Mapping[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all of it."""
+        return digest(self.nodes)
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """The settings of one job. head: its node; None where a fusion takes its place, which is None for a head."""
+
+    inputs: InputSettings
+    protocol: Protocol
+    trainer: TrainerSettings
+    head: Mapping[str, Any] | None
+    fusion: FusionSettings | None
+    audit: AuditSettings
+    launcher: Launcher
+    logger: Logger
+    table: str | None
+    seed: int
+    force: bool
+    fail_fast: bool
+
+    @property
+    def lacking_component(self) -> str:
+        """Why the component that `fusion.extraction` changes does not exist here; "" where it does."""
+        if self.fusion is None or not self.fusion.extraction or _VISUAL in self.inputs.encoders:
+            return ""
+        parts = ", ".join(self.fusion.extraction)
+        return f"no such component here: features not made by encoder={_VISUAL} have no {parts}"
+
+
+class _Reader:
+    """Reads parts of a config, gathers their faults, and shares equal parts among the jobs of a session."""
+
+    def __init__(self, config: Mapping[str, Any], session: Session) -> None:
+        self.config, self._session = config, session
+        self._lines: list[str] = []
+
+    def part(self, name: str, read_part: Callable[[], _T], *nodes: str) -> _T:
+        """What `read_part` makes of the nodes (that of `name` unless others are given), or None after a fault."""
+        key = digest([name, *(self.config.get(node) for node in nodes or (name,))])
+        try:
+            return self._session.keep("settings", key, read_part)
+        except LfnetError as error:
+            self._lines += str(error).splitlines()
+            return None  # type: ignore[return-value]  # `end` raises before it is used
+
+    def check(self, check: Callable[[], None]) -> None:
+        """Run a check that raises `LfnetError`."""
+        try:
+            check()
+        except LfnetError as error:
+            self._lines += str(error).splitlines()
+
+    @property
+    def failed(self) -> bool:
+        return bool(self._lines)
+
+    def end(self) -> None:
+        """Raise one `LfnetError` with all faults, if there are any."""
+        if self._lines:
+            raise LfnetError("\n".join(dict.fromkeys(self._lines)))
+
+
+def read_settings(
+    config: Mapping[str, Any],
+    session: Session,
+    checks: Sequence[Callable[[Mapping[str, Any]], None]] = (),
+) -> JobSettings:
+    """Read and validate all settings of a job.
+
+    Parameters
+    ----------
+    config : mapping
+        The whole resolved config of `lfnet train`.
+    session : Session
+        Settings that jobs have in common are read once.
+    checks : sequence of callables
+        Further checks of the config, each raising `LfnetError` with one line a fault.
+
+    Returns
+    -------
+    JobSettings
+
+    Raises
+    ------
+    LfnetError
+        One line for each wrong setting of all groups.
+    """
+    reader = _Reader(config, session)
+    inputs = _inputs(reader)
+    switches = reader.part(
+        "seed",
+        lambda: read(Switches, {name: config[name] for name in _SWITCHES}, ""),
+        *_SWITCHES,
+    )
+    protocol = reader.part("protocol", lambda: read(Protocol, config["protocol"], "protocol"))
+    trainer = reader.part("trainer", lambda: read(TrainerSettings, config["trainer"], "trainer"))
+    fused = bool((config.get("fusion") or {}).get("name"))
+    fusion = reader.part("fusion", lambda: read(FusionSettings, config["fusion"], "fusion")) if fused else None
+    audit = reader.part("audit", lambda: instantiate(config["audit"], "audit") if config.get("audit") else _AUDIT)
+    launcher = reader.part("launcher", lambda: read(Launcher, config["launcher"], "launcher"))
+    logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
+    if not fused:
+        if inputs.streams:
+            reader.check(lambda: _check_dropout(inputs.streams, len(inputs.encoders)))
+        reader.part(
+            "head",
+            lambda: _check_head(config, trainer, protocol),
+            *("head", "trainer", "protocol", "cohort", "streams"),
+        )
+    for check in checks:
+        reader.check(lambda check=check: check(config))  # type: ignore[misc]
+    reader.end()
+    if fusion is not None and fusion.extraction and _VISUAL in inputs.encoders:
+        inputs = _with_extraction(inputs, fusion.extraction)
+    return JobSettings(
+        inputs=inputs,
+        protocol=protocol,
+        trainer=trainer,
+        head=None if fused else config["head"],
+        fusion=fusion,
+        audit=audit,
+        launcher=launcher,
+        logger=logger,
+        table=config["table"]["name"],
+        **vars(switches),
+    )
+
+
+_SWITCHES = ("seed", "force", "fail_fast")
+_AUDIT = AuditSettings()
+
+
+def read_inputs(config: Mapping[str, Any], session: Session) -> InputSettings:
+    """Read the settings of a cohort and its features alone. Raises `LfnetError` with one line for each wrong one."""
+    reader = _Reader(config, session)
+    inputs = _inputs(reader)
+    reader.end()
+    return inputs
+
+
+def _inputs(reader: _Reader) -> InputSettings:
+    config = reader.config
+    encoders = {name: node for name, node in config["encoder"].items() if name not in _SHARED}
+    shared = {name: config["encoder"][name] for name in _SHARED if name in config["encoder"]}
+    cohort, splits = config["cohort"], config.get("splits")
+    reader.part("cohort", lambda: check_target(cohort, "cohort"))
+    if splits:
+        reader.part("splits", lambda: check_target(splits, "splits"))
+    for name, node in encoders.items():
+        reader.part(f"encoder.{name}", lambda name=name, node=node: _check_encoder(name, node), "encoder")  # type: ignore[misc]
+    streams = config.get("streams")
+    joining = reader.part("streams", lambda: read(Joining, streams, "streams")) if streams else None
+    return InputSettings(
+        cohort=cohort,
+        splits=splits or None,
+        encoders=encoders,
+        encoding=reader.part("encoder", lambda: read(Encoding, shared, "encoder")),
+        video=reader.part("video", lambda: instantiate(config["video"], "video")),
+        pulse=reader.part("pulse", lambda: instantiate(config["pulse"], "pulse")) if config.get("pulse") else None,
+        streams=joining,
+        paths=reader.part("paths", lambda: read(Paths, config["paths"], "paths")),
+        nodes={name: config.get(name) for name in _INPUTS},
+    )
+
+
+_INPUTS = ("cohort", "splits", "encoder", "streams", "video", "pulse", "visual", "paths")
+
+
+def _check_encoder(name: str, node: Any) -> None:
+    if not isinstance(node, Mapping):
+        raise LfnetError(f"encoder.{name}={node}: there is no such setting; choose encoders with encoder=[NAME,…].")
+    check_target(node, f"encoder.{name}")
+
+
+def _check_dropout(streams: Joining, encoders: int) -> None:
+    if streams.dropout and encoders < 2 and not streams.columns:
+        raise LfnetError(
+            f"streams.dropout={streams.dropout:g} takes whole streams away, and there is one: choose several "
+            "encoders, as in encoder=[webface,expression], or cut its columns with streams.columns."
+        )
+
+
+def _check_head(config: Mapping[str, Any], trainer: TrainerSettings | None, protocol: Protocol | None) -> None:
+    """Build the head on PyTorch's meta device, which takes neither memory nor time, and check what depends on it."""
+    import torch
+
+    node = config["head"]
+    check_target(node, "head")
+    try:
+        with torch.device("meta"):
+            head = instantiate(node, "head", n_features=_n_features(config))
+    except LfnetError:
+        raise
+    except Exception:
+        return  # not every head can be built without numbers: the job builds it and reports what is wrong
+    if trainer is not None and protocol is not None:
+        check_compatible(trainer, protocol, head)
+
+
+def _n_features(config: Mapping[str, Any]) -> int:
+    """The width of the vectors where the settings tell it, else one that every number among the head's divides."""
+    if isinstance(dim := config["cohort"].get("dim"), int) and not (config.get("streams") or {}).get("columns"):
+        return max(1, dim)
+    return math.lcm(*(value for value in config["head"].values() if type(value) is int and 0 < value <= 64), 512)
+
+
+def _with_extraction(inputs: InputSettings, changed: Mapping[str, Any]) -> InputSettings:
+    """The inputs with `fusion.extraction` laid over the visual encoder's settings."""
+    node = inputs.encoders[_VISUAL]
+    if unknown := sorted(set(changed) - set(node["settings"])):
+        raise LfnetError(f"fusion.extraction.{unknown[0]}: there is no such setting in conf/visual.")
+    own = {**node, "settings": {**node["settings"], **changed}}
+    check_target(own, f"encoder.{_VISUAL}")
+    nodes = {**inputs.nodes, "encoder": {**inputs.nodes["encoder"], _VISUAL: own}}
+    return replace(inputs, encoders={**inputs.encoders, _VISUAL: own}, nodes=nodes)
