@@ -1,8 +1,8 @@
-"""What does a head say when one of its two streams is missing, and does modality dropout help it then?
+"""Test error of a head when one of its two streams is missing, with and without modality dropout.
 
-Trains the mean head on the default simulated cohort, its vector taken as two streams of 256 columns, without and with
-modality dropout (finished runs are not trained again); scores the test recordings with both streams, and with each of
-them missing from all of them; writes missing.csv.
+Trains the mean head on the default simulated cohort, with the vector as two streams of 256 columns, without and with
+modality dropout (finished runs are not trained again). Scores the test recordings with both streams and without each of
+them. Writes missing.csv.
 
     python experiments/streams/missing.py          2 minutes of one core, runs in ./lfnet_runs
 """
@@ -35,7 +35,7 @@ CHANCES = (0.0, 0.1, 0.25, 0.5)
 
 
 def scored(run: Run, data: DataModule, store: Joined) -> Iterator[tuple[str, float, float]]:
-    """Which stream is missing, and the test MAE and sigma_ratio by recording without it."""
+    """Yield the missing stream, and test MAE and sigma_ratio by recording without it."""
     head = instantiate(run.config["head"], n_features=data.n_features)
     head.load_state_dict(run.weights())
     head.eval()

@@ -1,10 +1,10 @@
-"""8-bit bundles on real clips: how far their scores lie from torch's, and what a decoded frame takes.
+"""8-bit bundles on real clips: difference of their scores from torch's, and latency per decoded frame.
 
     python experiments/targets/bundles.py ../shared --encoders blendshapes mobilenet --heads hybrid
 
-Trains each head hard on two clips (80 epochs at a rate of .01, invented labels 30 and 5; a third clip chooses the
-epoch, of the fourth nothing is known), so that its scores differ; exports it with --int8, scores every clip with
-`lfnet predict` in a process of its own, and adds rows to int8.csv and latency.csv beside this file.
+Trains each head on two clips (80 epochs at a rate of .01, invented labels 30 and 5; a third clip chooses the epoch, the
+fourth is test), so that its scores differ strongly. Exports it with --int8, scores every clip with `lfnet predict` in a
+separate process, and adds rows to int8.csv and latency.csv in the folder of this file.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def trained(root: Path, shared: Path, encoder: str, head: str) -> Run:
-    """The run of one head, by the command."""
+    """Train one head with the command and return its run."""
     settings = [
         "cohort=folder", f"cohort.root={root}", "cohort.allow_outside=true", "cohort.name=clips", f"encoder={encoder}",
         f"video.landmarker.path={shared}/weights/face_landmarker.task", f"head={head}", "protocol.window=64",
@@ -68,7 +68,7 @@ def trained(root: Path, shared: Path, encoder: str, head: str) -> Run:
 
 
 def torch_scores(run: Run) -> dict[str, float]:
-    """The torch head's score of every clip, by the name of its file."""
+    """Return the torch head's score of every clip, by file name."""
     data, head, found = run.data(), run.head(), {}
     for split in ("train", "dev", "test"):
         table = data.split(split)

@@ -71,7 +71,7 @@ def test_leaks_are_one_at_a_time():
 @pytest.mark.parametrize("name", ["mechanisms", "leaks", "order"])
 def test_a_table_has_its_question_and_its_folder(name):
     readme = Path(CONF.parent / "experiments" / name / "README.md").read_text(encoding="utf-8")
-    for part in ("**Asked:**", "**Expected", "**Last result:**", f"lfnet table {name}"):
+    for part in ("**Question:**", "**Hypothesis", "**Result", f"lfnet table {name}"):
         assert part in readme
 
 
