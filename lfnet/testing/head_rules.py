@@ -208,15 +208,15 @@ def _meta(case: Case) -> None:
 def _config(case: Case) -> None:
     if case.config_dir is None:
         return
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import OmegaConf
 
-    from lfnet.config import instantiate
+    from lfnet.config import instantiate, plain
 
     folder = case.config_dir / "head"
     wanted = (case.head, type(case.make()))
     for path in sorted(folder.glob("*.yaml")):
-        settings = OmegaConf.load(path)
-        target = settings.get("_target_") if isinstance(settings, DictConfig) else None
+        settings = plain(OmegaConf.load(path))
+        target = settings.get("_target_") if isinstance(settings, dict) else None
         try:
             found = pkgutil.resolve_name(str(target))
         except (ImportError, AttributeError, ValueError):
