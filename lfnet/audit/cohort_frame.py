@@ -13,6 +13,7 @@ from lfnet.cohorts.cohort import COLUMNS, SPLITS, Band, Cohort, Scale
 from lfnet.cohorts.validation import SPLIT_ALIASES
 from lfnet.config import read
 from lfnet.errors import LfnetError
+from lfnet.evaluation.predictions import check_recordings
 from lfnet.features.clip_summaries import Pooled
 
 __all__ = ["audit_cohort"]
@@ -172,11 +173,7 @@ def _check(clips: pd.DataFrame) -> None:
             f"clip {clips.loc[twice, 'clip_id'].iloc[0]} is in two rows: each row needs a clip of its own (`recording` "
             "says what clips belong together)."
         )
-    by_recording = clips.groupby("recording_id")
-    for column in ("person_id", "split", "label"):
-        counts = by_recording[column].nunique(dropna=False)
-        if (counts > 1).any():
-            raise LfnetError(f"recording {counts.index[counts > 1][0]} has several values of {column}.")
+    check_recordings(clips)
 
 
 def _scale(clips: pd.DataFrame) -> Scale:

@@ -5,22 +5,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.evaluation.baselines import TRIVIAL
 from lfnet.evaluation.compare import Verdict
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings
-from lfnet.evaluation.evidence import Evidence, RowScores, compute_evidence
+from lfnet.evaluation.evidence import Evidence, compute_evidence
+from lfnet.evaluation.score_rows import baseline_rows, evaluated_split, model_rows, recordings_of, score_frame
 
 __all__ = ["Evaluation", "evaluate"]
 
-Floats = NDArray[np.float64]
-
-_KEYS = ["recording", "person", "split", "label"]
 _SHOWN = {"mae": ("MAE", 2, True), "rmse": ("RMSE", 2, False), "pcc": ("PCC", 2, True), "ccc": ("CCC", 2, True)}
 _SHOWN |= {"sigma_ratio": ("sigma_ratio", 2, False), "skill": ("skill", 2, False)}
 
@@ -232,13 +228,13 @@ def evaluate(
     options = {"level": level, "margin": margin, "estimand": estimand, "resamples": resamples, "flips": flips}
     options |= {"min_people": min_people, "min_seeds": min_seeds, "seed": random_seed}
     settings = read(EvidenceSettings, options, "")
-    frame = _rows(y, scores, person, recording, split, model, seed)
-    recordings = _recordings(frame)
-    on = _evaluated_split(recordings, on)
+    frame = score_frame(y, scores, person, recording, split, model, seed)
+    recordings = recordings_of(frame)
+    on = evaluated_split(recordings, on)
     train = recordings[recordings["split"] == "train"].dropna(subset="label")
     train = train.iloc[:0] if on in ("train", None) else train
-    models = _models(frame if on is None else frame[frame["split"] == on], frozenset(train["person"]))
-    baselines = _baselines(train, models[0]) if len(train) else []
+    models = model_rows(frame if on is None else frame[frame["split"] == on], frozenset(train["person"]))
+    baselines = baseline_rows(train, models[0]) if len(train) else []
     if clash := {row.name for row in models} & {row.name for row in baselines}:
         raise LfnetError(f"a model is called {clash.pop()}, as a baseline is: give it another name.")
     if constant is None and len(train):
@@ -266,140 +262,6 @@ def evaluate(
 
 def _listed(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(dict.fromkeys(names))
-
-
-def _rows(
-    y: ArrayLike,
-    scores: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame,
-    person: ArrayLike | None,
-    recording: ArrayLike | None,
-    split: ArrayLike | None,
-    model: ArrayLike | None,
-    seed: ArrayLike | None,
-) -> pd.DataFrame:
-    """One row per score: recording, person, split, label, model, seed, score."""
-    label = _numbers_of(y, "y")
-    if label.ndim != 1:
-        raise LfnetError(f"y has the shape {label.shape}: give one value per row.")
-    n = len(label)
-    if recording is None and (model is not None or seed is not None):
-        raise LfnetError("models and seeds in rows need `recording`, which says what rows have scored the same.")
-    ids = _column(recording, n, "recording", np.arange(n))
-    known = {
-        "recording": ids,
-        "person": _column(person, n, "person", ids),
-        "split": _column(split, n, "split", np.full(n, "")),
-        "label": label,
-    }
-    named = _column(model, n, "model", np.full(n, ""))
-    seeds = _column(seed, n, "seed", np.full(n, "0"))
-    columns = dict(scores) if isinstance(scores, Mapping | pd.DataFrame) else {getattr(scores, "name", None): scores}
-    if not columns:
-        raise LfnetError("scores: give one model's scores or more.")
-    parts = []
-    for name, values in columns.items():
-        given = _numbers_of(values, f"scores of {name}" if name is not None else "scores")
-        score_SN = given[None] if given.ndim == 1 else given
-        if score_SN.ndim != 2 or score_SN.shape[1] != n or not len(score_SN):
-            raise LfnetError(f"scores have the shape {given.shape}: give [{n}] or [seeds, {n}], as y has {n} values.")
-        if len(score_SN) > 1 and seed is not None:
-            raise LfnetError("give seeds either as rows (`seed`) or as scores [seeds, n], not both.")
-        own = str(name) if name is not None else "model"
-        joined = [own if not row else row if len(columns) == 1 else f"{row}, {own}" for row in named.tolist()]
-        for number, score_N in enumerate(score_SN):
-            order = seeds if len(score_SN) == 1 else np.full(n, str(number))
-            parts.append(pd.DataFrame({**known, "model": joined, "seed": order, "score": score_N}))
-    frame = pd.concat(parts, ignore_index=True)
-    broken = frame[~np.isfinite(frame["score"])]
-    if len(broken):
-        first = broken.iloc[0]
-        raise LfnetError(
-            f"the score of recording {first['recording']} by {first['model']} is {first['score']} (so are "
-            f"{len(broken)} of {len(frame)}): leave out or fill in what was not scored."
-        )
-    return frame
-
-
-def _numbers_of(values: ArrayLike, name: str) -> Floats:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LfnetError(f"{name}: give numbers.") from None
-
-
-def _column(values: ArrayLike | None, n: int, name: str, default: NDArray[Any]) -> NDArray[Any]:
-    """Ids as texts."""
-    given = np.asarray(default if values is None else values)
-    if given.shape != (n,):
-        raise LfnetError(f"{name} has the shape {given.shape}: give one value per row of y, which has {n}.")
-    absent = np.flatnonzero(pd.isna(given))
-    if len(absent):
-        raise LfnetError(f"{name} of row {absent[0]} is missing (of {len(absent)} rows in all).")
-    if given.dtype.kind == "f" and (given == np.rint(given)).all():
-        given = given.astype(np.int64)
-    return np.array([str(value) for value in given.tolist()], dtype=object)
-
-
-def _recordings(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per recording; each has one person, split and label."""
-    by_recording = frame.groupby("recording", sort=False)
-    for column in ("person", "split", "label"):
-        counts = by_recording[column].nunique(dropna=False)
-        several = counts.index[counts > 1]
-        if len(several):
-            values = frame[frame["recording"] == several[0]][column].drop_duplicates().tolist()
-            raise LfnetError(f"recording {several[0]} has several values of {column}: {values}.")
-    return frame[_KEYS].drop_duplicates("recording")
-
-
-def _evaluated_split(recordings: pd.DataFrame, on: str | None) -> str | None:
-    present = list(dict.fromkeys(recordings["split"]))
-    if present == [""]:
-        if on is not None:
-            raise LfnetError(f"on={on}: no splits are given.")
-        return None
-    on = on or ("test" if "test" in present or len(present) > 1 else present[0])
-    if on not in present:
-        raise LfnetError(f"no row has the split {on}. Choose the split to evaluate (on): {', '.join(present)}.")
-    return on
-
-
-def _models(frame: pd.DataFrame, trained: frozenset[str]) -> list[RowScores]:
-    rows = []
-    every = frame["recording"].nunique()
-    for name, own in frame.groupby("model", sort=False):
-        table = own.pivot_table("score", "recording", "seed", aggfunc="mean", observed=True)
-        holes = table.isna()
-        if len(table) < every or holes.any(axis=None):
-            lacking = sorted(set(frame["recording"]) - set(table.index)) or holes.index[holes.any(axis=1)].tolist()
-            raise LfnetError(
-                f"{name} has not scored {len(lacking)} of {every} recordings with each of its seeds, such as "
-                f"{lacking[0]}: models are compared on the same recordings only."
-            )
-        seeds = sorted(table.columns, key=lambda seed: (0, float(seed), "") if _is_number(seed) else (1, 0.0, seed))
-        facts = own.drop_duplicates("recording").set_index("recording").loc[table.index]
-        score_SN = table[seeds].to_numpy(np.float64).T
-        rows.append(
-            RowScores(
-                str(name), table.index.tolist(), facts["person"].tolist(), facts["label"].to_numpy(), score_SN, trained
-            )
-        )
-    return rows
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _baselines(train: pd.DataFrame, like: RowScores) -> list[RowScores]:
-    ids = list(like.recording_id), list(like.person_id), like.label
-    table = pd.DataFrame({"recording_id": ids[0], "person_id": ids[1]})
-    fitted = [baseline.fit(train) for baseline in TRIVIAL]
-    return [RowScores(one.name, *ids, one.predict(table)[None], deterministic=True) for one in fitted]
 
 
 def _numbers(found: Estimate | Difference) -> dict[str, Any]:

@@ -4,7 +4,7 @@ One row is one window, clip or recording. This module opens no file.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from lfnet.cohorts.validation import SPLITS
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import compute_metrics
 
-__all__ = ["COLUMNS", "LEVELS", "Predictions", "models_from_csv_text", "models_to_csv_text"]
+__all__ = ["COLUMNS", "LEVELS", "Predictions", "check_recordings", "models_from_csv_text", "models_to_csv_text"]
 
 LEVELS = ("window", "clip", "recording")
 COLUMNS = ("level", "window", "clip_id", "recording_id", "person_id", "split", "label", "score")
@@ -67,7 +67,7 @@ class Predictions:
         self.frame = _sorted(_typed(frame))
         _check_rows(self.frame)
         _check_scores(self.frame)
-        _check_recordings(self.frame)
+        check_recordings(self.frame)
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, level: str) -> "Predictions":
@@ -225,15 +225,16 @@ def _check_scores(frame: pd.DataFrame) -> None:
         raise LfnetError(f"the label of {_name(infinite.iloc[0])} is infinite. Correct it in the cohort.")
 
 
-def _check_recordings(frame: pd.DataFrame) -> None:
-    counts = frame.groupby("recording_id")[list(_OF_RECORDING)].nunique(dropna=False)
-    for column in _OF_RECORDING:
+def check_recordings(
+    frame: pd.DataFrame, recording: str = "recording_id", columns: Sequence[str] = _OF_RECORDING
+) -> None:
+    """Raise `LfnetError` for a recording with several values in one of `columns`."""
+    counts = frame.groupby(recording)[list(columns)].nunique(dropna=False)
+    for column in columns:
         several = counts.index[counts[column] > 1]
         if len(several):
-            values = frame.loc[frame["recording_id"] == several[0], column].drop_duplicates().tolist()
-            raise LfnetError(
-                f"recording {several[0]} has several values of {column}: {values}. Correct it in the cohort."
-            )
+            values = frame.loc[frame[recording] == several[0], column].drop_duplicates().tolist()
+            raise LfnetError(f"recording {several[0]} has several values of {column}: {values}. It must have one.")
 
 
 def _join(frame: pd.DataFrame, level: str, how: How) -> pd.DataFrame:
