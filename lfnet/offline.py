@@ -1,8 +1,8 @@
 """Run a native library in threads that cannot open sockets.
 
-MediaPipe sends usage statistics each time a landmarker is made and has no setting against it. On Linux a seccomp filter
-[1] holds for one thread and the threads that it starts: the library finds no network, and the rest of the process keeps
-its own.
+MediaPipe sends usage statistics each time a landmarker is made and has no setting to prevent it. On Linux a seccomp
+filter [1] holds for one thread and the threads that it starts: the library has no network, and the rest of the process
+keeps its own.
 
 References
 ----------
@@ -46,7 +46,20 @@ class _Program(ctypes.Structure):
 def call_offline(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call `function` in a new thread in which, and in all threads started from it, `socket` fails with EACCES.
 
-    Warns with `LfnetWarning` and calls it all the same where the system has no such filter, as macOS.
+    If the system has no such filter, as macOS, it is called with a `LfnetWarning`.
+
+    Examples
+    --------
+    >>> import socket
+    >>> from lfnet.offline import call_offline, can_deny_sockets
+    >>> def opens_socket():
+    ...     try:
+    ...         socket.socket().close()
+    ...     except PermissionError:
+    ...         return False
+    ...     return True
+    >>> call_offline(opens_socket) if can_deny_sockets() else False
+    False
     """
 
     def run() -> R:
@@ -64,7 +77,7 @@ def call_offline(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs)
 
 
 def can_deny_sockets() -> bool:
-    """Whether threads of this system can be kept from the network: tried with a thread and a socket."""
+    """Try with a thread and a socket whether this system can keep threads from the network."""
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(lambda: _deny_sockets() and not _opens_socket()).result()
 
@@ -78,7 +91,7 @@ def _opens_socket() -> bool:
 
 
 def _deny_sockets() -> bool:
-    """Let every later `socket` call of this thread, and of threads that it starts, fail. False where not possible."""
+    """Make later `socket` calls of this thread, and of threads that it starts, fail. False if that is impossible."""
     numbers = _CALLS.get(platform.machine())
     if sys.platform != "linux" or numbers is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False

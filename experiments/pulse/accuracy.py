@@ -23,7 +23,8 @@ from experiments.media.video import Scene, rendered, scene, write_h264
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate
 from lfnet.encoders.skin import Skin
-from lfnet.features.video_pass import Vectors, run_pass
+from lfnet.features.consumers import FrameConsumer
+from lfnet.features.video_pass import run_pass
 from lfnet.pulse.segments import read_segments
 from lfnet.pulse.settings import METHODS, PulseSettings
 from lfnet.video.decode import frames
@@ -47,7 +48,7 @@ def astronaut(landmarker: Path, width: float) -> Scene:
 
 def read(video: Path, landmarker: Path) -> Any:
     """Return the stream `skin` of a video."""
-    vectors = Vectors(Skin())
+    vectors = FrameConsumer(Skin())
     with FaceMesh(landmarker) as mesh:
         (passed,) = run_pass(frames(video), mesh, [vectors])
     return vectors.clip(passed, {})

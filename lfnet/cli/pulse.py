@@ -120,15 +120,15 @@ def _config(overrides: list[str]) -> dict[str, Any]:
 
 
 def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) -> tuple[dict[str, Any], list[Any], Any]:
-    from lfnet.features.extraction_job import notes_of
-    from lfnet.features.video_pass import Vectors, run_pass
+    from lfnet.features.consumers import FrameConsumer
+    from lfnet.features.video_pass import run_pass
     from lfnet.pulse.segments import OUTCOMES, read_segments
     from lfnet.video.decode import frames
     from lfnet.video.mesh import FaceMesh
     from lfnet.video.probe import probe
 
     settings, reading = instantiate(config["pulse"], "pulse"), instantiate(config["video"], "video")
-    vectors = Vectors(instantiate(config["encoder"]["skin"], "encoder.skin"))
+    vectors = FrameConsumer(instantiate(config["encoder"]["skin"], "encoder.skin"))
     media = probe(video, fps)
     notes: list[str] = []
     model = reading.find_landmarker(Path(config["paths"]["weights"]).expanduser())
@@ -160,7 +160,7 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
         "segments": len(segments),
         "segments_kept": len(kept),
         "dropped": {name: count for name, count in outcomes.items() if name != "kept"},
-        "notes": [*notes, *notes_of(passed)],
+        "notes": [*notes, *passed.notes()],
         "settings": settings.recipe(),
         "prv": _features(kept, settings),
         "prv_note": _FLOOR,

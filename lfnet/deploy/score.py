@@ -19,9 +19,9 @@ from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
 from lfnet.features import health
-from lfnet.features.extraction_job import notes_of
+from lfnet.features.consumers import FrameConsumer
 from lfnet.features.store import ClipFeatures
-from lfnet.features.video_pass import Vectors, run_pass
+from lfnet.features.video_pass import run_pass
 from lfnet.pulse.segments import OUTCOMES, read_segments
 from lfnet.video.decode import Frame, frames
 from lfnet.video.mesh import FaceMesh
@@ -96,8 +96,8 @@ class Scorer:
         timed = _Timed(encoder, "encode", watch, "encoder")
         if own := getattr(encoder, "skin_means", None):  # with the levels that the head was trained on
             setattr(timed, "skin_means", watch.call("skin", own))  # noqa: B010 (of no type)
-        consumers = [Vectors(cast(Encoder, timed))]
-        skin = Vectors(cast(Encoder, _Timed(Skin(), "skin_means", watch, "skin")))
+        consumers = [FrameConsumer(cast(Encoder, timed))]
+        skin = FrameConsumer(cast(Encoder, _Timed(Skin(), "skin_means", watch, "skin")))
         if self._pulse is not None:
             consumers.append(skin)
         started = time.perf_counter()
@@ -124,7 +124,7 @@ class Scorer:
             "duration_s": round(media.duration, 3),
             "fps": round(media.fps, 3),
             **_counts(clip),
-            "notes": [*notes, *notes_of(passed[0])],
+            "notes": [*notes, *passed[0].notes()],
         }
         if self._pulse is not None:
             told["pulse"] = watch.call("pulse", self._read_pulse)(skin.clip(passed[1], {}))

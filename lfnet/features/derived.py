@@ -1,4 +1,4 @@
-"""Streams that are made from other streams, without looking at a video again: the pulse from the skin's colour."""
+"""The stream `pulse`, computed from the stream `skin` without reading a video again."""
 
 import json
 from collections import Counter
@@ -20,19 +20,37 @@ SKIN, PULSE = "skin", "pulse"
 
 
 def pulse_store(skin: FeatureStore, clip_ids: Iterable[str], folder: Path, settings: PulseSettings) -> FeatureStore:
-    """The stream `pulse` of the clips: features of each segment, made from the stream `skin` where they are missing.
+    """Compute the missing clips of the stream `pulse`: features of each segment.
 
-    folder: the cache's feature folder of the cohort. A clip's rows [S, K] have its segments' starts for time; valid are
-    the segments that were kept. A clip without any, or shorter than a segment, is missing in this stream, never zero;
-    the header's `outcomes` says why. The recipe holds the settings, the skin's recipe and the code of the pulse.
-    Raises `LfnetError` where a clip's skin is missing or is not the stream of `lfnet.encoders.skin`.
+    A clip's rows [S, K] have the starts of its segments as times; segments that were kept are valid. A clip without
+    any, or shorter than a segment, is missing in this stream, never zero; the header's `outcomes` says why. The recipe
+    holds the settings, the skin's recipe and the code of the pulse.
+
+    Parameters
+    ----------
+    skin : FeatureStore
+        The stream of `lfnet.encoders.skin`.
+    clip_ids : iterable of str
+        Clips.
+    folder : Path
+        The cache's feature folder of the cohort.
+    settings : PulseSettings
+
+    Returns
+    -------
+    FeatureStore
+
+    Raises
+    ------
+    LfnetError
+        A clip's skin is missing, or `skin` is another stream.
     """
-    made = {
+    recipe = {
         "skin": skin.recipe,
         "settings": settings.recipe(),
         "code": code_digest(["lfnet.pulse.segments"], ["lfnet.pulse"]),
     }
-    store = FeatureStore(folder, PULSE, digest(made))
+    store = FeatureStore(folder, PULSE, digest(recipe))
     for clip_id in clip_ids:
         header = skin.header(clip_id)
         source = "" if header is None else digest({"skin": header.get("source", "")})
@@ -42,10 +60,10 @@ def pulse_store(skin: FeatureStore, clip_ids: Iterable[str], folder: Path, setti
 
 
 def pulse_clip(skin: ClipFeatures, settings: PulseSettings, clip_id: str = "clip") -> ClipFeatures:
-    """A clip's pulse features, float32 [S, K], from its skin's colours."""
+    """Compute a clip's pulse features, float32 [S, K], from its skin colours."""
     if skin.features.shape[1] != 12:
         raise LfnetError(
-            f"clip {clip_id}: the pulse is made from the stream {SKIN}, 12 numbers a frame, and not from "
+            f"clip {clip_id}: the pulse is computed from the stream {SKIN} with 12 numbers a frame, not "
             f"{skin.features.shape[1]}. Use encoder=skin."
         )
     found = segment_features(skin.features, skin.time, skin.valid, settings)
@@ -56,13 +74,13 @@ def pulse_clip(skin: ClipFeatures, settings: PulseSettings, clip_id: str = "clip
         "outcomes": json.dumps(dict(Counter(found.outcome_S))),
         "quality": json.dumps([_number(q) for q in found.quality_S]),
         "snr": json.dumps([_number(decibels) for decibels in found.snr_S]),
-        "notes": "; ".join(part for part in (skin.meta.get("notes", ""), _said(found, settings)) if part),
+        "notes": "; ".join(part for part in (skin.meta.get("notes", ""), _note(found, settings)) if part),
         "versions": ", ".join(f"{name} {version(name)}" for name in ("neurokit2", "scipy")),
     }
     return ClipFeatures(found.X.astype(np.float32), found.kept_S, found.start_S, meta)
 
 
-def _said(found: SegmentFeatures, settings: PulseSettings) -> str:
+def _note(found: SegmentFeatures, settings: PulseSettings) -> str:
     if not len(found.kept_S):
         return f"no pulse: shorter than a segment of {settings.segment:g} s"
     if not found.dropped:

@@ -1,4 +1,4 @@
-"""How long an extraction will take, measured on a few frames before it begins."""
+"""Estimate how long an extraction takes, from a few frames."""
 
 import time
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from typing import Any
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder
 from lfnet.errors import Unreadable
+from lfnet.features.consumers import SegmentConsumer
 from lfnet.features.extraction_job import Job, Missing
-from lfnet.features.segments import Segments
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["Estimate", "estimate"]
 
-_TRIED = 3
+_MAX_TRIED = 3
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is still to be done. clips, frames: how many. seconds: None where nothing could be measured."""
+    """What remains to be extracted: clips, frames, and seconds, which are None if nothing could be measured."""
 
     clips: int
     frames: int
@@ -30,7 +30,7 @@ class Estimate:
     def __str__(self) -> str:
         if not self.clips:
             return "nothing to extract"
-        frames = f", {self.frames:,} frames" if self.frames else ""  # ready features do not tell beforehand
+        frames = f", {self.frames:,} frames" if self.frames else ""  # unknown for ready features
         work = f"{self.clips} clips{frames} to extract"
         return work if self.seconds is None else f"{work}: about {_duration(self.seconds)} on this machine"
 
@@ -46,68 +46,67 @@ def estimate(
     batch_size: int = 32,
     sample: int = 64,
 ) -> Estimate:
-    """How long `extract` with the same settings will take: `sample` frames of the first missing clip that can be read.
+    """Estimate the duration of `extract` with the same settings from `sample` frames of the first readable clip.
 
-    Clips that lack other streams than the rest are timed by a clip of their own. Takes a few seconds, in which networks
-    are loaded and stay loaded, and writes no features.
-    Raises `LfnetError` where the encoders do not fit the cohort, or the machine lacks what it needs.
+    Clips that lack different streams are timed separately. It takes a few seconds, loads networks, which stay loaded,
+    and writes no features. Raises `LfnetError` if the encoders do not fit the cohort, or the machine lacks a library or
+    file.
     """
     job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride, batch_size)
-    waiting = job.missing(job.stores())
-    frames = sum(job.looked_at(missing) for missing in waiting)
-    if waiting:
-        with job.mesh(job.named({stream for missing in waiting for stream in missing.streams})):
-            pass  # what the machine lacks is said here, and not taken for a broken clip
+    missing_clips = job.missing(job.stores())
+    frames = sum(job.count_frames(missing) for missing in missing_clips)
+    if missing_clips:
+        with job.mesh(job.named({stream for missing in missing_clips for stream in missing.streams})):
+            pass  # report a missing library here instead of a broken clip
     total: float | None = None
-    for streams in dict.fromkeys(missing.streams for missing in waiting):
-        seconds = _seconds(job, [missing for missing in waiting if missing.streams == streams], sample)
+    for streams in dict.fromkeys(missing.streams for missing in missing_clips):
+        seconds = _seconds(job, [missing for missing in missing_clips if missing.streams == streams], sample)
         if seconds is not None:
             total = seconds + (total or 0.0)
-    return Estimate(len(waiting), frames, total)
+    return Estimate(len(missing_clips), frames, total)
 
 
-def _seconds(job: Job, alike: Sequence[Missing], sample: int) -> float | None:
-    """Seconds that clips which lack the same streams will take; None where none can be read or nothing counted.
+def _seconds(job: Job, clips: Sequence[Missing], sample: int) -> float | None:
+    """Seconds for clips that lack the same streams; None if none can be read or no frame was counted.
 
-    A clip that begins without a face is quick for as long as the sample lasts: then the next one is timed too, some
-    three in all, and the slowest counts.
+    A sample without a face is processed quickly: then the next clip is timed too, up to three, and the slowest counts.
     """
-    frames = sum(job.looked_at(missing) for missing in alike)
+    frames = sum(job.count_frames(missing) for missing in clips)
     slowest = 0.0
-    timed = 0
-    for missing in alike:
+    tried = 0
+    for missing in clips:
         try:
             if not job.encoders:
-                begun = time.perf_counter()
+                start = time.perf_counter()
                 job.own_vectors(missing.clip)
-                return (time.perf_counter() - begun) * len(alike)
-            _timed(job, missing, 1)  # loads networks, which is done once
-            seconds, looked, faces = _timed(job, missing, sample)
+                return (time.perf_counter() - start) * len(clips)
+            _time(job, missing, 1)  # loads networks, which happens once
+            seconds, read, faces = _time(job, missing, sample)
         except Unreadable:
             continue
-        slowest = max(slowest, seconds / looked if looked else 0.0)
-        timed += 1
-        if 2 * faces >= looked or timed == _TRIED:
+        slowest = max(slowest, seconds / read if read else 0.0)
+        tried += 1
+        if 2 * faces >= read or tried == _MAX_TRIED:
             break
     return slowest * frames or None
 
 
-def _timed(job: Job, missing: Missing, sample: int) -> tuple[float, int, int]:
-    """Seconds that the first `sample` frames of a clip take, how many there were, and how many held a face."""
+def _time(job: Job, missing: Missing, sample: int) -> tuple[float, int, int]:
+    """Seconds for the first `sample` frames of a clip, their number, and the number with a face."""
     encoders = job.named(missing.streams)
     seconds = 0.0
     with job.mesh(encoders) as mesh:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         consumers = [job.consumer(encoder) for encoder in encoders]
-        everything = job.run(islice(job.frames(missing.clip), sample), mesh, consumers)
-        seconds = time.perf_counter() - begun
-        for encoder, consumer, passed in zip(encoders, consumers, everything, strict=True):
-            if isinstance(consumer, Segments):  # it works when a segment is full, or the clip over
-                begun = time.perf_counter()
-                consumer.clip(passed, {})
-                seconds += (time.perf_counter() - begun) * _share(encoder, int(passed.valid.sum()))
-    faces = max(int(passed.valid.sum()) for passed in everything)
-    return seconds, max(len(passed.number) for passed in everything), faces
+        summaries = job.run(islice(job.frames(missing.clip), sample), mesh, consumers)
+        seconds = time.perf_counter() - start
+        for encoder, consumer, summary in zip(encoders, consumers, summaries, strict=True):
+            if isinstance(consumer, SegmentConsumer):  # it encodes when a segment is full, or at the end
+                start = time.perf_counter()
+                consumer.clip(summary, {})
+                seconds += (time.perf_counter() - start) * _share(encoder, int(summary.valid.sum()))
+    faces = max(int(summary.valid.sum()) for summary in summaries)
+    return seconds, max(len(summary.number) for summary in summaries), faces
 
 
 def _share(encoder: Any, frames: int) -> float:

@@ -1,4 +1,4 @@
-"""What an extraction is about: a cohort's clips, and how one of them becomes the vectors of its streams."""
+"""An extraction: a cohort's clips, and how one clip becomes the features of its streams."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -7,68 +7,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import numpy as np
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder, SegmentEncoder, per_segment
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.features.consumers import FrameConsumer, PassSummary, SegmentConsumer
 from lfnet.features.provenance import Sources, check, needs_landmarker, recipe
-from lfnet.features.segments import Segments
 from lfnet.features.store import ClipFeatures, FeatureStore
-from lfnet.features.video_pass import Passed, Vectors, run_pass
+from lfnet.features.video_pass import run_pass
 from lfnet.video.decode import Frame, frames
 from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["Clip", "Job", "Missing", "notes_of"]
-
-_LOST = 1.0  # seconds without a face that are worth a word
-_NAMED = 3
-
-
-def notes_of(passed: Passed) -> list[str]:
-    """Sentences on what a pass met: no face for seconds, several faces, a face that jumps, no colour."""
-    notes = []
-    held = int(passed.valid.sum())
-    if not held:
-        return [f"no face in any of {len(passed.valid)} frames"]
-    gaps = _gaps(passed.time, passed.valid)
-    if gaps:
-        longest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[:_NAMED]
-        named = ", ".join(f"{start:.1f}–{end:.1f} s" for start, end in sorted(longest))
-        more = f" and {len(gaps) - _NAMED} times more" if len(gaps) > _NAMED else ""
-        notes.append(f"no face for a second or more: {named}{more}")
-    if passed.crowded:
-        notes.append(
-            f"more than one face in {passed.crowded} of {len(passed.valid)} frames: the largest at first, and then the "
-            "face that overlaps most with the one before, was taken"
-        )
-    if passed.jumps:
-        times = "once" if passed.jumps == 1 else f"{passed.jumps} times"
-        notes.append(f"the face jumped to another place {times}: it may be another person's")
-    if passed.grey == held:
-        notes.append("greyscale: no frame with a face holds colour, so nothing here speaks of the skin's colour")
-    elif passed.grey:
-        notes.append(f"{passed.grey} of {held} frames with a face are greyscale")
-    return notes
-
-
-def _gaps(time: np.ndarray, valid: np.ndarray) -> list[tuple[float, float]]:
-    """Stretches without a face, from the first frame without one to the next with one (or to the clip's last frame)."""
-    edges = np.diff(np.concatenate([[0], (~valid).astype(np.int8), [0]]))
-    ends = np.minimum(np.flatnonzero(edges == -1), len(time) - 1)
-    gaps = zip(time[np.flatnonzero(edges == 1)].tolist(), time[ends].tolist(), strict=True)
-    return [(start, end) for start, end in gaps if end - start >= _LOST]
+__all__ = ["Clip", "Job", "Missing"]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A row of the cohort's clips, as far as an extraction reads it.
-
-    fps, n_frames: None where the manifest is silent.
-    """
+    """A clip as an extraction reads it; fps and n_frames are None if they are not in the manifest."""
 
     clip_id: str
     path: Path
@@ -77,7 +35,7 @@ class Clip:
 
 
 class Missing(NamedTuple):
-    """A clip and the streams that hold no vectors of it yet."""
+    """A clip and the streams that lack its vectors."""
 
     clip: Clip
     streams: tuple[str, ...]
@@ -85,7 +43,7 @@ class Missing(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """A cohort, its encoders (none: the cohort brings its own vectors) and the settings of `extract`."""
+    """A cohort, its encoders (none if the cohort has its own vectors) and the settings of `extract`."""
 
     cohort: Cohort
     encoders: Sequence[Encoder]
@@ -98,10 +56,10 @@ class Job:
     def __post_init__(self) -> None:
         check(self.cohort, self.encoders, self.stride)
         if self.batch_size < 1:
-            raise LfnetError(f"encoder.batch_size must be 1 or more, not {self.batch_size}.")
+            raise LfnetError(f"encoder.batch_size={self.batch_size}: give a whole number of 1 or more.")
 
     def stores(self) -> dict[str, FeatureStore]:
-        """The stores of the cohort's vectors as these settings make them, by stream; they may be empty."""
+        """Return the stores of the cohort's vectors by stream; they may be empty."""
         folder = Path(self.cache) / "features" / self.cohort.name
         if self.cohort.own is not None:
             return {self.cohort.own.stream: FeatureStore(folder, self.cohort.own.stream, self.cohort.own.recipe)}
@@ -112,12 +70,12 @@ class Job:
         return stores
 
     def named(self, streams: Iterable[str]) -> list[Encoder]:
-        """The encoders of these streams."""
+        """Return the encoders of these streams."""
         wanted = set(streams)
         return [encoder for encoder in self.encoders if encoder.name in wanted]
 
     def clips(self) -> list[Clip]:
-        """The cohort's clips, in order."""
+        """List the cohort's clips, in order."""
         table = self.cohort.clips
         columns = (table[name].tolist() for name in ("clip_id", "path", "fps", "n_frames"))
         return [
@@ -126,23 +84,23 @@ class Job:
         ]
 
     def missing(self, stores: dict[str, FeatureStore]) -> list[Missing]:
-        """The clips whose vectors are not in every store, or were made from another file."""
+        """List the clips whose vectors are not in every store, or were made from another file."""
         sources = Sources(self.cache)
-        found = (Missing(clip, self._undone(stores, clip, sources)) for clip in self.clips())
+        found = (Missing(clip, self._lacking_streams(stores, clip, sources)) for clip in self.clips())
         return [missing for missing in found if missing.streams]
 
-    def _undone(self, stores: dict[str, FeatureStore], clip: Clip, sources: Sources) -> tuple[str, ...]:
+    def _lacking_streams(self, stores: dict[str, FeatureStore], clip: Clip, sources: Sources) -> tuple[str, ...]:
         headers = {stream: store.header(clip.clip_id) for stream, store in stores.items()}
         if all(header is None for header in headers.values()):
-            return tuple(stores)  # known without reading a large video
+            return tuple(stores)  # found without reading a large video
         try:
             source = self.source(clip, sources)
         except Unreadable:
-            return tuple(stores)  # its file cannot be read: the pass will say why
+            return tuple(stores)  # its file cannot be read: the pass will report why
         return tuple(stream for stream, store in stores.items() if not store.has(clip.clip_id, source))
 
     def source(self, clip: Clip, sources: Sources) -> str:
-        """Digest of what a clip's vectors come from. Raises `Unreadable` where that cannot be read."""
+        """Return the digest of a clip's source. Raises `Unreadable` if it cannot be read."""
         if self.cohort.own is None:
             return sources.clip(clip.path, clip.fps)
         try:
@@ -150,10 +108,10 @@ class Job:
         except LfnetError as error:
             raise Unreadable(str(error)) from error
 
-    def looked_at(self, missing: Missing) -> int:
-        """How many frames of a clip a pass looks at, as far as the manifest or the file tells; else 0.
+    def count_frames(self, missing: Missing) -> int:
+        """Count the frames of a clip that a pass reads; 0 if neither the manifest nor the file states their number.
 
-        Where all streams that are missing end with their first segments, no more than these hold: with a face in each.
+        If all missing streams end with their first segments, at most the frames of these, assuming a face in each.
         """
         clip = missing.clip
         number = clip.n_frames
@@ -162,38 +120,36 @@ class Job:
                 number = probe(clip.path, clip.fps).n_frames
             except Unreadable:
                 number = None
-        frames = -(-(number or 0) // self.stride)  # rounded up: frame 0 is always looked at
-        wanted = [self.consumer(encoder).most for encoder in self.named(missing.streams)]
-        most = [count for count in wanted if count is not None]
-        return min(frames, max(most)) if wanted and len(most) == len(wanted) else frames
+        frames = -(-(number or 0) // self.stride)  # rounded up: frame 0 is always read
+        limits = [self.consumer(encoder).max_faces for encoder in self.named(missing.streams)]
+        known = [limit for limit in limits if limit is not None]
+        return min(frames, max(known)) if limits and len(known) == len(limits) else frames
 
     def frames(self, clip: Clip, notes: list[str] | None = None) -> Iterator[Frame]:
-        """The frames of a clip that are looked at."""
+        """Iterate over the frames of a clip that are read."""
         return frames(clip.path, fps=clip.fps, stride=self.stride, damaged=self.video.damaged, notes=notes)
 
     def mesh(self, encoders: Sequence[Encoder]) -> AbstractContextManager[FaceMesh | None]:
-        """A landmarker for one clip; None inside where no face is to be looked for."""
+        """Open a landmarker for one clip; None if no face has to be found."""
         if not needs_landmarker(self.cohort, encoders):
             return nullcontext()
         if self.mesh_model is None:
-            raise LfnetError(
-                "faces are to be found, but no face landmarker is at hand: `lfnet weights fetch face_landmarker`."
-            )
+            raise LfnetError("the face landmarker is missing: run `lfnet weights fetch face_landmarker`.")
         return FaceMesh(self.mesh_model, self.video)
 
     def run(
         self,
         frames: Iterable[Frame],
         mesh: FaceMesh | None,
-        consumers: Sequence[Vectors | Segments],
+        consumers: Sequence[FrameConsumer | SegmentConsumer],
         tick: Callable[[], None] | None = None,
-    ) -> list[Passed]:
-        """One pass with this job's settings."""
+    ) -> list[PassSummary]:
+        """Run one pass with this job's settings."""
         aligned, size = self.cohort.aligned, self.batch_size
         return run_pass(frames, mesh, consumers, aligned=aligned, batch_size=size, tick=tick)
 
     def own_vectors(self, clip: Clip) -> ClipFeatures:
-        """One clip's vectors of a cohort that brings its own. Raises `Unreadable` where they cannot be read."""
+        """Return a clip's vectors of a cohort that has its own. Raises `Unreadable` if they cannot be read."""
         own = self.cohort.own
         assert own is not None
         try:
@@ -206,33 +162,33 @@ class Job:
     def vectors(
         self, clip: Clip, streams: Sequence[str], tick: Callable[[], None] | None = None
     ) -> dict[str, ClipFeatures]:
-        """One clip's vectors by stream, from one pass, with what the files' headers shall say of them.
+        """Compute a clip's vectors by stream in one pass, with the facts for the files' headers.
 
-        What a stream gets does not depend on the others. tick: called once a frame.
-        Raises `Unreadable` where the clip cannot be read.
+        The vectors of a stream do not depend on other streams. tick: called once a frame.
+        Raises `Unreadable` if the clip cannot be read.
         """
         if self.cohort.own is not None:
             return {self.cohort.own.stream: self.own_vectors(clip)}
         encoders = self.named(streams)
-        said: list[str] = []
+        notes: list[str] = []
         consumers = [self.consumer(encoder) for encoder in encoders]
         with self.mesh(encoders) as mesh:
-            everything = self.run(self.frames(clip, said), mesh, consumers, tick)
+            summaries = self.run(self.frames(clip, notes), mesh, consumers, tick)
         return {
-            encoder.name: consumer.clip(passed, self._meta(encoder, passed, said))
-            for encoder, consumer, passed in zip(encoders, consumers, everything, strict=True)
+            encoder.name: consumer.clip(summary, self._meta(encoder, summary, notes))
+            for encoder, consumer, summary in zip(encoders, consumers, summaries, strict=True)
         }
 
-    def consumer(self, encoder: Encoder) -> Vectors | Segments:
-        """What gathers an encoder's vectors during a pass."""
-        return Segments(cast(SegmentEncoder, encoder)) if per_segment(encoder) else Vectors(encoder)
+    def consumer(self, encoder: Encoder) -> FrameConsumer | SegmentConsumer:
+        """Make the consumer that collects an encoder's vectors during a pass."""
+        return SegmentConsumer(cast(SegmentEncoder, encoder)) if per_segment(encoder) else FrameConsumer(encoder)
 
-    def _meta(self, encoder: Encoder, passed: Passed, said: list[str]) -> dict[str, str]:
-        # What the decoder says at a clip's end is not for a stream that did not go there: alone, it would not know.
-        notes = [*(said if passed.ended else []), *notes_of(passed)]
+    def _meta(self, encoder: Encoder, summary: PassSummary, decoding: list[str]) -> dict[str, str]:
+        # The decoder's notes on a clip's end are left out for a stream that ends earlier and alone would not have them.
+        notes = [*(decoding if summary.ended else []), *summary.notes()]
         if self.cohort.aligned and needs_landmarker(self.cohort, [encoder]):
             notes.append(
-                "the mesh was found in aligned crops: the head's roll and place are what alignment left of them"
+                "the mesh was found in aligned crops: alignment has removed most of the head's roll and position"
             )
         measured = {}
         if measure := getattr(encoder, "cost", None):
@@ -242,11 +198,11 @@ class Job:
         return {
             **measured,
             "unit_norm": _truth(encoder.unit_norm),
-            "coverage": f"{float(passed.valid.mean()):.4f}",
-            "frame_size": "{} x {}".format(*passed.size),
+            "coverage": f"{float(summary.valid.mean()):.4f}",
+            "frame_size": "{} x {}".format(*summary.size),
             "stride": str(self.stride),
             "batch_size": str(self.batch_size),
-            "crowded": str(passed.crowded),
+            "crowded": str(summary.crowded),
             "notes": "; ".join(notes),
             "versions": ", ".join(f"{name} {version(name)}" for name in ("av", "mediapipe", "onnxruntime")),
         }

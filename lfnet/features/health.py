@@ -1,4 +1,4 @@
-"""Dead features, refused before anything is trained on them."""
+"""Find dead features before anything is trained on them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from lfnet.features.store import ClipFeatures, Readable
 
 __all__ = ["Problem", "check", "problems_of", "refuse"]
 
-_NAMED = 10
-# Unit vectors are normalised in float32; a stream that was scaled, averaged or filled in is off by far more.
+_MAX_NAMED = 10
+# Unit vectors are normalised in float32; a stream that was scaled, averaged or filled deviates far more.
 _UNIT = 1e-3
-# Of a vector's largest number: two frames of a real video differ by more, and rounding by less.
+# Share of a vector's largest number: two frames of a real video differ by more, rounding errors are smaller.
 _STILL = 1e-6
 
 
@@ -27,10 +27,26 @@ class Problem:
 
 
 def check(store: Readable, clip_ids: Iterable[str], *, min_coverage: float = 0.0) -> list[Problem]:
-    """The problems of the clips' features; empty where all are alive.
+    """Find the problems of clips' features.
 
-    min_coverage: the least share of frames with a face, 0 to 1. A clip without a single one is always a problem.
-    Raises `LfnetError` where a clip's file is missing.
+    Parameters
+    ----------
+    store : Readable
+        The features.
+    clip_ids : iterable of str
+        Clips to check.
+    min_coverage : float
+        Minimum share of frames with a face, 0 to 1. A clip without a face is always a problem.
+
+    Returns
+    -------
+    list of Problem
+        Empty if there is none.
+
+    Raises
+    ------
+    LfnetError
+        A clip's file is missing.
     """
     problems = []
     for clip_id in clip_ids:
@@ -41,12 +57,12 @@ def check(store: Readable, clip_ids: Iterable[str], *, min_coverage: float = 0.0
 
 
 def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> list[tuple[str, str]]:
-    """What is wrong with one clip's features and what would mend it: frames, coverage, NaN, zeros, stillness, norm."""
+    """Return faults of one clip's features with their fixes: frames, coverage, NaN, zeros, constant vectors, length."""
     if not len(clip.valid):
         return [("no frame", "check the clip's file")]
     if not clip.valid.any():
         rows = "segments" if clip.meta.get("per_segment") == "true" else "frames"
-        return [(f"no face in any of {len(clip.valid)} {rows}", _FACELESS)]
+        return [(f"no face in any of {len(clip.valid)} {rows}", _NO_FACE)]
     found = []
     if clip.coverage < min_coverage:
         seen = (
@@ -64,7 +80,7 @@ def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> lis
     if zeros:
         return [*found, (f"all-zero vectors in {zeros} of {len(vectors)} frames with a face", _FILLED)]
     if len(vectors) > 1 and np.ptp(vectors, axis=0).max() <= _STILL * largest.max():
-        found.append((f"the same vector in all {len(vectors)} frames with a face", _STOOD))
+        found.append((f"the same vector in all {len(vectors)} frames with a face", _CONSTANT))
     if unit_norm:
         norm = np.linalg.norm(vectors.astype(np.float64), axis=1)
         off = np.abs(norm - 1) > _UNIT
@@ -76,21 +92,20 @@ def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> lis
     return found
 
 
-_FACELESS = (
-    "look at the clip; if its frames are face crops already, say so (cohort.aligned=true), and no detector will look "
-    "for faces in them"
+_NO_FACE = (
+    "look at the clip; if its frames are face crops already, set cohort.aligned=true, and no face is searched in them"
 )
-_FILLED = "a frame without a face must be marked invalid, not filled; delete the file and extract it anew"
-_STOOD = "the encoder does not see the frames, or the clip is one still picture: leave the clip out"
-_SCALED = "the file was changed after the extraction, or the encoder does not normalise: extract it anew"
+_FILLED = "a frame without a face must be marked invalid, not filled; delete the file and extract it again"
+_CONSTANT = "the encoder does not read the frames, or the clip is a still image: leave the clip out"
+_SCALED = "the file was changed after the extraction, or the encoder does not normalise: extract it again"
 
 
 def refuse(problems: Sequence[Problem]) -> None:
-    """Raise one `LfnetError` that lists the problems, the first ten by clip; nothing happens where there are none."""
+    """Raise one `LfnetError` that lists the first ten problems, if there are any."""
     if not problems:
         return
     clips = len({problem.clip_id for problem in problems})
-    lines = [f"{problem.clip_id}: {problem.what} ({problem.mend})" for problem in problems[:_NAMED]]
-    if len(problems) > _NAMED:
-        lines.append(f"and {len(problems) - _NAMED} more")
+    lines = [f"{problem.clip_id}: {problem.what} ({problem.mend})" for problem in problems[:_MAX_NAMED]]
+    if len(problems) > _MAX_NAMED:
+        lines.append(f"and {len(problems) - _MAX_NAMED} more")
     raise LfnetError(f"the features of {clips} clips are dead and are not trained on:\n  " + "\n  ".join(lines))

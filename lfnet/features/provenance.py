@@ -1,4 +1,4 @@
-"""What makes the vectors of a stream what they are, as one digest; and which encoder fits which cohort."""
+"""Digests of what determines a stream's vectors, and checks that encoders fit a cohort."""
 
 import inspect
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.media import kind
-from lfnet.encoders.encoder import Encoder, per_segment
+from lfnet.encoders.encoder import Encoder
 from lfnet.errors import LfnetError, Unreadable
 from lfnet.fingerprints import DigestCache, code_digest, digest, file_digest
 from lfnet.video.folder import frame_files
@@ -17,37 +17,34 @@ __all__ = ["Sources", "check", "needs_landmarker", "recipe"]
 
 
 class Sources:
-    """Digests of videos and frame folders.
-
-    cache: the cache's folder.
-    """
+    """Digests of videos and frame folders, cached in the folder `cache`."""
 
     def __init__(self, cache: Path) -> None:
         self._digests = DigestCache(Path(cache) / "digests")
 
     def clip(self, path: Path, fps: float | None) -> str:
-        """Digest of what a clip's vectors come from.
+        """Compute the digest of a clip's source.
 
-        A video: SHA-256 of its bytes, by path, size and time of change. A frame folder: names and bytes of its pictures
-        (names set their order) and the fps, for the times come from it; remembered by names, sizes and times of change.
-        Raises `Unreadable` where there is no such file.
+        A video: SHA-256 of its bytes, cached by path, size and mtime. A frame folder: names (which set the order) and
+        bytes of its images, and the fps, which sets the times; cached by names, sizes and mtimes. Raises `Unreadable`
+        if there is no such file.
         """
         path = Path(path)
         if not path.is_dir():
             return self.file(path)
-        pictures = frame_files(path)
-        stats = [picture.stat() for picture in pictures]
-        facts = [[picture.name, s.st_size, s.st_mtime_ns] for picture, s in zip(pictures, stats, strict=True)]
+        images = frame_files(path)
+        stats = [image.stat() for image in images]
+        facts = [[image.name, s.st_size, s.st_mtime_ns] for image, s in zip(images, stats, strict=True)]
 
         def names_and_bytes() -> str:
-            return digest([[picture.name, file_digest(picture)] for picture in pictures])
+            return digest([[image.name, file_digest(image)] for image in images])
 
         stamp = [str(path.resolve()), digest(facts)]
         found = self._digests.of(stamp, max(s.st_mtime_ns for s in stats), names_and_bytes)
         return digest({"frames": found, "fps": None if fps is None else float(fps)})
 
     def file(self, path: Path) -> str:
-        """SHA-256 of a file's bytes. Raises `Unreadable` where it does not exist or cannot be read."""
+        """Compute the SHA-256 of a file's bytes. Raises `Unreadable` if it does not exist or cannot be read."""
         path = Path(path)
         try:
             return self._digests.file(path)
@@ -55,42 +52,40 @@ class Sources:
             raise Unreadable(f"{path} does not exist.") from error
         except PermissionError as error:
             raise Unreadable(
-                f"{path} cannot be read ({os.strerror(error.errno or 0)}). Mend its permissions."
+                f"{path} cannot be read ({os.strerror(error.errno or 0)}). Fix its permissions."
             ) from error
 
 
 def needs_landmarker(cohort: Cohort, encoders: Sequence[Encoder]) -> bool:
-    """Whether faces must be found: not where the cohort brings its own vectors, nor to take aligned crops as they are.
+    """Return whether faces must be found: not if the cohort has its own vectors, nor for aligned crops as they are.
 
-    An encoder of the mesh, or of the skin within it, has it found in aligned crops too. MediaPipe, unlike other
-    detectors, does find it there: in every crop of three clips, and on two of them the blendshapes that move most
-    followed those of the full frame with a correlation of .88 or more, pitch and yaw with .74 and .97. The head's roll
-    and place are what alignment left of them, which each file's notes say.
+    For an encoder of the mesh, or of skin, the mesh is found in aligned crops too. MediaPipe, unlike other detectors,
+    finds it there: in every crop of three clips. On two of them the correlation with the full frame was .88 or more for
+    the blendshapes that move most, .74 for pitch and .97 for yaw. Alignment removes most of the head's roll and
+    position, which each file's notes say.
     """
     reads = any(encoder.needs & {"mesh", "skin"} for encoder in encoders)
     return cohort.own is None and bool(encoders) and (not cohort.aligned or reads)
 
 
 def check(cohort: Cohort, encoders: Sequence[Encoder], stride: int) -> None:
-    """Raise `LfnetError` where the encoders do not fit the cohort, or each other."""
+    """Raise `LfnetError` if the encoders do not fit the cohort, or each other."""
     if stride < 1:
-        raise LfnetError(f"encoder.stride must be 1 or more, not {stride}.")
+        raise LfnetError(f"encoder.stride={stride}: give a whole number of 1 or more.")
     if cohort.own is not None:
         if encoders:
             raise LfnetError(
-                f"cohort {cohort.name} brings its own vectors, so encoder {encoders[0].name} has nothing to encode. "
-                "Leave it out (encoder=none)."
+                f"cohort {cohort.name} has its own vectors, so that encoder {encoders[0].name} has nothing to encode: "
+                "set encoder=none."
             )
         if stride != 1:
-            raise LfnetError(
-                f"cohort {cohort.name} brings its own vectors, all of them are used: set encoder.stride=1."
-            )
+            raise LfnetError(f"cohort {cohort.name} has its own vectors, which are all used: set encoder.stride=1.")
         return
     if not encoders:
-        raise LfnetError(f"cohort {cohort.name} holds pictures and needs an encoder, such as encoder=blendshapes.")
+        raise LfnetError(f"cohort {cohort.name} holds videos: choose an encoder, such as encoder=blendshapes.")
     names = [encoder.name for encoder in encoders]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise LfnetError(f"two encoders are named {twice[0]}: each stream needs a name of its own (encoder.NAME.name).")
+        raise LfnetError(f"two encoders are named {twice[0]}: give each stream its own name (encoder.NAME.name).")
     for clip_id, path in zip(cohort.clips["clip_id"], cohort.clips["path"], strict=True):
         if kind(Path(path)) == "features":
             raise LfnetError(
@@ -102,14 +97,13 @@ def check(cohort: Cohort, encoders: Sequence[Encoder], stride: int) -> None:
 def recipe(
     cohort: Cohort, encoder: Encoder, mesh_model: Path | None, video: VideoSettings, cache: Path, stride: int
 ) -> str:
-    """Digest of the encoder, the landmarker, the settings and the code that make the vectors.
+    """Compute the digest of the encoder, the landmarker, the settings and the code that determine the vectors.
 
-    Not in it: threads, batch size and the versions of libraries, which change the last bits and not the meaning; the
-    versions are in each file's header. No network is loaded, and the landmarker's file is not needed where
-    `video.landmarker` states its digest, so that finished features are known on a machine without it.
+    Threads, batch size and versions of libraries are left out, since they change the last bits only; the versions are
+    in each file's header. No network is loaded, and the landmarker's file is not needed if `video.landmarker` states
+    its digest, so that extracted features can be used on a machine without it.
     """
     search = needs_landmarker(cohort, [encoder])
-    code = ["lfnet.features.video_pass", *(["lfnet.features.segments"] if per_segment(encoder) else [])]
     return digest(
         {
             "encoder": encoder.recipe(),
@@ -117,7 +111,7 @@ def recipe(
             "landmarker": _landmarker(mesh_model, video, cache) if search else None,
             "video": video.recipe(search),
             "stride": stride,
-            "code": code_digest(code, ["lfnet.video"]),
+            "code": code_digest(["lfnet.features.video_pass", "lfnet.features.consumers"], ["lfnet.video"]),
             "encoder_code": _code(encoder),
         }
     )
@@ -131,7 +125,7 @@ def _landmarker(mesh_model: Path | None, video: VideoSettings, cache: Path) -> s
             return video.landmarker.sha256
         if video.landmarker.path is not None:
             return Sources(cache).file(Path(video.landmarker.path).expanduser())
-    raise LfnetError("faces are to be found, but no face landmarker is named: set video.landmarker (conf/video).")
+    raise LfnetError("video.landmarker=null: add a node of conf/weights, with which faces are found.")
 
 
 def _code(encoder: Encoder) -> str:
@@ -143,6 +137,6 @@ def _code(encoder: Encoder) -> str:
         return digest(inspect.getsource(made_by))  # a class of a notebook or of a script
     except (OSError, TypeError) as error:
         raise LfnetError(
-            f"the code of encoder {encoder.name} cannot be found, so its features could not be told from another's: "
+            f"the code of encoder {encoder.name} cannot be found, so that its features cannot be identified: "
             "put its class into a file."
         ) from error

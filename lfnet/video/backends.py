@@ -1,4 +1,4 @@
-"""OpenCV and MediaPipe, or what to install where the system lacks their libraries."""
+"""Import OpenCV and MediaPipe, with messages that name missing system libraries."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ PACKAGES = "libgl1 libglib2.0-0 libegl1 libgles2"
 
 
 def import_cv2() -> ModuleType:
-    """OpenCV. Raises `LfnetError` with the Debian packages where it cannot be loaded."""
+    """Import OpenCV. Raises `LfnetError` with the Debian packages to install if it cannot be loaded."""
     try:
         import cv2
     except (ImportError, OSError) as error:
@@ -26,7 +26,7 @@ def import_cv2() -> ModuleType:
 
 
 def import_mediapipe() -> ModuleType:
-    """MediaPipe. Raises `LfnetError` as `import_cv2` does."""
+    """Import MediaPipe. Raises `LfnetError` as `import_cv2` does."""
     try:
         with quiet():
             import mediapipe
@@ -37,17 +37,17 @@ def import_mediapipe() -> ModuleType:
 
 
 def _ignore_profiling_timers() -> None:
-    """Let Python know that SIGPROF is ignored, as MediaPipe's library sets it behind Python's back.
+    """Tell Python that SIGPROF is ignored, which MediaPipe's library sets without Python's knowledge.
 
-    The library gives each of its threads a profiling timer. Lightning, when a training ends, "restores" what Python
-    takes for every signal's handler; were that the default, the next timer would kill the process.
+    The library gives each of its threads a profiling timer. At the end of a training Lightning restores the handlers
+    that Python knows; with the default handler the next timer would kill the process.
     """
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGPROF) == signal.SIG_DFL:
         signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 def missing() -> list[str]:
-    """A sentence for each library that video needs and that cannot be loaded; empty where all is well."""
+    """Return a message for each library that video needs and that cannot be loaded."""
     found = []
     loaders: list[Callable[[], ModuleType]] = [import_cv2, import_mediapipe]
     for load in loaders:
@@ -69,25 +69,25 @@ def _cannot_load(name: str, error: Exception) -> LfnetError:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep MediaPipe's start-up lines from standard error, four a clip, which would tear a progress bar to pieces.
+    """Suppress MediaPipe's start-up messages on standard error, four a clip, which would break a progress bar.
 
-    They come from C++ and know no switch, so the file descriptor itself is turned aside; if the block fails, they are
-    shown after all, for then they may tell why.
+    They come from C++ and cannot be switched off, so that the file descriptor is redirected. If the block fails, they
+    are printed, since they may contain the reason.
     """
     sys.stderr.flush()
     try:
         kept = os.dup(2)
-    except OSError:  # no standard error at all: nothing to keep clean
+    except OSError:  # there is no standard error
         yield
         return
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
         try:
             yield
         except BaseException:
             os.dup2(kept, 2)
-            aside.seek(0)
-            os.write(2, aside.read())
+            file.seek(0)
+            os.write(2, file.read())
             raise
         finally:
             os.dup2(kept, 2)

@@ -1,4 +1,4 @@
-"""Frames of a clip by timestamp: a video through PyAV, or a folder of pictures, few frames in memory at a time."""
+"""Decode a clip by timestamps: a video through PyAV, or a folder of images, with few frames in memory at a time."""
 
 import contextlib
 import queue
@@ -10,16 +10,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lfnet.errors import LfnetError, Unreadable
-from lfnet.video.folder import frame_files, read_picture
+from lfnet.video.folder import frame_files, read_image
 
-__all__ = ["DAMAGED", "Frame", "display_matrix", "frames", "orient", "turned"]
+__all__ = ["DAMAGED", "Frame", "display_matrix", "frames", "is_turned", "orient"]
 
 
 def display_matrix(frame: Any, metadata: dict[str, str]) -> np.ndarray:
-    """The 2 × 2 part [[a, b], [c, d]] of a frame's display matrix, identity where there is none.
+    """Read the 2 × 2 part [[a, b], [c, d]] of a frame's display matrix.
 
-    frame: a PyAV VideoFrame. metadata: its stream's, where files of old say `rotate` (degrees clockwise) instead.
-    A stored pixel offset (x, y), y downwards, is shown at (a·x + c·y, b·x + d·y): FFmpeg's libavutil/display.h.
+    A stored pixel offset (x, y), y downwards, is shown at (a·x + c·y, b·x + d·y), see FFmpeg's libavutil/display.h.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+    metadata : dict
+        Its stream's metadata, which in old files has `rotate` (degrees clockwise) instead.
+
+    Returns
+    -------
+    ndarray of float64, shape [2, 2]
+        The identity if neither exists.
     """
     for data in frame.side_data:
         if data.type.name == "DISPLAYMATRIX":
@@ -29,19 +39,27 @@ def display_matrix(frame: Any, metadata: dict[str, str]) -> np.ndarray:
     return np.array(turns.get(metadata.get("rotate", ""), [[1, 0], [0, 1]]), np.float64)
 
 
-def turned(matrix: np.ndarray) -> bool:
-    """Whether width and height change places."""
+def is_turned(matrix: np.ndarray) -> bool:
+    """Return whether width and height are swapped."""
     return bool(abs(matrix[0, 1]) + abs(matrix[1, 0]) > abs(matrix[0, 0]) + abs(matrix[1, 1]))
 
 
 def orient(rgb_HWC: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The picture as it is meant to be seen.
+    """Apply a display matrix: rotate and mirror an image as it is meant to be seen.
 
-    Quarter turns and mirrors, all eight of them, are exact and so cost no resampling; an angle between them, which no
-    camera writes, goes to the nearest. PyAV's `rotation` alone would miss the mirror of a front camera.
+    All eight quarter turns and reflections are exact, without resampling; an angle between them, which no camera
+    writes, is rounded to the nearest. PyAV's `rotation` alone would miss the reflection of a front camera.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lfnet.video.decode import orient
+    >>> orient(np.arange(6).reshape(2, 3, 1), np.array([[-1, 0], [0, 1]]))[..., 0]  # mirrored
+    array([[2, 1, 0],
+           [5, 4, 3]])
     """
     (a, b), (c, d) = matrix
-    if turned(matrix):
+    if is_turned(matrix):
         rgb_HWC = rgb_HWC.transpose(1, 0, 2)
         across, down = c < 0, b < 0
     else:
@@ -50,16 +68,15 @@ def orient(rgb_HWC: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 DAMAGED = ("refuse", "keep")
-# Frames that are decoded while others are looked at.
-AHEAD = 2
-# Matroska files may say how long a stream lasts; the last frame's own length is often guessed by the writer.
+AHEAD = 2  # frames that are decoded in advance
+# Seconds. Matroska files may state how long a stream lasts; the last frame's own length is often a guess of the writer.
 _SLACK = 1.0
 
 
 class Frame(NamedTuple):
-    """One decoded frame. number: its place in the clip, from 0. time: seconds from the clip's first frame.
+    """A decoded frame.
 
-    rgb: uint8 [H, W, 3].
+    number: position in the clip, from 0. time: seconds from the clip's first frame. rgb: uint8 [H, W, 3].
     """
 
     number: int
@@ -70,34 +87,54 @@ class Frame(NamedTuple):
 def frames(
     path: Path, *, fps: float | None = None, stride: int = 1, damaged: str = "refuse", notes: list[str] | None = None
 ) -> Iterator[Frame]:
-    """Every `stride`-th frame of a video or of a frame folder, upright, with square pixels, times increasing.
+    """Iterate over every `stride`-th frame of a video or frame folder: upright, square pixels, increasing times.
 
-    A video's times are its own timestamps, so variable frame rates keep their rhythm; `fps` is asked of folders only.
-    A frame that does not advance the time cannot be shown and is left out. A file that breaks part-way is refused,
-    since a clip cut short looks like a short clip, and duration tells about labels; damaged="keep" yields what comes
-    before the first damage. notes: gets a sentence for each of these facts.
-    Raises `Unreadable` naming the file where it is missing, empty, broken, without video or without fps.
+    A video's times are its own timestamps, also for variable frame rates. A frame that does not advance the time cannot
+    be shown and is left out.
+
+    Parameters
+    ----------
+    path : Path
+        A video or a folder of images.
+    fps : float, optional
+        Frames a second of a folder; ignored for videos.
+    stride : int
+        Distance of frames.
+    damaged : {"refuse", "keep"}
+        A damaged file is refused, since a truncated clip looks like a short clip, and duration may depend on the
+        label. "keep" yields what precedes the first damage.
+    notes : list of str, optional
+        Sentences about left-out frames and damage are appended.
+
+    Yields
+    ------
+    Frame
+
+    Raises
+    ------
+    Unreadable
+        The file is missing, empty, broken, without video or without fps.
     """
     path = Path(path)
     if stride < 1:
         raise LfnetError(f"stride must be 1 or more, not {stride}.")
     if damaged not in DAMAGED:
         raise LfnetError(f"video.damaged must be one of {', '.join(DAMAGED)}, not {damaged!r}.")
-    said: list[str] = [] if notes is None else notes
+    notes = [] if notes is None else notes
     if path.is_dir():
-        yield from _folder_frames(path, fps, stride, damaged, said)
+        yield from _folder_frames(path, fps, stride, damaged, notes)
         return
     if not path.is_file():
         raise Unreadable(f"{path} does not exist.")
     if path.stat().st_size == 0:
-        raise Unreadable(f"{path} is empty (0 bytes). Copy the file anew.")
-    yield from _ahead(_video_frames(path, stride, damaged, said))
+        raise Unreadable(f"{path} is empty (0 bytes). Copy the file again.")
+    yield from _decode_ahead(_video_frames(path, stride, damaged, notes))
 
 
-def _ahead(made: Generator[Frame, None, None]) -> Iterator[Frame]:
-    """The frames of `made`, which runs in a thread of its own and is closed there, at the end or when nobody asks on.
+def _decode_ahead(decoder: Generator[Frame, None, None]) -> Iterator[Frame]:
+    """Run a decoder in its own thread, where it is closed at the end or when the consumer stops.
 
-    What it raises is raised here, in its turn: a frame behind a damage that nobody asks for does no harm.
+    Its exceptions are raised here, in order: later corruption is ignored if it is never requested.
     """
     ready: queue.Queue[Frame | BaseException | None] = queue.Queue(AHEAD)
     stopped = threading.Event()
@@ -111,8 +148,8 @@ def _ahead(made: Generator[Frame, None, None]) -> Iterator[Frame]:
 
     def run() -> None:
         try:
-            with contextlib.closing(made):
-                while (frame := next(made, None)) is not None:
+            with contextlib.closing(decoder):
+                while (frame := next(decoder, None)) is not None:
                     if not put(frame):
                         return
                     del frame
@@ -135,14 +172,14 @@ def _ahead(made: Generator[Frame, None, None]) -> Iterator[Frame]:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """A video's container and its first video stream, closed afterwards. Raises `Unreadable` naming the file."""
+    """Open a video's container and its first video stream. Raises `Unreadable` if that is impossible."""
     import av
 
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise Unreadable(
-            f"{path} cannot be opened as a video ({_reason(error)}). Check the file, or copy it anew."
+            f"{path} cannot be opened as a video ({_reason(error)}). Check the file, or copy it again."
         ) from error
     with container:
         if not container.streams.video:
@@ -154,10 +191,10 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Generator[Frame, None, None]:
-    shown = passed = 0
+    shown = skipped = 0
     start = last = 0.0
     with opened(path) as (container, stream):
-        # Two decoding threads on every machine: what survives of a damaged file must not depend on the cores.
+        # Two decoding threads on every machine: the frames of a damaged file must not depend on the number of cores.
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = 2
         step = 1 / float(stream.average_rate) if stream.average_rate else None
@@ -166,14 +203,14 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Ge
         decoded = _decoded(container, stream)
         while True:
             try:
-                picture = next(decoded, None)
+                image = next(decoded, None)
             except _Damage as error:
                 _stop(path, last, str(error), damaged, notes)
                 break
-            if picture is None:
+            if image is None:
                 break
-            if picture.pts is not None:
-                now = float(picture.pts * picture.time_base)
+            if image.pts is not None:
+                now = float(image.pts * image.time_base)
             elif step is not None:
                 now = start + last + step if shown else 0.0
             else:
@@ -183,24 +220,24 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Ge
             if not shown:
                 start = now
             elif now - start <= last:
-                passed += 1
+                skipped += 1
                 continue
             last = now - start
             if shown % stride == 0:
-                yield Frame(shown, last, _rgb(picture, ratio, metadata))
+                yield Frame(shown, last, _rgb(image, ratio, metadata))
             shown += 1
-    if passed:
-        notes.append(f"{passed} frames that do not advance the time were left out")
+    if skipped:
+        notes.append(f"{skipped} frames that do not advance the time were left out")
     if not shown:
-        raise Unreadable(f"{path} holds no readable frame. Check the file, or copy it anew.")
+        raise Unreadable(f"{path} holds no readable frame. Check the file, or copy it again.")
 
 
 class _Damage(Exception):
-    """Why a video cannot be read on."""
+    """The reason why a video cannot be read further."""
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """PyAV's frames up to the first damage, which raises `_Damage`: an error, a corrupt picture, or an early end."""
+    """Iterate over PyAV's frames; the first error, corrupt frame or early end raises `_Damage`."""
     import av
 
     packets = 0
@@ -208,19 +245,19 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
     try:
         for packet in container.demux(stream):
             packets += packet.size > 0
-            for picture in packet.decode():
-                if picture.is_corrupt:
-                    raise _Damage("the picture is corrupt")
-                if picture.pts is not None:
-                    end = max(end, float(picture.pts * picture.time_base))
-                yield picture
+            for image in packet.decode():
+                if image.is_corrupt:
+                    raise _Damage("the frame is corrupt")
+                if image.pts is not None:
+                    end = max(end, float(image.pts * image.time_base))
+                yield image
     except (av.FFmpegError, OSError) as error:
         raise _Damage(_reason(error)) from error
-    # A file cut short may simply end. MP4 and MOV index their pictures, Matroska often states the length of a stream;
-    # other formats do not say.
+    # A truncated file may just end. MP4 and MOV index their frames, and Matroska often states the length of a stream;
+    # other formats have no such information.
     name = container.format.name
     if "mov" in name and packets < stream.frames:
-        raise _Damage(f"the file ends after {packets} of {stream.frames} pictures")
+        raise _Damage(f"the file ends after {packets} of {stream.frames} frames")
     stated = _seconds(stream.metadata.get("DURATION"))
     if "matroska" in name and stated is not None and end < stated - _SLACK:
         raise _Damage(f"the file ends at {end:.1f} of {stated:.1f} s")
@@ -232,7 +269,7 @@ def _folder_frames(path: Path, fps: float | None, stride: int, damaged: str, not
         if index % stride:
             continue
         try:
-            rgb = read_picture(file)
+            rgb = read_image(file)
         except Unreadable as error:
             if damaged == "refuse" or index == 0:
                 raise
@@ -242,9 +279,9 @@ def _folder_frames(path: Path, fps: float | None, stride: int, damaged: str, not
 
 
 def folder_rate(path: Path, fps: float | None) -> float:
-    """The frames a second of a frame folder, which only the manifest knows."""
+    """Check the frames a second of a frame folder, which only the manifest states."""
     if fps is None or not np.isfinite(fps) or fps <= 0:
-        raise Unreadable(f"{path} is a folder of frames, whose rate no file tells: fill in its fps in the manifest.")
+        raise Unreadable(f"{path} is a folder of frames without a known rate: fill in its fps in the manifest.")
     return float(fps)
 
 
@@ -252,26 +289,26 @@ def _stop(path: Path, time: float, reason: str, damaged: str, notes: list[str]) 
     if damaged == "refuse":
         raise Unreadable(
             f"{path} is damaged after {time:.2f} s ({reason}). "
-            "Copy the file anew, or use what comes before the damage with video.damaged=keep."
+            "Copy the file again, or use what precedes the damage with video.damaged=keep."
         )
     notes.append(f"only the frames up to {time:.2f} s were kept: {reason}")
 
 
 def _pixel_ratio(stream: Any) -> float:
-    """Width over height of a pixel; 1 where the file says nothing, or nothing sensible."""
+    """Width over height of a pixel; 1 if the file states nothing plausible."""
     ratio = stream.sample_aspect_ratio
     return float(ratio) if ratio and 0.1 < ratio < 10 else 1.0
 
 
-def _rgb(picture: Any, ratio: float, metadata: dict[str, str]) -> np.ndarray:
-    width = round(picture.width * ratio)
-    # Faces are aligned by a similarity transform, which cannot undo squeezed pixels.
-    stored = picture.reformat(width=width, height=picture.height, format="rgb24").to_ndarray()
-    return orient(stored, display_matrix(picture, metadata))
+def _rgb(image: Any, ratio: float, metadata: dict[str, str]) -> np.ndarray:
+    width = round(image.width * ratio)
+    # Faces are aligned by a similarity transform, which cannot correct the pixels' aspect ratio.
+    stored = image.reformat(width=width, height=image.height, format="rgb24").to_ndarray()
+    return orient(stored, display_matrix(image, metadata))
 
 
 def _seconds(text: str | None) -> float | None:
-    """Seconds of a Matroska duration such as 00:00:01.980000000."""
+    """Parse a Matroska duration such as 00:00:01.980000000 as seconds."""
     try:
         hours, minutes, seconds = (text or "").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -1,23 +1,88 @@
-"""What the video room hands to the encoders: the frames of a clip that do hold a face."""
+"""Faces found in frames: the mesh of one face, and the batch of faces that an encoder gets."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Faces"]
+__all__ = ["Box", "Faces", "Mesh"]
+
+
+class Box(NamedTuple):
+    """A rectangle around a face, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        return (self.right - self.left) * (self.bottom - self.top)
+
+    def touches(self, other: "Box") -> bool:
+        """Return whether two boxes overlap or touch."""
+        across = self.right < other.left or other.right < self.left
+        return not (across or self.bottom < other.top or other.bottom < self.top)
+
+    def overlap(self, other: "Box") -> float:
+        """Return the intersection over union of two boxes."""
+        across = max(0.0, min(self.right, other.right) - max(self.left, other.left))
+        down = max(0.0, min(self.bottom, other.bottom) - max(self.top, other.top))
+        shared = across * down
+        return shared / (self.area + other.area - shared) if shared else 0.0
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The mesh of one face.
+
+    Attributes
+    ----------
+    landmarks_LC : ndarray of float32, shape [478, 3]
+        Pixels of the frame from its upper left corner; z on the scale of x.
+    blendshapes_B : ndarray of float32, shape [52]
+        In MediaPipe's order, `_neutral` first.
+    pose_44 : ndarray of float32, shape [4, 4]
+        Facial transformation matrix: canonical face to camera, in centimetres.
+    n_faces : int
+        Faces found in the frame, at most `VideoSettings.faces`.
+    """
+
+    landmarks_LC: np.ndarray
+    blendshapes_B: np.ndarray
+    pose_44: np.ndarray
+    n_faces: int
+
+    @property
+    def box(self) -> Box:
+        """The landmarks' bounding box."""
+        low, high = self.landmarks_LC[:, :2].min(axis=0), self.landmarks_LC[:, :2].max(axis=0)
+        return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
 @dataclass(frozen=True)
 class Faces:
-    """N frames that hold a face, in the clip's order. What nobody asked for is None.
+    """N frames with a face, in the clip's order; parts that no encoder needs are None.
 
-    index: int64 [N], frame number in the clip. time: float64 [N], seconds from the clip's first frame.
-    crops_NHWC: uint8 RGB, aligned crops of the side asked for (at 112: the ArcFace template).
-    blendshapes_NB: float32 [N, 52]. pose_N44: float32 [N, 4, 4], the facial transformation matrix.
-    landmarks_NLC: float32 [N, 478, 3], pixels of the full frame (z on the scale of x, smaller is nearer).
-    points_NL2: float32 [N, 478, 2], the same points in pixels of the crops, where both were asked for.
-    skin_NRC: float32 [N, 3, 4], see `lfnet.video.skin.skin_means`: forehead, left and right cheek, each mean red,
-    green, blue (0–255) and number of pixels.
+    Attributes
+    ----------
+    index : ndarray of int64, shape [N]
+        Frame numbers in the clip.
+    time : ndarray of float64, shape [N]
+        Seconds from the clip's first frame.
+    crops_NHWC : ndarray of uint8, optional
+        Aligned RGB crops of the encoder's `crop_size` (at 112: the ArcFace template).
+    blendshapes_NB : ndarray of float32, shape [N, 52], optional
+    pose_N44 : ndarray of float32, shape [N, 4, 4], optional
+        Facial transformation matrices.
+    landmarks_NLC : ndarray of float32, shape [N, 478, 3], optional
+        Pixels of the full frame; z on the scale of x, smaller is nearer.
+    points_NL2 : ndarray of float32, shape [N, 478, 2], optional
+        The same points in pixels of the crops, for encoders that need both.
+    skin_NRC : ndarray of float32, shape [N, 3, 4], optional
+        Mean red, green, blue (0–255) and number of pixels of forehead, left and right cheek
+        (`lfnet.video.skin.skin_means`).
     """
 
     index: np.ndarray

@@ -1,4 +1,4 @@
-"""Frame folders: pictures in a directory, read as if they were a video."""
+"""Frame folders: images in a directory, read as a video."""
 
 import re
 from pathlib import Path
@@ -8,21 +8,21 @@ import numpy as np
 from lfnet.cohorts.media import FRAME_SUFFIXES
 from lfnet.errors import Unreadable
 
-__all__ = ["frame_files", "read_picture"]
+__all__ = ["frame_files", "read_image"]
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The pictures of a folder in natural order (frame_2 before frame_10); hidden files are passed over.
+    """List the images of a folder in natural order (frame_2 before frame_10), without hidden files.
 
-    The order is all that counts: a number missing from the names is no gap in time, for folders that hold every k-th
-    frame under its old number cannot be told from folders with losses. Raises `Unreadable` where there are none.
+    Only the order counts: a number that is missing in the names is no gap in time, since a folder with every k-th frame
+    under its old number looks like a folder with lost frames. Raises `Unreadable` if there are none.
     """
     folder = Path(folder)
     files = [
         file for file in folder.iterdir() if file.suffix.lower() in FRAME_SUFFIXES and not file.name.startswith(".")
     ]
     if not files:
-        raise Unreadable(f"{folder} holds no picture ({', '.join(FRAME_SUFFIXES)}).")
+        raise Unreadable(f"{folder} holds no image ({', '.join(FRAME_SUFFIXES)}).")
     return sorted(files, key=_natural)
 
 
@@ -32,10 +32,10 @@ def _natural(file: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts], file.name
 
 
-def read_picture(file: Path) -> np.ndarray:
-    """One picture as uint8 RGB [H, W, 3], turned the way its EXIF says.
+def read_image(file: Path) -> np.ndarray:
+    """Read an image as uint8 RGB [H, W, 3], oriented by its EXIF data.
 
-    Raises `Unreadable` naming the file where it is broken or deeper than 8 bits, which no camera of faces needs.
+    Raises `Unreadable` if the file is broken or has more than 8 bits a channel.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -45,4 +45,4 @@ def read_picture(file: Path) -> np.ndarray:
                 raise Unreadable(f"{file} has more than 8 bits a channel (mode {image.mode}). Convert it to 8-bit RGB.")
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise Unreadable(f"{file} cannot be read as a picture ({error}). Copy or export it anew.") from error
+        raise Unreadable(f"{file} cannot be read as an image ({error}). Copy or export it again.") from error

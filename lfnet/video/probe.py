@@ -1,21 +1,30 @@
-"""What a manifest wants to know of a clip's file: its kind, rate, length and size."""
+"""Read fps, length and size of a clip."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from lfnet.errors import Unreadable
 from lfnet.video.decode import folder_rate, frames, opened
-from lfnet.video.folder import frame_files, read_picture
+from lfnet.video.folder import frame_files, read_image
 
 __all__ = ["Media", "probe"]
 
 
 @dataclass(frozen=True)
 class Media:
-    """What a clip's file holds.
+    """Facts of a clip.
 
-    kind: "videos" | "frames", as `lfnet.cohorts.media.kind` says. fps: mean frames a second.
-    duration: seconds, n_frames / fps. width, height: pixels of the picture as shown, after rotation.
+    Attributes
+    ----------
+    kind : {"videos", "frames"}
+        As `lfnet.cohorts.media.kind` returns it.
+    fps : float
+        Mean frames a second.
+    n_frames : int
+    duration : float
+        Seconds, n_frames / fps.
+    width, height : int
+        Pixels of the image as shown, after rotation.
     """
 
     kind: str
@@ -27,16 +36,16 @@ class Media:
 
 
 def probe(path: Path, fps: float | None = None) -> Media:
-    """Read what a video (or frame folder, whose `fps` must be given) is, decoding its first frame only.
+    """Read the facts of a video, or of a frame folder with its `fps`; only the first frame is decoded.
 
-    A video's packets are counted, since headers lie (edit lists hide frames) or stay silent (WebM).
-    Raises `Unreadable` naming the file where it is missing, empty, broken or no video.
+    A video's packets are counted, since headers may be wrong (edit lists hide frames) or say nothing (WebM).
+    Raises `Unreadable` if the file is missing, empty, broken or no video.
     """
     path = Path(path)
     if path.is_dir():
         files = frame_files(path)
         rate = folder_rate(path, fps)
-        height, width = read_picture(files[0]).shape[:2]
+        height, width = read_image(files[0]).shape[:2]
         return Media("frames", rate, len(files), len(files) / rate, width, height)
     height, width = next(frames(path, damaged="keep")).rgb.shape[:2]
     number, rate = _count(path)
@@ -44,7 +53,7 @@ def probe(path: Path, fps: float | None = None) -> Media:
 
 
 def _count(path: Path) -> tuple[int, float]:
-    """Frames that are shown, and their mean rate by timestamps."""
+    """Count the frames that are shown, and compute their mean rate from timestamps."""
     import av
 
     number = 0
@@ -60,7 +69,7 @@ def _count(path: Path) -> tuple[int, float]:
                     first = now if first is None else min(first, now)
                     last = now if last is None else max(last, now)
         except (av.FFmpegError, OSError):
-            pass  # the extraction will name the damage; a manifest counts what is there
+            pass  # the extraction will report the damage; a manifest counts what is there
         stated = float(stream.average_rate) if stream.average_rate else 0.0
     if number > 1 and first is not None and last is not None and last > first:
         return number, (number - 1) / (last - first)

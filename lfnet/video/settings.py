@@ -1,52 +1,54 @@
-"""How videos are read: conf/video."""
+"""Settings of reading videos: conf/video."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from lfnet.config import Count, Share, Target, settings
 from lfnet.errors import LfnetError
-from lfnet.video.decode import DAMAGED
 from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["VideoSettings"]
 
 
-@dataclass(frozen=True)
+@settings
 class VideoSettings:
-    """The settings of conf/video/*.yaml.
+    """Settings of conf/video.
 
-    faces: how many faces the landmarker looks for; the clip's person is then followed among them, see `FaceMesh`.
-    detection, presence, tracking: MediaPipe's least confidences, 0 to 1.
-    damaged: "refuse" | "keep" what comes before a video's first damage.
-    landmarker: the weights of the face landmarker.
-    Raises `LfnetError` for values out of range.
+    Parameters
+    ----------
+    faces : int
+        Maximum number of faces that the landmarker finds; the clip's person is tracked among them (`FaceMesh`).
+    min_detection, min_presence, min_tracking : float
+        MediaPipe's minimum confidences, 0 to 1.
+    damaged : {"refuse", "keep"}
+        Refuse a damaged video, or keep what precedes its first damage.
+    landmarker : WeightsFile, optional
+        Weights of the face landmarker.
+
+    Examples
+    --------
+    >>> from lfnet.video.settings import VideoSettings
+    >>> VideoSettings(damaged="keep").faces
+    1
     """
 
-    faces: int = 1
-    detection: float = 0.5
-    presence: float = 0.5
-    tracking: float = 0.5
-    damaged: str = "refuse"
-    landmarker: WeightsFile | None = None
-
-    def __post_init__(self) -> None:
-        if self.faces < 1:
-            raise LfnetError(f"video.faces must be 1 or more, not {self.faces}.")
-        for name in ("detection", "presence", "tracking"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise LfnetError(f"video.{name} must lie between 0 and 1, not {getattr(self, name)}.")
-        if self.damaged not in DAMAGED:
-            raise LfnetError(f"video.damaged must be one of {', '.join(DAMAGED)}, not {self.damaged!r}.")
+    faces: Count = 1
+    min_detection: Share = 0.5
+    min_presence: Share = 0.5
+    min_tracking: Share = 0.5
+    damaged: Literal["refuse", "keep"] = "refuse"
+    landmarker: Annotated[WeightsFile, Target] | None = None
 
     def recipe(self, mesh: bool) -> dict[str, Any]:
-        """What of these settings makes the vectors. mesh: whether faces are looked for; crops need no landmarker."""
-        settings: dict[str, Any] = {"damaged": self.damaged}
+        """Describe as JSON what determines the vectors; without a mesh the landmarker's settings do not."""
+        values: dict[str, Any] = {"damaged": self.damaged}
         if mesh:
-            settings |= {key: getattr(self, key) for key in ("faces", "detection", "presence", "tracking")}
-        return settings
+            names = ("faces", "min_detection", "min_presence", "min_tracking")
+            values |= {name: getattr(self, name) for name in names}
+        return values
 
     def find_landmarker(self, cache: Path) -> Path:
-        """The landmarker's checked file, fetched into the folder `cache` where it is not at hand."""
+        """Return the landmarker's checked file, fetched into the folder `cache` if it is not there."""
         if self.landmarker is None:
-            raise LfnetError("video.landmarker names no weights: use conf/video/default.yaml, or name face_landmarker.")
+            raise LfnetError("video.landmarker=null: use conf/video/default.yaml, or add a node of conf/weights.")
         return self.landmarker.fetch(cache)

@@ -1,4 +1,4 @@
-"""The skin's mean colour in three regions of a face mesh: the raw material of a pulse."""
+"""Mean skin colour in three regions of a face mesh, from which a pulse is estimated."""
 
 import numpy as np
 
@@ -7,14 +7,13 @@ from lfnet.video.backends import import_cv2
 __all__ = ["BRIGHT", "DARK", "REGIONS", "skin_means", "skin_polygons"]
 
 REGIONS = ("forehead", "left_cheek", "right_cheek")
-# A pixel with a channel at or above BRIGHT no longer tells how bright the skin is; one whose brightest channel is
-# below DARK tells more of the camera's noise than of the skin.
+# A pixel with a channel at or above BRIGHT is saturated; one whose brightest channel is below DARK is mostly noise.
 BRIGHT = 250
 DARK = 20
-# Each polygon's corners, clockwise as seen in the picture; a corner of several points is their mean. The forehead lies
-# between a third of the way from the brows to the row of points above them, and half of the way from that row to the
-# mesh's edge, where many people's hair begins. The cheeks begin below the eye bags and end beside the nose's wing and
-# above the corner of the mouth. Eyes, brows, nose, mouth and beard are left out. Left and right are the picture's.
+# Each polygon's corners, clockwise as seen in the image; a corner of several points is their mean. The forehead extends
+# from a third of the way between the brows and the row of points above them to half of the way between that row and the
+# mesh's edge, where many people's hair begins. The cheeks extend from below the eye bags to the nose's wing and to
+# above the corner of the mouth. Eyes, brows, nose, mouth and beard are excluded. Left and right are the image's.
 _FOREHEAD = (
     *((103, 104), (67, 69), (109, 108), (10, 151), (338, 337), (297, 299), (332, 333)),
     *((293, 293, 333), (334, 334, 299), (296, 296, 337), (9, 9, 151), (66, 66, 108), (105, 105, 69), (63, 63, 104)),
@@ -26,18 +25,29 @@ _SHIFT = 4  # cv2.fillPoly reads corners in sixteenths of a pixel
 
 
 def skin_polygons(landmarks_LC: np.ndarray) -> list[np.ndarray]:
-    """Corners of forehead, left and right cheek, each float64 [P, 2] in pixels, of a 478-point mesh [478, 2 or 3]."""
+    """Compute the corners of forehead, left and right cheek, each float64 [P, 2] in pixels, of a mesh [478, 2 or 3]."""
     points = np.asarray(landmarks_LC, np.float64)[:, :2]
     return [np.stack([points[list(corner)].mean(axis=0) for corner in polygon]) for polygon in _POLYGONS]
 
 
 def skin_means(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = BRIGHT, dark: int = DARK) -> np.ndarray:
-    """Mean red, green, blue (0–255) and number of skin pixels of forehead, left and right cheek, float32 [3, 4].
+    """Average the skin's colour in three regions.
 
-    rgb_HWC: uint8. landmarks_LC: a face mesh in the picture's pixels. Left and right are the picture's.
-    bright, dark: a pixel counts where all its channels are below `bright` and one of them is `dark` or more.
-    All zeros for a region without such a pixel: outside of the picture, saturated, dark, or turned away from the
-    camera, which shows in its corners going round the other way.
+    Parameters
+    ----------
+    rgb_HWC : ndarray of uint8, shape [H, W, 3]
+        A frame.
+    landmarks_LC : ndarray, shape [478, 2 or 3]
+        A face mesh in pixels of the frame.
+    bright, dark : int
+        A pixel counts if all its channels are below `bright` and one of them is `dark` or more.
+
+    Returns
+    -------
+    ndarray of float32, shape [3, 4]
+        Mean red, green, blue (0–255) and number of skin pixels of forehead, left and right cheek (the image's left and
+        right). All zeros for a region without such a pixel: outside of the frame, saturated, dark, or turned away from
+        the camera, which reverses the order of its corners.
     """
     cv2 = import_cv2()
     means_RC = np.zeros((len(REGIONS), 4), np.float32)
@@ -64,6 +74,6 @@ def skin_means(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = B
 
 
 def _area(corners_P2: np.ndarray) -> float:
-    """Twice the signed area, positive for corners clockwise as seen in a picture, whose y points down."""
+    """Twice the signed area, positive for corners clockwise as seen in an image, whose y points down."""
     x, y = corners_P2.T
     return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())

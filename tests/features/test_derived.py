@@ -27,7 +27,7 @@ def skin(tmp_path: Path) -> FeatureStore:
     return store
 
 
-def test_each_clip_gets_its_segments_and_says_what_became_of_them(skin: FeatureStore, tmp_path: Path) -> None:
+def test_each_clip_gets_its_segments_and_their_outcomes(skin: FeatureStore, tmp_path: Path) -> None:
     store = pulse_store(skin, ["long", "short", "dead"], tmp_path, settings_of("nested"))
     assert store.stream == "pulse"
     long, short, dead = (store.read(clip_id) for clip_id in ("long", "short", "dead"))
@@ -41,7 +41,7 @@ def test_each_clip_gets_its_segments_and_says_what_became_of_them(skin: FeatureS
     assert "0 of 1 segments; dropped: no pulse 1" in dead.meta["notes"]
 
 
-def test_what_is_there_is_kept_and_what_changed_is_made_again(skin: FeatureStore, tmp_path: Path) -> None:
+def test_present_features_are_kept_and_changed_ones_recomputed(skin: FeatureStore, tmp_path: Path) -> None:
     settings = settings_of("nested")
     store = pulse_store(skin, ["long"], tmp_path, settings)
     before = store.path("long").stat().st_mtime_ns
@@ -54,7 +54,7 @@ def test_what_is_there_is_kept_and_what_changed_is_made_again(skin: FeatureStore
 
 def test_another_stream_is_refused() -> None:
     clip = ClipFeatures(np.ones((30, 5), np.float32), np.ones(30, bool), np.arange(30) / 30)
-    with pytest.raises(LfnetError, match=r"clip c7: .*12 numbers a frame, and not from 5.*encoder=skin"):
+    with pytest.raises(LfnetError, match=r"clip c7: .*12 numbers a frame, not 5.*encoder=skin"):
         pulse_clip(clip, settings_of("nested"), "c7")
 
 

@@ -33,7 +33,7 @@ def clips(tmp_path) -> dict[str, Path]:
     }
 
 
-def test_all_clips_become_features_and_none_is_made_twice(clips, tmp_path):
+def test_all_clips_are_extracted_once(clips, tmp_path):
     cohort, encoder, cache = cohort_of(clips), Brightness(), tmp_path / "cache"
     store, missing = open_store(cohort, encoder, cache=cache)
     assert missing == ["a", "b", "c"] and not store.folder.exists()
@@ -52,14 +52,14 @@ def test_all_clips_become_features_and_none_is_made_twice(clips, tmp_path):
     assert files_of(extract(cohort, again, cache=cache).folder) == before and again.batches == []
 
 
-def test_features_are_the_same_bytes_when_made_again(clips, tmp_path):
+def test_features_extracted_again_are_the_same_bytes(clips, tmp_path):
     cohort = cohort_of(clips)
     one = extract(cohort, Brightness(), cache=tmp_path / "one")
     two = extract(cohort, Brightness(), cache=tmp_path / "two")
     assert files_of(one.folder) == files_of(two.folder) and len(files_of(one.folder)) == 3
 
 
-def test_a_changed_source_is_extracted_anew(clips, tmp_path):
+def test_a_changed_source_is_extracted_again(clips, tmp_path):
     cohort, cache = cohort_of(clips), tmp_path / "cache"
     before = files_of(extract(cohort, Brightness(), cache=cache).folder)
     write_video(clips["a"], [crop_picture(number + 7, 32) for number in range(10)])
@@ -73,7 +73,7 @@ def test_a_changed_source_is_extracted_anew(clips, tmp_path):
     assert [name for name in before if before[name] != after[name]] == ["a.safetensors", "c.safetensors"]
 
 
-def test_a_clip_that_only_moved_or_was_touched_is_known(clips, tmp_path):
+def test_a_moved_or_touched_clip_is_not_extracted_again(clips, tmp_path):
     cache = tmp_path / "cache"
     extract(cohort_of(clips), Brightness(), cache=cache)
     moved = tmp_path / "elsewhere" / "a.mp4"
@@ -83,7 +83,7 @@ def test_a_clip_that_only_moved_or_was_touched_is_known(clips, tmp_path):
     assert open_store(cohort_of({**clips, "a": moved}), Brightness(), cache=cache)[1] == []
 
 
-def test_what_makes_the_vectors_is_in_the_recipe(clips, tmp_path):
+def test_the_recipe_covers_all_that_determines_the_vectors(clips, tmp_path):
     def recipe(encoder=None, aligned=True, **more):
         cohort = cohort_of(clips, aligned=aligned)
         return open_store(cohort, encoder or Brightness(), cache=tmp_path / "cache", **more)[0].recipe
@@ -98,16 +98,16 @@ def test_what_makes_the_vectors_is_in_the_recipe(clips, tmp_path):
         recipe(video=VideoSettings(damaged="keep")),
         recipe(aligned=False, mesh_model=model),
         recipe(aligned=False, mesh_model=other),
-        recipe(aligned=False, mesh_model=model, video=VideoSettings(detection=0.9)),
+        recipe(aligned=False, mesh_model=model, video=VideoSettings(min_detection=0.9)),
     ]
     assert len(set(recipes)) == len(recipes)
     # No face is searched in aligned crops: how it would be searched does not count.
-    assert recipe(video=VideoSettings(detection=0.9), mesh_model=model) == recipes[0]
-    with pytest.raises(LfnetError, match=r"no face landmarker is named: set video\.landmarker"):
+    assert recipe(video=VideoSettings(min_detection=0.9), mesh_model=model) == recipes[0]
+    with pytest.raises(LfnetError, match=r"video\.landmarker=null: add a node of conf/weights"):
         recipe(aligned=False)
 
 
-def test_the_stated_digest_of_the_landmarker_serves_without_its_file(clips, tmp_path):
+def test_the_stated_digest_of_the_landmarker_replaces_its_file(clips, tmp_path):
     from lfnet.fingerprints import file_digest
     from lfnet.weights.weights_file import WeightsFile
 
@@ -131,7 +131,7 @@ def test_stride_takes_every_kth_frame(clips, tmp_path):
     np.testing.assert_allclose(clip.time, [0, 0.16, 0.32], atol=1e-3)
 
 
-def test_broken_clips_are_named_and_the_others_go_on(clips, tmp_path):
+def test_broken_clips_are_named_and_the_others_extracted(clips, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     pictures = [np.random.default_rng(k).integers(0, 255, (32, 32, 3), np.uint8) for k in range(40)]
@@ -141,12 +141,12 @@ def test_broken_clips_are_named_and_the_others_go_on(clips, tmp_path):
     cohort, cache = cohort_of(paths), tmp_path / "cache"
     with pytest.raises(LfnetError) as error:
         extract(cohort, Brightness(), cache=cache)
-    said = str(error.value)
-    assert said.startswith("4 of 7 clips could not be read; what could be is done and kept.")
+    message = str(error.value)
+    assert message.startswith("4 of 7 clips could not be read; the others are extracted.")
     for line in ("aa: ", "ab: ", "ac: its frames are 32 × 24", "d: "):
-        assert f"\n  {line}" in said
+        assert f"\n  {line}" in message
     for name in ("broken.mp4", "cut.mp4", "gone.mp4"):
-        assert name in said
+        assert name in message
     assert open_store(cohort, Brightness(), cache=cache)[1] == ["aa", "ab", "ac", "d"]
     again = Brightness()
     with pytest.raises(LfnetError, match="4 of 7"):
@@ -156,14 +156,14 @@ def test_broken_clips_are_named_and_the_others_go_on(clips, tmp_path):
     assert 0 < len(kept.time) < 40 and "only the frames up to" in kept.meta["notes"]
 
 
-def test_many_broken_clips_make_a_short_list(tmp_path):
+def test_a_long_list_of_broken_clips_is_shortened(tmp_path):
     paths = {f"{number:03d}": tmp_path / f"{number}.mp4" for number in range(50)}
     with pytest.raises(LfnetError) as error:
         extract(cohort_of(paths), Brightness(), cache=tmp_path / "cache")
     assert "and 30 more" in str(error.value) and len(str(error.value).splitlines()) == 23
 
 
-def test_what_is_no_clips_fault_stops_at_once(clips, tmp_path, monkeypatch):
+def test_faults_that_concern_no_clip_stop_at_once(clips, tmp_path, monkeypatch):
     encoder = Brightness()
 
     def lacking(faces):
@@ -203,7 +203,7 @@ class Own:
         return np.full((3, 2), ord(clip_id[0]), np.float32), np.ones(3, bool), np.arange(3) / 30
 
 
-def test_a_cohort_that_brings_its_own_vectors(tmp_path):
+def test_a_cohort_with_its_own_vectors(tmp_path):
     own = Own()
     cohort = cohort_of({"x": Path("x.npy"), "y": Path("y.npy")}, own=own)
     store = extract(cohort, None, cache=tmp_path)
@@ -211,7 +211,7 @@ def test_a_cohort_that_brings_its_own_vectors(tmp_path):
     extract(cohort, cache=tmp_path)
     assert own.made == ["x", "y"]
     assert str(estimate(cohort, cache=tmp_path)) == "nothing to extract"
-    with pytest.raises(LfnetError, match=r"brings its own vectors.*encoder=none"):
+    with pytest.raises(LfnetError, match=r"has its own vectors.*encoder=none"):
         extract(cohort, Brightness(), cache=tmp_path)
     with pytest.raises(LfnetError, match=r"encoder\.stride=1"):
         extract(cohort, cache=tmp_path, stride=2)
@@ -223,17 +223,17 @@ def test_a_cohort_that_brings_its_own_vectors(tmp_path):
 
 
 def test_encoders_that_do_not_fit(clips, tmp_path):
-    with pytest.raises(LfnetError, match="needs an encoder"):
+    with pytest.raises(LfnetError, match="choose an encoder"):
         extract(cohort_of(clips), None, cache=tmp_path)
     with pytest.raises(LfnetError, match="clip z of cohort made holds ready features"):
         extract(cohort_of({**clips, "z": Path("z.npy")}), Brightness(), cache=tmp_path)
-    with pytest.raises(LfnetError, match=r"encoder\.stride must be 1 or more"):
+    with pytest.raises(LfnetError, match=r"encoder\.stride=0: give a whole number of 1 or more"):
         extract(cohort_of(clips), Brightness(), cache=tmp_path, stride=0)
-    with pytest.raises(LfnetError, match=r"encoder\.batch_size must be 1 or more"):
+    with pytest.raises(LfnetError, match=r"encoder\.batch_size=0: give a whole number of 1 or more"):
         extract(cohort_of(clips), Brightness(), cache=tmp_path, batch_size=0)
 
 
-def test_who_needs_the_landmarker(clips):
+def test_encoders_that_need_the_landmarker(clips):
     encoder, mesh = Brightness(), Brightness()
     mesh.needs = frozenset({"mesh"})
     assert needs_landmarker(cohort_of(clips, aligned=False), [encoder])

@@ -111,4 +111,4 @@ def test_the_mesh_is_found_in_aligned_crops(crops, model, tmp_path):
         extract(cohort, Blendshapes(), cache=tmp_path)
     store = extract(cohort, Blendshapes(), cache=tmp_path, mesh_model=model)
     assert store.read("clip").coverage == 1 and health.check(store, ["clip"]) == []
-    assert "roll and place are what alignment left" in store.read("clip").meta["notes"]
+    assert "alignment has removed most of the head's roll and position" in store.read("clip").meta["notes"]

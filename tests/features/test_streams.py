@@ -1,4 +1,4 @@
-"""Several streams from one pass: each as if it were alone, nothing read twice, and segments of whole clips."""
+"""Several streams from one pass: each as if alone, nothing read twice; and segments of whole clips."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
 from lfnet.features import extraction_job as job_module
 from lfnet.features import health
+from lfnet.features.consumers import FrameConsumer
 from lfnet.features.extract import estimate, extract, open_stores
-from lfnet.features.extraction_job import notes_of
-from lfnet.features.video_pass import Vectors, run_pass
+from lfnet.features.video_pass import run_pass
 from lfnet.video.align import TEMPLATE_112
 from lfnet.video.decode import Frame
 from tests.features import fakes
@@ -145,7 +145,7 @@ def test_each_encoder_of_skin_has_its_own_levels_and_a_change_extracts_anew(tmp_
         return np.full((3, 4), bright + dark, np.float32)
 
     monkeypatch.setattr("lfnet.encoders.skin.skin_means", measured)
-    streams = [Vectors(Skin(bright=bright, dark=dark)) for bright, dark in ((250, 20), (240, 20), (250, 5))]
+    streams = [FrameConsumer(Skin(bright=bright, dark=dark)) for bright, dark in ((250, 20), (240, 20), (250, 5))]
     passed = run_pass(made(3), FakeMesh({1}), streams)
     found = [vectors.clip(one, {}).features for vectors, one in zip(streams, passed, strict=True)]
     assert [clip[0, 0] for clip in found] == [270, 260, 255] and all(np.isnan(clip[1]).all() for clip in found)
@@ -187,12 +187,12 @@ def test_clips_are_cut_into_segments(tmp_path, frames, spans, note):
     assert clip.meta["notes"] == note and clip.meta["per_segment"] == "true"
 
 
-def test_a_face_lost_for_seconds_is_named_and_nothing_is_invented(tmp_path):
+def test_a_gap_of_seconds_is_noted_and_not_filled(tmp_path):
     store, clip = segments(tmp_path, 30, Loudest(6), blank={*range(4, 14), 20})
     assert clip.features[:, 3:].tolist() == [[0, 15], [16, 22], [23, 28]]
     assert clip.meta["coverage"] == f"{19 / 30:.4f}"
     assert "no face for a second or more: 0.8–2.8 s" in clip.meta["notes"]
-    assert "segment 1 goes on over 2.2 s without a face" in clip.meta["notes"] and "segment 2" not in clip.meta["notes"]
+    assert "segment 1 contains 2.2 s without a face" in clip.meta["notes"] and "segment 2" not in clip.meta["notes"]
     assert health.check(store, ["x"]) == []
 
 
@@ -212,7 +212,7 @@ def test_a_segment_encoder_that_breaks_its_contract(tmp_path, monkeypatch):
         segments(tmp_path, 9, encoder)
 
 
-def test_one_segment_is_all_that_is_held(tmp_path):
+def test_memory_holds_one_segment(tmp_path):
     """The encoder is handed views of one buffer, which is the size of a segment."""
     encoder, owners = Loudest(50), set()
     original = encoder.encode
@@ -226,22 +226,22 @@ def test_one_segment_is_all_that_is_held(tmp_path):
     assert len(owners) == 1 and next(iter(owners))[1] == 50 * 16 * 16 * 3
 
 
-# --- what is said of a clip -------------------------------------------------------------------------------------------
+# --- notes on a clip --------------------------------------------------------------------------------------------------
 
 
-def said(frames, mesh, **settings) -> list[str]:
+def notes_of(frames, mesh, **settings) -> list[str]:
     kept = Kept(None, "mesh")
-    return notes_of(run_pass(frames, mesh, [kept], **settings)[0])
+    return run_pass(frames, mesh, [kept], **settings)[0].notes()
 
 
-def test_two_faces_are_named():
-    assert said(made(9), FakeMesh(set(), {2, 3})) == [
-        "more than one face in 2 of 9 frames: the largest at first, and then the face that overlaps most with the one "
-        "before, was taken"
+def test_two_faces_are_noted():
+    assert notes_of(made(9), FakeMesh(set(), {2, 3})) == [
+        "more than one face in 2 of 9 frames: the largest was taken first, and then the one with the largest overlap "
+        "with the previous one"
     ]
 
 
-def test_a_face_that_jumps_is_named():
+def test_a_face_that_jumps_is_noted():
     class Elsewhere(FakeMesh):
         def find(self, rgb, time):
             found = super().find(rgb, time)
@@ -249,20 +249,20 @@ def test_a_face_that_jumps_is_named():
                 found.landmarks_LC[:, 0] += 500
             return found
 
-    assert said(made(9), Elsewhere()) == ["the face jumped to another place 2 times: it may be another person's"]
+    assert notes_of(made(9), Elsewhere()) == ["the face jumped to another place 2 times: it may be another person's"]
 
 
-def test_greyscale_is_named():
+def test_greyscale_is_noted():
     def grey(count):
         for frame in made(count):
             yield Frame(frame.number, frame.time, np.repeat(frame.rgb.mean(-1, keepdims=True).astype(np.uint8), 3, -1))
 
-    assert said(grey(4), FakeMesh()) == [
-        "greyscale: no frame with a face holds colour, so nothing here speaks of the skin's colour"
+    assert notes_of(grey(4), FakeMesh()) == [
+        "greyscale: no frame with a face has colour, so that skin colour is unknown"
     ]
     some = [*grey(3), *[Frame(3 + frame.number, 1 + frame.time, frame.rgb) for frame in made(2)]]
-    assert said(some, FakeMesh()) == ["3 of 5 frames with a face are greyscale"]
-    assert said(made(4), FakeMesh()) == []
+    assert notes_of(some, FakeMesh()) == ["3 of 5 frames with a face are greyscale"]
+    assert notes_of(made(4), FakeMesh()) == []
 
 
 # --- real video -------------------------------------------------------------------------------------------------------

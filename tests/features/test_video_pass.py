@@ -1,4 +1,4 @@
-"""One pass over a clip: who is fed what, what is kept, and how much is held at a time."""
+"""One pass over a clip: batches of consumers, summaries, and memory."""
 
 import gc
 import weakref
@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lfnet.errors import Unreadable
-from lfnet.features.video_pass import Passed, Vectors, run_pass
+from lfnet.features.consumers import FrameConsumer, PassSummary
+from lfnet.features.video_pass import run_pass
 from lfnet.video.align import TEMPLATE_112, five_points
 from lfnet.video.decode import Frame
-from lfnet.video.faces import Faces
-from lfnet.video.mesh import Mesh
+from lfnet.video.faces import Faces, Mesh
 from tests.features.fakes import Brightness, crop_picture
 from tests.video.test_align import mesh_at
 
@@ -41,7 +41,7 @@ class Kept:
     """A consumer that keeps what it was fed."""
 
     def __init__(self, crop_size: int | None, *needs: str, most: int | None = None) -> None:
-        self.crop_size, self.needs, self.most = crop_size, frozenset(needs), most
+        self.crop_size, self.needs, self.max_faces = crop_size, frozenset(needs), most
         self.batches: list[Faces] = []
 
     def take(self, faces: Faces) -> None:
@@ -50,7 +50,7 @@ class Kept:
 
 def test_frames_without_a_face_are_nan_and_not_valid(libraries):
     encoder = Brightness(112)
-    vectors = Vectors(encoder)
+    vectors = FrameConsumer(encoder)
     (passed,) = run_pass(made(10), FakeMesh({0, 4, 5}, {7, 8}), [vectors], batch_size=3)
     clip = vectors.clip(passed, {"a": "b"})
     assert clip.valid.tolist() == [False, True, True, True, False, False, True, True, True, True]
@@ -62,7 +62,7 @@ def test_frames_without_a_face_are_nan_and_not_valid(libraries):
 
 
 def test_a_clip_without_any_face():
-    vectors = Vectors(Brightness(112))
+    vectors = FrameConsumer(Brightness(112))
     clip = vectors.clip(*run_pass(made(3), FakeMesh({0, 1, 2}), [vectors]), {})
     assert clip.features.shape == (3, 4) and np.isnan(clip.features).all() and clip.coverage == 0
 
@@ -121,7 +121,7 @@ def test_a_face_that_cannot_be_aligned_is_no_face(libraries):
 
 def test_aligned_frames_must_be_square():
     wide = Frame(0, 0.0, np.random.default_rng(0).integers(0, 255, (20, 24, 3), np.uint8))
-    with pytest.raises(Unreadable, match=r"24 × 20 .* must be square.*aligned=false"):
+    with pytest.raises(Unreadable, match=r"24 × 20, .* must be square.*cohort\.aligned=false"):
         run_pass([wide], None, [Kept(16)], aligned=True)
     with pytest.raises(ValueError, match="need a mesh"):
         run_pass([wide], None, [Kept(16)])
@@ -132,7 +132,7 @@ def test_an_encoder_that_breaks_its_contract(rows, monkeypatch):
     encoder = Brightness(24)
     monkeypatch.setattr(encoder, "encode", lambda faces: rows)
     with pytest.raises(ValueError, match="brightness must give float32"):
-        run_pass(made(3), None, [Vectors(encoder)], aligned=True)
+        run_pass(made(3), None, [FrameConsumer(encoder)], aligned=True)
 
 
 def test_an_encoder_may_use_one_buffer_again(monkeypatch):
@@ -143,7 +143,7 @@ def test_an_encoder_may_use_one_buffer_again(monkeypatch):
         return buffer[: len(faces)]
 
     monkeypatch.setattr(encoder, "encode", encode)
-    vectors = Vectors(encoder)
+    vectors = FrameConsumer(encoder)
     clip = vectors.clip(*run_pass(made(5), None, [vectors], aligned=True, batch_size=2), {})
     assert clip.features[:, 0].tolist() == [0, 1, 2, 3, 4]
 
@@ -167,10 +167,10 @@ def test_memory_is_flat(libraries, mesh):
             del frame
 
     gc.collect()
-    vectors = Vectors(Brightness(16))
+    vectors = FrameConsumer(Brightness(16))
     (passed,) = run_pass(watched(), FakeMesh() if mesh else None, [vectors], aligned=not mesh, batch_size=8)
     assert most == 1 and not alive
-    assert isinstance(passed, Passed) and len(vectors.clip(passed, {}).features) == 2000
+    assert isinstance(passed, PassSummary) and len(vectors.clip(passed, {}).features) == 2000
 
 
 class Drifting(FakeMesh):
@@ -183,7 +183,7 @@ class Drifting(FakeMesh):
 
 @pytest.mark.parametrize("every", [2, 3, 5, 100])
 @pytest.mark.parametrize("count", [1, 2, 7, 11])
-def test_a_mesh_is_followed_between_the_frames_in_which_it_is_found(every, count):
+def test_a_mesh_is_interpolated_between_searched_frames(every, count):
     """Of a face that moves evenly the points are those found in every frame, with far fewer searches."""
     seen: list[np.ndarray] = []
 
@@ -201,7 +201,7 @@ def test_a_mesh_is_followed_between_the_frames_in_which_it_is_found(every, count
     assert seldom.number + 1 == 1 + -(-(count - 1) // every)
 
 
-def test_frames_beside_one_without_a_face_are_not_guessed():
+def test_no_mesh_is_interpolated_next_to_a_frame_without_a_face():
     """Searched are frames 0, 3, 6 and 8; in 3 is no face."""
     (passed,) = run_pass(
         made(9), FakeMesh({1}), [Kept(None, "skin")], skin_means=lambda rgb, points: np.zeros((3, 4)), every=3
@@ -209,12 +209,12 @@ def test_frames_beside_one_without_a_face_are_not_guessed():
     assert passed.valid.tolist() == [True, False, False, False, False, False, True, True, True]
 
 
-def test_only_skin_is_read_off_a_mesh_that_was_followed():
-    with pytest.raises(ValueError, match="only the skin"):
+def test_an_interpolated_mesh_serves_skin_only():
+    with pytest.raises(ValueError, match="an interpolated mesh serves consumers of skin only"):
         run_pass(made(3), FakeMesh(), [Kept(112, "crops")], every=2)
 
 
-def test_frames_that_are_held_for_a_mesh_are_few():
+def test_few_frames_are_buffered_for_a_mesh():
     alive: list[weakref.ref] = []
     most = 0
 
@@ -231,7 +231,7 @@ def test_frames_that_are_held_for_a_mesh_are_few():
     assert most <= 4
 
 
-def test_a_mesh_is_not_moved_from_one_face_to_another():
+def test_no_mesh_is_interpolated_between_two_faces():
     """Between a face and one far away stands nobody, and that there were two is told."""
 
     class Jumping(FakeMesh):

@@ -81,7 +81,7 @@ def test_a_clip_shorter_than_a_segment_is_one_short_segment(store):
 
 def test_a_greyscale_clip_is_described_and_named(store):
     clip = store.read("grey")
-    assert np.isfinite(clip.features).all() and "greyscale: no frame with a face holds colour" in clip.meta["notes"]
+    assert np.isfinite(clip.features).all() and "greyscale: no frame with a face has colour" in clip.meta["notes"]
     coloured = store.read("good").features[0]
     assert not np.allclose(clip.features[0], coloured, rtol=0.01)
 
@@ -90,7 +90,7 @@ def test_a_face_lost_for_seconds_is_named(store):
     clip = store.read("lost")
     assert clip.valid.all() and np.isfinite(clip.features).all()
     assert "no face for a second or more: " in clip.meta["notes"]
-    assert "segment 1 goes on over " in clip.meta["notes"] and " s without a face" in clip.meta["notes"]
+    assert "segment 1 contains " in clip.meta["notes"] and " s without a face" in clip.meta["notes"]
 
 
 def test_a_clip_without_a_face_is_missing_and_not_zero(store):

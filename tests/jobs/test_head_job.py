@@ -226,7 +226,7 @@ def test_selection_on_test_marks_the_run(tmp_path):
         (("seed=-1",), "seed=-1"),
         (("force=maybe",), "force=maybe"),
         (("trainer.device=cuda",), "trainer.device=cuda"),
-        (("encoder=blendshapes",), "brings its own vectors"),
+        (("encoder=blendshapes",), "has its own vectors"),
     ],
 )
 def test_a_users_mistake_is_one_message(tmp_path, overrides, message):

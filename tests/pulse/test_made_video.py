@@ -11,8 +11,9 @@ from experiments.media.video import Scene, rendered, scene, write_h264
 from lfnet.cli.main import main
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
+from lfnet.features.consumers import FrameConsumer
 from lfnet.features.store import ClipFeatures
-from lfnet.features.video_pass import Vectors, run_pass
+from lfnet.features.video_pass import run_pass
 from lfnet.pulse.segments import read_segments
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
@@ -60,7 +61,7 @@ def with_pulse(base: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def skin(with_pulse: Path, model: Path) -> ClipFeatures:
-    vectors = Vectors(Skin())
+    vectors = FrameConsumer(Skin())
     with FaceMesh(model) as mesh:
         (passed,) = run_pass(frames(with_pulse), mesh, [vectors])
     return vectors.clip(passed, {})

@@ -83,14 +83,14 @@ def test_a_faceless_clip_can_be_left_out_and_every_number_says_so(clips, shared,
     assert "1 clips left out as unusable (protocol.health): no_face" in capsys.readouterr().out
 
 
-def test_a_broken_clip_is_named_and_once_mended_the_rest_goes_on(clips, media, shared, capsys):
+def test_a_broken_clip_is_named_and_once_fixed_the_rest_goes_on(clips, media, shared, capsys):
     truncate(clips / "woman_1.mp4", 0.6)
     (clips / "man_1.mp4").write_text("not a video")
     assert lfnet("extract", *settings(shared)) == 2
     said = capsys.readouterr().err
-    assert "2 of 4 clips could not be read; what could be is done and kept" in said
+    assert "2 of 4 clips could not be read; the others are extracted" in said
     assert f"man_1: {clips / 'man_1.mp4'} cannot be opened as a video" in said
-    assert f"woman_1: {clips / 'woman_1.mp4'} " in said and "Mend these clips" in said
+    assert f"woman_1: {clips / 'woman_1.mp4'} " in said and "Fix these clips" in said
     done = {clip: vectors(clip).stat().st_mtime_ns for clip in ("noface_face", "woman_2")}
 
     for name in ("woman_1.mp4", "man_1.mp4"):

@@ -64,7 +64,7 @@ def test_an_avec_tree_of_aligned_frames(here, encoder, capsys):
     assert "6 jobs: 6 finished already, 0 to run" in capsys.readouterr().out
 
 
-def test_videos_from_a_drafted_manifest_broken_and_mended(here, encoder, capsys):
+def test_videos_from_a_drafted_manifest_broken_and_fixed(here, encoder, capsys):
     folder = here / "my clips"
     folder.mkdir()
     for number, recording in enumerate(PEOPLE):
@@ -81,7 +81,7 @@ def test_videos_from_a_drafted_manifest_broken_and_mended(here, encoder, capsys)
     truncate(folder / "205_1.mp4", 0.5)
     assert lfnet("train", *cohort, *QUICK, "cohort.fold=1") == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: 1 of 4 clips could not be read; what could be is done and kept.\n  205_1: ")
+    assert said.startswith("error: 1 of 4 clips could not be read; the others are extracted.\n  205_1: ")
     shutil.copy(whole, folder)
     assert lfnet("train", "-m", *cohort, *QUICK, "cohort.fold=1,2,3,4") == 0
     printed = capsys.readouterr().out

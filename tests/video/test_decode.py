@@ -1,4 +1,4 @@
-"""Frames by timestamp: rhythm, the way up, damage."""
+"""Frames by timestamp: variable rates, orientation, damage."""
 
 import threading
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def pictures(count: int) -> list[np.ndarray]:
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.integers(1, 400), min_size=1, max_size=14), start=st.integers(0, 500))
-def test_times_are_the_planted_ones_whatever_the_rhythm(tmp_path, steps, start):
+def test_times_are_the_written_ones_at_any_frame_rate(tmp_path, steps, start):
     times = [start, *(start + np.cumsum(steps)).tolist()]
     path = write_video(tmp_path / "rhythm.mp4", pictures(len(times)), times)
     found = list(frames(path))
@@ -56,7 +56,7 @@ def test_stride_takes_every_kth_frame_at_its_own_time(tmp_path):
 
 @pytest.mark.parametrize("mirror", [{}, {"hflip": True}, {"vflip": True}])
 @pytest.mark.parametrize("rotation", [0, 90, 180, -90])
-def test_a_turned_video_comes_out_as_it_is_meant_to_be_seen(tmp_path, rotation, mirror):
+def test_a_turned_video_is_shown_upright(tmp_path, rotation, mirror):
     """What the camera stored, turned and mirrored as the metadata says, is what a player shows."""
     path = write_video(tmp_path / "turned.mp4", pictures(3), rotation=rotation, **mirror)
     shown = np.rot90(picture(0), rotation // 90)
@@ -67,14 +67,14 @@ def test_a_turned_video_comes_out_as_it_is_meant_to_be_seen(tmp_path, rotation, 
     assert found.flags.c_contiguous
 
 
-def test_a_phone_held_upright(tmp_path):
+def test_a_video_of_a_phone_in_portrait_orientation(tmp_path):
     """Stored lying on its side with a note to turn it: people stand upright."""
     path = write_video(tmp_path / "phone.mp4", [np.rot90(p, 1) for p in pictures(2)], rotation=-90)
     found = next(frames(path)).rgb
     assert corners(found) == UPRIGHT and found.shape == (HEIGHT, WIDTH, 3) and number_of(found) == 0
 
 
-def test_old_files_say_rotate_in_their_metadata():
+def test_rotate_in_the_metadata_of_old_files():
     stored = np.rot90(picture(3), 1)
     matrix = display_matrix(SimpleNamespace(side_data=[]), {"rotate": "90"})
     assert corners(orient(stored, matrix)) == UPRIGHT
@@ -114,7 +114,7 @@ def test_a_frame_that_does_not_advance_the_time_is_left_out(tmp_path, monkeypatc
     assert notes == ["2 frames that do not advance the time were left out"]
 
 
-def test_without_timestamps_the_stated_rate_serves(tmp_path, monkeypatch):
+def test_without_timestamps_the_stated_rate_is_used(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", pictures(3))
     _planted(monkeypatch, [None, None, None])
     np.testing.assert_allclose([frame.time for frame in frames(path)], [0, 0.04, 0.08])
@@ -136,7 +136,7 @@ def test_unknown_codec(tmp_path):
         next(frames(path))
 
 
-def test_missing_file_and_sound_without_pictures(tmp_path):
+def test_missing_file_and_sound_without_images(tmp_path):
     import av
 
     with pytest.raises(LfnetError, match=r"gone\.mp4 does not exist"):
@@ -156,7 +156,7 @@ def test_missing_file_and_sound_without_pictures(tmp_path):
     ("name", "codec", "seconds"),
     [("cut.mp4", "libx264", 2.0), ("cut.mkv", "libx264", 4.0), ("cut.webm", "libvpx", 4.0)],
 )
-def test_a_video_cut_short_is_refused_or_kept_up_to_there(tmp_path, name, codec, seconds):
+def test_a_truncated_video_is_refused_or_kept_up_to_the_damage(tmp_path, name, codec, seconds):
     rng = np.random.default_rng(0)
     noisy = [np.maximum(p, rng.integers(0, 90, p.shape, np.uint8)) for p in pictures(int(seconds * 25))]
     options = {"movflags": "faststart"} if name.endswith("mp4") else None
@@ -188,7 +188,7 @@ def test_corrupt_bytes_are_refused(tmp_path):
     assert 0 < len(list(frames(path, damaged="keep"))) < 50
 
 
-def test_an_unknown_way_with_damage(tmp_path):
+def test_an_unknown_value_of_damaged(tmp_path):
     with pytest.raises(LfnetError, match=r"video\.damaged must be one of refuse, keep"):
         next(frames(tmp_path, damaged="ignore"))
 
@@ -212,21 +212,21 @@ def test_a_frame_folder_needs_its_rate(tmp_path, fps):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(LfnetError, match="holds no picture"):
+    with pytest.raises(LfnetError, match="holds no image"):
         next(frames(tmp_path, fps=25))
 
 
-def test_a_broken_picture_is_named(tmp_path):
+def test_a_broken_image_is_named(tmp_path):
     folder = write_folder(tmp_path / "clip", pictures(4))
     truncate(folder / "frame_3.png", 0.5)
-    with pytest.raises(LfnetError, match=r"frame_3\.png cannot be read as a picture"):
+    with pytest.raises(LfnetError, match=r"frame_3\.png cannot be read as an image"):
         list(frames(folder, fps=25))
     notes: list[str] = []
     assert [f.number for f in frames(folder, fps=25, damaged="keep", notes=notes)] == [0, 1]
     assert "only the frames before 0.08 s were kept" in notes[0] and "frame_3.png" in notes[0]
 
 
-def test_pictures_of_other_kinds(tmp_path):
+def test_images_of_other_kinds(tmp_path):
     from PIL import Image
 
     Image.fromarray(picture(1)).convert("L").save(tmp_path / "1.png")
@@ -269,29 +269,29 @@ def test_frames_are_decoded_ahead_in_their_order_and_only_a_few() -> None:
             yield frame
 
     most = 0
-    for place, frame in enumerate(decode._ahead(counted())):
+    for place, frame in enumerate(decode._decode_ahead(counted())):
         assert frame.number == place
         most = max(most, len(made) - place)
     assert len(made) == 100 and closed == [True]
     assert most <= decode.AHEAD + 2, "those that wait, one in each hand"
 
 
-def test_an_error_comes_in_its_turn_or_not_at_all() -> None:
+def test_an_error_is_raised_in_order_or_not_at_all() -> None:
     closed: list[bool] = []
     found = []
     with pytest.raises(Unreadable, match="broken here"):
-        for frame in decode._ahead(numbered(closed, broken=5)):
+        for frame in decode._decode_ahead(numbered(closed, broken=5)):
             found.append(frame.number)
     assert found == [0, 1, 2, 3, 4]
-    early = decode._ahead(numbered(closed, broken=2))
+    early = decode._decode_ahead(numbered(closed, broken=2))
     assert next(early).number == 0
     early.close()
     assert closed == [True, True]
 
 
-def test_who_stops_asking_leaves_no_thread_and_no_open_file() -> None:
+def test_a_consumer_that_stops_leaves_no_thread_and_no_open_file() -> None:
     closed: list[bool] = []
-    asked = decode._ahead(numbered(closed))
+    asked = decode._decode_ahead(numbered(closed))
     assert next(asked).number == 0
     assert any(thread.name == "frames" for thread in threading.enumerate())
     asked.close()

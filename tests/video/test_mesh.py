@@ -1,4 +1,4 @@
-"""The face mesh on real pictures and video, and what is said where it cannot be had."""
+"""The face mesh on real images and video, and messages if it is unavailable."""
 
 import builtins
 import subprocess
@@ -7,12 +7,14 @@ import sys
 import numpy as np
 import pytest
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.video import backends as system
 from lfnet.video.align import crop, five_points
 from lfnet.video.decode import frames
-from lfnet.video.folder import read_picture
-from lfnet.video.mesh import FaceMesh, Mesh, _follow
+from lfnet.video.faces import Mesh
+from lfnet.video.folder import read_image
+from lfnet.video.mesh import FaceMesh, _follow
 from lfnet.video.settings import VideoSettings
 
 
@@ -21,8 +23,8 @@ def model(shared, libraries):
     return shared / "weights" / "face_landmarker.task"
 
 
-def test_a_single_picture(shared, model):
-    rgb = read_picture(next((shared / "media" / "faces" / "obama").glob("obama.jpg")))
+def test_a_single_image(shared, model):
+    rgb = read_image(next((shared / "media" / "faces" / "obama").glob("obama.jpg")))
     with FaceMesh(model, video=False) as mesh:
         face = mesh.find(rgb)
         again = mesh.find(rgb)
@@ -45,7 +47,7 @@ def two_people(shared, model):
 
     faces = []
     for name in ("obama/obama.jpg", "rose_leslie/img1.jpg"):
-        rgb = read_picture(shared / "media" / "faces" / name)
+        rgb = read_image(shared / "media" / "faces" / name)
         with FaceMesh(model, video=False) as mesh:
             left, top, right, bottom = (round(edge) for edge in mesh.find(rgb).box)
         margin = (right - left) // 4
@@ -68,9 +70,9 @@ def test_of_two_faces_the_larger_is_taken(two_people, model):
         rgb = two_people(left, right)
         with FaceMesh(model, VideoSettings(faces=2), video=False) as mesh:
             face = mesh.find(rgb)
-        assert face.seen == 2 and column < face.box[0] < column + 320
+        assert face.n_faces == 2 and column < face.box[0] < column + 320
         with FaceMesh(model, video=False) as mesh:
-            assert mesh.find(rgb).seen == 1
+            assert mesh.find(rgb).n_faces == 1
 
 
 def test_in_a_video_the_person_stays_the_same(two_people, model):
@@ -79,15 +81,15 @@ def test_in_a_video_the_person_stays_the_same(two_people, model):
         early = [mesh.find(two_people(240, 180), time / 25) for time in range(3)]
         late = [mesh.find(two_people(240, 300), time / 25) for time in range(3, 6)]
     assert all(face.box[0] < 320 for face in early + late)
-    assert early[-1].seen == late[-1].seen == 2
+    assert early[-1].n_faces == late[-1].n_faces == 2
     with FaceMesh(model, VideoSettings(faces=2), video=False) as mesh:
         assert mesh.find(two_people(240, 300)).box[0] > 320  # whom a picture by itself would give
 
 
 def test_a_crowd(shared, model):
-    rgb = read_picture(shared / "media" / "multi_face.jpg")
+    rgb = read_image(shared / "media" / "multi_face.jpg")
     with FaceMesh(model, VideoSettings(faces=6), video=False) as mesh:
-        assert mesh.find(rgb).seen > 1
+        assert mesh.find(rgb).n_faces > 1
 
 
 def at(left: float, top: float, side: float, seen: int = 2) -> Mesh:
@@ -120,7 +122,7 @@ def test_the_same_clip_gives_the_same_mesh(shared, model):
     assert np.array_equal(run(), run())
 
 
-def test_closing_twice_is_no_harm(model):
+def test_closing_twice_is_harmless(model):
     mesh = FaceMesh(model)
     mesh.close()
     mesh.close()
@@ -157,7 +159,7 @@ def test_a_package_that_is_not_installed(monkeypatch):
         system.import_cv2()
 
 
-def test_start_up_lines_are_kept_back_unless_something_fails(capfd):
+def test_start_up_messages_are_suppressed_unless_something_fails(capfd):
     import os
 
     with system.quiet():
@@ -174,23 +176,24 @@ def test_start_up_lines_are_kept_back_unless_something_fails(capfd):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"faces": 0}, r"video\.faces must be 1 or more"),
-        ({"tracking": 1.5}, r"video\.tracking must lie between 0 and 1"),
-        ({"damaged": "ignore"}, r"video\.damaged must be one of refuse, keep"),
+        ({"faces": 0}, r"video\.faces=0: give a whole number of 1 or more\."),
+        ({"min_tracking": 1.5}, r"video\.min_tracking=1\.5: give a number from 0 to 1\."),
+        ({"damaged": "ignore"}, r"video\.damaged=ignore: give one of refuse, keep\."),
+        ({"tracking": 0.5}, r"video\.tracking: there is no such setting; known: faces, min_detection"),
     ],
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(LfnetError, match=message):
-        VideoSettings(**settings)
+        read(VideoSettings, settings, "video")
 
 
-def test_settings_of_the_search_do_not_count_where_nothing_is_searched():
-    one, two = VideoSettings(detection=0.2), VideoSettings(detection=0.8)
+def test_settings_of_the_search_do_not_count_without_a_search():
+    one, two = VideoSettings(min_detection=0.2), VideoSettings(min_detection=0.8)
     assert one.recipe(True) != two.recipe(True) and one.recipe(False) == two.recipe(False)
     assert VideoSettings(damaged="keep").recipe(False) != one.recipe(False)
 
 
-def test_the_yaml_is_what_the_settings_take():
+def test_the_yaml_matches_the_settings():
     from hydra import compose, initialize_config_dir
 
     from lfnet.config import instantiate
@@ -203,7 +206,7 @@ def test_the_yaml_is_what_the_settings_take():
     assert made.landmarker.name == "face_landmarker"
 
 
-def test_a_training_between_two_clips_kills_nobody(shared, model):
+def test_a_training_between_two_clips_does_not_kill_the_process(shared, model):
     """MediaPipe's threads carry profiling timers; Lightning resets all signals' handlers when a training ends."""
     code = f"""
 import signal

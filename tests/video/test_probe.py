@@ -21,7 +21,7 @@ def test_the_mean_rate_of_a_variable_one(tmp_path):
     assert media.fps == pytest.approx(5 / 0.4, rel=1e-3)
 
 
-def test_size_is_that_of_the_picture_as_shown(tmp_path):
+def test_size_is_that_of_the_image_as_shown(tmp_path):
     media = probe(write_video(tmp_path / "a.mp4", [picture(0), picture(1)], rotation=90))
     assert (media.width, media.height) == (HEIGHT, WIDTH)
 
@@ -33,14 +33,14 @@ def test_a_frame_folder(tmp_path):
         probe(folder)
 
 
-def test_what_is_no_video(tmp_path):
+def test_files_that_are_no_video(tmp_path):
     path = tmp_path / "broken.mp4"
     path.write_bytes(b"nothing")
     with pytest.raises(LfnetError, match=r"broken\.mp4 cannot be opened as a video"):
         probe(path)
 
 
-def test_a_cut_video_counts_what_is_there(tmp_path):
+def test_a_truncated_video_counts_its_remaining_frames(tmp_path):
     rng = np.random.default_rng(0)
     noisy = [rng.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(30)]
     path = truncate(write_video(tmp_path / "a.mp4", noisy, options={"movflags": "faststart"}), 0.5)

@@ -28,7 +28,7 @@ MIDDLE = {"eyes": EYES, "mouth": LIPS, "left_cheek": [50, 101, 205, 36], "right_
 
 
 @pytest.mark.parametrize("side", [224, 112, 48, 25])
-def test_rectangles_are_the_published_ones_grown_by_nearest_neighbours(side):
+def test_rectangles_are_the_published_ones_enlarged_by_nearest_neighbours(side):
     crops = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     x = torch.from_numpy(crops).permute(0, 3, 1, 2).float()
     third, half = side // 3, side // 2
@@ -138,7 +138,7 @@ def test_turning_in_the_plane_moves_nothing(mesh):
 
 
 @pytest.mark.parametrize("roll", [-25, 0, 40])
-def test_a_patch_turns_with_the_face_and_holds_its_region(mesh, roll):
+def test_a_patch_turns_with_the_face_and_contains_its_region(mesh, roll):
     points = turned(mesh.landmarks_LC, roll=roll)[:, :2]
     eyes = five_points(points)
     angle = np.degrees(np.arctan2(*(eyes[1] - eyes[0])[::-1]))
@@ -168,7 +168,7 @@ number = st.floats(-3, 3).filter(lambda x: abs(x) > 0.05)
 
 
 @given(st.tuples(number, number, number, number), st.tuples(number, number))
-def test_a_flat_face_is_cut_the_same_however_it_is_turned(matrix, shift):
+def test_a_flat_face_is_cut_the_same_in_any_pose(matrix, shift):
     """Seen from afar, a plane turned in space is an affine picture of itself: every point keeps its place."""
     face, seen = flat_face(), np.array(matrix).reshape(2, 2)
     if abs(np.linalg.det(seen)) < 1e-3:
@@ -225,7 +225,7 @@ def test_a_turned_head_moves_little_within_a_patch(model_face, name):
 
 
 @pytest.mark.slow
-def test_on_real_video_what_is_in_a_patch_stays(shared, model):
+def test_on_real_video_the_content_of_a_patch_stays(shared, model):
     """An actor who looks around by some 15 degrees: points of bone move less than in the regions' upright boxes."""
     from lfnet.video.decode import frames
 
@@ -246,7 +246,7 @@ def test_on_real_video_what_is_in_a_patch_stays(shared, model):
         assert (1 + 2 * regions._MARGIN) * patch < 0.8 * box, name
 
 
-def test_a_turned_picture_gives_the_same_regions(frame, mesh, model):
+def test_a_turned_image_gives_the_same_regions(frame, mesh, model):
     """Through detection and alignment: the frame turned by 20 degrees, its mesh found anew."""
     import cv2
 

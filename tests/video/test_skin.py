@@ -75,7 +75,7 @@ def test_saturated_and_dark_pixels_do_not_count() -> None:
     assert (skin_means(np.full_like(rgb, (60, 30, 5)), landmarks)[:, 3] == whole[:, 3]).all()
 
 
-def test_a_face_that_leaves_the_picture_keeps_what_is_in_it() -> None:
+def test_a_face_that_leaves_the_image_keeps_its_visible_part() -> None:
     rgb = np.full((160, 180, 3), 100, np.uint8)
     whole = skin_means(rgb, face())[:, 3]
     cut = skin_means(rgb, face(left=-20.0))  # the left cheek's middle lies on the edge
@@ -98,7 +98,7 @@ def test_broken_landmarks_give_nothing() -> None:
     )
 
 
-def test_on_real_faces_the_regions_are_skin_and_lie_where_they_are_called(shared: Path) -> None:
+def test_on_real_faces_the_regions_are_skin_at_their_places(shared: Path) -> None:
     from PIL import Image
 
     colours = []
