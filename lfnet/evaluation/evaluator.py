@@ -17,7 +17,7 @@ from lfnet.evaluation.score_rows import baseline_rows, evaluated_split, model_ro
 
 __all__ = ["Evaluation", "evaluate"]
 
-_SHOWN = {"mae": ("MAE", 2, True), "rmse": ("RMSE", 2, False), "pcc": ("PCC", 2, True), "ccc": ("CCC", 2, True)}
+_SHOWN = {"mae": ("MAE", 2, True), "rmse": ("RMSE", 2, False), "pcc": ("PCC", 2, True), "ccc": ("CCC", 2, False)}
 _SHOWN |= {"sigma_ratio": ("sigma_ratio", 2, False), "skill": ("skill", 2, False)}
 
 
@@ -211,9 +211,9 @@ def evaluate(
     >>> found
     40 recordings of 20 people; 95 % intervals of these trained models for new people
     <BLANKLINE>
-    model  MAE                RMSE  PCC                CCC                sigma_ratio
-    close  2.27 [1.74, 2.97]  2.75  0.98 [0.96, 0.99]  0.98 [0.96, 0.99]  1.08
-    far    8.02 [6.55, 9.82]  9.50  0.77 [0.63, 0.86]  0.75 [0.64, 0.83]  1.22
+    model  MAE                RMSE  PCC                CCC   sigma_ratio
+    close  2.27 [1.74, 2.97]  2.75  0.98 [0.96, 0.99]  0.98  1.08
+    far    8.02 [6.55, 9.82]  9.50  0.77 [0.63, 0.86]  0.75  1.22
     <BLANKLINE>
     model  MAE vs far            p       p (TOST)  P(closer)  verdict
     close  -5.75 [-7.36, -4.13]  < .001  0.999     0.95       better
@@ -235,13 +235,12 @@ def evaluate(
     train = train.iloc[:0] if on in ("train", None) else train
     models = model_rows(frame if on is None else frame[frame["split"] == on], frozenset(train["person"]))
     baselines = baseline_rows(train, models[0]) if len(train) else []
-    if clash := {row.name for row in models} & {row.name for row in baselines}:
-        raise LfnetError(f"a model is called {clash.pop()}, as a baseline is: give it another name.")
+    baselines = [row for row in baselines if row.name not in {model.name for model in models}]
     if constant is None and len(train):
         constant = float(train["label"].median())
     evidence = compute_evidence([*models, *baselines], None, settings, constant)
     known = {row.name: row for row in (*models, *baselines)}
-    names = (["train_median"] if baselines else []) if against is None else _listed(against)
+    names = (["train_median"] if len(train) else []) if against is None else _listed(against)
     comparisons = {}
     for name in names:
         if name not in known:

@@ -134,6 +134,15 @@ def test_train_rows_give_baselines_and_are_not_scored():
     ).comparisons
 
 
+def test_a_model_named_as_a_baseline_replaces_it(case):
+    split = ["train"] * 20 + ["test"] * 30
+    scores = {"train_median": np.full(50, 9.0), "a": case.scores(seeds=1)[0]}
+    found = lfnet.evaluate(case.label, scores, split=split, **FEW)
+    assert found.models == ("train_median", "a") and list(found.evidence.rows) == ["train_median", "a", "train_mean"]
+    assert found.estimates["train_median"]["mae"].value == pytest.approx(np.abs(case.label[20:] - 9).mean())
+    assert list(found.verdicts["train_median"]) == ["a"]
+
+
 def test_without_people_the_result_says_so(case):
     found = lfnet.evaluate(case.label, case.scores(seeds=1)[0], **FEW)
     assert found.evidence.people == 50 and "each recording counts as a person of its own" in repr(found)
@@ -196,8 +205,5 @@ def test_scores_that_cannot_be_used_are_named(case):
     rows = [np.concatenate([column, column[:49]]) for column in (case.label, score, case.recording_id)]
     with pytest.raises(LfnetError, match="b has not scored 1 of 50 recordings with each of its seeds, such as r049"):
         lfnet.evaluate(rows[0], rows[1], recording=rows[2], model=model)
-    with pytest.raises(LfnetError, match="a model is called train_median"):
-        split = ["train"] * 20 + ["test"] * 30
-        lfnet.evaluate(case.label, {"train_median": score}, split=split, **FEW)
     with pytest.raises(LfnetError, match="give seeds either as rows"):
         lfnet.evaluate(case.label, case.scores(), recording=case.recording_id, seed=np.zeros(50))
