@@ -77,26 +77,23 @@ class LfnetLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
+        from lfnet.config import read
         from lfnet.jobs.compose import compose_jobs
         from lfnet.jobs.controls import control_overrides
         from lfnet.jobs.settings import read_settings
         from lfnet.jobs.sweep import run_sweep
-        from lfnet.tables.build import check_node
-        from lfnet.tables.controls import check_controls
+        from lfnet.tables.settings import TableSettings
 
         setup_globals()
-        table = self._config.table
-        controls = check_controls(table.get("controls"), table.get("rows") or (), "conf/table")
+        table = read(TableSettings, self._config.table, "table")
         jobs = compose_jobs(
             lambda overrides: self._context.config_loader.load_sweep_config(self._config, overrides),
-            [*job_overrides, *control_overrides(job_overrides, controls)],
+            [*job_overrides, *control_overrides(job_overrides, table.controls or ())],
             initial_job_idx,
         )
         own = len(job_overrides)
         jobs = [*jobs[:own], *(replace(job, control=True) for job in jobs[own:])]
-        named = bool(jobs[0].config["table"]["name"])
-        checks = [lambda config: check_node(config["table"], "conf/table")] if named else []
-        read_settings(jobs[0].config, self._task.session, checks)
+        read_settings(jobs[0].config, self._task.session)
         hydra = self._config.hydra
         params = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
         folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]

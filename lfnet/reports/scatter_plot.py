@@ -1,13 +1,12 @@
-"""A table as a picture: one of its columns against another, a point a row, drawn by matplotlib."""
+"""A figure of a table: one of its columns against another, a point a row, drawn by matplotlib."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
-from lfnet.tables.table import BANNER, Row, Table
+from lfnet.tables.table import BANNER, FigureSettings, Row, Table
 
 __all__ = ["Point", "draw", "points", "write_names"]
 
@@ -95,24 +94,20 @@ def points(table: Table, x: str, y: str) -> list[Point]:
     return found
 
 
-def draw(table: Table, node: dict[str, Any], folder: Path) -> list[Path]:
-    """Write NAME.png and NAME.svg of `table.picture` {x, y, log}: y against x, x on a log axis where `log` says so.
+def draw(table: Table, settings: FigureSettings, folder: Path) -> list[Path]:
+    """Write NAME.png and NAME.svg of `table.figure`: y against x, x on a log axis where `log` says so.
 
-    What was measured here is filled, what was published is hollow, a constant is a line. Raises `LfnetError` for a
-    column that is not shown.
+    What was measured here is filled, what was published is hollow, a constant is a line.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     headings = {column.name: column.heading.rstrip(" ↑↓") for column in table.columns}
-    for axis in ("x", "y"):
-        if node.get(axis) not in headings:
-            raise LfnetError(f"table.picture.{axis}={node.get(axis)}: choose one of table.columns.")
-    x, y = node["x"], node["y"]
+    x, y = settings.x, settings.y
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    shown = [point for point in points(table, x, y) if point[1] > 0 or not node.get("log")]
+    shown = [point for point in points(table, x, y) if point[1] > 0 or not settings.log]
     for published, style in ((False, {"color": "#1b5e92"}), (True, {"facecolors": "none", "edgecolors": "#9a3412"})):
         some = [point for point in shown if point[3] is published]
         if some:
@@ -121,7 +116,7 @@ def draw(table: Table, node: dict[str, Any], folder: Path) -> list[Path]:
     constant = [row.cells[y].summary.mean for row in table.rows if row.label == _CONSTANT and y in row.cells]
     if constant and constant[0] is not None:
         axes.axhline(constant[0], color="grey", linewidth=0.8, linestyle="--", label=f"always the {_CONSTANT}")
-    if node.get("log"):
+    if settings.log:
         axes.set_xscale("log")
     axes.margins(0.08)
     axes.set_xlabel(headings[x])

@@ -16,14 +16,14 @@ __all__ = ["raw_csv", "write"]
 def write(table: Table, folder: Path) -> list[Path]:
     """Write NAME.md, NAME.csv, NAME.tex and NAME.json into `folder`, each whole or not at all; their paths.
 
-    Where the table has a picture, NAME.png and NAME.svg too.
+    Where the table has a figure, NAME.png and NAME.svg too.
     """
     folder = Path(folder)
     paths = [folder / f"{table.name}.{suffix}" for suffix in ("md", "csv", "tex", "json")]
     for path, text in zip(paths, (markdown(table), raw_csv(table), latex(table)), strict=False):
         write_text(path, text)
     write_json(paths[-1], table.to_json())
-    return paths + (draw(table, table.picture, folder) if table.picture else [])
+    return paths + (draw(table, table.figure, folder) if table.figure else [])
 
 
 def raw_csv(table: Table) -> str:

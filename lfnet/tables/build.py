@@ -5,69 +5,68 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.evaluation.predictions import LEVELS
 from lfnet.fingerprints import digest
 from lfnet.runs.run import Run, leaves
 from lfnet.runs.sweep_record import collect
 from lfnet.tables import columns, grouping, header_and_footer, reference_rows
-from lfnet.tables.controls import check_controls, explained_controls, split_controls
+from lfnet.tables.controls import explained_controls, split_controls
 from lfnet.tables.ensembles import MEANING as ENSEMBLE
 from lfnet.tables.ensembles import with_ensembles
-from lfnet.tables.evidence import EvidenceNode, blocks
+from lfnet.tables.evidence import blocks
 from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
 from lfnet.tables.reference_rows import published_rows
-from lfnet.tables.remarks import audit_box, check_targets, closing_lines, target_lines
+from lfnet.tables.remarks import audit_box, closing_lines, target_lines
+from lfnet.tables.settings import TableEvidence, TableSettings
 from lfnet.tables.table import Column, Row, Section, Table
 
-__all__ = ["build", "check_node"]
+__all__ = ["build"]
 
-_KNOWN = {"name", "title", "question", "rows", "columns", "sections", "references", "level", "closing", "evidence"}
-_KNOWN |= {"picture", "published", "targets", "controls", "ensembles"}
 _SHORT = 60
 
 
 def build(manifest: Path, runs: Path) -> Table:
-    """The table that the sweep of `manifest` was run for, from its run folders below `runs`.
+    """Build the table that a sweep was run for.
 
-    Understood in the manifest's `table` node: name, title, question, rows (config keys that tell rows apart), columns,
-    and by choice sections (config keys of cohort variants), references (default: constants and oracles), level (window,
-    clip or recording, the default), controls (`lfnet.tables.controls`: overrides whose rows stand below the models),
-    ensembles (true: the ensemble of each row's seeds stands there too),
-    closing (true: over `head`, else over all rows; or the row key to close over),
-    targets (`check_targets`), evidence (`EvidenceNode`: what rows are set against, and how; false for none), published
-    (`published_rows`: quoted rows), picture (`picture.draw`: x, y, log).
-    Raises `LfnetError` for a node it does not understand and for runs that cannot stand in one table.
+    Parameters
+    ----------
+    manifest : Path
+        The record of the sweep.
+    runs : Path
+        The folder of its run folders.
+
+    Raises
+    ------
+    LfnetError
+        The record or its settings (`TableSettings`) are wrong, or runs cannot be shown in one table.
     """
     sweep = collect(manifest, runs)
-    node = sweep.table
-    check_node(node, manifest)
-    level = node.get("level") or "recording"
-    row_keys, section_keys = tuple(node["rows"]), grouping.section_keys(sweep)
-    wanted = reference_rows.DEFAULT if node.get("references") is None else tuple(node["references"])
+    asked = read(TableSettings, sweep.table, "table")
+    if asked.name is None:
+        raise LfnetError(f"{manifest} is the record of jobs started by hand, which have no table.")
+    row_keys, section_keys = asked.rows, grouping.section_keys(sweep, asked.sections or ())
+    wanted = asked.references or ()
     trained = any(run.result.training.epochs is not None for run in sweep.runs) or not sweep.runs
-    shown = _columns(node["columns"], level, trained)
-    quoted = published_rows(node.get("published"), shown, manifest)
-    targets = check_targets(node.get("targets"), shown, manifest)
+    shown = asked.shown(trained)
+    quoted = published_rows(asked.published or (), shown)
     _check_cohorts(sweep.runs)
     groups = grouping.groups(sweep, section_keys + row_keys)
     constants = _constants(groups, row_keys)
-    asked_controls = check_controls(node.get("controls"), row_keys, manifest)
     parts = [(part, *split_controls(members)) for part, members in _parts(groups, section_keys)]
     sections = tuple(
-        _section(part, models, controls, shown, row_keys, wanted, node.get("closing", False), quoted, targets)
+        _section(part, models, controls, shown, row_keys, wanted, asked.closing, quoted, asked.bounds)
         for part, models, controls in parts
     )
-    asked = EvidenceNode.of(node.get("evidence"), manifest)
     notes: list[str] = []
     names = [key for key in row_keys if key not in constants]
-    joint = bool(node.get("ensembles"))
+    joint = asked.ensembles
     if joint:
         sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names)
-    if asked is not None:
-        sections, notes = _with_evidence(asked, sections, parts, names, wanted, joint)
-    notes.append(explained_controls(asked_controls, any(controls for _, _, controls in parts)))
+    if asked.evidence is not None:
+        sections, notes = _with_evidence(asked.evidence, sections, parts, names, wanted, joint)
+    notes.append(explained_controls(asked.controls or (), any(controls for _, _, controls in parts)))
     notes += [ENSEMBLE] * joint
     fingerprint = digest(sorted(run.result.fingerprint for run in sweep.runs))
     lifted = {
@@ -76,53 +75,24 @@ def build(manifest: Path, runs: Path) -> Table:
         if key.name in constants and groups[0].identity[key.name] not in (grouping.UNKNOWN, DASH)
     }
     return Table(
-        name=node["name"],
-        title=node.get("title") or node["name"],
-        question=node.get("question") or "",
-        level=level,
+        name=asked.name,
+        title=asked.title or asked.name,
+        question=asked.question or "",
+        level=asked.level,
         command=sweep.command,
         simulated=bool(sweep.runs) and all(run.result.cohort.simulated for run in sweep.runs),
         keys=grouping.keys(row_keys),
         constants=constants,
         columns=shown,
         sections=sections,
-        facts=header_and_footer.head(sweep.runs, level, row_keys + section_keys, lifted),
-        warnings=header_and_footer.warnings(sweep.runs, level),
-        foot=header_and_footer.foot(
-            sweep, shown, sections, wanted, fingerprint, asked.settings if asked else None, notes
-        ),
+        facts=header_and_footer.head(sweep.runs, asked.level, row_keys + section_keys, lifted),
+        warnings=header_and_footer.warnings(sweep.runs, asked.level),
+        foot=header_and_footer.foot(sweep, shown, sections, wanted, fingerprint, asked.evidence, notes),
         failures=sweep.failures,
         digest=fingerprint,
         audit=audit_box(sweep.runs),
-        picture=node.get("picture") or {},
+        figure=asked.figure,
     )
-
-
-def check_node(node: dict, manifest: Path | str) -> None:
-    """Raise `LfnetError` for a table node, found in `manifest`, that `build` would not understand."""
-    unknown = sorted(set(node) - _KNOWN)
-    if unknown:
-        raise LfnetError(f"{manifest}: the table node has unknown keys {unknown}; known are {sorted(_KNOWN)}.")
-    for name in ("name", "rows", "columns"):
-        if not node.get(name):
-            raise LfnetError(f"{manifest}: the table node needs `{name}`.")
-    if (node.get("level") or "recording") not in LEVELS:
-        raise LfnetError(f"{manifest}: table.level is {node['level']!r}, but must be one of {', '.join(LEVELS)}.")
-    if not isinstance(node.get("ensembles") or False, bool):
-        raise LfnetError(f"{manifest}: table.ensembles is {node['ensembles']!r}, but must be true or false.")
-    closing = node.get("closing", False)
-    if not isinstance(closing, bool) and closing not in node["rows"]:
-        raise LfnetError(f"{manifest}: table.closing is {closing!r}, but must be true, false or one of table.rows.")
-    shown = _columns(node["columns"], node.get("level") or "recording")
-    published_rows(node.get("published"), shown, manifest)
-    check_targets(node.get("targets"), shown, manifest)
-    check_controls(node.get("controls"), node["rows"], manifest)
-    EvidenceNode.of(node.get("evidence"), manifest)
-
-
-def _columns(names: Sequence[str], level: str, trained: bool = True) -> tuple[Column, ...]:
-    """The columns asked for, and `epochs` where it is not among them: no row hides that its training was cut short."""
-    return tuple(columns.parse(name, level) for name in dict.fromkeys([*names, *["epochs"] * trained]))
 
 
 def _check_cohorts(runs: Sequence[Run]) -> None:
@@ -173,7 +143,7 @@ def _section(
 
 
 def _with_evidence(
-    asked: EvidenceNode,
+    asked: TableEvidence,
     sections: Sequence[Section],
     parts: Sequence[tuple[dict[str, str], list[Group], list[Group]]],
     names: Sequence[str],

@@ -4,83 +4,25 @@ Read from the run folders' predictions.csv and references.csv; the statistics ar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from lfnet.config import read
-from lfnet.errors import LfnetError
-from lfnet.evaluation.evidence import Comparison, Evidence, EvidenceSettings, RowEvidence, RowScores, compute_evidence
+from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, compute_evidence
 from lfnet.runs.collection import DifferentRecordings, RunCollection, recording_scores
 from lfnet.runs.run import Run
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import Numbers, comparisons, intervals
 from lfnet.tables.grouping import Group
 from lfnet.tables.reference_rows import is_oracle, label
+from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
 
-__all__ = ["DEFAULT", "EvidenceNode", "blocks"]
-
-_OWN = ("against", "split")
-_SETTINGS = [field.name for field in fields(EvidenceSettings)]
-
-
-@dataclass(frozen=True)
-class EvidenceNode:
-    """`table.evidence`: what each row is set against, on which split, and the settings of the statistics.
-
-    against: names of references (train_median) or key=value of the row that others are compared with (head=mean_mlp):
-    those that agree with it in all other keys. {key=value: other, or a list}: those alone, so that Holm's adjustment is
-    over what was asked. Empty: intervals alone. only: key=value → the other values that it is set against.
-    """
-
-    against: tuple[str, ...]
-    only: Mapping[str, tuple[str, ...]]
-    split: str
-    settings: EvidenceSettings
-
-    @classmethod
-    def of(cls, node: Any, where: Path | str) -> "EvidenceNode | None":
-        """From a table's node; None where it says false. Raises `LfnetError` naming `where` for what it cannot be."""
-        if node is False:
-            return None
-        node = DEFAULT if node is None or node is True else node
-        if not isinstance(node, Mapping):
-            raise LfnetError(f"{where}: table.evidence is {node!r}, but must be false or settings such as against.")
-        if unknown := sorted(set(node) - {*_OWN, *_SETTINGS}):
-            raise LfnetError(
-                f"{where}: table.evidence has no setting {unknown[0]!r}. There are {', '.join((*_OWN, *_SETTINGS))}."
-            )
-        against = node.get("against", DEFAULT["against"]) or ()
-        if isinstance(against, str | Mapping):
-            against = (against,)
-        only: dict[str, tuple[str, ...]] = {}
-        for entry in against:
-            if isinstance(entry, Mapping):
-                only |= {str(key): _listed(others, str(key), where) for key, others in entry.items()}
-        against = [name for entry in against for name in (map(str, entry) if isinstance(entry, Mapping) else (entry,))]
-        split = node.get("split", "test")
-        if split not in ("dev", "test"):
-            raise LfnetError(f"{where}: table.evidence.split is {split!r}, but must be dev or test.")
-        own = {name: node[name] for name in _SETTINGS if name in node}
-        settings = read(EvidenceSettings, own, "table.evidence")
-        return cls(tuple(against), only, split, settings)
-
-
-def _listed(others: Any, key: str, where: Path | str) -> tuple[str, ...]:
-    found = (others,) if isinstance(others, str) else tuple(others or ())
-    if "=" not in key or not found:
-        raise LfnetError(f"{where}: table.evidence.against has {key!r}: write {{key=value: [other values]}}.")
-    return tuple(map(str, found))
-
-
-DEFAULT: dict[str, Any] = {"against": ["train_median"], "split": "test"}
+__all__ = ["blocks"]
 
 
 def blocks(
-    node: EvidenceNode,
+    node: TableEvidence,
     groups: Sequence[Group],
     controls: Sequence[Group],
     row_keys: Sequence[str],
@@ -103,21 +45,21 @@ def blocks(
     constant = _constant(first)
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     every = [*(row for _, row in models), *joint, *beside.values()]
-    found = compute_evidence(every, None, node.settings, constant)
+    found = compute_evidence(every, None, node, constant)
     # A control of one seed says nothing of other seeds, and must not keep the models from doing so.
-    single = replace(node.settings, estimand="trained")
+    single = replace(node, estimand="trained")
     alone = compute_evidence([row for _, row in aside], None, single, constant).rows if aside else {}
     measured = {**found.rows, **alone}
     shown = [*(row for _, row in (*models, *aside)), *joint]
     lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]
     made = [intervals(found, [*lines, *_reference_lines(found, beside)], len(models))]
-    for against in node.against:
+    for against in node.names:
         made += _compared(node, against, models, beside, constant, notes)
     return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
 
 
 def _models(
-    node: EvidenceNode,
+    node: TableEvidence,
     groups: Sequence[Group],
     row_keys: Sequence[str],
     like: RowScores | None = None,
@@ -162,13 +104,13 @@ def _alike(first: RowScores, other: RowScores) -> bool:
 
 
 def _references(
-    node: EvidenceNode, names: Sequence[str], run: Run, like: RowScores
+    node: TableEvidence, names: Sequence[str], run: Run, like: RowScores
 ) -> dict[tuple[str, str], RowScores]:
     """(reference, "median" or "mean") → its scores, of the references that the run has for these recordings.
 
     An oracle's median is the best guess for MAE and skill, its mean for all else; other references have one score.
     """
-    wanted = {name for name in names} | {name for name in node.against if "=" not in name}
+    wanted = {name for name in names} | {name for name in node.names if "=" not in name}
     found = {}
     for name in [*names, *sorted(wanted - set(names))]:
         for which in ("median", "mean"):
@@ -215,7 +157,7 @@ def _reference_lines(
 
 
 def _compared(
-    node: EvidenceNode,
+    node: TableEvidence,
     against: str,
     models: Sequence[tuple[Group, RowScores]],
     beside: Mapping[tuple[str, str], RowScores],
@@ -234,8 +176,6 @@ def _compared(
         key, _, value = against.partition("=")
         parts: dict[tuple[str, ...], list[tuple[Group, RowScores]]] = {}
         for group, row in models:
-            if key not in group.identity:
-                raise LfnetError(f"table.evidence.against names {against}, but {key} is none of table.rows.")
             rest = tuple(text for name, text in group.identity.items() if name != key)
             parts.setdefault(rest, []).append((group, row))
         for members in parts.values():
@@ -253,7 +193,7 @@ def _compared(
 
 
 def _against(
-    node: EvidenceNode, reference: RowScores, rows: Sequence[RowScores], constant: float | None
+    node: TableEvidence, reference: RowScores, rows: Sequence[RowScores], constant: float | None
 ) -> list[tuple[str, Comparison]]:
-    found = compute_evidence([*rows, reference], reference.name, node.settings, constant)
+    found = compute_evidence([*rows, reference], reference.name, node, constant)
     return [(row.name, comparison) for row in rows if (comparison := found.rows[row.name].comparison) is not None]

@@ -50,9 +50,8 @@ def _heading(name: str, names: Sequence[str]) -> str:
     return last.replace("_", " ").capitalize()
 
 
-def section_keys(sweep: Sweep) -> tuple[str, ...]:
-    """`table.sections`, without settings that only the simulated cohort has where the runs are of another one."""
-    names = tuple(sweep.table.get("sections") or ())
+def section_keys(sweep: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys of sections, without settings that only the simulated cohort has if the runs are of another one."""
     if not sweep.runs or any(run.result.cohort.simulated for run in sweep.runs):
         return names
     own = [name for name in names if name.startswith("cohort.")]

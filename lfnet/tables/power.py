@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lfnet import RESEARCH_ONLY
+from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.aligned_scores import RowScores, align
 from lfnet.evaluation.power import Errors, PairErrors, detectable, needed, needed_for_equivalence, pair_errors
@@ -19,6 +20,7 @@ from lfnet.tables import grouping
 from lfnet.tables.controls import split_controls
 from lfnet.tables.formatting import count, fixed
 from lfnet.tables.grouping import Group
+from lfnet.tables.settings import TableSettings
 from lfnet.tables.table import BANNER
 
 __all__ = ["Power", "measure_power", "write_power"]
@@ -68,7 +70,8 @@ def measure_power(manifest: Path, runs: Path, settings: Mapping[str, Any]) -> Po
     """
     _check(settings)
     sweep = collect(manifest, runs)
-    names = (*grouping.section_keys(sweep), *sweep.table["rows"])
+    table = read(TableSettings, sweep.table, "table")
+    names = (*grouping.section_keys(sweep, table.sections or ()), *table.rows)
     key = settings["key"]
     if key not in names:
         raise LfnetError(f"power: {key!r} is none of the table's rows ({', '.join(names)}). Set key to one of them.")

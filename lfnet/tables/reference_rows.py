@@ -7,8 +7,7 @@ rows are told apart by the row key that explains it, or averaged over several dr
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.replicates import summarise
@@ -16,6 +15,9 @@ from lfnet.runs.run import MISSING, Run, leaves
 from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
 from lfnet.tables.table import Cell, Column, Row
+
+if TYPE_CHECKING:
+    from lfnet.tables.settings import PublishedRow
 
 __all__ = ["DEFAULT", "is_oracle", "label", "meanings", "published_rows", "reference_rows"]
 
@@ -153,25 +155,12 @@ def _cell(column: Column, shown: Sequence[Run], values: dict[str, Any]) -> Cell:
     return Cell(column.show(distinct, ()) if distinct else DASH, traced, summarise(distinct.values()))
 
 
-def published_rows(node: Any, shown: Sequence[Column], where: Path | str) -> list[Row]:
-    """A row for each entry of `table.published`: {name, note, values: {column: number}}.
-
-    Raises `LfnetError` naming `where` for an entry without a name or with values that are no numbers. A column that the
-    table does not show is left out.
-    """
+def published_rows(published: "Sequence[PublishedRow]", shown: Sequence[Column]) -> list[Row]:
+    """A row for each published one; a column that the table does not show is left out."""
     rows = []
-    for entry in node or ():
-        if not isinstance(entry, dict) or not entry.get("name") or not isinstance(entry.get("values"), dict):
-            raise LfnetError(f"{where}: table.published holds {entry!r}; each entry needs name, note and values.")
-        values = entry["values"]
-        wrong = [
-            name for name, value in values.items() if isinstance(value, bool) or not isinstance(value, int | float)
-        ]
-        if wrong:
-            raise LfnetError(
-                f"{where}: table.published, {entry['name']}: {wrong[0]} is {values[wrong[0]]!r}, no number."
-            )
-        cells = {one.name: one.fill({"published": float(values[one.name])}) for one in shown if one.name in values}
-        note = entry.get("note") or ""
-        rows.append(Row("reference", {}, cells, f"{entry['name']} (published)", notes=(note,) if note else ()))
+    for entry in published:
+        given = {name: float(value) for name, value in entry.values.items()}
+        cells = {one.name: one.fill({"published": given[one.name]}) for one in shown if one.name in given}
+        notes = (entry.note,) if entry.note else ()
+        rows.append(Row("reference", {}, cells, f"{entry.name} (published)", notes=notes))
     return rows

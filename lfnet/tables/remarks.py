@@ -1,10 +1,7 @@
 """The line that closes system B's table: how far apart do architectures lie, next to how far test lies from dev?"""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.replicates import summarise
 from lfnet.runs.result import AuditEntry
@@ -13,7 +10,7 @@ from lfnet.tables.formatting import fixed, magnitude
 from lfnet.tables.grouping import Group
 from lfnet.tables.table import Column, Row
 
-__all__ = ["audit_box", "check_targets", "closing_lines", "target_lines"]
+__all__ = ["SIDES", "audit_box", "closing_lines", "target_lines"]
 
 _METRICS = ("mae", "pcc")
 
@@ -117,24 +114,7 @@ _OF = {
     "parameters": ", of the head alone",
     "active_parameters": ", of the head alone",
 }
-_SIDES = {"below": lambda value, bound: value < bound, "above": lambda value, bound: value > bound}
-
-
-def check_targets(node: Any, shown: Sequence[Column], where: Path | str) -> dict[str, tuple[str, float]]:
-    """`table.targets`, such as {test.mae: below 9.5}, as {column: (side, bound)}. Raises `LfnetError`."""
-    found = {}
-    for name, text in (node or {}).items():
-        side, _, number = str(text).partition(" ")
-        try:
-            bound = float(number)
-        except ValueError:
-            bound = float("nan")
-        if side not in _SIDES or bound != bound:
-            raise LfnetError(f"{where}: table.targets.{name} is {text!r}: write `below NUMBER` or `above NUMBER`.")
-        if name not in {column.name for column in shown}:
-            raise LfnetError(f"{where}: table.targets names {name}, which is none of table.columns.")
-        found[name] = (side, bound)
-    return found
+SIDES = {"below": lambda value, bound: value < bound, "above": lambda value, bound: value > bound}
 
 
 def target_lines(
@@ -162,7 +142,7 @@ def target_lines(
             else:
                 # As many digits as tell it from the bound.
                 shown_value = magnitude(value) if bound >= 1000 else fixed(value, 2 if abs(value) >= 0.01 else 5)
-                (reached if _SIDES[side](value, bound) else missed).append(f"{text} ({shown_value})")
+                (reached if SIDES[side](value, bound) else missed).append(f"{text} ({shown_value})")
         wanted = magnitude(bound) if bound >= 1000 else f"{bound:g}"
         verdict = f"reached by {', '.join(reached)}" if reached else "reached by none"
         wanted += of[column]

@@ -4,15 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lfnet.config import settings
 from lfnet.evaluation.replicates import Summary, summarise
 from lfnet.runs.result import Result
 from lfnet.runs.run import MISSING, Run
 from lfnet.runs.sweep_record import Failure
 from lfnet.tables.formatting import DASH
 
-__all__ = ["BANNER", "Block", "Cell", "Column", "Key", "Row", "Section", "Table", "Values"]
+__all__ = ["BANNER", "Block", "Cell", "Column", "FigureSettings", "Key", "Row", "Section", "Table", "Values"]
 
 BANNER = "Simulated: the truth is known, and no person stands behind it."
+
+
+@settings
+class FigureSettings:
+    """`table.figure`: one column against another, with a logarithmic x axis if `log`."""
+
+    x: str
+    y: str
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,7 @@ class Table:
 
     constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
     lines of the head. warnings: what must not be overlooked. foot: lines below. audit: (label, text) lines of the box
-    above (`audit_box`), none where no run was audited. picture: columns to draw (`picture.draw`), empty for none.
+    above (`audit_box`), none where no run was audited. figure: the columns to plot, None for none.
     """
 
     name: str
@@ -142,7 +152,7 @@ class Table:
     failures: tuple[Failure, ...]
     digest: str
     audit: tuple[tuple[str, str], ...] = ()
-    picture: dict[str, Any] = field(default_factory=dict)
+    figure: FigureSettings | None = None
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -31,7 +31,7 @@ TABLE = {
     "references": ["train_mean", "train_median", "oracle_signal", "oracle_people"],
     "level": "recording",
     "closing": True,
-    "evidence": False,
+    "evidence": None,
 }  # fmt: skip
 PEOPLE_SHARED = "people in more than one split: 27 (71 of 150 recordings)"
 
@@ -161,7 +161,7 @@ def sweep(
         )
     for text, reason in (failed or {}).items():
         jobs.append({"overrides": text.split(), "fingerprint": "", "run": "", "status": "failed", "error": reason})
-    node = {key: value for key, value in (TABLE | table).items() if value is not None}
+    node = {key: value for key, value in (TABLE | table).items() if value is not None or key == "evidence"}
     manifest = folder / "sweeps" / f"{node['name']}.json"
     command = f"lfnet table {node['name']}"
     write_json(manifest, {"format": 2, "table": node, "command": command, "jobs": jobs})

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,17 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
+from lfnet.cli.configs import conf_dir
+from lfnet.cli.main import main
+from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json
 from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
+from lfnet.tables.settings import TableEvidence, TableSettings
 from lfnet.tables.table import Row, Table
 from tests.tables.factory import result, sweep
 
@@ -187,11 +193,12 @@ def test_a_cohort_that_changed_during_the_sweep_is_an_error(tmp_path: Path) -> N
     [
         ({"rows": ["head", "head.pach_size"]}, r"names 'head\.pach_size', which is neither a choice nor a setting"),
         ({"columns": ["test.map"]}, r"no column 'test\.map'. There are SPLIT\.METRIC"),
-        ({"columns": []}, "needs `columns`"),
-        ({"rows": None}, "needs `rows`"),
-        ({"level": "person"}, "level is 'person'"),
-        ({"closing": "seed"}, "closing is 'seed'"),
-        ({"colums": ["test.mae"]}, r"unknown keys \['colums'\]"),
+        ({"columns": []}, r"table\.columns=\[\]: give a list of names"),
+        ({"rows": None}, r"table\.rows=\[\]: give a list of names"),
+        ({"level": "person"}, "table.level=person: give one of window, clip, recording"),
+        ({"closing": "seed"}, "table.closing=seed: give true, false or one of table.rows"),
+        ({"colums": ["test.mae"]}, r"table\.colums: there is no such setting; known: name, "),
+        ({"sections": ["protocol"]}, r"table\.sections=\[protocol\]: protocol is in table\.rows"),
     ],
 )
 def test_a_table_node_that_makes_no_sense_is_refused(tmp_path: Path, node: dict[str, Any], message: str) -> None:
@@ -304,3 +311,35 @@ def test_building_a_table_imports_no_torch() -> None:
 def test_runs_in_bfloat16_say_in_what_they_were_scored(tmp_path: Path) -> None:
     table = make(tmp_path, [{**result("ldbm", seed), "precision": "bf16-mixed"} for seed in (0, 1)])
     assert any("cpu, bf16-mixed (scores in 32-true)." in line for line in table.foot)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["table.evidence.margin=-1"], "table.evidence.margin=-1: give a number above 0."),
+        (
+            ["table.evidence.margin=2", "table.sections=[protocol]"],
+            "table.sections=[protocol]: protocol is in table.rows",
+        ),
+        (
+            ["table.sections=[cohort.root]", "table.level=person"],
+            "table.level=person: give one of window, clip, recording.",
+        ),
+        (["table.columns=[test.mea]"], "table.columns has no column 'test.mea'"),
+    ],
+)
+def test_every_setting_of_a_table_can_be_given_and_a_fault_stops_it_first(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", "architectures", *words]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"error: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_defaults_in_conf_are_those_of_the_settings() -> None:
+    node = OmegaConf.to_container(OmegaConf.load(conf_dir() / "table_defaults.yaml"))
+    assert read(TableSettings, node, "table") == TableSettings()
+    assert set(node) == {item.name for item in fields(TableSettings)}
+    assert set(node["evidence"]) == {item.name for item in fields(TableEvidence)}

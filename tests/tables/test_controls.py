@@ -54,7 +54,11 @@ def test_what_a_person_asked_for_is_a_model(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"), [("protocol=shuffled", "must be a list"), (["cohort.dim=3"], "none of table.rows")]
+    ("wrong", "said"),
+    [
+        ("protocol=shuffled", "table.controls=protocol=shuffled: give a list"),
+        (["cohort.dim=3"], r"table.controls=\[cohort.dim=3\]: cohort.dim=3 sets none of table.rows"),
+    ],
 )
 def test_what_no_row_could_show(tmp_path: Path, wrong, said):
     with pytest.raises(LfnetError, match=said):

@@ -54,5 +54,5 @@ def test_one_seed_and_other_recordings_are_no_ensemble(tmp_path: Path) -> None:
 def test_a_table_that_asks_for_none_has_none(tmp_path: Path) -> None:
     table = build(sweep(tmp_path, results()), tmp_path)
     assert not [row for row in table.rows if "ensemble" in row.label]
-    with pytest.raises(LfnetError, match=r"table\.ensembles is 3, but must be true or false"):
+    with pytest.raises(LfnetError, match=r"table\.ensembles=3: give true or false"):
         build(sweep(tmp_path / "other", results(), ensembles=3), tmp_path / "other")

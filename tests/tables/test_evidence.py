@@ -118,10 +118,10 @@ def test_runs_without_predictions_leave_a_table_without_evidence(tmp_path: Path)
 @pytest.mark.parametrize(
     ("node", "words"),
     [
-        ("yes", "must be false or settings"),
-        ({"agains": []}, "has no setting 'agains'"),
-        ({"split": "train"}, "must be dev or test"),
-        ({"margin": 0}, "evidence.margin=0"),
+        ("yes", "table.evidence=yes: give its settings by name"),
+        ({"agains": []}, "table.evidence.agains: there is no such setting"),
+        ({"split": "train"}, "table.evidence.split=train: give one of dev, test"),
+        ({"margin": 0}, "table.evidence.margin=0"),
         ({"against": ["hat=red"]}, "none of table.rows"),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_row_may_be_set_against_another_alone(tmp_path: Path) -> None:
     assert one.title == "Against ldbm" and [row[0] for row in one.rows] == ["transformer"]
     (line,) = one.data["rows"]
     assert line["reference"] == "ldbm" and line["p"] == line["p_holm"]  # one question: nothing to adjust for
-    alone = made(tmp_path / "other", results, {"against": {"head=ldbm": "transformer"}, **FEW})
+    alone = made(tmp_path / "other", results, {"against": [{"head=ldbm": "transformer"}], **FEW})
     assert blocks(alone)[1].rows == one.rows
     for wrong in ({"ldbm": "transformer"}, {"head=ldbm": []}):
         with pytest.raises(LfnetError, match=r"write \{key=value: \[other values\]\}"):

@@ -1,10 +1,10 @@
-"""What fusions bring to tables: optimism across rows, quoted rows, costs, and the picture."""
+"""What fusions bring to tables: optimism across rows, quoted rows, costs, and the scatter_plot."""
 
 import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.reports import scatter_plot as picture
+from lfnet.reports import scatter_plot
 from lfnet.reports.terminal import terminal
 from lfnet.reports.write import raw_csv, write
 from lfnet.tables.build import build
@@ -107,10 +107,10 @@ def test_published_rows_are_told_from_measured_ones(tmp_path):
             make(tmp_path, [fused("nested")], columns=["test.mae"], published=wrong)
 
 
-def test_the_picture_shows_rows_and_publications_apart(tmp_path):
+def test_the_figure_shows_rows_and_publications_apart(tmp_path):
     node = {"x": "parameters", "y": "test.mae", "log": True}
-    table = make(tmp_path, [fused("nested")], columns=["test.mae", "parameters"], published=QUOTED, picture=node)
-    shown = picture.points(table, "parameters", "test.mae")
+    table = make(tmp_path, [fused("nested")], columns=["test.mae", "parameters"], published=QUOTED, figure=node)
+    shown = scatter_plot.points(table, "parameters", "test.mae")
     mae = rows_of(table)["fused", "nested"].cells["test.mae"].summary.mean
     assert [(x, y, published) for _, x, y, published in shown if published or x == 29_000] == [
         (29_000, mae, False),
@@ -120,11 +120,11 @@ def test_the_picture_shows_rows_and_publications_apart(tmp_path):
     assert paths[".png"].read_bytes().startswith(b"\x89PNG")
     text = paths[".svg"].read_text()
     assert "MSN" in text and "published, on AVEC2014" in text and "Simulated" in text
-    with pytest.raises(LfnetError, match=r"table.picture.x=latency"):
-        picture.draw(table, {"x": "latency", "y": "test.mae"}, tmp_path)
+    with pytest.raises(LfnetError, match=r"table.figure.x=latency: choose one of table.columns"):
+        make(tmp_path / "wrong", [fused("nested")], columns=["test.mae"], figure={"x": "latency", "y": "test.mae"})
 
 
-def test_names_in_a_picture_cover_neither_each_other_nor_a_point():
+def test_names_in_a_figure_cover_neither_each_other_nor_a_point():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

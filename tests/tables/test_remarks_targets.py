@@ -4,11 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.replicates import summarise
 from lfnet.runs.run import MISSING, Run
 from lfnet.tables.columns import parse
-from lfnet.tables.remarks import check_targets, target_lines
+from lfnet.tables.remarks import target_lines
+from lfnet.tables.settings import TableSettings
 from lfnet.tables.table import Cell, Row
 from tests.tables.factory import leave, result
 
@@ -20,6 +22,11 @@ def row(name, **values):
     return Row("model", {"head": name}, {c: Cell("", dict(enumerate(v)), summarise(v)) for c, v in cells.items()})
 
 
+def bounds(targets):
+    node = {"name": "t", "rows": ["head"], "columns": [column.name for column in SHOWN], "targets": targets}
+    return read(TableSettings, node, "table").bounds
+
+
 def group(name, simulated):
     cohort = SimpleNamespace(name=name, simulated=simulated)
     return SimpleNamespace(runs=[SimpleNamespace(result=SimpleNamespace(cohort=cohort))])
@@ -27,7 +34,7 @@ def group(name, simulated):
 
 def test_each_target_names_who_reaches_it_and_where():
     rows = [row("a", test_mae=[9.0, 9.4], test_pcc=[0.3]), row("b", test_mae=[9.4, 9.6], test_pcc=[None])]
-    wanted = check_targets({"test.mae": "below 9.5", "test.pcc": "above .3"}, SHOWN, "here")
+    wanted = bounds({"test.mae": "below 9.5", "test.pcc": "above .3"})
     first, mae, pcc = target_lines(wanted, rows, [group("made", True)], SHOWN)
     assert first == "Targets, each row by its mean over seeds:"
     made = "on cohort made (simulated: nobody was filmed)"
@@ -38,7 +45,7 @@ def test_each_target_names_who_reaches_it_and_where():
 
 
 def test_targets_of_cost_say_what_was_measured():
-    wanted = check_targets({"frame_latency": "below 100", "parameters": "below 5e6"}, SHOWN, "here")
+    wanted = bounds({"frame_latency": "below 100", "parameters": "below 5e6"})
     rows = [row("a", frame_latency=[0.5], parameters=[131_585.0])]
     rows[0].cells["frame_latency"] = rows[0].cells.pop("frame.latency")
     _, time, size = target_lines(wanted, rows, [group("made", True)], SHOWN)
@@ -54,11 +61,18 @@ def test_a_head_is_timed_by_the_frames_a_window_advances(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "node", [{"test.mae": "9.5"}, {"test.mae": "under 9.5"}, {"test.mae": "below nothing"}, {"dim": "below 3"}]
+    "node",
+    [
+        {"test.mae": "9.5"},
+        {"test.mae": 9.5},
+        {"test.mae": "under 9.5"},
+        {"test.mae": "below nothing"},
+        {"dim": "below 3"},
+    ],
 )
 def test_a_wrong_target_is_named(node):
-    with pytest.raises(LfnetError, match=r"here: table\.targets"):
-        check_targets(node, SHOWN, "here")
+    with pytest.raises(LfnetError, match=rf"table\.targets\.{next(iter(node))}={next(iter(node.values()))}: "):
+        bounds(node)
 
 
 def test_a_row_has_the_name_that_its_own_sweep_gives_it(tmp_path):
