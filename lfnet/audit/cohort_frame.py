@@ -115,6 +115,12 @@ def audit_cohort(
     _check(clips)
     share = _name(table, "coverage", coverage)
     pool = _pool(table, clips, vectors, share)
+    for column, values in (("duration", clips["n_frames"]), ("coverage", pd.Series(pool.coverage_N))):
+        wrong = (values < 0) | ((values > 1) & (column == "coverage"))
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax())
+            allowed = "0 or more" if column == "duration" else "a share from 0 to 1"
+            raise LfnetError(f"{column} of row {row} is {values.iloc[row]:g}: give {allowed}.")
     cohort = Cohort(
         name, clips[list(COLUMNS)].sort_values("clip_id", kind="stable", ignore_index=True), scale or _scale(clips)
     )
@@ -184,9 +190,7 @@ def _scale(clips: pd.DataFrame) -> Scale:
     return Scale(name="label", min=low, max=high, bands=(Band(name="all", low=low, high=high),))
 
 
-def _pool(table: pd.DataFrame, clips: pd.DataFrame, vectors: ArrayLike | None, share: str | None) -> Pooled | None:
-    if vectors is None and share is None:
-        return None
+def _pool(table: pd.DataFrame, clips: pd.DataFrame, vectors: ArrayLike | None, share: str | None) -> Pooled:
     n = len(table)
     x_ND = np.full((n, 0), np.nan) if vectors is None else np.asarray(vectors, np.float64)
     if x_ND.ndim != 2 or len(x_ND) != n:

@@ -86,6 +86,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lfnet evidence",
+        usage="lfnet evidence FILE.csv [--label COL] [--score COL ...] [--person COL] [options]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -107,8 +107,8 @@ class Evaluation:
         models = "these trained models" if found.estimand == "trained" else "the architectures (over seeds and people)"
         split = "" if self.split is None else f"split {self.split}: "
         lines = [
-            f"{split}{found.recordings} recordings of {found.people} people; {level} intervals of {models} for new "
-            "people",
+            f"{split}{_number(found.recordings, 'recording', 'recordings')} of "
+            f"{_number(found.people, 'person', 'people')}; {level} intervals of {models} for new people",
             "",
         ]
         metrics = [metric for metric in _SHOWN if any(metric in row.estimates for row in found.rows.values())]
@@ -276,6 +276,10 @@ def _cell(found: Estimate | Difference | None, digits: int, interval: bool, sign
     form = f"{'+' if sign else ''}.{digits}f"
     ends = found.interval if interval else None
     return f"{found.value:{form}}" + ("" if ends is None else f" [{ends.low:{form}}, {ends.high:{form}}]")
+
+
+def _number(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _p(value: float | None) -> str:

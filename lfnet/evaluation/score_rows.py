@@ -33,6 +33,10 @@ def score_frame(
     if label.ndim != 1:
         raise LfnetError(f"y has the shape {label.shape}: give one value per row.")
     n = len(label)
+    if not n:
+        raise LfnetError("y is empty: give one value per row.")
+    if np.isinf(label).any():
+        raise LfnetError(f"y of row {int(np.isinf(label).argmax())} is infinite: give a number, or NaN where unknown.")
     if recording is None and (model is not None or seed is not None):
         raise LfnetError("models and seeds in rows need `recording`, which says what rows have scored the same.")
     ids = _column(recording, n, "recording", np.arange(n))
@@ -60,15 +64,7 @@ def score_frame(
         for number, score_N in enumerate(score_SN):
             order = seeds if len(score_SN) == 1 else np.full(n, str(number))
             parts.append(pd.DataFrame({**known, "model": joined, "seed": order, "score": score_N}))
-    frame = pd.concat(parts, ignore_index=True)
-    broken = frame[~np.isfinite(frame["score"])]
-    if len(broken):
-        first = broken.iloc[0]
-        raise LfnetError(
-            f"the score of recording {first['recording']} by {first['model']} is {first['score']} (so are "
-            f"{len(broken)} of {len(frame)}): leave out or fill in what was not scored."
-        )
-    return frame
+    return pd.concat(parts, ignore_index=True)
 
 
 def _numbers_of(values: ArrayLike, name: str) -> Floats:
@@ -112,6 +108,13 @@ def evaluated_split(recordings: pd.DataFrame, on: str | None) -> str | None:
 
 def model_rows(frame: pd.DataFrame, trained: frozenset[str]) -> list[RowScores]:
     """Make one row per model, with its seeds in order."""
+    broken = frame[~np.isfinite(frame["score"])]
+    if len(broken):
+        first = broken.iloc[0]
+        raise LfnetError(
+            f"the score of recording {first['recording']} by {first['model']} is {first['score']} (so are "
+            f"{len(broken)} of {len(frame)}): leave out or fill in what was not scored."
+        )
     rows = []
     every = frame["recording"].nunique()
     for name, own in frame.groupby("model", sort=False):

@@ -75,6 +75,7 @@ def test_what_is_not_given_is_not_checked(frame):
         **dict.fromkeys(("people", "labels", "look_up"), "clear"),
         **dict.fromkeys(("copies", "duration", "coverage", "identity", "names"), "not checked"),
     }
+    assert found["coverage"].text == "no coverage is given" and found["identity"].text == "no vectors are given"
     assert found["duration"].text == "durations of 80 of 80 rows are not given"
 
 
@@ -103,6 +104,8 @@ MISTAKES = {
     "clip": (lambda t: t.assign(clip="c"), {}, "clip c is in two rows"),
     "alpha": (lambda t: t, {"alpha": 2}, "alpha=2: give a number above 0 and below 1."),
     "vectors": (lambda t: t, {"vectors": np.zeros((3, 2))}, r"vectors have the shape \(3, 2\): give \[80, D\]"),
+    "duration": (lambda t: t.assign(duration=-1), {}, "duration of row 0 is -1: give 0 or more"),
+    "coverage": (lambda t: t.assign(coverage=95), {}, "coverage of row 0 is 95: give a share from 0 to 1"),
     "rows": (lambda t: t.iloc[:0], {}, "the frame has no rows"),
 }
 

@@ -201,6 +201,13 @@ def test_scores_that_cannot_be_used_are_named(case):
         lfnet.evaluate(case.label, ["x"] * 50)
     with pytest.raises(LfnetError, match=r"the score of recording r001 by model is nan \(so are 1 of 50\)"):
         lfnet.evaluate(case.label, np.where(np.arange(50) == 1, np.nan, score), recording=case.recording_id)
+    with pytest.raises(LfnetError, match="y of row 2 is infinite"):
+        lfnet.evaluate(np.where(np.arange(50) == 2, np.inf, case.label), score)
+    with pytest.raises(LfnetError, match="y is empty"):
+        lfnet.evaluate([], [])
+    split, known = ["train"] * 20 + ["test"] * 30, np.arange(50) >= 20
+    unscored = lfnet.evaluate(case.label, np.where(known, score, np.nan), split=split, **FEW)
+    assert unscored.to_json() == lfnet.evaluate(case.label, score, split=split, **FEW).to_json()
     model = np.array(["a"] * 50 + ["b"] * 49)
     rows = [np.concatenate([column, column[:49]]) for column in (case.label, score, case.recording_id)]
     with pytest.raises(LfnetError, match="b has not scored 1 of 50 recordings with each of its seeds, such as r049"):
