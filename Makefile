@@ -1,11 +1,11 @@
-# Two commands matter: `make tables` and `make test`. Each does the whole set-up first, once. `make help` lists the rest.
+# The two main commands are `make tables` and `make test`. Each does the set-up first, once. `make help` lists the others.
 # Written for GNU make 3.81 and the plain tools of Linux and macOS.
 
 PYTHON =
 ARGS =
 READY = .venv/.ready
 LFNET = .venv/bin/lfnet
-# A yaml called none switches a group off; it is no table.
+# none.yaml switches the group off; it is not a table.
 TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.yaml)))))
 
 .DEFAULT_GOAL := help
@@ -13,24 +13,24 @@ TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.ya
 .PHONY: help tables test test-long validate lint format lock wheel clean setup FORCE
 
 help: ## this page
-	@echo "make TARGET [ARGS=\"...\"]     set-up happens by itself, once, in .venv (name a Python: PYTHON=python3.12)"
+	@echo "make TARGET [ARGS=\"...\"]     set-up is automatic, once, in .venv (choose a Python: PYTHON=python3.12)"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
 	@for name in $(TABLES); do \
 	  printf '  %-22s %s\n' "table-$$name" "$$(awk '/^# / && !/@package/ { sub(/^# /, ""); print; exit }' conf/table/$$name.yaml)"; \
 	done
 
-tables: table-architectures table-patch_size ## the main job: the architecture table and the patch-size table
+tables: table-architectures table-patch_size ## the architecture table and the patch-size table
 
-test: $(READY) ## all tests but the long ones; ARGS="-k ldbm" chooses, ARGS="--shared DIR" names real weights and media
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -n 2 --dist loadfile -m "not long" $(ARGS)
+test: $(READY) ## all tests and docstring examples except the long tests; ARGS="-k ldbm" selects, ARGS="--shared DIR" names real weights and media
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests lfnet --doctest-modules -n 2 --dist loadfile -m "not long" $(ARGS)
 
 test-long: $(READY) ## the tests that take minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)
 
-validate: $(READY) ## measure how often intervals hold the truth and tests raise false alarms (10 minutes of one core)
+validate: $(READY) ## measure the coverage of intervals and the false alarms of tests (10 minutes of one core)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python experiments/validation/validate.py --write $(ARGS)
 
-bench: $(READY) ## peers and project side by side (45 minutes, nothing else running); ARGS="--only sweep,tools" chooses, ARGS=--quick tries
+bench: $(READY) ## benchmark against plain implementations (45 minutes, nothing else running); ARGS="--only sweep,tools" selects, ARGS=--quick for a trial
 	@PYTHONPATH=. .venv/bin/python -m experiments.benchmarks.bench $(ARGS)
 
 lint: $(READY) ## ruff and mypy
@@ -38,7 +38,7 @@ lint: $(READY) ## ruff and mypy
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 
-format: $(READY) ## bring the code into the house's form
+format: $(READY) ## format the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
@@ -48,7 +48,7 @@ lock: ## make requirements.lock from pyproject.toml, keeping versions that still
 wheel: $(READY) ## build the wheel into dist/
 	@.venv/bin/python -m build --wheel --no-isolation --outdir dist .
 
-clean: ## remove build products and tools' caches; never data, features, runs or .venv
+clean: ## remove build products and tools' caches; keep data, features, runs and .venv
 	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find lfnet tests tools experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -62,7 +62,7 @@ $(READY): requirements.lock pyproject.toml tools/set-up
 table-%: conf/table/%.yaml $(READY) FORCE
 	@$(LFNET) table $* $(ARGS)
 
-# What that rule did not take is no table.
+# Any other name is not a table.
 NO_TABLE = $(error there is no table "$(@:table-%=%)": choose one of $(TABLES))
 
 table-%: FORCE

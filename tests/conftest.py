@@ -1,4 +1,4 @@
-"""What all tests share: the folder of real weights, video and signals, and where it is when nobody says."""
+"""Shared fixtures: the folder of real weights, video and signals, and a folder of finished jobs."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         default=None,
         metavar="DIR",
-        help="folder of real weights, media and signals (default: `shared` beside the project, where it exists)",
+        help="folder of real weights, media and signals (default: `shared` next to the project, if it exists)",
     )
 
 

@@ -60,19 +60,19 @@ def test_a_new_yaml_is_a_new_target(copy):
 
 @pytest.mark.parametrize("arguments", [("-n",), ()])
 @pytest.mark.parametrize("name", ["foo", "none"])
-def test_an_unknown_table_is_said_clearly(arguments, name, copy, machine):
+def test_an_unknown_table_is_reported(arguments, name, copy, machine):
     done = make(*arguments, f"table-{name}", cwd=copy, PATH=machine.path)
     assert done.returncode == 2
     assert f'there is no table "{name}": choose one of {" ".join(TABLES)}' in done.stderr
     assert not (copy / ".venv").exists()
 
 
-def test_tables_makes_the_two_of_the_issue():
+def test_tables_makes_the_two_main_tables():
     planned = make("-n", "tables").stdout
     assert planned.index("lfnet table architectures") < planned.index("lfnet table patch_size")
 
 
-def test_clean_spares_data_runs_and_the_environment(copy):
+def test_clean_keeps_data_runs_and_the_environment(copy):
     kept = [copy / name / "file" for name in ("lfnet_data", "lfnet_cache", "lfnet_runs", ".venv")]
     gone = [copy / name / "file" for name in ("dist", ".mypy_cache", ".pytest_cache", "lfnet/__pycache__")]
     for file in [*kept, *gone]:
@@ -141,7 +141,7 @@ def test_only_pythons_out_of_range(copy, machine):
     assert "found: python3 (3.9.18). Install one, or name it: make test PYTHON=" in done.stderr
 
 
-def test_a_python_without_ensurepip_names_the_mend(copy, machine):
+def test_a_python_without_ensurepip_names_the_fix(copy, machine):
     machine("python3", "3.12.3", venv=False)
     done = make("setup", cwd=copy, PATH=machine.path)
     assert done.returncode == 2
@@ -157,7 +157,7 @@ def test_a_python_that_is_named_and_wrong_is_not_passed_over(copy, machine):
 
 
 @pytest.mark.slow
-def test_without_a_network_the_message_is_one_line_and_a_torn_set_up_starts_afresh(copy):
+def test_without_a_network_the_message_is_one_line_and_an_unfinished_set_up_starts_again(copy):
     python = Path(getattr(sys, "_base_executable", sys.executable))
     if subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True).returncode:
         pytest.skip("this Python has no ensurepip (Debian: apt install python3-venv)")

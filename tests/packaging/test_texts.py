@@ -1,0 +1,109 @@
+"""What shipped texts say: they cite files that exist, and their commands can be typed as written."""
+
+import argparse
+import ast
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from lfnet.cli.commands import COMMANDS
+from lfnet.cli.configs import names
+from lfnet.errors import LfnetError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", "node_modules", ".pytest_cache", "lfnet_runs", "lfnet_demo"} & set(path.relative_to(ROOT).parts)
+)
+CODE = [*(ROOT / "lfnet").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py"), *(ROOT / "conf").rglob("*.yaml")]
+
+# A file name with a folder, or one of the names that only a repository has at its top.
+CITED = re.compile(r"(?<![\w./{}*$<>~-])((?:[\w-]+/)+[\w.-]+\.(?:py|yaml|md|csv|ipynb|toml)|[\w-]+\.md)(?![\w*{}/])")
+# Files that the program or its user makes.
+MADE = re.compile(r"^(lfnet_\w+|my_\w+|PATH|DIR|OUT|clips|runs|out|bundle)/|^(MODEL_CARD|result|architectures)\.md$")
+
+
+def cited(text: str) -> set[str]:
+    return {name for name in CITED.findall(text) if not MADE.match(name)}
+
+
+def exists(name: str, beside: Path) -> bool:
+    return any((folder / name).exists() for folder in (ROOT, beside, ROOT / "lfnet", ROOT / "conf"))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CODE], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_cited_files_exist(page):
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".py":  # docstrings and comments; strings may name files of users
+        texts = [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(text)) if isinstance(node, DOCUMENTED)]
+        text = "\n".join([*texts, *re.findall(r"#.*", text)])
+    assert {name for name in cited(text) if not exists(name, page.parent)} == set()
+
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CODE], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_name_that_only_the_authors_know(page):
+    assert not re.search(r"\b[Ss]ystem [AB]\b|\bresearch\.md\b", page.read_text(encoding="utf-8"))
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines of a page's `sh` blocks, without comments."""
+    blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if re.match(r"\s*(lfnet|make)\b", line)]
+
+
+WRITTEN = [(page, line) for page in PAGES for line in commands(page)]
+
+
+@pytest.mark.parametrize(
+    ("page", "line"), WRITTEN, ids=[f"{page.relative_to(ROOT)}:{line[:60]}" for page, line in WRITTEN]
+)
+def test_commands_can_be_typed_as_written(page, line, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(line, comments=True)
+    if words[0] == "make":
+        targets = [word for word in words[1:] if "=" not in word]
+        planned = subprocess.run(["make", "-n", *targets], cwd=ROOT, capture_output=True, text=True)
+        assert planned.returncode == 0, planned.stderr
+        return
+    # zsh and bash would expand braces and brackets that are not quoted.
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", line)
+    assert not re.search(r"[\[\]{}*?]", bare), "quote brackets and braces"
+    name, rest = words[1], words[2:]
+    assert name in COMMANDS, f"there is no command {name}"
+    if name in ("train", "table", "extract"):
+        overrides = [word for word in rest if not word.startswith("-")]
+        if name == "table":
+            assert rest[0] in names("table")
+            overrides = [f"table={rest[0]}", *(word for word in overrides[1:])]
+        if "--config-dir" in rest:  # a folder of the reader's
+            return
+        swept = "-m" in rest or name == "table"
+        single = [word for word in overrides if not (swept and re.search(r"=[^\[{(]*,", word))]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            compose("extract" if name == "extract" else "train", overrides=single, return_hydra_config=True)
+        return
+
+    class Parsed(Exception):
+        pass
+
+    def parse(self, *arguments, **options):
+        original(self, *arguments, **options)
+        raise Parsed
+
+    original = argparse.ArgumentParser.parse_known_args
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", parse)
+    try:
+        COMMANDS[name].load()(rest)
+    except Parsed:
+        pass
+    except LfnetError as error:  # a command on what an earlier one left, of which there is nothing here
+        assert re.search("does not exist", str(error)), error
