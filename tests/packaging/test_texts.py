@@ -107,3 +107,14 @@ def test_commands_can_be_typed_as_written(page, line, monkeypatch, tmp_path):
         pass
     except LfnetError as error:  # a command on what an earlier one left, of which there is nothing here
         assert re.search("does not exist", str(error)), error
+
+
+@pytest.mark.parametrize("kind", ["head", "encoder", "cohort", "table"])
+def test_lists_of_the_readme_are_those_of_lfnet_list(kind):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(rf"^- {kind.capitalize()}s: (.*?)\.$", text, re.S | re.M)
+    assert re.findall(r"`(\w+)`", listed) == sorted(name for name in names(kind) if name != "none")
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
