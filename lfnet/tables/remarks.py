@@ -1,4 +1,4 @@
-"""The line that closes system B's table: how far apart do architectures lie, next to how far test lies from dev?"""
+"""Closing lines of a table: the spread of test errors over architectures, next to the gap between test and dev."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Real video and real networks: coverage, system B's bug, and the same bytes twice."""
+"""Real video and real networks: coverage, the temporal ablation's empty features, and the same bytes twice."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What shipped texts say: they cite files that exist, and their commands can be typed as written."""
+"""Shipped texts cite files that exist, give commands that can be typed as written, and are in plain English."""
 
 import argparse
 import ast
@@ -24,8 +24,10 @@ CODE = [*(ROOT / "lfnet").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py")
 
 # A file name with a folder, or one of the names that only a repository has at its top.
 CITED = re.compile(r"(?<![\w./{}*$<>~-])((?:[\w-]+/)+[\w.-]+\.(?:py|yaml|md|csv|ipynb|toml)|[\w-]+\.md)(?![\w*{}/])")
-# Files that the program or its user makes.
-MADE = re.compile(r"^(lfnet_\w+|my_\w+|PATH|DIR|OUT|clips|runs|out|bundle)/|^(MODEL_CARD|result|architectures)\.md$")
+# Files that the program or its user makes, and placeholders such as conf/head/NAME.yaml.
+MADE = re.compile(
+    r"^(lfnet_\w+|my_\w+|PATH|DIR|OUT|clips|runs|out|bundle)/|^(MODEL_CARD|result|architectures)\.md$|(^|/)NAME\."
+)
 
 
 def cited(text: str) -> set[str]:
