@@ -31,7 +31,7 @@ MADE = re.compile(
 
 
 def cited(text: str) -> set[str]:
-    return {name for name in CITED.findall(text) if not MADE.match(name)}
+    return {name for name in CITED.findall(text) if not MADE.search(name)}
 
 
 def exists(name: str, beside: Path) -> bool:
