@@ -264,7 +264,7 @@ def test_a_sweep_of_which_nothing_finished_is_still_a_table(tmp_path: Path) -> N
 
 
 def test_closing_line_is_over_architectures(tmp_path: Path) -> None:
-    """The temporal ablation's own four rows: mean 10.5725 and .18375, sd with ddof 1 .228 and .068; gaps 1.857 and −.292."""
+    """The temporal ablation: mean 10.5725 and .18375, sd with ddof 1 .228 and .068; gaps 1.857 and −.292."""
     printed = {
         "mean_mlp": (8.645, 0.426, 10.426, 0.101),
         "ldbm": (9.061, 0.485, 10.529, 0.267),
