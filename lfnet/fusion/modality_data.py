@@ -3,14 +3,17 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from lfnet.errors import LfnetError
 
-__all__ = ["AGGREGATES", "Split", "Stream", "aggregate", "balanced_folds", "engineered_columns", "folds"]
+if TYPE_CHECKING:
+    from lfnet.data.module import DataModule
+
+__all__ = ["AGGREGATES", "Split", "Stream", "aggregate", "balanced_folds", "engineered_columns", "folds", "read_splits"]
 
 SKIN = "skin"  # skin colours: the pulse is computed from them, and they are no modality
 
@@ -293,3 +296,9 @@ def _count_groups(groups: np.ndarray, what: str) -> int:
     if different < 2:
         raise LfnetError(f"cross-validation by {what} needs 2 or more of them in the training split; there is one.")
     return different
+
+
+def read_splits(data: "DataModule", visual: str | None, physiological: str) -> dict[str, Split]:
+    """Read the rows of every split that has clips. visual, physiological: names of their streams."""
+    present = [name for name in ("train", "dev", "test", "unlabelled") if (data.clips["split"] == name).any()]
+    return {name: Split.from_arrays(data.arrays(name), visual, physiological) for name in present}

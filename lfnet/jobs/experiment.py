@@ -12,10 +12,20 @@ from lfnet.jobs.inputs import Inputs
 from lfnet.jobs.settings import JobSettings
 from lfnet.runs.run import RESULT
 
-__all__ = ["Coverage", "Experiment", "targets"]
+__all__ = ["SHARED_CODE", "Coverage", "Experiment", "targets"]
 
 # Bumped where the meaning of a fingerprint changes, so that older runs are not taken for current ones.
 _FORMAT = 2
+# Code that every kind of job uses and that can change a number of it.
+SHARED_CODE = (
+    "lfnet.data",
+    "lfnet.evaluation.metrics",  # chooses the best epoch or recipe
+    "lfnet.evaluation.predictions",  # aggregates scores
+    "lfnet.features.health",
+    "lfnet.features.store",
+    "lfnet.heads.cpu.machine",
+    "lfnet.jobs.latency",
+)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A job that trains one head: plan, data, head, fit, score, write."""
 
-import math
 from dataclasses import replace
 
 import torch
@@ -10,15 +9,15 @@ from lfnet.data.module import DataModule
 from lfnet.features.joined_streams import Joined
 from lfnet.files import write_text
 from lfnet.heads.cost import measure as measure_cost
-from lfnet.jobs.experiment import Coverage, Experiment
+from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
 from lfnet.jobs.inputs import Inputs, prepare
 from lfnet.jobs.latency import measure_head
-from lfnet.jobs.records import save_weights, start_folder, versions, write_result
+from lfnet.jobs.records import describe_training, save_weights, start_folder, versions, write_result
 from lfnet.jobs.refresh import compute_metrics, run_audit, write_baselines
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings
 from lfnet.jobs.tracking import log_summary, trackers
-from lfnet.runs.result import Cost, Training
+from lfnet.runs.result import Cost
 from lfnet.runs.run import PREDICTIONS
 from lfnet.training.fit import fit, seed_all
 from lfnet.training.mc_dropout import dropout_spread
@@ -30,18 +29,7 @@ __all__ = ["COVERS", "execute", "load_data", "plan"]
 COVERS = Coverage(
     nodes=("head", "protocol", "trainer", "seed"),
     recorded=("cohort", "splits", "encoder", "head", "protocol", "trainer", "seed"),
-    code=(
-        "lfnet.data",
-        "lfnet.evaluation.metrics",  # chooses the best epoch
-        "lfnet.evaluation.predictions",  # aggregates windows
-        "lfnet.features.health",
-        "lfnet.features.store",
-        "lfnet.heads.cost",
-        "lfnet.heads.cpu.machine",
-        "lfnet.jobs.head_job",
-        "lfnet.jobs.latency",
-        "lfnet.training",
-    ),
+    code=(*SHARED_CODE, "lfnet.heads.cost", "lfnet.jobs.head_job", "lfnet.training"),
     follow=("lfnet.heads",),
     libraries=("torch", "lightning", "numpy", "pandas", "scipy"),
 )
@@ -117,18 +105,7 @@ def execute(job: Experiment, session: Session) -> None:
             frames=protocol.window,
             **measure_head(fitted.head, protocol.window, data.n_features),
         ),
-        training=Training(
-            epochs=fitted.epochs,
-            best_epoch=fitted.best_epoch,
-            max_epochs=trainer.max_epochs,
-            converged=fitted.converged,
-            monitor=f"{protocol.select.split} {protocol.select.metric} ({protocol.select.level})",
-            best=None if math.isnan(fitted.best) else fitted.best,
-            seconds=round(fitted.seconds, 2),
-            windows_per_epoch=data.windows_per_epoch,
-            label_mean=data.labels.mean,
-            label_sd=data.labels.sd,
-        ),
+        training=describe_training(fitted, data, trainer.max_epochs),
         marks=(*data.marks, *fitted.marks),
         versions=versions(),
         threads=trainer.threads,

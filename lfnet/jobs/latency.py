@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lfnet.runs.result import Cost
+
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["POWERCAP", "energy_counters", "measure_head", "measure_speed"]
+    from lfnet.fusion.modality_data import Split
+    from lfnet.fusion.system import System
+
+__all__ = ["POWERCAP", "energy_counters", "measure_fusion", "measure_head", "measure_speed"]
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -49,6 +54,20 @@ def measure_head(head: "torch.nn.Module", frames: int, n_features: int) -> dict[
     head.to("cpu").eval()
     with torch.inference_mode():
         return measure_speed(lambda: head(x_BTD, mask_BT))
+
+
+def measure_fusion(system: "System", clips: "Split") -> Cost:
+    """The cost of a fitted fusion and its parts, and latency and energy of one clip."""
+    import numpy as np
+
+    from lfnet.fusion import cost
+
+    clip, parts = clips.take(np.array([0])), cost.measure(system)
+    return Cost(
+        **vars(parts["all"]),
+        parts={name: Cost(**vars(part)) for name, part in parts.items() if name != "all"},
+        **measure_speed(lambda: system.scores(clip)),
+    )
 
 
 def energy_counters(powercap: Path = POWERCAP) -> list[Path]:

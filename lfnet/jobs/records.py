@@ -1,9 +1,10 @@
 """What every kind of job records: its folder, its log, its cohort and the versions of packages."""
 
 import logging
+import math
 import platform
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,14 +15,17 @@ from omegaconf import OmegaConf
 from lfnet.data.module import DataModule
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path, write_text
+from lfnet.fingerprints import digest
 from lfnet.jobs.experiment import Experiment
-from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale
+from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale, Training
 from lfnet.runs.run import CONFIG, LOG, RESULT, WEIGHTS
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["describe_inputs", "log", "save_weights", "start_folder", "versions", "write_result"]
+    from lfnet.training.fit import Fitted
+
+__all__ = ["describe_training", "log", "save_weights", "start_folder", "versions", "write_result"]
 
 _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 
@@ -34,8 +38,8 @@ def start_folder(job: Experiment) -> None:
     write_text(job.folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
 
 
-def describe_inputs(data: DataModule) -> dict[str, Any]:
-    """`scale`, `cohort` and `features` of a result: on whom and on what it was measured."""
+def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> dict[str, Any]:
+    """`scale`, `cohort` and `features` of a result: on whom and on what it was measured. more: further warnings."""
     cohort = data.cohort
     recordings = data.clips.drop_duplicates("recording_id")
     by_split = recordings.groupby("split")
@@ -53,26 +57,43 @@ def describe_inputs(data: DataModule) -> dict[str, Any]:
             simulated=cohort.simulated,
             recordings={str(split): int(count) for split, count in by_split.size().items()},
             people={str(split): int(count) for split, count in by_split["person_id"].nunique().items()},
-            warnings=tuple(warnings),
+            warnings=(*warnings, *more),
         ),
         "features": FeatureSummary(
-            stream=data.store.stream,
-            fingerprint=data.store.fingerprint(list(cohort.clips["clip_id"])),
-            dim=data.n_features,
+            stream=" + ".join(data.stores),
+            fingerprint=job.features[0] if len(job.features) == 1 else digest(job.features),
+            dim=sum(store.shape(cohort.clips["clip_id"].iloc[0])[1] for store in data.stores.values()),
             coverage=round(data.packed.coverage, 4),
         ),
     }
 
 
-def write_result(job: Experiment, data: DataModule, **parts: Any) -> None:
-    """Write result.json, the last file of a job. parts: what this kind of job adds to, or replaces in, the rest."""
-    common = {
-        "fingerprint": job.fingerprint,
-        "seed": job.settings.seed,
-        "config": job.recorded_config(),
-        **describe_inputs(data),
-    }
-    Result(**(common | parts)).write(job.folder)
+def write_result(job: Experiment, data: DataModule, *, warnings: Sequence[str] = (), **parts: Any) -> None:
+    """Write result.json, the last file of a job. warnings: on the cohort. parts: what this kind of job records."""
+    Result(
+        fingerprint=job.fingerprint,
+        seed=job.settings.seed,
+        config=job.recorded_config(),
+        **_describe_inputs(job, data, warnings),
+        **parts,
+    ).write(job.folder)
+
+
+def describe_training(fitted: "Fitted", data: DataModule, max_epochs: int) -> Training:
+    """How a head was fitted."""
+    select = data.protocol.select
+    return Training(
+        epochs=fitted.epochs,
+        best_epoch=fitted.best_epoch,
+        max_epochs=max_epochs,
+        converged=fitted.converged,
+        monitor=f"{select.split} {select.metric} ({select.level})",
+        best=None if math.isnan(fitted.best) else fitted.best,
+        seconds=round(fitted.seconds, 2),
+        windows_per_epoch=data.windows_per_epoch,
+        label_mean=data.labels.mean,
+        label_sd=data.labels.sd,
+    )
 
 
 def save_weights(head: "torch.nn.Module", folder: Path) -> None:

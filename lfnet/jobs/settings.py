@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lfnet.audit.settings import AuditSettings
 from lfnet.config import Count, Positive, check_target, instantiate, read, settings
@@ -82,11 +82,17 @@ class Logger:
     wandb: Wandb | None
 
 
+def _check_seed(seed: int) -> int:
+    if seed >= 2**63:
+        raise ValueError("give a whole number below 2^63.")
+    return seed
+
+
 @settings
 class Switches:
     """The settings of conf/train.yaml itself."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Annotated[int, Field(ge=0), AfterValidator(_check_seed)]
     force: bool
     fail_fast: bool
 

@@ -1,0 +1,57 @@
+"""Scores, marks and warnings of a fitted fusion, as a run records them."""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import pandas as pd
+
+from lfnet.evaluation.predictions import Predictions
+from lfnet.fusion.modality_data import Split
+from lfnet.fusion.system import FusionResult
+
+__all__ = ["member_predictions", "missing_rows", "recording_metrics", "selection_marks"]
+
+
+def member_predictions(
+    fused: FusionResult, member: str, splits: Mapping[str, Split], clips: pd.DataFrame, how: Literal["mean", "median"]
+) -> Predictions:
+    """One member's scores of clips and recordings, with the labels that were measured and never permuted.
+
+    clips: clip_id, recording_id, person_id, split, label. how: aggregation of clips to a recording.
+    """
+    known = clips.set_index("clip_id")[["recording_id", "person_id", "split", "label"]]
+    rows = [
+        known.loc[split.clip_ids].assign(score=fused.scores[name][member]).reset_index()
+        for name, split in splits.items()
+        if name in fused.scores
+    ]
+    scores = Predictions.from_frame(pd.concat(rows, ignore_index=True), level="clip")
+    recordings = scores.aggregate("recording", how)
+    return Predictions(pd.concat([scores.frame, recordings.frame], ignore_index=True))
+
+
+def recording_metrics(members: Mapping[str, Predictions]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Member → split → metric → value, of recordings."""
+    return {
+        name: {split: levels["recording"] for split, levels in scores.metrics().items()}
+        for name, scores in members.items()
+    }
+
+
+def selection_marks(fused: FusionResult, choose: str) -> list[str]:
+    """What a reader must know where recipes were chosen on test."""
+    if choose != "test":
+        return []
+    count = math.prod(choice.candidates for choice in fused.chosen.values())
+    return ["selected on test", f"{count} candidate{'s' * (count > 1)}"]
+
+
+def missing_rows(fused: FusionResult, splits: Mapping[str, Split]) -> list[str]:
+    """One line for each modality that some clips lack; the result's `missing` names the clips."""
+    lines = []
+    for modality, missing in fused.missing.items():
+        counts = [f"{len(clips)} of {len(splits[name])} {name}" for name, clips in missing.items() if clips]
+        if counts:
+            lines.append(f"clips without a {modality} row, imputed inside the pipeline: {', '.join(counts)}")
+    return lines

@@ -1,0 +1,62 @@
+"""What the jobs of one process share: computed once, and one cohort's features in memory at a time."""
+
+from collections import Counter
+
+import pytest
+
+from lfnet.features import store
+from lfnet.jobs.job import run
+from lfnet.jobs.session import Session
+from tests.composing import SMALL, composed
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Counts how often each feature file is opened."""
+    count: Counter[str] = Counter()
+    real = store.safe_open
+
+    def counted(path, **options):
+        count[str(path)] += 1
+        return real(path, **options)
+
+    monkeypatch.setattr(store, "safe_open", counted)
+    return count
+
+
+def job(root, *overrides):
+    return composed(*SMALL, "trainer.max_epochs=1", *overrides, root=root)
+
+
+@pytest.mark.parametrize("overrides", [("head=mean_mlp",), ("head=mean_mlp", "streams.columns=[6,10]")])
+def test_a_feature_file_is_opened_at_most_twice_a_job(tmp_path, opened, overrides):
+    extracted = job(tmp_path, *overrides, "seed=1")
+    run(*extracted)
+    opened.clear()
+    run(*job(tmp_path, *overrides))
+    assert len(opened) == 56 and max(opened.values()) <= 2
+
+
+def test_a_second_job_of_a_session_opens_no_feature_file(tmp_path, opened):
+    session = Session()
+    run(*job(tmp_path, "head=mean_mlp"), session)
+    opened.clear()
+    assert run(*job(tmp_path, "head=ldbm"), session).status == "finished"
+    assert not opened
+
+
+def test_a_fusion_opens_a_feature_file_at_most_twice(tmp_path, opened):
+    fusion = ("fusion=published", "fusion.model=concat_ridge", "fusion.visual.k=[8]", "protocol.segment=30")
+    fusion += ("cohort.pulse.segment=1",)
+    run(*job(tmp_path, *fusion, "seed=1"))
+    opened.clear()
+    assert run(*job(tmp_path, *fusion)).status == "finished"
+    assert len(opened) == 112 and max(opened.values()) <= 2
+
+
+def test_a_value_that_cannot_be_made_is_not_kept():
+    session = Session()
+    for method in (session.keep, session.keep_latest):
+        with pytest.raises(ZeroDivisionError):
+            method("ratio", 0, lambda: 1 / 0)
+        assert method("ratio", 0, lambda: 5) == 5
