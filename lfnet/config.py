@@ -31,6 +31,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
 from pydantic.dataclasses import dataclass as _dataclass
 
+import lfnet
 from lfnet.errors import LfnetError
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Target",
     "check_arguments",
     "check_target",
+    "conf_dir",
     "describe",
     "instantiate",
     "plain",
@@ -58,6 +60,21 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _HERE = "\0"  # stands for the place of a node whose faults are reported before its place is known
+
+
+def conf_dir() -> Path:
+    """Return the absolute folder of lfnet's yamls: `lfnet/conf` in a wheel, else the repository's `conf/`.
+
+    Hydra takes a relative `config_path` for the name of a Python module, so every command passes this path.
+    """
+    package = Path(lfnet.__file__).resolve().parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise LfnetError(
+        f"lfnet's settings are missing: neither {package / 'conf'} nor {package.parent / 'conf'} contains train.yaml. "
+        "Install lfnet again, or run it from a whole clone."
+    )
 
 
 def _from_target(value: Any) -> Any:

@@ -1,57 +1,40 @@
-"""Settings in files that somebody else may have written: they name no code but lfnet's own classes."""
+"""Check settings from files of other people: they name no code but lfnet's own classes."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from lfnet.config import plain
+from lfnet.config import conf_dir, plain
 from lfnet.errors import LfnetError
 
-__all__ = ["TARGETS", "check_targets", "read_settings"]
+__all__ = ["check_targets", "named_classes", "read_settings"]
 
-# The classes that the yamls of each group in conf/ name. A file from somebody else may name these and no others.
-TARGETS: dict[str, frozenset[str]] = {
-    "audit": frozenset({"lfnet.audit.settings.Settings"}),
-    "cohort": frozenset(
-        {"lfnet.cohorts.avec2014.load", "lfnet.cohorts.folder.load", "lfnet.simulation.cohort.simulate"}
-    ),
-    "encoder": frozenset(
-        {
-            "lfnet.encoders.blendshapes.Blendshapes",
-            "lfnet.encoders.expression.Expression",
-            "lfnet.encoders.face_embedding.FaceEmbedding",
-            "lfnet.encoders.mobilenet.MobileNet",
-            "lfnet.encoders.skin.Skin",
-            "lfnet.encoders.visual.Visual",
-            "lfnet.encoders.visual.VisualFrames",
-        }
-    ),
-    "head": frozenset(
-        {
-            "lfnet.heads.attention_mil.AttentionMIL",
-            "lfnet.heads.hybrid.Hybrid",
-            "lfnet.heads.ldbm.LDBM",
-            "lfnet.heads.mamba.Mamba",
-            "lfnet.heads.mamba_gru.MambaGRU",
-            "lfnet.heads.mean_mlp.TemporalMeanMLP",
-            "lfnet.heads.region_attention.RegionAttention",
-            "lfnet.heads.tcn.TCN",
-            "lfnet.heads.transformer.VanillaTransformer",
-        }
-    ),
-    "loss": frozenset({"lfnet.training.losses.L1"}),
-    "pretrain": frozenset({"lfnet.training.pretrain.MaskedFrames"}),
-    "pulse": frozenset({"lfnet.pulse.settings.PulseSettings"}),
-    "scale": frozenset({"lfnet.cohorts.cohort.Scale"}),
-    "splits": frozenset(
-        {"lfnet.cohorts.splits.grouped", "lfnet.cohorts.splits.official", "lfnet.cohorts.splits.unshared"}
-    ),
-    "video": frozenset({"lfnet.video.settings.VideoSettings"}),
-    "visual": frozenset({"lfnet.encoders.visual_settings.VisualSettings"}),
-    "weights": frozenset({"lfnet.weights.weights_file.WeightsFile"}),
-}
+_TARGET = re.compile(r"^\s*(?:- +)?_target_: *([\w.]+) *(?:#.*)?$", re.MULTILINE)
+
+
+def named_classes(groups: Collection[str] | None = None) -> frozenset[str]:
+    """Return the classes that lfnet's own yamls name: a file from somebody else may name these and no others.
+
+    Parameters
+    ----------
+    groups : collection of str, optional
+        Groups of conf/; by default all.
+
+    Examples
+    --------
+    >>> sorted(named_classes(["pulse", "video"]))
+    ['lfnet.pulse.settings.PulseSettings', 'lfnet.video.settings.VideoSettings']
+    """
+    folder = conf_dir()
+    return frozenset(
+        name
+        for path in folder.rglob("*.yaml")
+        if groups is None or path.relative_to(folder).parts[0] in groups
+        for name in _TARGET.findall(path.read_text(encoding="utf-8"))
+    )
 
 
 def read_settings(path: Path, *, trust: Sequence[str] = ()) -> dict[str, Any]:
@@ -62,7 +45,7 @@ def read_settings(path: Path, *, trust: Sequence[str] = ()) -> dict[str, Any]:
     path : Path
         The file.
     trust : sequence of str
-        Exact dotted names of classes that the file may name besides those in `TARGETS`.
+        Exact dotted names of classes that the file may name besides `named_classes`.
 
     Raises
     ------
@@ -71,16 +54,16 @@ def read_settings(path: Path, *, trust: Sequence[str] = ()) -> dict[str, Any]:
     """
     settings = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     if not isinstance(settings, dict):
-        raise LfnetError(f"{path} holds no settings: train the run again.")
+        raise LfnetError(f"{path} contains no settings: train the run again.")
     check_targets(settings, path, trust=trust)
-    checked: dict[str, Any] = plain(OmegaConf.create(_without_sources(settings)))
+    checked: dict[str, Any] = plain(OmegaConf.create(_without_sources(settings, named_classes(["weights"]))))
     return checked
 
 
 def check_targets(
-    settings: Any, path: Path, *, groups: Sequence[str] = tuple(TARGETS), trust: Sequence[str] = ()
+    settings: Any, path: Path, *, groups: Collection[str] | None = None, trust: Sequence[str] = ()
 ) -> None:
-    """Check that the settings read from a file name no code but lfnet's own classes; nothing is imported.
+    """Check that the settings read from a file name no code but `named_classes`; nothing is imported.
 
     Parameters
     ----------
@@ -88,10 +71,10 @@ def check_targets(
         The whole content of the file, unresolved. All levels are checked.
     path : Path
         The file, for the message.
-    groups : sequence of str
-        The groups of `TARGETS` that are allowed.
+    groups : collection of str, optional
+        Groups of conf/ whose classes are allowed; by default all.
     trust : sequence of str
-        Exact dotted names that are allowed besides.
+        Exact dotted names that are allowed too.
 
     Raises
     ------
@@ -99,11 +82,11 @@ def check_targets(
         At the first `_target_` that is not allowed, and at the first interpolation (`${...}`), which could produce
         one later.
     """
-    allowed = frozenset(trust).union(*(TARGETS[group] for group in groups))
+    allowed = named_classes(groups).union(trust)
     for place, key, value in _items(settings):
         where = f"{path}: {'.'.join((*place, key))}"
         if isinstance(value, str) and "${" in value:
-            raise LfnetError(f"{where}={value!r}: a file of results holds plain values, and no interpolation.")
+            raise LfnetError(f"{where}={value!r}: a file of results contains plain values, and no interpolation.")
         if key != "_target_" or (isinstance(value, str) and value in allowed):
             continue
         if not isinstance(value, str):
@@ -115,7 +98,7 @@ def check_targets(
 
 
 def _items(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-    """All values at all levels of dicts and lists: where, key, value."""
+    """Yield place, key and value at all levels of dicts and lists."""
     if isinstance(node, dict):
         pairs = [(str(key), value) for key, value in node.items()]
     elif isinstance(node, list | tuple):
@@ -127,9 +110,9 @@ def _items(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield from _items(value, (*place, key))
 
 
-def _without_sources(node: Any) -> Any:
-    """The settings with no `sources` of weights: a file from somebody else starts no download."""
+def _without_sources(node: Any, weights: frozenset[str]) -> Any:
+    """Return the settings without the `sources` of weights: a file from somebody else starts no download."""
     if isinstance(node, dict):
-        weights = node.get("_target_") in TARGETS["weights"]
-        return {key: [] if weights and key == "sources" else _without_sources(value) for key, value in node.items()}
-    return [_without_sources(value) for value in node] if isinstance(node, list) else node
+        empty = {"sources"} if node.get("_target_") in weights else set()
+        return {key: [] if key in empty else _without_sources(value, weights) for key, value in node.items()}
+    return [_without_sources(value, weights) for value in node] if isinstance(node, list) else node

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from lfnet.config import instantiate
 from lfnet.errors import LfnetError
-from lfnet.trust import TARGETS, check_targets, read_settings
+from lfnet.trust import check_targets, named_classes, read_settings
 from tests.composing import CONF, composed
 from tests.hostile import PAYLOADS, payload
 
@@ -29,7 +29,7 @@ POSITIONS = {
 }
 
 
-def test_the_allowed_classes_are_those_that_conf_names():
+def test_allowed_classes_are_those_that_conf_names():
     named: dict[str, set[str]] = {}
     for file in CONF.rglob("*.yaml"):
         group = file.relative_to(CONF).parts[0]
@@ -39,7 +39,19 @@ def test_the_allowed_classes_are_those_that_conf_names():
             if isinstance(node, dict) and "_target_" in node:
                 named.setdefault(group, set()).add(node["_target_"])
             waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    assert named == {group: set(classes) for group, classes in TARGETS.items()}
+    assert len(named) > 8
+    for group, classes in named.items():
+        assert named_classes([group]) == classes
+        assert all(name.startswith("lfnet.") for name in classes)
+    assert named_classes() == set().union(*named.values())
+
+
+def test_a_class_in_a_comment_is_not_allowed(tmp_path, monkeypatch):
+    text = "# _target_: a.B\n_target_: c.D  # e.F\nown:\n  - _target_: g.H\n  #_target_: i.J\n"
+    (tmp_path / "head").mkdir()
+    (tmp_path / "head" / "mine.yaml").write_text(text)
+    monkeypatch.setattr("lfnet.trust.conf_dir", lambda: tmp_path)
+    assert named_classes() == {"c.D", "g.H"}
 
 
 @pytest.mark.parametrize("target", PAYLOADS)

@@ -4,26 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lfnet
+from lfnet.config import conf_dir
 from lfnet.errors import LfnetError
 
 __all__ = ["compose", "conf_dir", "description", "names", "paths"]
-
-
-def conf_dir() -> Path:
-    """The absolute folder of lfnet's yamls.
-
-    Hydra takes a relative `config_path` for the name of a Python module, which a top-level `conf/` is not; so every
-    command hands it this path. Raises `LfnetError` where neither folder exists.
-    """
-    package = Path(lfnet.__file__).resolve().parent
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "train.yaml").is_file():
-            return folder
-    raise LfnetError(
-        f"lfnet's settings are missing: neither {package / 'conf'} nor {package.parent / 'conf'} holds a train.yaml. "
-        "Install lfnet again (a wheel carries them), or run it from a whole clone."
-    )
 
 
 def names(group: str) -> list[str]:
