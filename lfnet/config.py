@@ -242,7 +242,7 @@ def _faults(
         elif fault["type"] == "value_error":
             said = str(fault["ctx"]["error"])
             said = said.replace(_HERE, place)
-            absolute = said.startswith(f"{path}.")
+            absolute = path != "" and said.startswith(f"{path}.")
             text = said if absolute else place + said if said.startswith(".") else f"{place}={_shown(value)}: {said}"
         else:
             text = f"{place}={_shown(value)}: give {describe(hint)}."

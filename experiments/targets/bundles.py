@@ -17,7 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lfnet.deploy.export import Run, export
+from lfnet.deploy.export import export
+from lfnet.deploy.trained_head import TrainedHead
+from lfnet.runs.run import Run
 from lfnet.training.predict import predict
 
 HERE = Path(__file__).resolve().parent
@@ -52,7 +54,7 @@ def main() -> None:
                 measured(run, facts, root / "bundle", encoder, head, media, options.threads)
 
 
-def trained(root: Path, shared: Path, encoder: str, head: str) -> Run:
+def trained(root: Path, shared: Path, encoder: str, head: str) -> TrainedHead:
     """Train one head with the command and return its run."""
     settings = [
         "cohort=folder", f"cohort.root={root}", "cohort.allow_outside=true", "cohort.name=clips", f"encoder={encoder}",
@@ -64,7 +66,7 @@ def trained(root: Path, shared: Path, encoder: str, head: str) -> Run:
         path = f"encoder.{encoder}.weights.path"
         settings += [f"{path}={shared}/weights/{WEIGHTS[encoder]}", f"encoder.{encoder}.weights.sha256=null"]
     said = subprocess.run([*LFNET, "train", *settings], check=True, capture_output=True, text=True).stdout
-    return Run(Path(next(line for line in said.splitlines() if ": /" in line).partition(": ")[2]))
+    return TrainedHead(Run.open(Path(next(line for line in said.splitlines() if ": /" in line).partition(": ")[2])))
 
 
 def torch_scores(run: Run) -> dict[str, float]:
@@ -90,9 +92,9 @@ def measured(run: Run, facts: dict[str, Any], bundle: Path, encoder: str, head: 
         stages = video["latency"]["stages_ms_per_frame"]
         seen = [video["frames"], video["frames_with_a_face"], f"{off[-1]:.4f}", video["latency"]["ms_per_frame"]]
         add("latency.csv", [encoder, head, "int8", name, *seen, *(stages.get(stage, "") for stage in STAGES), load])
-    parity, spread = facts["head"]["parity"], (min(wanted.values()), max(wanted.values()))
-    size = facts["files"][facts["head"]["file"]]["bytes"]
-    add("int8.csv", ["clips", encoder, head, len(videos), f"{max(off):.3f}", parity["real_windows"], parity["real_max"],
+    parity, spread = facts.head.parity, (min(wanted.values()), max(wanted.values()))
+    size = facts.files[facts.head.file].bytes
+    add("int8.csv", ["clips", encoder, head, len(videos), f"{max(off):.3f}", parity.real_windows, parity.real_max,
                      *(f"{value:.1f}" for value in spread), size])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`lfnet bench`: what each stage of a run's or a bundle's way from frame to score costs on this machine."""
+"""`lfnet bench`: measure the cost of each stage of a run or bundle on this machine."""
 
 import argparse
 import json
@@ -14,12 +14,12 @@ from lfnet.errors import LfnetError
 __all__ = ["main"]
 
 DESCRIPTION = """\
-Measure each stage of a bundle (landmarker, encoder, head) in a process of its own: parameters, FLOPs, bytes, time a
-frame, peak memory. A run is exported first, into a folder that goes again."""
+Measure each stage of a bundle (landmarker, encoder, head) in a process of its own: parameters, FLOPs, bytes, time per
+frame, peak memory. A run is exported first, into a temporary folder."""
 EPILOG = f"""\
 examples:
   lfnet bench my_bundle
-  lfnet bench my_bundle --video clip.mp4     with the whole way of a real video, stage by stage
+  lfnet bench my_bundle --video clip.mp4     with all stages of a real video
   lfnet bench 0123456789abcdef --threads 1 --json
 
 {RESEARCH_ONLY}
@@ -27,18 +27,20 @@ examples:
 
 
 def main(argv: list[str]) -> int:
-    """Run `lfnet bench ARGV`; returns the exit status. Raises `LfnetError` where there is neither run nor bundle."""
+    """Run `lfnet bench ARGV`; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="lfnet bench",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", metavar="RUN|BUNDLE", help="a bundle's folder, a run's folder, or how its name begins")
-    parser.add_argument("--video", type=Path, metavar="FILE", help="a video to take the whole way, with no pulse")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (as many as onnxruntime likes)")
+    parser.add_argument(
+        "what", metavar="RUN|BUNDLE", help="a bundle's folder, a run's folder, or the first letters of its name"
+    )
+    parser.add_argument("--video", type=Path, metavar="FILE", help="a video to score, without its pulse")
+    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
-    parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="where runs are")
+    parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="another folder of runs")
     add_trust(parser)
     options = parser.parse_intermixed_args(argv)
     if options.threads is not None and options.threads < 1:
@@ -48,37 +50,41 @@ def main(argv: list[str]) -> int:
 
     trust = trusted(options)
     if bundle_folder(Path(options.what)) is not None:
-        told = _told(Bundle.open(Path(options.what), trust=trust), options)
+        found = _measure(Bundle.open(Path(options.what), trust=trust), options)
     else:
-        from lfnet.deploy.export import export, open_run
+        from lfnet.deploy.export import export
+        from lfnet.deploy.trained_head import TrainedHead
 
-        run = open_run(options.what, paths(options.overrides)["runs"], trust=trust)
+        run = TrainedHead.open([options.what], paths(options.overrides)["runs"], trust=trust)
         with TemporaryDirectory(prefix="lfnet_bench_") as folder:
             export(run, Path(folder) / "bundle")
-            told = _told(Bundle.open(Path(folder) / "bundle", trust=trust), options)
+            found = _measure(Bundle.open(Path(folder) / "bundle", trust=trust), options)
     if options.json:
-        print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        _show(told)
+        _show(found)
     return 0
 
 
-def _told(bundle: Any, options: argparse.Namespace) -> dict[str, Any]:
-    from lfnet.deploy.bench import bench
+def _measure(bundle: Any, options: argparse.Namespace) -> dict[str, Any]:
+    from lfnet.deploy.stage_cost import measure_stages
 
-    told: dict[str, Any] = {"stages": bench(bundle, threads=options.threads, trust=options.trust), "video": None}
+    found: dict[str, Any] = {
+        "stages": measure_stages(bundle, threads=options.threads, trust=options.trust),
+        "video": None,
+    }
     if options.video is not None:
-        from lfnet.deploy.score import Scorer
+        from lfnet.deploy.scorer import Scorer
 
-        with Scorer(bundle, pulse=False, threads=options.threads) as scorer:
-            told["video"] = scorer.score(options.video)
-    return {**told, "disclaimer": RESEARCH_ONLY}
+        with Scorer.of(bundle, pulse=False, threads=options.threads) as scorer:
+            found["video"] = scorer.score(options.video)
+    return {**found, "disclaimer": RESEARCH_ONLY}
 
 
-def _show(told: dict[str, Any]) -> None:
+def _show(found: dict[str, Any]) -> None:
     form = "{:<11} {:<26} {:>12} {:>14} {:>12} {:>10} {:>10}"
     print(form.format("stage", "", "parameters", "FLOPs/frame", "bytes", "ms/frame", "peak MiB"))
-    for row in told["stages"]:
+    for row in found["stages"]:
         print(
             form.format(
                 row["stage"],
@@ -88,15 +94,15 @@ def _show(told: dict[str, Any]) -> None:
                 f"{row['peak_mib']:.1f}",
             )
         )
-    sums = [sum(row[key] or 0 for row in told["stages"]) for key in ("bytes", "ms_per_frame")]
+    sums = [sum(row[key] or 0 for row in found["stages"]) for key in ("bytes", "ms_per_frame")]
     print(form.format("all", "", "", "", f"{sums[0]:,}", f"{sums[1]:.3f}", ""))
-    print("–: a MediaPipe task file does not say. The landmarker is timed on a picture without a face.")
-    if (busy := max(row["load"] for row in told["stages"])) > 1:
-        print(f"The machine was busy ({busy:g} processes a core): an idle one takes less time.")
-    if (video := told["video"]) is not None:
+    print("–: unknown for a MediaPipe task file. The landmarker is timed on an image without a face.")
+    if (busy := max(row["load"] for row in found["stages"])) > 1:
+        print(f"The machine was busy ({busy:g} processes per core): times are too long.")
+    if (video := found["video"]) is not None:
         if video["refused"]:
             print(f"{video['video']}: refused: {video['refused']}")
         if video["latency"]["ms_per_frame"] is not None:
             stages = ", ".join(f"{name} {value:.2f}" for name, value in video["latency"]["stages_ms_per_frame"].items())
-            print(f"{video['video']}: {video['latency']['ms_per_frame']:.1f} ms a decoded frame: {stages}")
+            print(f"{video['video']}: {video['latency']['ms_per_frame']:.1f} ms per decoded frame: {stages}")
     print(RESEARCH_ONLY)

@@ -1,4 +1,4 @@
-"""The commands of the word `lfnet`, by name."""
+"""The commands of `lfnet`, by name."""
 
 import importlib
 from collections.abc import Callable
@@ -9,7 +9,7 @@ __all__ = ["COMMANDS", "Command"]
 
 @dataclass(frozen=True)
 class Command:
-    """A word after `lfnet`. target: `module:function`, a function of the arguments that returns the exit status."""
+    """A command; `target` is the "module:function" that takes its arguments and returns the exit status."""
 
     name: str
     target: str
@@ -26,7 +26,7 @@ COMMANDS = {
     for command in (
         Command("train", "lfnet.cli.train:train", "fit one head with one seed, or with -m many"),
         Command("table", "lfnet.cli.train:table", "run a table's jobs, skip the finished ones, and print the table"),
-        Command("report", "lfnet.cli.report:main", "make a page and pictures of a table that has been run"),
+        Command("report", "lfnet.cli.report:main", "make a page and figures of a table that has been run"),
         Command(
             "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"
         ),
@@ -37,11 +37,11 @@ COMMANDS = {
         Command("audit", "lfnet.cli.audit:main", "check a cohort, its splits and its features for leaks"),
         Command("evidence", "lfnet.cli.evidence:main", "give intervals and verdicts for the scores of any tool"),
         Command("adapt", "lfnet.cli.adapt:main", "measure a run's gain from k labelled recordings of a person"),
-        Command("export", "lfnet.cli.export:main", "make a bundle of a run that scores video without torch"),
+        Command("export", "lfnet.cli.export:main", "write a run as a bundle that scores video without PyTorch"),
         Command("predict", "lfnet.cli.predict:main", "score videos with a bundle, each with its interval"),
-        Command("bench", "lfnet.cli.bench:main", "what do a bundle's stages cost: parameters, time, memory?"),
+        Command("bench", "lfnet.cli.bench:main", "measure parameters, time and memory of a bundle's stages"),
         Command("power", "lfnet.cli.power:main", "compute what differences n recordings could detect"),
-        Command("list", "lfnet.cli.listing:main", "heads, encoders, cohorts, tables, weights and protocols there are"),
+        Command("list", "lfnet.cli.listing:main", "list heads, encoders, cohorts, tables, weights and protocols"),
         Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
         Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),
     )

@@ -1,7 +1,7 @@
-"""Tab completion: lfnet's own words by itself, settings through Hydra's completion.
+"""Tab completion of commands, options and settings; those of settings come from Hydra.
 
-Each shell's script hands the line up to the cursor to `lfnet --complete LINE` and takes back whole words, one a line. A
-word that is finished ends in a space; one that goes on (`head=`, `head.`) does not.
+Each shell's script passes the line up to the cursor to `lfnet --complete LINE`, which prints whole words, one per line.
+A complete word ends in a space; one that continues (`head=`, `head.`) does not.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from lfnet.errors import LfnetError
 
 __all__ = ["complete", "script"]
 
-# bash cuts words at `=` and `:` too and replaces the last piece only, so what stands before it is cut from the answers.
+# bash splits words at `=` and `:` too and replaces the last piece only: the part before it is cut from the answers.
 _BASH = """\
 _lfnet() {
     local line="${COMP_LINE:0:COMP_POINT}" word head IFS=$'\\n'
@@ -55,14 +55,14 @@ _NAMED = ("table", "report", "dashboard", "power")  # a table's name comes first
 
 
 def script(shell: str) -> str:
-    """The script that switches completion on in `shell`: bash, zsh or fish."""
+    """Return the script that enables completion in `shell`: bash, zsh or fish."""
     if shell not in _SCRIPTS:
-        raise LfnetError('name a shell: eval "$(lfnet --shell-completion bash)"; zsh and fish are known too.')
+        raise LfnetError('name a shell: eval "$(lfnet --shell-completion bash)"; zsh and fish are supported too.')
     return _SCRIPTS[shell]
 
 
 def complete(line: str) -> list[str]:
-    """The words that may stand where `line` ends, such as `lfnet train head=ld`. Nothing but answers is printed."""
+    """Return the words that may stand where `line` ends, such as `lfnet train head=ld`."""
     words = line.split()
     if not words or line[-1].isspace():
         words.append("")
@@ -104,7 +104,7 @@ def _finished(word: str, choices: list[str]) -> list[str]:
 
 
 def _settings(command: str, before: list[str], word: str) -> list[str]:
-    """Hydra's answers for a setting. A line that Hydra cannot read has none."""
+    """Return Hydra's answers for a setting; none for a line that Hydra cannot read."""
     if word.startswith("-") and command == "audit":
         return _finished(word, ["--json", "--strict", "--help"])
     if word.startswith("-"):
@@ -131,7 +131,7 @@ def _settings(command: str, before: list[str], word: str) -> list[str]:
 
 
 def _ended(setting: str) -> str:
-    """A space ends a finished word; a folder goes on."""
+    """Append a space to a complete word; a folder continues."""
     value = setting.partition("=")[2]
     if value.startswith((".", "/")) and Path(value).is_dir():
         return f"{setting.rstrip('/')}/"

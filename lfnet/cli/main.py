@@ -1,7 +1,7 @@
-"""The word `lfnet`: finds the command, runs it, and turns mistakes into one line.
+"""Entry point of `lfnet`: find the command, run it, and print a mistake as one line.
 
-Only the standard library is imported here, so that `lfnet --help` answers at once; each command's module is imported
-when the command is asked for.
+Only the standard library is imported here, so that `lfnet --help` is fast; a command's module is imported when the
+command runs.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 
 HELP = f"""\
-lfnet {lfnet.__version__}: honest ablations for depression severity regression from facial video.
+lfnet {lfnet.__version__}: ablations for depression severity regression from facial video.
 
 usage: lfnet COMMAND [ARGUMENTS]
 
@@ -27,7 +27,7 @@ commands:
 {chr(10).join(f"  {command.name:<9} {command.summary}" for command in COMMANDS.values())}
 
 options:
-  -h, --help                     this page; `lfnet COMMAND --help` explains a command
+  -h, --help                     print this page; `lfnet COMMAND --help` explains a command
   --version                      print the version
   --shell-completion SHELL       print a completion script for bash, zsh or fish
 
@@ -45,7 +45,7 @@ DEFECT = "This is a defect of lfnet. Please report it, with the lines above and 
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run `lfnet ARGV` and return its exit status: 0 done, 1 failed, 2 a mistake to mend, 130 interrupted."""
+    """Run `lfnet ARGV` and return its exit status: 0 done, 1 failed, 2 a mistake to fix, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         with _plain_warnings():
@@ -58,10 +58,10 @@ def main(argv: list[str] | None = None) -> int:
         print(stop.code, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on from what is finished", file=sys.stderr)
+        print("interrupted; run the same command again to continue from the finished part", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader went away (`lfnet list heads | head -1`). Python would complain once more when it flushes at exit.
+        # The reader closed the pipe (`lfnet list heads | head -1`). Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except LfnetError as error:
@@ -107,7 +107,7 @@ def _unknown(word: str) -> str:
 
 
 def _explained(error: Exception) -> str | None:
-    """What Hydra's, OmegaConf's and YAML's errors mean to the person who typed the settings; None for other errors."""
+    """Explain an error of Hydra, OmegaConf or YAML in terms of the settings; None for other errors."""
     from lfnet.cli.hydra_errors import explain
 
     return explain(error)

@@ -12,13 +12,13 @@ __all__ = ["add_trust", "append_current_folder", "trusted"]
 
 
 def append_current_folder() -> None:
-    """Let a `_target_` name a class in the current folder, after everything that is installed.
+    """Append the current folder to the import path, so that a `_target_` can name a class in it.
 
-    In front of the libraries, a file `statistics.py` among somebody's data would run in place of Python's own.
+    In front of the libraries, a file `statistics.py` in a folder of data would run in place of Python's own.
     """
     from hydra.core.plugins import Plugins
 
-    # Hydra imports all that it finds below `hydra_plugins` once: before the current folder can have one.
+    # Hydra imports all modules below `hydra_plugins` once: before the current folder can add one.
     Plugins.instance()
     # New Python processes, such as the workers of a sweep, would put the current folder in front.
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -39,11 +39,11 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def trusted(options: argparse.Namespace) -> list[str]:
-    """The names given with --trust, whose modules may lie in the current folder. Raises `LfnetError` for no name."""
+    """Return the names given with --trust, whose modules may lie in the current folder."""
     names: list[str] = options.trust
     for name in names:
         if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", name):
-            raise LfnetError(f"--trust {name}: give the whole name of one class, such as my_module.MyHead.")
+            raise LfnetError(f"--trust {name}: give the full name of one class, such as my_module.MyHead.")
     if names:
         append_current_folder()
     return names

@@ -1,7 +1,8 @@
-"""`lfnet predict`: scores of videos by a bundle, with interval, coverage, pulse and latency. Imports no torch."""
+"""`lfnet predict`: score videos with a bundle; interval, coverage, pulse and latency. Imports no PyTorch."""
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,67 +14,66 @@ __all__ = ["REFUSED", "main"]
 
 REFUSED = 3
 DESCRIPTION = """\
-Score videos with a bundle of `lfnet export`, by onnxruntime and mediapipe alone. A video that the bundle was not made
-for (no face, too short, another frame rate) is refused, with the reason. Videos stay on this machine."""
+Score videos with a bundle of `lfnet export`, without PyTorch. A video that the bundle was not made for (no face, too
+short, another frame rate) is refused, with the reason. Videos stay on this machine."""
 EPILOG = f"""\
 examples:
   lfnet predict clip.mp4 --bundle my_bundle
-  lfnet predict freeform.mp4 northwind.mp4 --bundle my_bundle --together    two clips of one sitting: one score
+  lfnet predict freeform.mp4 northwind.mp4 --bundle my_bundle --together    two clips of one recording: one score
   lfnet predict clip.mp4 --bundle my_bundle --json
 
-exit status: 0 every video was scored; {REFUSED} one or more were refused; 2 a mistake (no bundle, say).
+exit status: 0 every video was scored; {REFUSED} some were refused; 2 a mistake (for instance, no bundle).
 
 {RESEARCH_ONLY}
 """
 
 
 def main(argv: list[str]) -> int:
-    """Run `lfnet predict ARGV`; returns the exit status. Raises `LfnetError` for a bundle that cannot be used."""
+    """Run `lfnet predict ARGV`; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="lfnet predict",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos, or folders of pictures")
+    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos, or folders of images")
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="what `lfnet export` wrote")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
     parser.add_argument("--together", action="store_true", help="the videos are clips of one recording")
     parser.add_argument("--no-pulse", action="store_true", help="do not read the pulse, which takes time")
-    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of a folder of pictures")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (as many as onnxruntime likes)")
+    parser.add_argument("--fps", type=float, metavar="N", help="frames per second of a folder of images")
+    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
     add_trust(parser)
     options = parser.parse_args(argv)
     if options.threads is not None and options.threads < 1:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")
     from lfnet.deploy.bundle import Bundle
-    from lfnet.deploy.score import Scorer, joined
+    from lfnet.deploy.scorer import Scorer
 
     bundle = Bundle.open(options.bundle, trust=trusted(options))
     reports = []
-    with Scorer(bundle, pulse=not options.no_pulse, threads=options.threads) as scorer:
+    with Scorer.of(bundle, pulse=not options.no_pulse, threads=options.threads) as scorer:
         for video in options.videos:
             reports.append(scorer.score(video, options.fps))
             if not options.json:
                 _show(reports[-1])
-    together = joined(reports, bundle) if options.together else None
+    together = scorer.join(reports) if options.together else None
     if options.json:
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "bundle": str(options.bundle),
-            "run": bundle.facts["run"],
+            "run": asdict(bundle.facts.run),
             "load_s": round(scorer.load_s, 3),
             "videos": reports,
             **({"together": together} if together else {}),
             "disclaimer": RESEARCH_ONLY,
         }
-        print(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         if together is not None:
-            print(
-                f"together, {together['videos']} of {len(reports)} videos: {_score(together, bundle.facts['scale'])}\n"
-            )
-        if bundle.facts["run"]["simulated"]:
-            print("The bundle was trained on a simulated cohort: its scores say nothing about anybody.")
+            score = _score(together, asdict(bundle.facts.scale))
+            print(f"together, {together['videos']} of {len(reports)} videos: {score}\n")
+        if bundle.facts.run.simulated:
+            print("The bundle was trained on a simulated cohort: its scores say nothing about any person.")
         print(RESEARCH_ONLY)
     return REFUSED if any(report["refused"] for report in reports) else 0
 
@@ -86,7 +86,7 @@ def _score(report: dict[str, Any], scale: dict[str, Any]) -> str:
         text += f", {100 * interval['level']:g} % interval {interval['low']:.1f} to {interval['high']:.1f}"
         text += f" (conformal, n = {interval['n']})"
     if report.get("spread") is not None:
-        text += f"; {len(report['members_score'])} models, whose scores spread by {report['spread']:.1f} (SD)"
+        text += f"; SD of the {len(report['members_score'])} models' scores {report['spread']:.1f}"
     return text
 
 
@@ -108,5 +108,5 @@ def _show(report: dict[str, Any]) -> None:
     latency = report["latency"]
     if latency["ms_per_frame"] is not None:
         stages = ", ".join(f"{name} {value:.2f}" for name, value in latency["stages_ms_per_frame"].items())
-        print(f"  {latency['ms_per_frame']:.1f} ms a frame: {stages}")
+        print(f"  {latency['ms_per_frame']:.1f} ms per frame: {stages}")
     print()

@@ -1,1 +1,1 @@
-"""Out of the lab: a run becomes a bundle that scores new video without torch."""
+"""Bundles: export a trained head with its networks and settings, and score new video without PyTorch."""

@@ -1,4 +1,4 @@
-"""A bundle's model card, written from the run: what it is, on whom, how well, and what it is not for."""
+"""Model card of a bundle: data, people, measured scores, limits, licences and intended use."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,24 +6,37 @@ from typing import Any
 import numpy as np
 
 from lfnet import RESEARCH_ONLY
+from lfnet.deploy.bundle_json import EncoderFacts, Facts
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.predictions import Predictions
 from lfnet.runs.result import Result
 
-__all__ = ["card"]
+__all__ = ["write_card"]
 
 _METRICS = ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
 _RESAMPLES = 2000
 
 
-def card(result: Result, facts: dict[str, Any], predictions: Predictions, trained: Collection[str]) -> str:
-    """MODEL_CARD.md. result: the run's; facts: bundle.json; predictions: the run's; trained: people in training."""
-    scale, head = facts["scale"], facts["head"]
+def write_card(result: Result, facts: Facts, predictions: Predictions, trained: Collection[str]) -> str:
+    """Write the text of MODEL_CARD.md.
+
+    Parameters
+    ----------
+    result : Result
+        The run's.
+    facts : Facts
+        The bundle's.
+    predictions : Predictions
+        The run's.
+    trained : collection of str
+        People of the training recordings.
+    """
+    scale = facts.scale
     parts = [
-        f"# {result.model or facts['run']['head']}, {head['variant']}",
+        f"# {facts.run.model}, {facts.head.variant}",
         f"**{RESEARCH_ONLY}**",
-        f"Scores a video of a face on {scale['name']}, {scale['min']:g} to {scale['max']:g} points. "
-        f"Made {facts['made']} from {_runs(facts)}.",
+        f"Scores {_input(facts)} on {scale.name}, {scale.min:g} to {scale.max:g} points. "
+        f"Made {facts.made} from {_runs(facts)}.",
         "## Intended use",
         "Research on methods: comparing encoders, heads and protocols on cohorts whose scores are known. Not for "
         "diagnosis, screening, triage, monitoring of a person, or any decision about a person. A person's video is to "
@@ -36,13 +49,17 @@ def card(result: Result, facts: dict[str, Any], predictions: Predictions, traine
         _limits(facts),
         *_networks(facts),
         "## Made with",
-        ", ".join(f"{name} {number}" for name, number in facts["versions"].items()) + ".",
+        ", ".join(f"{name} {number}" for name, number in facts.versions.items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _runs(facts: dict[str, Any]) -> str:
-    members = [f"`{member['fingerprint'][:16]}` (seed {member['seed']})" for member in facts["run"]["members"]]
+def _input(facts: Facts) -> str:
+    return "a video of a face" if facts.video else f"a clip's features ({facts.features.dim} numbers per frame)"
+
+
+def _runs(facts: Facts) -> str:
+    members = [f"`{member.fingerprint[:16]}` (seed {member.seed})" for member in facts.run.members]
     if len(members) == 1:
         return f"run {members[0]}"
     return f"the runs {', '.join(members)}: a deep ensemble, whose score is the mean of theirs"
@@ -51,12 +68,12 @@ def _runs(facts: dict[str, Any]) -> str:
 def _data(result: Result) -> list[str]:
     cohort, features = result.cohort, result.features
     sizes = ", ".join(f"{split} {count} of {cohort.people[split]} people" for split, count in cohort.recordings.items())
-    truth = " **Simulated: nobody was filmed, and its scores say nothing about anybody.**" * cohort.simulated
+    truth = " **Simulated: no person was filmed, and the scores say nothing about any person.**" * cohort.simulated
     lines = [
         "## Data and people",
-        f"Cohort {cohort.name}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} "
-        f"numbers a frame, a face in {100 * features.coverage:.0f} % of frames. Age, sex, ethnicity and language of "
-        "the people are not recorded here, so nothing is known of differences between groups.",
+        f"Cohort {cohort.name}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} numbers per "
+        f"frame, a face in {100 * features.coverage:.0f} % of frames. Age, sex, ethnicity and language of the people "
+        "are not recorded here, so differences between groups are unknown.",
     ]
     warnings = [*cohort.warnings, *result.marks]
     return [*lines, "\n".join(f"- {text}" for text in warnings)]
@@ -83,7 +100,7 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
         chose = result.training.monitor.startswith(split)
         lines.append(
             f"{split}, {found.recordings} recordings of {found.people} people"
-            + (", which chose the epoch, so these numbers flatter" if chose else "")
+            + (", which chose the epoch, so these numbers are optimistic" if chose else "")
             + (f"; {row.seen.people} of the people were in training" if row.seen else "")
             + ":"
         )
@@ -100,7 +117,7 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
         lines += [f"{note}" for note in found.notes]
     if len(lines) == 1:
         return [*lines, "Nothing: no recording outside training has a label."]
-    return [*lines, "Intervals: 95 %, over people (bootstrap); the training set and the seed stay as they were."]
+    return [*lines, "Intervals: 95 %, over people (bootstrap); training set and seed are fixed."]
 
 
 def _number(value: float | None) -> str:
@@ -111,24 +128,24 @@ def _between(interval: Any) -> str:
     return "" if interval is None else f" [{interval.low:.2f}, {interval.high:.2f}]"
 
 
-def _interval(facts: dict[str, Any]) -> list[str]:
-    conformal = facts["conformal"]
+def _interval(facts: Facts) -> list[str]:
+    conformal = facts.conformal
     if conformal is None:
-        return ["## Interval of a score", f"None: {facts['no_interval']}."]
+        return ["## Interval of a score", f"None: {facts.no_interval}."]
     follows = ""
-    if conformal["typical"] is not None:
+    if conformal.typical is not None:
         follows = (
-            f" where the members' scores have an SD of {conformal['typical']:.2f} points (the mean of the split that "
+            f" where the members' scores have an SD of {conformal.typical:.2f} points (the mean of the split that "
             "chose the epochs), wider where they disagree more,"
         )
     return [
         "## Interval of a score",
-        f"± {conformal['half_width']:.2f} points{follows or ','} split conformal at level {conformal['level']:g}: "
-        f"calibrated on {conformal['n']} recordings, each of another person in neither training nor selection (they "
-        f"would reach {conformal['reachable']:.3f} at most). It covers {100 * conformal['coverage']:.1f} % of new "
-        "recordings on average, if they are like those of this cohort; it promises nothing for one kind of person, for "
-        "other cameras, or for other instructions. The metrics of the split that calibrated it, above, were measured "
-        "on the same recordings.",
+        f"± {conformal.half_width:.2f} points{follows or ','} split conformal at level {conformal.level:g}: "
+        f"calibrated on {conformal.n} recordings, each of another person in neither training nor selection (the "
+        f"highest level with them is {conformal.reachable:.3f}). It covers {100 * conformal.coverage:.1f} % of new "
+        "recordings on average, if they are like those of this cohort; it guarantees nothing for a group of people, "
+        "for other cameras, or for other instructions. The metrics of the split that calibrated it, above, were "
+        "measured on the same recordings.",
     ]
 
 
@@ -137,33 +154,30 @@ def _audit(result: Result) -> list[str]:
     return ["## Audit of the cohort", "\n".join(lines) if lines else "Not audited."]
 
 
-def _limits(facts: dict[str, Any]) -> str:
-    limits = facts["limits"]
-    rates = limits["rows_per_second"]
-    stride = (facts["encoder"] or {}).get("stride", 1)
+def _limits(facts: Facts) -> str:
+    limits, rates = facts.limits, facts.limits.rows_per_second
+    stride = facts.encoder.stride if facts.encoder else 1
     rate = "" if rates is None else f" frame rates outside {rates[0] * stride:.3g} to {rates[1] * stride:.3g} a second;"
     return (
-        f"Videos without a face;{rate} fewer than {limits['min_frames']} frames with a face; a face in less than "
-        f"{100 * limits['min_coverage']:g} % of the frames. It cannot tell whether a person sits as the cohort's "
-        "people did."
+        f"Clips without a face;{rate} fewer than {limits.min_frames} frames with a face; a face in less than "
+        f"{100 * limits.min_coverage:g} % of the frames. It cannot detect that a person's posture or task "
+        "differs from the cohort's."
     )
 
 
-def _networks(facts: dict[str, Any]) -> list[str]:
-    head = facts["head"]
-    parity = head["parity"]
+def _networks(facts: Facts) -> list[str]:
+    head, parity = facts.head, facts.head.parity
     lines = [
-        f"- head, `{head['file']}`: {head['parameters']:,} parameters, {head['variant']}; a real window's score is "
-        f"at most {parity['real_max']:.2g} points from torch's ({parity['real_windows']} windows), a random masked "
-        f"window's {parity['random_max']:.2g} ({parity['random_windows']}); {parity['tolerance']:g} is allowed.",
+        f"- head, `{head.file}`: {head.parameters:,} parameters, {head.variant}; a real window's score is "
+        f"at most {parity.real_max:.2g} points from PyTorch's ({parity.real_windows} windows), a random masked "
+        f"window's {parity.random_max:.2g} ({parity.random_windows}); {parity.tolerance:g} is allowed.",
     ]
-    for stage in ("video", "encoder"):
-        node = facts[stage] or {}
-        if weights := node.get("weights"):
-            notice = f" {weights['notice'].strip()}" if weights.get("notice") else ""
-            licence = f"licence of the weights: {weights['licence']}.{notice}"
-            lines.append(f"- {stage}, `{node['file']}`: {weights['about']}; {licence}")
-        elif node:
-            lines.append(f"- {stage}: {node['name']}, no network of its own.")
+    for stage, part in (("video", facts.video), ("encoder", facts.encoder)):
+        if part is not None and (weights := part.weights):
+            notice = f" {weights.notice.strip()}" if weights.notice else ""
+            licence = f"licence of the weights: {weights.licence}.{notice}"
+            lines.append(f"- {stage}, `{part.file}`: {weights.about}; {licence}")
+        elif isinstance(part, EncoderFacts):
+            lines.append(f"- {stage}: {part.name}, no network of its own.")
     lines.append("- lfnet itself: Apache-2.0.")
     return ["## Networks and their licences", "\n".join(lines)]

@@ -1,50 +1,29 @@
-"""How far an exported head's scores lie from the torch head's, on random masked windows and on real ones."""
-
-from dataclasses import asdict, dataclass
-from typing import Any
+"""Compare an exported head's scores with PyTorch's, on random masked windows and on real ones."""
 
 import numpy as np
 import torch
 from torch import nn
 
 from lfnet.deploy.bundle import HeadSession, Windows
+from lfnet.deploy.bundle_json import Parity
 from lfnet.errors import LfnetError
 
-__all__ = ["TOLERANCES", "Parity", "lengths_of", "measure_parity", "random_windows"]
+__all__ = ["TOLERANCES", "lengths_of", "measure_parity", "random_windows"]
 
-# Points of the scale by which a window's score may be off, a variant.
+# Largest difference of a window's score that is allowed in each variant, in points.
 TOLERANCES = {"fp32": 0.01, "fp16": 0.1, "int8": 0.5}
 _SEED = 0
 
 
-@dataclass(frozen=True)
-class Parity:
-    """Largest and mean difference of a window's score in points; random: masked windows of several lengths."""
-
-    real_max: float
-    real_mean: float
-    real_windows: int
-    random_max: float
-    random_mean: float
-    random_windows: int
-    lengths: tuple[int, ...]
-    tolerance: float
-
-    def facts(self) -> dict[str, Any]:
-        """As bundle.json holds it, to three digits."""
-        numbers = {name: float(f"{v:.3g}") if isinstance(v, float) else v for name, v in asdict(self).items()}
-        return {**numbers, "lengths": list(self.lengths)}
-
-
 def lengths_of(window: int) -> tuple[int, ...]:
-    """Lengths on which a head that takes any is tried: the protocol's own, and shorter ones."""
+    """Return the lengths to compare on: the protocol's own, and shorter ones."""
     return tuple(sorted({window, *(max(1, window // k) for k in (2, 3, 7))}))
 
 
 def random_windows(real: Windows, lengths: tuple[int, ...], each: int, seed: int = _SEED) -> list[Windows]:
-    """Windows with each feature's own mean and sd and with random masks, a batch for each length.
+    """Make windows with each feature's own mean and SD and with random masks, a batch per length.
 
-    What no encoder could give (a blendshape of 5) says nothing about a quantised head's error, only about its ranges.
+    Values that no encoder gives (a blendshape of 5) would test a quantised head's ranges, not its error.
     """
     random = np.random.default_rng(seed)
     seen_ND = real.x_BTD[real.mask_BT]
@@ -63,45 +42,65 @@ def random_windows(real: Windows, lengths: tuple[int, ...], each: int, seed: int
 def measure_parity(
     head: nn.Module, session: HeadSession, real: Windows, *, labels: tuple[float, float], variant: str, tolerance: float
 ) -> Parity:
-    """Compare. labels: mean and sd of the training labels.
+    """Compare the scores of an exported head with PyTorch's.
 
-    Raises `LfnetError` where a score is off by more than `tolerance` points, or is no number.
+    Parameters
+    ----------
+    head, session
+        The head in PyTorch, and the exported one.
+    real : Windows
+        Windows of the cohort.
+    labels : (float, float)
+        Mean and SD of the training labels.
+    variant : str
+        For the message.
+    tolerance : float
+        Largest difference allowed, in points.
+
+    Raises
+    ------
+    LfnetError
+        A score differs by more, or is not a number.
     """
     window = real.x_BTD.shape[1]
     lengths = lengths_of(window) if session.any_length else (window,)
-    real_off = _off(head, session, [real], labels)
-    random_off = _off(head, session, random_windows(real, lengths, 6), labels)
-    worst = max(real_off.max(), random_off.max())
+    real_error = _errors(head, session, [real], labels)
+    random_error = _errors(head, session, random_windows(real, lengths, 6), labels)
+    worst = max(real_error.max(), random_error.max())
     if not worst <= tolerance:
-        what = "a real window" if real_off.max() == worst else "a random masked window"
-        mend = (
+        what = "a real window" if real_error.max() == worst else "a random masked window"
+        advice = (
             f"Export without --{variant}, or, if that is precise enough, with --tolerance {worst * 1.1:.2g}."
             if variant != "fp32"
-            else "The graph does not say what the head says; please report the head."
+            else "Please report this head."
         )
         raise LfnetError(
-            f"the {variant} head's score of {what} is {worst:.3g} points from the torch head's, and {tolerance:g} is "
-            f"allowed. {mend}"
+            f"the {variant} head's score of {what} is {worst:.3g} points from PyTorch's, and {tolerance:g} is "
+            f"allowed. {advice}"
         )
     return Parity(
-        float(real_off.max()),
-        float(real_off.mean()),
-        len(real_off),
-        float(random_off.max()),
-        float(random_off.mean()),
-        len(random_off),
-        lengths,
-        tolerance,
+        real_max=_rounded(real_error.max()),
+        real_mean=_rounded(real_error.mean()),
+        real_windows=len(real_error),
+        random_max=_rounded(random_error.max()),
+        random_mean=_rounded(random_error.mean()),
+        random_windows=len(random_error),
+        lengths=lengths,
+        tolerance=tolerance,
     )
 
 
-def _off(head: nn.Module, session: HeadSession, batches: list[Windows], labels: tuple[float, float]) -> np.ndarray:
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _errors(head: nn.Module, session: HeadSession, batches: list[Windows], labels: tuple[float, float]) -> np.ndarray:
     mean, sd = labels
-    off = []
+    errors = []
     with torch.inference_mode():
         for batch in batches:
             for b in range(0, len(batch.x_BTD), 32):
                 some = Windows(batch.x_BTD[b : b + 32], batch.mask_BT[b : b + 32])
                 y_B = head(torch.from_numpy(some.x_BTD), torch.from_numpy(some.mask_BT)).double().numpy()
-                off.append(np.abs(session(some) - (y_B * sd + mean)))
-    return np.concatenate(off)
+                errors.append(np.abs(session(some) - (y_B * sd + mean)))
+    return np.concatenate(errors)

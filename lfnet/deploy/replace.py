@@ -1,9 +1,9 @@
-"""Replace the bundle in a folder as a whole, and keep all other files of the folder.
+"""Replace the bundle in a folder as a whole, without a change to other files of the folder.
 
-The new bundle is written into a temporary folder inside, `.lfnet-export-xxxxxxxx`. Renaming that to `.lfnet-new`
-replaces the old bundle: from then on readers take `.lfnet-new` (`bundle_folder`), while its files are copied one by one
-to their places. An export that is killed before leaves the old bundle, one that is killed after leaves the new one, and
-the next export cleans up.
+The new bundle is written into a temporary folder inside, `.lfnet-export-xxxxxxxx`. Renaming this to `.lfnet-new`
+replaces the old bundle: from then on readers use `.lfnet-new` (`bundle_folder`), while its files are copied one by one
+to their places. An export that is killed before the renaming leaves the old bundle, one that is killed later the new
+one, and the next export removes temporary files.
 """
 
 import contextlib
@@ -28,12 +28,12 @@ _TEMPORARY = re.compile(re.escape(_PREFIX) + "[a-z0-9_]{8}")  # as `mkdtemp` nam
 
 
 def bundle_folder(folder: Path) -> Path | None:
-    """The folder with the files of the bundle in `folder`, or None where `folder` holds no bundle."""
+    """Return the folder with the files of the bundle in `folder`, or None where `folder` contains no bundle."""
     return next((place for place in (folder / _NEW, folder) if (place / BUNDLE).is_file()), None)
 
 
 def listed(folder: Path) -> dict[str, dict[str, Any]]:
-    """The files that bundle.json in `folder` lists: name and facts. Raises `LfnetError` for anything but bare names."""
+    """Return the files listed in bundle.json: name → facts. Raises `LfnetError` for anything but bare names."""
     path = folder / BUNDLE
     facts = read_json(path)
     files = facts.get("files") if isinstance(facts, dict) else None
@@ -47,15 +47,15 @@ def listed(folder: Path) -> dict[str, dict[str, Any]]:
 
 @contextlib.contextmanager
 def replaced(out: Path) -> Iterator[Path]:
-    """Yield an empty folder; the bundle that the `with` block writes there takes the place of the one in `out`.
+    """Yield an empty folder; the bundle that the `with` block writes there replaces the one in `out`.
 
-    Only files that the old bundle lists are replaced or removed. One export to a folder runs at a time, a second one
-    waits. On an error in the block, `out` is as it was before.
+    Only files that the old bundle lists are replaced or removed. One export to a folder runs at a time; a second one
+    waits. After an error in the block, `out` is unchanged.
 
     Raises
     ------
     LfnetError
-        Where `out` holds other files and no bundle, or a file or folder of the user's has a name of the new bundle's.
+        `out` contains other files and no bundle, or a file of the user has a name that the new bundle uses.
     """
     with _locked(out), writing_in(out):
         _clean_up(out)
@@ -76,9 +76,9 @@ def replaced(out: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Hold the lock of the folder `out`; where it is new and stays empty, it is removed in the end."""
+    """Lock the folder `out`; if it is new and stays empty, remove it at the end."""
     if out.exists() and not out.is_dir():
-        raise LfnetError(f"{out} is no folder: name another one with --out.")
+        raise LfnetError(f"{out} is not a folder: name another one with --out.")
     new = not out.exists()
     handle = _lock(out)
     try:
@@ -101,7 +101,7 @@ def _lock(out: Path) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError:
             return handle  # a file system without locks
-        # The export before may have removed the folder that was waited for.
+        # The previous export may have removed the folder while this one waited.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), out.stat()):
                 return handle
@@ -124,7 +124,7 @@ def _check_conflicts(folder: Path, out: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Have the folder's files written to the disk."""
+    """Flush the folder's files to the disk."""
     for path in (*folder.iterdir(), folder):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -134,7 +134,7 @@ def _flush(folder: Path) -> None:
 
 
 def _install(out: Path) -> None:
-    """Copy the files of `.lfnet-new` to their places. Killed at any point, it can be called again."""
+    """Copy the files of `.lfnet-new` to their places. It can be killed at any point and called again."""
     new = out / _NEW
     names = listed(new)
     gone = set(listed(out)) - set(names) if (out / BUNDLE).is_file() else set()

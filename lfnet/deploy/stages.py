@@ -1,5 +1,6 @@
-"""What comes before the head in a bundle: the face landmarker and the encoder, their files and licences."""
+"""Stages before the head: put the face landmarker and the encoder into a bundle, and open them without PyTorch."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any, cast
@@ -7,94 +8,119 @@ from typing import Any, cast
 import numpy as np
 
 from lfnet.config import instantiate
-from lfnet.deploy.encoders import ReadyTrunk
-from lfnet.encoders.trunk import MEAN, STD, Trunk
+from lfnet.deploy.bundle_json import EncoderCost, EncoderFacts, VideoFacts, WeightsFacts
+from lfnet.encoders.encoder import Encoder
+from lfnet.encoders.onnx_network import open_session
+from lfnet.encoders.trunk import MEAN, STD, Trunk, TrunkEncoder
 from lfnet.encoders.trunk_network import cut_network, load_trunk
 from lfnet.errors import LfnetError
+from lfnet.video.settings import VideoSettings
 from lfnet.weights.weights_file import WeightsFile
 
-__all__ = ["bundle_encoder", "bundle_landmarker"]
+__all__ = ["bundle_encoder", "bundle_landmarker", "open_encoder", "video_settings"]
 
 _CLOSE = 1e-3  # of the largest number of a vector
 
 
-def bundle_landmarker(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Copy the face landmarker into the bundle. Returns `video` of bundle.json: settings, file, licence."""
-    video = instantiate(config["video"])
+def bundle_landmarker(config: dict[str, Any], folder: Path) -> VideoFacts:
+    """Copy the face landmarker into the bundle in `folder`."""
+    video = instantiate(config["video"], "video")
     path = video.find_landmarker(Path(config["paths"]["weights"]))
     shutil.copyfile(path, folder / path.name)
-    settings = {name: value for name, value in config["video"].items() if name != "landmarker"}
-    return {"node": settings, "file": path.name, "weights": _told(video.landmarker)}
+    node = {name: value for name, value in config["video"].items() if name != "landmarker"}
+    return VideoFacts(node=node, file=path.name, weights=_describe(video.landmarker))
 
 
-def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Put the encoder's network into the bundle. Returns `encoder` of bundle.json.
+def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> EncoderFacts:
+    """Put the encoder's network into the bundle in `folder`: an ONNX file as it is, MobileNetV3 converted to ONNX.
 
-    node: how it is made. file: its network, None for none. trunk: its width, where the network is MobileNetV3's and
-    was written as ONNX here, else 0. parity: of that ONNX, share of the largest number.
+    Raises
+    ------
+    LfnetError
+        The network needs PyTorch, or the converted one gives other vectors.
     """
     if Path(name).name != name:
         raise LfnetError(f"encoder={name!r}: a name with a / cannot be the name of a file.")
     node = {**config["encoder"][name]}
-    encoder = instantiate(node)
-    facts: dict[str, Any] = {
-        "name": name,
-        "node": node,
-        "file": None,
-        "trunk": 0,
-        "dim": encoder.dim,
-        "needs": sorted(encoder.needs),
-        "crop_size": encoder.crop_size,
-        "unit_norm": encoder.unit_norm,
-        "stride": config["encoder"]["stride"],
-        "batch_size": config["encoder"]["batch_size"],
-        "weights": None,
-        "cost": None,
-        "parity": None,
-    }
-    if cost := getattr(encoder, "cost", None):
-        measured = cost()
-        facts["cost"] = {"parameters": measured.parameters, "flops_per_frame": measured.flops}
+    encoder: Any = instantiate(node, f"encoder.{name}")
+    file, described, difference = None, None, None
     if "weights" in node:
-        weights = instantiate(node["weights"])
+        weights: WeightsFile = instantiate(node["weights"])
         cache = Path(node.get("cache") or config["paths"]["weights"])
         path = weights.fetch(cache)
-        facts["weights"] = {**_told(weights), "sha256": weights.digest(cache)}
-        trunk = getattr(encoder, "trunk", None)
-        if isinstance(trunk, Trunk):
-            facts["file"], facts["trunk"] = f"{name}.onnx", trunk.dim
-            facts["parity"] = _trunk(trunk, path, folder / facts["file"])
+        described = _describe(weights, weights.digest(cache))
+        if isinstance(encoder, TrunkEncoder):
+            file = f"{name}.onnx"
+            difference = _convert(encoder.trunk, path, folder / file)
         elif path.suffix == ".onnx":
-            facts["file"] = path.name
-            shutil.copyfile(path, folder / path.name)
+            file = path.name
+            shutil.copyfile(path, folder / file)
         else:
             raise LfnetError(
-                f"encoder {name} has its network in {path.name}, which needs torch: a bundle is to be scored without. "
+                f"encoder {name} has its network in {path.name}, which needs PyTorch, and bundles are scored without. "
                 "Bundles take ONNX networks, MobileNetV3-Small, and encoders without a network."
             )
-        facts["node"]["weights"] = {**node["weights"], "path": None, "sources": []}
-    return facts
+        node["weights"] = {**node["weights"], "path": None, "sources": []}
+    cost = encoder.cost() if hasattr(encoder, "cost") else None
+    return EncoderFacts(
+        name=name,
+        node=node,
+        file=file,
+        dim=encoder.dim,
+        needs=tuple(sorted(encoder.needs)),
+        crop_size=encoder.crop_size,
+        unit_norm=encoder.unit_norm,
+        stride=config["encoder"]["stride"],
+        batch_size=config["encoder"]["batch_size"],
+        weights=described,
+        cost=cost and EncoderCost(parameters=cost.parameters, flops_per_frame=cost.flops),
+        parity=difference,
+    )
 
 
-def _trunk(trunk: Trunk, weights: Path, target: Path) -> float:
-    """Write the trunk as ONNX; the largest difference from torch's answer, as a share of the largest number."""
+def open_encoder(facts: EncoderFacts, folder: Path, threads: int | None) -> Encoder:
+    """Open the encoder of the bundle in `folder`, with its network from there."""
+    node = {**facts.node}
+    if facts.file is not None:
+        node["weights"] = {**node["weights"], "path": str(folder / facts.file), "sha256": None}
+        node["cache"] = os.devnull  # digests are checked already, and none is to be written into the bundle's folder
+    own = {"threads": threads, "device": "cpu"}
+    node |= {name: value for name, value in own.items() if name in node}
+    return cast(Encoder, instantiate(node, "encoder.node"))
+
+
+def video_settings(facts: VideoFacts) -> VideoSettings:
+    """Read the settings of the face landmarker."""
+    return cast(VideoSettings, instantiate({**facts.node, "_target_": "lfnet.video.settings.VideoSettings"}, "video"))
+
+
+def _convert(trunk: Trunk, weights: Path, target: Path) -> float:
+    """Write MobileNetV3 as ONNX; returns the largest difference from PyTorch, as a share of the largest number."""
     import torch
 
     from lfnet.encoders.trunk_onnx import to_onnx
 
     network = cut_network(load_trunk(weights), trunk.cut)
     target.write_bytes(to_onnx(network, MEAN, STD))
-    pictures = np.random.default_rng(0).integers(0, 256, (4, trunk.side, trunk.side, 3), dtype=np.uint8)
-    shape = (1, 3, 1, 1)
+    images_NHWC = np.random.default_rng(0).integers(0, 256, (4, trunk.side, trunk.side, 3), dtype=np.uint8)
     with torch.inference_mode():
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-        expected = network((images - torch.tensor(MEAN).view(shape)) / torch.tensor(STD).view(shape)).numpy()
-    off = float(np.abs(ReadyTrunk(target, trunk.dim, 4, 1)(pictures) - expected).max() / np.abs(expected).max())
-    if not off <= _CLOSE:
-        raise LfnetError(f"the exported encoder's vectors are {off:.2g} (of the largest number) from torch's.")
-    return float(f"{off:.2g}")
+        images = torch.from_numpy(images_NHWC).permute(0, 3, 1, 2).float() / 255
+        mean, std = (torch.tensor(value).view(1, 3, 1, 1) for value in (MEAN, STD))
+        expected = network((images - mean) / std).numpy()
+    session = open_session(target, "cpu", 1)
+    (found,) = session.run(None, {session.get_inputs()[0].name: images_NHWC})
+    difference = float(np.abs(found - expected).max() / np.abs(expected).max())
+    if not difference <= _CLOSE:
+        raise LfnetError(f"the exported encoder's vectors differ by {difference:.2g} of the largest number.")
+    return float(f"{difference:.2g}")
 
 
-def _told(weights: Any) -> dict[str, Any]:
-    file = cast(WeightsFile, weights)
-    return {"name": file.name, "file": file.file, "licence": file.licence, "about": file.about, "notice": file.notice}
+def _describe(weights: WeightsFile, sha256: str | None = None) -> WeightsFacts:
+    return WeightsFacts(
+        name=weights.name,
+        file=weights.file,
+        licence=weights.licence,
+        about=weights.about,
+        notice=weights.notice,
+        sha256=sha256,
+    )

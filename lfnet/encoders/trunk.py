@@ -38,7 +38,7 @@ class Trunk:
     ----------
     weights : WeightsFile
         A file in torchvision's layout (the whole network, or its features alone) or in timm's; .pth, .pt or
-        .safetensors.
+        .safetensors. Or the ONNX network of this cut, as `lfnet export` writes it, which needs no PyTorch.
     cache : path
         Folder of weights.
     setting : str
@@ -75,6 +75,8 @@ class Trunk:
         self._weights, self._cache, self._setting = weights, Path(cache), setting
         self._device, self._threads = device, threads
         self._backend = ("onnx" if device == "cpu" else "torch") if backend == "auto" else backend
+        if Path(weights.path or weights.file).suffix == ".onnx":
+            self._backend = "onnx"
         self._run: Callable[[np.ndarray], np.ndarray] | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -119,8 +121,11 @@ class Trunk:
             else:
                 _check_torch_device(self._device)
             path = self._weights.fetch(self._cache)
-            network = cut_network(load_trunk(path), self.cut)
-            self._run = self._with_torch(network) if self._backend == "torch" else self._with_onnx(network, path)
+            if path.suffix == ".onnx":
+                self._run = self._open(path)
+            else:
+                network = cut_network(load_trunk(path), self.cut)
+                self._run = self._with_torch(network) if self._backend == "torch" else self._with_onnx(network, path)
         return self._run
 
     def _with_torch(self, network: "torch.nn.Module", device: str | None = None) -> Callable[[np.ndarray], np.ndarray]:
@@ -142,23 +147,9 @@ class Trunk:
         return run
 
     def _with_onnx(self, network: "torch.nn.Module", path: Path) -> Callable[[np.ndarray], np.ndarray]:
-        from lfnet.encoders.onnx_network import open_session
         from lfnet.encoders.trunk_onnx import to_onnx
 
-        def run_piece(images_NHWC: np.ndarray) -> np.ndarray:
-            return np.asarray(session.run(["vectors"], {"images": images_NHWC})[0])
-
-        def run_pieces(images_NHWC: np.ndarray) -> np.ndarray:
-            pieces = [images_NHWC[start : start + _PIECE] for start in range(0, len(images_NHWC), _PIECE)]
-            results = map(run_piece, pieces) if self._pool is None else self._pool.map(run_piece, pieces)
-            return np.concatenate(list(results))
-
-        model, cores = to_onnx(network, MEAN, STD), self._threads or _cores()
-        if on_cpu := self._device == "cpu":
-            # Pieces in parallel, one thread each: threads within a layer would wait for each other at its end.
-            self._pool = ThreadPoolExecutor(cores, thread_name_prefix="trunk") if cores > 1 else None
-        session = open_session(model, self._device, 1 if on_cpu else self._threads)
-        run = run_pieces if on_cpu else run_piece
+        run = self._open(to_onnx(network, MEAN, STD))
         probe = np.random.default_rng(0).integers(0, 256, (2, self.side, self.side, 3), dtype=np.uint8)
         expected = self._with_torch(network, "cpu")(probe)
         difference = float(np.abs(run(probe) - expected).max() / np.abs(expected).max())
@@ -171,6 +162,24 @@ class Trunk:
         warnings.warn(message, LfnetWarning, stacklevel=2)
         return self._with_torch(network)
 
+    def _open(self, model: Path | bytes) -> Callable[[np.ndarray], np.ndarray]:
+        from lfnet.encoders.onnx_network import open_session
+
+        def run_piece(images_NHWC: np.ndarray) -> np.ndarray:
+            return np.asarray(session.run(["vectors"], {"images": images_NHWC})[0])
+
+        def run_pieces(images_NHWC: np.ndarray) -> np.ndarray:
+            pieces = [images_NHWC[start : start + _PIECE] for start in range(0, len(images_NHWC), _PIECE)]
+            results = map(run_piece, pieces) if self._pool is None else self._pool.map(run_piece, pieces)
+            return np.concatenate(list(results))
+
+        cores = self._threads or _cores()
+        if on_cpu := self._device == "cpu":
+            # Pieces in parallel, one thread each: threads within a layer would wait for each other at its end.
+            self._pool = ThreadPoolExecutor(cores, thread_name_prefix="trunk") if cores > 1 else None
+        session = open_session(model, self._device, 1 if on_cpu else self._threads)
+        return run_pieces if on_cpu else run_piece
+
 
 class TrunkEncoder(Encoder):
     """Base class of encoders of aligned crops by a `Trunk`; parameters as there.
@@ -178,7 +187,7 @@ class TrunkEncoder(Encoder):
     Attributes
     ----------
     trunk : Trunk
-        The network; a bundle replaces it with one that needs no PyTorch.
+        The network.
     images_per_vector : int
         Images that are encoded for one vector.
     """

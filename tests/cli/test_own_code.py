@@ -1,4 +1,4 @@
-"""Files in the current folder never stand in for libraries; one's own head there can still be named."""
+"""Files in the current folder never replace libraries; a user's own head there is found."""
 
 import os
 import subprocess
@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(lfnet.__file__).parents[1]
 # Names of modules that Python, lfnet or its libraries import, some of them in new processes.
 SHADOWED = ("json", "joblib", "numpy", "pickle", "random", "runpy", "statistics", "tempfile", "typing", "yaml")
+JOBLIB = ("launcher=joblib", "launcher.jobs=2")
 SMALL = (
     "cohort.recordings={train:6,dev:4,test:4}",
     "cohort.duration={min:2,max:3,median:2.5,spread:0.3}",
@@ -47,23 +48,29 @@ def hostile(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "words",
     [
-        ("train", *SMALL),
-        ("train", "-m", "seed=0,1", "launcher=joblib", "launcher.jobs=2", *SMALL),
+        pytest.param(("train", *SMALL), marks=pytest.mark.long),
+        pytest.param(("train", "-m", "seed=0,1", *JOBLIB, *SMALL), marks=pytest.mark.long),
         ("list", "heads"),
-        ("audit", "cohort=simulated", *SMALL[:3]),
-        ("doctor",),
+        pytest.param(("audit", "cohort=simulated", *SMALL[:3]), marks=pytest.mark.long),
+        pytest.param(("doctor",), marks=pytest.mark.long),
     ],
 )
 def test_libraries_win_over_the_current_folder(words, hostile):
     ran = lfnet_in(hostile, *words)
-    marker = hostile.parent / "EXECUTED"
-    assert not marker.exists(), marker.read_text()
+    assert_nothing_was_executed(hostile)
     assert ran.returncode == 0 or words == ("doctor",), ran.stderr
     assert "Traceback" not in ran.stderr
 
 
-def test_an_own_head_in_the_current_folder_is_found(hostile):
+@pytest.mark.parametrize("several", [pytest.param((), marks=pytest.mark.long), ("-m", "seed=0,1", *JOBLIB)])
+def test_an_own_head_in_the_current_folder_is_found(several, hostile):
     (hostile / "my_own_head.py").write_text("from lfnet.heads.mean_mlp import TemporalMeanMLP as MyHead\n")
-    for several in ((), ("-m", "seed=0,1", "launcher=joblib", "launcher.jobs=2")):
-        ran = lfnet_in(hostile, "train", *several, "head._target_=my_own_head.MyHead", *SMALL)
-        assert ran.returncode == 0, ran.stderr
+    ran = lfnet_in(hostile, "train", *several, "head._target_=my_own_head.MyHead", *SMALL)
+    assert ran.returncode == 0, ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert_nothing_was_executed(hostile)
+
+
+def assert_nothing_was_executed(hostile: Path) -> None:
+    marker = hostile.parent / "EXECUTED"
+    assert not marker.exists(), marker.read_text()

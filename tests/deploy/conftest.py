@@ -6,32 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from lfnet.deploy.export import Run
+from lfnet.deploy.trained_head import TrainedHead
 from lfnet.jobs.job import run
+from lfnet.runs.run import Run
 from tests.composing import SMALL, composed
 
-# Faces that come and go at 26 frames a second, one at 30, one at 24; trained on the fastest and a slower one.
+# Faces that appear and disappear at 26 frames a second, one at 30, one at 24; trained on the fastest and a slower one.
 CLIPS = (
     ("noface_face.mov", "train", 30),
     ("single_face.mp4", "train", 5),
     ("face_noface.mov", "dev", 30),
     ("WolfgangLanger_Pexels.mp4", "test", 20),
-)  # the dev clip is the first one's person: the epoch that is kept tells the two apart
+)  # the dev clip shows the first one's person: the chosen epoch separates the two
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A head on the simulated cohort, nobody in two splits, that has learnt something (scores differ)."""
-    return Run(_simulated(tmp_path_factory.mktemp("deploy"), seed=0))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedHead:
+    """A head on the simulated cohort, no person in two splits, trained until scores differ."""
+    return TrainedHead(_simulated(tmp_path_factory.mktemp("deploy"), seed=0))
 
 
 @pytest.fixture(scope="session")
-def ensembled(trained: Run) -> Run:
-    """Two runs as one: the trained one and one of another seed."""
-    return Run(trained.folder, _simulated(trained.folder.parents[1], seed=1))
+def ensembled(trained: TrainedHead) -> TrainedHead:
+    """An ensemble of the trained head and one of another seed."""
+    return TrainedHead(trained.runs[0], _simulated(trained.folder.parents[1], seed=1))
 
 
-def _simulated(root: Path, seed: int) -> Path:
+def _simulated(root: Path, seed: int) -> Run:
     settings, choices = composed(
         *SMALL,
         "head=hybrid",
@@ -43,11 +44,11 @@ def _simulated(root: Path, seed: int) -> Path:
         f"seed={seed}",
         root=root,
     )
-    return root / "runs" / run(settings, choices).run
+    return Run.open(root / "runs" / run(settings, choices).run)
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Callable[[str], Run]:
+def films(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Callable[[str], TrainedHead]:
     """A run of the head that is named, on blendshapes of real video; the labels are invented."""
     root = tmp_path_factory.mktemp("filmed")
     with (root / "manifest.csv").open("w", newline="") as file:
@@ -55,7 +56,7 @@ def films(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Callable[[s
         writer.writerow(["path", "person_id", "split", "label"])
         writer.writerows((shared / "media" / name, name, split, label) for name, split, label in CLIPS)
 
-    def trained_on(head: str) -> Run:
+    def trained_on(head: str) -> TrainedHead:
         settings, choices = composed(
             "cohort=folder",
             f"cohort.root={root}",
@@ -68,16 +69,16 @@ def films(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Callable[[s
             "protocol.hop=32",
             "trainer.max_epochs=80",
             "trainer.patience=80",
-            "trainer.windows_per_clip=1",  # else most windows have one label, and L1 gives it to everybody
+            "trainer.windows_per_clip=1",  # else most windows have one label, and L1 predicts it for all
             "trainer.lr=0.01",
             root=root,
         )
-        return Run(root / "runs" / run(settings, choices).run)
+        return TrainedHead(Run.open(root / "runs" / run(settings, choices).run))
 
     return trained_on
 
 
 @pytest.fixture(scope="session")
-def filmed(films: Callable[[str], Run]) -> Run:
+def filmed(films: Callable[[str], TrainedHead]) -> TrainedHead:
     """A head on blendshapes of real video, trained until its scores differ by points."""
     return films("hybrid")

@@ -1,15 +1,20 @@
 """Bundles of a simulated run: variants, parity, refusals, interval, card; and scoring in a process without torch."""
 
 import json
+import shutil
 import subprocess
 import sys
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
-from lfnet.deploy.export import export, open_run
-from lfnet.deploy.score import Scorer, joined
+from lfnet.deploy.export import export
+from lfnet.deploy.scorer import Scorer
+from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import calibrate
 
@@ -51,22 +56,22 @@ def test_a_bundle_scores_clips_as_the_run_did(trained, bundles, clips, variant, 
     frame = trained.predictions.at("clip").frame
     wanted = frame.set_index("clip_id")["score"]
     assert wanted[list(clips)].std() > 1  # a head that says the same of everybody is no test
-    with Scorer(Bundle.open(folder), threads=1) as scorer:
+    with Scorer.of(Bundle.open(folder), threads=1) as scorer:
         for clip_id, path in clips.items():
             report = scorer.score(path)
             assert report["refused"] is None
             assert report["score"] == pytest.approx(wanted[clip_id], abs=within), clip_id
-    assert 0 < facts["head"]["parity"]["real_max"] <= facts["head"]["parity"]["tolerance"] == within
-    assert facts["head"]["parity"]["lengths"] == [6, 16, 24, 48]
+    assert 0 < facts.head.parity.real_max <= facts.head.parity.tolerance == within
+    assert facts.head.parity.lengths == (6, 16, 24, 48)
 
 
 def test_smaller_variants_are_smaller(bundles):
-    size = {kind: facts["files"][facts["head"]["file"]]["bytes"] for kind, (_, facts) in bundles.items()}
+    size = {kind: facts.files[facts.head.file].bytes for kind, (_, facts) in bundles.items()}
     assert size["int8"] < size["fp16"] < size["fp32"]
 
 
 def test_what_is_too_far_off_is_refused_and_leaves_nothing(trained, tmp_path):
-    with pytest.raises(LfnetError, match=r"int8 head's score .* points from the torch head's, and 1e-06 is allowed"):
+    with pytest.raises(LfnetError, match=r"int8 head's score .* points from PyTorch's, and 1e-06 is allowed"):
         export(trained, tmp_path / "out", variant="int8", tolerance=1e-6)
     assert list(tmp_path.iterdir()) == []
 
@@ -76,10 +81,10 @@ def test_the_interval_is_of_people_who_had_no_part(trained, bundles):
     clips = trained.data().cohort.clips
     used = set(clips.loc[clips["split"].isin(["train", "dev"]), "person_id"])
     test = recordings[recordings["split"] == "test"]
-    facts = bundles["fp32"][1]["conformal"]
-    assert facts["n"] == test.loc[~test["person_id"].isin(used), "person_id"].nunique()
-    assert facts["half_width"] == calibrate(test, used, facts["level"]).half_width
-    with pytest.raises(LfnetError, match=f"there are {facts['n']}: the highest level"):
+    facts = bundles["fp32"][1].conformal
+    assert facts.n == test.loc[~test["person_id"].isin(used), "person_id"].nunique()
+    assert facts.half_width == calibrate(test, used, facts.level).half_width
+    with pytest.raises(LfnetError, match=f"there are {facts.n}: the highest level"):
         export(trained, bundles["fp32"][0].parent / "never", level=0.99)
 
 
@@ -87,7 +92,7 @@ def test_the_card_says_who_what_and_what_for(trained, bundles):
     card = (bundles["int8"][0] / "MODEL_CARD.md").read_text()
     for text in (
         "not a diagnosis",
-        "Simulated: nobody was filmed",
+        "Simulated: no person was filmed",
         "Not for diagnosis",
         "Audit",
         "int8",
@@ -127,10 +132,10 @@ def test_clips_of_one_sitting_are_one_recording(trained, bundles, clips):
     bundle = Bundle.open(bundles["fp32"][0])
     frame = trained.predictions.at("clip").frame
     recording = frame[frame["split"] == "test"].groupby("recording_id")["clip_id"].agg(list).iloc[0]
-    with Scorer(bundle, threads=1) as scorer:
+    with Scorer.of(bundle, threads=1) as scorer:
         reports = [scorer.score(clips[clip_id]) for clip_id in recording]
     wanted = trained.predictions.at("recording").frame.set_index("recording_id")["score"]
-    assert joined(reports, bundle)["score"] == pytest.approx(
+    assert scorer.join(reports)["score"] == pytest.approx(
         wanted[frame.set_index("clip_id").loc[recording[0], "recording_id"]], abs=0.01
     )
 
@@ -153,6 +158,27 @@ def test_a_folder_with_other_things_is_left_alone(trained, tmp_path):
 
 def test_a_run_is_found_by_the_beginning_of_its_name(trained, tmp_path):
     runs = trained.folder.parent
-    assert open_run(trained.folder.name[:6], runs).folder == trained.folder
+    assert TrainedHead.open([trained.folder.name[:6]], runs).folder == trained.folder
     with pytest.raises(LfnetError, match="names no finished run"):
-        open_run("zzzz", runs)
+        TrainedHead.open(["zzzz"], runs)
+
+
+def test_a_run_on_several_streams_is_refused(trained, tmp_path):
+    several = copy(trained)
+    features = replace(trained.result.features, stream="webface + expression")
+    config = {**trained.result.config, "streams": {"valid": "any"}}
+    several.result = replace(trained.result, config=config, features=features)
+    with pytest.raises(LfnetError, match=r"several streams \(webface \+ expression\), and a bundle has one encoder"):
+        export(several, tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", lambda content: content[:-5], lambda content: content[:40]])
+def test_damaged_weights_are_one_line(damage, trained, tmp_path, capsys):
+    folder = shutil.copytree(trained.folder, tmp_path / "run")
+    content = (folder / "head.safetensors").read_bytes()
+    (folder / "head.safetensors").write_bytes(damage(content) if callable(damage) else damage)
+    assert main(["export", str(folder), "--out", str(tmp_path / "b")]) == 2
+    printed = capsys.readouterr().err
+    assert "head.safetensors" in printed and printed.count("\n") == 1
+    assert not (tmp_path / "b").exists()

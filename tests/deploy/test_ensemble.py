@@ -5,8 +5,9 @@ import pytest
 
 from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
-from lfnet.deploy.export import export, open_run
-from lfnet.deploy.score import Scorer, joined
+from lfnet.deploy.export import export
+from lfnet.deploy.scorer import Scorer
+from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import calibration_rows
 
@@ -36,9 +37,9 @@ def sitting(ensembled, tmp_path_factory):
 def test_a_bundle_says_what_its_members_say_together(ensembled, bundle, sitting):
     name, files = sitting
     opened = Bundle.open(bundle[0])
-    with Scorer(opened, threads=1) as scorer:
+    with Scorer.of(opened, threads=1) as scorer:
         reports = [scorer.score(file) for file in files]
-    told = joined(reports, opened)
+    told = scorer.join(reports)
     wanted = ensembled.spread.set_index("recording_id").loc[name]
     assert told["score"] == pytest.approx(wanted["score"], abs=0.01)
     assert told["spread"] == pytest.approx(wanted["sd"], abs=0.01) and wanted["sd"] > 0.05
@@ -49,37 +50,37 @@ def test_a_bundle_says_what_its_members_say_together(ensembled, bundle, sitting)
 def test_the_interval_follows_the_spread(ensembled, bundle, sitting):
     _, files = sitting
     facts = bundle[1]
-    told, dev = facts["conformal"], ensembled.spread[ensembled.spread["split"] == "dev"]
-    assert told["typical"] == pytest.approx(dev["sd"].mean())
+    told, dev = facts.conformal, ensembled.spread[ensembled.spread["split"] == "dev"]
+    assert told.typical == pytest.approx(dev["sd"].mean())
     # Calibrated so that the share it states of the calibration recordings lies within.
     clips = ensembled.data().cohort.clips
     used = set(clips.loc[clips["split"].isin(["train", "dev"]), "person_id"])
     rows = calibration_rows(ensembled.spread[ensembled.spread["split"] == "test"], used)
-    half = told["half_width"] * (rows["sd"] + told["typical"]) / (2 * told["typical"])
+    half = told.half_width * (rows["sd"] + told.typical) / (2 * told.typical)
     held = ((rows["score"] - rows["label"]).abs() <= half + 1e-9).sum()
-    assert held == round(told["coverage"] * (told["n"] + 1))
+    assert held == round(told.coverage * (told.n + 1))
     opened = Bundle.open(bundle[0])
-    with Scorer(opened, threads=1) as scorer:
+    with Scorer.of(opened, threads=1) as scorer:
         report = scorer.score(files[0])
-    expected = opened.conformal.interval(report["score"], 0, 63, report["spread"])
+    expected = opened.facts.conformal.interval(report["score"], 0, 63, report["spread"])
     assert (report["interval"]["low"], report["interval"]["high"]) == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_card_and_the_facts_name_all_members(ensembled, bundle, trained):
     folder, facts = bundle
-    assert [member["seed"] for member in facts["run"]["members"]] == [0, 1]
-    assert facts["head"]["parameters"] == 2 * trained.result.cost.parameters
+    assert [member.seed for member in facts.run.members] == [0, 1]
+    assert facts.head.parameters == 2 * trained.result.cost.parameters
     card = (folder / "MODEL_CARD.md").read_text()
     assert "a deep ensemble, whose score is the mean of theirs" in card and "(seed 1)" in card
     assert "wider where they disagree more" in card
 
 
 def test_the_words_a_person_types(ensembled, sitting, tmp_path, capsys):
-    first, second = ensembled.folders
+    first, second = (run.folder for run in ensembled.runs)
     runs = f"paths.runs={first.parent}"
     assert main(["export", first.name[:8], second.name[:8], runs, "--int8", "--out", str(tmp_path / "b")]) == 0
     assert "where the members' spread is" in capsys.readouterr().out
     assert main(["predict", str(sitting[1][0]), "--bundle", str(tmp_path / "b")]) == 0
-    assert "; 2 models, whose scores spread by" in capsys.readouterr().out
+    assert "; SD of the 2 models' scores" in capsys.readouterr().out
     with pytest.raises(LfnetError, match="have the same seed"):
-        open_run(first.name, first.parent, first.name)
+        TrainedHead.open([first.name, first.name], first.parent)

@@ -136,10 +136,12 @@ def _killed(out: Path, number: int) -> None:
     put(out, "new", "head.onnx", "face.task")
 
 
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("before", ["old", None])
-def test_a_process_killed_at_any_point_leaves_one_whole_bundle(before, tmp_path):
+def test_a_process_killed_at_any_point_leaves_one_whole_bundle(before, step, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # slow, and no part of what a killed process leaves
     found = []
-    for number in range(1, 1000):
+    for number in range(1, 1000, step):
         out = tmp_path / f"{number}"
         own: dict[str, str] = {}
         if before is not None:
@@ -159,7 +161,7 @@ def test_a_process_killed_at_any_point_leaves_one_whole_bundle(before, tmp_path)
         wanted = {"head.onnx": "newer head.onnx", "other.task": "newer other.task", CARD: "newer"}
         assert content(out) == {**own, **wanted, BUNDLE: (out / BUNDLE).read_text()}
         assert not [path for path in out.iterdir() if path.name.startswith(".lfnet")]
-    assert len(found) > 20
+    assert len(found) > 20 / step
     assert found == sorted(found, key=lambda mark: mark == "new")  # once it is the new one it stays
     assert set(found) == {before, "new"}
 

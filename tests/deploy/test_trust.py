@@ -1,4 +1,4 @@
-"""A run or bundle of somebody else's runs no code, whichever command reads it; one's own class needs --trust."""
+"""A run or bundle from somebody else executes no code in any command; a user's own class needs --trust."""
 
 import json
 import shutil
@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 
 from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
-from lfnet.deploy.export import Run, export
-from lfnet.deploy.score import Scorer
+from lfnet.deploy.export import export
+from lfnet.deploy.scorer import Scorer
+from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from tests.hostile import PAYLOADS, payload
 
@@ -96,12 +97,19 @@ def clip(one_bundle, tmp_path):
     return tmp_path / "clip.npz"
 
 
-@pytest.mark.parametrize("target", PAYLOADS)
-def test_a_run_runs_nothing(target, run_folder, tmp_path, capsys):
+def product(places):
+    """Every payload and every place in a few cases; all pairs in the long tests."""
+    for number, target in enumerate(PAYLOADS):
+        yield pytest.param(target, places[number :: len(PAYLOADS)], id=target)
+        yield pytest.param(target, places, id=f"{target} everywhere", marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize(("target", "places"), product(OF_RUN))
+def test_a_run_runs_nothing(target, places, run_folder, tmp_path, capsys):
     settings = OmegaConf.to_container(OmegaConf.load(run_folder / "config.yaml"))
     result = json.loads((run_folder / "result.json").read_text())
     node, marker = payload(target, tmp_path)
-    for place in OF_RUN:
+    for place in places:
         config = changed(settings, place, node)
         (run_folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
         told = {**result, "config": changed(result["config"], place, node)}
@@ -116,14 +124,14 @@ def test_a_run_runs_nothing(target, run_folder, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("target", PAYLOADS)
-def test_a_bundle_runs_nothing(target, one_bundle, clip, tmp_path, capsys):
+@pytest.mark.parametrize(("target", "places"), product(OF_BUNDLE))
+def test_a_bundle_runs_nothing(target, places, one_bundle, clip, tmp_path, capsys):
     folder = shutil.copytree(one_bundle, tmp_path / "foreign_bundle")
     facts = json.loads((folder / "bundle.json").read_text())
     node, marker = payload(target, tmp_path)
     assert main(["predict", str(clip), "--bundle", str(folder)]) == 0
     capsys.readouterr()
-    for place in OF_BUNDLE:
+    for place in places:
         (folder / "bundle.json").write_text(json.dumps(changed(facts, place, node)))
         for command in (["predict", str(clip), "--bundle"], ["bench"]):
             assert main([*command, str(folder)]) == 2, (place, command)
@@ -145,8 +153,11 @@ def test_a_bundle_fetches_no_weights_and_reads_its_own_files_alone(one_bundle, t
     facts = json.loads((folder / "bundle.json").read_text())
     weights = {"_target_": "lfnet.weights.weights_file.WeightsFile", "name": "x", "file": "x.onnx", "sha256": "0" * 64}
     weights |= {"licence": "", "about": "", "sources": [], "path": None}
-    stage = {"node": {"_target_": "lfnet.encoders.expression.Expression", "weights": weights}, "file": "head.onnx"}
-    video = {"node": {}, "file": "head.onnx"}
+    origin = {"name": "x", "file": "x.onnx", "licence": "", "about": ""}
+    stage = {"name": "x", "dim": 8, "needs": ["crops"], "crop_size": 224, "unit_norm": False, "stride": 1}
+    stage |= {"batch_size": 32, "weights": origin, "cost": None, "parity": None, "file": "head.onnx"}
+    stage |= {"node": {"_target_": "lfnet.encoders.expression.Expression", "weights": weights}}
+    video = {"node": {}, "file": "head.onnx", "weights": origin}
 
     def opened(encoder, video=video):
         (folder / "bundle.json").write_text(json.dumps({**facts, "encoder": encoder, "video": video}))
@@ -155,14 +166,14 @@ def test_a_bundle_fetches_no_weights_and_reads_its_own_files_alone(one_bundle, t
     opened(stage)
     for name, value in (("sources", [{"pypi": "x==1", "member": "x"}]), ("path", "/etc/passwd")):
         node = {**stage["node"], "weights": {**weights, name: value}}
-        with pytest.raises(LfnetError, match="not the bundle's own file"):
+        with pytest.raises(LfnetError, match="give the bundle's own file"):
             opened({**stage, "node": node})
-    with pytest.raises(LfnetError, match="not the bundle's own file"):
+    with pytest.raises(LfnetError, match="give the bundle's own file"):
         opened({**stage, "file": None})
     for name in ("../x.onnx", "/etc/passwd", "x.onnx"):
-        with pytest.raises(LfnetError, match=r"encoder\.file=.* is not a file of this bundle"):
+        with pytest.raises(LfnetError, match=r"encoder\.file=.* give a file of this bundle"):
             opened({**stage, "file": name})
-        with pytest.raises(LfnetError, match=r"video\.file=.* is not a file of this bundle"):
+        with pytest.raises(LfnetError, match=r"video\.file=.* give a file of this bundle"):
             opened(stage, {**video, "file": name})
 
 
@@ -201,14 +212,14 @@ def test_a_second_export_keeps_own_files(trained, one_bundle, tmp_path):
     ]
     assert (folder / "my_notes.txt").read_text() == "mine"
     assert (folder / "sub" / "head.onnx").read_text() == "mine too"
-    with Scorer(Bundle.open(folder)) as scorer:
+    with Scorer.of(Bundle.open(folder)) as scorer:
         assert scorer.load_s > 0
 
 
 def test_a_run_of_one_file_alone_is_checked_in_an_ensemble_too(trained, run_folder):
     (run_folder / "config.yaml").write_text("head: {_target_: os.system, command: ls}")
     with pytest.raises(LfnetError, match="_target_"):
-        Run(run_folder, trained.folder)
+        TrainedHead.open([run_folder, trained.folder], run_folder)
 
 
 def test_a_bundle_whose_files_are_not_at_their_places_yet_is_read(one_bundle, clip, tmp_path):

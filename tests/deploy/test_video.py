@@ -32,8 +32,8 @@ def torch_scores(run):
 
 def test_a_bundle_scores_video_as_torch_does_and_refuses_what_it_must(filmed, shared, tmp_path):
     facts = export(filmed, tmp_path / "bundle", variant="int8", min_frames=60)
-    assert facts["no_interval"].startswith("1 labelled recordings")
-    assert facts["video"]["weights"]["licence"] == "Apache-2.0"
+    assert facts.no_interval.startswith("1 labelled recordings")
+    assert facts.video.weights.licence == "Apache-2.0"
     media = shared / "media"
     videos = [str(media / name) for name, *_ in CLIPS] + [str(media / "no_face.mp4")]
     ran = subprocess.run(
@@ -55,11 +55,11 @@ def test_a_bundle_scores_video_as_torch_does_and_refuses_what_it_must(filmed, sh
 
 def test_the_words_a_person_reads(filmed, shared, tmp_path, capsys):
     assert main(["export", str(filmed.folder), "--fp16", "--out", str(tmp_path / "b"), "--min-frames", "60"]) == 0
-    assert "fp16 head beside torch's" in capsys.readouterr().out
+    assert "fp16 head vs PyTorch" in capsys.readouterr().out
     clip = shared / "media" / "single_face.mp4"
     assert main(["predict", str(clip), "--bundle", str(tmp_path / "b"), "--no-pulse"]) == 0
     said = capsys.readouterr().out
-    for text in ("score ", "BDI-II, 0 to 63", "no interval: 1 labelled", "ms a frame", "not a diagnosis"):
+    for text in ("score ", "BDI-II, 0 to 63", "no interval: 1 labelled", "ms per frame", "not a diagnosis"):
         assert text in said
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from lfnet.deploy.export import Run
+from lfnet.deploy.trained_head import TrainedHead
 from lfnet.jobs.job import plan, run
+from lfnet.runs.run import Run
 from tests.composing import SMALL, composed
 
 
@@ -56,7 +57,7 @@ def test_gradients_can_be_clipped_in_either_precision(root):
 
 def test_the_kept_heads_scores_are_computed_in_float32(root):
     config, choices = composed(*SMALL, "head=ldbm", "trainer.precision=bf16-mixed", root=root)
-    exported = Run(root / "runs" / run(config, choices).run)
+    exported = TrainedHead(Run.open(root / "runs" / run(config, choices).run))
     data, head = exported.data(), exported.head()
     own = exported.predictions.at("window").in_split("test").frame
     with torch.inference_mode():

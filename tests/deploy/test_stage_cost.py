@@ -7,10 +7,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from lfnet.cli.main import main
-from lfnet.deploy.bench import bench
 from lfnet.deploy.bundle import Bundle
-from lfnet.deploy.cost import flops, parameters
 from lfnet.deploy.export import export
+from lfnet.deploy.stage_cost import count_flops, count_parameters, measure_stages
 
 
 def test_parameters_and_flops_are_those_counted_by_hand(tmp_path):
@@ -31,9 +30,9 @@ def test_parameters_and_flops_are_those_counted_by_hand(tmp_path):
         [kernel, weights, shape],
     )
     onnx.save(helper.make_model(graph), str(tmp_path / "m.onnx"))
-    assert parameters(tmp_path / "m.onnx") == 8 * 3 * 9 + 8 * 5  # a shape is no parameter
+    assert count_parameters(tmp_path / "m.onnx") == 8 * 3 * 9 + 8 * 5  # a shape is no parameter
     # 8 × 8 places of 8 channels, each 3 × 3 × 3 multiply-adds; then 8 × 5.
-    assert flops(tmp_path / "m.onnx", {"x": (1, 3, 16, 16)}) == 2 * (8 * 8 * 8 * 27 + 8 * 5)
+    assert count_flops(tmp_path / "m.onnx", {"x": (1, 3, 16, 16)}) == 2 * (8 * 8 * 8 * 27 + 8 * 5)
 
 
 @pytest.mark.shared
@@ -43,14 +42,14 @@ def test_a_real_networks_counts(shared):
     # torch's own count of the same trunk, convolutions alone (trunk_network.cost); batch norm may be folded.
     from lfnet.encoders.trunk_network import cost
 
-    assert flops(path, {name: (1, 3, 224, 224)}) == pytest.approx(cost("whole").flops, rel=0.01)
-    assert parameters(path) == pytest.approx(cost("whole").parameters, rel=0.02)
+    assert count_flops(path, {name: (1, 3, 224, 224)}) == pytest.approx(cost("whole").flops, rel=0.01)
+    assert count_parameters(path) == pytest.approx(cost("whole").parameters, rel=0.02)
 
 
 @pytest.mark.slow
 def test_a_bundle_without_video_has_one_stage(trained, tmp_path):
     export(trained, tmp_path / "b", variant="int8", tolerance=5, min_frames=20)
-    (row,) = bench(Bundle.open(tmp_path / "b"), threads=1)
+    (row,) = measure_stages(Bundle.open(tmp_path / "b"), threads=1)
     assert row["stage"] == "head" and row["parameters"] == sum(p.numel() for p in trained.head().parameters())
     assert row["flops_per_frame"] == round(trained.result.cost.flops / trained.protocol.hop)
     assert (

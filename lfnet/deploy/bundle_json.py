@@ -1,0 +1,313 @@
+"""Schema and reader of bundle.json, which describes the contents of a bundle."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, model_validator
+
+from lfnet.config import Count, NonNegative, Share, read, settings
+from lfnet.data.protocol import Protocol
+from lfnet.deploy.replace import BUNDLE, listed
+from lfnet.errors import LfnetError
+from lfnet.evaluation.conformal import Conformal
+from lfnet.files import read_json
+from lfnet.trust import check_targets
+
+__all__ = [
+    "FORMAT",
+    "VARIANTS",
+    "EncoderFacts",
+    "Facts",
+    "Features",
+    "FileFacts",
+    "HeadFacts",
+    "Labels",
+    "Limits",
+    "Member",
+    "Parity",
+    "RunFacts",
+    "Scale",
+    "VideoFacts",
+    "WeightsFacts",
+    "read_facts",
+    "to_json",
+]
+
+FORMAT: Literal[2] = 2
+VARIANTS = ("fp32", "fp16", "int8")
+_GROUPS = ("encoder", "pulse", "video", "visual", "weights")  # of the classes that bundle.json may name
+_Whole = Annotated[int, Field(ge=0)]
+_Rates = tuple[NonNegative, NonNegative]
+
+
+@settings
+class Member:
+    """A run whose head is in the bundle."""
+
+    fingerprint: str
+    seed: int
+
+
+@settings
+class RunFacts:
+    """The run that was exported; of an ensemble the first one, with all `members`. `head` is the head's class."""
+
+    fingerprint: str
+    model: str
+    seed: int
+    members: tuple[Member, ...]
+    head: str
+    cohort: str
+    simulated: bool
+    marks: tuple[str, ...]
+
+
+@settings
+class Scale:
+    """Name and range of the label scale, in points."""
+
+    name: str
+    min: float
+    max: float
+
+
+@settings
+class Labels:
+    """Mean and SD of the training labels in points, which turn a head's standardised scores into points."""
+
+    mean: float
+    sd: NonNegative
+
+
+@settings
+class Features:
+    """Stream of the features and their number per frame."""
+
+    stream: str
+    dim: Count
+
+
+@settings
+class Parity:
+    """Differences between a window's score by the exported head and by PyTorch's, in points.
+
+    `random_*` are of random masked windows of several `lengths`; `tolerance` is the largest difference allowed.
+    """
+
+    real_max: NonNegative
+    real_mean: NonNegative
+    real_windows: _Whole
+    random_max: NonNegative
+    random_mean: NonNegative
+    random_windows: _Whole
+    lengths: tuple[Count, ...]
+    tolerance: NonNegative
+
+
+@settings
+class HeadFacts:
+    """The head's network. `windows` and `frames` are "any" where the graph does not fix them."""
+
+    file: str
+    variant: Literal["fp32", "fp16", "int8"]
+    members: Count
+    parameters: _Whole
+    flops_per_window: NonNegative
+    windows: Literal["any", 1]
+    frames: Literal["any"] | Count
+    parity: Parity
+
+
+@settings
+class WeightsFacts:
+    """Origin and licence of a network's weights; `sha256` is the digest of the file before conversion."""
+
+    name: str
+    file: str
+    licence: str
+    about: str
+    notice: str | None = None
+    sha256: str | None = None
+
+
+@settings
+class EncoderCost:
+    """Parameters of an encoder, and FLOPs per frame."""
+
+    parameters: _Whole
+    flops_per_frame: NonNegative
+
+
+@settings
+class EncoderFacts:
+    """The encoder.
+
+    Parameters
+    ----------
+    name : str
+        Name of the encoder.
+    node : dict
+        Class and settings, as in conf/encoder.
+    file : str or None
+        Its network; None for an encoder without one.
+    dim : int
+        Length of a vector.
+    needs : tuple of str
+        What it reads of a frame.
+    crop_size : int or None
+        Side of the face crops in pixels.
+    unit_norm : bool
+        Whether vectors have length 1.
+    stride : int
+        Every `stride`-th frame is encoded.
+    batch_size : int
+        Frames encoded together.
+    weights : WeightsFacts or None
+        Origin of the network.
+    cost : EncoderCost or None
+        Measured cost; None where the encoder does not report one.
+    parity : float or None
+        Largest difference from PyTorch's vectors, as a share of the largest number; None where nothing was converted.
+    """
+
+    name: str
+    node: dict[str, Any]
+    file: str | None
+    dim: Count
+    needs: tuple[str, ...]
+    crop_size: Count | None
+    unit_norm: bool
+    stride: Count
+    batch_size: Count
+    weights: WeightsFacts | None
+    cost: EncoderCost | None
+    parity: NonNegative | None
+
+
+@settings
+class VideoFacts:
+    """The face landmarker: settings as in conf/video, file and origin."""
+
+    node: dict[str, Any]
+    file: str
+    weights: WeightsFacts
+
+
+@settings
+class Limits:
+    """Conditions for scoring a clip: frames per second (after the stride), frames with a face, share of such frames."""
+
+    rows_per_second: _Rates | None
+    trained_rows_per_second: _Rates | None
+    min_frames: _Whole
+    min_coverage: Share
+
+
+@settings
+class FileFacts:
+    """Digest and size of a file."""
+
+    sha256: str
+    bytes: _Whole
+
+
+@settings
+class Facts:
+    """The contents of bundle.json.
+
+    Parameters
+    ----------
+    format : int
+        Version of the schema.
+    made : str
+        Time of the export.
+    versions : dict
+        Versions of lfnet and the libraries that exported the head.
+    run, scale, labels, features, head, limits
+        See their classes.
+    protocol : Protocol
+        How clips are cut into windows, and scores aggregated.
+    encoder, video
+        None where the cohort has vectors and no video.
+    pulse : dict or None
+        Settings of the pulse, as in conf/pulse.
+    conformal : Conformal or None
+        The calibrated interval; None where too few people were left for calibration: `no_interval` is the reason.
+    files : dict
+        Name → digest and size of every file except bundle.json and the model card.
+    """
+
+    format: Literal[2]
+    made: str
+    versions: dict[str, str]
+    run: RunFacts
+    scale: Scale
+    labels: Labels
+    protocol: Protocol
+    features: Features
+    head: HeadFacts
+    encoder: EncoderFacts | None
+    video: VideoFacts | None
+    pulse: dict[str, Any] | None
+    limits: Limits
+    conformal: Conformal | None
+    no_interval: str
+    files: dict[str, FileFacts]
+
+    @model_validator(mode="after")
+    def _check_stages(self) -> "Facts":
+        """Every stage reads files of the bundle alone, and fetches none."""
+        if (self.encoder is None) != (self.video is None):
+            raise ValueError(".video: give both encoder and video, or null for both.")
+        names = [("head", self.head.file)]
+        if self.video is not None:
+            names.append(("video", self.video.file))
+        if self.encoder is not None and self.encoder.file is not None:
+            names.append(("encoder", self.encoder.file))
+        for stage, name in names:
+            if name not in self.files:
+                raise ValueError(f".{stage}.file={name}: give a file of this bundle.")
+        if self.encoder is not None and (weights := self.encoder.node.get("weights")) is not None:
+            own = isinstance(weights, dict) and not weights.get("sources") and not weights.get("path")
+            if self.encoder.file is None or not own:
+                raise ValueError(".encoder.node.weights: give the bundle's own file, without sources and path.")
+        return self
+
+
+def to_json(facts: Facts) -> dict[str, Any]:
+    """Return the facts as bundle.json holds them."""
+    return asdict(cast(Any, facts))
+
+
+def read_facts(folder: Path, *, trust: Sequence[str] = ()) -> Facts:
+    """Read and check bundle.json.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that contains it.
+    trust : sequence of str
+        Exact dotted names of classes that it may name besides lfnet's own.
+
+    Raises
+    ------
+    LfnetError
+        The file is damaged, of another format, names other code, or names files that are not the bundle's.
+    """
+    path = folder / BUNDLE
+    listed(folder)
+    content = read_json(path)
+    if content.get("format") != FORMAT:
+        raise LfnetError(
+            f"{path} has format {content.get('format')}, and this version of lfnet reads {FORMAT}: export the run "
+            "again."
+        )
+    check_targets(content, path, groups=_GROUPS, trust=trust)
+    try:
+        return read(Facts, content, "")
+    except LfnetError as error:
+        fault, *more = str(error).removeprefix(".").splitlines()
+        rest = f" ({len(more)} more faults)" if more else ""
+        raise LfnetError(f"{path} is damaged: {fault}{rest} Copy the bundle again, or export the run again.") from None

@@ -1,0 +1,406 @@
+"""Score a video, from frames to a score with its interval. Imports no PyTorch."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+
+from lfnet import RESEARCH_ONLY
+from lfnet.cohorts.media import kind
+from lfnet.cohorts.ready import read_ready
+from lfnet.config import instantiate
+from lfnet.data.protocol import Protocol
+from lfnet.deploy.bundle import Bundle, Windows, clip_windows
+from lfnet.deploy.bundle_json import Limits, Scale
+from lfnet.deploy.stages import open_encoder, video_settings
+from lfnet.encoders.encoder import Encoder
+from lfnet.encoders.skin import Skin
+from lfnet.errors import LfnetError
+from lfnet.evaluation.conformal import Conformal
+from lfnet.features import health
+from lfnet.features.consumers import FrameConsumer
+from lfnet.features.store import ClipFeatures
+from lfnet.features.video_pass import run_pass
+from lfnet.pulse.segments import OUTCOMES, read_segments
+from lfnet.pulse.settings import PulseSettings
+from lfnet.video.decode import Frame, frames
+from lfnet.video.mesh import FaceMesh
+from lfnet.video.probe import probe
+from lfnet.video.settings import VideoSettings
+
+__all__ = ["Scorer", "Stages", "from_array"]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages from a video to a score, of a bundle or of a run.
+
+    Parameters
+    ----------
+    head : callable
+        Windows → scores in points, [B] or [B, K] of K heads.
+    protocol : Protocol
+        How clips are cut into windows, and scores aggregated.
+    scale : Scale
+        Name and range of the scores.
+    dim : int
+        Numbers per frame that the head reads.
+    cohort : str
+        Name of the training cohort.
+    limits : Limits
+        Conditions for scoring a clip.
+    encoder : Encoder or None
+        None where features are scored, and no video. Else `video`, `landmarker`, `stride` and `batch_size` are used.
+    video : VideoSettings or None
+    landmarker : Path or None
+        File of the face landmarker.
+    stride, batch_size : int
+        Every `stride`-th frame is encoded, `batch_size` frames together.
+    pulse : PulseSettings or None
+        None where the pulse is not read.
+    conformal : Conformal or None
+        The interval; None where there is none: `no_interval` is the reason.
+    """
+
+    head: Callable[[Windows], np.ndarray]
+    protocol: Protocol
+    scale: Scale
+    dim: int
+    cohort: str
+    limits: Limits
+    encoder: Encoder | None = None
+    video: VideoSettings | None = None
+    landmarker: Path | None = None
+    stride: int = 1
+    batch_size: int = 32
+    pulse: PulseSettings | None = None
+    conformal: Conformal | None = None
+    no_interval: str = ""
+
+
+class Scorer:
+    """Scores videos, or files and arrays of features. Close it after use, best by `with`.
+
+    Parameters
+    ----------
+    stages : Stages
+        What to score with.
+    load_s : float
+        Seconds that loading them took.
+    """
+
+    def __init__(self, stages: Stages, load_s: float = 0.0) -> None:
+        self.stages, self.load_s = stages, load_s
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, pulse: bool = True, threads: int | None = None) -> Self:
+        """Load the networks of a bundle.
+
+        Parameters
+        ----------
+        bundle : Bundle
+        pulse : bool
+            Whether the pulse is read too.
+        threads : int or None
+            Of onnxruntime; None lets it decide.
+        """
+        facts, started = bundle.facts, time.perf_counter()
+        stages = Stages(
+            bundle.head(threads),
+            facts.protocol,
+            facts.scale,
+            facts.features.dim,
+            facts.run.cohort,
+            facts.limits,
+            pulse=instantiate(facts.pulse, "pulse") if pulse and facts.pulse else None,
+            conformal=facts.conformal,
+            no_interval=facts.no_interval,
+        )
+        if facts.encoder is not None and facts.video is not None:
+            stages = replace(
+                stages,
+                encoder=open_encoder(facts.encoder, bundle.folder, threads),
+                video=video_settings(facts.video),
+                landmarker=bundle.folder / facts.video.file,
+                stride=facts.encoder.stride,
+                batch_size=facts.encoder.batch_size,
+            )
+        return cls(stages, time.perf_counter() - started)
+
+    def close(self) -> None:
+        """Free the networks."""
+        if self.stages.encoder is not None:
+            self.stages.encoder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def score(self, source: Path | np.ndarray, fps: float | None = None) -> dict[str, Any]:
+        """Score one video, or file or array of features.
+
+        Parameters
+        ----------
+        source : Path or ndarray of shape (T, D)
+            Rows of an array with a number that is not finite are frames without a face.
+        fps : float, optional
+            Frames per second of a folder of images, or of features without times.
+
+        Returns
+        -------
+        dict
+            What `lfnet predict --json` prints of a video: `score`, or `refused` with the reason.
+        """
+        watch = _Watch()
+        name = "array" if isinstance(source, np.ndarray) else str(source)
+        report: dict[str, Any] = {"video": name, "score": None, "refused": None}
+        try:
+            if isinstance(source, np.ndarray):
+                clip, found = self._features(*from_array(source, fps), name)
+            elif self.stages.encoder is None:
+                features, valid, times = watch.call("decode", self._read)(source, fps)
+                clip, found = self._features(features, valid, times, name)
+            else:
+                clip, found = self._video(self.stages.encoder, source, fps, watch)
+            report |= found
+            self._check_clip(clip)
+            report |= self._scored(clip, watch)
+        except LfnetError as error:
+            report["refused"] = str(error)
+        report["latency"] = watch.report(report.get("frames") or 0)
+        report["disclaimer"] = RESEARCH_ONLY
+        return report
+
+    def join(self, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Aggregate the reports of several videos of one recording as the protocol does, without the refused ones.
+
+        The interval is calibrated on recordings: where a recording has several clips, it holds for this score.
+        """
+        scores = [report["members_score"] for report in reports if report["score"] is not None]
+        if not scores:
+            return {"score": None, "refused": "none of the videos could be scored", "videos": 0}
+        own_K = _aggregated(np.array(scores), self.stages.protocol.aggregate.recording)
+        return {**self._summary(own_K), "refused": None, "videos": len(scores)}
+
+    def _video(
+        self, encoder: Encoder, path: Path, fps: float | None, watch: "_Watch"
+    ) -> tuple[ClipFeatures, dict[str, Any]]:
+        """Encode a video: its features, and what is reported of it."""
+        stages = self.stages
+        assert stages.video is not None and stages.landmarker is not None
+        if path.is_file() and kind(path) == "features":
+            raise LfnetError(f"{path} contains features, and this model scores videos.")
+        media = probe(path, fps)
+        self._check_rate(media.fps / stages.stride)
+        self._check_length(-(-media.n_frames // stages.stride), "frames")
+        notes: list[str] = []
+        timed = _Timed(encoder, "encode", watch, "encoder")
+        if own := getattr(encoder, "skin_means", None):  # with the levels that the head was trained on
+            setattr(timed, "skin_means", watch.call("skin", own))  # noqa: B010 (of no type)
+        consumers = [FrameConsumer(cast(Encoder, timed))]
+        skin = FrameConsumer(cast(Encoder, _Timed(Skin(), "skin_means", watch, "skin")))
+        if stages.pulse is not None:
+            consumers.append(skin)
+        started = time.perf_counter()
+        with ExitStack() as stack:
+            mesh = stack.enter_context(FaceMesh(stages.landmarker, stages.video))
+            watch.started = time.perf_counter() - started
+            decoded = watch.each(
+                "decode", frames(path, fps=fps, stride=stages.stride, damaged=stages.video.damaged, notes=notes)
+            )
+            began = time.perf_counter()
+            passed = run_pass(
+                cast(Iterable[Frame], decoded),
+                cast(FaceMesh, _Timed(mesh, "find", watch, "landmarker")),
+                consumers,
+                batch_size=stages.batch_size,
+            )
+            whole = time.perf_counter() - began
+        known = sum(watch.seconds[name] for name in ("decode", "landmarker", "encoder", "skin"))
+        watch.seconds["align"] = max(0.0, whole - known)
+        watch.overlapped = max(0.0, known - whole)
+        clip = consumers[0].clip(passed[0], {"unit_norm": "true" if encoder.unit_norm else "false"})
+        found = {
+            "duration_s": round(media.duration, 3),
+            "fps": round(media.fps, 3),
+            **_counts(clip),
+            "notes": [*notes, *passed[0].notes()],
+        }
+        if stages.pulse is not None:
+            found["pulse"] = watch.call("pulse", _read_pulse)(skin.clip(passed[1], {}), stages.pulse)
+        return clip, found
+
+    def _read(self, path: Path, fps: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if path.is_dir() or not path.is_file() or kind(path) != "features":
+            raise LfnetError(
+                f"{path} is no file of features (.npy, .npz, .safetensors), and this model scores nothing else: cohort "
+                f"{self.stages.cohort}, on which it was trained, contains no video."
+            )
+        return read_ready(path, float("nan") if fps is None else fps)
+
+    def _features(
+        self, x_TD: np.ndarray, valid_T: np.ndarray, time_T: np.ndarray, name: str
+    ) -> tuple[ClipFeatures, dict[str, Any]]:
+        """Check features that were computed elsewhere; returns them, and what is reported of them."""
+        if x_TD.shape[1] != self.stages.dim:
+            raise LfnetError(f"{name} has {x_TD.shape[1]} numbers per frame, and the head reads {self.stages.dim}.")
+        clip = ClipFeatures(x_TD, valid_T, time_T, {})
+        rate = (len(time_T) - 1) / float(time_T[-1] - time_T[0]) if len(time_T) > 1 else float("nan")
+        found = {"duration_s": round(len(time_T) / rate, 3) if rate > 0 else 0.0, **_counts(clip), "notes": []}
+        self._check_length(len(time_T), "frames")
+        self._check_rate(rate)
+        return clip, found
+
+    def _check_rate(self, rate: float) -> None:
+        limits, stride = self.stages.limits.rows_per_second, self.stages.stride
+        if limits is not None and not limits[0] <= rate <= limits[1]:
+            low, high = (f"{value * stride:.3g}" for value in limits)
+            raise LfnetError(
+                f"{rate * stride:.4g} frames a second: give {low} to {high}, as in the training clips. Record at such "
+                "a rate; dropping or doubling frames afterwards changes what the head sees."
+            )
+
+    def _check_length(self, count: int, of: str) -> None:
+        least = self.stages.limits.min_frames
+        if count < least:
+            raise LfnetError(f"too short: {count} {of}, and the head was made for {least} or more.")
+
+    def _check_clip(self, clip: ClipFeatures) -> None:
+        seen, frames = int(clip.valid.sum()), len(clip.valid)
+        if not seen:
+            raise LfnetError(f"no face in any of {frames} frames.")
+        min_coverage = self.stages.limits.min_coverage
+        if seen < min_coverage * frames:
+            raise LfnetError(f"a face in only {seen} of {frames} frames: {min_coverage:.0%} is the minimum.")
+        self._check_length(seen, "frames with a face")
+        unit = self.stages.encoder is not None and self.stages.encoder.unit_norm
+        if found := health.problems_of(clip, unit, 0.0):
+            raise LfnetError(f"its features cannot be right: {found[0][0]}.")
+
+    def _scored(self, clip: ClipFeatures, watch: "_Watch") -> dict[str, Any]:
+        stages = self.stages
+        windows = watch.call("windows", clip_windows)(clip, stages.protocol)
+        scores = watch.call("head", stages.head)(windows)
+        own_K = _aggregated(scores if scores.ndim > 1 else scores[:, None], stages.protocol.aggregate.clip)
+        return {
+            **self._summary(own_K),
+            "scale": asdict(stages.scale),
+            **({} if stages.conformal else {"no_interval": stages.no_interval}),
+            "windows": len(scores),
+            "windows_score": [round(float(np.mean(value)), 4) for value in scores],
+        }
+
+    def _summary(self, scores_K: np.ndarray) -> dict[str, Any]:
+        """Return the mean score of K heads, their spread (None of one) and the interval."""
+        score = float(np.mean(scores_K))
+        spread = float(np.std(scores_K, ddof=1)) if len(scores_K) > 1 else None
+        interval, conformal, scale = None, self.stages.conformal, self.stages.scale
+        if conformal is not None:
+            low, high = conformal.interval(score, scale.min, scale.max, spread)
+            interval = {"level": conformal.level, "low": round(low, 4), "high": round(high, 4), "n": conformal.n}
+        return {
+            "score": round(score, 4),
+            "spread": None if spread is None else round(spread, 4),
+            "members_score": [round(float(value), 4) for value in scores_K],
+            "interval": interval,
+        }
+
+
+def from_array(x_TD: np.ndarray, fps: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features float32 [T, D], valid bool [T] and time [T] in seconds of an array; without fps 1 s a frame."""
+    if x_TD.ndim != 2 or not len(x_TD) or x_TD.dtype.kind not in "fiu":
+        raise LfnetError(f"give numbers of shape (frames, features), not {x_TD.dtype} {list(x_TD.shape)}.")
+    if fps is not None and not fps > 0:
+        raise LfnetError(f"fps={fps:g}: give a number above 0.")
+    valid_T = np.isfinite(x_TD).all(1)
+    return np.where(valid_T[:, None], x_TD, 0).astype(np.float32), valid_T, np.arange(len(x_TD)) / (fps or 1.0)
+
+
+def _read_pulse(clip: ClipFeatures, settings: PulseSettings) -> dict[str, Any]:
+    """Return heart rate and outcomes of the segments; the rate is None where no segment is usable."""
+    segments = read_segments(clip.features, clip.time, clip.valid, settings) if clip.valid.any() else []
+    kept = [segment for segment in segments if segment.kept]
+    dropped = Counter(segment.outcome for segment in segments if not segment.kept)
+    why = "; ".join(OUTCOMES[name] for name in dropped)
+    if not segments:
+        why = f"too short: a pulse is read from segments of {settings.segment:g} s"
+    return {
+        "heart_rate_bpm": round(float(np.median([each.heart_rate for each in kept])), 2) if kept else None,
+        "snr_db": round(float(np.median([each.snr for each in kept])), 2) if kept else None,
+        "segments": len(segments),
+        "segments_kept": len(kept),
+        "dropped": dict(dropped),
+        "why_not": None if kept else why,
+    }
+
+
+def _aggregated(scores_NK: np.ndarray, how: str) -> np.ndarray:
+    """Return each head's score [K] of N windows or videos together."""
+    joint: np.ndarray = np.mean(scores_NK, axis=0) if how == "mean" else np.median(scores_NK, axis=0)
+    return joint
+
+
+def _counts(clip: ClipFeatures) -> dict[str, Any]:
+    seen = int(clip.valid.sum())
+    share = round(seen / max(1, len(clip.valid)), 4)
+    return {"frames": len(clip.valid), "frames_with_a_face": seen, "coverage": share}
+
+
+class _Watch:
+    """Seconds of each stage, summed over a video; `started` are those before its first frame.
+
+    Frames are decoded ahead, and encoded while the next ones are searched: "decode" is the time spent waiting for
+    frames, `overlapped` the time in which two stages ran at once.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.started = self.overlapped = 0.0
+
+    def call(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*given: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return function(*given)
+            finally:
+                self.seconds[stage] += time.perf_counter() - began
+
+        return timed
+
+    def each(self, stage: str, items: Iterable[Any]) -> Iterator[Any]:
+        following = iter(items)
+        get = self.call(stage, lambda: next(following, self))
+        while (item := get()) is not self:
+            yield item
+            del item  # one frame in memory at a time
+
+    def report(self, frames: int) -> dict[str, Any]:
+        """Return milliseconds of each stage, in total and per decoded frame, and of the landmarker's start."""
+        stages = {name: round(1000 * value, 3) for name, value in self.seconds.items()}
+        total = sum(self.seconds.values()) - self.overlapped
+        each = {name: round(1000 * value / frames, 4) for name, value in self.seconds.items()} if frames else {}
+        return {
+            "total_ms": round(1000 * total, 3),
+            "start_ms": round(1000 * self.started, 3),
+            "ms_per_frame": round(1000 * total / frames, 4) if frames else None,
+            "stages_ms": stages,
+            "stages_ms_per_frame": each,
+        }
+
+
+class _Timed:
+    """An object with one timed method."""
+
+    def __init__(self, inner: Any, method: str, watch: _Watch, stage: str) -> None:
+        self._inner = inner
+        setattr(self, method, watch.call(stage, getattr(inner, method)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
