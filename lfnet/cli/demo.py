@@ -1,4 +1,4 @@
-"""`lfnet demo`: one clip of a face, from video to a scored example, with invented labels that are called so."""
+"""`lfnet demo`: from one video of a face to a scored example, with invented labels."""
 
 import argparse
 import csv
@@ -19,8 +19,8 @@ from lfnet.files import write_text
 __all__ = ["main"]
 
 DESCRIPTION = """\
-Take one clip of a face from video to a scored example. Nothing needs to be configured: the first use fetches the face
-landmarker (3.8 MB) into lfnet_cache/weights, where the other commands find it too."""
+Run all steps on one video of a face, from decoding to a score. Nothing needs configuration: the first use fetches the
+face landmarker (3.8 MB) into lfnet_cache/weights, where other commands find it too."""
 EPILOG = """\
 examples:
   lfnet demo clip.mp4
@@ -28,35 +28,39 @@ examples:
   lfnet demo clip.mp4 --encoder mobileface
   lfnet demo clip.mp4 --landmarker face_landmarker.task    your own copy instead of a fetched one
 
-The labels are invented, so the score means nothing: it shows the path, not a person's health. The clip stays on this
-machine. With clips and scores of your own, go on with: lfnet cohort init DIR --labels CSV
+The labels are invented, so that the score means nothing: it demonstrates the steps. The video stays on this machine.
+With your own videos and labels, continue with: lfnet cohort init DIR --labels CSV
 """
-# The clip's pieces, which stand for recordings; each with so many frames with a face, at least.
+# The splits of the clip's parts, which stand for recordings, and the minimum frames with a face of each.
 _SPLITS = ("train", "dev", "train", "test", "train", "dev", "train", "test")
-_LEAST = 3
+_MIN_FRAMES = 3
 _WHOLE = "whole_clip"
 
 
 def main(argv: list[str]) -> int:
-    """Run `lfnet demo ARGV`; returns the exit status. Raises `LfnetError` for a clip that cannot be shown."""
+    """Run `lfnet demo ARGV` and return the exit status. Raises `LfnetError` for an unsuitable video."""
     parser = argparse.ArgumentParser(
         prog="lfnet demo",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("video", type=Path, metavar="VIDEO", help="2 s or more in which a person's face is seen")
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="a video of 2 s or more that shows a person's face")
     parser.add_argument("--encoder", default="blendshapes", metavar="NAME", help="see `lfnet list encoders`")
     parser.add_argument("--landmarker", type=Path, metavar="FILE", help="your own copy of the face landmarker")
-    parser.add_argument("--keep", action="store_true", help="leave everything in ./lfnet_demo")
+    parser.add_argument("--keep", action="store_true", help="keep all files in ./lfnet_demo")
     options = parser.parse_args(argv)
     encoders = [name for name in names("encoder") if name != "none"]
     if options.encoder not in encoders:
-        raise LfnetError(f"--encoder {options.encoder}: there is no such encoder. There are: {', '.join(encoders)}.")
+        raise LfnetError(f"--encoder {options.encoder}: there is no such encoder; choose one of {', '.join(encoders)}.")
     _check(options.video)
     with nullcontext("lfnet_demo") if options.keep else tempfile.TemporaryDirectory(prefix="lfnet_demo_") as folder:
         _demo(options, Path(folder).absolute())
-        print(f"Everything is in {folder}." if options.keep else f"Made in {folder}, now gone; --keep keeps it.")
+        print(
+            f"All files are in {folder}."
+            if options.keep
+            else f"Written to {folder} and removed; --keep keeps the files."
+        )
     print(RESEARCH_ONLY)
     return 0
 
@@ -65,11 +69,11 @@ def _check(video: Path) -> None:
     from lfnet.video.probe import probe
 
     if video.is_dir():
-        raise LfnetError(f"{video} is a folder: name one video. Folders are for `lfnet cohort init {video}`.")
+        raise LfnetError(f"{video} is a folder: give one video. For folders use `lfnet cohort init {video}`.")
     media = probe(video)
-    if media.n_frames < _LEAST * len(_SPLITS):
+    if media.n_frames < _MIN_FRAMES * len(_SPLITS):
         raise LfnetError(
-            f"{video} is too short: {media.n_frames} frames, {media.duration:.1f} s. Give a clip of 2 s or more."
+            f"{video} is too short: {media.n_frames} frames, {media.duration:.1f} s. Give a video of 2 s or more."
         )
     print(f"{video}: {media.n_frames} frames, {media.duration:.1f} s, {media.width} × {media.height}")
 
@@ -82,47 +86,51 @@ def _demo(options: argparse.Namespace, work: Path) -> None:
     from lfnet.runs.run import Run
 
     print("\n1. Find the face in each frame and encode it.")
-    clip = _manifest(work / "clip.csv", [(options.video.absolute(), "unlabelled", "")])
-    settings = _settings(work, clip, f"encoder={options.encoder}", "cohort.allow_outside=true", "video.damaged=keep")
+    manifest = _manifest(work / "clip.csv", [(options.video.absolute(), "unlabelled", "")])
+    settings = _settings(
+        work, manifest, f"encoder={options.encoder}", "cohort.allow_outside=true", "video.damaged=keep"
+    )
     if options.landmarker is not None:
         settings["video"]["landmarker"]["path"] = str(options.landmarker)
     session = Session()
     inputs = prepare(read_inputs(settings, session), session)
-    seen = inputs.store.read(str(inputs.cohort.clips["clip_id"].iloc[0]))
-    print(f"   a face in {seen.valid.sum()} of {len(seen.valid)} frames (coverage {seen.coverage:.2f})")
-    print(f"   {seen.features.shape[1]} numbers a frame, {options.encoder}")
-    if notes := seen.meta.get("notes"):
+    clip = inputs.store.read(str(inputs.cohort.clips["clip_id"].iloc[0]))
+    print(f"   a face in {clip.valid.sum()} of {len(clip.valid)} frames (coverage {clip.coverage:.2f})")
+    print(f"   {clip.features.shape[1]} numbers a frame, {options.encoder}")
+    if notes := clip.meta.get("notes"):
         print(f"   {notes}")
-    if seen.valid.sum() < _LEAST * len(_SPLITS):
+    if clip.valid.sum() < _MIN_FRAMES * len(_SPLITS):
         raise LfnetError(
-            f"{options.video}: a face is seen in {seen.valid.sum()} of {len(seen.valid)} frames, too few for a demo. "
-            "Give a clip of 2 s or more in which a face is near, lit and towards the camera."
+            f"{options.video}: a face is seen in {clip.valid.sum()} of {len(clip.valid)} frames, too few for a demo. "
+            "Give a video of 2 s or more in which a face is near, well lit and turned towards the camera."
         )
 
     scale = inputs.cohort.scale
     labels = np.random.default_rng(0).integers(int(scale.min), int(scale.max), len(_SPLITS), endpoint=True)
-    print(f"\n2. Cut the clip into {len(_SPLITS)} pieces that stand for recordings, with INVENTED {scale.name} scores:")
+    print(
+        f"\n2. Split the video into {len(_SPLITS)} parts that stand for recordings, with INVENTED {scale.name} labels:"
+    )
     print(f"   {', '.join(f'{label} ({split})' for label, split in zip(labels, _SPLITS, strict=True))}")
     rows: list[tuple[Path, str, Any]] = [(work / f"{_WHOLE}.npz", "unlabelled", "")]
-    parts = [slice(None), *_pieces(seen.valid)]
+    parts = [slice(None), *_split(clip.valid)]
     rows += [(work / f"piece_{i + 1}.npz", split, labels[i]) for i, split in enumerate(_SPLITS)]
     for (path, _, _), part in zip(rows, parts, strict=True):
-        time = seen.time[part] - seen.time[part][0]
-        np.savez(path, features=seen.features[part], valid=seen.valid[part], time=time)
+        time = clip.time[part] - clip.time[part][0]
+        np.savez(path, features=clip.features[part], valid=clip.valid[part], time=time)
 
-    print("\n3. Train the mean head on four pieces, choose the epoch on two; score the whole clip.")
+    print("\n3. Train the head mean_mlp on four parts, select the epoch on two, and score the whole video.")
     pieces = _manifest(work / "pieces.csv", rows)
     trained = _settings(work, pieces, "head=mean_mlp", "trainer.max_epochs=5", "protocol.health.min_coverage=0")
     outcome = run(trained, {"head": "mean_mlp"})
     folder = work / "runs" / outcome.run
     scores = Run.open(folder).predictions.at("recording").frame
     (score,) = scores.loc[scores["recording_id"] == _WHOLE, "score"]
-    print(f"   predicted score of the whole clip: {score:.1f} ({scale.name}, {scale.min:g} to {scale.max:g})")
-    print("\nTHE LABELS ARE INVENTED, so this score means nothing: it shows the path, not a person's health.")
+    print(f"   predicted score of the whole video: {score:.1f} ({scale.name}, {scale.min:g} to {scale.max:g})")
+    print("\nTHE LABELS ARE INVENTED: this score means nothing and only demonstrates the steps.")
 
 
 def _settings(work: Path, manifest: Path, *overrides: str) -> dict[str, Any]:
-    """The settings of `lfnet train` on one manifest; everything lands in `work`, weights where they always are."""
+    """The settings of `lfnet train` on one manifest, with all files in `work` except the weights."""
     config = compose("train", ["cohort=folder", *overrides])
     weights = Path(config.paths.weights).absolute()
     config.paths.cache, config.paths.runs = str(work / "cache"), str(work / "runs")
@@ -143,7 +151,7 @@ def _manifest(path: Path, rows: list[tuple[Path, str, Any]]) -> Path:
     return path
 
 
-def _pieces(valid: np.ndarray) -> list[slice]:
-    """Pieces of a clip with the same number of frames with a face, up to one."""
+def _split(valid: np.ndarray) -> list[slice]:
+    """Split a clip into parts with equal numbers of frames with a face, up to one."""
     parts = np.array_split(np.flatnonzero(valid), len(_SPLITS))
     return [slice(int(part[0]), int(part[-1]) + 1) for part in parts]

@@ -1,4 +1,4 @@
-"""`lfnet doctor`: what this machine has, what it lacks, and how to mend it."""
+"""`lfnet doctor`: check this machine and name fixes for what is missing."""
 
 import argparse
 import ctypes
@@ -24,42 +24,42 @@ __all__ = ["Check", "main"]
 EPILOG = """\
 examples:
   lfnet doctor
-  lfnet doctor paths.cache=/big/cache     look at another place
-  lfnet doctor --json                     for a program, or for a report of a defect
+  lfnet doctor paths.cache=/big/cache     check another folder
+  lfnet doctor --json                     for a program, or for a bug report
 
-The exit status is 1 where something needed is broken; each problem is followed by its mend.
+The exit status is 1 if there is a problem; each problem is followed by its fix.
 """
 
-# Shared libraries that cv2 and mediapipe load at run time, and the Debian packages that carry them.
+# Shared libraries that cv2 and mediapipe load at run time, and their Debian packages.
 LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libglib-2.0.so.0": "libglib2.0-0",
     "libEGL.so.1": "libegl1",
     "libGLESv2.so.2": "libgles2",
 }
-# Libraries that can send usage statistics or error reports: the files that do, what in them says so, and the variable
-# of `lfnet.TELEMETRY_OFF` that turns it off. MediaPipe has no such variable: its threads may open no sockets.
+# Libraries that can send usage statistics or error reports: the files that do, a text in them that proves it, and the
+# variable of `lfnet.TELEMETRY_OFF` that turns it off. MediaPipe has none: its threads cannot open sockets.
 SENDERS = {
     "huggingface_hub": ("constants.py", b"TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"),
     "mediapipe": ("tasks/c/libmediapipe.*", b"play.googleapis.com/log", None),
     "onnxruntime": ("capi/onnxruntime_pybind11_state*", b"events.data.microsoft.com", "ORT_DISABLE_TELEMETRY"),
     "wandb": ("env.py", b"ERROR_REPORTING", "WANDB_ERROR_REPORTING"),
 }
-VIDEO_ONLY = "Only video needs it: the simulated cohort and ready features work without."
+VIDEO_ONLY = "Only videos need it: the simulated cohort and ready features work without it."
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. status: ok, note (worth knowing) or problem (with its mend)."""
+    """One line of the report. status: ok, note (information) or problem (with its fix)."""
 
     topic: str
     status: str
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 def main(argv: list[str]) -> int:
-    """Print the report; 1 where there is a problem."""
+    """Print the report; return 1 if there is a problem."""
     parser = argparse.ArgumentParser(
         prog="lfnet doctor",
         description="Check versions, system libraries, telemetry, weights, cores, memory, GPU and paths.",
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="places other than the default ones")
+    parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="folders other than the default ones")
     options = parser.parse_intermixed_args(argv)
     places = paths(options.overrides)
     checks = [*_versions(), *_torch(), *_cv2(), *_telemetry(), *_machine(), *_paths(places)]
@@ -86,8 +86,8 @@ def _print(checks: list[Check], problems: list[Check]) -> None:
     width = max(len(check.topic) for check in checks)
     for check in checks:
         print(f"{marks[check.status]}  {check.topic:<{width}}  {check.detail}")
-        if check.mend:
-            print(f"{'':<{width + 9}}  -> {check.mend}")
+        if check.fix:
+            print(f"{'':<{width + 9}}  -> {check.fix}")
     print(f"{len(problems)} problems." if len(problems) != 1 else "1 problem.")
 
 
@@ -119,7 +119,7 @@ def _requirements() -> list[str]:
 
     try:
         lines = metadata.requires("lfnet") or []
-    except metadata.PackageNotFoundError:  # run from a clone that was never installed
+    except metadata.PackageNotFoundError:  # run from a clone that is not installed
         return []
     wanted = [Requirement(line) for line in lines]
     return [item.name for item in wanted if item.marker is None or item.marker.evaluate({"extra": ""})]
@@ -140,7 +140,7 @@ def _torch() -> Iterator[Check]:
     elif torch.backends.mps.is_available():
         yield Check("gpu", "note", "Apple GPU, unused: lfnet runs on the CPU here")
     else:
-        yield Check("gpu", "note", "none that torch can use; everything runs on the CPU")
+        yield Check("gpu", "note", "none that torch can use: lfnet runs on the CPU")
 
 
 def _cv2() -> Iterator[Check]:
@@ -149,32 +149,32 @@ def _cv2() -> Iterator[Check]:
     )
     if len(set(providers)) > 1:
         listed = " ".join(sorted(set(providers)))
-        mend = f"Run `pip uninstall {listed}`, then `pip install opencv-contrib-python`: the two overwrite each other."
-        yield Check("cv2", "problem", f"provided by {len(set(providers))} packages: {listed}", mend)
+        fix = f"Run `pip uninstall {listed}`, then `pip install opencv-contrib-python`: the two overwrite each other."
+        yield Check("cv2", "problem", f"provided by {len(set(providers))} packages: {listed}", fix)
     elif not providers:
-        mend = f"Run `pip install opencv-contrib-python`. {VIDEO_ONLY}"
-        yield Check("cv2", "problem", "no package provides it", mend)
+        fix = f"Run `pip install opencv-contrib-python`. {VIDEO_ONLY}"
+        yield Check("cv2", "problem", "no package provides it", fix)
     else:
         yield Check("cv2", "ok", f"provided by {providers[0]} {metadata.version(providers[0])}")
     lacking = [name for name in LIBRARIES if not _loads(name)] if sys.platform.startswith("linux") else []
     if lacking:
         packages = " ".join(LIBRARIES[name] for name in lacking)
-        mend = f"On Debian and Ubuntu: apt-get install {packages}. {VIDEO_ONLY}"
-        yield Check("libraries", "problem", f"missing: {', '.join(lacking)}", mend)
+        fix = f"On Debian and Ubuntu: apt-get install {packages}. {VIDEO_ONLY}"
+        yield Check("libraries", "problem", f"missing: {', '.join(lacking)}", fix)
         return
     broken = False
     for module in ("cv2", "mediapipe"):
-        # In a process of its own: both print to stderr while they load, and a crash there must not end the report.
+        # In a separate process: both print to stderr while they load, and a crash must not end the report.
         done = subprocess.run(
             [sys.executable, "-P", "-c", f"import {module}"], capture_output=True, text=True, check=False
         )
         if done.returncode:
             broken = True
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            mend = f"Install what the message names. {VIDEO_ONLY}"
-            yield Check(module, "problem", f"cannot be imported: {last}", mend)
+            fix = f"Install what the message names. {VIDEO_ONLY}"
+            yield Check(module, "problem", f"cannot be imported: {last}", fix)
     if not broken:
-        yield Check("libraries", "ok", "all that cv2 and mediapipe load are there")
+        yield Check("libraries", "ok", "cv2 and mediapipe can be imported")
 
 
 def _loads(library: str) -> bool:
@@ -186,7 +186,7 @@ def _loads(library: str) -> bool:
 
 
 def _telemetry() -> Iterator[Check]:
-    """Which of the installed libraries can send something by themselves, and why they do not."""
+    """Report which installed libraries can send telemetry, and why they do not."""
     from lfnet.offline import can_deny_sockets
 
     for library, (pattern, sender, variable) in SENDERS.items():
@@ -200,8 +200,8 @@ def _telemetry() -> Iterator[Check]:
         elif variable is None and can_deny_sockets():
             yield Check(topic, "ok", "can send usage statistics, but its threads cannot open sockets (seccomp)")
         elif variable is None:
-            mend = "Disconnect the network, or block play.googleapis.com."
-            yield Check(topic, "note", "sends usage statistics (no video), which this system cannot prevent", mend)
+            fix = "Disconnect the network, or block play.googleapis.com."
+            yield Check(topic, "note", "sends usage statistics (no video), which this system cannot prevent", fix)
         elif any(_contains(file, variable.encode()) for file in files):
             yield Check(topic, "ok", f"off: {variable}={lfnet.TELEMETRY_OFF[variable]}")
         else:
@@ -222,21 +222,23 @@ def _machine() -> Iterator[Check]:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError):
         return
-    status, mend = ("note", "Train with launcher=serial.") if memory < 4 else ("ok", "")
-    yield Check("memory", status, f"{memory:.1f} GiB", mend)
+    status, fix = ("note", "Train with launcher=serial.") if memory < 4 else ("ok", "")
+    yield Check("memory", status, f"{memory:.1f} GiB", fix)
 
 
 def _paths(places: dict[str, Path]) -> Iterator[Check]:
     for name, place in places.items():
         existing = next(folder for folder in (place, *place.parents) if folder.exists())
         free = shutil.disk_usage(existing).free / 2**30
-        there = "" if existing == place else ", not made yet"
+        there = "" if existing == place else ", does not exist yet"
         topic = f"paths.{name}"
         if not os.access(existing, os.W_OK) and name != "data":
-            mend = f"Choose another place: paths.{name}=FOLDER."
-            yield Check(topic, "problem", f"{place}{there}, not writable", mend)
+            fix = f"Choose another folder: paths.{name}=FOLDER."
+            yield Check(topic, "problem", f"{place}{there}, not writable", fix)
         elif not existing.is_dir():
-            yield Check(topic, "problem", f"{place}: {existing} is no folder", f"Choose another: paths.{name}=FOLDER.")
+            yield Check(
+                topic, "problem", f"{place}: {existing} is not a folder", f"Choose another folder: paths.{name}=FOLDER."
+            )
         else:
             yield Check(topic, "note" if free < 2 else "ok", f"{place}{there}, {free:.1f} GiB free")
 
@@ -253,6 +255,6 @@ def _weights(cache: Path) -> Iterator[Check]:
         if row["state"] == "found":
             yield Check(f"weights {name}", "ok", f"verified, {row['detail']}")
         elif row["state"] == "absent":
-            yield Check(f"weights {name}", "note", "not here yet; an encoder that needs it fetches it")
+            yield Check(f"weights {name}", "note", "not fetched yet; an encoder that needs it fetches it")
         else:
             yield Check(f"weights {name}", "problem", row["detail"])

@@ -1,4 +1,4 @@
-"""`lfnet list`: what can be chosen, read from the yamls themselves."""
+"""`lfnet list`: list the choices of each group in conf/."""
 
 import argparse
 import json
@@ -27,15 +27,15 @@ examples:
   lfnet list heads               parameters and FLOPs at 512 features and 512 frames
   lfnet list encoders            width, parameters and FLOPs of a vector
   lfnet list tables --json       for a program
-A yaml of your own in conf/head, conf/encoder, conf/cohort or conf/table is listed with the rest.
+Your own yamls in conf/head, conf/encoder, conf/cohort or conf/table are listed too.
 """
 
 
 def main(argv: list[str]) -> int:
-    """Print what there is of one kind."""
+    """Print the choices of one kind."""
     parser = argparse.ArgumentParser(
         prog="lfnet list",
-        description="List what can be chosen, with the first line of each yaml.",
+        description="List the choices of a kind, with the first line of each yaml.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,19 +51,19 @@ def main(argv: list[str]) -> int:
 
 
 def rows(kind: str) -> list[dict[str, Any]]:
-    """What there is of a kind (a key of `KINDS`), one dict each: name, about, and facts of the kind."""
+    """Return the choices of a kind (a key of `KINDS`), one dict each: name, about, and facts of the kind."""
     group = KINDS[kind]
-    facts = {"heads": _head, "encoders": _encoder, "tables": _table, "weights": _weights}.get(kind, _nothing)
+    facts = {"heads": _head, "encoders": _encoder, "tables": _table, "weights": _weights}.get(kind, _no_facts)
     chosen = [name for name in names(group) if not (kind == "tables" and name == "none")]
     return [{"name": name, "about": description(group, name), **facts(name)} for name in chosen]
 
 
-def _nothing(name: str) -> dict[str, Any]:
+def _no_facts(name: str) -> dict[str, Any]:
     return {}
 
 
 def _head(name: str) -> dict[str, Any]:
-    """Counts of a fresh head. One that cannot be built is listed with its reason, so that the others are seen."""
+    """Measure a new head. One that cannot be built is listed with the reason."""
     from lfnet.config import instantiate
     from lfnet.heads.cost import measure
 
@@ -79,7 +79,7 @@ def _head(name: str) -> dict[str, Any]:
 
 
 def _encoder(name: str) -> dict[str, Any]:
-    """An encoder's width and, where its network can be measured without its weights, what one vector costs."""
+    """Return an encoder's width and, if its network can be measured without weights, the cost of a vector."""
     from lfnet.config import instantiate, plain
     from lfnet.encoders.encoder import per_segment
 
@@ -123,7 +123,7 @@ def _text(kind: str, found: list[dict[str, Any]]) -> str:
             title = {"active_parameters": "active", "flops": "FLOPs"}.get(fact, fact)
             columns[title] = ["-" if row[fact] is None else f"{row[fact]:,}" for row in found]
     elif kind == "encoders":
-        for fact, title in (("dim", "D"), ("vector", "a vector"), ("parameters", "parameters"), ("flops", "FLOPs")):
+        for fact, title in (("dim", "D"), ("vector", "per"), ("parameters", "parameters"), ("flops", "FLOPs")):
             cells = ["-" if row[fact] is None else row[fact] for row in found]
             columns[title] = [cell if isinstance(cell, str) else f"{cell:,}" for cell in cells]
     elif kind == "weights":
@@ -137,12 +137,12 @@ def _text(kind: str, found: list[dict[str, Any]]) -> str:
         cells = [_align(columns[title][index], width) for title, width in widths.items()]
         lines.append("  ".join([*cells, str(text)]))
     if kind == "heads":
-        lines.append(f"At {FEATURES} features and {FRAMES} frames; active: without weights that get no gradient there.")
+        lines.append(f"For {FEATURES} features and {FRAMES} frames; active: parameters that get a gradient.")
     if kind == "encoders":
-        lines.append("FLOPs: of one vector, measured, 2 a multiply-add. -: unknown without the network's file.")
+        lines.append("FLOPs: measured for one vector, 2 for each multiply-add. -: unknown without the network's file.")
     return "\n".join(lines)
 
 
 def _align(cell: str, width: int) -> str:
-    """Numbers to the right, words to the left."""
+    """Align numbers right and words left."""
     return cell.rjust(width) if re.fullmatch(r"[\d,.]+( MB)?|-", cell) else cell.ljust(width)

@@ -1,4 +1,4 @@
-"""Each clip of a stream in a few numbers: its mean vector, length and coverage, and a thin course of it over time."""
+"""Summaries of a stream's clips: mean vector, length, coverage, and a low-dimensional course over time."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,20 +12,31 @@ __all__ = ["COURSE_DIM", "COURSE_ROWS", "Pooled", "Read", "pool", "pooled"]
 # A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
 Read = Callable[[str], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
-# Some megabytes for a cohort like AVEC2014, some hundreds for one of thousands of long clips.
+# The courses take some megabytes for a cohort like AVEC2014, some hundreds for thousands of long clips.
 COURSE_DIM, COURSE_ROWS = 8, 4096
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """A stream's clips, in the order of `clip_ids`.
+    """Summaries of a stream's clips, in the order of `clip_ids`.
 
-    mean_ND: float64, the mean of each clip's valid frames, NaN where there is none or one is not finite.
-    frames_N: rows of a clip. step_N: median seconds from one row to the next, NaN for a single row.
-    seconds_N: from the first row to the end of the last. coverage_N: share of valid rows.
-    courses: float32 [min(T, COURSE_ROWS), COURSE_DIM] of each clip, its frames about their mean along fixed random
-    directions, zero where a frame is invalid. It keeps what a clip does over time and not what it shows throughout: two
-    films of one face have alike means, and only copies of one film have alike courses.
+    Attributes
+    ----------
+    clip_ids : tuple of str
+    mean_ND : ndarray of float64
+        Mean of each clip's valid frames; NaN if there is none or one is not finite.
+    frames_N : ndarray of int64
+        Rows of a clip.
+    step_N : ndarray of float64
+        Median seconds from one row to the next; NaN for a single row.
+    seconds_N : ndarray of float64
+        From the first row to the end of the last.
+    coverage_N : ndarray of float64
+        Share of valid rows.
+    courses : tuple of ndarray of float32, shape [min(T, COURSE_ROWS), COURSE_DIM]
+        Each clip's frames, minus their mean, projected on fixed random directions; zero for invalid frames. A course
+        keeps what changes during a clip: two recordings of one face have similar means, but only copies of one
+        recording have similar courses.
     """
 
     clip_ids: tuple[str, ...]
@@ -48,7 +59,7 @@ def pooled(store: Readable, clip_ids: Iterable[str]) -> Pooled:
 
 
 def pool(read: Read, clip_ids: Iterable[str]) -> Pooled:
-    """Read clips one after the other and keep a few numbers of each."""
+    """Read clips one by one and summarise them."""
     clip_ids = tuple(clip_ids)
     means, frames, steps, seconds, coverage, courses = [], [], [], [], [], []
     directions = np.empty((0, 0), np.float32)

@@ -1,4 +1,4 @@
-"""Several streams of frames as one: aligned in time, each normalised by its own training frames, side by side."""
+"""Join several streams of frames: aligned in time, each normalised by its own training frames, concatenated."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,13 +17,13 @@ from lfnet.fingerprints import digest, source_digest
 
 __all__ = ["Joined", "Joining", "Part", "parts_of"]
 
-# Of a column's mean: one that moves less is rounding, and would be blown up to an SD of 1.
+# Share of a column's mean: a smaller SD is rounding, and must not be scaled up to 1.
 _STILL = 1e-6
 
 
 @settings
 class Joining:
-    """`conf/streams/default.yaml`, which says what each setting means."""
+    """Settings of joining streams, described in `conf/streams/default.yaml`."""
 
     normalise: Literal["columns", "stream", "none"]
     length: Positive
@@ -40,7 +40,7 @@ class Joining:
         return columns
 
     def recipe(self) -> dict[str, Any]:
-        """What makes the joined vectors what they are, as JSON; dropout is a matter of training."""
+        """Describe as JSON what determines the joined vectors; dropout concerns training only."""
         return {
             "normalise": self.normalise,
             "length": float(self.length),
@@ -50,7 +50,7 @@ class Joining:
 
 
 class Part(NamedTuple):
-    """One stream of several. columns: which of the store's columns it is, as (first, end); None for all."""
+    """One stream of several. columns: its columns of the store as (first, end); None for all."""
 
     name: str
     store: Readable
@@ -65,14 +65,20 @@ class _Scale(NamedTuple):
 
 
 class Joined:
-    """Streams of frames as one `Readable`: what a head of several encoders reads.
+    """Several streams of frames as one `Readable`, for a head with several encoders.
 
-    parts: the streams, in the order in which their columns stand. train: the ids of the training clips, of whose frames
-    alone a stream's mean and SD are taken, those of dead clips (`lfnet.features.health`) left out.
+    A clip's frames are those of its first stream that has any; another stream's vector belongs to a frame if it lies
+    within half a frame's time. A stream without a vector for a frame is zero there, which after normalisation is its
+    mean, and its presence is 0. `spans` are the columns of each stream, `flags` those of their presence.
 
-    A clip's frames are those of its first stream that has any; another stream's vector belongs to a frame where it
-    lies within half a frame's time. A stream that did not see a frame is zero there, which after normalisation is its
-    mean, and its presence 0. `spans` are the columns of each stream, `flags` that of each one's presence.
+    Parameters
+    ----------
+    parts : sequence of Part
+        The streams, in the order of their columns.
+    train : iterable of str
+        Ids of the training clips, from whose frames a stream's mean and SD are computed, without dead clips
+        (`lfnet.features.health`).
+    settings : Joining
     """
 
     def __init__(self, parts: Sequence[Part], train: Iterable[str], settings: Joining) -> None:
@@ -81,7 +87,7 @@ class Joined:
         self.parts, self.settings, self._train = tuple(parts), settings, tuple(train)
         self.stream = " + ".join(part.name for part in self.parts)
         self.recipe = digest({"parts": self._named([part.store.recipe for part in self.parts]), **self._how})
-        # Nothing lies there: its name tells this store from its parts' and from other ways of joining them.
+        # The folder does not exist: its name identifies the store.
         self.folder = self.parts[0].store.folder.parent / f"joined-{self.recipe[:12]}"
 
     @cached_property
@@ -102,26 +108,26 @@ class Joined:
 
     @property
     def flags(self) -> tuple[int, ...]:
-        """The column of each stream's presence, behind all vectors; none where `presence` is false."""
+        """The column of each stream's presence, after all vectors; empty if `presence` is false."""
         end = self.spans[-1].stop
         return tuple(range(end, end + len(self.parts))) if self.settings.presence else ()
 
     def path(self, clip_id: str) -> Path:
-        """Where the clip's file of the first stream is."""
+        """Return the path of the clip's file of the first stream."""
         return self.parts[0].store.path(clip_id)
 
     def header(self, clip_id: str) -> dict[str, str] | None:
-        """The first stream's header, as far as it holds for all: what the clip's vectors were made from."""
+        """Return the part of the first stream's header that holds for all streams: the source of the clip's vectors."""
         header = self.parts[0].store.header(clip_id)
         return None if header is None else {"unit_norm": "false", "source": header.get("source", "")}
 
     def shape(self, clip_id: str) -> tuple[int, int]:
-        """Frames and width [T, D] of a clip's joined vectors."""
+        """Return the shape [T, D] of a clip's joined vectors."""
         frames = next((count for part in self.parts if (count := part.store.shape(clip_id)[0])), 0)
         return frames, self.spans[-1].stop + len(self.flags)
 
     def fingerprint(self, clip_ids: Iterable[str]) -> str:
-        """Digest of the streams, of what they are normalised by, and of how they are joined."""
+        """Compute the digest of the streams, of the training clips that normalise them, and of the settings."""
         ids = tuple(clip_ids)
         found = [part.store.fingerprint(ids) for part in self.parts]
         return digest({"parts": self._named(found), "train": self._trained, **self._how})
@@ -131,7 +137,7 @@ class Joined:
         return self._named([part.store.fingerprint(self._train) for part in self.parts])
 
     def read(self, clip_id: str) -> ClipFeatures:
-        """A clip's joined vectors; what is not there is zero. Raises `LfnetError` as the streams' stores do."""
+        """Return a clip's joined vectors; missing ones are zero. Raises `LfnetError` as the streams' stores do."""
         clips = self._read(clip_id)
         grid = next((clip.time for clip in clips if len(clip.time)), clips[0].time)
         x_TD = np.zeros((len(grid), self.shape(clip_id)[1]), np.float32)
@@ -150,7 +156,7 @@ class Joined:
         return ClipFeatures(x_TD, valid_T, grid, {"unit_norm": "false"})
 
     def problems(self, clip_ids: Iterable[str]) -> list[Problem]:
-        """What is wrong with single streams, each looked at as it was extracted; a missing one is no fault."""
+        """Find the problems of single streams as they were extracted; a missing one is no problem."""
         stores = self._stores()
         found = [(clip_id, store.stream, _wrong(store.read(clip_id))) for clip_id in clip_ids for store in stores]
         return [Problem(clip_id, f"{name}: {what}", mend) for clip_id, name, all_ in found for what, mend in all_]
@@ -202,22 +208,22 @@ class Joined:
                 f"stream {part.name} has no usable frame in any of {len(self._train)} training clips: leave it out."
             )
         sd_D = np.sqrt(square_D / count)
-        moves_D = sd_D > _STILL * np.abs(mean_D)
-        if not moves_D.any():
+        varies_D = sd_D > _STILL * np.abs(mean_D)
+        if not varies_D.any():
             raise LfnetError(f"stream {part.name} is the same in all {count} training frames: leave it out.")
         if self.settings.normalise == "stream":
-            sd_D = np.where(moves_D, np.sqrt((sd_D[moves_D] ** 2).mean()), sd_D)
-        # A column that never moves in training says nothing, and would explode where it moves elsewhere.
-        factor_D = np.where(moves_D, 1 / np.where(moves_D, sd_D, 1.0), 0.0)
+            sd_D = np.where(varies_D, np.sqrt((sd_D[varies_D] ** 2).mean()), sd_D)
+        # A column that is constant in training has no information, and would be scaled without bound elsewhere.
+        factor_D = np.where(varies_D, 1 / np.where(varies_D, sd_D, 1.0), 0.0)
         return _Scale(
-            mean_D.astype(np.float32), (factor_D * self.settings.length / np.sqrt(moves_D.sum())).astype(np.float32)
+            mean_D.astype(np.float32), (factor_D * self.settings.length / np.sqrt(varies_D.sum())).astype(np.float32)
         )
 
 
 def parts_of(stores: Mapping[str, Readable], settings: Joining, clip_id: str) -> list[Part]:
-    """The streams that a head reads: those of the stores, or those that `streams.columns` makes of the only one.
+    """List the streams of a head: the stores, or the parts of the only one given by `streams.columns`.
 
-    clip_id: one by which the columns are counted. Raises `LfnetError` where they do not add up.
+    clip_id: a clip whose columns are counted. Raises `LfnetError` if `streams.columns` does not add up to them.
     """
     if settings.columns is None:
         return [Part(name, store) for name, store in stores.items()]
@@ -249,10 +255,10 @@ def _wrong(clip: ClipFeatures) -> list[tuple[str, str]]:
 
 
 def _rows_at(grid_T: np.ndarray, time_N: np.ndarray) -> np.ndarray:
-    """int64 [T]: the row of `time_N` that lies nearest to each time of the grid; -1 where none lies within half a step.
+    """int64 [T]: the row of `time_N` nearest to each time of the grid; -1 if none is within half a step.
 
-    A step is the median time from one row to the next, of the grid or of the stream, whichever is shorter: no row of
-    either is given to two frames that lie apart.
+    A step is the median time from one row to the next, of the grid or of the stream, whichever is shorter, so that no
+    row is used for two distant frames.
     """
     if np.array_equal(grid_T, time_N):
         return np.arange(len(grid_T))

@@ -1,8 +1,8 @@
-"""Vectors on disk: one safetensors file for each clip and stream, written once, whole or absent, read by memory map.
+"""Features on disk: one safetensors file for each clip and stream, written atomically, read by memory map.
 
-A *stream* is what one encoder (or a cohort that brings its own features) leaves for all clips. Its folder carries the
-fingerprint of what makes the vectors (weights, settings, code); each file's header carries the digest of the clip's
-source too, so that a replaced video is noticed.
+A *stream* holds the vectors of one encoder (or of a cohort with its own features) for all clips. Its folder's name has
+the fingerprint of what determines the vectors (weights, settings, code); each file's header has the digest of the
+clip's source, so that a replaced video is noticed.
 """
 
 import json
@@ -22,7 +22,7 @@ from lfnet.fingerprints import digest
 
 __all__ = ["ClipFeatures", "FeatureStore", "Readable"]
 
-# The whole header is one entry: safetensors writes several in random order; the same vectors shall be the same bytes.
+# The header is one entry: safetensors writes several in random order, and the same vectors must be the same bytes.
 _HEADER = "lfnet"
 _AGAIN = "Delete it and run `lfnet extract` again."
 _MAX_OPEN = 10_000  # memory maps of one store that stay open; Linux allows a process some 65,000
@@ -30,11 +30,30 @@ _MAX_OPEN = 10_000  # memory maps of one store that stay open; Linux allows a pr
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What one encoder saw of one clip.
+    """The features of one clip by one encoder.
 
-    features: float32 [T, D]; rows where `valid` is false hold no face and mean nothing.
-    valid: bool [T]; time: float64 [T], seconds from the clip's first frame, increasing.
-    meta: text facts of the extraction, kept in the file's header.
+    Parameters
+    ----------
+    features : ndarray of float32, shape [T, D]
+        Rows without a face are invalid; their values mean nothing.
+    valid : ndarray of bool, shape [T]
+        Whether a row has a face.
+    time : ndarray of float64, shape [T]
+        Seconds from the clip's first frame, increasing.
+    meta : dict of str
+        Facts of the extraction, kept in the file's header.
+
+    Raises
+    ------
+    ValueError
+        A shape or type is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lfnet.features.store import ClipFeatures
+    >>> ClipFeatures(np.zeros((2, 3), np.float32), np.array([True, False]), np.array([0.0, 0.04])).coverage
+    0.5
     """
 
     features: np.ndarray
@@ -58,7 +77,7 @@ class ClipFeatures:
 
 
 class Readable(Protocol):
-    """What is read of a store: a `FeatureStore`, or several streams as one (`lfnet.features.joined_streams`)."""
+    """The reading half of a store: a `FeatureStore`, or several streams as one (`lfnet.features.joined_streams`)."""
 
     stream: str
     recipe: str
@@ -73,7 +92,7 @@ class Readable(Protocol):
 
 
 class _Entry(NamedTuple):
-    """What is known of a clip's file once it has been opened: its header, and the shape [T, D] of its vectors."""
+    """The header of a clip's file, and the shape [T, D] of its vectors."""
 
     header: dict[str, str]
     shape: tuple[int, int]
@@ -91,7 +110,19 @@ class FeatureStore:
     stream : str
         The encoder's name.
     recipe : str
-        Digest of what makes the vectors.
+        Digest of what determines the vectors.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from lfnet.features.store import ClipFeatures, FeatureStore
+    >>> clip = ClipFeatures(np.zeros((2, 3), np.float32), np.ones(2, bool), np.array([0.0, 0.04]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = FeatureStore(folder, stream="mine", recipe="a1b2c3")
+    ...     store.write("clip_1", clip, source="digest of the video")
+    ...     store.read("clip_1").features.shape
+    (2, 3)
     """
 
     def __init__(self, folder: Path, stream: str, recipe: str) -> None:
@@ -103,11 +134,11 @@ class FeatureStore:
         self._maps: dict[str, Any] | None = None
 
     def path(self, clip_id: str) -> Path:
-        """Where the clip's file is or will be."""
+        """Return the path of a clip's file, which need not exist."""
         return self.folder / f"{clip_id}.safetensors"
 
     def write(self, clip_id: str, clip: ClipFeatures, source: str) -> None:
-        """Write a clip's vectors. source: digest of what they were made from."""
+        """Write a clip's vectors. source: digest of their source."""
         tensors = {
             "features": np.ascontiguousarray(clip.features),
             "valid": np.ascontiguousarray(clip.valid),
@@ -122,19 +153,19 @@ class FeatureStore:
                 raise LfnetError(f"cannot write {self.path(clip_id)}: {error}") from error
 
     def header(self, clip_id: str) -> dict[str, str] | None:
-        """The header of a clip's file; None where there is no readable file."""
+        """Return the header of a clip's file; None if there is no readable file."""
         try:
             return self._entry(clip_id).header
         except (OSError, SafetensorError):
             return None
 
     def has(self, clip_id: str, source: str) -> bool:
-        """Whether the clip's vectors are there, made by this recipe from this source."""
+        """Return whether the clip's vectors exist, by this recipe and from this source."""
         header = self.header(clip_id)
         return header is not None and header.get("recipe") == self.recipe and header.get("source") == source
 
     def read(self, clip_id: str) -> ClipFeatures:
-        """Read a clip's vectors. Raises `LfnetError` where the file is missing, broken or of another recipe."""
+        """Read a clip's vectors. Raises `LfnetError` if the file is missing, broken or of another recipe."""
         try:
             with self._opened(clip_id) as file:
                 meta = _header(file.metadata())
@@ -148,14 +179,14 @@ class FeatureStore:
         return clip
 
     def shape(self, clip_id: str) -> tuple[int, int]:
-        """Frames and width [T, D] of a clip's vectors, without reading them. Raises `LfnetError` as `read` does."""
+        """Return the shape [T, D] of a clip's vectors without reading them. Raises `LfnetError` as `read` does."""
         try:
             return self._entry(clip_id).shape
         except (OSError, SafetensorError) as error:
             raise self._unreadable(clip_id, error) from error
 
     def fingerprint(self, clip_ids: Iterable[str]) -> str:
-        """Digest of the recipe and of every clip's source: changes when any vector may have changed."""
+        """Compute the digest of the recipe and of all clips' sources; it changes when any vector may have changed."""
         ids = tuple(clip_ids)
         if ids not in self._fingerprints:
             sources = {}
@@ -193,7 +224,7 @@ class FeatureStore:
             yield self._maps[clip_id]
 
     def _entry(self, clip_id: str) -> _Entry:
-        """Raises `OSError` or `SafetensorError` where there is no readable file; that is not kept."""
+        """The facts of a clip's file. Raises `OSError` or `SafetensorError` if there is no readable file."""
         if clip_id not in self._entries:
             with self._opened(clip_id) as file:
                 frames, dim = file.get_slice("features").get_shape()
@@ -215,7 +246,7 @@ class FeatureStore:
 
 
 def _header(metadata: dict[str, str] | None) -> dict[str, str]:
-    """What `FeatureStore.write` put into a file's header; empty for a file that lfnet did not write."""
+    """The header written by `FeatureStore.write`; empty for another file."""
     try:
         header = json.loads((metadata or {}).get(_HEADER, "{}"))
     except json.JSONDecodeError:

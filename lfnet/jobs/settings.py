@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lfnet.audit.settings import AuditSettings
 from lfnet.config import Count, Positive, check_target, instantiate, read, settings
 from lfnet.data.protocol import Protocol
+from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
 from lfnet.features.joined_streams import Joining
 from lfnet.fingerprints import digest
@@ -34,7 +35,7 @@ _VISUAL = "visual"  # the encoder whose settings `fusion.extraction` changes
 class Encoding:
     """What all encoders share, next to the encoders' own nodes in `encoder`."""
 
-    device: Literal["cpu", "cuda"]
+    device: Device
     stride: Count
     batch_size: Count
     threads: Count | None
@@ -270,7 +271,12 @@ def _inputs(reader: _Reader) -> InputSettings:
     if splits:
         reader.part("splits", lambda: check_target(splits, "splits"))
     for name, node in encoders.items():
-        reader.part(f"encoder.{name}", lambda name=name, node=node: _check_encoder(name, node), "encoder")  # type: ignore[misc]
+        reader.part(
+            f"encoder.{name}", lambda name=name, node=node: _check_encoder(name, node, config), "encoder", "visual"
+        )  # type: ignore[misc]
+    visual = config.get("visual")
+    if visual:
+        reader.part("visual", lambda: check_target(visual, "visual"))
     streams = config.get("streams")
     joining = reader.part("streams", lambda: read(Joining, streams, "streams")) if streams else None
     return InputSettings(
@@ -289,10 +295,13 @@ def _inputs(reader: _Reader) -> InputSettings:
 _INPUTS = ("cohort", "splits", "encoder", "streams", "video", "pulse", "visual", "paths")
 
 
-def _check_encoder(name: str, node: Any) -> None:
+def _check_encoder(name: str, node: Any, config: Mapping[str, Any]) -> None:
     if not isinstance(node, Mapping):
         raise LfnetError(f"encoder.{name}={node}: there is no such setting; choose encoders with encoder=[NAME,…].")
-    check_target(node, f"encoder.{name}")
+    # Values of conf/base.yaml and conf/visual are checked there, by the names that a user can set.
+    shared = {**{key: config["encoder"].get(key) for key in _SHARED}, "settings": config.get("visual")}
+    own = {key: value for key, value in node.items() if key not in shared or value != shared[key]}
+    check_target(own, f"encoder.{name}")
 
 
 def _check_dropout(streams: Joining, encoders: int) -> None:

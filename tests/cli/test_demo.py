@@ -11,7 +11,7 @@ from lfnet.cli.main import main
 from lfnet.video.backends import missing
 from tests.video.media import picture, truncate, write_folder, write_video
 
-SCORE = re.compile(r"predicted score of the whole clip: (-?\d+\.\d) \(BDI-II, 0 to 63\)")
+SCORE = re.compile(r"predicted score of the whole video: (-?\d+\.\d) \(BDI-II, 0 to 63\)")
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def test_a_clip_of_a_face_becomes_a_scored_example(here, shared, landmarker, cap
     printed = capsys.readouterr().out
     assert "72 frames, 2.4 s, 640 × 360" in printed
     assert "a face in 72 of 72 frames (coverage 1.00)" in printed and "58 numbers a frame, blendshapes" in printed
-    assert "THE LABELS ARE INVENTED, so this score means nothing" in printed
+    assert "THE LABELS ARE INVENTED: this score means nothing" in printed
     assert lfnet.RESEARCH_ONLY in printed
     (file,) = (here / "lfnet_demo").glob("runs/*/predictions.csv")
     scores = pd.read_csv(file).query("level == 'recording'").set_index("recording_id")["score"]
-    assert len(scores) == 5, "two pieces of dev, two of test, and the whole clip"
+    assert len(scores) == 5, "two parts of dev, two of test, and the whole video"
     assert float(SCORE.search(printed)[1]) == pytest.approx(scores["whole_clip"], abs=0.051)
     pieces = pd.read_csv(here / "lfnet_demo" / "pieces.csv")
     assert set(pieces["person_id"]) == {"one_person"} and pieces["label"].dropna().between(0, 63).all()
@@ -49,7 +49,7 @@ def test_a_clip_of_a_face_becomes_a_scored_example(here, shared, landmarker, cap
     again = capsys.readouterr().out
     assert SCORE.search(again)[1] == SCORE.search(printed)[1]
     assert sorted(path for path in here.rglob("*") if "weights" not in path.parts) == before
-    assert not Path(re.search(r"Made in (\S+), now gone", again)[1]).exists()
+    assert not Path(re.search(r"Written to (\S+) and removed", again)[1]).exists()
 
 
 @pytest.mark.slow
@@ -72,9 +72,9 @@ def test_mistakes_are_named_before_anything_is_fetched(here, capsys):
         (["nowhere.mp4"], "nowhere.mp4 does not exist."),
         (["words.mp4"], "words.mp4 cannot be opened as a video"),
         (["cut.mp4"], "cut.mp4 cannot be opened as a video"),
-        (["frames"], "frames is a folder: name one video."),
-        (["short.mp4"], "short.mp4 is too short: 20 frames, 0.8 s. Give a clip of 2 s or more."),
-        (["short.mp4", "--encoder", "none"], "--encoder none: there is no such encoder. There are: blendshapes,"),
+        (["frames"], "frames is a folder: give one video."),
+        (["short.mp4"], "short.mp4 is too short: 20 frames, 0.8 s. Give a video of 2 s or more."),
+        (["short.mp4", "--encoder", "none"], "--encoder none: there is no such encoder; choose one of blendshapes,"),
     ):
         assert main(["demo", *words]) == 2
         printed = capsys.readouterr()

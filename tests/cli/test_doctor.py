@@ -1,4 +1,4 @@
-"""`lfnet doctor`: says what is broken, how to mend it, and fails only then."""
+"""`lfnet doctor`: names problems with their fixes, and fails only then."""
 
 import json
 import sys
@@ -37,7 +37,7 @@ def test_a_sound_machine_passes(quick, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir()), "looking leaves nothing behind"
 
 
-def test_torch_and_the_video_libraries_are_looked_at(monkeypatch, tmp_path, capsys):
+def test_torch_and_the_video_libraries_are_checked(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     _, checks = report(capsys)
     assert checks["gpu"]["detail"]
@@ -45,7 +45,7 @@ def test_torch_and_the_video_libraries_are_looked_at(monkeypatch, tmp_path, caps
     assert "libraries" in checks
 
 
-def test_text_marks_problems_and_their_mends(quick, tmp_path, capsys):
+def test_text_marks_problems_and_their_fixes(quick, tmp_path, capsys):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "mobileface.onnx").write_bytes(b"not a network")
     assert main(["doctor", f"paths.cache={tmp_path}"]) == 1
@@ -69,7 +69,7 @@ def test_no_library_sends_anything_by_itself(quick, monkeypatch, tmp_path, capsy
     assert report(capsys)[1]["telemetry mediapipe"]["status"] == "note"
 
 
-def test_telemetry_is_looked_for_in_the_installed_version(monkeypatch, tmp_path):
+def test_telemetry_is_searched_in_the_installed_version(monkeypatch, tmp_path):
     package = tmp_path / "onnxruntime"
     (package / "capi").mkdir(parents=True)
     library = package / "capi" / "onnxruntime_pybind11_state.so"
@@ -91,7 +91,7 @@ def test_two_providers_of_cv2_are_a_problem(monkeypatch):
     monkeypatch.setattr(doctor, "_loads", lambda library: False)
     first = next(doctor._cv2())
     assert first.status == "problem"
-    assert "pip uninstall opencv-contrib-python opencv-python" in first.mend
+    assert "pip uninstall opencv-contrib-python opencv-python" in first.fix
 
 
 def test_missing_system_libraries_are_named_with_their_packages(monkeypatch):
@@ -99,8 +99,8 @@ def test_missing_system_libraries_are_named_with_their_packages(monkeypatch):
     monkeypatch.setattr(doctor, "_loads", lambda library: library == "libglib-2.0.so.0")
     checks = {check.topic: check for check in doctor._cv2()}
     assert checks["libraries"].status == "problem"
-    assert "apt-get install libgl1 libegl1 libgles2." in checks["libraries"].mend
-    assert "libglib" not in checks["libraries"].mend
+    assert "apt-get install libgl1 libegl1 libgles2." in checks["libraries"].fix
+    assert "libglib" not in checks["libraries"].fix
 
 
 def test_a_library_that_is_not_there_does_not_load():
@@ -112,7 +112,7 @@ def test_a_place_that_is_a_file_is_a_problem(quick, tmp_path, capsys):
     status, checks = report(capsys, f"paths.runs={tmp_path / 'runs'}")
     assert status == 1
     assert checks["paths.runs"]["status"] == "problem"
-    assert "paths.runs=FOLDER" in checks["paths.runs"]["mend"]
+    assert "paths.runs=FOLDER" in checks["paths.runs"]["fix"]
 
 
 def test_a_place_that_cannot_be_written_is_a_problem(monkeypatch, tmp_path):

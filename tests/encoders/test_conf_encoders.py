@@ -11,7 +11,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from lfnet.config import instantiate
+from lfnet.errors import LfnetError
+from lfnet.jobs.session import Session
+from lfnet.jobs.settings import read_inputs
 from lfnet.testing.encoder_check import check_encoder
+from tests.composing import composed
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 # "none" says that the cohort brings its own vectors.
@@ -45,6 +49,16 @@ def test_an_encoder_yaml_keeps_the_rules(name: str, tmp_path: Path) -> None:
     assert encoder.dim == (node.get("dim") or encoder.dim)
     assert json.loads(json.dumps(encoder.recipe())) == encoder.recipe()
     assert list(tmp_path.iterdir()) == [], "nothing is fetched before a frame is encoded"
+
+
+def test_all_faults_of_encoder_visual_and_video_are_reported_without_reading_a_file() -> None:
+    overrides = [
+        *("encoder=[visual,webface,skin]", "encoder.stride=x", "encoder.device=tpu", "encoder.visual.crop_size=1.5"),
+        *("visual.keep=0", "visual.cut=block9", "video.faces=0", "encoder.webface.colour=grey", "encoder.skin.dark=-1"),
+    ]
+    with pytest.raises(LfnetError) as raised:
+        read_inputs(composed(*overrides)[0], Session())
+    assert sorted(line.partition(":")[0] for line in str(raised.value).splitlines()) == sorted(overrides[1:])
 
 
 def test_the_skins_levels_are_settings(tmp_path: Path) -> None:
