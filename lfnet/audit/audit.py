@@ -154,10 +154,11 @@ def _concluded(checks: list[Check], alpha: float) -> tuple[Finding, ...]:
 def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
     """Digest of everything that an audit depends on: code, settings, cohort, durations and features."""
     clips = cohort.clips
+    code = ["lfnet.audit", "lfnet.features.clip_summaries", "lfnet.evaluation.baselines", "lfnet.evaluation.compare"]
     lengths = [[str(value) for value in clips[column]] for column in ("n_frames", "fps")]
     return digest(
         {
-            "code": source_digest(["lfnet.audit", "lfnet.features.clip_summaries"]),
+            "code": source_digest(code),
             "settings": asdict(settings),
             "cohort": [cohort.fingerprint(), lengths],
             "features": store.fingerprint(clips["clip_id"]),

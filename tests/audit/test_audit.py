@@ -12,7 +12,7 @@ from lfnet.audit.settings import AuditSettings
 from lfnet.cli.main import main
 from lfnet.config import instantiate, read
 from lfnet.errors import LfnetError
-from lfnet.features.clip_summaries import pool
+from lfnet.features.clip_summaries import pool, pooled
 from lfnet.features.extract import extract
 from tests.audit.simulated import script
 from tests.composing import composed
@@ -86,8 +86,11 @@ def test_the_summary_has_no_ids_and_its_digest_covers_what_it_depends_on(tmp_pat
     cohort = instantiate(config["cohort"])
     store = next(iter(extract(cohort, cache=tmp_path, progress=False).values()))
     settings = instantiate(config["audit"])
-    lines = summary(cohort, store, settings)
-    assert lines == summary(cohort, store, settings)
+    summaries = pooled(store, cohort.clips["clip_id"])
+    lines = summary(cohort, store, summaries, settings)
+    assert lines == summary(cohort, store, summaries, settings)
+    ids = [*cohort.clips["clip_id"], *cohort.clips["recording_id"], *cohort.clips["person_id"]]
+    assert not any(name in line["text"] for name in ids for line in lines)
     assert {"name", "title", "status", "flagged", "text"} == set(lines[0])
     assert lines[0]["name"] == "people" and lines[0]["flagged"]
     first = audited_by(cohort, store, settings)
