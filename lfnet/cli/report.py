@@ -1,4 +1,4 @@
-"""`lfnet report`: a table that has been run, as one page to look at and as pictures for a paper."""
+"""`lfnet report`: a table that has been run, as one page to look at and as figures for a paper."""
 
 from dataclasses import replace
 
@@ -7,18 +7,18 @@ from lfnet.errors import LfnetError
 __all__ = ["main"]
 
 HELP = """\
-usage: lfnet report NAME [OVERRIDES] [--pictures]
+usage: lfnet report NAME [OVERRIDES] [--figures]
 
 Write one self-contained HTML page for a table that has been run: the table with intervals and verdicts, the audit,
-pictures (intervals, predicted against true, Bland-Altman, errors by band, learning curves, seeds, how often conformal
+figures (intervals, predicted against true, Bland-Altman, errors by band, learning curves, seeds, how often conformal
 intervals and those of dropout and ensembles hold), what the rows differ in, and how to make it again. It asks no
 network for anything, shows no score by name, runs nothing and trains nothing; a warning may name clips, and how to make
-it again says where things lie. OVERRIDES are those that the table was run with. --pictures: every picture as PNG and
+it again says where things lie. OVERRIDES are those that the table was run with. --figures: every figure as PNG and
 PDF too.
 
 examples:
   lfnet report architectures
-  lfnet report architectures --pictures
+  lfnet report architectures --figures
   lfnet report patch_size seed=0,1,2,3,4
 """
 
@@ -30,13 +30,15 @@ def main(argv: list[str]) -> int:
         return 0 if argv else 2
     if argv[0].startswith("-") or "=" in argv[0]:
         raise LfnetError(f"the table's name comes first: lfnet report NAME {' '.join(argv)}.")
-    name, overrides = argv[0], [word for word in argv[1:] if word != "--pictures"]
+    if "--pictures" in argv:
+        raise LfnetError("--pictures is now --figures.")
+    name, overrides = argv[0], [word for word in argv[1:] if word != "--figures"]
     from lfnet.cli.train import find_sweep_outputs
     from lfnet.reports.html_page import write_report
     from lfnet.tables.build import build
 
     record, runs, tables = find_sweep_outputs(name, overrides)
     table = replace(build(record, runs), name=record.stem)
-    for path in write_report(table, tables, "--pictures" in argv):
+    for path in write_report(table, tables, "--figures" in argv):
         print(f"written: {path}")
     return 0

@@ -3,7 +3,7 @@
 No face image, clip, recording or person id, and no path of the machine, goes to a tracker: what is sent is listed here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,34 +13,42 @@ from lightning.pytorch.loggers import Logger
 from lfnet.features.joined_streams import Joined
 from lfnet.jobs.experiment import Experiment
 
-__all__ = ["final_metrics", "log_summary", "run_name", "shared_settings", "tracked_run", "trackers"]
+__all__ = ["final_metrics", "log_summary", "public_settings", "run_name", "shared_settings", "tracked_run", "trackers"]
 
 
 def shared_settings(job: Experiment) -> dict[str, Any]:
-    """The settings that a tracker may see: how the job was done, not on whom or where."""
-    config, fused = job.config, job.settings.fusion is not None
-    settings = {key: config[key] for key in (*(("fusion",) if fused else ("head", "trainer")), "protocol", "seed")}
+    """`public_settings` of a job."""
+    return public_settings(job.config, list(job.settings.inputs.encoders), isinstance(job.inputs.store, Joined))
+
+
+def public_settings(config: Mapping[str, Any], encoders: Sequence[str], joined: bool) -> dict[str, Any]:
+    """The settings that a tracker may see: how the job was done, not on whom or where.
+
+    joined: whether its head reads several streams.
+    """
+    fused = bool((config.get("fusion") or {}).get("name"))
+    keys = (*(("fusion",) if fused else ("head", "trainer")), "protocol", "seed")
+    settings = {key: config[key] for key in keys if key in config}
     if splits := config.get("splits"):  # a user's own may hold a path
         settings["splits"] = {key: splits[key] for key in ("name", "folds", "fold", "seed") if key in splits}
-    if encoders := list(job.settings.inputs.encoders):
-        settings["encoder"] = encoders
-    if isinstance(job.inputs.store, Joined):
+    if encoders:
+        settings["encoder"] = list(encoders)
+    if joined:
         settings["streams"] = config["streams"]
     cohort = config["cohort"]
     return {**settings, "cohort": {key: cohort[key] for key in ("name", "signal") if key in cohort}}
 
 
-def run_name(job: Experiment) -> str:
+def run_name(config: Mapping[str, Any], encoders: Sequence[str]) -> str:
     """The name of a job in a tracker: its model, encoders where there are any, and seed."""
-    settings = job.settings
-    if settings.fusion is not None:
-        name = f"{settings.fusion.model} {settings.fusion.name}"
+    fusion = config.get("fusion") or {}
+    if fusion.get("name"):
+        name = f"{fusion['model']} {fusion['name']}"
     else:
-        assert settings.head is not None
-        name = str(settings.head["_target_"]).rpartition(".")[2]
-    if encoders := settings.inputs.encoders:
+        name = str(config["head"]["_target_"]).rpartition(".")[2]
+    if encoders:
         name += f" {' + '.join(encoders)}"
-    return f"{name} seed {settings.seed}"
+    return f"{name} seed {config['seed']}"
 
 
 @contextmanager
@@ -99,10 +107,10 @@ def trackers(job: Experiment) -> Iterator[list[Logger]]:
     with tracked_run(
         vars(settings),
         identity=job.fingerprint[:16],
-        name=run_name(job),
+        name=run_name(job.config, list(job.settings.inputs.encoders)),
         group=job.settings.table or "train",
         job_type="train" if job.settings.fusion is None else "fuse",
-        config=shared_settings(job),
+        config=shared_settings(job.config, list(job.settings.inputs.encoders), isinstance(job.inputs.store, Joined)),
     ) as run:
         yield [WandbLogger(experiment=run)]
 

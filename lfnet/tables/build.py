@@ -138,8 +138,8 @@ def _section(
     others = [row for name in wanted for row in reference_rows.reference_rows(name, groups, _metrics(shown), row_keys)]
     text = "; ".join(f"{key.heading}: {part[key.name]}" for key in grouping.keys(tuple(part)))
     lines = closing_lines(models, row_keys, closing) + target_lines(targets or {}, models, groups, shown)
-    beside = [_row(group, shown, row_keys, "control") for group in controls]
-    return Section(text, part, (*models, *beside, *others, *quoted), lines)
+    below = [_row(group, shown, row_keys, "control") for group in controls]
+    return Section(text, part, (*models, *below, *others, *quoted), lines)
 
 
 def _with_evidence(
@@ -193,9 +193,9 @@ def _sigma_notes(runs: Sequence[Run], shown: Sequence[Column], undefined: set[st
     notes = []
     for column in _metrics(shown):
         split = column.name.partition(".")[0]
-        beside = column.name.rpartition(".")[0] + ".sigma_ratio"
-        if column.name in undefined and split != "gap" and beside not in {other.name for other in shown}:
-            ratio = columns.parse(beside, "recording").cell(runs)
+        sigma = column.name.rpartition(".")[0] + ".sigma_ratio"
+        if column.name in undefined and split != "gap" and sigma not in {other.name for other in shown}:
+            ratio = columns.parse(sigma, "recording").cell(runs)
             notes.append(f"{split} sigma_ratio {ratio.text}")
     return list(dict.fromkeys(notes))
 

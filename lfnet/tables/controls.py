@@ -1,7 +1,7 @@
-"""Control rows: what the same models score where there is nothing to learn, or nothing left to see.
+"""Control rows: the same models on shuffled frames or permuted labels.
 
 `table.controls` names them by what differs (`protocol=shuffled`); their jobs are `lfnet.jobs.controls`'. They stand
-below the models, with intervals, and are set against nothing: no comparison and no closing line counts them.
+below the models, with intervals, and are compared with nothing: no comparison and no closing line counts them.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from lfnet.tables.grouping import Group
 __all__ = ["explained_controls", "split_controls"]
 
 _MEANINGS = {
-    "protocol=shuffled": "the frames of each clip stand in random order",
-    "protocol=permuted": "training labels were dealt to other training people",
+    "protocol=shuffled": "the frames of each clip are in random order",
+    "protocol=permuted": "training labels were permuted between training people",
 }
 
 
@@ -30,6 +30,6 @@ def explained_controls(controls: Sequence[str], shown: bool) -> str:
         word = next((word for word in control.split() if word in _MEANINGS), None)
         said.append(f"{word.partition('=')[2]}: {_MEANINGS[word]}" if word else control)
     return (
-        f"Below the models, controls ({'; '.join(dict.fromkeys(said))}): of one seed, set against nothing. A model "
+        f"Below the models, controls ({'; '.join(dict.fromkeys(said))}): of one seed, compared with nothing. A model "
         "that is not better than its own control has not learnt what the control lacks."
     )

@@ -1,6 +1,6 @@
-"""Evidence under a section: intervals of each row, and what may be said of it beside the rows that the table names.
+"""Evidence under a section: intervals of each row, and comparisons with the rows that the table names.
 
-Read from the run folders' predictions.csv and references.csv; the statistics are `lfnet.evaluation.evidence`'s.
+The statistics are those of `lfnet.evaluation.evidence`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def blocks(
     references: Sequence[str],
     ensembles: bool = False,
 ) -> tuple[tuple[Block, ...], tuple[str, ...]]:
-    """The blocks of one section, and sentences on what is not in them.
+    """Make the blocks of one section, and sentences on what is not in them.
 
     groups: its model rows, controls: its control rows, which get intervals alone; row_keys: the keys that name them
     (constants left out); references: those the table shows. ensembles: whether each model row's ensemble of seeds is
@@ -41,10 +41,10 @@ def blocks(
     aside, more = _models(node, controls, row_keys, models[0][1])
     notes += more
     first = next(run for group in groups for run in group.runs)
-    beside = _references(node, references, first, models[0][1])
+    given = _references(node, references, first, models[0][1])
     constant = _constant(first)
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
-    every = [*(row for _, row in models), *joint, *beside.values()]
+    every = [*(row for _, row in models), *joint, *given.values()]
     found = compute_evidence(every, None, node, constant)
     # A control of one seed says nothing of other seeds, and must not keep the models from doing so.
     single = replace(node, estimand="trained")
@@ -52,9 +52,10 @@ def blocks(
     measured = {**found.rows, **alone}
     shown = [*(row for _, row in (*models, *aside)), *joint]
     lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]
-    made = [intervals(found, [*lines, *_reference_lines(found, beside)], len(models))]
+    what = "heads" if all(run.result.kind == "head" for group in groups for run in group.runs) else "models"
+    made = [intervals(found, [*lines, *_reference_lines(found, given)], len(models), what)]
     for against in node.names:
-        made += _compared(node, against, models, beside, constant, notes)
+        made += _compared(node, against, models, given, constant, what, notes)
     return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
 
 
@@ -142,12 +143,12 @@ def _constant(run: Run) -> float | None:
 
 
 def _reference_lines(
-    found: Evidence, beside: Mapping[tuple[str, str], RowScores]
+    found: Evidence, given: Mapping[tuple[str, str], RowScores]
 ) -> list[tuple[str, Numbers, RowEvidence]]:
     lines: list[tuple[str, Numbers, RowEvidence]] = []
-    for name in dict.fromkeys(reference for reference, _ in beside):
-        median = found.rows[beside[name, "median"].name]
-        mean = found.rows[beside[name, "mean"].name] if (name, "mean") in beside else median
+    for name in dict.fromkeys(reference for reference, _ in given):
+        median = found.rows[given[name, "median"].name]
+        mean = found.rows[given[name, "mean"].name] if (name, "mean") in given else median
         estimates = {
             metric: (median if metric in ("mae", "skill") else mean).estimates.get(metric)
             for metric in median.estimates
@@ -160,18 +161,20 @@ def _compared(
     node: TableEvidence,
     against: str,
     models: Sequence[tuple[Group, RowScores]],
-    beside: Mapping[tuple[str, str], RowScores],
+    given: Mapping[tuple[str, str], RowScores],
     constant: float | None,
+    what: str,
     notes: list[str],
 ) -> list[Block]:
+    estimand = ""
     made: list[tuple[str, Comparison]] = []
     if "=" not in against:
-        reference = beside.get((against, "median"))
+        reference = given.get((against, "median"))
         if reference is None:
-            notes.append(f"No run holds the reference {against}: nothing is compared with it.")
+            notes.append(f"No run has the reference {against}: nothing is compared with it.")
             return []
-        made += _against(node, reference, [row for _, row in models], constant)
-        title = f"Against {label(against)}"
+        estimand, made = _compare_with(node, reference, [row for _, row in models], constant)
+        title = f"vs {label(against)}"
     else:
         key, _, value = against.partition("=")
         parts: dict[tuple[str, ...], list[tuple[Group, RowScores]]] = {}
@@ -187,13 +190,19 @@ def _compared(
                 if group.identity[key] != value and (others is None or group.identity[key] in others)
             ]
             if base and rows:
-                made += _against(node, base[0], rows, constant)
-        title = f"Against {value}" + (", in the same row otherwise" if len(parts) > 1 else "")
-    return [comparisons(title, made)] if made else []
+                estimand, found = _compare_with(node, base[0], rows, constant)
+                made += found
+        title = f"vs {value}" + (", in the same row otherwise" if len(parts) > 1 else "")
+    subject = f"these trained {what}" if estimand == "trained" else "the architectures"
+    margin = f"margin {node.margin:g} point{'' if node.margin == 1 else 's'}"
+    return [comparisons(f"{title}: verdicts on {subject}, {margin}", made)] if made else []
 
 
-def _against(
+def _compare_with(
     node: TableEvidence, reference: RowScores, rows: Sequence[RowScores], constant: float | None
-) -> list[tuple[str, Comparison]]:
+) -> tuple[str, list[tuple[str, Comparison]]]:
+    """The estimand, and the comparison of each row with the reference."""
     found = compute_evidence([*rows, reference], reference.name, node, constant)
-    return [(row.name, comparison) for row in rows if (comparison := found.rows[row.name].comparison) is not None]
+    return found.estimand, [
+        (row.name, comparison) for row in rows if (comparison := found.rows[row.name].comparison) is not None
+    ]

@@ -1,4 +1,4 @@
-"""The words and numbers of evidence: one line a row, its intervals or what may be said of it beside another row."""
+"""Format confidence intervals and comparisons as rows of a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,21 +19,33 @@ _SHOWN = ("mae", "pcc", "skill")
 _HEADINGS = {"mae": "MAE", "pcc": "PCC", "skill": "Skill"}
 
 
-def intervals(found: Evidence, lines: Sequence[tuple[str, Numbers, RowEvidence]], models: int) -> Block:
-    """The block of rows' own intervals. lines: name, metric → estimate, and the row it is of; the first are models."""
+def intervals(
+    found: Evidence, lines: Sequence[tuple[str, Numbers, RowEvidence]], models: int, what: str = "models"
+) -> Block:
+    """Make the block of each row's own intervals.
+
+    Parameters
+    ----------
+    found : Evidence
+    lines : sequence
+        Name, metric → estimate, and the row's evidence; the first `models` are models, the others references.
+    models : int
+    what : str
+        What the rows are: "heads" or "models".
+    """
     shared = any(row.seen and row.unseen for _, _, row in lines[:models])
     level = f"{100 * found.settings.level:g} %"
     headings = ["Row", *(f"{_HEADINGS[metric]} [{level}]" for metric in _SHOWN), "SE people", "SE seeds"]
     headings += ["MAE, people seen", "MAE, unseen"] * shared
     rows = tuple(_line(name, estimates, row, shared) for name, estimates, row in lines)
     data = [_raw(name, estimates, row) for name, estimates, row in lines]
-    what = "these trained models" if found.estimand == "trained" else "this architecture, over seeds and people,"
-    title = f"Evidence: the error of {what} on new people ({found.recordings} recordings of {found.people} people)"
+    of = f"these trained {what}" if found.estimand == "trained" else "this architecture, over seeds and people,"
+    title = f"Evidence: the error of {of} on new people ({found.recordings} recordings of {found.people} people)"
     return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "rows": data})
 
 
 def comparisons(title: str, found: Sequence[tuple[str, Comparison]]) -> Block:
-    """The block of rows set against another. found: name and comparison of each."""
+    """Make the block of comparisons with one row. found: name and comparison of each."""
     # A constant has no correlation, so that nothing differs from it in PCC.
     correlated = any(_defined(comparison.differences.get("pcc")) for _, comparison in found)
     headings = ["Row", "Difference in MAE", "p", "p (Holm)"]
@@ -137,7 +149,7 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
         return []
     lines = [
         f"[low, high]: {100 * settings.level:g} % intervals for new people, who bring all their recordings; "
-        "SE people, SE seeds: what drawing other people, or other seeds, moves MAE by (standard error).",
+        "SE people, SE seeds: the standard error of MAE from drawing people, and from drawing seeds.",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]
     if measured := coverage_sentence(_SHOWN, settings.level):
@@ -146,7 +158,7 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
     if said:
         lines.append(
             "Tested is MAE alone, by flipping the signs of people's differences or, for architectures, by a bootstrap "
-            "of seeds and people; Holm over the rows set against one reference. "
+            "of seeds and people; Holm over the rows compared with one reference. "
             f"Margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}. Differences are row {MINUS} "
             "reference; effect: the mean difference of "
             "people's errors in its own SD, above 0 where the row errs less; P(closer): the share of people whose "

@@ -119,7 +119,7 @@ def foot(
         *(explained(settings, [block for part in sections for block in part.evidence]) if settings else ()),
         *notes,
         *_reference_lines([name for name in references if name not in absent]),
-        f"No run holds the reference {', '.join(missing)}." if missing else "",
+        f"No run has the reference {', '.join(missing)}." if missing else "",
         f"Made by `{sweep.command}`; digest of its runs {digest[:16]}."
         if sweep.command
         else f"Digest of its runs {digest[:16]}.",
@@ -180,7 +180,7 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
     if "latency" in names:
         yield (
             "Latency: the median time of one scoring on one core of this machine, of one window by a head, of one clip "
-            "by a fusion; encoding the video is not in it, and other jobs may have run beside it."
+            "by a fusion; encoding the video is not in it, and other jobs may have run at the same time."
         )
     if "frame_latency" in names:
         yield (

@@ -1,4 +1,4 @@
-"""Reference rows: what stands beside every model. Baselines that need no training, and oracles of a known truth.
+"""Reference rows: baselines that need no training, and oracles of a known truth.
 
 Each run holds the references of its own cohort, so the runs of a section must agree about them; where they do not, the
 rows are told apart by the row key that explains it, or averaged over several draws of one cohort. Nothing else passes.

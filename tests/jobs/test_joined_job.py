@@ -68,8 +68,8 @@ def test_encoders_are_told_apart(finished):
     assert np.isfinite(both["metrics"]["test"]["recording"]["mae"])
 
 
-def test_a_table_names_each_by_its_encoders(finished):
-    runs = [Run(result.pop("_run"), (), result) for result in [dict(one) for one in finished.values()]]
+def test_a_table_names_each_by_its_encoders(clips, finished):
+    runs = [Run.open(clips / "runs" / one["_run"]) for one in finished.values()]
 
     class Sweep:
         jobs = runs

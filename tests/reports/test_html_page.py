@@ -83,7 +83,8 @@ def test_the_page_is_whole_names_nobody_and_asks_no_network(made: tuple[Table, P
     assert len(reader.ids) == len(set(reader.ids)), "two elements have one id"
     assert "url(http" not in text and "@import" not in text
     assert not re.search(r"\bp\d{3}\b|\br\d{3}\b", re.sub(r"<path[^>]*>", "", text)), "a person or recording is named"
-    for words in ("Research instrument, not a diagnosis", "Against mean_mlp", "Make it again", "Warnings"):
+    verdicts = "vs mean_mlp: verdicts on these trained heads, margin 1 point"
+    for words in ("Research instrument, not a diagnosis", verdicts, "Reproduce it", "Warnings"):
         assert words in text
     assert "patch_size" in text[text.index("Settings in which the rows differ") :]
 
@@ -93,9 +94,9 @@ def test_the_same_table_gives_the_same_page(made: tuple[Table, Path]) -> None:
     assert page(table, parts(table)) == page(table, parts(table))
 
 
-def test_every_picture_is_drawn_and_written_for_a_paper(made: tuple[Table, Path]) -> None:
+def test_every_figure_is_drawn_and_written_for_a_paper(made: tuple[Table, Path]) -> None:
     table, runs = made
-    written = write_report(table, runs / "out", with_pictures=True)
+    written = write_report(table, runs / "out", with_figures=True)
     assert {path.name for path in written[1:]} == {f"{name}.{ending}" for name in FIGURES for ending in ("png", "pdf")}
     for path in written[1:]:
         if path.suffix == ".png":
@@ -104,7 +105,7 @@ def test_every_picture_is_drawn_and_written_for_a_paper(made: tuple[Table, Path]
             assert path.read_bytes().startswith(b"%PDF")
 
 
-def test_the_pictures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> None:
+def test_the_figures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> None:
     table, _runs = made
     (part,) = parts(table)
     own = {row.name: row for row in part.rows}["ldbm"]
@@ -138,7 +139,7 @@ def test_the_page_says_how_often_intervals_hold(tmp_path: Path) -> None:
     assert curves["conformal"].at(0.8)[0] == pytest.approx(0.8, abs=0.06)
     assert curves["ensemble of 3"].at(0.9)[0] < 0.9  # three seeds know nothing of noisy labels
     text = page(table, (part,))
-    assert "50 people, 25 of them calibrating (up to 96 %)" in text and "How often intervals hold" in text
+    assert "50 people, 25 of them calibrating (up to 96 %)" in text and "How often intervals contain the label" in text
 
 
 def test_what_was_not_left_is_not_drawn() -> None:
@@ -201,4 +202,6 @@ def test_the_command_needs_a_table_that_was_run(tmp_path: Path, monkeypatch: Any
     monkeypatch.chdir(tmp_path)
     assert main(["report", "architectures"]) == 2
     assert "there is nothing to render" in capsys.readouterr().err
-    assert main(["report", "--pictures"]) == 2
+    assert main(["report", "architectures", "--pictures"]) == 2
+    assert "--pictures is now --figures" in capsys.readouterr().err
+    assert main(["report", "--figures"]) == 2

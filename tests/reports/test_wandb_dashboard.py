@@ -54,7 +54,7 @@ def test_every_run_and_the_table_are_written_once_and_name_nobody(made, tmp_path
         assert sum(f'"{head}"'.encode() in text for text in jobs) == 2, "the row's name, by which runs are grouped"
     assert not any(b"oracle" in text for text in jobs), "and no reference's"
     written = b"".join(path.read_bytes() for folder in folders.values() for path in folder.rglob("*") if path.is_file())
-    assert b"Against train median" in written
+    assert b"vs train median" in written
     for name in {*recordings()["recording_id"], *recordings()["person_id"]}:
         assert f'"{name}"'.encode() not in written
     assert SECRET.encode() not in b"".join(sent.values())

@@ -42,7 +42,7 @@ def test_they_are_seen_and_not_counted(tmp_path: Path):
     ]
     assert [line for line in table.sections[0].closing if "2 architectures" in line] == list(table.sections[0].closing)
     for text in (terminal(table), markdown(table)):
-        assert "permuted: training labels were dealt to other training people" in " ".join(text.split())
+        assert "permuted: training labels were permuted between training people" in " ".join(text.split())
     assert "2 seeds" in " ".join(table.foot)
 
 

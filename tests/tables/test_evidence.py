@@ -53,7 +53,8 @@ def test_the_numbers_are_those_of_the_evaluation_room(tmp_path: Path) -> None:
     (line,) = compared.data["rows"]
     comparison = expected.rows["ldbm"].comparison
     assert line["verdict"] == comparison.verdict == "better" and line["p"] == pytest.approx(comparison.p)
-    assert compared.title == "Against mean_mlp" and compared.rows[0][-1] == "better"
+    assert compared.title == "vs mean_mlp: verdicts on these trained heads, margin 1 point"
+    assert compared.rows[0][-1] == "better"
 
 
 def test_every_format_shows_intervals_comparisons_and_what_they_mean(tmp_path: Path) -> None:
@@ -61,8 +62,8 @@ def test_every_format_shows_intervals_comparisons_and_what_they_mean(tmp_path: P
     for text in (terminal(table), markdown(table)):
         for words in (
             "MAE [95 %]",
-            "Against train median",
-            "Against mean_mlp",
+            "vs train median: verdicts on these trained heads",
+            "vs mean_mlp: verdicts on these trained heads, margin 1 point",
             "better",
             "P(closer)",
             "Margin 1 point.",
@@ -73,7 +74,7 @@ def test_every_format_shows_intervals_comparisons_and_what_they_mean(tmp_path: P
     assert printed.count(r"\begin{tabular}{@{}l") >= 3 and printed.count(r"\toprule") == 4
     assert max(map(len, terminal(table).splitlines())) <= 120
     data = table.to_json()["sections"][0]["evidence"]
-    assert [block["title"].split()[0] for block in data] == ["Evidence:", "Against", "Against"]
+    assert [block["title"].split()[0] for block in data] == ["Evidence:", "vs", "vs"]
 
 
 def test_references_have_intervals_and_an_oracle_its_best_guess_for_each_metric(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_what_cannot_be_is_one_message(tmp_path: Path, node: Any, words: str) ->
 
 def test_a_reference_that_no_run_holds_is_said(tmp_path: Path) -> None:
     table = made(tmp_path, two_heads(), {"against": ["duration"], **FEW})
-    assert "No run holds the reference duration: nothing is compared with it." in table.foot
+    assert "No run has the reference duration: nothing is compared with it." in table.foot
 
 
 def test_a_row_may_be_set_against_another_alone(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_row_may_be_set_against_another_alone(tmp_path: Path) -> None:
     table = made(tmp_path, results, {"against": ["head=mean_mlp", {"head=ldbm": ["transformer"]}], **FEW})
     _, every, one = blocks(table)
     assert [row[0] for row in every.rows] == ["ldbm", "transformer"]
-    assert one.title == "Against ldbm" and [row[0] for row in one.rows] == ["transformer"]
+    assert one.title.startswith("vs ldbm: ") and [row[0] for row in one.rows] == ["transformer"]
     (line,) = one.data["rows"]
     assert line["reference"] == "ldbm" and line["p"] == line["p_holm"]  # one question: nothing to adjust for
     alone = made(tmp_path / "other", results, {"against": [{"head=ldbm": "transformer"}], **FEW})
