@@ -359,7 +359,7 @@ def plain(node: Any) -> Any:
     return values
 
 
-def instantiate(node: DictConfig | dict[str, Any], path: str = "", /, **extra: Any) -> Any:
+def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra: Any) -> Any:
     """Call a node's `_target_` with its settings.
 
     Parameters

@@ -3,7 +3,7 @@
 Hydra imports this module whenever it starts, so nothing heavy is imported before a sweep is launched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -85,15 +85,18 @@ class LfnetLauncher(Launcher):
         from lfnet.tables.settings import TableSettings
 
         setup_globals()
-        table = read(TableSettings, self._config.table, "table")
-        jobs = compose_jobs(
-            lambda overrides: self._context.config_loader.load_sweep_config(self._config, overrides),
-            [*job_overrides, *control_overrides(job_overrides, table.controls or ())],
-            initial_job_idx,
-        )
-        own = len(job_overrides)
-        jobs = [*jobs[:own], *(replace(job, control=True) for job in jobs[own:])]
-        read_settings(jobs[0].config, self._task.session)
+
+        def load(overrides: list[str]) -> DictConfig:
+            return self._context.config_loader.load_sweep_config(self._config, overrides)
+
+        def read_table(config: Mapping[str, Any]) -> TableSettings:
+            return read(TableSettings, config["table"], "table")
+
+        jobs = compose_jobs(load, job_overrides, initial_job_idx)
+        first = jobs[0].config
+        read_settings(first, self._task.session, checks=[read_table])
+        controls = control_overrides(job_overrides, read_table(first).controls or ())
+        jobs += [replace(job, control=True) for job in compose_jobs(load, controls, len(jobs))]
         hydra = self._config.hydra
         params = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
         folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]

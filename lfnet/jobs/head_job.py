@@ -85,8 +85,9 @@ def execute(job: Experiment, session: Session) -> None:
         fitted = fit(head, data, trainer, job.folder, loggers)
         scores = score_splits(fitted.head, data, trainer.device)
         if passes := trainer.mc_dropout:
-            options = {"passes": passes, "device": trainer.device, "seed": settings.seed}
-            parts["spread"] = dropout_spread(fitted.head, data, job.folder, **options)
+            parts["spread"] = dropout_spread(
+                fitted.head, data, job.folder, passes=passes, device=trainer.device, seed=settings.seed
+            )
         save_weights(fitted.head, job.folder)
         write_text(job.folder / PREDICTIONS, scores.to_csv_text())
         metrics = compute_metrics(job)

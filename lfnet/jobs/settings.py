@@ -25,7 +25,7 @@ from lfnet.pulse.settings import PulseSettings
 from lfnet.training.settings import TrainerSettings, check_compatible
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["InputSettings", "JobSettings", "read_inputs", "read_settings"]
+__all__ = ["InputSettings", "JobSettings", "encoder_names", "read_inputs", "read_settings"]
 
 _T = TypeVar("_T")
 _VISUAL = "visual"  # the encoder whose settings `fusion.extraction` changes
@@ -167,7 +167,7 @@ class _Reader:
             self._lines += str(error).splitlines()
             return None  # type: ignore[return-value]  # `end` raises before it is used
 
-    def check(self, check: Callable[[], None]) -> None:
+    def check(self, check: Callable[[], object]) -> None:
         """Run a check that raises `LfnetError`."""
         try:
             check()
@@ -187,7 +187,7 @@ class _Reader:
 def read_settings(
     config: Mapping[str, Any],
     session: Session,
-    checks: Sequence[Callable[[Mapping[str, Any]], None]] = (),
+    checks: Sequence[Callable[[Mapping[str, Any]], object]] = (),
 ) -> JobSettings:
     """Read and validate all settings of a job.
 
@@ -224,8 +224,8 @@ def read_settings(
     launcher = reader.part("launcher", lambda: read(Launcher, config["launcher"], "launcher"))
     logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
     if not fused:
-        if inputs.streams:
-            reader.check(lambda: _check_dropout(inputs.streams, len(inputs.encoders)))
+        if streams := inputs.streams:
+            reader.check(lambda: _check_dropout(streams, len(inputs.encoders)))
         reader.part(
             "head",
             lambda: _check_head(config, trainer, protocol),
@@ -262,9 +262,14 @@ def read_inputs(config: Mapping[str, Any], session: Session) -> InputSettings:
     return inputs
 
 
+def encoder_names(node: Mapping[str, Any]) -> list[str]:
+    """The chosen encoders in an `encoder` node, in order."""
+    return [name for name in node if name not in _SHARED]
+
+
 def _inputs(reader: _Reader) -> InputSettings:
     config = reader.config
-    encoders = {name: node for name, node in config["encoder"].items() if name not in _SHARED}
+    encoders = {name: config["encoder"][name] for name in encoder_names(config["encoder"])}
     shared = {name: config["encoder"][name] for name in _SHARED if name in config["encoder"]}
     cohort, splits = config["cohort"], config.get("splits")
     reader.part("cohort", lambda: check_target(cohort, "cohort"))

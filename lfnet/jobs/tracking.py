@@ -3,50 +3,38 @@
 No face image, clip, recording or person id, and no path of the machine, goes to a tracker: what is sent is listed here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from lfnet.features.joined_streams import Joined
 from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.settings import encoder_names
 
-__all__ = ["final_metrics", "log_summary", "public_settings", "run_name", "shared_settings", "tracked_run", "trackers"]
-
-
-def shared_settings(job: Experiment) -> dict[str, Any]:
-    """`public_settings` of a job."""
-    return public_settings(job.config, list(job.settings.inputs.encoders), isinstance(job.inputs.store, Joined))
+__all__ = ["final_metrics", "log_summary", "run_name", "shared_settings", "tracked_run", "trackers"]
 
 
-def public_settings(config: Mapping[str, Any], encoders: Sequence[str], joined: bool) -> dict[str, Any]:
-    """The settings that a tracker may see: how the job was done, not on whom or where.
-
-    joined: whether its head reads several streams.
-    """
-    fused = bool((config.get("fusion") or {}).get("name"))
-    keys = (*(("fusion",) if fused else ("head", "trainer")), "protocol", "seed")
-    settings = {key: config[key] for key in keys if key in config}
+def shared_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a tracker may see: how a job was done, not on whom or where. config: as its result has it."""
+    parts = ("fusion", "head", "trainer", "protocol", "streams", "seed")
+    settings = {key: config[key] for key in parts if key in config}
     if splits := config.get("splits"):  # a user's own may hold a path
         settings["splits"] = {key: splits[key] for key in ("name", "folds", "fold", "seed") if key in splits}
-    if encoders:
-        settings["encoder"] = list(encoders)
-    if joined:
-        settings["streams"] = config["streams"]
+    if encoders := encoder_names(config["encoder"]):
+        settings["encoder"] = encoders
     cohort = config["cohort"]
     return {**settings, "cohort": {key: cohort[key] for key in ("name", "signal") if key in cohort}}
 
 
-def run_name(config: Mapping[str, Any], encoders: Sequence[str]) -> str:
-    """The name of a job in a tracker: its model, encoders where there are any, and seed."""
-    fusion = config.get("fusion") or {}
-    if fusion.get("name"):
-        name = f"{fusion['model']} {fusion['name']}"
+def run_name(config: Mapping[str, Any]) -> str:
+    """The name of a job in a tracker: its model, encoders where there are any, and seed. config: as recorded."""
+    if "fusion" in config:
+        name = f"{config['fusion']['model']} {config['fusion']['name']}"
     else:
         name = str(config["head"]["_target_"]).rpartition(".")[2]
-    if encoders:
+    if encoders := encoder_names(config["encoder"]):
         name += f" {' + '.join(encoders)}"
     return f"{name} seed {config['seed']}"
 
@@ -107,10 +95,10 @@ def trackers(job: Experiment) -> Iterator[list[Logger]]:
     with tracked_run(
         vars(settings),
         identity=job.fingerprint[:16],
-        name=run_name(job.config, list(job.settings.inputs.encoders)),
+        name=run_name(job.recorded_config()),
         group=job.settings.table or "train",
         job_type="train" if job.settings.fusion is None else "fuse",
-        config=shared_settings(job.config, list(job.settings.inputs.encoders), isinstance(job.inputs.store, Joined)),
+        config=shared_settings(job.recorded_config()),
     ) as run:
         yield [WandbLogger(experiment=run)]
 

@@ -17,7 +17,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.errors import LfnetError
 from lfnet.files import read_json, write_json
 from lfnet.fingerprints import digest
-from lfnet.jobs.tracking import final_metrics, public_settings, run_name, tracked_run
+from lfnet.jobs.tracking import final_metrics, run_name, shared_settings, tracked_run
 from lfnet.reports.grid import make_grid
 from lfnet.runs.run import Run
 from lfnet.tables.table import Row, Section, Table
@@ -203,16 +203,13 @@ def _mirror_run(
     settings: Mapping[str, Any],
 ) -> None:
     result = mirrored.result
-    config = result.config
-    # The nodes of the encoders among the settings that all of them share.
-    encoders = [name for name, node in (config.get("encoder") or {}).items() if isinstance(node, dict)]
     with _tracked(
         settings,
         identity=digest([table.name, mirrored.name])[:16],  # two tables may show one run, each in its own group
-        name=run_name(config, encoders),
+        name=run_name(result.config),
         group=table.name,
         job_type="fuse" if result.kind == "fusion" else "train",
-        config={**public_settings(config, encoders, "streams" in config), "row": called, "kind": row.kind},
+        config={**shared_settings(result.config), "row": called, "kind": row.kind},
     ) as run:
         for numbers in _course(mirrored):
             run.log(numbers)

@@ -31,6 +31,8 @@ def faults(tmp_path, monkeypatch, capsys):
         (["train", "cohort.duration.min=x"], ["cohort.duration.min=x: give a number above 0."]),
         (["train", "cohort.pulse.strength=x"], ["cohort.pulse.strength=x: give a number of 0 or more."]),
         (["train", "protocol.hop=1.5"], ["protocol.hop=1.5: give a whole number from 1 to 1000000."]),
+        (["table", "architectures", "table.evidence.margin=-1"], ["table.evidence.margin=-1: give a number"]),
+        (["table", "architectures", "table.sections=[protocol]"], ["table.sections"]),
         (["table", "architectures", "head=mean_mlp,ldbm", "nonsense=3"], ["there is no setting `nonsense`."]),
         (["train", "table=architectures", "head=mean_mlp,ldbm", "nonsense=3"], ["there is no setting `nonsense`."]),
         (["train", "-m", INTERVAL], [f"{INTERVAL}: give the values themselves, as in trainer.lr=VALUE,VALUE"]),

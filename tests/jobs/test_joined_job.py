@@ -12,7 +12,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.jobs.job import plan, run
 from lfnet.jobs.tracking import shared_settings
-from lfnet.runs.sweep_record import Run
+from lfnet.runs.run import Run
 from lfnet.tables.grouping import groups
 from tests.composing import SMALL, composed
 from tests.jobs.test_inputs import FAKES, crop_picture, write_folder
@@ -69,7 +69,7 @@ def test_encoders_are_told_apart(finished):
 
 
 def test_a_table_names_each_by_its_encoders(clips, finished):
-    runs = [Run.open(clips / "runs" / one["_run"]) for one in finished.values()]
+    runs = [Run.open(clips / "runs" / result["_run"]) for result in finished.values()]
 
     class Sweep:
         jobs = runs
@@ -98,9 +98,9 @@ def test_baselines_see_what_the_head_sees(clips, finished):
 
 def test_trackers_hear_which_encoders_and_how_they_were_joined(clips):
     alone, both = job(clips, "brightness")[0], job(clips, "brightness", "larger")[0]
-    sent = shared_settings(plan(alone))
+    sent = shared_settings(plan(alone).recorded_config())
     assert sent["encoder"] == ["brightness"] and "streams" not in sent
-    sent = shared_settings(plan(both))
+    sent = shared_settings(plan(both).recorded_config())
     assert sent["encoder"] == ["brightness", "larger"] and sent["streams"] == both["streams"]
     assert str(clips) not in json.dumps(sent)
 
