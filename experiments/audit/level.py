@@ -30,7 +30,7 @@ def main() -> None:
     table = pd.DataFrame(rows)
     table.to_csv(Path(HERE) / "level.csv", index=False, float_format="%.4f", lineterminator="\n")
     for alpha in (0.01, 0.05, 0.1, 0.2):
-        print(f"{alpha:g}: {(table['least_p'] <= alpha).mean():.3f}")
+        print(f"{alpha:g}: {(table['min_p'] <= alpha).mean():.3f}")
 
 
 if __name__ == "__main__":

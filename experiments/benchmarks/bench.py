@@ -1,9 +1,9 @@
-"""Peers and project side by side, on equal work and equal results; what comes out is a Markdown file and a CSV.
+"""Benchmark the project and plain implementations on equal work; write a Markdown file and a CSV.
 
 usage: python -m experiments.benchmarks.bench [--only sweep,tools] [--quick] [--shared DIR] [--work DIR] [--out DIR]
 
-Each stage is written as soon as it is measured, into one result of the commit: a stage that is measured again takes its
-old rows' place, and one that fails or is killed costs no other.
+Each stage is written as soon as it is measured, into one result of the commit: a stage that is measured again replaces
+its old rows, and one that fails or is killed does not affect the others.
 """
 
 import argparse
@@ -30,32 +30,30 @@ __all__ = ["STAGES", "main", "write"]
 
 STAGES = ("evidence", "tools", "sweep", "precision", "descriptor", "extraction", "memory", "pulse", "growth")
 _SHARED = ("descriptor", "extraction", "memory", "pulse")
-_QUICK = "**Quick: small sizes, only to show that everything runs. No number here is a speed.**"
+_QUICK = "**Quick: small sizes, to check that everything runs. The times mean nothing.**"
 _CEILINGS = {
-    "fp32": "matrix products, PyTorch's own fp32, all cores",
-    "fp32 exact": "the same in fp32 as the project sets PyTorch up",
+    "fp32": "matrix products, PyTorch's default fp32, all cores",
+    "fp32 exact": "the same in fp32 with the project's settings of PyTorch",
     "bf16": "the same in bf16",
 }
 
 
 def main(argv: list[str]) -> int:
-    """Run the chosen stages, print the result and write it beside this file. 1 where a stage failed."""
+    """Run the chosen stages, print the result and write it next to this file. Returns 1 if a stage failed."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default=",".join(STAGES), help=f"of {', '.join(STAGES)}; the default is all")
-    parser.add_argument("--quick", action="store_true", help="small sizes: shows that all runs, and no speed")
+    parser.add_argument("--only", default=",".join(STAGES), help=f"stages, of {', '.join(STAGES)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to check that everything runs")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="folder of real weights and media")
-    parser.add_argument(
-        "--work", type=Path, help="folder for features, runs and videos; the default is a temporary one"
-    )
+    parser.add_argument("--work", type=Path, help="folder for features, runs and videos (default: a temporary one)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the result")
     options = parser.parse_args(argv)
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(STAGES):
-        parser.error(f"no such stage: {', '.join(sorted(unknown))}; choose of {', '.join(STAGES)}")
+        parser.error(f"no such stage: {', '.join(sorted(unknown))}; choose from {', '.join(STAGES)}")
     name = _name(options.out, options.quick)
     roof = ceilings(options.quick)
     machine = [Row(MACHINE, what, note=note) for what, note in facts()]
-    machine += [Row(MACHINE, said, roof[kind] / 1e12, "TFLOP/s") for kind, said in _CEILINGS.items()]
+    machine += [Row(MACHINE, what, roof[kind] / 1e12, "TFLOP/s") for kind, what in _CEILINGS.items()]
     write(options.out, name, machine, options.quick)
     failed = []
     with tempfile.TemporaryDirectory(prefix="lfnet-bench-") as temporary:
@@ -82,7 +80,7 @@ def main(argv: list[str]) -> int:
 def _run(stage: str, folder: Path, options: argparse.Namespace, name: str, roof: Ceilings) -> list[Row]:
     folder.mkdir(parents=True, exist_ok=True)
     quick, shared = options.quick, options.shared
-    picture = options.out / f"{name}-growth.png"
+    figure = options.out / f"{name}-growth.png"
     work: dict[str, Callable[[], list[Row]]] = {
         "evidence": lambda: evidence(quick),
         "tools": lambda: tools(folder, quick),
@@ -92,13 +90,13 @@ def _run(stage: str, folder: Path, options: argparse.Namespace, name: str, roof:
         "extraction": lambda: passes(folder, shared, quick),
         "memory": lambda: memory(folder, shared, minutes=1.0 if quick else 30.0),
         "pulse": lambda: pulse(folder, shared, quick),
-        "growth": lambda: growth(folder, picture, quick),
+        "growth": lambda: growth(folder, figure, quick),
     }
     return work[stage]()
 
 
 def write(out: Path, name: str, rows: list[Row], quick: bool = False) -> None:
-    """Put rows into the result `name` in the folder `out`, in the place of the same stages of this device."""
+    """Write rows into the result `name` in the folder `out`, replacing the same stages of this device."""
     out.mkdir(parents=True, exist_ok=True)
     file, now = out / f"{name}.csv", f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M}"
     old = read_rows(file.read_text(encoding="utf-8")) if file.exists() else []
@@ -106,13 +104,13 @@ def write(out: Path, name: str, rows: list[Row], quick: bool = False) -> None:
     together = merged(old, new, STAGES)
     notes = [_QUICK] if quick else []
     if (out / f"{name}-growth.png").exists():
-        notes.append(f"![time and memory against size]({name}-growth.png)")
+        notes.append(f"![time and memory vs size]({name}-growth.png)")
     file.write_text(csv_text(together), encoding="utf-8")
     file.with_suffix(".md").write_text(markdown(f"Benchmark of {name}", together, notes), encoding="utf-8")
 
 
 def _name(out: Path, quick: bool) -> str:
-    """What the result of this commit is called: as it is called already, or by today's date."""
+    """Name the result of this commit: its existing name, or one with today's date."""
     own, end = commit().rstrip("+"), "-quick" * quick
     for file in sorted(out.glob(f"*-{own}{end}.csv")):
         return file.stem

@@ -1,4 +1,4 @@
-"""What the machine is, and the fastest that it multiplies matrices: the ceiling that stages are held against."""
+"""Description of the machine, and its speed of matrix products: the ceiling of all stages."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ Ceilings = dict[str, float]
 
 
 def facts() -> list[tuple[str, str]]:
-    """Processor, memory, system and versions, by name; nothing that tells whose machine it is."""
+    """Return processor, memory, system and versions; nothing that identifies the machine's owner."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     found = [
         ("commit", commit()),
@@ -35,18 +35,18 @@ def facts() -> list[tuple[str, str]]:
 
 
 def device() -> str:
-    """The processor and how many of its cores there are to use."""
+    """Return the processor and the number of usable cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{_processor()}, {cores} cores"
 
 
 def commit() -> str:
-    """The short name of the commit that is measured, with a + where files differ from it."""
-    say = ["git", "-C", str(ROOT)]
+    """Return the short hash of the measured commit, with a + if files differ from it."""
+    git = ["git", "-C", str(ROOT)]
     try:
-        name = subprocess.run([*say, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
         changed = subprocess.run(
-            [*say, "status", "--porcelain", "--untracked-files=no", "lfnet", "conf"],
+            [*git, "status", "--porcelain", "--untracked-files=no", "lfnet", "conf"],
             capture_output=True,
             text=True,
             check=True,
@@ -67,8 +67,8 @@ def _processor() -> str:
 
 
 def ceilings(quick: bool = False) -> Ceilings:
-    """FLOP/s of a product of square matrices on all cores: as PyTorch does it by itself ("fp32"), with the setting that
-    the project trains with ("fp32 exact"), and in bfloat16 ("bf16")."""
+    """Measure FLOP/s of a product of square matrices on all cores: with PyTorch's defaults ("fp32"), with the settings
+    that the project trains with ("fp32 exact"), and in bfloat16 ("bf16")."""
     import torch
 
     from lfnet.heads.cpu.machine import fast_cpu
@@ -88,4 +88,4 @@ def ceilings(quick: bool = False) -> Ceilings:
 
 def _rate(a: Any, b: Any) -> float:
     a @ b
-    return max(2 * len(a) ** 3 / timed(lambda: a @ b, least=0.3) for _ in range(3))
+    return max(2 * len(a) ** 3 / timed(lambda: a @ b, min_seconds=0.3) for _ in range(3))

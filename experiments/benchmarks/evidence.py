@@ -1,4 +1,4 @@
-"""Evidence of a table: intervals and verdicts of twenty rows from ten thousand resamples."""
+"""Time of a table's evidence: intervals and verdicts of twenty rows from ten thousand resamples."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ __all__ = ["evidence", "table"]
 
 
 def table(rows: int, seeds: int, recordings: int = 50, people: int = 28) -> list:
-    """Rows of made-up scores on AVEC2014's test split: 50 recordings of 28 people."""
+    """Make rows of random scores on AVEC2014's test split: 50 recordings of 28 people."""
     from lfnet.evaluation.aligned_scores import RowScores
 
     random = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def table(rows: int, seeds: int, recordings: int = 50, people: int = 28) -> list
 
 
 def evidence(quick: bool = False) -> list[Row]:
-    """Seconds for all metrics and comparisons of 20 rows, as trained models and as architectures of five seeds."""
+    """Time all metrics and comparisons of 20 rows, as trained models and as architectures of five seeds."""
     from lfnet.evaluation.evidence import EvidenceSettings, compute_evidence
 
     found = []
@@ -33,7 +33,7 @@ def evidence(quick: bool = False) -> list[Row]:
         times: list[float] = []
         load = other_load(
             lambda rows=rows, settings=settings, times=times: times.extend(
-                timed(lambda: compute_evidence(rows, "row 0", settings, constant=12.0), least=0, most=1)
+                timed(lambda: compute_evidence(rows, "row 0", settings, constant=12.0), min_seconds=0, max_calls=1)
                 for _ in range(3)
             )
         )
@@ -46,9 +46,9 @@ def evidence(quick: bool = False) -> list[Row]:
                 low=min(times),
                 high=max(times),
                 n=len(times),
-                target=Target("most", 2.0),
+                target=Target("max", 2.0),
                 load=load,
-                note="every metric's interval, and each row against the first",
+                note="every metric's interval, and each row vs the first",
             )
         )
     return found

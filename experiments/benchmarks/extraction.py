@@ -1,4 +1,4 @@
-"""Video into features: the descriptor against the plain way, the whole pass, and memory over length."""
+"""Extraction of features from video: the descriptor and its peer, the whole pass, and memory over length."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _TRUNK, _FACES, _LANDMARKER = "mobilenetv3_small_features.pt", "face_embedding_5
 
 
 def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
-    """500 frames and 400 regions by both, in turn, and how far the answers differ."""
+    """Measure both on 500 frames and 400 regions, alternately, and the difference of their outputs."""
     weights, crops = shared / "weights" / _TRUNK, folder / "crops.npy"
     work("crops", shared / "media" / _CLIP, shared / "weights" / _LANDMARKER, crops)
     times: dict[str, list[float]] = {"peer": [], "onnx": [], "torch": []}
@@ -45,9 +45,9 @@ def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
         times["peer"].append(float(found[2]))
         loads.append(used.load)
         for backend in ("onnx", "torch"):
-            said = work("describe", crops, weights, folder / f"{backend}.npy", backend)
-            assert said["images"] == images, (said, images)
-            times[backend].append(said["seconds"])
+            result = work("describe", crops, weights, folder / f"{backend}.npy", backend)
+            assert result["images"] == images, (result, images)
+            times[backend].append(result["seconds"])
     rows = []
     for backend in ("onnx", "torch"):
         pair = of_pairs(times["peer"], times[backend])
@@ -58,7 +58,7 @@ def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
                 f"visual descriptor of 500 frames, fp32, {backend}",
                 unit="s",
                 **pair,  # type: ignore[arg-type]
-                target=Target("least", 2.5) if backend == "onnx" else None,
+                target=Target("min", 2.5) if backend == "onnx" else None,
                 load=sum(loads) / len(loads),
                 note=f"{images} images by both; regions differ by at most {100 * error:.2g} %",
             )
@@ -67,21 +67,21 @@ def descriptor(folder: Path, shared: Path, pairs: int) -> list[Row]:
 
 
 def parity(peer: np.ndarray, project: np.ndarray, regions: int = 4) -> float:
-    """The largest difference of a region's vector, as a share of its length. Both: [regions × dim]."""
+    """Return the largest difference of a region's vector, as a share of its length. Both: [regions × dim]."""
     one, other = peer.reshape(regions, -1).astype(float), project.reshape(regions, -1).astype(float)
     return float((np.linalg.norm(one - other, axis=1) / np.linalg.norm(one, axis=1)).max())
 
 
 def passes(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
-    """Frames a second of each part of the pass, and of the whole pass."""
+    """Measure frames per second of each part of the pass, and of the whole pass."""
     video = loop(shared / "media" / _CLIP, folder / "clip" / "looped.mp4", 1 if quick else 4)
     rows = []
     for name, arguments in (
         ("decode alone", ("decode", video)),
         ("decode and mesh", ("mesh", video, shared / "weights" / _LANDMARKER)),
     ):
-        said = work(*arguments)
-        rows.append(Row("extraction", name, said["frames"] / said["seconds"], "frames/s"))
+        result = work(*arguments)
+        rows.append(Row("extraction", name, result["frames"] / result["seconds"], "frames/s"))
     network = shared / "weights" / _FACES
     ceiling = {"face embedding alone": work("images", network, 112, 32)["rate"]}
     trunk = shared / "weights" / "mobilenetv3_embed_batch.onnx"
@@ -95,7 +95,7 @@ def passes(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
                 f"{name}, 640 × 360",
                 rate,
                 "frames/s",
-                target=Target("least", 45.0) if number == 0 else None,
+                target=Target("min", 45.0) if number == 0 else None,
                 share=rate / ceiling[name] if name in ceiling else None,
                 load=used.load,
                 note=f"{frames} frames"
@@ -106,7 +106,7 @@ def passes(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
 
 
 def memory(folder: Path, shared: Path, minutes: float = 30.0) -> list[Row]:
-    """Peak memory on the clip itself and on many minutes of it, every sixth frame looked at."""
+    """Measure peak memory on the clip and on many minutes of it, every sixth frame encoded."""
     clip = shared / "media" / _CLIP
     streams = next(iter(_STREAMS.values()))
     rows, peaks = [], []
@@ -120,7 +120,7 @@ def memory(folder: Path, shared: Path, minutes: float = 30.0) -> list[Row]:
                 f"peak memory of the whole pass, {name}",
                 used.peak_mb / 1000,
                 "GB",
-                target=Target("most", 1.5) if repeats > 1 else None,
+                target=Target("max", 1.5) if repeats > 1 else None,
                 load=used.load,
                 note=f"{frames} frames looked at, every sixth",
             )
@@ -130,7 +130,7 @@ def memory(folder: Path, shared: Path, minutes: float = 30.0) -> list[Row]:
 
 
 def _extract(folder: Path, shared: Path, video: Path, streams: tuple[str, ...], *more: str) -> tuple[Usage, int, float]:
-    """One pass in a process of its own: its usage, how many frames it looked at, and seconds."""
+    """Run one pass in its own process; return its usage, number of frames, and seconds."""
     cache, weights = folder / "cache", shared / "weights"
     shutil.rmtree(cache, ignore_errors=True)
     settings = [f"encoder=[{','.join(streams)}]", f"video.landmarker.path={weights / _LANDMARKER}", *more]
@@ -139,25 +139,25 @@ def _extract(folder: Path, shared: Path, video: Path, streams: tuple[str, ...], 
             settings += [f"encoder.{stream}.weights.path={weights / file}", f"encoder.{stream}.weights.sha256=null"]
     if "visual" in streams:
         settings.append("visual=segments")
-    used, said = _heard("extract", video, cache, *settings)
+    used, result = _measured("extract", video, cache, *settings)
     stride = next((int(word.partition("=")[2]) for word in more if word.startswith("encoder.stride=")), 1)
-    return used, said["frames"] or -(-_heard("decode", video)[1]["frames"] // stride), said["seconds"]
+    return used, result["frames"] or -(-_measured("decode", video)[1]["frames"] // stride), result["seconds"]
 
 
 def work(*words: object) -> dict:
-    """What one piece of `experiments.benchmarks.work` says, in a process of its own."""
-    return _heard(*words)[1]
+    """Run a function of `experiments.benchmarks.work` in its own process; return its result."""
+    return _measured(*words)[1]
 
 
-def _heard(*words: object) -> tuple[Usage, dict]:
-    """What one piece of work says, in a process of its own, and what it used."""
+def _measured(*words: object) -> tuple[Usage, dict]:
+    """Run a function of `work` in its own process; return its usage and result."""
     used = command([sys.executable, "-m", "experiments.benchmarks.work", *map(str, words)])
-    said: dict = json.loads(used.out.strip().splitlines()[-1])
-    return used, said
+    result: dict = json.loads(used.out.strip().splitlines()[-1])
+    return used, result
 
 
 def loop(clip: Path, out: Path, times: int) -> Path:
-    """The clip, repeated without encoding it again."""
+    """Repeat a clip without encoding it again."""
     import av
 
     out.parent.mkdir(parents=True, exist_ok=True)

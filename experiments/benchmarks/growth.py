@@ -1,4 +1,4 @@
-"""How time and memory grow with recordings, frames, seeds and heads: linear where the work is linear."""
+"""Growth of time and memory with recordings, frames, seeds and heads."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 from experiments.benchmarks.measure import command
 from experiments.benchmarks.report import Row, Target
 
-__all__ = ["Line", "growth", "line", "picture"]
+__all__ = ["Line", "growth", "line", "plot"]
 
 _STEPS = (1, 2, 4, 8)
 _HEADS = ("mean_mlp", "ldbm", "attention_mil", "tcn", "hybrid", "transformer", "mamba_gru", "mamba")
@@ -18,7 +18,7 @@ _HEADS = ("mean_mlp", "ldbm", "attention_mil", "tcn", "hybrid", "transformer", "
 
 @dataclass(frozen=True)
 class Line:
-    """What grows, how many times as large it was, and what each size cost."""
+    """What grows, its sizes as multiples, and the cost of each size."""
 
     what: str
     size: list[float]
@@ -27,12 +27,12 @@ class Line:
 
     @property
     def r2(self) -> float:
-        """The share of the seconds' variance that a straight line explains."""
+        """Share of the variance of seconds that a straight line explains."""
         return line(self.size, self.seconds)[2]
 
 
 def line(size: list[float], cost: list[float]) -> tuple[float, float, float]:
-    """Slope, intercept and r² of the straight line through the points."""
+    """Fit a straight line: slope, intercept and r²."""
     slope, intercept = np.polyfit(size, cost, 1)
     rest = np.asarray(cost) - (slope * np.asarray(size) + intercept)
     whole = float(np.var(cost))
@@ -40,7 +40,7 @@ def line(size: list[float], cost: list[float]) -> tuple[float, float, float]:
 
 
 def growth(folder: Path, out: Path, quick: bool = False) -> list[Row]:
-    """Rows, and a picture at `out`. Time is the processor's: what else the machine does counts for little."""
+    """Measure growth, and plot it to `out`. Times are processor seconds, which other load affects little."""
     steps = _STEPS[:3] if quick else _STEPS
     size = 5 if quick else 40
     lines = []
@@ -51,7 +51,7 @@ def growth(folder: Path, out: Path, quick: bool = False) -> list[Row]:
         lines.append(_line(folder, what, list(steps), settings, ["head=ldbm", "seed=0"], size))
     seeds = [[f"seed=range(0,{k})"] for k in steps]
     lines.append(_line(folder, "seeds", list(steps), seeds, ["head=ldbm"], size))
-    # Heads are not alike: all that is asked of them is that together they cost what they cost one by one.
+    # Heads differ: the target is only that together they cost the sum of what they cost one by one.
     heads = _HEADS[: 2 if quick else None]
     each = [_cost(folder, [f"head={name}", "seed=0"], size) for name in heads]
     start = _cost(folder, [f"head={heads[0]}", "seed=0"], size, done=True)[0]
@@ -59,14 +59,14 @@ def growth(folder: Path, out: Path, quick: bool = False) -> list[Row]:
     parts = [start + sum(seconds - start for seconds, _ in each[:k]) for k in counts]
     joined = [_cost(folder, [f"head={','.join(heads[:k])}", "seed=0"], size) if k > 1 else each[0] for k in counts]
     together = joined[-1]
-    picture(lines, out, (counts, parts, [seconds for seconds, _ in joined]))
+    plot(lines, out, (counts, parts, [seconds for seconds, _ in joined]))
     rows = [
         Row(
             "growth",
             f"{one.what}, ×{steps[0]} to ×{steps[-1]}: r² of a straight line through processor seconds",
             one.r2,
             "",
-            target=Target("least", 0.98),
+            target=Target("min", 0.98),
             note=f"{', '.join(f'{s:.1f} s' for s in one.seconds)}; "
             f"peak {', '.join(f'{m / 1000:.2f} GB' for m in one.memory_mb)}",
         )
@@ -78,7 +78,7 @@ def growth(folder: Path, out: Path, quick: bool = False) -> list[Row]:
             f"{len(heads)} heads in one sweep: processor seconds, of those of one sweep each",
             together[0] / parts[-1],
             "",
-            target=Target("most", 1.1),
+            target=Target("max", 1.1),
             note=f"peak {together[1] / 1000:.2f} GB; the largest alone {max(m for _, m in each) / 1000:.2f} GB",
         )
     )
@@ -91,7 +91,7 @@ def _line(folder: Path, what: str, steps: list[int], settings: list[list[str]], 
 
 
 def _cost(folder: Path, own: list[str], size: int, done: bool = False) -> tuple[float, float]:
-    """Processor seconds and peak MB of a sweep in one process; done: of recognising that it is finished."""
+    """Measure processor seconds and peak MB of a sweep in one process; done: of a sweep that is finished."""
     where = folder / "growth"
     if not done:
         shutil.rmtree(where, ignore_errors=True)
@@ -111,8 +111,8 @@ def _cost(folder: Path, own: list[str], size: int, done: bool = False) -> tuple[
     return used.cpu, used.peak_mb
 
 
-def picture(lines: list[Line], out: Path, heads: tuple[list[int], list[float], list[float]]) -> None:
-    """Processor time and peak memory over size, with straight lines through the times; heads together and one by one.
+def plot(lines: list[Line], out: Path, heads: tuple[list[int], list[float], list[float]]) -> None:
+    """Plot processor time and peak memory over size, with fitted lines; heads together and one by one.
 
     heads: how many, the seconds of a sweep of each summed up, and those of one sweep of all.
     """

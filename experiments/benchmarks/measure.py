@@ -1,4 +1,4 @@
-"""Running commands and measuring them: wall time, processor time, peak memory, and what else the machine was doing."""
+"""Run commands and measure wall time, processor time, peak memory and the load of other processes."""
 
 import os
 import subprocess
@@ -9,20 +9,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOT", "Failed", "Usage", "command", "in_turn", "other_load", "timed"]
+__all__ = ["ROOT", "Failed", "Usage", "alternate", "command", "other_load", "timed"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Failed(Exception):
-    """A measured command that did not do its work; its last lines say why."""
+    """A measured command failed; the message has its last lines."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """seconds: wall time. cpu: user and system seconds, of the processes it started too. peak_mb: of the largest one.
-    load: processes that others kept running meanwhile, on average. out: what it printed."""
+    """Resources of a command, including the processes that it started.
+
+    seconds: wall time. cpu: user and system seconds. peak_mb: of the largest process. load: processes of others that
+    ran meanwhile, on average. out: its output.
+    """
 
     seconds: float
     cpu: float
@@ -32,24 +35,24 @@ class Usage:
 
 
 def command(words: Sequence[str | Path], *, cwd: Path = ROOT, good: Sequence[int] = (0,)) -> Usage:
-    """Run a command and wait for it. Raises `Failed` where its exit status is none of `good`."""
+    """Run a command and wait for it. Raises `Failed` if its exit status is not in `good`."""
     words = [str(word) for word in words]
-    # As a user would start it: nobody's settings for threads.
+    # As a user would start it: without settings for threads.
     environment = {name: value for name, value in os.environ.items() if name not in _THREADS}
     environment["PYTHONPATH"] = str(ROOT)
     busy, began = _busy(), time.perf_counter()
     process = subprocess.Popen(
         words, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    heard: list[str] = []
+    output: list[str] = []
     assert process.stdout is not None
-    listener = threading.Thread(target=lambda: heard.append(process.stdout.read()))  # type: ignore[union-attr]
+    listener = threading.Thread(target=lambda: output.append(process.stdout.read()))  # type: ignore[union-attr]
     listener.start()
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     listener.join()
     process.returncode = os.waitstatus_to_exitcode(status)
-    out = heard[0]
+    out = output[0]
     cpu = used.ru_utime + used.ru_stime
     if process.returncode not in good:
         raise Failed(f"{' '.join(words[:4])} … ended with {process.returncode}:\n{out[-2000:]}")
@@ -58,24 +61,24 @@ def command(words: Sequence[str | Path], *, cwd: Path = ROOT, good: Sequence[int
 
 
 def other_load(work: Callable[[], object]) -> float:
-    """Do `work` in this process and say how many processes others kept running meanwhile, on average."""
+    """Do `work` in this process and return the mean number of other running processes."""
     busy, own, began = _busy(), _own(), time.perf_counter()
     work()
     seconds = time.perf_counter() - began
     return max(0.0, _busy() - busy - (_own() - own)) / seconds
 
 
-def timed(work: Callable[[], object], least: float = 0.2, most: int = 1000) -> float:
-    """Seconds of one call, from as many as take `least` seconds."""
+def timed(work: Callable[[], object], min_seconds: float = 0.2, max_calls: int = 1000) -> float:
+    """Return the seconds of one call, from as many calls as take `min_seconds`."""
     calls, began = 0, time.perf_counter()
-    while calls < most and (not calls or time.perf_counter() - began < least):
+    while calls < max_calls and (not calls or time.perf_counter() - began < min_seconds):
         work()
         calls += 1
     return (time.perf_counter() - began) / calls
 
 
-def in_turn(peer: Callable[[], float], project: Callable[[], float], times: int) -> tuple[list[float], list[float]]:
-    """Times of the two, measured in turn so that what else the machine does touches both alike."""
+def alternate(peer: Callable[[], float], project: Callable[[], float], times: int) -> tuple[list[float], list[float]]:
+    """Measure the times of the two alternately, so that other load affects both."""
     pairs = [(peer(), project()) if turn % 2 == 0 else (project(), peer())[::-1] for turn in range(times)]
     return [one for one, _ in pairs], [other for _, other in pairs]
 
@@ -86,7 +89,7 @@ def _own() -> float:
 
 
 def _busy() -> float:
-    """Seconds that all processors together have worked since the machine started; 0 where nobody says."""
+    """Busy seconds of all processors since the machine started; 0 where the system does not report them."""
     try:
         fields = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
     except OSError:

@@ -1,4 +1,4 @@
-"""bfloat16 against float32: the same heads and seeds with both, and whether the difference stays inside the seeds'."""
+"""Test error with bfloat16 and with float32, for the same heads and seeds."""
 
 import shutil
 import sys
@@ -16,7 +16,7 @@ _TRAINERS = {"32-true": "quick", "bf16-mixed": "quick_bf16"}
 
 
 def precision(folder: Path, quick: bool = False) -> list[Row]:
-    """One row a head: the mean paired difference of test MAE, in half-widths of the seeds' own 95 % interval."""
+    """Measure, for each head, the mean paired difference of test MAE in half-widths of the seeds' 95 % interval."""
     seeds = 2 if quick else 5
     mae: dict[str, dict[str, dict[int, float]]] = {}
     for name, trainer in _TRAINERS.items():
@@ -39,10 +39,10 @@ def precision(folder: Path, quick: bool = False) -> list[Row]:
         rows.append(
             Row(
                 "precision",
-                f"{head}: bf16 less fp32, of the half-width of fp32's seed interval",
+                f"{head}: bf16 minus fp32, in half-widths of fp32's seed interval",
                 abs(difference) / width,
                 "",
-                target=Target("most", 1.0),
+                target=Target("max", 1.0),
                 n=seeds,
                 note=f"test MAE fp32 {full.mean():.3f} ± {width:.3f}, bf16 {half.mean():.3f}, "
                 f"paired difference {difference:+.3f} points (sd {np.std(half - full, ddof=1):.3f})",
@@ -52,7 +52,7 @@ def precision(folder: Path, quick: bool = False) -> list[Row]:
 
 
 def inside(full: np.ndarray, half: np.ndarray) -> tuple[float, float]:
-    """The mean paired difference, and the half-width of the 95 % t interval of `full`'s mean over seeds."""
+    """Return the mean paired difference, and the half-width of the 95 % t interval of `full`'s mean over seeds."""
     from scipy import stats
 
     width = stats.t.ppf(0.975, len(full) - 1) * np.std(full, ddof=1) / np.sqrt(len(full))

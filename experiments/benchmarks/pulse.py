@@ -1,4 +1,4 @@
-"""The pulse of one clip against VitalLens' local POS, where that can be installed."""
+"""Pulse of one clip by the project and by VitalLens' local POS, if that can be installed."""
 
 import re
 import shutil
@@ -14,16 +14,16 @@ __all__ = ["NEEDED", "pulse"]
 _PEER = Path("experiments/benchmarks/peers/vitallens_pos.py")
 _CLIP = "WolfgangLanger_Pexels.mp4"
 _BPM = 84.0
-# How often the mesh is found; between two of these frames it is moved evenly.
+# How often the mesh is found; it is interpolated between these frames.
 _EVERY = {1: "the mesh in every frame", 5: "the mesh in every fifth frame"}
-# What the peer needs and does not install by itself stands beside it.
+# The peer, and what it needs but does not install.
 NEEDED = ("vitallens==0.6.2", "scipy", "psutil", "pandas", "av")
 
 
 def pulse(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
-    """Time on a real clip, and heart rates on it and on a made one whose pulse is known.
+    """Measure time on a real clip, and heart rates on it and on a rendered one with a known pulse.
 
-    The peer is installed into a folder of its own, never beside the project's packages. Neither's imports are timed.
+    The peer is installed into its own environment, separate from the project's packages. Imports are not timed.
     """
     landmarker = shared / "weights" / "face_landmarker.task"
     try:
@@ -38,17 +38,17 @@ def pulse(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
         peer.append(seconds)
         loads.append(load)
         for every in _EVERY:
-            said = work("pulse", clip, landmarker, every)
-            assert said["frames"] == count, (said, count)
-            times[every].append(said["seconds"])
-            found[every] = said
+            result = work("pulse", clip, landmarker, every)
+            assert result["frames"] == count, (result, count)
+            times[every].append(result["seconds"])
+            found[every] = result
     rows = [
         Row(
             "pulse",
             f"decode, face, skin, POS, heart rate of one clip, {_EVERY[every]}",
             unit="s",
             **of_pairs(peer, times[every]),  # type: ignore[arg-type]
-            target=Target("least", 1.0),
+            target=Target("min", 1.0),
             load=sum(loads) / len(loads),
             note=f"{count} frames: {count / median(peer):.0f} frames/s and {count / median(times[every]):.0f}",
         )
@@ -59,16 +59,18 @@ def pulse(folder: Path, shared: Path, quick: bool = False) -> list[Row]:
     made = folder / "made.mp4"
     try:
         work("made", landmarker, made, _BPM)
-    except Failed:  # the photograph comes with scikit-image, which not everybody has
+    except Failed:  # the photograph is part of scikit-image, which may not be installed
         return rows
     rate = _peer(python, made)[2]
     for every, how in _EVERY.items():
-        rows.append(_rates(f"a made clip of {_BPM:g}, {how}", rate, work("pulse", made, landmarker, every)["rate"], ""))
+        rows.append(
+            _rates(f"a rendered clip of {_BPM:g}, {how}", rate, work("pulse", made, landmarker, every)["rate"], "")
+        )
     return rows
 
 
 def _peer(python: Path, clip: Path) -> tuple[float, int, float, float]:
-    """Seconds, frames, heart rate and the machine's other load of the peer on a clip."""
+    """Run the peer on a clip; return seconds, frames, heart rate and the load of other processes."""
     used = command([python, _PEER, clip])
     found = re.search(r"(\d+) frames, ([\d.]+) s .*? ([\d.]+) bpm", used.out)
     assert found is not None, used.out
@@ -76,9 +78,9 @@ def _peer(python: Path, clip: Path) -> tuple[float, int, float, float]:
 
 
 def _rates(where: str, peer: float, project: float, note: str) -> Row:
-    told = f"VitalLens {peer:.1f}, project {project:.1f}{note}"
+    note = f"VitalLens {peer:.1f}, project {project:.1f}{note}"
     what = f"difference of the two heart rates, {where}"
-    return Row("pulse", what, abs(peer - project), "bpm", target=Target("most", 1.0), note=told)
+    return Row("pulse", what, abs(peer - project), "bpm", target=Target("max", 1.0), note=note)
 
 
 def _installed(folder: Path) -> Path:

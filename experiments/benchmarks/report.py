@@ -1,4 +1,4 @@
-"""What was measured, as rows; how rows become the result's CSV and Markdown, and how a CSV becomes rows again."""
+"""Rows of measurements, and their CSV and Markdown files."""
 
 import csv
 import io
@@ -7,30 +7,30 @@ from dataclasses import asdict, dataclass, fields
 
 __all__ = ["MACHINE", "Row", "Target", "csv_text", "markdown", "median", "merged", "of_pairs", "read_rows", "verdict"]
 
-MACHINE = "machine"  # the stage whose rows say what the machine is
+MACHINE = "machine"  # the stage whose rows describe the machine
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a number is held against. kind: "least" (the number must reach value) or "most" (must not exceed it)."""
+    """A limit of a number. kind: "min" (the number must be `value` or more) or "max" (`value` or less)."""
 
     kind: str
     value: float
 
     def reached(self, number: float) -> bool:
-        """Whether `number` is good enough."""
-        return number >= self.value if self.kind == "least" else number <= self.value
+        """Whether `number` reaches the target."""
+        return number >= self.value if self.kind == "min" else number <= self.value
 
 
 @dataclass(frozen=True)
 class Row:
     """One measurement.
 
-    what: in words. peer, project: medians in `unit`, None where there is none. ratio: how many times as fast the
-    project is, the median over pairs measured in turn; low, high: the smallest and largest of them; n: how many.
-    target, on the ratio where there is one and else on `project`. share: of the measured ceiling, from 0 to 1.
-    load: the machine's other work while it was measured, in processes. note: what a reader must know. device: what it
-    was measured on; on: when (UTC).
+    what: a short description. peer, project: medians in `unit`, or None. ratio: how many times as fast the project is,
+    the median over pairs measured alternately; low, high: minimum and maximum of the pairs; n: their number. target: on
+    the ratio if there is one, else on `project`. share: of the measured ceiling, from 0 to 1. load: processes of others
+    that ran during the measurement, on average. note: what a reader must know. device: the processor; on: the time
+    (UTC).
     """
 
     stage: str
@@ -51,9 +51,9 @@ class Row:
 
 
 def of_pairs(peer: Sequence[float], project: Sequence[float]) -> dict[str, float | int]:
-    """Medians, ratio and its range, from times of the two measured in turn; `Row`'s fields.
+    """Compute medians, ratio and its range from times of the two measured alternately, as fields of `Row`.
 
-    Raises `ValueError` where there is not one time of the one for each time of the other, or no pair.
+    Raises `ValueError` if the numbers of times differ or are zero.
     """
     if len(peer) != len(project) or not peer:
         raise ValueError(f"{len(peer)} times of the peer and {len(project)} of the project are no pairs")
@@ -69,14 +69,14 @@ def of_pairs(peer: Sequence[float], project: Sequence[float]) -> dict[str, float
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the two."""
+    """Return the middle value, or the mean of the two middle values."""
     ordered = sorted(values)
     half = len(ordered) // 2
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def verdict(row: Row) -> str:
-    """How a row stands to its target: "reached", or by how much it is missed; "" without a target."""
+    """Return "reached", or by how much a row misses its target; "" without a target."""
     if row.target is None:
         return ""
     number = row.project if row.ratio is None else row.ratio
@@ -84,12 +84,12 @@ def verdict(row: Row) -> str:
         return "missed: not measured"
     if row.target.reached(number):
         return "reached"
-    part = number / row.target.value if row.target.kind == "least" else row.target.value / number
+    part = number / row.target.value if row.target.kind == "min" else row.target.value / number
     return f"missed: {100 * part:.0f} % of the way"
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """All rows, one a line, with the target as two columns and the verdict."""
+    """Format rows as CSV, one a line, with the target as two columns and the verdict."""
     names = [item.name for item in fields(Row) if item.name != "target"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -102,7 +102,7 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 
 def read_rows(text: str) -> list[Row]:
-    """The rows of `csv_text`, to six digits."""
+    """Read the rows of `csv_text`, to six digits."""
     rows = []
     for line in csv.DictReader(io.StringIO(text)):
         values: dict[str, object] = {name: line[name] for name in ("stage", "what", "unit", "note", "device", "on")}
@@ -114,12 +114,12 @@ def read_rows(text: str) -> list[Row]:
 
 
 def merged(old: Sequence[Row], new: Sequence[Row], stages: Sequence[str]) -> list[Row]:
-    """The old rows with each stage that was measured anew in the place of the same stage on the same device.
+    """Replace the rows of each stage that was measured again on the same device.
 
     stages: the order of the result.
     """
-    anew = {(row.stage, row.device) for row in new}
-    kept = [row for row in old if (row.stage, row.device) not in anew]
+    measured = {(row.stage, row.device) for row in new}
+    kept = [row for row in old if (row.stage, row.device) not in measured]
     order = [MACHINE, *stages]
     return sorted([*kept, *new], key=lambda row: order.index(row.stage) if row.stage in order else len(order))
 
@@ -131,7 +131,7 @@ def _plain(value: object) -> str:
 
 
 def markdown(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
-    """The result for readers: what the machine is, the targets, then a table a stage and device."""
+    """Format the result as Markdown: the machine, the targets, then one table per stage and device."""
     lines = [f"# {title}", "", "Measured by `make bench`; nothing here is copied from elsewhere.", ""]
     for device in dict.fromkeys(row.device for row in rows if row.stage == MACHINE):
         own = [row for row in rows if row.stage == MACHINE and row.device == device]
@@ -189,7 +189,7 @@ def _measured(row: Row) -> str:
 
 def _target(row: Row) -> str:
     assert row.target is not None
-    word = "at least" if row.target.kind == "least" else "at most"
+    word = "at least" if row.target.kind == "min" else "at most"
     return f"{word} {row.target.value:g}" + (" times" if row.ratio is not None else f" {row.unit}")
 
 

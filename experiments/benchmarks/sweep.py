@@ -1,4 +1,4 @@
-"""The sweep against the plain way of training: equal windows, batches, epochs and heads."""
+"""Sweeps of the project and of plain PyTorch, with equal windows, batches, epochs and heads."""
 
 import csv
 import json
@@ -27,10 +27,10 @@ _WORKERS = 2
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is done. recordings: of two clips each, which give 6 windows a clip of `length` frames.
+    """Sizes of the sweep. recordings: of two clips each, with 6 windows per clip of `length` frames.
 
     epochs: of the project's jobs in the pairs; whole: of the sweep of four heads and five seeds. pairs: how often peer
-    and project are measured in turn.
+    and project are measured alternately.
     """
 
     recordings: int = 50
@@ -49,12 +49,12 @@ class Sizes:
         return 2 * self.recordings * (1 + (self.length - self.window) // hop)
 
 
-# The peer's sizes are written in its file: this one checks that everything runs, and its ratios mean nothing.
+# The peer's sizes are fixed in its file: these only check that everything runs, and their ratios mean nothing.
 QUICK = Sizes(recordings=2, epochs=1, whole=1, seeds=1, pairs=1)
 
 
 def sweep(folder: Path, sizes: Sizes, roof: Ceilings) -> list[Row]:
-    """Rows for each head and for the whole, in both precisions. folder: where cohort, features and runs lie."""
+    """Measure each head and the whole sweep, in both precisions. folder: of cohort, features and runs."""
     clips = folder / "clips"
     _clips(clips, folder, sizes)
     rows: list[Row] = []
@@ -73,23 +73,23 @@ def sweep(folder: Path, sizes: Sizes, roof: Ceilings) -> list[Row]:
                 times[head].setdefault(precision, []).append(_each(results, sizes.epochs) / _WORKERS)
                 loads[head].append(used.load)
                 flops[head] = needed_flops(results[0], sizes.windows)
-    for precision, (word, least, _) in _PRECISIONS.items():
+    for precision, (word, min_ratio, _) in _PRECISIONS.items():
         for head in HEADS:
             pair = of_pairs(times[head]["peer"], times[head][precision])
             rows.append(
                 Row(
                     "sweep",
-                    f"{head}, {word}: seconds an epoch, two jobs side by side",
+                    f"{head}, {word}: seconds per epoch, two jobs in parallel",
                     unit="s",
                     **pair,  # type: ignore[arg-type]
-                    target=Target("least", least) if least else None,
+                    target=Target("min", min_ratio) if min_ratio else None,
                     share=flops[head] / float(pair["project"]) / roof["bf16" if word == "bf16" else "fp32 exact"],
                     load=sum(loads[head]) / len(loads[head]),
                 )
             )
     epoch = [sum(times[head]["peer"][turn] for head in HEADS) for turn in range(sizes.pairs)]
-    for precision, (word, _, least) in _PRECISIONS.items():
-        rows += _whole(folder, sizes, epoch, precision, word, least, sum(flops.values()), roof)
+    for precision, (word, _, min_ratio) in _PRECISIONS.items():
+        rows += _whole(folder, sizes, epoch, precision, word, min_ratio, sum(flops.values()), roof)
     return rows
 
 
@@ -99,18 +99,18 @@ def _whole(
     peer_epoch: Sequence[float],
     precision: str,
     word: str,
-    least: float,
+    min_ratio: float,
     flops: float,
     roof: Ceilings,
 ) -> list[Row]:
-    """The sweep that a user would start, in one command, against as many epochs of the peer."""
+    """Measure the sweep that a user would start, in one command, and as many epochs of the peer."""
     used, results = _project(folder, list(HEADS.values()), list(range(sizes.seeds)), precision, sizes, sizes.whole)
     fits = sum(result["training"]["seconds"] for result in results) / _WORKERS
     once = used.seconds - fits
     peer = [sizes.seeds * seconds for seconds in peer_epoch]
     cap = roof["bf16" if word == "bf16" else "fp32 exact"]
     rows = []
-    for epochs, target in ((100, Target("least", least)), (sizes.whole, None)):
+    for epochs, target in ((100, Target("min", min_ratio)), (sizes.whole, None)):
         project = once + fits / sizes.whole * epochs
         rows.append(
             Row(
@@ -130,7 +130,7 @@ def _whole(
 
 
 def needed_flops(result: dict, windows: int) -> float:
-    """FLOP of an epoch of training: three times the forward pass, without the gradient of the input."""
+    """Return the FLOP of an epoch of training: three times the forward pass, without the gradient of the input."""
     cost, head = result["cost"], result["config"]["head"]
     dim = result["features"]["dim"]
     if "width" in head:
@@ -141,7 +141,7 @@ def needed_flops(result: dict, windows: int) -> float:
 
 
 def fitted(runs: Path) -> list[dict]:
-    """The results of a folder of runs."""
+    """Read the results of a folder of runs."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(runs.glob("*/result.json"))]
 
 
@@ -153,14 +153,14 @@ def _peer(clips: Path, head: str, sizes: Sizes) -> tuple[float, float]:
     used = command([sys.executable, _PEER, clips, "--epochs", 1, "--heads", head])
     found = re.search(r"([\d.]+) s/epoch\s+\((\d+) windows\)", used.out)
     if found is None or int(found[2]) != sizes.windows:
-        raise ValueError(f"the peer said: {used.out}")
+        raise ValueError(f"unexpected output of the peer: {used.out}")
     return float(found[1]), used.load
 
 
 def _project(
     folder: Path, heads: Sequence[str], seeds: Sequence[int], precision: str, sizes: Sizes, epochs: int = 0
 ) -> tuple[Usage, list[dict]]:
-    """One sweep in a new folder of runs, as a user starts it; its usage and results."""
+    """Run one sweep in a new folder of runs, as a user starts it; return its usage and results."""
     runs = folder / "runs"
     shutil.rmtree(runs, ignore_errors=True)
     epochs = epochs or sizes.epochs
@@ -187,7 +187,7 @@ def _project(
 
 def _settings(folder: Path, sizes: Sizes) -> list[str]:
     return [
-        # The peer measures nothing but training: as little else as a job can have.
+        # The peer measures training only: as little other work as a job can have.
         f"cohort.recordings={{train:{sizes.recordings},dev:2,test:2}}",
         "cohort.duration={min:20,max:66,median:45,spread:0.3}",
         *("cohort.lost_frames=0", f"cohort.dim={sizes.dim}", "protocol=published", f"protocol.length={sizes.length}"),
@@ -197,7 +197,7 @@ def _settings(folder: Path, sizes: Sizes) -> list[str]:
 
 
 def _clips(clips: Path, folder: Path, sizes: Sizes) -> None:
-    """The training clips of the cohort as the peer wants them: one .npy a clip, and labels.csv."""
+    """Write the training clips of the cohort as the peer reads them: one .npy per clip, and labels.csv."""
     from lfnet.cli.configs import compose
     from lfnet.config import plain
     from lfnet.jobs.inputs import prepare

@@ -1,4 +1,4 @@
-"""Commands that should answer at once: help, and a finished sweep of a thousand jobs."""
+"""Time of short commands: help, and a finished sweep of a thousand jobs."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from experiments.benchmarks.report import Row, Target, median
 __all__ = ["finish", "tools"]
 
 _HEADS = ("mean_mlp", "ldbm", "transformer", "mamba_gru")
-# AVEC2014's 300 clips, short ones: recognising a job does not depend on their length.
+# 300 clips as in AVEC2014, but short: recognising a job does not depend on their length.
 _SMALL = (
     *("cohort.recordings={train:50,dev:50,test:50}", "cohort.duration={min:2,max:5,median:3,spread:0.3}"),
     *("cohort.dim=16", "protocol.window=48", "protocol.hop=24", "trainer=quick", "trainer.max_epochs=1"),
@@ -19,7 +19,7 @@ _SMALL = (
 
 
 def tools(folder: Path, quick: bool = False) -> list[Row]:
-    """Rows for `lfnet --help` and for a sweep that is all done."""
+    """Measure `lfnet --help` and a sweep whose jobs are all finished."""
     times = [command([sys.executable, "-m", "lfnet.cli.main", "--help"]) for _ in range(5)]
     rows = [
         Row(
@@ -30,7 +30,7 @@ def tools(folder: Path, quick: bool = False) -> list[Row]:
             low=min(used.seconds for used in times),
             high=max(used.seconds for used in times),
             n=5,
-            target=Target("most", 0.5),
+            target=Target("max", 0.5),
             load=max(used.load for used in times),
             note=f"{median([used.cpu for used in times]):.2f} s of a processor",
         )
@@ -52,7 +52,7 @@ def tools(folder: Path, quick: bool = False) -> list[Row]:
             low=min(used.seconds for used in again),
             high=max(used.seconds for used in again),
             n=len(again),
-            target=Target("most", 10.0),
+            target=Target("max", 10.0),
             load=max(used.load for used in again),
             note=f"{median([used.cpu for used in again]):.1f} s of a processor; four heads, cohort of 300 clips",
         )
@@ -61,10 +61,10 @@ def tools(folder: Path, quick: bool = False) -> list[Row]:
 
 
 def finish(settings: list[str], seeds: int) -> None:
-    """Leave a finished run of each head and seed.
+    """Make a finished run of each head and seed.
 
-    One job a head is trained; the other seeds' folders, each under the name that its own plan gives it, hold a copy of
-    what that left. What is timed recognises folders by name and reads their results, and trains nothing.
+    One job per head is trained; the folders of the other seeds, named as their own plans name them, are copies. The
+    timed command recognises folders by name, reads their results and trains nothing.
     """
     from lfnet.cli.configs import compose
     from lfnet.config import plain

@@ -1,4 +1,4 @@
-"""What the benchmark starts in processes of its own, so that memory and warm-up are theirs: each prints one JSON line.
+"""Work that the benchmark starts in separate processes, to measure memory and warm-up; each prints one JSON line.
 
 usage: python -m experiments.benchmarks.work crops VIDEO LANDMARKER OUT | describe CROPS WEIGHTS OUT BACKEND
        | images ONNX SIDE BATCH | decode VIDEO | mesh VIDEO LANDMARKER | extract VIDEO CACHE SETTINGS
@@ -17,7 +17,7 @@ FRAMES = 500  # of a segment
 
 
 def crops(video: str, landmarker: str, out: str) -> dict:
-    """The first 500 aligned faces of a video at 224 pixels, from the start again where it is shorter, as .npy."""
+    """Save the first 500 aligned faces of a video at 224 pixels as .npy; a shorter video is repeated."""
     from lfnet.video.align import crop
     from lfnet.video.decode import frames
     from lfnet.video.mesh import FaceMesh
@@ -34,30 +34,30 @@ def crops(video: str, landmarker: str, out: str) -> dict:
 
 
 def describe(file: str, weights: str, out: str, backend: str) -> dict:
-    """The visual descriptor of a segment's crops; its time is without loading the network, as the peer's is."""
+    """Compute the visual descriptor of a segment's crops; timed without loading the network, as the peer is."""
     from lfnet.encoders.visual import Visual
     from lfnet.encoders.visual_settings import VisualSettings
     from lfnet.video.faces import Faces
     from lfnet.weights.weights_file import WeightsFile
 
-    pictures = np.load(file)
+    images_NHWC = np.load(file)
     own = WeightsFile(name="trunk", file=Path(weights).name, sha256=None, licence="", about="", path=Path(weights))
 
     def faces(count: int) -> Faces:
         index = np.arange(count)
-        return Faces(index, index / 30, crops_NHWC=pictures[:count])
+        return Faces(index, index / 30, crops_NHWC=images_NHWC[:count])
 
     with Visual("visual", VisualSettings(), own, Path(out).parent, backend=backend) as encoder:
         encoder.describe(faces(1))
         began = time.perf_counter()
-        found = encoder.describe(faces(len(pictures)))
+        found = encoder.describe(faces(len(images_NHWC)))
         seconds = time.perf_counter() - began
     np.save(out, found.vector)
-    return {"frames": len(pictures), "images": found.images, "seconds": seconds}
+    return {"frames": len(images_NHWC), "images": found.images, "seconds": seconds}
 
 
 def images(network: str, side: str, batch: str) -> dict:
-    """Random pictures a second through an ONNX network by itself: the ceiling of the encoder that runs it."""
+    """Measure random images per second through an ONNX network alone: the ceiling of the encoder that runs it."""
     from lfnet.encoders.onnx_network import BatchedNetwork
 
     size, random = int(batch), np.random.default_rng(0)
@@ -74,7 +74,7 @@ def images(network: str, side: str, batch: str) -> dict:
 
 
 def decode(video: str) -> dict:
-    """Frames a second of decoding alone."""
+    """Measure frames per second of decoding alone."""
     from lfnet.video.decode import frames
 
     began = time.perf_counter()
@@ -83,7 +83,7 @@ def decode(video: str) -> dict:
 
 
 def mesh(video: str, landmarker: str) -> dict:
-    """Frames a second of decoding and finding the face."""
+    """Measure frames per second of decoding and finding the face."""
     from lfnet.video.decode import frames
     from lfnet.video.mesh import FaceMesh
 
@@ -94,7 +94,7 @@ def mesh(video: str, landmarker: str) -> dict:
 
 
 def extract(video: str, cache: str, *settings: str) -> dict:
-    """One pass over a video that feeds all chosen encoders, as `lfnet extract` makes it; loading networks included."""
+    """Run one pass over a video for all chosen encoders, as `lfnet extract` does; includes loading the networks."""
     import pandas as pd
 
     from lfnet.cli.configs import compose
@@ -129,7 +129,7 @@ def extract(video: str, cache: str, *settings: str) -> dict:
 
 
 def pulse(video: str, landmarker: str, every: str) -> dict:
-    """The pulse of a video as `lfnet pulse` reads it by POS; without imports, as the peer's time is."""
+    """Measure the pulse of a video by POS as `lfnet pulse` does; timed without imports, as the peer is."""
     from lfnet.cli import pulse as command
     from lfnet.video.backends import import_cv2, import_mediapipe
 
@@ -151,7 +151,7 @@ def pulse(video: str, landmarker: str, every: str) -> dict:
 
 
 def made(landmarker: str, out: str, bpm: str) -> dict:
-    """A video of a still face whose skin follows a known pulse, 20 s at 30 frames/s."""
+    """Render a video of a still face whose skin follows a known pulse, 20 s at 30 frames/s."""
     from skimage import data
 
     from experiments.media.video import rendered, scene, write_h264

@@ -1,4 +1,4 @@
-"""Commands are measured as they are, and what fails is not timed."""
+"""Measurement of commands: time, memory, failures."""
 
 import sys
 
@@ -8,56 +8,56 @@ import pytest
 from experiments.benchmarks.ceiling import facts
 from experiments.benchmarks.extraction import parity
 from experiments.benchmarks.growth import line
-from experiments.benchmarks.measure import Failed, command, in_turn, timed
+from experiments.benchmarks.measure import Failed, alternate, command, timed
 from experiments.benchmarks.precision import inside
 from experiments.benchmarks.sweep import Sizes, needed_flops
 
 
-def test_a_command_is_measured_and_heard():
+def test_a_command_is_measured_and_its_output_kept():
     used = command([sys.executable, "-c", "x = bytearray(80_000_000); print('done'); print(sum(range(10**6)))"])
     assert used.out.splitlines()[0] == "done"
     assert used.peak_mb > 80
     assert 0 < used.cpu < 60 and used.seconds > 0 and used.load >= 0
 
 
-def test_a_command_that_fails_says_why():
+def test_a_failed_command_raises_its_output():
     with pytest.raises(Failed, match="a reason"):
         command([sys.executable, "-c", "raise SystemExit('a reason')"])
     assert command([sys.executable, "-c", "raise SystemExit(3)"], good=(0, 3)).out == ""
 
 
-def test_nobodys_settings_for_threads_reach_a_command(monkeypatch):
+def test_settings_for_threads_are_not_inherited(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     used = command([sys.executable, "-c", "import os; print(os.environ.get('OMP_NUM_THREADS'))"])
     assert used.out.strip() == "None"
 
 
-def test_pairs_are_measured_in_turn_and_each_begins_in_its_turn():
+def test_pairs_are_measured_alternately():
     order = []
 
     def work(name, seconds):
         order.append(name)
         return seconds
 
-    found = in_turn(lambda: work("peer", 2.0), lambda: work("project", 1.0), 3)
+    found = alternate(lambda: work("peer", 2.0), lambda: work("project", 1.0), 3)
     assert found == ([2.0, 2.0, 2.0], [1.0, 1.0, 1.0])
     assert order == ["peer", "project", "project", "peer", "peer", "project"]
 
 
 def test_a_time_is_of_one_call():
     calls = []
-    assert timed(lambda: calls.append(1), least=0, most=5) >= 0
+    assert timed(lambda: calls.append(1), min_seconds=0, max_calls=5) >= 0
     assert len(calls) == 1
 
 
-def test_the_machine_is_described_without_naming_it():
+def test_the_description_of_the_machine_has_no_names():
     import getpass
     import platform
 
-    told = " ".join(value for _, value in facts())
-    assert "torch" in told and "cores" in told
-    assert platform.node() not in told or len(platform.node()) < 3
-    assert "/" not in told.replace("TFLOP/s", "") and getpass.getuser() not in told.split()
+    text = " ".join(value for _, value in facts())
+    assert "torch" in text and "cores" in text
+    assert platform.node() not in text or len(platform.node()) < 3
+    assert "/" not in text.replace("TFLOP/s", "") and getpass.getuser() not in text.split()
 
 
 def test_windows_of_the_peers_protocol():
@@ -83,11 +83,11 @@ def test_flops_of_training_are_those_that_autograd_counts(name):
     result = {"cost": {"flops": cost.flops, "frames": 64}, "config": {"head": settings}, "features": {"dim": 24}}
     with FlopCounterMode(display=False) as counter:
         head(torch.randn(8, 64, 24), torch.ones(8, 64, dtype=torch.bool)).sum().backward()
-    # LDBM's attention has few tokens, and the fused kernel makes its weights again
+    # LDBM's attention has few tokens, and the fused kernel recomputes its weights
     assert needed_flops(result, 8) == pytest.approx(counter.get_total_flops(), rel=0.05)
 
 
-def test_a_straight_line_is_found_and_a_bend_seen():
+def test_r2_is_one_for_a_straight_line_and_lower_for_a_curve():
     slope, intercept, r2 = line([1.0, 2.0, 4.0, 8.0], [5.0, 7.0, 11.0, 19.0])
     assert (slope, intercept, r2) == (pytest.approx(2), pytest.approx(3), pytest.approx(1))
     assert line([1.0, 2.0, 4.0, 8.0], [1.0, 4.0, 16.0, 64.0])[2] < 0.97
@@ -100,7 +100,7 @@ def test_parity_is_of_the_worst_region():
     assert parity(one.ravel(), other.ravel()) == pytest.approx(0.02)
 
 
-def test_a_precisions_difference_is_held_against_the_seeds_interval():
+def test_a_difference_of_precisions_is_compared_with_the_seeds_interval():
     full = np.array([8.0, 8.2, 7.9, 8.1, 8.3])
     difference, width = inside(full, full + 0.05)
     assert difference == pytest.approx(0.05)

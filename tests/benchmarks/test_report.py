@@ -1,4 +1,4 @@
-"""Ratios, verdicts and what is written: nothing is flattered."""
+"""Ratios, verdicts, CSV and Markdown of benchmarks."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def test_medians():
     assert median([4.0, 1.0]) == 2.5
 
 
-def test_times_that_are_no_pairs_are_refused():
+def test_unequal_numbers_of_times_are_refused():
     with pytest.raises(ValueError, match="no pairs"):
         of_pairs([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="no pairs"):
@@ -48,30 +48,30 @@ def row(**more):
     return Row(**({"stage": "stage", "what": "what", "project": 2.0, "unit": "s"} | more))
 
 
-def test_a_target_on_a_ratio_is_held_against_the_ratio():
-    target = Target("least", 8.0)
+def test_a_target_is_compared_with_the_ratio():
+    target = Target("min", 8.0)
     assert verdict(row(peer=20.0, ratio=10.0, target=target)) == "reached"
     assert verdict(row(peer=8.0, ratio=4.0, target=target)) == "missed: 50 % of the way"
 
 
-def test_a_target_on_a_number_is_held_against_the_number():
-    assert verdict(row(target=Target("most", 2.0))) == "reached"
-    assert verdict(row(target=Target("most", 1.0))) == "missed: 50 % of the way"
-    assert verdict(row(target=Target("least", 3.0))) == "missed: 67 % of the way"
+def test_a_target_is_compared_with_the_number_without_a_ratio():
+    assert verdict(row(target=Target("max", 2.0))) == "reached"
+    assert verdict(row(target=Target("max", 1.0))) == "missed: 50 % of the way"
+    assert verdict(row(target=Target("min", 3.0))) == "missed: 67 % of the way"
     assert verdict(row()) == ""
 
 
-def test_what_could_not_be_measured_is_not_reached():
-    assert verdict(row(project=float("nan"), target=Target("most", 1.0))).startswith("missed")
+def test_an_undefined_number_does_not_reach_its_target():
+    assert verdict(row(project=float("nan"), target=Target("max", 1.0))).startswith("missed")
 
 
-def test_the_csv_holds_every_row_and_its_verdict():
-    rows = [row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, target=Target("least", 3.0), note='a, "b"'), row()]
+def test_the_csv_has_every_row_and_its_verdict():
+    rows = [row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, target=Target("min", 3.0), note='a, "b"'), row()]
     read = list(csv.DictReader(io.StringIO(csv_text(rows))))
     assert [line["verdict"] for line in read] == ["missed: 67 % of the way", ""]
     assert (read[0]["ratio"], read[0]["target_kind"], read[0]["target"], read[0]["note"]) == (
         "2",
-        "least",
+        "min",
         "3",
         'a, "b"',
     )
@@ -80,7 +80,7 @@ def test_the_csv_holds_every_row_and_its_verdict():
 
 def test_the_page_shows_missed_targets_and_every_row():
     rows = [
-        row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, share=0.25, load=0.5, target=Target("least", 3.0)),
+        row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, share=0.25, load=0.5, target=Target("min", 3.0)),
         row(project=1234.0, unit="frames/s"),
     ]
     rows.insert(0, Row("machine", "processor", note="P"))
@@ -91,16 +91,16 @@ def test_the_page_shows_missed_targets_and_every_row():
     assert "A note." in page and "| processor | P |" in page
 
 
-def test_a_csv_becomes_the_same_rows_again():
+def test_rows_survive_a_round_trip_through_csv():
     rows = [
-        row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, share=0.25, target=Target("least", 3.0), note='a, "b"'),
+        row(peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3, share=0.25, target=Target("min", 3.0), note='a, "b"'),
         row(device="a GPU", on="2026-01-02 03:04"),
         Row("machine", "processor", note="P"),
     ]
     assert read_rows(csv_text(rows)) == rows
 
 
-def test_a_stage_measured_anew_takes_the_place_of_the_old_one_and_of_no_other():
+def test_a_stage_measured_again_replaces_its_old_rows_only():
     def of(stage, project, device="cpu"):
         return Row(stage, "what", project, "s", device=device)
 
@@ -116,7 +116,7 @@ def test_a_stage_measured_anew_takes_the_place_of_the_old_one_and_of_no_other():
     assert found[3].device == "gpu"
 
 
-def test_the_page_marks_each_stage_with_its_device():
+def test_the_page_names_the_device_of_each_stage():
     page = markdown("Title", [row(device="A, 2 cores", on="2026-01-02 03:04"), row(device="a GPU")])
     assert "On A, 2 cores, 2026-01-02 03:04." in page and "On a GPU." in page
 

@@ -1,4 +1,4 @@
-"""The plain way to run seed B's ablation: what a user would write from its README, with nothing tuned.
+"""The temporal ablation in plain PyTorch, as its README describes it, without tuning.
 
 One .npy per clip (T x 512, float32), a Dataset that loads the clip for every window, DataLoader, Adam, L1.
 Prints seconds per epoch per head. It is the peer that the project's sweep is timed against.

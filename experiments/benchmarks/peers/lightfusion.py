@@ -1,4 +1,4 @@
-"""The plain way to compute LightFusionNet's visual descriptor, as its published recipe reads: a timing peer, untuned.
+"""LightFusionNet's visual descriptor in plain PyTorch, as its published recipe describes it, without tuning.
 
 Per clip: the first 500 aligned face crops at 224 px -> frozen MobileNetV3-Small -> 576-D per frame; the 100 most
 expressive frames by .5*|f| + .3*|f - mean| + .2*std(f[:100]); four regions of each (eyes, mouth, right and left cheek),
@@ -63,7 +63,7 @@ if __name__ == "__main__":
     t = time.perf_counter() - t
     n = min(500, len(crops))
     k = min(100, n)
-    said = f"{n} frames, {n + 4 * k} images encoded, {t:.2f} s, {n / t:.1f} frames/s"
-    print(f"{said}, descriptor {tuple(d.shape)} norm {d.norm():.4f}")
+    text = f"{n} frames, {n + 4 * k} images encoded, {t:.2f} s, {n / t:.1f} frames/s"
+    print(f"{text}, descriptor {tuple(d.shape)} norm {d.norm():.4f}")
     if a.out:
         np.save(a.out, d.numpy())

@@ -1,4 +1,4 @@
-"""The pulse by VitalLens' local POS: decoded by PyAV, its own face detection, POS and heart rate. Untuned.
+"""Pulse by VitalLens' local POS: decoded by PyAV, its own face detection, POS and heart rate, without tuning.
 
 Run it where `vitallens==0.6.2`, scipy, psutil, pandas and av are installed; nothing leaves the machine.
 
