@@ -24,6 +24,7 @@ os.environ.update(TELEMETRY_OFF)
 _API: dict[str, str] = {
     "audit_cohort": "lfnet.audit.cohort_frame:audit_cohort",
     "Run": "lfnet.runs.run:Run",
+    "load": "lfnet.deploy.model:load",
     "open_runs": "lfnet.runs.collection:open_runs",
     "evaluate": "lfnet.evaluation.evaluator:evaluate",
     "Predictions": "lfnet.evaluation.predictions:Predictions",

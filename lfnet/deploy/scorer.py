@@ -33,7 +33,7 @@ from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["Scorer", "Stages", "from_array"]
+__all__ = ["Scorer", "Stages"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Stages:
     encoder : Encoder or None
         None where features are scored, and no video. Else `video`, `landmarker`, `stride` and `batch_size` are used.
     video : VideoSettings or None
-    landmarker : Path or None
-        File of the face landmarker.
+    landmarker : callable or None
+        Returns the file of the face landmarker.
     stride, batch_size : int
         Every `stride`-th frame is encoded, `batch_size` frames together.
     pulse : PulseSettings or None
@@ -75,7 +75,7 @@ class Stages:
     limits: Limits
     encoder: Encoder | None = None
     video: VideoSettings | None = None
-    landmarker: Path | None = None
+    landmarker: Callable[[], Path] | None = None
     stride: int = 1
     batch_size: int = 32
     pulse: PulseSettings | None = None
@@ -122,11 +122,12 @@ class Scorer:
             no_interval=facts.no_interval,
         )
         if facts.encoder is not None and facts.video is not None:
+            path = bundle.folder / facts.video.file
             stages = replace(
                 stages,
                 encoder=open_encoder(facts.encoder, bundle.folder, threads),
                 video=video_settings(facts.video),
-                landmarker=bundle.folder / facts.video.file,
+                landmarker=lambda: path,
                 stride=facts.encoder.stride,
                 batch_size=facts.encoder.batch_size,
             )
@@ -163,8 +164,10 @@ class Scorer:
         report: dict[str, Any] = {"video": name, "score": None, "refused": None}
         try:
             if isinstance(source, np.ndarray):
-                clip, found = self._features(*from_array(source, fps), name)
-            elif self.stages.encoder is None:
+                if fps is None and self.stages.limits.rows_per_second is not None:
+                    raise LfnetError("fps is missing: give the frames per second of the features.")
+                clip, found = self._features(*_from_array(source, fps), name)
+            elif self.stages.encoder is None or (source.is_file() and kind(source) == "features"):
                 features, valid, times = watch.call("decode", self._read)(source, fps)
                 clip, found = self._features(features, valid, times, name)
             else:
@@ -195,8 +198,6 @@ class Scorer:
         """Encode a video: its features, and what is reported of it."""
         stages = self.stages
         assert stages.video is not None and stages.landmarker is not None
-        if path.is_file() and kind(path) == "features":
-            raise LfnetError(f"{path} contains features, and this model scores videos.")
         media = probe(path, fps)
         self._check_rate(media.fps / stages.stride)
         self._check_length(-(-media.n_frames // stages.stride), "frames")
@@ -208,9 +209,9 @@ class Scorer:
         skin = FrameConsumer(cast(Encoder, _Timed(Skin(), "skin_means", watch, "skin")))
         if stages.pulse is not None:
             consumers.append(skin)
-        started = time.perf_counter()
+        landmarker, started = stages.landmarker(), time.perf_counter()
         with ExitStack() as stack:
-            mesh = stack.enter_context(FaceMesh(stages.landmarker, stages.video))
+            mesh = stack.enter_context(FaceMesh(landmarker, stages.video))
             watch.started = time.perf_counter() - started
             decoded = watch.each(
                 "decode", frames(path, fps=fps, stride=stages.stride, damaged=stages.video.damaged, notes=notes)
@@ -240,8 +241,8 @@ class Scorer:
     def _read(self, path: Path, fps: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if path.is_dir() or not path.is_file() or kind(path) != "features":
             raise LfnetError(
-                f"{path} is no file of features (.npy, .npz, .safetensors), and this model scores nothing else: cohort "
-                f"{self.stages.cohort}, on which it was trained, contains no video."
+                f"{path} is no file of features (.npy, .npz, .safetensors), and this model scores nothing else: it was "
+                f"not trained on the vectors of one encoder of video (cohort {self.stages.cohort})."
             )
         return read_ready(path, float("nan") if fps is None else fps)
 
@@ -313,7 +314,7 @@ class Scorer:
         }
 
 
-def from_array(x_TD: np.ndarray, fps: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _from_array(x_TD: np.ndarray, fps: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return features float32 [T, D], valid bool [T] and time [T] in seconds of an array; without fps 1 s a frame."""
     if x_TD.ndim != 2 or not len(x_TD) or x_TD.dtype.kind not in "fiu":
         raise LfnetError(f"give numbers of shape (frames, features), not {x_TD.dtype} {list(x_TD.shape)}.")

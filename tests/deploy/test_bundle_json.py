@@ -10,14 +10,14 @@ from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
 from lfnet.deploy.bundle_json import read_facts, to_json
 from lfnet.errors import LfnetError
-from tests.deploy.handmade import make_bundle
+from lfnet.testing import make_toy_bundle
 
 WRONG = (None, "x", -1, [], {"x": 1}, float("nan"))
 
 
 @pytest.fixture
 def folder(tmp_path):
-    make_bundle(tmp_path / "b")
+    make_toy_bundle(tmp_path / "b")
     return tmp_path / "b"
 
 

@@ -1,4 +1,4 @@
-"""A bundle of features made by hand: its head is the mean of the valid frames' first feature."""
+"""A bundle for examples and tests, without a trained head."""
 
 import json
 from pathlib import Path
@@ -12,16 +12,28 @@ from lfnet.deploy.bundle import FRAMES, SCORE, VALID
 from lfnet.deploy.replace import BUNDLE
 from lfnet.fingerprints import file_digest
 
-__all__ = ["DIM", "HALF_WIDTH", "MEAN", "SD", "make_bundle"]
+__all__ = ["DIM", "HALF_WIDTH", "MEAN", "SD", "make_toy_bundle"]
 
 DIM, MEAN, SD, HALF_WIDTH = 3, 20.0, 10.0, 5.0
 
 
-def make_bundle(folder: Path) -> dict[str, Any]:
-    """Write the bundle; returns what is in its bundle.json."""
+def make_toy_bundle(folder: Path | str) -> dict[str, Any]:
+    """Write a bundle that scores three features per frame at 20 to 40 frames a second; returns its bundle.json.
+
+    A window's score is 20 + 10 · the mean of the first feature over valid frames; the interval is ± 5 points.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     facts = make_toy_bundle(folder)
+    >>> facts["scale"]["name"], facts["features"]["dim"]
+    ('BDI-II', 3)
+    """
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _write_head(folder / "head.onnx")
-    parity = dict.fromkeys(("real_max", "real_mean", "random_max", "random_mean"), 0.0)
+    parity: dict[str, Any] = dict.fromkeys(("real_max", "real_mean", "random_max", "random_mean"), 0.0)
     parity |= {"real_windows": 1, "random_windows": 1, "lengths": [4], "tolerance": 0.01}
     facts: dict[str, Any] = {
         "format": 2,
@@ -33,13 +45,13 @@ def make_bundle(folder: Path) -> dict[str, Any]:
             "seed": 0,
             "members": [{"fingerprint": "0" * 64, "seed": 0}],
             "head": "lfnet.heads.mean_mlp.TemporalMeanMLP",
-            "cohort": "handmade",
+            "cohort": "toy",
             "simulated": True,
             "marks": [],
         },
         "scale": {"name": "BDI-II", "min": 0, "max": 63},
         "labels": {"mean": MEAN, "sd": SD},
-        "protocol": {"name": "handmade", "window": 4, "hop": 2},
+        "protocol": {"name": "toy", "window": 4, "hop": 2},
         "features": {"stream": "ready", "dim": DIM},
         "head": {
             "file": "head.onnx",
