@@ -30,7 +30,7 @@ from scipy import stats
 from lfnet.audit.audit import Report, find_leaks
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate, plain
-from lfnet.features.clip_summaries import Pooled, pool
+from lfnet.features.clip_summaries import ClipSummaries, summarise_clips
 
 HERE = Path(__file__).resolve().parent
 CONF = HERE.parents[1] / "conf"
@@ -54,10 +54,10 @@ def _settings(overrides: tuple[str, ...]) -> dict[str, Any]:
     return settings
 
 
-def features(cohort: Cohort) -> Pooled:
+def features(cohort: Cohort) -> ClipSummaries:
     """Summarise the cohort's features."""
     assert cohort.own is not None
-    return pool(cohort.own.clip, cohort.clips["clip_id"])
+    return summarise_clips(cohort.own.clip, cohort.clips["clip_id"])
 
 
 def flags(report: Report) -> list[str]:
@@ -96,7 +96,7 @@ def copied(seed: int) -> Report:
         noise *= 0.3 * np.nanstd(x_TD - np.nanmean(x_TD, axis=0))
         return (x_TD + noise)[30:], valid_T[30:], time_T[30:] - time_T[30]
 
-    return find_leaks(cohort, pool(read, cohort.clips["clip_id"]))
+    return find_leaks(cohort, summarise_clips(read, cohort.clips["clip_id"]))
 
 
 # Each leak: what is planted, the finding that must report it, and a function of the seed.

@@ -23,7 +23,7 @@ from lfnet.config import instantiate, read
 from lfnet.data.module import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import compute_metrics
-from lfnet.features.joined_streams import Joined
+from lfnet.features.joined_streams import JoinedStreams
 from lfnet.jobs.inputs import prepare
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
@@ -34,7 +34,7 @@ from lfnet.training.predict import Grouping
 CHANCES = (0.0, 0.1, 0.25, 0.5)
 
 
-def scored(run: Run, data: DataModule, store: Joined) -> Iterator[tuple[str, float, float]]:
+def scored(run: Run, data: DataModule, store: JoinedStreams) -> Iterator[tuple[str, float, float]]:
     """Yield the missing stream, and test MAE and sigma_ratio by recording without it."""
     head = instantiate(run.config["head"], n_features=data.n_features)
     head.load_state_dict(run.weights())
@@ -67,7 +67,7 @@ def main() -> None:
     config = runs[0].config
     session = Session()
     inputs = prepare(read_inputs(config, session), session)
-    assert isinstance(inputs.store, Joined)
+    assert isinstance(inputs.store, JoinedStreams)
     data = DataModule(inputs.cohort, inputs.store, read(Protocol, config["protocol"], "protocol"))
     data.setup()
     rows: list[dict[str, Any]] = []

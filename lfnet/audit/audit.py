@@ -14,7 +14,7 @@ from lfnet.audit.report import Report
 from lfnet.audit.settings import AuditSettings
 from lfnet.cohorts.cohort import Cohort
 from lfnet.evaluation.compare import holm
-from lfnet.features.clip_summaries import Pooled
+from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest, source_digest
 
@@ -32,7 +32,7 @@ _COVERAGE = (
 
 def find_leaks(
     cohort: Cohort,
-    pool: Pooled | None = None,
+    pool: ClipSummaries | None = None,
     *,
     sources: Mapping[str, str] | None = None,
     no_features: str = "needs features",
@@ -46,7 +46,7 @@ def find_leaks(
     Parameters
     ----------
     cohort : Cohort
-    pool : Pooled, optional
+    pool : ClipSummaries, optional
         Summaries of the clips' features; without it `no_features` says why.
     sources : mapping, optional
         clip_id → digest of the file that its features come from; without it the files are compared where they exist.
@@ -102,7 +102,7 @@ def find_leaks(
     )
 
 
-def clip_seconds(cohort: Cohort, pool: Pooled | None) -> np.ndarray | None:
+def clip_seconds(cohort: Cohort, pool: ClipSummaries | None) -> np.ndarray | None:
     """Seconds of each clip: the manifest's where it has all of them, else the features', else None."""
     clips = cohort.clips
     stated = (clips["n_frames"] / clips["fps"]).to_numpy(float)
@@ -113,13 +113,17 @@ def clip_seconds(cohort: Cohort, pool: Pooled | None) -> np.ndarray | None:
     return None
 
 
-def _by_clip(pool: Pooled, values: np.ndarray, clip_ids: list[str]) -> np.ndarray:
+def _by_clip(pool: ClipSummaries, values: np.ndarray, clip_ids: list[str]) -> np.ndarray:
     known = dict(zip(pool.clip_ids, values.tolist(), strict=True))
     return np.array([known.get(clip, np.nan) for clip in clip_ids], float)
 
 
 def _copies(
-    cohort: Cohort, pool: Pooled | None, sources: Mapping[str, str] | None, no_features: str, settings: AuditSettings
+    cohort: Cohort,
+    pool: ClipSummaries | None,
+    sources: Mapping[str, str] | None,
+    no_features: str,
+    settings: AuditSettings,
 ) -> Check:
     clips = cohort.clips
     found: list[Copy] = []
@@ -166,7 +170,7 @@ def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
     )
 
 
-def summary(cohort: Cohort, store: Readable, pool: Pooled, settings: AuditSettings) -> list[dict[str, Any]]:
+def summary(cohort: Cohort, store: Readable, pool: ClipSummaries, settings: AuditSettings) -> list[dict[str, Any]]:
     """Return one dict per finding: name, title, status, flagged, text; without ids. pool: summaries of all clips."""
     sources_of = sources(store, cohort.clips["clip_id"].tolist())
     report = find_leaks(cohort, pool, sources=sources_of, settings=settings)

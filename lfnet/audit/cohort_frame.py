@@ -14,7 +14,7 @@ from lfnet.cohorts.validation import SPLIT_ALIASES
 from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import check_recordings
-from lfnet.features.clip_summaries import Pooled
+from lfnet.features.clip_summaries import ClipSummaries
 
 __all__ = ["audit_cohort"]
 
@@ -190,12 +190,12 @@ def _scale(clips: pd.DataFrame) -> Scale:
     return Scale(name="label", min=low, max=high, bands=(Band(name="all", low=low, high=high),))
 
 
-def _pool(table: pd.DataFrame, clips: pd.DataFrame, vectors: ArrayLike | None, share: str | None) -> Pooled:
+def _pool(table: pd.DataFrame, clips: pd.DataFrame, vectors: ArrayLike | None, share: str | None) -> ClipSummaries:
     n = len(table)
     x_ND = np.full((n, 0), np.nan) if vectors is None else np.asarray(vectors, np.float64)
     if x_ND.ndim != 2 or len(x_ND) != n:
         raise LfnetError(f"vectors have the shape {x_ND.shape}: give [{n}, D], one row per row of the frame.")
-    return Pooled(
+    return ClipSummaries(
         tuple(clips["clip_id"]),
         x_ND if vectors is not None else np.full((n, 1), np.nan),
         np.ones(n, np.int64),

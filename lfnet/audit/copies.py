@@ -10,7 +10,7 @@ from scipy import fft
 
 from lfnet.audit.finding import Check, Finding, Status, plural
 from lfnet.cohorts.media import FRAME_SUFFIXES, kind
-from lfnet.features.clip_summaries import Pooled
+from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.fingerprints import digest, file_digest
 
 __all__ = ["Copy", "copies", "file_copies", "max_correlation", "source_copies", "vector_copies"]
@@ -95,7 +95,7 @@ def file_copies(clips: pd.DataFrame) -> tuple[list[Copy], int]:
 
 
 def vector_copies(
-    pool: Pooled, clips: pd.DataFrame, min_correlation: float, min_overlap: float, seed: int
+    pool: ClipSummaries, clips: pd.DataFrame, min_correlation: float, min_overlap: float, seed: int
 ) -> list[Copy]:
     """Find clips with equal features, or with features that correlate over time (a re-encoded or cut copy).
 

@@ -8,7 +8,7 @@ import pandas as pd
 from lfnet.audit.finding import Check, Finding, Status, Test, interval, plural
 from lfnet.audit.statistics import auc_test, intraclass, permutation_p
 from lfnet.evaluation.baselines import PersonLookup
-from lfnet.features.clip_summaries import Pooled
+from lfnet.features.clip_summaries import ClipSummaries
 
 __all__ = ["look_up", "recording_vectors", "shared_people", "two_names", "verification"]
 
@@ -131,7 +131,7 @@ def _explained(squares: np.ndarray) -> np.ndarray:
     return np.where(about > 0, 1 - squares[..., 0] / np.where(about > 0, about, 1), 0.0)
 
 
-def recording_vectors(pool: Pooled, clips: pd.DataFrame, recordings: pd.DataFrame) -> np.ndarray:
+def recording_vectors(pool: ClipSummaries, clips: pd.DataFrame, recordings: pd.DataFrame) -> np.ndarray:
     """Average the mean vectors of each recording's clips: float64 [recordings, D], NaN where none is known."""
     row = {clip_id: number for number, clip_id in enumerate(pool.clip_ids)}
     vectors = np.full((len(recordings), pool.mean_ND.shape[1]), np.nan)

@@ -12,7 +12,7 @@ from lfnet.errors import LfnetError
 if TYPE_CHECKING:
     from lfnet.audit.report import Report
     from lfnet.cohorts.cohort import Cohort
-    from lfnet.features.clip_summaries import Pooled
+    from lfnet.features.clip_summaries import ClipSummaries
 
 __all__ = ["main"]
 
@@ -101,14 +101,14 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
     return find_leaks(cohort, pool, sources=sources, no_features=missing, settings=settings), cohort
 
 
-def _features(cohort: "Cohort", config: dict[str, Any]) -> "tuple[Pooled | None, dict[str, str] | None, str]":
+def _features(cohort: "Cohort", config: dict[str, Any]) -> "tuple[ClipSummaries | None, dict[str, str] | None, str]":
     """Summaries of the features and their sources, or None and why they are missing."""
     from lfnet.audit.audit import sources
-    from lfnet.features.clip_summaries import pool, pooled
+    from lfnet.features.clip_summaries import summarise_clips, summarise_store
 
     clip_ids = cohort.clips["clip_id"].tolist()
     if cohort.own is not None:
-        return pool(cohort.own.clip, clip_ids), {clip: cohort.own.source(clip) for clip in clip_ids}, ""
+        return summarise_clips(cohort.own.clip, clip_ids), {clip: cohort.own.source(clip) for clip in clip_ids}, ""
     names = [name for name in config["encoder"] if isinstance(config["encoder"][name], dict)]
     if not names:
         return None, None, "this needs features: extract some and name their encoder (encoder=NAME)"
@@ -132,4 +132,4 @@ def _features(cohort: "Cohort", config: dict[str, Any]) -> "tuple[Pooled | None,
     if lacking.get(stream):
         number = len(lacking[stream])
         return None, None, f"this needs features: {number} of {len(clip_ids)} clips lack {stream} (run `lfnet extract`)"
-    return pooled(store, clip_ids), sources(store, clip_ids), ""
+    return summarise_store(store, clip_ids), sources(store, clip_ids), ""

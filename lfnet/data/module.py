@@ -18,7 +18,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of, pack
 from lfnet.errors import LfnetError
 from lfnet.features import health
-from lfnet.features.joined_streams import Joined
+from lfnet.features.joined_streams import JoinedStreams
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
 
@@ -271,7 +271,7 @@ class DataModule(L.LightningDataModule):
 
     def _dropout(self) -> StreamDropout | None:
         store, chance = self.store, self.stream_dropout
-        if not chance or not isinstance(store, Joined):
+        if not chance or not isinstance(store, JoinedStreams):
             return None
         any_valid = store.settings.valid == "any"
         return StreamDropout(store.spans, store.flags, chance=chance, any_valid=any_valid, seed=self.seed)
@@ -301,7 +301,7 @@ class DataModule(L.LightningDataModule):
 
     def _problems(self, clip_ids: list[str], min_coverage: float) -> list[health.Problem]:
         """Problems of each joined stream first, since the other streams would hide them."""
-        found = self.store.problems(clip_ids) if isinstance(self.store, Joined) else []
+        found = self.store.problems(clip_ids) if isinstance(self.store, JoinedStreams) else []
         unusable = {problem.clip_id for problem in found}
         alive = [clip_id for clip_id in clip_ids if clip_id not in unusable]
         return [*found, *health.check(self.store, alive, min_coverage=min_coverage)]

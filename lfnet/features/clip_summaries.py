@@ -7,7 +7,7 @@ import numpy as np
 
 from lfnet.features.store import Readable
 
-__all__ = ["COURSE_DIM", "COURSE_ROWS", "Pooled", "Read", "pool", "pooled"]
+__all__ = ["COURSE_DIM", "COURSE_ROWS", "ClipSummaries", "Read", "summarise_clips", "summarise_store"]
 
 # A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
 Read = Callable[[str], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -17,7 +17,7 @@ COURSE_DIM, COURSE_ROWS = 8, 4096
 
 
 @dataclass(frozen=True)
-class Pooled:
+class ClipSummaries:
     """Summaries of a stream's clips, in the order of `clip_ids`.
 
     Attributes
@@ -48,17 +48,17 @@ class Pooled:
     courses: tuple[np.ndarray, ...]
 
 
-def pooled(store: Readable, clip_ids: Iterable[str]) -> Pooled:
+def summarise_store(store: Readable, clip_ids: Iterable[str]) -> ClipSummaries:
     """Summarise the clips of a store. The courses take memory: keep those of one cohort at a time."""
 
     def read(clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         clip = store.read(clip_id)
         return clip.features, clip.valid, clip.time
 
-    return pool(read, clip_ids)
+    return summarise_clips(read, clip_ids)
 
 
-def pool(read: Read, clip_ids: Iterable[str]) -> Pooled:
+def summarise_clips(read: Read, clip_ids: Iterable[str]) -> ClipSummaries:
     """Read clips one by one and summarise them."""
     clip_ids = tuple(clip_ids)
     means, frames, steps, seconds, coverage, courses = [], [], [], [], [], []
@@ -83,7 +83,7 @@ def pool(read: Read, clip_ids: Iterable[str]) -> Pooled:
         seconds.append(float(time_T[-1] - time_T[0] + np.nan_to_num(step)) if len(time_T) else 0.0)
         coverage.append(float(valid_T.mean()) if len(valid_T) else 0.0)
         courses.append(course)
-    return Pooled(
+    return ClipSummaries(
         clip_ids,
         np.array(means).reshape(len(clip_ids), -1),
         np.array(frames, np.int64),

@@ -19,11 +19,11 @@ _STILL = 1e-6
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a clip's features, and what would mend it."""
+    """A fault of a clip's features, and its fix."""
 
     clip_id: str
     what: str
-    mend: str
+    fix: str
 
 
 def check(store: Readable, clip_ids: Iterable[str], *, min_coverage: float = 0.0) -> list[Problem]:
@@ -105,7 +105,7 @@ def refuse(problems: Sequence[Problem]) -> None:
     if not problems:
         return
     clips = len({problem.clip_id for problem in problems})
-    lines = [f"{problem.clip_id}: {problem.what} ({problem.mend})" for problem in problems[:_MAX_NAMED]]
+    lines = [f"{problem.clip_id}: {problem.what} ({problem.fix})" for problem in problems[:_MAX_NAMED]]
     if len(problems) > _MAX_NAMED:
         lines.append(f"and {len(problems) - _MAX_NAMED} more")
     raise LfnetError(f"the features of {clips} clips are dead and are not trained on:\n  " + "\n  ".join(lines))

@@ -15,14 +15,14 @@ from lfnet.features.health import Problem, problems_of
 from lfnet.features.store import ClipFeatures, Readable
 from lfnet.fingerprints import digest, source_digest
 
-__all__ = ["Joined", "Joining", "Part", "parts_of"]
+__all__ = ["JoinSettings", "JoinedStreams", "Part", "parts_of"]
 
 # Share of a column's mean: a smaller SD is rounding, and must not be scaled up to 1.
 _STILL = 1e-6
 
 
 @settings
-class Joining:
+class JoinSettings:
     """Settings of joining streams, described in `conf/streams/default.yaml`."""
 
     normalise: Literal["columns", "stream", "none"]
@@ -64,7 +64,7 @@ class _Scale(NamedTuple):
     factor: np.ndarray
 
 
-class Joined:
+class JoinedStreams:
     """Several streams of frames as one `Readable`, for a head with several encoders.
 
     A clip's frames are those of its first stream that has any; another stream's vector belongs to a frame if it lies
@@ -78,10 +78,10 @@ class Joined:
     train : iterable of str
         Ids of the training clips, from whose frames a stream's mean and SD are computed, without dead clips
         (`lfnet.features.health`).
-    settings : Joining
+    settings : JoinSettings
     """
 
-    def __init__(self, parts: Sequence[Part], train: Iterable[str], settings: Joining) -> None:
+    def __init__(self, parts: Sequence[Part], train: Iterable[str], settings: JoinSettings) -> None:
         if len(parts) < 2:
             raise ValueError("two streams or more can be joined")
         self.parts, self.settings, self._train = tuple(parts), settings, tuple(train)
@@ -159,7 +159,7 @@ class Joined:
         """Find the problems of single streams as they were extracted; a missing one is no problem."""
         stores = self._stores()
         found = [(clip_id, store.stream, _wrong(store.read(clip_id))) for clip_id in clip_ids for store in stores]
-        return [Problem(clip_id, f"{name}: {what}", mend) for clip_id, name, all_ in found for what, mend in all_]
+        return [Problem(clip_id, f"{name}: {what}", fix) for clip_id, name, faults in found for what, fix in faults]
 
     def _read(self, clip_id: str) -> list[ClipFeatures]:
         """The clip's streams, each with its own columns."""
@@ -220,7 +220,7 @@ class Joined:
         )
 
 
-def parts_of(stores: Mapping[str, Readable], settings: Joining, clip_id: str) -> list[Part]:
+def parts_of(stores: Mapping[str, Readable], settings: JoinSettings, clip_id: str) -> list[Part]:
     """List the streams of a head: the stores, or the parts of the only one given by `streams.columns`.
 
     clip_id: a clip whose columns are counted. Raises `LfnetError` if `streams.columns` does not add up to them.

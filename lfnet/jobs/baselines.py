@@ -13,8 +13,8 @@ import pandas as pd
 from lfnet.cohorts.cohort import Cohort
 from lfnet.evaluation.baselines import SECONDS, TRIVIAL, Baseline, Duration, PersonLookup, Ridge, fit_predict
 from lfnet.evaluation.predictions import Predictions
-from lfnet.features.clip_summaries import Pooled, pooled
-from lfnet.features.joined_streams import Joined
+from lfnet.features.clip_summaries import ClipSummaries, summarise_store
+from lfnet.features.joined_streams import JoinedStreams
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest, source_digest
 from lfnet.jobs.session import Session
@@ -32,11 +32,11 @@ def baseline_code() -> str:
     )
 
 
-def summarise(cohort: Cohort, store: Readable, session: Session) -> Pooled:
+def summarise(cohort: Cohort, store: Readable, session: Session) -> ClipSummaries:
     """The summaries of all clips of a cohort; of one store at a time, for they take memory."""
     clip_ids = tuple(cohort.clips["clip_id"])
     key = (str(store.folder), store.fingerprint(clip_ids))
-    return session.keep_latest("clip summaries", key, lambda: pooled(store, clip_ids))
+    return session.keep_latest("clip summaries", key, lambda: summarise_store(store, clip_ids))
 
 
 def fit_baselines(
@@ -112,7 +112,7 @@ def _fit(
 
 
 def _describe(
-    pool: Pooled, recordings: pd.DataFrame, clips: pd.DataFrame
+    pool: ClipSummaries, recordings: pd.DataFrame, clips: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """The recordings with their mean duration, and the mean vector of each (NaN where no clip has one)."""
     row = {clip_id: number for number, clip_id in enumerate(pool.clip_ids)}
@@ -131,7 +131,7 @@ def _describe(
 
 
 def _score_oracles(cohort: Cohort, store: Readable, further: Readable | None, session: Session) -> pd.DataFrame:
-    if isinstance(store, Joined):  # an oracle reads what its cohort brings, and not what was made of it
+    if isinstance(store, JoinedStreams):  # an oracle reads what its cohort brings, and not what was made of it
         store = store.parts[0].store
     stores = [store] if further is None else [store, further]
     key = digest([cohort.fingerprint(), *(one.fingerprint(cohort.clips["clip_id"]) for one in stores)])

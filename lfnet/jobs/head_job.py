@@ -6,7 +6,7 @@ import torch
 
 from lfnet.config import instantiate
 from lfnet.data.module import DataModule
-from lfnet.features.joined_streams import Joined
+from lfnet.features.joined_streams import JoinedStreams
 from lfnet.files import write_text
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
@@ -39,7 +39,7 @@ _JOINED = replace(COVERS, nodes=(*COVERS.nodes, "streams"), recorded=(*COVERS.re
 def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> tuple[Inputs, Coverage]:
     """Prepare the inputs of a job; returns them and what its name covers."""
     inputs = prepare(settings.inputs, session, progress=progress)
-    return inputs, _JOINED if isinstance(inputs.store, Joined) else COVERS
+    return inputs, _JOINED if isinstance(inputs.store, JoinedStreams) else COVERS
 
 
 def load_data(job: Experiment, session: Session) -> DataModule:
@@ -54,7 +54,7 @@ def load_data(job: Experiment, session: Session) -> DataModule:
         windows_per_clip=trainer.windows_per_clip,
         bags=trainer.bags,
         select_windows_per_clip=trainer.select_windows_per_clip,
-        stream_dropout=streams.dropout if streams and isinstance(job.inputs.store, Joined) else 0.0,
+        stream_dropout=streams.dropout if streams and isinstance(job.inputs.store, JoinedStreams) else 0.0,
         seed=job.settings.seed,
         cache=session.frames,
     )

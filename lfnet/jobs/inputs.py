@@ -11,7 +11,7 @@ from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.extract import estimate, extract, needs_landmarker, open_stores
-from lfnet.features.joined_streams import Joined, parts_of
+from lfnet.features.joined_streams import JoinedStreams, parts_of
 from lfnet.features.store import FeatureStore, Readable
 from lfnet.fingerprints import digest
 from lfnet.jobs.session import Session
@@ -80,7 +80,7 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
     if joining is None or not (len(stores) > 1 or joining.columns):
         return Inputs(cohort, stores)
     train = cohort.clips.loc[cohort.clips["split"] == "train", "clip_id"].tolist()
-    joined = Joined(parts_of(stores, joining, str(cohort.clips["clip_id"].iloc[0])), train, joining)
+    joined = JoinedStreams(parts_of(stores, joining, str(cohort.clips["clip_id"].iloc[0])), train, joining)
     return Inputs(cohort, {joined.stream: joined})
 
 

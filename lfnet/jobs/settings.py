@@ -17,7 +17,7 @@ from lfnet.config import Count, Positive, check_target, instantiate, read, setti
 from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
-from lfnet.features.joined_streams import Joining
+from lfnet.features.joined_streams import JoinSettings
 from lfnet.fingerprints import digest
 from lfnet.fusion.settings import FusionSettings
 from lfnet.jobs.session import Session
@@ -115,7 +115,7 @@ class InputSettings:
     encoding: Encoding
     video: VideoSettings
     pulse: PulseSettings | None
-    streams: Joining | None
+    streams: JoinSettings | None
     paths: Paths
     nodes: Mapping[str, Any]
 
@@ -283,7 +283,7 @@ def _inputs(reader: _Reader) -> InputSettings:
     if visual:
         reader.part("visual", lambda: check_target(visual, "visual"))
     streams = config.get("streams")
-    joining = reader.part("streams", lambda: read(Joining, streams, "streams")) if streams else None
+    joining = reader.part("streams", lambda: read(JoinSettings, streams, "streams")) if streams else None
     return InputSettings(
         cohort=cohort,
         splits=splits or None,
@@ -309,7 +309,7 @@ def _check_encoder(name: str, node: Any, config: Mapping[str, Any]) -> None:
     check_target(own, f"encoder.{name}")
 
 
-def _check_dropout(streams: Joining, encoders: int) -> None:
+def _check_dropout(streams: JoinSettings, encoders: int) -> None:
     if streams.dropout and encoders < 2 and not streams.columns:
         raise LfnetError(
             f"streams.dropout={streams.dropout:g} takes whole streams away, and there is one: choose several "

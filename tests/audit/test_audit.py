@@ -12,7 +12,7 @@ from lfnet.audit.settings import AuditSettings
 from lfnet.cli.main import main
 from lfnet.config import instantiate, read
 from lfnet.errors import LfnetError
-from lfnet.features.clip_summaries import pool, pooled
+from lfnet.features.clip_summaries import summarise_clips, summarise_store
 from lfnet.features.extract import extract
 from tests.audit.simulated import script
 from tests.composing import composed
@@ -86,7 +86,7 @@ def test_the_summary_has_no_ids_and_its_digest_covers_what_it_depends_on(tmp_pat
     cohort = instantiate(config["cohort"])
     store = next(iter(extract(cohort, cache=tmp_path, progress=False).values()))
     settings = instantiate(config["audit"])
-    summaries = pooled(store, cohort.clips["clip_id"])
+    summaries = summarise_store(store, cohort.clips["clip_id"])
     lines = summary(cohort, store, summaries, settings)
     assert lines == summary(cohort, store, summaries, settings)
     ids = [*cohort.clips["clip_id"], *cohort.clips["recording_id"], *cohort.clips["person_id"]]
@@ -192,7 +192,7 @@ def test_ready_features_are_audited_with_the_manifest(tmp_path: Path, capsys: py
 
 def test_summaries_leave_out_frames_without_a_face() -> None:
     x = np.array([[1, 2], [np.nan, np.nan], [3, 6]], np.float32)
-    pooled = pool(lambda clip: (x, np.array([True, False, True]), np.array([0.0, 0.5, 1.0])), ["a"])
+    pooled = summarise_clips(lambda clip: (x, np.array([True, False, True]), np.array([0.0, 0.5, 1.0])), ["a"])
     np.testing.assert_allclose(pooled.mean_ND, [[2, 4]])
     assert pooled.coverage_N[0] == pytest.approx(2 / 3) and pooled.seconds_N[0] == pytest.approx(1.5)
     assert (pooled.courses[0][1] == 0).all()

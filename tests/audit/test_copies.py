@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lfnet.audit.copies import Copy, copies, file_copies, max_correlation, source_copies, vector_copies
-from lfnet.features.clip_summaries import Pooled, pool
+from lfnet.features.clip_summaries import ClipSummaries, summarise_clips
 
 
 def table(n: int, splits: tuple[str, ...] = ("train", "test"), **more: object) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def made_clips(seed: int = 0, n: int = 24, frames: int = 200, faces: int = 4) ->
     return made
 
 
-def pooled(made: list[np.ndarray], fps: list[float] | None = None) -> Pooled:
+def pooled(made: list[np.ndarray], fps: list[float] | None = None) -> ClipSummaries:
     rates = fps or [30.0] * len(made)
 
     def read(clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -44,7 +44,7 @@ def pooled(made: list[np.ndarray], fps: list[float] | None = None) -> Pooled:
         x = made[number]
         return x, np.ones(len(x), bool), np.arange(len(x)) / rates[number]
 
-    return pool(read, [f"c{i}" for i in range(len(made))])
+    return summarise_clips(read, [f"c{i}" for i in range(len(made))])
 
 
 def found(made: list[np.ndarray], fps: list[float] | None = None) -> set[tuple[str, str]]:

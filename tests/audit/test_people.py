@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lfnet.audit.people import look_up, recording_vectors, shared_people, two_names, verification
-from lfnet.features.clip_summaries import pool
+from lfnet.features.clip_summaries import summarise_clips
 from tests.audit.simulated import sessions
 
 
@@ -127,6 +127,6 @@ def test_a_recordings_vector_is_the_mean_of_its_known_clips() -> None:
     def read(clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.full((4, 2), made[clip_id], np.float32), np.ones(4, bool), np.arange(4) / 30
 
-    pooled = pool(read, ["a1", "a2", "b1"])
+    pooled = summarise_clips(read, ["a1", "a2", "b1"])
     np.testing.assert_allclose(recording_vectors(pooled, clips, table), [[2, 2], [np.nan, np.nan]])
     np.testing.assert_allclose(pooled.seconds_N, 4 / 30)

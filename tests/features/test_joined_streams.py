@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.features.joined_streams import Joined, Joining, Part, _rows_at, parts_of
+from lfnet.features.joined_streams import JoinedStreams, JoinSettings, Part, _rows_at, parts_of
 from lfnet.features.store import ClipFeatures, FeatureStore
 from tests.composing import composed
 
 TRAIN, ALL = ("a", "b"), ("a", "b", "c")
 
 
-def settings(**changed) -> Joining:
-    return read(Joining, {**composed()[0]["streams"], **changed}, "streams")
+def settings(**changed) -> JoinSettings:
+    return read(JoinSettings, {**composed()[0]["streams"], **changed}, "streams")
 
 
 def clip(seed: int, frames: int, dim: int, *, rate: float = 30.0, lost: float = 0.2, scale: float = 1.0):
@@ -36,9 +36,9 @@ def stores(tmp_path):
     return {"wide": wide, "narrow": narrow}
 
 
-def joined(stores, train=TRAIN, **changed) -> Joined:
+def joined(stores, train=TRAIN, **changed) -> JoinedStreams:
     made = settings(**changed)
-    return Joined(parts_of(stores, made, "a"), train, made)
+    return JoinedStreams(parts_of(stores, made, "a"), train, made)
 
 
 def training_frames(store, names=TRAIN) -> np.ndarray:
@@ -211,4 +211,4 @@ def test_columns_must_add_up_and_be_of_one_stream(stores):
 
 def test_parts_can_be_named_twice_only_by_columns(stores):
     with pytest.raises(ValueError, match="two streams or more"):
-        Joined([Part("wide", stores["wide"])], TRAIN, settings())
+        JoinedStreams([Part("wide", stores["wide"])], TRAIN, settings())
