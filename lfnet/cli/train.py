@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from lfnet.errors import LfnetError
 if TYPE_CHECKING:
     from lfnet.jobs.session import Session
     from lfnet.runs.sweep_record import Swept
+    from lfnet.tables.table import Table
 
-__all__ = ["extract", "find_sweep_outputs", "sweep", "table", "train"]
+__all__ = ["extract", "find_sweep_outputs", "make_table", "sweep", "table", "train"]
 
 TABLE_HELP = """\
 usage: lfnet table NAME [OVERRIDES] [--render]
@@ -52,6 +53,44 @@ def sweep(argv: list[str]) -> "Swept":
     if not found:
         raise LfnetError(f"no sweep was run by {' '.join(argv)}: give -m and what to vary.")
     return found[-1]
+
+
+def make_table(name: str, overrides: Sequence[str] = (), *, render: bool = False) -> "Table":
+    """Run the jobs of a table that are not finished, and build the table.
+
+    Parameters
+    ----------
+    name : str
+        One of `lfnet list tables`.
+    overrides : sequence of str
+        Settings as on the command line; they reach every job.
+    render : bool
+        Build the table from what is there, and run nothing.
+
+    Returns
+    -------
+    Table
+        With `to_frame()`; `rows` and `sections` contain the runs of each number. Jobs that failed are in `failures`.
+
+    Raises
+    ------
+    LfnetError
+        A setting is wrong, or nothing was run before where `render` is true.
+
+    Examples
+    --------
+    >>> import lfnet
+    >>> table = lfnet.make_table("architectures", ["seed=0"])  # doctest: +SKIP
+    >>> table.to_frame()[["head", "protocol", "test.mae"]]  # doctest: +SKIP
+    """
+    from lfnet.tables.build import build
+
+    if render:
+        record, runs, _ = find_sweep_outputs(name, list(overrides))
+    else:
+        swept = sweep(["-m", f"table={name}", *overrides])
+        record, runs = swept.record, swept.runs
+    return replace(build(record, runs), name=record.stem)
 
 
 def table(argv: list[str]) -> int:

@@ -222,7 +222,7 @@ def _json(value: Any) -> Any:
     """Dataclasses as dicts without empty fields; other containers keep their None."""
     if is_dataclass(value):
         own = [(item, getattr(value, item.name)) for item in fields(value)]
-        empty = [None, {}]  # what the fields of the other kind of model contain
+        empty: list[Any] = [None, {}]  # what the fields of the other kind of model contain
         return {
             item.name: _json(part)
             for item, part in own

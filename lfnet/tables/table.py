@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
+
 from lfnet.config import settings
 from lfnet.evaluation.replicates import Summary, summarise
 from lfnet.runs.result import Result
@@ -127,7 +130,7 @@ class Section:
     evidence: tuple[Block, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """A table with all that a reader needs to trust it; `build` makes it, `write` and `terminal` show it.
 
@@ -158,6 +161,36 @@ class Table:
     def rows(self) -> tuple[Row, ...]:
         """The rows of all sections."""
         return tuple(row for section in self.sections for row in section.rows)
+
+    def __repr__(self) -> str:
+        kinds = [row.kind for row in self.rows]
+        counts = ", ".join(f"{kinds.count(kind)} {kind} rows" for kind in dict.fromkeys(kinds))
+        simulated = " on simulated data" * self.simulated
+        return f"Table {self.name}{simulated}: {counts}; columns {', '.join(one.name for one in self.columns)}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a tidy table.
+
+        Returns
+        -------
+        DataFrame
+            One row a row of the table: the section's and the row's keys, kind, label (of references and controls), the
+            number of runs, each column's mean over seeds, and for metrics `COLUMN.sd`; NaN where a number is undefined
+            or does not apply.
+        """
+        lines = []
+        for section in self.sections:
+            for row in section.rows:
+                line: dict[str, Any] = {**section.identity, **row.identity, "kind": row.kind, "label": row.label}
+                line["n_runs"] = len(row.runs)
+                for column in self.columns:
+                    cell = row.cells.get(column.name)
+                    line[column.name] = np.nan if cell is None or cell.summary.mean is None else cell.summary.mean
+                    if column.metric:
+                        sd = None if cell is None else cell.summary.sd
+                        line[f"{column.name}.sd"] = np.nan if sd is None else sd
+                lines.append(line)
+        return pd.DataFrame(lines)
 
     def to_json(self) -> dict[str, Any]:
         """The table for machines: raw numbers by run folder, texts as printed, None where a number is undefined."""

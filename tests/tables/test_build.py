@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+import lfnet
 from lfnet.cli.configs import conf_dir
 from lfnet.cli.main import main
 from lfnet.config import read
@@ -343,3 +344,29 @@ def test_the_defaults_in_conf_are_those_of_the_settings() -> None:
     assert read(TableSettings, node, "table") == TableSettings()
     assert set(node) == {item.name for item in fields(TableSettings)}
     assert set(node["evidence"]) == {item.name for item in fields(TableEvidence)}
+
+
+def test_a_table_is_a_tidy_frame(tmp_path: Path) -> None:
+    table = make(tmp_path, [result(head, seed) for head in ("ldbm", "mean_mlp") for seed in (0, 1)])
+    frame = table.to_frame()
+    assert len(frame) == len(table.rows) and frame.columns.is_unique
+    own = frame[(frame["kind"] == "model") & (frame["head"] == "ldbm")].iloc[0]
+    cell = models(table)["ldbm, masked"].cells["test.mae"]
+    assert (own["test.mae"], own["test.mae.sd"], own["n_runs"]) == (cell.summary.mean, cell.summary.sd, 2)
+    constant = frame[frame["label"] == "train mean"].iloc[0]
+    assert np.isnan(constant["test.pcc"]) and np.isnan(constant["parameters"])
+    assert repr(table).startswith(
+        "Table architectures on simulated data: 2 model rows, 4 reference rows; columns dev.mae"
+    )
+
+
+def test_the_python_api_builds_what_was_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = sweep(tmp_path / "lfnet_runs", [result("ldbm", seed) for seed in (0, 1)])
+    assert (
+        lfnet.make_table("architectures", render=True)
+        .to_frame()
+        .equals(build(record, tmp_path / "lfnet_runs").to_frame())
+    )
+    with pytest.raises(LfnetError, match="does not exist"):
+        lfnet.make_table("patch_size", render=True)
