@@ -1,4 +1,4 @@
-"""Where the settings are: `lfnet/conf` inside an installed wheel, else the repository's `conf/`."""
+"""Find and compose the yamls of `conf/`: `lfnet/conf` in an installed wheel, else the repository's `conf/`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ __all__ = ["compose", "conf_dir", "description", "names", "paths"]
 
 
 def names(group: str) -> list[str]:
-    """The yamls of a group of settings, by name; empty where there is no such group."""
+    """Return the names of the yamls of a config group; empty where there is no such group."""
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
 
 
 def description(group: str, name: str) -> str:
-    """What the yaml says it is: its first comment line."""
+    """Return the description of a yaml: its first comment line."""
     for line in (conf_dir() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
         text = line.lstrip("#").strip()
         if line.startswith("#") and text and not text.startswith("@package"):
@@ -25,9 +25,9 @@ def description(group: str, name: str) -> str:
 
 
 def compose(config_name: str | None, overrides: Sequence[str]) -> Any:
-    """The settings that Hydra composes from `config_name` (None: from the overrides alone), as an OmegaConf node.
+    """Compose the settings of `config_name` (None: of the overrides alone) as an OmegaConf node.
 
-    Hydra's own state is left as it was found.
+    Hydra's global state is restored.
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
@@ -37,7 +37,7 @@ def compose(config_name: str | None, overrides: Sequence[str]) -> Any:
 
 
 def paths(overrides: Sequence[str] = ()) -> dict[str, Path]:
-    """Where data, cache, weights, runs and tables go, absolute. overrides: such as `paths.cache=/big/cache`.
+    """Return the absolute folders of data, cache, weights, runs and tables. overrides: `paths.cache=/big/cache`.
 
     Raises `LfnetError` for an override of anything else.
     """

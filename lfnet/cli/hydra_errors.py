@@ -1,4 +1,4 @@
-"""Hydra's, OmegaConf's and YAML's errors, said to the person who typed the settings."""
+"""Explain errors of Hydra, OmegaConf and YAML as one message about the setting."""
 
 import difflib
 import errno
@@ -9,20 +9,20 @@ from lfnet.cli.configs import conf_dir
 
 __all__ = ["explain"]
 
-# What is wrong with a place and not with the program.
+# What is wrong with a path and not with the program.
 _PLACE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
 
 
 def explain(error: BaseException) -> str | None:
-    """One message that names the setting and the mend; None where `error` is no mistake in the settings.
+    """Return one message that names the setting and the fix; None where `error` is no mistake in the settings.
 
-    (What goes wrong while an object is built from its settings is `lfnet.config.instantiate`'s to say.)
+    Errors of building an object from its settings are reported by `lfnet.config.instantiate`.
     """
     text = str(error)
     if text.startswith("Config group override must be a string or a list"):
         return f"a group is chosen by name, as in head=ldbm, not by a number ({text.partition('. ')[2]})."
     if isinstance(error, OSError) and error.errno in _PLACE_ERRORS and error.filename:
-        return f"cannot write {error.filename}: {error.strerror}. Make room or choose another place in `paths`."
+        return f"cannot write {error.filename}: {error.strerror}. Free some space or choose another folder in `paths`."
     kind = _kind(error)
     rules = {
         "hydra.MissingConfigException": _missing_choice,
@@ -82,7 +82,7 @@ def _composition(error: BaseException) -> str:
 
 
 def _unknown_setting(key: str, cause: Any) -> str:
-    """key: what was typed, such as head.patchsize. The cause knows the node where the search ended."""
+    """key: as typed, such as head.patchsize. The cause has the node where the search ended."""
     full = str(cause.full_key or key)
     key = full if full.startswith(f"{key}.") else key
     rest = key.removeprefix(full)
@@ -105,7 +105,7 @@ def _mandatory(error: Any) -> str:
 
 
 def _line(error: Any) -> str:
-    """The library's own words on one line, with the setting they speak of."""
+    """The library's own message on one line, with the setting that it concerns."""
     wanted = [line.strip() for line in str(error).splitlines()]
     wanted = wanted[: wanted.index("Config search path:")] if "Config search path:" in wanted else wanted
     drop = ("object_type=", "full_key:", "reference_type=", "See https:")

@@ -1,1 +1,1 @@
-"""Many jobs: what is finished, progress, launchers."""
+"""One job from settings to run folder, and many jobs: names, skipping, progress, launchers."""

@@ -1,4 +1,4 @@
-"""The control jobs of a table: every row again where there is nothing to learn, or nothing left to see."""
+"""Control jobs of a table: the same models on shuffled frames or permuted labels."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,27 @@ __all__ = ["control_overrides", "override_parts"]
 
 
 def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) -> list[list[str]]:
-    """The jobs that `table.controls` adds to a sweep.
+    """Return the overrides of the jobs that `table.controls` adds to a sweep.
 
-    jobs: the overrides of each job. controls: one or several overrides each ("protocol=shuffled head.patch_size=8").
-    Every job of the sweep's first seed comes again with each control's values in place of its own; what would be one
-    job twice, or is a job already, is left out.
-    Raises `LfnetError` for a control that sets nothing.
+    Every job of the sweep's first seed is repeated with each control's values in place of its own. Duplicates are left
+    out.
+
+    Parameters
+    ----------
+    jobs : sequence of sequences of str
+        The overrides of each job.
+    controls : sequence of str
+        One or several overrides each.
+
+    Raises
+    ------
+    LfnetError
+        A control sets nothing.
+
+    Examples
+    --------
+    >>> control_overrides([["head=ldbm", "seed=0"], ["head=ldbm", "seed=1"]], ["protocol=shuffled"])
+    [['head=ldbm', 'seed=0', 'protocol=shuffled']]
     """
     first = next((override_parts(word)[1] for job in jobs for word in job if override_parts(word)[0] == "seed"), None)
     known = {tuple(job) for job in jobs}
@@ -39,6 +54,6 @@ def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) ->
 
 
 def override_parts(word: str) -> tuple[str, str]:
-    """Key, without Hydra's marks, and value of an override."""
+    """Return the key, without Hydra's prefixes, and the value of an override."""
     key, _, value = word.partition("=")
     return key.lstrip("+~"), value

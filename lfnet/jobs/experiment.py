@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,7 @@ def targets(config: Any) -> list[str]:
     return []
 
 
+@cache
 def _minor(library: str) -> str:
     try:
         installed = version(library)

@@ -1,6 +1,6 @@
 """Trackers next to metrics.csv: a mirror of numbers and settings, never the source of a table.
 
-No face image, clip, recording or person id, and no path of the machine, goes to a tracker: what is sent is listed here.
+No face image, clip, recording or person id, and no path of the machine is sent to a tracker.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Heads that go wrong, for the tests of what happens then."""
+"""Heads that fail, for tests of error handling."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Baselines and the audit beside every run; made anew where their code has changed, without training."""
+"""Baselines and audit of every run: recomputed when their code changes, without training."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def result(folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_all_baselines_stand_beside_a_run_in_the_order_of_tables(finished) -> None:  # type: ignore[no-untyped-def]
+def test_all_baselines_are_recorded_in_the_order_of_tables(finished) -> None:  # type: ignore[no-untyped-def]
     config, _, folder = finished
     models = models_from_csv_text((folder / "references.csv").read_text())
     assert list(models)[:6] == BASELINES and all("oracle" in name for name in list(models)[6:])
@@ -43,7 +43,7 @@ def test_all_baselines_stand_beside_a_run_in_the_order_of_tables(finished) -> No
     assert list(metrics)[:6] == BASELINES and metrics["ridge"]["test"]["mae"] > 0
 
 
-def test_a_run_holds_the_audit_without_anybodys_id(finished) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_records_the_audit_without_ids(finished) -> None:  # type: ignore[no-untyped-def]
     config, _, folder = finished
     audit = result(folder)["audit"]
     assert [line["name"] for line in audit][:3] == ["people", "copies", "labels"] and audit[0]["flagged"]
@@ -64,7 +64,7 @@ def test_jobs_of_one_cohort_fit_the_baselines_once(finished, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("stale", ["referred_by", "audited_by"])
-def test_what_older_code_made_is_made_anew_and_nothing_is_trained(finished, stale: str) -> None:  # type: ignore[no-untyped-def]
+def test_results_of_older_code_are_recomputed_without_training(finished, stale: str) -> None:  # type: ignore[no-untyped-def]
     config, choices, folder = finished
     before = result(folder)
     weights = (folder / "head.safetensors").stat().st_mtime_ns
@@ -81,14 +81,14 @@ def test_what_older_code_made_is_made_anew_and_nothing_is_trained(finished, stal
         assert (folder / "references.csv").read_text() == text
 
 
-def test_nothing_is_made_anew_that_is_up_to_date(finished, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_current_results_are_not_recomputed(finished, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     config, choices, _ = finished
     monkeypatch.setattr(refresh, "write_baselines", lambda *given: pytest.fail("baselines were fitted again"))
     monkeypatch.setattr(refresh, "run_audit", lambda *given: pytest.fail("the audit was run again"))
     assert run(config, choices).status == "skipped"
 
 
-def test_the_code_of_baselines_and_audit_is_no_part_of_a_jobs_name(finished, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_code_of_baselines_and_audit_does_not_change_a_jobs_name(finished, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     from lfnet import fingerprints
 
     config, _, folder = finished

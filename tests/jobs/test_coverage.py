@@ -129,9 +129,11 @@ def test_the_minor_version_of_a_library_counts_and_its_patch_does_not(planned, m
     job, _ = planned
     before = job.fingerprint
     real = experiment.version
+    minor_of = experiment._minor.__wrapped__  # without its cache
+    monkeypatch.setattr(experiment, "_minor", minor_of)
     for name in job.covers.libraries:
         installed = name if name != "xgboost" else "xgboost-cpu"
-        major, minor, *_ = experiment._minor(name).split(".")
+        major, minor, *_ = minor_of(name).split(".")
         for version, expected in ((f"{major}.{minor}.99", False), (f"{major}.{int(minor) + 1}.0", True)):
             with monkeypatch.context() as patch:
                 patch.setattr(

@@ -1,4 +1,4 @@
-"""A fusion as a job: its run folder, its name, its marks, and what it says of clips without a pulse."""
+"""A fusion as a job: its run folder, its name, its marks, and its warnings on clips without a pulse."""
 
 import json
 
@@ -93,7 +93,7 @@ def test_the_saved_model_gives_the_saved_scores(finished):
     np.testing.assert_allclose(again.loc[saved.index], saved, atol=1e-6)
 
 
-def test_a_second_call_fits_nothing_and_the_head_does_not_matter(finished, root):
+def test_a_second_call_fits_nothing_whatever_the_head(finished, root):
     _, outcome, folder, _ = finished
     before = (folder / "result.json").stat().st_mtime_ns
     for overrides in ((), ("head=ldbm", "trainer=full"), ("launcher=joblib",)):
@@ -130,7 +130,7 @@ def test_clips_without_a_pulse_are_named(root):
     assert set(missing["test"]) <= set(scored["clip_id"])
 
 
-def test_nested_marks_nothing_and_permuted_labels_are_learnt_but_not_measured(root):
+def test_permuted_labels_are_trained_on_but_metrics_use_the_true_ones(root):
     config, choices = job(root, "fusion.model=visual", "protocol.labels=permuted", fusion="nested")
     outcome = run(config, choices)
     folder = root / "runs" / outcome.run
@@ -141,7 +141,7 @@ def test_nested_marks_nothing_and_permuted_labels_are_learnt_but_not_measured(ro
     np.testing.assert_allclose(frame["label"], truth.loc[frame["recording_id"]])
 
 
-def test_a_component_that_is_not_there_is_named_and_not_faked(root):
+def test_a_missing_component_is_named_and_has_no_scores(root):
     config, choices = job(root, "fusion/component=without_multi_region")
     outcome = run(config, choices)
     result = json.loads((root / "runs" / outcome.run / "result.json").read_text())
@@ -151,7 +151,7 @@ def test_a_component_that_is_not_there_is_named_and_not_faked(root):
     assert run(config, choices).status == "skipped"
 
 
-def test_without_a_pulse_stream_the_mend_is_said(root):
+def test_a_missing_pulse_stream_is_refused_with_its_fix(root):
     config, choices = job(root, "cohort.pulse=null")
     assert "encoder=[visual,skin]" in (run_safely(config, choices).error or "")
     with pytest.raises(LfnetError, match=r"fusion.joint.C"):

@@ -87,7 +87,7 @@ def test_the_saved_weights_give_the_saved_predictions(finished):
     np.testing.assert_allclose(again["score"], saved.in_split("test").at("window").frame["score"], atol=2e-5)
 
 
-def test_constants_and_oracles_stand_beside(finished):
+def test_constants_and_oracles_are_recorded_as_references(finished):
     _, _, outcome, runs = finished
     models = models_from_csv_text((runs / outcome.run / "references.csv").read_text())
     assert {"train_mean", "train_median", "oracle_signal_median", "oracle_people_mean"} <= set(models)
@@ -147,7 +147,7 @@ def test_metrics_by_other_code_are_measured_again_and_not_trained_again(finished
     assert (runs / outcome.run / "head.safetensors").stat().st_mtime_ns == weights
 
 
-def test_a_torn_run_is_done_again(finished, tmp_path):
+def test_an_incomplete_run_is_repeated(finished, tmp_path):
     config, choices = job(tmp_path, "head=mean_mlp", "trainer.max_epochs=1")
     outcome = run(config, choices)
     folder = tmp_path / "runs" / outcome.run
@@ -157,7 +157,7 @@ def test_a_torn_run_is_done_again(finished, tmp_path):
     assert (folder / "predictions.csv").read_text() != "torn"
 
 
-def test_a_job_that_fails_says_so_and_keeps_its_traceback(root, tmp_path):
+def test_a_failed_job_has_an_error_and_keeps_its_traceback(root, tmp_path):
     config, choices = job(tmp_path, "head._target_=tests.jobs.broken.Exploding")
     outcome = run_safely(config, choices)
     assert outcome.status == "failed"
@@ -167,7 +167,7 @@ def test_a_job_that_fails_says_so_and_keeps_its_traceback(root, tmp_path):
     assert not list((tmp_path / "runs").glob("*/result.json"))
 
 
-def test_a_diverging_job_says_what_to_lower(tmp_path):
+def test_a_diverging_job_names_the_setting_to_lower(tmp_path):
     config, choices = job(tmp_path, "trainer.lr=1e30", "head=ldbm")
     assert "trainer.lr" in (run_safely(config, choices).error or "")
 
@@ -229,7 +229,7 @@ def test_selection_on_test_marks_the_run(tmp_path):
         (("encoder=blendshapes",), "has its own vectors"),
     ],
 )
-def test_a_users_mistake_is_one_message(tmp_path, overrides, message):
+def test_a_mistake_of_a_user_is_one_message(tmp_path, overrides, message):
     if overrides == ("trainer.device=cuda",) and torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     config, choices = job(tmp_path, *overrides)
@@ -237,12 +237,12 @@ def test_a_users_mistake_is_one_message(tmp_path, overrides, message):
         run(config, choices)
 
 
-def test_system_bs_random_vectors_mark_the_run(tmp_path):
+def test_random_vectors_mark_the_run(tmp_path):
     config, choices = job(tmp_path, "protocol.fill=random", "protocol.mask=false", "trainer.max_epochs=1")
     assert "random vectors" in result_of(run(config, choices), tmp_path / "runs")["marks"][0]
 
 
-def test_unlabelled_clips_are_scored_and_not_measured(tmp_path):
+def test_unlabelled_clips_are_scored_and_have_no_metrics(tmp_path):
     config, choices = job(tmp_path, "trainer.max_epochs=1")
     session = Session()
     cohort = load_cohort(read_inputs(config, session), session)
@@ -257,7 +257,7 @@ def test_unlabelled_clips_are_scored_and_not_measured(tmp_path):
     assert "unlabelled" not in result_of(outcome, tmp_path / "runs")["metrics"]
 
 
-def test_wandb_is_a_mirror_without_people(tmp_path):
+def test_wandb_gets_no_ids_and_no_paths(tmp_path):
     config, choices = job(tmp_path, "logger=wandb", "trainer.max_epochs=1", "table.name=some_table")
     outcome = run(config, choices)
     folders = list((tmp_path / "runs" / "wandb").glob("offline-run-*"))

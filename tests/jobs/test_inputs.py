@@ -1,4 +1,4 @@
-"""What a job stands on: one stream for a head, several for a fusion, all from one pass."""
+"""Inputs of a job: one stream for a head, several for a fusion, all from one pass."""
 
 import pytest
 

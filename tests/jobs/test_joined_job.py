@@ -1,4 +1,4 @@
-"""Whole jobs on several streams: encoders can be told apart, a table names them, and one stream is what it was."""
+"""Whole jobs on several streams: their names, their rows in a table, and jobs of one stream do not change."""
 
 import json
 
@@ -54,7 +54,7 @@ def finished(clips):
     return found
 
 
-def test_encoders_are_told_apart(finished):
+def test_jobs_of_different_encoders_have_different_names(finished):
     results = list(finished.values())
     assert len({result["fingerprint"] for result in results}) == 3
     assert [result["features"]["stream"] for result in results] == [
@@ -80,7 +80,7 @@ def test_a_table_names_each_by_its_encoders(clips, finished):
     assert [row.identity["encoder"] for row in rows] == ["brightness", "brightness + larger", "larger + brightness"]
 
 
-def test_a_finished_job_of_several_streams_is_known_again(clips, finished):
+def test_a_finished_job_of_several_streams_is_recognised(clips, finished):
     config, choices = job(clips, "brightness", "larger")
     assert run(config, choices).status == "skipped"
     other, _ = job(clips, "brightness", "larger", overrides=["streams.dropout=0.2"])
@@ -96,7 +96,7 @@ def test_baselines_see_what_the_head_sees(clips, finished):
     assert not np.allclose(by_model[0]["ridge"], by_model[1]["ridge"])
 
 
-def test_trackers_hear_which_encoders_and_how_they_were_joined(clips):
+def test_trackers_get_the_encoders_and_how_they_were_joined(clips):
     alone, both = job(clips, "brightness")[0], job(clips, "brightness", "larger")[0]
     sent = shared_settings(plan(alone).recorded_config())
     assert sent["encoder"] == ["brightness"] and "streams" not in sent
@@ -105,7 +105,7 @@ def test_trackers_hear_which_encoders_and_how_they_were_joined(clips):
     assert str(clips) not in json.dumps(sent)
 
 
-def test_settings_of_streams_are_no_matter_where_there_is_one(tmp_path):
+def test_settings_of_streams_do_not_count_for_a_single_stream(tmp_path):
     plain = plan(composed(*SMALL, root=tmp_path)[0]).fingerprint
     assert plan(composed(*SMALL, "streams.valid=all", root=tmp_path)[0]).fingerprint == plain
     several = plan(composed(*SMALL, COLUMNS, root=tmp_path)[0]).fingerprint

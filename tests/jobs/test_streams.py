@@ -35,7 +35,7 @@ def test_heads_get_the_frames_and_a_fusion_all_streams(config):
     )
 
 
-def test_oracles_of_the_pulse_stand_beside_who_sees_it(config):
+def test_oracles_of_the_pulse_are_fitted_where_the_pulse_is_read(config):
     inputs = fusion_inputs(config)
     cohort, stores = inputs.cohort, inputs.stores
     recordings = cohort.recordings()

@@ -40,7 +40,7 @@ def predictions(root):
     return {path.parent.name: path.read_bytes() for path in Path(root).glob("lfnet_runs/*/predictions.csv")}
 
 
-def test_by_hand_and_by_table_leave_the_same_folders(here, capsys):
+def test_by_hand_and_by_table_write_the_same_folders(here, capsys):
     assert lfnet("train", "-m", *TINY, *GRID, "protocol=masked,published", "protocol.length=null") == 0
     out = capsys.readouterr().out
     assert "8 jobs: 0 finished already, 8 to run" in out
@@ -108,7 +108,7 @@ def test_fail_fast_stops_the_others(here, capsys):
     assert [job["status"] for job in record["jobs"]] == ["failed", "pending"]
 
 
-def test_what_no_job_can_do_is_one_message(here, capsys):
+def test_a_mistake_of_all_jobs_is_one_message(here, capsys):
     assert lfnet("table", "architectures", "cohort=folder", "cohort.root=nowhere") == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and "nowhere" in err and "Traceback" not in err
@@ -137,7 +137,7 @@ def _killed(folder, words, rng, kills):
 
 
 @pytest.mark.parametrize("kills", [pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)])
-def test_a_killed_sweep_side_by_side_ends_as_an_undisturbed_one_in_turn(here, kills):
+def test_a_killed_parallel_sweep_ends_as_an_undisturbed_serial_one(here, kills):
     words = ["train", "-m", *SMALL, *GRID]
     calm, rough = here, here / "rough"
     rough.mkdir()
@@ -176,7 +176,7 @@ def test_a_table_that_could_not_be_built_is_refused_before_any_job_runs(here, ca
     assert "named once" in capsys.readouterr().err
 
 
-def test_memory_bounds_the_jobs_side_by_side(here, capsys):
+def test_memory_limits_the_number_of_parallel_jobs(here, capsys):
     words = ("train", "-m", *TINY, "head=mean_mlp", "seed=0,1", "launcher=joblib")
     assert lfnet(*words, "launcher.memory=-1") == 2
     assert "launcher.memory=-1" in capsys.readouterr().err

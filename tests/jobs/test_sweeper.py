@@ -13,7 +13,7 @@ def varied(cohort: dict, params: dict) -> list[str]:
     return sweeper._parse_config()
 
 
-def test_what_a_cohort_does_not_have_is_not_varied_and_that_is_said(capsys):
+def test_a_setting_that_the_cohort_lacks_is_not_varied_and_named(capsys):
     params = {"cohort.people_shared": "1.0,0.0", "cohort.signal.name": "none,level", "fusion": "published,nested"}
     made = {"people_shared": 1.0, "signal": {"name": "mixture"}}
     assert varied(made, params) == [f"{key}={values}" for key, values in params.items()]
