@@ -6,7 +6,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -232,7 +232,7 @@ def read_settings(
             *("head", "trainer", "protocol", "cohort", "streams"),
         )
     for check in checks:
-        reader.check(lambda check=check: check(config))  # type: ignore[misc]
+        reader.check(partial(check, config))
     reader.end()
     if fusion is not None and fusion.extraction and _VISUAL in inputs.encoders:
         inputs = _with_extraction(inputs, fusion.extraction)
@@ -276,9 +276,7 @@ def _inputs(reader: _Reader) -> InputSettings:
     if splits:
         reader.part("splits", lambda: check_target(splits, "splits"))
     for name, node in encoders.items():
-        reader.part(
-            f"encoder.{name}", lambda name=name, node=node: _check_encoder(name, node, config), "encoder", "visual"
-        )  # type: ignore[misc]
+        reader.part(f"encoder.{name}", partial(_check_encoder, name, node, config), "encoder", "visual")
     visual = config.get("visual")
     if visual:
         reader.part("visual", lambda: check_target(visual, "visual"))
