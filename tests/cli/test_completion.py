@@ -1,4 +1,4 @@
-"""Tab completion: our own words, Hydra's settings, and the script in a real bash."""
+"""Tab completion: commands and options, Hydra's settings, and the script in a real bash."""
 
 import os
 import shutil
@@ -48,13 +48,13 @@ def test_tables_do_not_include_none():
     assert "none " not in complete("lfnet table ")
 
 
-def test_folders_go_on(tmp_path, monkeypatch):
+def test_a_folder_continues(tmp_path, monkeypatch):
     (tmp_path / "videos").mkdir()
     monkeypatch.chdir(tmp_path)
     assert complete("lfnet train cohort=folder cohort.root=./vid") == ["cohort.root=./videos/"]
 
 
-def test_an_unknown_shell_is_told_how():
+def test_an_unknown_shell_is_refused_with_an_example():
     with pytest.raises(LfnetError, match="--shell-completion bash"):
         script("tcsh")
 

@@ -1,4 +1,4 @@
-"""The word `lfnet`: help, exit statuses, and what a mistake looks like."""
+"""`lfnet`: help, exit statuses, and messages for mistakes."""
 
 import json
 import os
@@ -20,8 +20,8 @@ def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     return subprocess.run([sys.executable, "-m", "lfnet.cli.main", *arguments], capture_output=True, text=True, cwd=cwd)
 
 
-class Stand:
-    """Stands in for a command."""
+class StandIn:
+    """A stand-in for a command."""
 
     def __init__(self, action):
         self.action = action
@@ -32,10 +32,10 @@ class Stand:
 
 @pytest.fixture
 def command(monkeypatch):
-    """Makes `lfnet train` do something else."""
+    """A function that replaces `lfnet train`."""
 
     def replace(action):
-        monkeypatch.setitem(entry.COMMANDS, "train", Stand(action))
+        monkeypatch.setitem(entry.COMMANDS, "train", StandIn(action))
 
     return replace
 
@@ -60,11 +60,14 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", entry.COMMANDS)
-def test_every_command_explains_itself_with_examples(name, tmp_path):
-    done = run(name, "--help", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "example" in done.stdout.lower()
-    assert f"lfnet {name}" in done.stdout
+def test_every_command_explains_itself_with_examples(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("PYTHONSAFEPATH", os.environ.get("PYTHONSAFEPATH", ""))
+    assert entry.main([name, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "example" in printed.lower()
+    assert f"lfnet {name}" in printed
     assert not list(tmp_path.iterdir()), "help leaves nothing behind"
 
 
@@ -131,7 +134,7 @@ def test_a_commands_status_and_arguments_pass_through(command):
     assert seen == [["head=ldbm", "-m"]]
 
 
-def test_our_warnings_are_plain_lines_told_once_and_others_are_left_alone(command, capsys):
+def test_own_warnings_are_plain_lines_printed_once_and_others_are_unchanged(command, capsys):
     def action(argv):
         for _ in range(3):
             warnings.warn("4 people are in two splits.", LfnetWarning, stacklevel=1)
@@ -139,7 +142,7 @@ def test_our_warnings_are_plain_lines_told_once_and_others_are_left_alone(comman
         return 0
 
     command(action)
-    for _ in range(2):  # each call tells it anew
+    for _ in range(2):  # each call prints it again
         with pytest.warns(UserWarning, match="from a library"):
             assert entry.main(["train"]) == 0
         printed = capsys.readouterr().err
@@ -147,7 +150,7 @@ def test_our_warnings_are_plain_lines_told_once_and_others_are_left_alone(comman
         assert "LfnetWarning" not in printed
 
 
-def test_a_reader_that_goes_away_is_no_defect():
+def test_a_closed_pipe_is_no_defect():
     read, write = os.pipe()
     os.close(read)
     try:

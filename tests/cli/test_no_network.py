@@ -1,6 +1,6 @@
-"""Commands on video of people open no connection, and give the same without a network.
+"""Commands on video of people open no connection, and give the same results without a network.
 
-Native code passes by patched sockets of Python, so system calls are traced.
+Native code bypasses patched sockets of Python, so system calls are traced.
 """
 
 import json
@@ -111,7 +111,7 @@ def test_no_command_connects_and_none_needs_a_network(shared, tmp_path):
     assert [file for file in files if (one / file).read_bytes() != (two / file).read_bytes()] == []
 
 
-def test_a_trace_with_connections_is_told_apart():
+def test_connections_in_a_trace_are_found():
     question = (
         '71 connect(6, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("10.0.0.2")}, 16) = 0\n'
         "72 connect(7, {sa_family=AF_INET6, sin6_port=htons(443), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, "

@@ -30,7 +30,7 @@ sys.exit(status)
 
 @pytest.fixture(scope="module")
 def bundles(trained, tmp_path_factory):
-    """One of each variant, and what was said of it."""
+    """A bundle of each variant, and its facts."""
     root = tmp_path_factory.mktemp("bundles")
     return {
         kind: (root / kind, export(trained, root / kind, variant=kind, min_frames=20))
@@ -51,11 +51,11 @@ def clips(trained, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("variant", "within"), [("fp32", 0.01), ("fp16", 0.1), ("int8", 0.5)])
-def test_a_bundle_scores_clips_as_the_run_did(trained, bundles, clips, variant, within):
+def test_a_bundle_scores_clips_like_the_run(trained, bundles, clips, variant, within):
     folder, facts = bundles[variant]
     frame = trained.predictions.at("clip").frame
     wanted = frame.set_index("clip_id")["score"]
-    assert wanted[list(clips)].std() > 1  # a head that says the same of everybody is no test
+    assert wanted[list(clips)].std() > 1  # equal scores would test nothing
     with Scorer.of(Bundle.open(folder), threads=1) as scorer:
         for clip_id, path in clips.items():
             report = scorer.score(path)
@@ -70,13 +70,13 @@ def test_smaller_variants_are_smaller(bundles):
     assert size["int8"] < size["fp16"] < size["fp32"]
 
 
-def test_what_is_too_far_off_is_refused_and_leaves_nothing(trained, tmp_path):
+def test_a_variant_with_a_large_error_is_refused_and_leaves_nothing(trained, tmp_path):
     with pytest.raises(LfnetError, match=r"int8 head's score .* points from PyTorch's, and 1e-06 is allowed"):
         export(trained, tmp_path / "out", variant="int8", tolerance=1e-6)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_interval_is_of_people_who_had_no_part(trained, bundles):
+def test_the_interval_is_calibrated_on_people_in_neither_training_nor_selection(trained, bundles):
     recordings = trained.predictions.at("recording").frame
     clips = trained.data().cohort.clips
     used = set(clips.loc[clips["split"].isin(["train", "dev"]), "person_id"])
@@ -88,7 +88,7 @@ def test_the_interval_is_of_people_who_had_no_part(trained, bundles):
         export(trained, bundles["fp32"][0].parent / "never", level=0.99)
 
 
-def test_the_card_says_who_what_and_what_for(trained, bundles):
+def test_the_card_describes_data_scores_and_use_and_names_no_person(trained, bundles):
     card = (bundles["int8"][0] / "MODEL_CARD.md").read_text()
     for text in (
         "not a diagnosis",
@@ -106,29 +106,29 @@ def test_the_card_says_who_what_and_what_for(trained, bundles):
     assert not [person for person in people if person in everything]
 
 
-def test_no_torch_is_imported_and_refusals_have_a_status(bundles, clips, tmp_path):
+def test_predict_imports_no_torch_and_refusals_have_a_status(bundles, clips, tmp_path):
     folder, good = bundles["int8"][0], next(iter(clips.values()))
     arrays = dict(np.load(good))
     np.savez(tmp_path / "slow.npz", **{**arrays, "time": arrays["time"] * 2})
     np.savez(tmp_path / "short.npz", **{name: value[:5] for name, value in arrays.items()})
-    np.savez(tmp_path / "nobody.npz", **{**arrays, "valid": np.zeros_like(arrays["valid"])})
-    files = [good, *(tmp_path / f"{name}.npz" for name in ("slow", "short", "nobody"))]
+    np.savez(tmp_path / "faceless.npz", **{**arrays, "valid": np.zeros_like(arrays["valid"])})
+    files = [good, *(tmp_path / f"{name}.npz" for name in ("slow", "short", "faceless"))]
     ran = subprocess.run(
         [sys.executable, "-c", PREDICT, *map(str, files), "--bundle", str(folder), "--json", "--threads", "1"],
         capture_output=True,
         text=True,
     )
     assert ran.returncode == 3, ran.stderr
-    told = json.loads(ran.stdout)
-    assert told["disclaimer"].startswith("Research instrument, not a diagnosis")
-    scored, slow, short, nobody = told["videos"]
+    printed = json.loads(ran.stdout)
+    assert printed["disclaimer"].startswith("Research instrument, not a diagnosis")
+    scored, slow, short, faceless = printed["videos"]
     assert scored["interval"]["low"] <= scored["score"] <= scored["interval"]["high"]
     assert slow["score"] is None and "15 frames a second" in slow["refused"]
     assert "too short: 5 frames" in short["refused"]
-    assert "no face in any of" in nobody["refused"]
+    assert "no face in any of" in faceless["refused"]
 
 
-def test_clips_of_one_sitting_are_one_recording(trained, bundles, clips):
+def test_clips_of_one_recording_are_joined(trained, bundles, clips):
     bundle = Bundle.open(bundles["fp32"][0])
     frame = trained.predictions.at("clip").frame
     recording = frame[frame["split"] == "test"].groupby("recording_id")["clip_id"].agg(list).iloc[0]
@@ -140,7 +140,7 @@ def test_clips_of_one_sitting_are_one_recording(trained, bundles, clips):
     )
 
 
-def test_a_changed_file_is_noticed(trained, tmp_path):
+def test_a_changed_file_is_refused(trained, tmp_path):
     export(trained, tmp_path / "b")
     (tmp_path / "b" / "head.onnx").write_bytes(b"something else")
     with pytest.raises(LfnetError, match=r"head\.onnx is not the file that was exported"):
@@ -149,14 +149,14 @@ def test_a_changed_file_is_noticed(trained, tmp_path):
         Bundle.open(tmp_path)
 
 
-def test_a_folder_with_other_things_is_left_alone(trained, tmp_path):
+def test_a_folder_with_other_files_is_not_changed(trained, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(LfnetError, match="not empty and no bundle"):
         export(trained, tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_a_run_is_found_by_the_beginning_of_its_name(trained, tmp_path):
+def test_a_run_is_found_by_the_first_letters_of_its_name(trained, tmp_path):
     runs = trained.folder.parent
     assert TrainedHead.open([trained.folder.name[:6]], runs).folder == trained.folder
     with pytest.raises(LfnetError, match="names no finished run"):

@@ -21,7 +21,7 @@ def bundle(ensembled, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def sitting(ensembled, tmp_path_factory):
+def recording(ensembled, tmp_path_factory):
     """A test recording's name and the files of its clips' vectors."""
     folder, data = tmp_path_factory.mktemp("clips"), ensembled.data()
     clips = data.clips[data.clips["split"] == "test"]
@@ -34,31 +34,31 @@ def sitting(ensembled, tmp_path_factory):
     return name, files
 
 
-def test_a_bundle_says_what_its_members_say_together(ensembled, bundle, sitting):
-    name, files = sitting
+def test_a_bundle_scores_the_mean_of_its_members(ensembled, bundle, recording):
+    name, files = recording
     opened = Bundle.open(bundle[0])
     with Scorer.of(opened, threads=1) as scorer:
         reports = [scorer.score(file) for file in files]
-    told = scorer.join(reports)
+    found = scorer.join(reports)
     wanted = ensembled.spread.set_index("recording_id").loc[name]
-    assert told["score"] == pytest.approx(wanted["score"], abs=0.01)
-    assert told["spread"] == pytest.approx(wanted["sd"], abs=0.01) and wanted["sd"] > 0.05
+    assert found["score"] == pytest.approx(wanted["score"], abs=0.01)
+    assert found["spread"] == pytest.approx(wanted["sd"], abs=0.01) and wanted["sd"] > 0.05
     assert len(reports[0]["members_score"]) == 2
     assert reports[0]["score"] == pytest.approx(np.mean(reports[0]["members_score"]), abs=1e-3)
 
 
-def test_the_interval_follows_the_spread(ensembled, bundle, sitting):
-    _, files = sitting
+def test_the_interval_follows_the_spread(ensembled, bundle, recording):
+    _, files = recording
     facts = bundle[1]
-    told, dev = facts.conformal, ensembled.spread[ensembled.spread["split"] == "dev"]
-    assert told.typical == pytest.approx(dev["sd"].mean())
+    found, dev = facts.conformal, ensembled.spread[ensembled.spread["split"] == "dev"]
+    assert found.typical == pytest.approx(dev["sd"].mean())
     # Calibrated so that the share it states of the calibration recordings lies within.
     clips = ensembled.data().cohort.clips
     used = set(clips.loc[clips["split"].isin(["train", "dev"]), "person_id"])
     rows = calibration_rows(ensembled.spread[ensembled.spread["split"] == "test"], used)
-    half = told.half_width * (rows["sd"] + told.typical) / (2 * told.typical)
-    held = ((rows["score"] - rows["label"]).abs() <= half + 1e-9).sum()
-    assert held == round(told.coverage * (told.n + 1))
+    half = found.half_width * (rows["sd"] + found.typical) / (2 * found.typical)
+    covered = ((rows["score"] - rows["label"]).abs() <= half + 1e-9).sum()
+    assert covered == round(found.coverage * (found.n + 1))
     opened = Bundle.open(bundle[0])
     with Scorer.of(opened, threads=1) as scorer:
         report = scorer.score(files[0])
@@ -75,12 +75,12 @@ def test_the_card_and_the_facts_name_all_members(ensembled, bundle, trained):
     assert "wider where they disagree more" in card
 
 
-def test_the_words_a_person_types(ensembled, sitting, tmp_path, capsys):
+def test_export_and_predict_of_an_ensemble(ensembled, recording, tmp_path, capsys):
     first, second = (run.folder for run in ensembled.runs)
     runs = f"paths.runs={first.parent}"
     assert main(["export", first.name[:8], second.name[:8], runs, "--int8", "--out", str(tmp_path / "b")]) == 0
     assert "where the members' spread is" in capsys.readouterr().out
-    assert main(["predict", str(sitting[1][0]), "--bundle", str(tmp_path / "b")]) == 0
+    assert main(["predict", str(recording[1][0]), "--bundle", str(tmp_path / "b")]) == 0
     assert "; SD of the 2 models' scores" in capsys.readouterr().out
     with pytest.raises(LfnetError, match="have the same seed"):
         TrainedHead.open([first.name, first.name], first.parent)

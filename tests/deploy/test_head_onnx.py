@@ -1,4 +1,4 @@
-"""Every head as ONNX: what it says of masked windows of other numbers and lengths than it was traced with."""
+"""Every head as ONNX: its scores of masked windows in other numbers and lengths than those of the trace."""
 
 import onnx
 import pytest
@@ -27,7 +27,7 @@ def made(name):
     "name",
     [pytest.param(name, marks=pytest.mark.slow if name in FEW else pytest.mark.long) for name in EVERY],
 )
-def test_an_exported_head_says_what_the_head_says(name, tmp_path):
+def test_an_exported_head_scores_like_the_head(name, tmp_path):
     head, path = made(name), tmp_path / "head.onnx"
     head_to_onnx(head, path, frames=64, n_features=D)
     session = HeadSession(path, mean=20.0, sd=10.0, threads=1)
@@ -66,17 +66,17 @@ def test_of_equal_frames_the_first_are_kept_in_an_export_too(tmp_path):
     assert got == pytest.approx(expected, abs=1e-5)
 
 
-class Curious(torch.nn.Module):
-    """Will not be traced."""
+class Untraceable(torch.nn.Module):
+    """A head that refuses to be traced."""
 
     def forward(self, x_BTD, mask_BT):
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
-            raise RuntimeError("not me")
+            raise RuntimeError("not traceable")
         return x_BTD.mean((1, 2))
 
 
 @pytest.mark.slow
-def test_a_head_that_cannot_be_exported_says_so(tmp_path):
-    with pytest.raises(LfnetError, match="PyTorch cannot export Curious to ONNX"):
-        head_to_onnx(Curious(), tmp_path / "head.onnx", frames=32, n_features=D)
+def test_a_head_that_cannot_be_exported_is_named(tmp_path):
+    with pytest.raises(LfnetError, match="PyTorch cannot export Untraceable to ONNX"):
+        head_to_onnx(Untraceable(), tmp_path / "head.onnx", frames=32, n_features=D)
     assert not (tmp_path / "head.onnx").exists()

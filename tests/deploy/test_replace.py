@@ -1,4 +1,4 @@
-"""Replacing a bundle: own files stay, and a process killed at any point leaves one whole bundle."""
+"""Replacing a bundle: the user's files stay, and a process killed at any point leaves one whole bundle."""
 
 import json
 import multiprocessing
@@ -73,7 +73,7 @@ def test_own_files_and_folders_stay(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
-def test_an_error_leaves_all_as_it_was(tmp_path):
+def test_an_error_changes_nothing(tmp_path):
     out = tmp_path / "b"
     put(out, "old", "head.onnx")
     own_files(out)
@@ -166,7 +166,7 @@ def test_a_process_killed_at_any_point_leaves_one_whole_bundle(before, step, tmp
     assert set(found) == {before, "new"}
 
 
-def test_two_at_once_take_turns(tmp_path):
+def test_exports_to_one_folder_wait_for_each_other(tmp_path):
     out, fork = tmp_path / "b", multiprocessing.get_context("fork")
     put(out, "old", "head.onnx")
     children = [fork.Process(target=put, args=(out, str(n), "head.onnx", f"{n}.task")) for n in range(8)]

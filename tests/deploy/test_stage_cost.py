@@ -1,4 +1,4 @@
-"""What bench says of a bundle's stages: counts against torch's and by hand, and rows from processes of their own."""
+"""Costs of a bundle's stages: counts vs PyTorch's and by hand, and rows measured in new processes."""
 
 import numpy as np
 import onnx
@@ -60,10 +60,10 @@ def test_a_bundle_without_video_has_one_stage(trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_words_a_person_reads(trained, capsys):
+def test_bench_of_a_run(trained, capsys):
     before = torch.get_num_threads()
     assert main(["bench", str(trained.folder), "--threads", "1"]) == 0
-    said = capsys.readouterr().out
-    assert "hybrid (fp32)" in said and "ms/frame" in said and "not a diagnosis" in said
+    printed = capsys.readouterr().out
+    assert "hybrid (fp32)" in printed and "ms/frame" in printed and "not a diagnosis" in printed
     assert torch.get_num_threads() == before
     assert main(["bench", "nowhere"]) == 2

@@ -1,4 +1,4 @@
-"""The real path: an 8-bit bundle on real video, without torch, beside the torch path that trained it."""
+"""Real video: an 8-bit bundle without PyTorch vs the head in PyTorch."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def torch_scores(run):
     return {str(paths[clip_id]): score for clip_id, score in found.items()}
 
 
-def test_a_bundle_scores_video_as_torch_does_and_refuses_what_it_must(filmed, shared, tmp_path):
+def test_a_bundle_scores_video_like_torch_and_refuses_a_faceless_one(filmed, shared, tmp_path):
     facts = export(filmed, tmp_path / "bundle", variant="int8", min_frames=60)
     assert facts.no_interval.startswith("1 labelled recordings")
     assert facts.video.weights.licence == "Apache-2.0"
@@ -53,14 +53,14 @@ def test_a_bundle_scores_video_as_torch_does_and_refuses_what_it_must(filmed, sh
     assert "no face in any of" in faceless["refused"] and faceless["score"] is None
 
 
-def test_the_words_a_person_reads(filmed, shared, tmp_path, capsys):
+def test_export_and_predict_print_the_facts(filmed, shared, tmp_path, capsys):
     assert main(["export", str(filmed.folder), "--fp16", "--out", str(tmp_path / "b"), "--min-frames", "60"]) == 0
     assert "fp16 head vs PyTorch" in capsys.readouterr().out
     clip = shared / "media" / "single_face.mp4"
     assert main(["predict", str(clip), "--bundle", str(tmp_path / "b"), "--no-pulse"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for text in ("score ", "BDI-II, 0 to 63", "no interval: 1 labelled", "ms per frame", "not a diagnosis"):
-        assert text in said
+        assert text in printed
 
 
 @pytest.mark.long

@@ -112,8 +112,8 @@ def test_a_run_runs_nothing(target, places, run_folder, tmp_path, capsys):
     for place in places:
         config = changed(settings, place, node)
         (run_folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
-        told = {**result, "config": changed(result["config"], place, node)}
-        (run_folder / "result.json").write_text(json.dumps(told))
+        foreign = {**result, "config": changed(result["config"], place, node)}
+        (run_folder / "result.json").write_text(json.dumps(foreign))
         for command in ("export", "bench"):
             out = ["--out", str(tmp_path / "out")] if command == "export" else []
             assert main([command, str(run_folder), *out]) == 2, (place, command)
@@ -139,7 +139,7 @@ def test_a_bundle_runs_nothing(target, places, one_bundle, clip, tmp_path, capsy
         assert not marker.exists(), place
 
 
-def test_the_whole_of_lfnet_is_not_allowed_to_a_bundle(one_bundle, tmp_path):
+def test_a_bundle_may_not_name_every_class_of_lfnet(one_bundle, tmp_path):
     folder = shutil.copytree(one_bundle, tmp_path / "b")
     facts = json.loads((folder / "bundle.json").read_text())
     for target in ("lfnet.cohorts.folder.load", "lfnet.heads.hybrid.Hybrid", "lfnet.files.write_text"):
@@ -148,7 +148,7 @@ def test_the_whole_of_lfnet_is_not_allowed_to_a_bundle(one_bundle, tmp_path):
             Bundle.open(folder)
 
 
-def test_a_bundle_fetches_no_weights_and_reads_its_own_files_alone(one_bundle, tmp_path):
+def test_a_bundle_fetches_no_weights_and_reads_only_its_own_files(one_bundle, tmp_path):
     folder = shutil.copytree(one_bundle, tmp_path / "b")
     facts = json.loads((folder / "bundle.json").read_text())
     weights = {"_target_": "lfnet.weights.weights_file.WeightsFile", "name": "x", "file": "x.onnx", "sha256": "0" * 64}
@@ -216,16 +216,16 @@ def test_a_second_export_keeps_own_files(trained, one_bundle, tmp_path):
         assert scorer.load_s > 0
 
 
-def test_a_run_of_one_file_alone_is_checked_in_an_ensemble_too(trained, run_folder):
+def test_every_run_of_an_ensemble_is_checked(trained, run_folder):
     (run_folder / "config.yaml").write_text("head: {_target_: os.system, command: ls}")
     with pytest.raises(LfnetError, match="_target_"):
         TrainedHead.open([run_folder, trained.folder], run_folder)
 
 
-def test_a_bundle_whose_files_are_not_at_their_places_yet_is_read(one_bundle, clip, tmp_path):
-    """As an export leaves it that was killed once the new bundle was whole."""
+def test_an_unfinished_replacement_is_read(one_bundle, clip, tmp_path):
+    """A killed export may leave the new bundle in a folder of its own."""
     folder = shutil.copytree(one_bundle, tmp_path / "b")
     shutil.copytree(one_bundle, folder / ".lfnet-new")
-    (folder / "head.onnx").write_bytes(b"the old one's")
+    (folder / "head.onnx").write_bytes(b"of the old bundle")
     for command in (["predict", str(clip), "--bundle"], ["bench"]):
         assert main([*command, str(folder)]) == 0
