@@ -1,8 +1,8 @@
 """Score a video, from frames to a score with its interval. Imports no PyTorch."""
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.deploy.bundle import Bundle, Windows, clip_windows
 from lfnet.deploy.bundle_json import Limits, Scale
 from lfnet.deploy.stages import open_encoder, video_settings
+from lfnet.deploy.stopwatch import StopWatch, Timed
 from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
@@ -159,7 +160,7 @@ class Scorer:
         dict
             What `lfnet predict --json` prints of a video: `score`, or `refused` with the reason.
         """
-        watch = _Watch()
+        watch = StopWatch()
         name = "array" if isinstance(source, np.ndarray) else str(source)
         report: dict[str, Any] = {"video": name, "score": None, "refused": None}
         try:
@@ -193,7 +194,7 @@ class Scorer:
         return {**self._summary(own_K), "refused": None, "videos": len(scores)}
 
     def _video(
-        self, encoder: Encoder, path: Path, fps: float | None, watch: "_Watch"
+        self, encoder: Encoder, path: Path, fps: float | None, watch: StopWatch
     ) -> tuple[ClipFeatures, dict[str, Any]]:
         """Encode a video: its features, and what is reported of it."""
         stages = self.stages
@@ -202,11 +203,11 @@ class Scorer:
         self._check_rate(media.fps / stages.stride)
         self._check_length(-(-media.n_frames // stages.stride), "frames")
         notes: list[str] = []
-        timed = _Timed(encoder, "encode", watch, "encoder")
+        timed = Timed(encoder, "encode", watch, "encoder")
         if own := getattr(encoder, "skin_means", None):  # with the levels that the head was trained on
             setattr(timed, "skin_means", watch.call("skin", own))  # noqa: B010 (of no type)
         consumers = [FrameConsumer(cast(Encoder, timed))]
-        skin = FrameConsumer(cast(Encoder, _Timed(Skin(), "skin_means", watch, "skin")))
+        skin = FrameConsumer(cast(Encoder, Timed(Skin(), "skin_means", watch, "skin")))
         if stages.pulse is not None:
             consumers.append(skin)
         landmarker, started = stages.landmarker(), time.perf_counter()
@@ -219,7 +220,7 @@ class Scorer:
             began = time.perf_counter()
             passed = run_pass(
                 cast(Iterable[Frame], decoded),
-                cast(FaceMesh, _Timed(mesh, "find", watch, "landmarker")),
+                cast(FaceMesh, Timed(mesh, "find", watch, "landmarker")),
                 consumers,
                 batch_size=stages.batch_size,
             )
@@ -285,7 +286,7 @@ class Scorer:
         if found := health.problems_of(clip, unit, 0.0):
             raise LfnetError(f"its features cannot be right: {found[0][0]}.")
 
-    def _scored(self, clip: ClipFeatures, watch: "_Watch") -> dict[str, Any]:
+    def _scored(self, clip: ClipFeatures, watch: StopWatch) -> dict[str, Any]:
         stages = self.stages
         windows = watch.call("windows", clip_windows)(clip, stages.protocol)
         scores = watch.call("head", stages.head)(windows)
@@ -352,56 +353,3 @@ def _counts(clip: ClipFeatures) -> dict[str, Any]:
     seen = int(clip.valid.sum())
     share = round(seen / max(1, len(clip.valid)), 4)
     return {"frames": len(clip.valid), "frames_with_a_face": seen, "coverage": share}
-
-
-class _Watch:
-    """Seconds of each stage, summed over a video; `started` are those before its first frame.
-
-    Frames are decoded ahead, and encoded while the next ones are searched: "decode" is the time spent waiting for
-    frames, `overlapped` the time in which two stages ran at once.
-    """
-
-    def __init__(self) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.started = self.overlapped = 0.0
-
-    def call(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*given: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return function(*given)
-            finally:
-                self.seconds[stage] += time.perf_counter() - began
-
-        return timed
-
-    def each(self, stage: str, items: Iterable[Any]) -> Iterator[Any]:
-        following = iter(items)
-        get = self.call(stage, lambda: next(following, self))
-        while (item := get()) is not self:
-            yield item
-            del item  # one frame in memory at a time
-
-    def report(self, frames: int) -> dict[str, Any]:
-        """Return milliseconds of each stage, in total and per decoded frame, and of the landmarker's start."""
-        stages = {name: round(1000 * value, 3) for name, value in self.seconds.items()}
-        total = sum(self.seconds.values()) - self.overlapped
-        each = {name: round(1000 * value / frames, 4) for name, value in self.seconds.items()} if frames else {}
-        return {
-            "total_ms": round(1000 * total, 3),
-            "start_ms": round(1000 * self.started, 3),
-            "ms_per_frame": round(1000 * total / frames, 4) if frames else None,
-            "stages_ms": stages,
-            "stages_ms_per_frame": each,
-        }
-
-
-class _Timed:
-    """An object with one timed method."""
-
-    def __init__(self, inner: Any, method: str, watch: _Watch, stage: str) -> None:
-        self._inner = inner
-        setattr(self, method, watch.call(stage, getattr(inner, method)))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
