@@ -3,7 +3,7 @@
 Runs that differ in `splits.fold` (or `cohort.fold`) alone are joined. The joined run exists in memory only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.predictions import Predictions
+from lfnet.evaluation.predictions import Predictions, models_from_frame
 from lfnet.fingerprints import digest
 from lfnet.runs.result import AuditEntry, CohortSummary, Metrics, Result, Training
 from lfnet.runs.run import Run
@@ -43,17 +43,14 @@ class JoinedRun(Run):
 
     @cached_property
     def _scores(self) -> dict[str, Predictions]:
-        own = [part.predictions for part in self.parts]
-        return {split: _concatenate(own, split, self.parts) for split in ("dev", "test")}
+        own = [{"": part.predictions} for part in self.parts]
+        return {split: _concatenate(own, split, self.parts)[""] for split in ("dev", "test")}
 
     @cached_property
     def _references(self) -> dict[str, dict[str, Predictions]]:
         models = [part.baselines for part in self.parts]
-        names = [name for name in models[0] if all(name in own for own in models)]
-        return {
-            split: {name: _concatenate([own[name] for own in models], split, self.parts) for name in names}
-            for split in ("dev", "test")
-        }
+        shared = [{name: own[name] for name in models[0] if all(name in other for other in models)} for own in models]
+        return {split: _concatenate(shared, split, self.parts) for split in ("dev", "test")}
 
     @property
     def predictions(self) -> Predictions:  # computed, not read
@@ -182,11 +179,17 @@ def _tested(results: Sequence[Result], cohort: CohortSummary, folds: Sequence[in
     return f"{len(results)} folds{by_person}, each recording tested once"
 
 
-def _concatenate(parts: Sequence[Predictions], split: str, runs: Sequence[Run]) -> Predictions:
-    """One split's rows of all folds."""
-    frame = pd.concat([part.frame[part.frame["split"] == split] for part in parts], ignore_index=True)
+def _concatenate(
+    parts: Sequence[Mapping[str, Predictions]], split: str, runs: Sequence[Run]
+) -> dict[str, Predictions]:
+    """One split's rows of all folds, of each model."""
+    frames = [part[name].frame.assign(model=name) for name in parts[0] for part in parts]
+    if not frames:
+        return {}
+    frame = pd.concat(frames, ignore_index=True)
     try:
-        return Predictions(frame)
+        found = models_from_frame(frame[frame["split"] == split])
+        return {name: found[name] if name in found else Predictions(frame[:0]) for name in parts[0]}
     except ValueError as error:
         raise LfnetError(
             f"the folds {', '.join(run.name for run in runs)} share {split} recordings ({error}): they are not of one "
