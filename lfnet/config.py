@@ -278,7 +278,7 @@ def _place(
 
 def _item(hint: Any, place: int) -> Any:
     """Return the annotation of one item of a list; None where there is none."""
-    inner = get_args(_bare(hint))
+    inner = get_args(next((kind for kind in _kinds(hint) if get_origin(kind) in (tuple, list)), None))
     return inner[place] if Ellipsis not in inner and place < len(inner) else next(iter(inner), None)
 
 

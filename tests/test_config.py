@@ -92,6 +92,15 @@ def test_a_fault_in_a_list_of_fixed_length_says_what_its_item_may_be():
     ]
 
 
+def test_a_fault_in_a_list_that_may_be_null_says_what_its_item_may_be():
+    @settings
+    class Rows:
+        sizes: tuple[Positive, ...] | None = None
+
+    with pytest.raises(LfnetError, match=r"^table\.sizes\.1=0: give a number above 0\.$"):
+        read(Rows, {"sizes": [1, 0]}, "table")
+
+
 def test_a_rule_between_fields_names_its_setting():
     assert faults({"name": "x", "on": True}) == ["node.limit=null: give a number above 0 where node.on=true."]
 

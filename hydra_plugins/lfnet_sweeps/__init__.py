@@ -3,7 +3,7 @@
 Hydra imports this module whenever it starts, so nothing heavy is imported before a sweep is launched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -77,20 +77,16 @@ class LfnetLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. A failed one says so in its return value and does not raise."""
-        from lfnet.config import read
         from lfnet.jobs.compose import compose_jobs
         from lfnet.jobs.controls import control_overrides
         from lfnet.jobs.settings import read_settings
         from lfnet.jobs.sweep import run_sweep
-        from lfnet.tables.settings import TableSettings
+        from lfnet.tables.settings import read_table
 
         setup_globals()
 
         def load(overrides: list[str]) -> DictConfig:
             return self._context.config_loader.load_sweep_config(self._config, overrides)
-
-        def read_table(config: Mapping[str, Any]) -> TableSettings:
-            return read(TableSettings, config["table"], "table")
 
         jobs = compose_jobs(load, job_overrides, initial_job_idx)
         first = jobs[0].config

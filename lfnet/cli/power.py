@@ -35,20 +35,22 @@ def main(argv: list[str]) -> int:
     from hydra import compose, initialize_config_dir
 
     from lfnet.cli.configs import conf_dir
-    from lfnet.config import plain
+    from lfnet.config import plain, read
     from lfnet.runs.sweep_record import sweep_name
-    from lfnet.tables.power import measure_power, write_power
+    from lfnet.tables.power import PowerSettings, measure_power, write_power
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         settings = plain(compose("power", overrides=own))
-    runs = Path(settings["paths"]["runs"])
+    paths = {name: Path(folder) for name, folder in settings.pop("paths").items()}
+    options = read(PowerSettings, settings, "")
+    runs = paths["runs"]
     name = sweep_name(table, of_the_table)
     record = runs / "sweeps" / f"{name}.json"
     if not record.is_file():
         words = " ".join(["lfnet table", table, *of_the_table])
         raise LfnetError(f"the table has no runs: {record} does not exist. Run `{words}` first.")
-    found = measure_power(record, runs, settings)
+    found = measure_power(record, runs, options)
     print(found.text())
-    for path in write_power(found, Path(settings["paths"]["tables"]), name.replace(table, f"power_{table}", 1)):
+    for path in write_power(found, paths["tables"], name.replace(table, f"power_{table}", 1)):
         print(f"written: {path}")
     return 0

@@ -139,10 +139,15 @@ def _one_job(config: Any, session: "Session") -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from lfnet.jobs.job import run
+    from lfnet.jobs.settings import read_settings
     from lfnet.jobs.sweep import Job
     from lfnet.runs.run import PREDICTIONS, Run
+    from lfnet.tables.settings import read_table
 
     job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
+    # A single job makes no table: rows and columns may be empty, but no setting may be wrong.
+    nameless = {"table": {**job.config["table"], "name": None}}
+    read_settings(job.config, session, checks=[lambda _: read_table(nameless)])
     outcome = run(job.config, job.choices, session)
     folder = Path(job.config["paths"]["runs"]) / outcome.run
     result = Run.open(folder).result

@@ -179,9 +179,7 @@ def _tested(results: Sequence[Result], cohort: CohortSummary, folds: Sequence[in
     return f"{len(results)} folds{by_person}, each recording tested once"
 
 
-def _concatenate(
-    parts: Sequence[Mapping[str, Predictions]], split: str, runs: Sequence[Run]
-) -> dict[str, Predictions]:
+def _concatenate(parts: Sequence[Mapping[str, Predictions]], split: str, runs: Sequence[Run]) -> dict[str, Predictions]:
     """One split's rows of all folds, of each model."""
     frames = [part[name].frame.assign(model=name) for name in parts[0] for part in parts]
     if not frames:

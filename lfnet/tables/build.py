@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.fingerprints import digest
 from lfnet.runs.run import Run, leaves
@@ -19,7 +18,7 @@ from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
 from lfnet.tables.reference_rows import published_rows
 from lfnet.tables.remarks import audit_box, closing_lines, target_lines
-from lfnet.tables.settings import TableEvidence, TableSettings
+from lfnet.tables.settings import TableEvidence, read_table
 from lfnet.tables.table import Column, Row, Section, Table
 
 __all__ = ["build"]
@@ -43,7 +42,7 @@ def build(manifest: Path, runs: Path) -> Table:
         The record or its settings (`TableSettings`) are wrong, or runs cannot be shown in one table.
     """
     sweep = collect(manifest, runs)
-    asked = read(TableSettings, sweep.table, "table")
+    asked = read_table({"table": sweep.table})
     if asked.name is None:
         raise LfnetError(f"{manifest} is the record of jobs started by hand, which have no table.")
     row_keys, section_keys = asked.rows, grouping.section_keys(sweep, asked.sections or ())

@@ -1,11 +1,11 @@
 """Settings of a table: the `table` node of the config."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lfnet.config import settings
+from lfnet.config import read, settings
 from lfnet.errors import LfnetError
 from lfnet.evaluation.evidence import EvidenceSettings
 from lfnet.jobs.controls import override_parts
@@ -14,7 +14,7 @@ from lfnet.tables.reference_rows import DEFAULT
 from lfnet.tables.remarks import SIDES
 from lfnet.tables.table import Column, FigureSettings
 
-__all__ = ["PublishedRow", "TableEvidence", "TableSettings"]
+__all__ = ["PublishedRow", "TableEvidence", "TableSettings", "read_table"]
 
 Against = str | dict[str, str | tuple[str, ...]]
 
@@ -164,6 +164,17 @@ class TableSettings:
         """The columns, and `epochs` where models were trained: no row hides that its training was cut short."""
         names = dict.fromkeys([*self.columns, *["epochs"] * trained])
         return tuple(columns.parse(name, self.level) for name in names)
+
+
+def read_table(config: Mapping[str, Any]) -> TableSettings:
+    """Read the `table` node of a config, or of a sweep's record.
+
+    Raises
+    ------
+    LfnetError
+        One line for each wrong setting.
+    """
+    return read(TableSettings, config["table"], "table")
 
 
 def _is_bound(text: str | float) -> bool:

@@ -32,6 +32,7 @@ def faults(tmp_path, monkeypatch, capsys):
         (["train", "cohort.pulse.strength=x"], ["cohort.pulse.strength=x: give a number of 0 or more."]),
         (["train", "protocol.hop=1.5"], ["protocol.hop=1.5: give a whole number from 1 to 1000000."]),
         (["table", "architectures", "table.evidence.margin=-1"], ["table.evidence.margin=-1: give a number"]),
+        (["train", "table.evidence.margin=-1"], ["table.evidence.margin=-1: give a number above 0."]),
         (["table", "architectures", "table.sections=[protocol]"], ["table.sections"]),
         (["table", "architectures", "head=mean_mlp,ldbm", "nonsense=3"], ["there is no setting `nonsense`."]),
         (["train", "table=architectures", "head=mean_mlp,ldbm", "nonsense=3"], ["there is no setting `nonsense`."]),

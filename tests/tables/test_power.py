@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import conf_dir
 from lfnet.cli.main import main
+from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.tables.power import Power, measure_power, write_power
+from lfnet.tables.power import Power, PowerSettings, measure_power, write_power
 from tests.tables.factory import leave, result, sweep
 
 SETTINGS = {"key": "head", "split": "test", "sizes": [30, 50, 1000], "alpha": 0.05, "power": 0.8, "margin": 1.0}
@@ -33,7 +34,11 @@ def runs(tmp_path: Path) -> Path:
 
 
 def measured(runs: Path, **changes: Any) -> Power:
-    return measure_power(runs / "sweeps" / "architectures.json", runs, {**SETTINGS, "claims": CLAIMS, **changes})
+    return measure_power(
+        runs / "sweeps" / "architectures.json",
+        runs,
+        read(PowerSettings, {**SETTINGS, "claims": CLAIMS, **changes}, ""),
+    )
 
 
 def test_models_of_different_heads_are_paired(runs: Path) -> None:
@@ -75,7 +80,7 @@ def test_claims_say_how_many_recordings_they_need(runs: Path) -> None:
     assert nothing["recordings"] is None
     assert equal["recordings"] > 6
     text = measured(runs).text()
-    assert "no number is enough" in text and "PCC 0.300 against 0.100" in text and "margin 1" in text
+    assert "no number is enough" in text and "PCC 0.300 vs 0.100" in text and "margin 1" in text
 
 
 def test_files_say_what_they_are(runs: Path, tmp_path: Path) -> None:
@@ -95,19 +100,31 @@ def test_files_say_what_they_are(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"key": "seed"}, "'seed' is none of the table's rows"),
+        ({"key": "seed"}, r"key=seed: choose one of the table's rows \(head, protocol\)"),
         ({"key": "protocol"}, "no two finished rows differ in protocol alone"),
-        ({"alpha": 5}, "alpha=5"),
-        ({"power": 0}, "power=0"),
-        ({"margin": 0}, "margin=0"),
-        ({"sizes": [3]}, r"sizes=\[3\]"),
-        ({"claims": [{"text": "x", "metric": "rmse", "values": [1, 2]}]}, "needs text, metric"),
-        ({"split": "unlabelled"}, "no scores of recordings in the unlabelled split"),
+        ({"alpha": 5}, "^alpha=5: give a number above 0 and below 1.$"),
+        ({"power": 0, "margin": 0}, "^power=0: give a number above 0 and below 1.\nmargin=0: give a number above 0.$"),
+        ({"sizes": [3]}, r"^sizes\.0=3: give a whole number of 6 or more\."),
+        ({"sizes": []}, r"^sizes=\[\]: give a list of 1 or more"),
+        (
+            {"claims": [{"text": "x", "metric": "rmse", "values": [1, 2]}]},
+            r"^claims\.0\.metric=rmse: give one of mae, pcc, equivalence\.$",
+        ),
+        ({"claims": [{"text": "x", "metric": "mae", "values": [1]}]}, r"^claims\.0\.values"),
+        ({"split": "unlabelled"}, "^split=unlabelled: give one of dev, test.$"),
     ],
 )
 def test_mistakes_are_named(runs: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(LfnetError, match=message):
         measured(runs, **changes)
+
+
+def test_a_split_without_scores_is_an_error(runs: Path) -> None:
+    for path in runs.glob("*/predictions.csv"):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if ",dev," not in line))
+    with pytest.raises(LfnetError, match="no scores of recordings in the dev split"):
+        measured(runs, split="dev")
 
 
 def test_a_run_without_predictions_is_named(runs: Path) -> None:
@@ -130,7 +147,7 @@ def test_the_command_reads_what_a_table_left(runs: Path, tmp_path: Path, capsys:
     assert main(["power", "--help"]) == 0
 
 
-def test_the_settings_hold_system_bs_claims() -> None:
+def test_default_claims_are_those_of_the_temporal_ablation() -> None:
     settings = OmegaConf.to_container(OmegaConf.load(conf_dir() / "power.yaml"))
     assert isinstance(settings, dict)
     values = {claim["metric"]: claim["values"] for claim in reversed(settings["claims"])}
