@@ -253,7 +253,7 @@ def _faults(
 def _place(
     loc: tuple[int | str, ...], node: Any, hints: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], Any, Any, tuple[str, ...]]:
-    """A fault's names, value and annotation, and the names known beside it; tags of unions are passed over."""
+    """Find a fault's path, value, annotation and the names known next to it; skip tags of unions."""
     names: list[str] = []
     value: Any = node
     hint: Any = None

@@ -99,7 +99,7 @@ def measured(run: Run, facts: dict[str, Any], bundle: Path, encoder: str, head: 
 
 
 def add(name: str, row: list[Any]) -> None:
-    """Append a row to a file beside this one."""
+    """Append a row to a file next to this one."""
     with (HERE / name).open("a", newline="") as file:
         csv.writer(file, lineterminator="\n").writerow(row)
     print(name, *row, flush=True)

@@ -1,4 +1,4 @@
-"""What heads share: masking, pooling, folding of frames into tokens, positions, the encoder layer, the regressor.
+"""Parts shared by heads: masking, pooling, folding of frames into tokens, positions, the encoder layer, the regressor.
 
 Axes: B windows, T frames, D features, W width, N tokens, H attention heads. A mask is true where a frame (or token) is
 real. The annotated types are the ranges of heads' settings.

@@ -1,4 +1,4 @@
-"""What every kind of job records: its folder, its log, its cohort and the versions of packages."""
+"""Records of every kind of job: its folder, its log, its cohort and the versions of packages."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""What the jobs of one process share."""
+"""Values that the jobs of one process share."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar

@@ -1,1 +1,1 @@
-"""A table as one page for people, and its pictures for a paper. Reads files only; the page names nobody."""
+"""A table as text, files, an HTML page, figures and a dashboard. Reads files only; no page has an id of a person."""

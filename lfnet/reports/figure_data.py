@@ -1,4 +1,4 @@
-"""What the pictures of a report show: each row's scores, seeds and courses, read from its run folders."""
+"""Data of a report's figures: scores, seeds and learning curves of each row, read from run folders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A row as pictures need it.
+    """A row's data for figures.
 
     label_N, score_N: test recordings, the score being the mean over seeds; nothing says whose they are. seeds: (dev
     MAE, test MAE) of each run, None where a split was not measured. curves: how often its intervals hold.

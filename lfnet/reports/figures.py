@@ -1,4 +1,4 @@
-"""The pictures of a report, drawn with matplotlib: the same for the page, for PNG and for PDF."""
+"""Figures of a report, drawn with matplotlib: the same for the page, for PNG and for PDF."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ _GREY = "#8a8a8a"
 # Okabe and Ito's colours, told apart by the colour-blind and readable on light and on dark ground.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#8a8a8a")
 _ACROSS = 4
-_MOST = 12  # rows that a picture of small multiples shows
+_MOST = 12  # rows of a figure of small multiples
 
 
 def draw(figure: str, part: Part, ink: str = INK) -> Any:

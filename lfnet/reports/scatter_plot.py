@@ -20,7 +20,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 def write_names(axes: Any, named: Sequence[tuple[str, float, float]]) -> None:
-    """Annotate matplotlib's `axes`: each (name, x, y) beside its point, as near as the others allow, and inside.
+    """Annotate matplotlib's `axes`: each (name, x, y) next to its point, as near as the others allow, and inside.
 
     To be called when all else is drawn, for limits and layout must stand. Points are served from left to right.
     """

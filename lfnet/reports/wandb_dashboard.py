@@ -1,7 +1,7 @@
 """A table's W&B dashboard: its runs mirrored, a run that holds the table itself, and a saved workspace over them.
 
 What is sent: each run's settings and numbers as `lfnet.jobs.tracking` lists them, and the table's cells, which name
-rows and never people. No picture, no prediction of a single recording; no warning or reason of a failure, which may
+rows and never people. No image, no prediction of a single recording; no warning or reason of a failure, which may
 name clips and files; of the command only words that hold no path.
 """
 

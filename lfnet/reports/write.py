@@ -27,7 +27,7 @@ def write(table: Table, folder: Path) -> list[Path]:
 
 
 def raw_csv(table: Table) -> str:
-    """Raw numbers, one line a row: each column's mean over seeds, a metric's sd beside it; empty where there is none.
+    """Raw numbers, one line a row: each column's mean over seeds, a metric's sd next to it; empty where there is none.
 
     `undefined` says which numbers are so and in how many seeds ("test.pcc 1/3"); `runs` names the run folders.
     """

@@ -105,7 +105,7 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
         if twin.result.cohort.fingerprint != run.result.cohort.fingerprint:
             raise LfnetError(
                 f"the cohort {run.result.cohort.name} changed between {twin.name} and {run.name}: their rows "
-                "cannot stand in one table. Run the table again: what was measured on the old cohort is made anew."
+                "cannot stand in one table. Run the table again: runs on the old cohort are trained again."
             )
 
 
@@ -188,7 +188,7 @@ def _mark(mark: str, marked: Sequence[Run], runs: Sequence[Run]) -> str:
 
 
 def _sigma_notes(runs: Sequence[Run], shown: Sequence[Column], undefined: set[str]) -> list[str]:
-    """Beside an undefined correlation stands how much the scores vary; where no column says it, a note does."""
+    """Show how much the scores vary where a correlation is undefined; as a note if no column shows it."""
     notes = []
     for column in _metrics(shown):
         split = column.name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Which runs belong together: sections and rows by the config keys that a table names, seeds averaged within a row.
+"""Group runs into sections and rows by the config keys that a table names; seeds are averaged within a row.
 
 A row averages over seeds and over nothing else: whatever differs between two runs of one row and is not called `seed`
 is an error, because an average over two patch sizes says nothing of either.

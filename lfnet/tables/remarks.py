@@ -127,7 +127,7 @@ def target_lines(
     if not targets or not models:
         return ()
     cohorts = {run.result.cohort.name: run.result.cohort.simulated for group in groups for run in group.runs}
-    names = " and ".join(f"{name} (simulated: nobody was filmed)" if made else name for name, made in cohorts.items())
+    names = " and ".join(f"{name} (simulated)" if made else name for name, made in cohorts.items())
     lines = ["Targets, each row by its mean over seeds:"]
     of = {column.name: f", on cohort {names}" if column.metric else _OF.get(column.name, "") for column in shown}
     headings = {column.name: column.heading.rstrip(" ↑↓") for column in shown}

@@ -55,6 +55,32 @@ def test_no_name_that_only_the_authors_know(page):
     assert not re.search(r"\b[Ss]ystem [AB]\b|\bresearch\.md\b", page.read_text(encoding="utf-8"))
 
 
+# Words of which plain technical English has others: fix, again or recompute, no one, vs or next to, figure or image.
+UNUSUAL = re.compile(r"(?<![-\w.])(mend(s|ed|ing)?|anew|nobody|whoever|beside|pictures?)\b", re.I)
+ENGLISH = [
+    *CODE,
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *(ROOT / "experiments").glob("*/README.md"),
+    *(ROOT / "experiments").rglob("*.py"),
+]
+
+
+@pytest.mark.parametrize("page", ENGLISH, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_words_are_plain(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    found = {number: line.strip() for number, line in enumerate(lines, 1) if UNUSUAL.search(line.replace("`", "-"))}
+    assert found == {}
+
+
+@pytest.mark.parametrize("page", sorted(CODE), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_is_described_by_a_noun_phrase_or_an_imperative(page):
+    if page.suffix == ".py":
+        first = (ast.get_docstring(ast.parse(page.read_text(encoding="utf-8"))) or "").split("\n")[0]
+        assert not re.match(r"(What|How|Who|Whose|Where|Which|When|Why)\b|.*\?$", first)
+
+
 def commands(page: Path) -> list[str]:
     """The command lines of a page's `sh` blocks, without comments."""
     blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)

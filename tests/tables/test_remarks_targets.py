@@ -37,7 +37,7 @@ def test_each_target_names_who_reaches_it_and_where():
     wanted = bounds({"test.mae": "below 9.5", "test.pcc": "above .3"})
     first, mae, pcc = target_lines(wanted, rows, [group("made", True)], SHOWN)
     assert first == "Targets, each row by its mean over seeds:"
-    made = "on cohort made (simulated: nobody was filmed)"
+    made = "on cohort made (simulated)"
     assert mae == f"Test MAE below 9.5, {made}: reached by a (9.20); not by b (9.50)."
     assert pcc == f"Test PCC above 0.3, {made}: reached by none; not by a (0.30), b (undefined)."
     _, mae, _ = target_lines(wanted, rows, [group("AVEC2014", False)], SHOWN)
