@@ -1,4 +1,4 @@
-"""Settings that run code where they are instantiated, for tests that files from somebody else do not."""
+"""Settings that run code where they are instantiated, for tests that files from other people do not run code."""
 
 import pickle
 from pathlib import Path

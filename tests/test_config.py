@@ -1,4 +1,4 @@
-"""Reading settings: all faults of a node at once, each with what is allowed; nothing is coerced."""
+"""The settings reader: all faults of a node at once, each with what is allowed; nothing is coerced."""
 
 from typing import Annotated, Literal
 
@@ -38,14 +38,14 @@ def faults(node: object, kind: type = Whole) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_a_right_node_is_built_frozen_with_lists_as_tuples_and_whole_numbers_as_numbers():
+def test_a_valid_node_is_built_frozen_with_lists_as_tuples_and_integers_as_floats():
     made = read(Whole, {"name": "x", "part": {"rate": 2}, "count": 3, "sizes": [1, 2], "limit": 1}, "node")
     assert made == Whole(name="x", part=Part(rate=2.0), count=3, sizes=(1, 2), limit=1.0)
     with pytest.raises(AttributeError):
         made.name = "y"  # type: ignore[misc]
 
 
-def test_all_faults_are_told_at_once_each_with_its_path_its_value_and_what_is_allowed():
+def test_all_faults_are_reported_at_once_with_path_value_and_what_is_allowed():
     node = {"part": {"rate": 0, "share": "x", "speed": 1}, "count": 1.5, "sizes": [1, 0], "kind": "mode", "limit": "z"}
     assert faults(node) == [
         "node.name is missing: give a text.",
@@ -80,7 +80,7 @@ def test_a_value_of_a_dict_is_named_with_what_is_allowed():
         read(Sizes, {"sizes": {"train": 1, "test": 0}}, "node")
 
 
-def test_a_fault_in_a_list_of_fixed_length_says_what_its_item_may_be():
+def test_a_fault_in_a_list_of_fixed_length_names_what_its_item_may_be():
     @settings
     class Open:
         limits: dict[str, Positive]
@@ -92,7 +92,7 @@ def test_a_fault_in_a_list_of_fixed_length_says_what_its_item_may_be():
     ]
 
 
-def test_a_fault_in_a_list_that_may_be_null_says_what_its_item_may_be():
+def test_a_fault_in_a_list_that_may_be_null_names_what_its_item_may_be():
     @settings
     class Rows:
         sizes: tuple[Positive, ...] | None = None
@@ -106,7 +106,7 @@ def test_a_rule_between_fields_names_its_setting():
 
 
 @pytest.mark.parametrize("node", [None, 3, "x", [1]])
-def test_a_node_that_is_no_mapping_is_refused(node):
+def test_a_node_that_is_not_a_mapping_is_refused(node):
     (line,) = faults(node)
     assert line.startswith("node=") and "name, part, count" in line
 

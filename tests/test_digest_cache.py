@@ -1,4 +1,4 @@
-"""A file is hashed once, and again when it has changed."""
+"""The cache of file digests: a file is hashed once, and again after a change."""
 
 import hashlib
 import os

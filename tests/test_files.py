@@ -1,4 +1,4 @@
-"""Files are written atomically."""
+"""Atomic writes and their errors."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ def test_other_errors_are_not_called_a_full_disk(tmp_path):
         (tmp_path / "b.txt").read_text()
 
 
-def test_a_file_where_a_folder_should_be_is_one_message(tmp_path):
+def test_a_file_in_the_place_of_a_folder_is_one_message(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LfnetError, match="cannot write"):
         write_text(tmp_path / "file" / "a.txt", "")

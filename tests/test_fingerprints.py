@@ -1,4 +1,4 @@
-"""Digests change with what they cover, and only then."""
+"""Digests of values, files and source code."""
 
 import sys
 import textwrap
@@ -29,7 +29,7 @@ def test_equal_digests_mean_equal_values(a, b):
     assert (fingerprints.digest(a) == fingerprints.digest(b)) == same
 
 
-def test_what_json_cannot_hold_is_refused():
+def test_values_that_json_cannot_represent_are_refused():
     with pytest.raises(TypeError):
         fingerprints.digest({"path": object()})
 

@@ -1,4 +1,4 @@
-"""Threads without sockets: only they, and the landmarker's, are kept from the network."""
+"""Threads without sockets: only they, and those of the landmarker, have no network."""
 
 import os
 import socket
@@ -50,7 +50,7 @@ def test_the_rest_of_a_process_with_a_landmarker_keeps_its_network(shared):
         server.accept()[0].close()
 
 
-def test_what_the_function_returns_and_raises_comes_back(monkeypatch):
+def test_results_and_errors_of_the_function_are_passed_on(monkeypatch):
     monkeypatch.setattr(offline, "_deny_sockets", lambda: True)
     assert offline.call_offline(int, "11", base=2) == 3
     with pytest.raises(LfnetError, match="no model"):

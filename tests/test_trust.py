@@ -1,4 +1,4 @@
-"""Files from somebody else name no code but lfnet's own classes."""
+"""Files from other people may name lfnet's own classes only."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What `import lfnet` offers, and what it costs."""
+"""The Python API: its names and the time of `import lfnet`."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""requirements.lock: exact, hashed, without addresses, with all that pyproject.toml asks for; and nothing unused."""
+"""requirements.lock: exact, hashed, without addresses, complete for pyproject.toml; and no unused dependency."""
 
 import ast
 import re
@@ -54,14 +54,14 @@ def test_no_address_and_no_option():
     assert not re.search(r"^-", LOCK, re.MULTILINE)
 
 
-def test_the_header_says_how_it_is_made():
+def test_the_header_names_the_command_that_makes_it():
     assert "`make lock`" in LOCK.splitlines()[1]
     options = LOCK.splitlines()[2].partition("pyproject.toml ")[2]
     assert options and options in (ROOT / "tools" / "lock").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("requirement", [*DIRECT, *DEV], ids=str)
-def test_what_pyproject_asks_for_is_locked_within_its_bounds(requirement):
+def test_requirements_of_pyproject_are_locked_within_their_bounds(requirement):
     pin = pins()[canonicalize_name(requirement.name)]
     version = next(iter(pin.specifier)).version
     assert requirement.specifier.contains(version, prereleases=True)
@@ -98,7 +98,7 @@ def test_every_dependency_is_used(requirement):
         assert module in imported(), f"{requirement.name} is asked for and never imported"
 
 
-def test_every_import_is_asked_for():
+def test_every_import_is_a_requirement():
     import sys
 
     known = {MODULES.get(requirement.name, requirement.name.replace("-", "_")) for requirement in DIRECT}

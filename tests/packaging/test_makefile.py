@@ -1,4 +1,4 @@
-"""make: the help page, one rule for all tables, and what it says when a set-up cannot be."""
+"""The Makefile: its help page, one rule for all tables, and messages of a set-up that fails."""
 
 import os
 import shutil
@@ -150,7 +150,7 @@ def test_a_python_without_ensurepip_names_the_fix(copy, machine):
     assert not (copy / ".venv").exists()
 
 
-def test_a_python_that_is_named_and_wrong_is_not_passed_over(copy, machine):
+def test_a_named_python_that_does_not_fit_is_an_error(copy, machine):
     machine("python3.12", "3.12.3")
     done = make("setup", "PYTHON=python2.7", cwd=copy, PATH=machine.path)
     assert "found: none" in done.stderr

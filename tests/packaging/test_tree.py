@@ -1,4 +1,4 @@
-"""What must hold for every committed file."""
+"""Rules for all committed files."""
 
 import re
 import subprocess
@@ -38,12 +38,12 @@ def texts() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("pattern", [*HOSTS, *MACHINE])
-def test_no_file_names_a_registry_host_or_a_place_on_one_machine(pattern, texts):
+def test_no_file_names_a_registry_host_or_a_path_of_one_machine(pattern, texts):
     named = [name for name, text in texts.items() if re.search(pattern, text)]
     assert named == []
 
 
-def test_nothing_big_or_fetched_is_committed(texts):
+def test_no_large_or_downloaded_file_is_committed(texts):
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     names = [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
     assert [name for name in names if (ROOT / name).stat().st_size > 1_000_000] == []
@@ -54,15 +54,15 @@ def test_nothing_big_or_fetched_is_committed(texts):
 @pytest.mark.parametrize(
     "file", sorted((ROOT / "conf").rglob("*.yaml")), ids=lambda file: file.relative_to(ROOT).as_posix()
 )
-def test_every_yaml_of_conf_says_what_it_is(file):
+def test_every_yaml_of_conf_has_a_description(file):
     text = file.read_text(encoding="utf-8")
     comments = [line for line in text.splitlines() if line.startswith("#") and "@package" not in line]
     assert text.startswith("#") and comments and len(comments[0]) > 10
     yaml.safe_load(text)
 
 
-def test_conf_holds_yaml_only():
-    # Hydra does not see .yml, and so would pass over it in silence.
+def test_conf_has_yaml_files_only():
+    # Hydra does not see .yml, and so would ignore it silently.
     others = [path for path in (ROOT / "conf").rglob("*") if path.is_file() and path.suffix != ".yaml"]
     assert others == []
 

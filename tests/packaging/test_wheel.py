@@ -1,4 +1,4 @@
-"""A wheel built from the repository works from any folder, with conf/ inside it."""
+"""The wheel: its contents, and commands from any folder."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(wheel, tmp_path_factory) -> Path:
-    """The wheel installed into a folder of its own."""
+    """The wheel, installed into its own folder."""
     folder = tmp_path_factory.mktemp("site")
     command = [
         sys.executable,
@@ -45,24 +45,28 @@ def site(wheel, tmp_path_factory) -> Path:
 
 
 def installed(site: Path, cwd: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    # Before an editable install's own path: the wheel is what is found.
+    # The wheel comes before the path of an editable install.
     environment = {**os.environ, "PYTHONPATH": str(site)}
     return subprocess.run([sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_it_holds_the_package_its_plugin_and_every_yaml(wheel):
+def test_it_contains_all_files_of_the_package_its_plugin_and_every_yaml(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     yamls = {f"lfnet/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "conf").rglob("*.yaml")}
-    code = {
-        path.relative_to(ROOT).as_posix() for room in ("lfnet", "hydra_plugins") for path in (ROOT / room).rglob("*.py")
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("lfnet", "hydra_plugins")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    assert yamls | code | {"lfnet/py.typed"} <= inside
-    strangers = {name for name in inside if not name.startswith(("lfnet/", "hydra_plugins/", "lfnet-"))}
-    assert strangers == set()
+    assert {"lfnet/py.typed", "lfnet/reports/templates/page.html"} <= files
+    assert yamls | files <= inside
+    others = {name for name in inside if not name.startswith(("lfnet/", "hydra_plugins/", "lfnet-"))}
+    assert others == set()
     assert any(name.endswith("licenses/LICENSE") for name in inside)
 
 
-def test_the_installed_one_is_what_runs(site, tmp_path):
+def test_the_installed_package_runs(site, tmp_path):
     code = "import lfnet; from lfnet.cli.configs import conf_dir; print(lfnet.__file__); print(conf_dir())"
     package, conf = installed(site, tmp_path, "-c", code).stdout.split()
     assert Path(package) == site / "lfnet" / "__init__.py"
@@ -76,4 +80,4 @@ def test_help_and_settings_from_another_folder(site, tmp_path):
     done = installed(site, tmp_path, script, "train", "head=ldbm", "seed=3", "--cfg", "job")
     assert done.returncode == 0, done.stderr
     assert "patch_size:" in done.stdout and "\nseed: 3\n" in done.stdout
-    assert not list(tmp_path.iterdir()), "looking leaves nothing behind"
+    assert not list(tmp_path.iterdir()), "showing settings writes nothing"
