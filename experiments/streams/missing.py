@@ -20,7 +20,7 @@ import torch
 
 from lfnet.cli.train import sweep
 from lfnet.config import instantiate, read
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import compute_metrics
 from lfnet.features.joined_streams import JoinedStreams

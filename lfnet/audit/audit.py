@@ -8,10 +8,10 @@ import numpy as np
 
 from lfnet.audit.copies import Copy, copies, file_copies, source_copies, vector_copies
 from lfnet.audit.finding import Check, Finding
-from lfnet.audit.labels import by_recording, distribution, label_association, label_balance, missing
-from lfnet.audit.people import look_up, recording_vectors, shared_people, two_names, verification
+from lfnet.audit.label_checks import by_recording, distribution, label_association, label_balance, missing
 from lfnet.audit.report import Report
 from lfnet.audit.settings import AuditSettings
+from lfnet.audit.shared_people import look_up, recording_vectors, shared_people, two_names, verification
 from lfnet.cohorts.cohort import Cohort
 from lfnet.evaluation.compare import holm
 from lfnet.features.clip_summaries import ClipSummaries

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.deploy.bundle import FRAMES, VALID, HeadSession, Windows
 from lfnet.deploy.bundle_json import (
     FORMAT,

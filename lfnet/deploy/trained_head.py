@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from lfnet.config import instantiate, read
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.jobs.inputs import prepare

@@ -10,7 +10,7 @@ from lfnet.cohorts.media import kind
 from lfnet.encoders.encoder import Encoder
 from lfnet.errors import LfnetError, Unreadable
 from lfnet.fingerprints import DigestCache, code_digest, digest, file_digest
-from lfnet.video.folder import frame_files
+from lfnet.video.image_folder import frame_files
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["Sources", "check", "needs_landmarker", "recipe"]

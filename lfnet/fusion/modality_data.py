@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
-    from lfnet.data.module import DataModule
+    from lfnet.data.datamodule import DataModule
 
 __all__ = ["AGGREGATES", "Split", "Stream", "aggregate", "balanced_folds", "engineered_columns", "folds", "read_splits"]
 

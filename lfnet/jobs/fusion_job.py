@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.evaluation.predictions import COLUMNS, Predictions
 from lfnet.features.derived import SKIN
 from lfnet.files import write_text

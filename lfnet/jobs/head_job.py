@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from lfnet.config import instantiate
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.features.joined_streams import JoinedStreams
 from lfnet.files import write_text
 from lfnet.heads.cost import measure as measure_cost

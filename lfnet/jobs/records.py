@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path, write_text
 from lfnet.fingerprints import digest

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from lfnet.audit.audit import audited_by, summary
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.evaluation.predictions import models_to_csv_text
 from lfnet.files import write_text
 from lfnet.jobs.baselines import baseline_code, fit_baselines, summarise

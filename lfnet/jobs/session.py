@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from lfnet.data.module import FrameCache
+from lfnet.data.datamodule import FrameCache
 
 __all__ = ["Session"]
 

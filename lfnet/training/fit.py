@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger
 from torch import nn
 
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.training.callbacks import CollapseWatch, KeepBest
 from lfnet.training.module import SeverityModule

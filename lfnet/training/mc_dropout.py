@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.evaluation.replicates import score_spread, spread_summary
 from lfnet.files import write_text

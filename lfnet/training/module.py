@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lfnet.data.module import Labels
+from lfnet.data.datamodule import Labels
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import compute_metrics
 from lfnet.training.losses import L1, Bags, Loss

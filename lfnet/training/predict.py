@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.predictions import Predictions
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from lfnet.config import Count, NonNegative, settings
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.heads.layers import masked_mean, zero_masked
 

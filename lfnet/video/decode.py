@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lfnet.errors import LfnetError, Unreadable
-from lfnet.video.folder import frame_files, read_image
+from lfnet.video.image_folder import frame_files, read_image
 
 __all__ = ["DAMAGED", "Frame", "display_matrix", "frames", "is_turned", "orient"]
 

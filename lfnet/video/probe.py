@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lfnet.errors import Unreadable
 from lfnet.video.decode import folder_rate, frames, opened
-from lfnet.video.folder import frame_files, read_image
+from lfnet.video.image_folder import frame_files, read_image
 
 __all__ = ["Media", "probe"]
 

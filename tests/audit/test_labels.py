@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lfnet.audit.finding import Check, Finding
-from lfnet.audit.labels import by_recording, distribution, label_association, label_balance
+from lfnet.audit.label_checks import by_recording, distribution, label_association, label_balance
 from lfnet.cohorts.scale import Band, Scale
 from lfnet.evaluation.compare import holm
 from tests.audit.simulated import sessions

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lfnet.audit.people import look_up, recording_vectors, shared_people, two_names, verification
+from lfnet.audit.shared_people import look_up, recording_vectors, shared_people, two_names, verification
 from lfnet.features.clip_summaries import summarise_clips
 from tests.audit.simulated import sessions
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.data.arrays import feature_names, frame_rows
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Health, Protocol
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures, FeatureStore

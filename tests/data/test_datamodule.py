@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lfnet.data.module import DataModule, FrameCache, Labels
+from lfnet.data.datamodule import DataModule, FrameCache, Labels
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.features.store import FeatureStore

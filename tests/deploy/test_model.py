@@ -165,7 +165,7 @@ def test_a_fusion_scores_descriptors_as_the_run_did(tmp_path):
 
 
 def fusion_split(config, name):
-    from lfnet.data.module import DataModule
+    from lfnet.data.datamodule import DataModule
     from lfnet.fusion.modality_data import Split
     from lfnet.jobs.inputs import prepare_streams
     from lfnet.jobs.session import Session

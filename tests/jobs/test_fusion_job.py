@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lfnet.config import instantiate, read
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text

@@ -71,7 +71,7 @@ def test_the_result_agrees_with_the_predictions(finished):
 
 def test_the_saved_weights_give_the_saved_predictions(finished):
     from lfnet.config import instantiate, read
-    from lfnet.data.module import DataModule
+    from lfnet.data.datamodule import DataModule
     from lfnet.data.protocol import Protocol
     from lfnet.training.predict import predict, window_predictions
 

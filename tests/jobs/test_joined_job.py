@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lfnet.config import read
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.jobs.job import plan, run

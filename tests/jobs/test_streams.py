@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lfnet.config import read
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.jobs.baselines import fit_baselines
 from lfnet.jobs.session import Session

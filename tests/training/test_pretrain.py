@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.config import instantiate, read
-from lfnet.data.module import DataModule
+from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.heads.hybrid import Hybrid

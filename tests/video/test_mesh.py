@@ -13,7 +13,7 @@ from lfnet.video import backends as system
 from lfnet.video.align import crop, five_points
 from lfnet.video.decode import frames
 from lfnet.video.faces import Mesh
-from lfnet.video.folder import read_image
+from lfnet.video.image_folder import read_image
 from lfnet.video.mesh import FaceMesh, _follow
 from lfnet.video.settings import VideoSettings
 
