@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lfnet.audit.finding import Finding
+from lfnet.text import align_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,30 +93,22 @@ class Report:
         lines = [head + ("; SIMULATED" if self.simulated else ""), "", *self._table(), ""]
         for finding in self.findings:
             lines += [*_finding(finding, ids), ""]
-        counts = {
-            status: sum(finding.status == status for finding in self.findings)
-            for status in ("leak", "warning", "not checked")
-        }
-        parts = [
-            f"{number} {word}{'s' if word != 'not checked' and number != 1 else ''}" for word, number in counts.items()
-        ]
+        parts = []
+        for word in ("leak", "warning", "not checked"):
+            number = sum(finding.status == word for finding in self.findings)
+            parts.append(f"{number} {word}{'s' if word != 'not checked' and number != 1 else ''}")
         lines.append(f"{', '.join(parts)}. Chance of a false alarm without a leak: {100 * self.alpha:g} %.")
         return "\n".join(lines)
 
     def _table(self) -> list[str]:
         """The distribution of labels by split."""
         bands = list(self.splits[0]["bands"]) if self.splits else []
-        head = ["split", "recordings", "people", "labelled", "mean", "SD", *bands]
-        rows = [head]
+        rows = [["split", "recordings", "people", "labelled", "mean", "SD", *bands]]
         for split in self.splits:
             numbers = ["-" if split[key] is None else f"{split[key]:.1f}" for key in ("mean", "sd")]
             counts = [str(split[key]) for key in ("recordings", "people", "labelled")]
             rows.append([split["split"], *counts, *numbers, *(str(split["bands"][band]) for band in bands)])
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        return [
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-            for row in rows
-        ]
+        return align_columns(rows, numbers=True)
 
 
 def _finding(finding: Finding, ids: bool) -> list[str]:

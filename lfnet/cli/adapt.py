@@ -1,11 +1,11 @@
 """`lfnet adapt`: the gain of a finished run from labelled recordings of the person it scores."""
 
-import argparse
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.arguments import command_parser, split_overrides
 from lfnet.cli.configs import paths
 from lfnet.errors import LfnetError
 
@@ -33,12 +33,7 @@ Several recordings of a test person are needed. The simulated cohort has them wh
 
 def main(argv: list[str]) -> int:
     """Run `lfnet adapt ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet adapt",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("adapt", DESCRIPTION, EPILOG)
     parser.add_argument("words", nargs="+", metavar="RUN", help="runs' folders, or the beginnings of their names")
     parser.add_argument("--max", type=int, default=3, metavar="K", help="labelled recordings of a person (3)")
     parser.add_argument("--slope", action="store_true", help="fit a slope of labels on scores too, on dev people")
@@ -46,10 +41,10 @@ def main(argv: list[str]) -> int:
     if any(word.split("=")[0] == "--most" for word in argv):
         raise LfnetError("--most is now --max: give --max K.")
     options = parser.parse_intermixed_args(argv)
-    named = [word for word in options.words if not word.startswith("paths.")]
-    runs = paths([word for word in options.words if word.startswith("paths.")])["runs"]
+    named, overrides = split_overrides(options.words)
     if not named:
         raise LfnetError("name a run: lfnet adapt RUN.")
+    runs = paths(overrides)["runs"]
     from lfnet.evaluation.personalisation import compute_gain
     from lfnet.runs.run import Run, check_same_config_except_seed
 
@@ -69,6 +64,9 @@ def main(argv: list[str]) -> int:
 
 
 def _text(found: Any, results: "list[Result]") -> str:
+    from lfnet.evaluation.estimates import estimate_text
+    from lfnet.text import align_columns
+
     first, evidence = results[0], found.evidence
     scale, level = first.scale, f"{100 * evidence.settings.level:g} %"
     simulated = " (simulated)" if first.cohort.simulated else ""
@@ -84,14 +82,11 @@ def _text(found: Any, results: "list[Result]") -> str:
     ]
     table = [("scores", f"MAE [{level}]", "RMSE", "PCC", f"MAE vs k = 0 [{level}]", "verdict")]
     for name, row in evidence.rows.items():
-        mae, rmse, pcc = (row.estimates[metric] for metric in ("mae", "rmse", "pcc"))
+        cells = [estimate_text(row.estimates[metric], ".2f", metric == "mae") for metric in ("mae", "rmse", "pcc")]
         compared = row.comparison
-        gap = "" if compared is None else _number(compared.differences["mae"], "+.2f")
-        verdict = "" if compared is None else compared.verdict
-        table.append((name, _number(mae, ".2f"), _number(rmse, ".2f", False), _number(pcc, ".2f", False), gap, verdict))
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    return "\n".join([*lines, "", *evidence.notes, RESEARCH_ONLY])
+        tests = ("", "") if compared is None else (estimate_text(compared.differences["mae"], "+.2f"), compared.verdict)
+        table.append((name, *cells, *tests))
+    return "\n".join([*lines, *align_columns(table), "", *evidence.notes, RESEARCH_ONLY])
 
 
 def _offsets_text(what: str, one: Any) -> str:
@@ -101,14 +96,6 @@ def _offsets_text(what: str, one: Any) -> str:
         f"{what}: {one.people} dev people ({one.recordings} recordings), general offset {one.general:+.2f}{slope}; SD "
         f"between people {one.between**0.5:.2f}, within {one.within**0.5:.2f}; weight of a mean error: {weights}"
     )
-
-
-def _number(estimate: Any, form: str, interval: bool = True) -> str:
-    if estimate.value is None:
-        return "undefined"
-    ends = estimate.interval
-    shown = f" [{ends.low:{form}}, {ends.high:{form}}]" if interval and ends is not None else ""
-    return f"{estimate.value:{form}}{shown}"
 
 
 def _facts(found: Any, results: "list[Result]") -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """`lfnet audit`: check a cohort, its splits and its features for leaks and confounds."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 
@@ -33,12 +33,7 @@ Exit status: 0; with --strict 1 where there is a leak.
 
 def main(argv: list[str]) -> int:
     """Run `lfnet audit ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet audit",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("audit", DESCRIPTION, EPILOG)
     parser.add_argument(
         "settings", nargs="*", metavar="SETTING", help="a manifest.csv, or cohort=NAME cohort.KEY=VALUE"
     )

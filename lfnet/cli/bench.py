@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import paths
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
@@ -28,12 +29,7 @@ examples:
 
 def main(argv: list[str]) -> int:
     """Run `lfnet bench ARGV`; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet bench",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("bench", DESCRIPTION, EPILOG)
     parser.add_argument(
         "what", metavar="RUN|BUNDLE", help="a bundle's folder, a run's folder, or the first letters of its name"
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lfnet.cli.arguments import command_parser
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
@@ -37,17 +38,18 @@ Load a cohort with the given settings and print its splits, people, scores and w
 
 def main(argv: list[str]) -> int:
     """Run `lfnet cohort ARGV` and return the exit status. A user's mistake is an `LfnetError`."""
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="lfnet cohort",
-        description="Draft, split and show cohorts: clips, people, splits and scores.",
-        epilog=EXAMPLES,
-        formatter_class=plain,
-    )
+    parser = command_parser("cohort", "Draft, split and show cohorts: clips, people, splits and scores.", EXAMPLES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    init = commands.add_parser(
-        "init", help="draft a manifest for a folder", description=INIT, epilog=EXAMPLES, formatter_class=plain
-    )
+
+    def add(
+        name: str, about: str, description: str, run: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        form = parser.formatter_class
+        command = commands.add_parser(name, help=about, description=description, epilog=EXAMPLES, formatter_class=form)
+        command.set_defaults(run=run)
+        return command
+
+    init = add("init", "draft a manifest for a folder", INIT, _init)
     init.add_argument("root", type=Path, metavar="DIR", help="the folder that holds the clips")
     init.add_argument("--labels", type=Path, metavar="CSV", help="scores by clip, recording or person")
     init.add_argument("--label-column", metavar="NAME", help="the column of scores, where there are several")
@@ -59,22 +61,11 @@ def main(argv: list[str]) -> int:
     init.add_argument("--fps", type=float, help="frames per second of frame folders and of features without times")
     init.add_argument("--skip-unreadable", action="store_true", help="leave unreadable clips out instead of stopping")
     init.add_argument("--force", action="store_true", help="replace an existing manifest.csv")
-    init.set_defaults(run=_init)
-    split = commands.add_parser(
-        "split", help="replace a manifest's splits", description=SPLIT, epilog=EXAMPLES, formatter_class=plain
-    )
+    split = add("split", "replace a manifest's splits", SPLIT, _split)
     split.add_argument("root", type=Path, metavar="DIR", help="the folder that holds manifest.csv")
     _add_split_options(split)
-    split.set_defaults(run=_split)
-    show = commands.add_parser(
-        "show",
-        help="print a cohort's splits, people and scores",
-        description=SHOW,
-        epilog=EXAMPLES,
-        formatter_class=plain,
-    )
+    show = add("show", "print a cohort's splits, people and scores", SHOW, _show)
     show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
-    show.set_defaults(run=_show)
     options = parser.parse_args(argv)
     run: Callable[[argparse.Namespace], int] = options.run
     return run(options)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose, names
 from lfnet.config import plain
 from lfnet.errors import LfnetError
@@ -39,12 +40,7 @@ _WHOLE = "whole_clip"
 
 def main(argv: list[str]) -> int:
     """Run `lfnet demo ARGV` and return the exit status. Raises `LfnetError` for an unsuitable video."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet demo",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("demo", DESCRIPTION, EPILOG)
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a video of 2 s or more that shows a person's face")
     parser.add_argument("--encoder", default="blendshapes", metavar="NAME", help="see `lfnet list encoders`")
     parser.add_argument("--landmarker", type=Path, metavar="FILE", help="your own copy of the face landmarker")

@@ -1,6 +1,5 @@
 """`lfnet doctor`: check this machine and name fixes for what is missing."""
 
-import argparse
 import ctypes
 import json
 import mmap
@@ -16,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import lfnet
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import conf_dir, names, paths
 from lfnet.errors import LfnetError
 
@@ -60,11 +60,8 @@ class Check:
 
 def main(argv: list[str]) -> int:
     """Print the report; return 1 if there is a problem."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet doctor",
-        description="Check versions, system libraries, telemetry, weights, cores, memory, GPU and paths.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "doctor", "Check versions, system libraries, telemetry, weights, cores, memory, GPU and paths.", EPILOG
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="folders other than the default ones")

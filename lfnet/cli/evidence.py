@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.arguments import command_parser
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
@@ -84,12 +85,11 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lfnet evidence",
+    parser = command_parser(
+        "evidence",
+        DESCRIPTION,
+        EPILOG,
         usage="lfnet evidence FILE.csv [--label COL] [--score COL ...] [--person COL] [options]",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("file", metavar="FILE.csv", help="a table with a header; columns separated by , ; or tab")

@@ -1,10 +1,10 @@
 """`lfnet export`: write a finished run as a bundle that scores video without PyTorch."""
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.arguments import command_parser, split_overrides
 from lfnet.cli.configs import paths
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
@@ -35,12 +35,7 @@ examples:
 
 def main(argv: list[str]) -> int:
     """Run `lfnet export ARGV`; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet export",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("export", DESCRIPTION, EPILOG)
     parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the bundle's folder (lfnet_bundles/RUN-VARIANT)")
     kinds = parser.add_mutually_exclusive_group()
@@ -55,8 +50,7 @@ def main(argv: list[str]) -> int:
     )
     add_trust(parser)
     options = parser.parse_intermixed_args(argv)
-    overrides = [word for word in options.runs if word.startswith("paths.") and "=" in word]
-    names = [word for word in options.runs if word not in overrides]
+    names, overrides = split_overrides(options.runs)
     if not names:
         raise LfnetError("name a run: its folder, or the first letters of its name.")
     for name, value in (("tolerance", options.tolerance), ("min-frames", options.min_frames)):

@@ -1,10 +1,10 @@
 """`lfnet list`: list the choices of each group in conf/."""
 
-import argparse
 import json
 import re
 from typing import Any
 
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose, conf_dir, description, names
 from lfnet.cli.own_code import append_current_folder
 
@@ -33,12 +33,7 @@ Your own yamls in conf/head, conf/encoder, conf/cohort or conf/table are listed 
 
 def main(argv: list[str]) -> int:
     """Print the choices of one kind."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet list",
-        description="List the choices of a kind, with the first line of each yaml.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("list", "List the choices of a kind, with the first line of each yaml.", EPILOG)
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=" | ".join(KINDS))
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_intermixed_args(argv)

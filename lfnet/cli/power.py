@@ -32,15 +32,12 @@ def main(argv: list[str]) -> int:
         raise LfnetError(f"{strange[0]!r} is not a setting: give NAME=VALUE. See `lfnet power --help`.")
     own = [word for word in overrides if word.lstrip("+").split("=")[0].split(".")[0] in _OWN]
     of_the_table = [word for word in overrides if word not in own]
-    from hydra import compose, initialize_config_dir
-
-    from lfnet.cli.configs import conf_dir
+    from lfnet.cli.configs import compose
     from lfnet.config import plain, read
     from lfnet.runs.sweep_record import sweep_name
     from lfnet.tables.power import PowerSettings, measure_power, write_power
 
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        settings = plain(compose("power", overrides=own))
+    settings = plain(compose("power", own))
     paths = {name: Path(folder) for name, folder in settings.pop("paths").items()}
     options = read(PowerSettings, settings, "")
     runs = paths["runs"]

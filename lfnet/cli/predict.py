@@ -1,12 +1,12 @@
 """`lfnet predict`: score videos with a bundle; interval, coverage, pulse and latency. Imports no PyTorch."""
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
 
@@ -30,12 +30,7 @@ exit status: 0 every video was scored; {REFUSED} some were refused; 2 a mistake 
 
 def main(argv: list[str]) -> int:
     """Run `lfnet predict ARGV`; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet predict",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("predict", DESCRIPTION, EPILOG)
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos, or folders of images")
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="what `lfnet export` wrote")
     parser.add_argument("--json", action="store_true", help="everything as JSON")

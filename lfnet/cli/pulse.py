@@ -1,6 +1,5 @@
 """`lfnet pulse`: heart rate, signal quality and pulse-rate variability of one video, with a figure."""
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lfnet import RESEARCH_ONLY
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
@@ -53,13 +53,12 @@ def main(argv: list[str]) -> int:
     """Run `lfnet pulse ARGV` and return the exit status. Raises `LfnetError` where no pulse can be computed."""
     if any(word.partition("=")[0] == "--picture" for word in argv):
         raise LfnetError("--picture is now --figure: give --figure FILE.")
-    parser = argparse.ArgumentParser(
-        prog="lfnet pulse",
+    parser = command_parser(
+        "pulse",
+        DESCRIPTION,
+        EPILOG,
         usage="lfnet pulse VIDEO [--json] [--figure FILE] [--landmarker FILE] [--fps N] [--every N] "
         "[GROUP.SETTING=VALUE ...]",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("video", type=Path, metavar="VIDEO", help="20 s or more of a close, well-lit and still face")
     parser.add_argument("overrides", nargs="*", metavar="SETTING", help="such as pulse.method=chrom")

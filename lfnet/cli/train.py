@@ -188,16 +188,14 @@ def _extract(config: Any, session: "Session") -> None:
 
 def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
     """The record and the runs of an earlier call with these overrides, and where its table goes."""
-    from hydra import compose, initialize_config_dir
-
+    from lfnet.cli.configs import compose
     from lfnet.config import plain
     from lfnet.runs.sweep_record import sweep_name
 
     given, folder = _without_config_dir(overrides)
     where = [word for word in given if word.startswith("paths.")]
     searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        paths = plain(compose("train", overrides=[f"table={name}", *where, *searched]))["paths"]
+    paths = plain(compose("train", [f"table={name}", *where, *searched]))["paths"]
     runs = Path(paths["runs"])
     given.sort(key=lambda word: word.startswith("hydra."))  # as the sweep's record was named
     record = runs / "sweeps" / f"{sweep_name(name, given)}.json"

@@ -1,11 +1,11 @@
 """`lfnet weights`: list and fetch networks' files, checked by sha256."""
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import conf_dir, names, paths
 from lfnet.errors import LfnetError
 
@@ -24,11 +24,8 @@ non-commercial research only. Without a network connection, the message tells wh
 
 def main(argv: list[str]) -> int:
     """List or fetch weights."""
-    parser = argparse.ArgumentParser(
-        prog="lfnet weights",
-        description="List the files of networks, or fetch them once; they are checked by sha256.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "weights", "List the files of networks, or fetch them once; they are checked by sha256.", EPILOG
     )
     parser.add_argument("action", choices=("list", "fetch"), metavar="ACTION", help="list | fetch")
     parser.add_argument(

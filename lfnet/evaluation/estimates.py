@@ -14,7 +14,7 @@ from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.resample import Quantity, measure, people_weights, seed_shares
 from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, Labels, Scores, influence, means
 
-__all__ = ["Difference", "Estimate", "EvidenceSettings", "Measured", "measure_rows"]
+__all__ = ["Difference", "Estimate", "EvidenceSettings", "Measured", "estimate_text", "measure_rows"]
 
 
 @settings
@@ -102,6 +102,14 @@ class Difference:
 
     value: float | None
     interval: Interval | None = None
+
+
+def estimate_text(found: Estimate | Difference | None, form: str, interval: bool = True) -> str:
+    """Format a value and, if wanted, its interval, both by `form` such as ".2f": `5.31 [4.02, 6.60]`."""
+    if found is None or found.value is None:
+        return "undefined"
+    ends = found.interval if interval else None
+    return f"{found.value:{form}}" + ("" if ends is None else f" [{ends.low:{form}}, {ends.high:{form}}]")
 
 
 @dataclass(frozen=True)

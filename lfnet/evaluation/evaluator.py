@@ -11,14 +11,15 @@ from numpy.typing import ArrayLike
 from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.compare import Verdict
-from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings
+from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, estimate_text
 from lfnet.evaluation.evidence import Evidence, compute_evidence
 from lfnet.evaluation.score_rows import baseline_rows, evaluated_split, model_rows, recordings_of, score_frame
+from lfnet.text import align_columns
 
 __all__ = ["Evaluation", "evaluate"]
 
-_SHOWN = {"mae": ("MAE", 2, True), "rmse": ("RMSE", 2, False), "pcc": ("PCC", 2, True), "ccc": ("CCC", 2, False)}
-_SHOWN |= {"sigma_ratio": ("sigma_ratio", 2, False), "skill": ("skill", 2, False)}
+_SHOWN = {"mae": ("MAE", True), "rmse": ("RMSE", False), "pcc": ("PCC", True), "ccc": ("CCC", False)}
+_SHOWN |= {"sigma_ratio": ("sigma_ratio", False), "skill": ("skill", False)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,17 +116,17 @@ class Evaluation:
         seeds = any(row.seeds > 1 for row in found.rows.values())
         table = [["model", *["seeds"] * seeds, *(_SHOWN[metric][0] for metric in metrics)]]
         for name, row in found.rows.items():
-            cells = [_cell(row.estimates.get(metric), *_SHOWN[metric][1:]) for metric in metrics]
+            cells = [estimate_text(row.estimates.get(metric), ".2f", _SHOWN[metric][1]) for metric in metrics]
             table.append([name, *[str(row.seeds)] * seeds, *cells])
-        lines += _columns(table)
+        lines += align_columns(table)
         for reference, compared in self.comparisons.items():
             table = [["model", f"MAE vs {reference}", "p", "p (TOST)", "P(closer)", "verdict"]]
             for name, row in compared.rows.items():
                 if (one := row.comparison) is not None:
-                    gap = _cell(one.differences.get("mae"), 2, True, sign=True)
+                    gap = estimate_text(one.differences.get("mae"), "+.2f")
                     tests = [_p(one.p_holm), _p(one.p_equivalent_holm), f"{one.probability:.2f}"]
                     table.append([name, gap, *tests, str(one.verdict)])
-            lines += ["", *_columns(table)]
+            lines += ["", *align_columns(table)]
         notes = []
         if self.comparisons:
             margin = f"of a difference in MAE of the margin ({settings.margin:g}) or more."
@@ -270,22 +271,9 @@ def _numbers(found: Estimate | Difference) -> dict[str, Any]:
     return numbers
 
 
-def _cell(found: Estimate | Difference | None, digits: int, interval: bool, sign: bool = False) -> str:
-    if found is None or found.value is None:
-        return "undefined"
-    form = f"{'+' if sign else ''}.{digits}f"
-    ends = found.interval if interval else None
-    return f"{found.value:{form}}" + ("" if ends is None else f" [{ends.low:{form}}, {ends.high:{form}}]")
-
-
 def _number(number: int, one: str, several: str) -> str:
     return f"{number} {one if number == 1 else several}"
 
 
 def _p(value: float | None) -> str:
     return "-" if value is None else "< .001" if value < 0.001 else f"{value:.3f}"
-
-
-def _columns(table: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -1,0 +1,20 @@
+"""What the command lines of several commands have in common."""
+
+import argparse
+from typing import Any
+
+__all__ = ["command_parser", "split_overrides"]
+
+
+def command_parser(name: str, description: str, epilog: str, **more: Any) -> argparse.ArgumentParser:
+    """Make the parser of `lfnet NAME`, whose description and epilog are printed as they are written."""
+    plain = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(
+        prog=f"lfnet {name}", description=description, epilog=epilog, formatter_class=plain, **more
+    )
+
+
+def split_overrides(words: list[str]) -> tuple[list[str], list[str]]:
+    """Separate names (of runs, of weights) from settings such as paths.runs=FOLDER."""
+    overrides = [word for word in words if word.startswith(("paths.", "paths=")) and "=" in word]
+    return [word for word in words if word not in overrides], overrides

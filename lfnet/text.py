@@ -1,0 +1,19 @@
+"""Plain text for people: columns of a table."""
+
+from collections.abc import Sequence
+
+__all__ = ["align_columns"]
+
+
+def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> list[str]:
+    """Pad the cells of each column to one width; with `numbers`, all columns but the first are right-aligned.
+
+    Examples
+    --------
+    >>> align_columns([["split", "n"], ["train", "50"]], numbers=True)
+    ['split   n', 'train  50']
+    """
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    sides = ["<", *[">" if numbers else "<"] * (len(widths) - 1)]
+    form = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    return [form.format(*row).rstrip() for row in table]
