@@ -74,25 +74,12 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a dict, NaN as None."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "status": self.status,
-            "flagged": self.flagged,
-            "text": self.text,
-            "advice": self.advice,
-            "people": list(self.people),
-            "recordings": list(self.recordings),
-            "clips": [list(clips) for clips in self.clips],
-            "tests": [
-                {
-                    "name": test.name,
-                    **{key: _finite(getattr(test, key)) for key in ("estimate", "low", "high", "p", "adjusted")},
-                }
-                for test in self.tests
-            ],
-            "numbers": {key: _finite(value) for key, value in self.numbers.items()},
-        }
+        fields = ("name", "title", "status", "flagged", "text", "advice", "people", "recordings", "clips", "tests")
+        content = {name: getattr(self, name) for name in fields} | {"numbers": self.numbers}
+        numbers = ("name", "estimate", "low", "high", "p", "adjusted")
+        content["tests"] = [{name: getattr(test, name) for name in numbers} for test in self.tests]
+        plain: dict[str, Any] = _plain(content)
+        return plain
 
 
 @dataclass(frozen=True)
@@ -127,5 +114,9 @@ def plural(number: int, word: str) -> str:
     return f"{number:,} {word if number == 1 else words.get(word, word + 's')}"
 
 
-def _finite(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and value != value else value

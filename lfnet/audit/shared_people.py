@@ -147,32 +147,23 @@ def recording_vectors(pool: ClipSummaries, clips: pd.DataFrame, recordings: pd.D
 def verification(vectors_RD: np.ndarray, recordings: pd.DataFrame, random: np.random.Generator, shared: bool) -> Check:
     """Check whether features identify people, which leaks where people are in several splits."""
     title = "people in the features"
-    kept = _sample(vectors_RD, recordings, random)
-    people = recordings["person_id"].to_numpy()[kept]
-    cosine = _cosines(vectors_RD[kept])
-    test = auc_test("identity", cosine, people)
+    _, _, test, same, different = _pairs(vectors_RD, recordings, random)
     if test is None:
         text = "no person has two recordings with features"
         return Check.certain(Finding("identity", title, "not checked", text))
-    same = people[:, None] == people[None, :]
-    above = np.triu(np.ones(same.shape, bool), 1)
-    numbers = {"pairs_same": int((same & above).sum()), "pairs_different": int((~same & above).sum())}
-
-    def conclude(tests: Sequence[Test], alpha: float) -> Finding:
-        known = test.low > 0.5
-        what = "the mean vectors identify people" if known else "the mean vectors do not visibly identify people"
-        text = (
-            f"{what}: verification AUC {test.estimate:.2f} [{test.low:.2f}, {test.high:.2f}] between "
-            f"{plural(numbers['pairs_same'], 'pair')} of recordings of one person and "
-            f"{numbers['pairs_different']:,} of two people"
-        )
-        leaks = known and shared
-        advice = "A model can recognise the people who are in several splits: make new splits." if leaks else ""
-        status: Status = "leak" if leaks else "clear"
-        return Finding("identity", title, status, text, advice, tests=(test,), numbers=numbers)
-
+    numbers = {"pairs_same": int(same.sum()), "pairs_different": int(different.sum())}
+    known = test.low > 0.5
+    what = "the mean vectors identify people" if known else "the mean vectors do not visibly identify people"
+    text = (
+        f"{what}: verification AUC {test.estimate:.2f} [{test.low:.2f}, {test.high:.2f}] between "
+        f"{plural(numbers['pairs_same'], 'pair')} of recordings of one person and "
+        f"{numbers['pairs_different']:,} of two people"
+    )
+    leaks = known and shared
+    advice = "A model can recognise the people who are in several splits: make new splits." if leaks else ""
+    status: Status = "leak" if leaks else "clear"
     # Not in the family of tests: it is an estimate and raises no alarm by itself.
-    return Check((), conclude)
+    return Check.certain(Finding("identity", title, status, text, advice, tests=(test,), numbers=numbers))
 
 
 def two_names(vectors_RD: np.ndarray, recordings: pd.DataFrame, random: np.random.Generator) -> Check:
@@ -182,19 +173,14 @@ def two_names(vectors_RD: np.ndarray, recordings: pd.DataFrame, random: np.rando
     and, by median and quartiles, far outside the pairs of two people.
     """
     title = "one person with two ids"
-    kept = _sample(vectors_RD, recordings, random)
-    table = recordings.iloc[kept]
+    table, cosine, test, same, different = _pairs(vectors_RD, recordings, random)
     people, splits = table["person_id"].to_numpy(), table["split"].to_numpy()
-    cosine = _cosines(vectors_RD[kept])
-    test = auc_test("identity", cosine, people)
-    same = people[:, None] == people[None, :]
-    above = np.triu(np.ones(same.shape, bool), 1)
-    if test is None or test.estimate < _MIN_AUC or (same & above).sum() < _MIN_PAIRS:
+    if test is None or test.estimate < _MIN_AUC or same.sum() < _MIN_PAIRS:
         text = "the features do not identify people well enough, or too few people have two recordings"
         return Check.certain(Finding("names", title, "not checked", text))
-    low, middle, high = np.quantile(np.arctanh(np.clip(cosine[~same & above], -_ONE, _ONE)), (0.25, 0.5, 0.75))
-    threshold = max(float(np.median(cosine[same & above])), float(np.tanh(middle + _MIN_Z * (high - low) / 1.349)))
-    suspects = np.argwhere(above & ~same & (splits[:, None] != splits[None, :]) & (cosine >= threshold))
+    low, middle, high = np.quantile(np.arctanh(np.clip(cosine[different], -_ONE, _ONE)), (0.25, 0.5, 0.75))
+    threshold = max(float(np.median(cosine[same])), float(np.tanh(middle + _MIN_Z * (high - low) / 1.349)))
+    suspects = np.argwhere(different & (splits[:, None] != splits[None, :]) & (cosine >= threshold))
     if not len(suspects):
         text = "no two people of different splits are as similar as one person"
         return Check.certain(Finding("names", title, "clear", text))
@@ -205,6 +191,18 @@ def two_names(vectors_RD: np.ndarray, recordings: pd.DataFrame, random: np.rando
     names = tuple(sorted({str(person) for pair in pairs for person in pair}))
     numbers = {"pairs": len(pairs)}
     return Check.certain(Finding("names", title, "warning", text, advice, names, tuple(touched), numbers=numbers))
+
+
+def _pairs(
+    vectors_RD: np.ndarray, recordings: pd.DataFrame, random: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray, Test | None, np.ndarray, np.ndarray]:
+    """Compare recordings: those compared, their cosines, the test, and masks of pairs of one and of two people."""
+    kept = _sample(vectors_RD, recordings, random)
+    table, cosine = recordings.iloc[kept], _cosines(vectors_RD[kept])
+    people = table["person_id"].to_numpy()
+    same = people[:, None] == people[None, :]
+    above = np.triu(np.ones(same.shape, bool), 1)
+    return table, cosine, auc_test("identity", cosine, people), same & above, ~same & above
 
 
 def _sample(vectors_RD: np.ndarray, recordings: pd.DataFrame, random: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Draft a manifest: find clips, guess people from file names, make splits by person."""
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -244,7 +242,7 @@ def resplit_manifest(manifest: Path, shares: tuple[float, ...], seed: int) -> tu
     table = table.drop(columns="fold", errors="ignore")
     if "fold" in work.columns:
         table["fold"] = work["fold"]
-    write_text(manifest, _csv_text(table))
+    write_text(manifest, table.to_csv(index=False, lineterminator="\n"))
     return table.assign(recording_id=recordings, label=work["label"]), people
 
 
@@ -255,12 +253,4 @@ def manifest_text(table: pd.DataFrame) -> str:
         extra.append("person_guessed")
     sorted_table = table.sort_values("clip_id")[[*COLUMNS, *extra]].astype(object)
     sorted_table["label"] = ["" if pd.isna(label) else f"{label:g}" for label in sorted_table["label"]]
-    return _csv_text(sorted_table)
-
-
-def _csv_text(table: pd.DataFrame) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(table.to_numpy().tolist())
-    return out.getvalue()
+    return sorted_table.to_csv(index=False, lineterminator="\n")

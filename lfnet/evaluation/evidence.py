@@ -21,6 +21,7 @@ from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
 from lfnet.evaluation.compare import Verdict, verdict
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows
+from lfnet.evaluation.resample import Quantity
 
 __all__ = [
     "Comparison",
@@ -205,20 +206,16 @@ def _compared(
     base = aligned.names.index(reference)
     others = [number for number in range(len(aligned.names)) if number != base]
     apart = {number: aligned.mean_errors(number) - aligned.mean_errors(base) for number in others}
-    p: list[float | None] = []
-    p_equivalent: list[float | None] = []
-    for number in others:
-        gap = measured.mae[number]
-        if gap is None:
-            p.append(None)
-            p_equivalent.append(None)
-            continue
+
+    def difference_p(number: int, gap: Quantity) -> float | None:
+        if joint:
+            return compare.pivot_p(gap)
         # Weighted by the number of recordings, so that the tested difference is the reported one.
-        flipped = (
-            None if joint else compare.sign_flip_p(apart[number] * aligned.recordings, settings.flips, settings.seed)
-        )
-        p.append(compare.pivot_p(gap) if joint else flipped)
-        p_equivalent.append(compare.equivalence_p(gap, settings.margin))
+        return compare.sign_flip_p(apart[number] * aligned.recordings, settings.flips, settings.seed)
+
+    gaps = {number: measured.mae[number] for number in others}
+    p = [None if gap is None else difference_p(number, gap) for number, gap in gaps.items()]
+    p_equivalent = [None if gap is None else compare.equivalence_p(gap, settings.margin) for gap in gaps.values()]
     adjusted, adjusted_equivalent = compare.holm(p), compare.holm(p_equivalent)
     found = {}
     for place, number in enumerate(others):

@@ -80,28 +80,9 @@ _FUNCTIONS: MappingProxyType[str, Callable[[Quantity, float], Interval | None]] 
 )
 RESAMPLED = frozenset({"symmetric studentised"})
 
-METHODS = MappingProxyType(
-    {
-        "mae": "jackknife t",
-        "rmse": "jackknife t",
-        "pcc": "jackknife t",
-        "ccc": "jackknife t",
-        "sigma_ratio": "jackknife t",
-        "var_ratio": "jackknife t",
-        "skill": "symmetric studentised",
-    }
-)
-DIFFERENCES = MappingProxyType(
-    {
-        "mae": "symmetric studentised",
-        "rmse": "jackknife t",
-        "pcc": "jackknife t",
-        "ccc": "jackknife t",
-        "sigma_ratio": "jackknife t",
-        "var_ratio": "jackknife t",
-        "skill": "symmetric studentised",
-    }
-)
+_JACKKNIFED = ("mae", "rmse", "pcc", "ccc", "sigma_ratio", "var_ratio")
+METHODS = MappingProxyType({**dict.fromkeys(_JACKKNIFED, "jackknife t"), "skill": "symmetric studentised"})
+DIFFERENCES = MappingProxyType({**METHODS, "mae": "symmetric studentised"})
 
 
 def interval(quantity: Quantity, method: str, level: float) -> Interval | None:

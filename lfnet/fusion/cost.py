@@ -1,6 +1,7 @@
 """Cost of a fitted fusion: parameters, FLOPs of a row, support vectors and bytes, counted from the fitted models."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,7 @@ class Cost:
     bytes: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.parameters + other.parameters,
-            self.flops + other.flops,
-            self.support_vectors + other.support_vectors,
-            self.bytes + other.bytes,
-        )
+        return Cost(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 _NOTHING = Cost(0, 0, 0)
@@ -47,14 +43,11 @@ def measure(system: System) -> dict[str, Cost]:
     parts = {name: _sized(scorer.pipeline) for name, scorer in system.modalities.items()}
     if system.joint is not None:
         parts["fusion"] = _sized(system.joint)
-    whole = sum(parts.values(), _NOTHING)
-    parts["all"] = Cost(whole.parameters, whole.flops, whole.support_vectors, len(dumps(system)))
-    return parts
+    return {**parts, "all": replace(sum(parts.values(), _NOTHING), bytes=len(dumps(system)))}
 
 
 def _sized(part: Any) -> Cost:
-    cost = of_estimator(part)
-    return Cost(cost.parameters, cost.flops, cost.support_vectors, len(dumps(part)))
+    return replace(of_estimator(part), bytes=len(dumps(part)))
 
 
 def of_estimator(model: Any) -> Cost:
@@ -89,44 +82,29 @@ def _stack(model: Any) -> Cost:
     return sum((of_estimator(member) for member in model.estimators_), of_estimator(model.final_estimator_))
 
 
+def _trees(leaves: Iterable[int], depths: Iterable[int]) -> Cost:
+    return Cost(sum(3 * int(count) - 2 for count in leaves), sum(int(depth) + 1 for depth in depths), 0)
+
+
 def _forest(model: Any) -> Cost:
     trees = [estimator.tree_ for estimator in model.estimators_]
-    numbers = sum(2 * int(tree.node_count - tree.n_leaves) + int(tree.n_leaves) for tree in trees)
-    return Cost(numbers, sum(int(tree.max_depth) + 1 for tree in trees), 0)
+    return _trees([tree.n_leaves for tree in trees], [tree.max_depth for tree in trees])
 
 
 def _lightgbm(model: Any) -> Cost:
     trees = model.booster_.dump_model()["tree_info"]
-    leaves = [int(tree["num_leaves"]) for tree in trees]
-    depths = [_depth(tree["tree_structure"], ("left_child", "right_child")) for tree in trees]
-    return Cost(sum(3 * count - 2 for count in leaves), sum(depth + 1 for depth in depths), 0)
+    return _trees([tree["num_leaves"] for tree in trees], [_depth(tree["tree_structure"]) for tree in trees])
+
+
+def _depth(node: dict[str, Any]) -> int:
+    children = [node[side] for side in ("left_child", "right_child") if side in node]
+    return 1 + max(map(_depth, children)) if children else 0
 
 
 def _xgboost(model: Any) -> Cost:
-    import json
-
-    trees = [json.loads(text) for text in model.get_booster().get_dump(dump_format="json")]
-    leaves = [_leaves(tree) for tree in trees]
-    depths = [_depth(tree, ("children",)) for tree in trees]
-    return Cost(sum(3 * count - 2 for count in leaves), sum(depth + 1 for depth in depths), 0)
-
-
-def _children(node: dict[str, Any], names: tuple[str, ...]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for name in names:
-        child = node.get(name, [])
-        found += child if isinstance(child, list) else [child]
-    return found
-
-
-def _depth(node: dict[str, Any], names: tuple[str, ...]) -> int:
-    children = _children(node, names)
-    return 1 + max(_depth(child, names) for child in children) if children else 0
-
-
-def _leaves(node: dict[str, Any]) -> int:
-    children = node.get("children", [])
-    return sum(_leaves(child) for child in children) if children else 1
+    trees = model.get_booster().get_dump()  # one line a node, with a tab for each level above it
+    depths = [max(line.count("\t") for line in tree.splitlines()) for tree in trees]
+    return _trees([tree.count("leaf=") for tree in trees], depths)
 
 
 def _linear(model: Any) -> Cost:

@@ -82,8 +82,6 @@ class Scorer:
 class Modality(Protocol):
     """An unfitted regressor of one modality."""
 
-    name: str
-
     def recipes(self) -> list[Recipe]:
         """Return all combinations of candidate values, in the order of the yaml: ties go to the first."""
         ...
@@ -122,14 +120,12 @@ def _rows(split: Split, stream: Stream, modality: str) -> tuple[np.ndarray, np.n
     return stream.X, split.y[stream.clip]
 
 
+@dataclass(frozen=True)
 class VisualModality:
     """Descriptors → SelectKBest(f_regression) → the mean of a linear SVR and a random forest (VotingRegressor)."""
 
-    name = "visual"
-
-    def __init__(self, settings: conf.Visual, seed: int) -> None:
-        self.settings = settings
-        self.seed = seed
+    settings: conf.Visual
+    seed: int
 
     def recipes(self) -> list[Recipe]:
         """Return rows × k × C."""
@@ -176,6 +172,7 @@ class VisualModality:
         )
 
 
+@dataclass(frozen=True)
 class PhysiologicalModality:
     """Segments' features → imputed, engineered, selected by votes, Yeo-Johnson → SVR or the published stack → clips.
 
@@ -183,12 +180,9 @@ class PhysiologicalModality:
     out-of-fold on the transformed rows, as published. Reported scores never come from a model that saw the clip.
     """
 
-    name = "physiological"
-
-    def __init__(self, settings: conf.Physiological, group_by: str, seed: int) -> None:
-        self.settings = settings
-        self.group_by = group_by
-        self.seed = seed
+    settings: conf.Physiological
+    group_by: str
+    seed: int
 
     def recipes(self) -> list[Recipe]:
         """Return k × model × aggregation."""

@@ -52,11 +52,8 @@ class KeepBest(L.Callback):
             trainer.should_stop = True
 
     def _keep(self, pl_module: SeverityModule) -> None:
-        self.state, self.best_epoch, self.sigma_ratio = (
-            pl_module.state(),
-            self.epochs,
-            pl_module.dev.get("sigma_ratio"),
-        )
+        self.state, self.best_epoch = pl_module.state(), self.epochs
+        self.sigma_ratio = pl_module.dev.get("sigma_ratio")
 
     def _better(self, value: float) -> bool:
         if math.isnan(self.best):
