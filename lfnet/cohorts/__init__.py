@@ -4,14 +4,8 @@ A recording is one session of one person; its clips share one label. `Cohort`, `
 here.
 """
 
-from typing import Any
+from lfnet.lazy import lazy_imports
 
-__all__ = ["Band", "Cohort", "Scale"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'lfnet.cohorts' has no attribute {name!r}")
-    from lfnet.cohorts import cohort  # loads pandas, so only on demand
-
-    return getattr(cohort, name)
+_MODULES = dict.fromkeys(("Band", "Cohort", "Scale"), "cohort")  # it loads pandas
+__all__ = list(_MODULES)
+__getattr__, __dir__ = lazy_imports(__name__, _MODULES)

@@ -6,32 +6,22 @@ Axes in names: N frames, H height, W width, C colour channels, T frames of a seg
 vector, L mesh points, B blendshapes, R regions.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lfnet.lazy import lazy_imports
 
 if TYPE_CHECKING:
-    from lfnet.encoders.blendshapes import Blendshapes
-    from lfnet.encoders.encoder import Cost, Encoder, SegmentEncoder
-    from lfnet.encoders.expression import Expression
-    from lfnet.encoders.face_embedding import FaceEmbedding
-    from lfnet.encoders.mobilenet import MobileNet
-    from lfnet.encoders.skin import Skin
-    from lfnet.encoders.visual import Visual, VisualFrames
-    from lfnet.encoders.visual_settings import VisualSettings
-
-__all__ = [
-    "Blendshapes",
-    "Cost",
-    "Encoder",
-    "Expression",
-    "FaceEmbedding",
-    "MobileNet",
-    "SegmentEncoder",
-    "Skin",
-    "Visual",
-    "VisualFrames",
-    "VisualSettings",
-]
+    from lfnet.encoders.blendshapes import Blendshapes as Blendshapes
+    from lfnet.encoders.encoder import Cost as Cost
+    from lfnet.encoders.encoder import Encoder as Encoder
+    from lfnet.encoders.encoder import SegmentEncoder as SegmentEncoder
+    from lfnet.encoders.expression import Expression as Expression
+    from lfnet.encoders.face_embedding import FaceEmbedding as FaceEmbedding
+    from lfnet.encoders.mobilenet import MobileNet as MobileNet
+    from lfnet.encoders.skin import Skin as Skin
+    from lfnet.encoders.visual import Visual as Visual
+    from lfnet.encoders.visual import VisualFrames as VisualFrames
+    from lfnet.encoders.visual_settings import VisualSettings as VisualSettings
 
 _MODULES = {
     "Blendshapes": "blendshapes",
@@ -47,12 +37,5 @@ _MODULES = {
     "VisualSettings": "visual_settings",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"lfnet.encoders.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = list(_MODULES)
+__getattr__, __dir__ = lazy_imports(__name__, _MODULES)

@@ -23,34 +23,22 @@ Examples
 torch.Size([3])
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lfnet.lazy import lazy_imports
 
 if TYPE_CHECKING:
-    from lfnet.heads.attention_mil import AttentionMIL
-    from lfnet.heads.cost import Cost, measure
-    from lfnet.heads.hybrid import Hybrid
-    from lfnet.heads.ldbm import LDBM
-    from lfnet.heads.mamba import Mamba
-    from lfnet.heads.mamba_gru import MambaGRU
-    from lfnet.heads.mean_mlp import TemporalMeanMLP
-    from lfnet.heads.region_attention import RegionAttention
-    from lfnet.heads.tcn import TCN
-    from lfnet.heads.transformer import VanillaTransformer
-
-__all__ = [
-    "LDBM",
-    "TCN",
-    "AttentionMIL",
-    "Cost",
-    "Hybrid",
-    "Mamba",
-    "MambaGRU",
-    "RegionAttention",
-    "TemporalMeanMLP",
-    "VanillaTransformer",
-    "measure",
-]
+    from lfnet.heads.attention_mil import AttentionMIL as AttentionMIL
+    from lfnet.heads.cost import Cost as Cost
+    from lfnet.heads.cost import measure as measure
+    from lfnet.heads.hybrid import Hybrid as Hybrid
+    from lfnet.heads.ldbm import LDBM as LDBM
+    from lfnet.heads.mamba import Mamba as Mamba
+    from lfnet.heads.mamba_gru import MambaGRU as MambaGRU
+    from lfnet.heads.mean_mlp import TemporalMeanMLP as TemporalMeanMLP
+    from lfnet.heads.region_attention import RegionAttention as RegionAttention
+    from lfnet.heads.tcn import TCN as TCN
+    from lfnet.heads.transformer import VanillaTransformer as VanillaTransformer
 
 _MODULES = {
     "LDBM": "ldbm",
@@ -66,12 +54,5 @@ _MODULES = {
     "measure": "cost",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:  # torch is imported with the first head that is used
-        return getattr(import_module(f"lfnet.heads.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = list(_MODULES)
+__getattr__, __dir__ = lazy_imports(__name__, _MODULES)

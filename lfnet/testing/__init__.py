@@ -3,24 +3,20 @@
 Call the checks in your tests; each raises `AssertionError` with the broken rule.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lfnet.lazy import lazy_imports
 
 if TYPE_CHECKING:
-    from lfnet.testing.encoder_check import check_encoder
-    from lfnet.testing.head_check import check_head
-    from lfnet.testing.toy_bundle import make_toy_bundle
-
-__all__ = ["check_encoder", "check_head", "make_toy_bundle"]
+    from lfnet.testing.encoder_check import check_encoder as check_encoder
+    from lfnet.testing.head_check import check_head as check_head
+    from lfnet.testing.toy_bundle import make_toy_bundle as make_toy_bundle
 
 _MODULES = {
-    "check_encoder": "lfnet.testing.encoder_check",
-    "check_head": "lfnet.testing.head_check",
-    "make_toy_bundle": "lfnet.testing.toy_bundle",
+    "check_encoder": "encoder_check",
+    "check_head": "head_check",
+    "make_toy_bundle": "toy_bundle",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:  # they import torch, cv2 and onnx, so only on first use
-        return getattr(importlib.import_module(_MODULES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = list(_MODULES)
+__getattr__, __dir__ = lazy_imports(__name__, _MODULES)
