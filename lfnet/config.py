@@ -209,16 +209,24 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
         known = get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
     except NameError:  # annotations that exist for type checkers alone
         known = {}
-    return {name: known.get(name, Any) for name in names}
+    hints = {name: known.get(name, Any) for name in names}
+    for name, hint in tuple(hints.items()):
+        for kind in filter(_is_settings, getattr(hint, "__metadata__", ())):  # **NAME: Annotated[Any, kind]
+            del hints[name]
+            hints |= get_type_hints(kind, include_extras=True)
+    return hints
 
 
 @functools.cache
 def _arguments(target: Callable[..., Any]) -> TypeAdapter[Any]:
     hints, config = _hints(target), _CONFIG
-    given: dict[str, Any] = {}
-    for name, parameter in inspect.signature(target).parameters.items():
+    parameters = inspect.signature(target).parameters
+    given: dict[str, Any] = {
+        f"argument_{name}": (hint, Field(None, alias=name)) for name, hint in hints.items() if name not in parameters
+    }
+    for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
-            config = _OPEN
+            config = _OPEN if name in hints else _CONFIG
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             default = ... if parameter.default is parameter.empty else parameter.default
             given[f"argument_{name}"] = (_strict(hints[name]), Field(default, alias=name))

@@ -1,6 +1,6 @@
 """The settings reader: all faults of a node at once, each with what is allowed; nothing is coerced."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field, model_validator
@@ -202,6 +202,20 @@ def test_arguments_without_annotation_may_be_anything_and_open_ends_take_any_nam
         raise AssertionError("it is not called")
 
     check_arguments(make, {"a": object(), "b": 1}, "node")
+
+
+def test_keyword_arguments_may_be_annotated_by_the_settings_that_they_are():
+    def make(scale: Count, **settings: Annotated[Any, Part]):
+        raise AssertionError("it is not called")
+
+    check_arguments(make, {"scale": 2, "rate": 3}, "node")
+    with pytest.raises(LfnetError) as caught:
+        check_arguments(make, {"scale": 0, "share": 2, "size": 1}, "node")
+    assert sorted(str(caught.value).splitlines()) == [
+        "node.scale=0: give a whole number of 1 or more.",
+        "node.share=2: give a number from 0 to 1.",
+        "node.size: there is no such setting; known: scale, rate, share.",
+    ]
 
 
 @pytest.mark.parametrize(

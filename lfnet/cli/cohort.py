@@ -77,10 +77,11 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from lfnet.cli.cohort_report import few, print_few, print_next, print_people, print_splits
+    from lfnet.cli.cohort_report import print_few, print_next, print_people, print_splits
     from lfnet.cohorts.draft import add_splits, draft, manifest_text
     from lfnet.cohorts.label_files import add_labels
     from lfnet.files import write_text
+    from lfnet.text import first_names
 
     manifest = options.root / "manifest.csv"
     if manifest.exists() and not options.force:
@@ -100,7 +101,7 @@ def _init(options: argparse.Namespace) -> int:
     if merged is not None:
         print(f"{options.labels}: column {merged.column!r} names {merged.level}s; {merged.labelled} clips have a score")
         if merged.unused:
-            print(f"  {len(merged.unused)} of its rows match no clip: {few(merged.unused)}")
+            print(f"  {len(merged.unused)} of its rows match no clip: {first_names(merged.unused)}")
     missing = int(table["label"].isna().sum())
     if missing:
         print(f"{missing} clips have no score: they are in split `unlabelled`, which is predicted but not trained on")

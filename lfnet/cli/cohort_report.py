@@ -2,20 +2,15 @@
 
 import re
 import shlex
-from collections.abc import Sequence
 
 import pandas as pd
 
 from lfnet.cohorts.cohort import SPLITS, Cohort
 from lfnet.cohorts.media import kind
 from lfnet.cohorts.splits import FEW_PEOPLE
+from lfnet.text import first_names
 
-__all__ = ["described", "few", "print_few", "print_next", "print_people", "print_splits"]
-
-
-def few(names: Sequence[str]) -> str:
-    """Return the first three names, and "…" if there are more."""
-    return ", ".join(names[:3]) + ", …" * (len(names) > 3)
+__all__ = ["described", "print_few", "print_next", "print_people", "print_splits"]
 
 
 def print_splits(table: pd.DataFrame) -> None:
@@ -36,7 +31,7 @@ def print_people(table: pd.DataFrame, rule: str) -> None:
         return
     print(f"\nPEOPLE ARE GUESSED for {len(guessed)} of {len(table)} clips, from {rule}:")
     for person, clips in list(guessed.groupby("person_id", sort=True))[:3]:
-        print(f"  {person}: {few(clips['clip_id'].tolist())}")
+        print(f"  {person}: {first_names(clips['clip_id'].tolist())}")
     print("A wrong guess puts one person into two splits, where a model can recognise people instead.")
 
 

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,10 +15,10 @@ from lfnet.cohorts.folder import safe_name
 from lfnet.cohorts.path_patterns import UNMATCHED, LabelPatterns, Pattern, Survey, survey
 from lfnet.config import Positive, read
 from lfnet.errors import LfnetError
+from lfnet.text import first_names
 
 __all__ = ["load"]
 
-_FIRST = 3
 _Split = Literal["train", "dev", "test"]
 # Reports that this process has printed.
 _reported: set[str] = set()
@@ -115,12 +115,12 @@ def _warnings(
         )
     for reason, files in found.skipped.items():
         if reason.endswith(UNMATCHED):
-            warnings.append(f"{len(files)} {reason} were left out ({_first(files)}).")
+            warnings.append(f"{len(files)} {reason} were left out ({first_names(files)}).")
     if len(tasks) > 1:
         each = table.groupby("recording_id")["task"].nunique()
         short = each.index[each < len(tasks)].tolist()
         if short:
-            warnings.append(f"{len(short)} of {len(each)} recordings lack a task ({_first(short)}).")
+            warnings.append(f"{len(short)} of {len(each)} recordings lack a task ({first_names(short)}).")
     named = sum(bool(re.search(r"aligned|cropped|faces?$", file, re.IGNORECASE)) for file in table.index)
     if named and not aligned and (table["kind"] == "frames").all():
         warnings.append(
@@ -144,9 +144,5 @@ def _report(root: Path, cohort: Cohort, found: Survey) -> str:
     if found.skipped:
         lines.append("  not used:")
     for reason, files in sorted(found.skipped.items()):
-        lines.append(f"    {len(files)} {reason}: {_first(files)}")
+        lines.append(f"    {len(files)} {reason}: {first_names(files)}")
     return "\n".join(lines)
-
-
-def _first(files: Sequence[str]) -> str:
-    return ", ".join(files[:_FIRST]) + ", …" * (len(files) > _FIRST)

@@ -184,10 +184,6 @@ class DataModule(L.LightningDataModule):
         """Return the windows that choose the best epoch."""
         return self.eval_dataloader(self.selection())
 
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Return the windows of the test split."""
-        return self.eval_dataloader(self.split("test"))
-
     @property
     def windows_per_epoch(self) -> int:
         """Training windows in one epoch."""

@@ -109,7 +109,7 @@ class Predictions:
         """Select the rows of one split."""
         return Predictions._of(self.frame[self.frame["split"] == split])
 
-    def aggregate(self, to: str, how: How = "mean", through_clips: bool = True) -> "Predictions":
+    def aggregate(self, to: str, how: How = "mean") -> "Predictions":
         """Aggregate the scores of the finest level present to clips or recordings.
 
         Parameters
@@ -117,33 +117,36 @@ class Predictions:
         to : {"clip", "recording"}
         how : {"mean", "median"}
             Statistic over the windows of a clip, and over the clips of a recording.
-        through_clips : bool
-            Whether the clips of a recording have equal weight; otherwise its windows have.
         """
-        rank = {level: number for number, level in enumerate(LEVELS)}
-        if to not in rank:
+        if to not in LEVELS:
             raise ValueError(f"unknown level {to!r}: one of {LEVELS}")
         if how not in ("mean", "median"):
             raise ValueError(f"unknown aggregation {how!r}: mean or median")
         if not len(self):
             return self
         finest = self.levels[0]
-        if rank[finest] > rank[to]:
+        if LEVELS.index(finest) > LEVELS.index(to):
             raise ValueError(f"{finest} scores cannot be split into {to} scores")
         frame = self.frame[self.frame["level"] == finest]
-        if finest == "window" and (to == "clip" or (to == "recording" and through_clips)):
-            frame = _join(frame, "clip", how)
-        if to == "recording" and finest != "recording":
-            frame = _join(frame, "recording", how)
+        for level in LEVELS[LEVELS.index(finest) + 1 : LEVELS.index(to) + 1]:
+            frame = _join(frame, level, how)
         return Predictions(frame)
 
-    def all_levels(self, how: How = "mean", through_clips: bool = True) -> "Predictions":
-        """Add the aggregated scores of every coarser level, as in a run's predictions.csv."""
+    def all_levels(self, clip: How = "mean", recording: How = "mean") -> "Predictions":
+        """Add the aggregated scores of every coarser level, as in a run's predictions.csv.
+
+        Parameters
+        ----------
+        clip, recording : {"mean", "median"}
+            Statistic over the windows of a clip, and over the clips of a recording.
+        """
         if len(self.levels) > 1:
             raise ValueError(f"predictions already have the levels {self.levels}")
-        coarser = LEVELS[LEVELS.index(self.levels[0]) + 1 :] if len(self) else ()
-        frames = [self.frame, *(self.aggregate(level, how, through_clips).frame for level in coarser)]
-        return Predictions(pd.concat(frames, ignore_index=True))
+        found = [self]
+        for level, how in (("clip", clip), ("recording", recording)):
+            if len(self) and LEVELS.index(level) > LEVELS.index(self.levels[0]):
+                found.append(found[-1].aggregate(level, how))
+        return Predictions(pd.concat([one.frame for one in found], ignore_index=True))
 
     def metrics(self) -> dict[str, dict[str, dict[str, float | None]]]:
         """Compute {split: {level: metrics}} with `compute_metrics`, for each split with a known label."""

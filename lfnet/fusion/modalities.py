@@ -202,7 +202,7 @@ class PhysiologicalModality:
         with ignore_solver_warnings():
             prepare = memo.compute("prepare", lambda: self._prepare(stream))
             Xp = memo.compute("prepared", lambda: prepare.transform(X))
-            selector = memo.compute("votes", lambda: self._selector(max(self.settings.votes.k)).fit(Xp, y))
+            selector = memo.compute("votes", lambda: self._selector().fit(Xp, y))
             after = memo.compute(k, lambda: self._after(selector.with_k(k), Xp))
             Xk = memo.compute((k, "X"), lambda: after.transform(Xp))
             fitted = memo.compute((k, model), lambda: self._model(model, split, stream, Xk, y))
@@ -233,9 +233,9 @@ class PhysiologicalModality:
             )
         return usable
 
-    def _selector(self, k: int) -> VoteSelector:
+    def _selector(self) -> VoteSelector:
         votes = self.settings.votes
-        return VoteSelector(k, votes.variance, votes.trees, self.seed)
+        return VoteSelector(max(votes.k), votes.variance, votes.trees, self.seed)
 
     def _after(self, selector: VoteSelector, Xp: np.ndarray) -> Pipeline:
         steps: list[tuple[str, Any]] = [("select", selector)]

@@ -27,8 +27,7 @@ def member_predictions(
         if name in fused.scores
     ]
     scores = Predictions.from_frame(pd.concat(rows, ignore_index=True), level="clip")
-    recordings = scores.aggregate("recording", how)
-    return Predictions(pd.concat([scores.frame, recordings.frame], ignore_index=True))
+    return scores.all_levels(recording=how)
 
 
 def recording_metrics(members: Mapping[str, Predictions]) -> dict[str, dict[str, dict[str, float | None]]]:

@@ -1,61 +1,31 @@
 """Build a simulated cohort from conf/cohort/simulated.yaml."""
 
+from typing import Annotated, Any
+
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort, Scale, validate
-from lfnet.config import Count, NonNegative, Positive, Share, read
+from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.simulation.generator import SimulatedFeatures
 from lfnet.simulation.people import draw
-from lfnet.simulation.settings import (
-    Correlation,
-    Dim,
-    Duration,
-    LostShare,
-    Pulse,
-    Recordings,
-    Seed,
-    Settings,
-    Signal,
-    Within,
-)
+from lfnet.simulation.settings import Settings
 
 __all__ = ["simulate"]
 
 
-def simulate(
-    *,
-    scale: Scale,
-    seed: Seed,
-    recordings: Recordings,
-    people: Count | None,
-    people_shared: Share,
-    label_mean: float,
-    label_sd: Positive,
-    within_person: Within,
-    label_noise: NonNegative,
-    signal: Signal,
-    identity: NonNegative,
-    duration: Duration,
-    duration_leak: Correlation,
-    lost_frames: LostShare,
-    fps: Positive,
-    dim: Dim,
-    pulse: Pulse | None = None,
-    name: str = "simulated",
-) -> Cohort:
+def simulate(*, scale: Scale, name: str = "simulated", **settings: Annotated[Any, Settings]) -> Cohort:
     """Draw a cohort whose features have known ground truth (`lfnet.simulation` states the model).
 
     Parameters
     ----------
     scale : Scale
         Scale of the labels; its ends must be whole points.
-    seed, recordings, people, people_shared, label_mean, label_sd, within_person, label_noise, signal, identity, \
-duration, duration_leak, lost_frames, fps, dim, pulse
-        The settings of conf/cohort/simulated.yaml, each explained there. Groups of settings are mappings or the
-        classes of `lfnet.simulation.settings`.
     name : str
         Name of the cohort.
+    **settings
+        The fields of `lfnet.simulation.settings.Settings`; conf/cohort/simulated.yaml explains each. Groups of settings
+        are mappings or the classes of that module.
 
     Returns
     -------
@@ -86,20 +56,18 @@ duration, duration_leak, lost_frames, fps, dim, pulse
     >>> features.shape[1], bool(valid.all())
     (16, True)
     """
-    given = dict(locals())
-    del given["scale"], given["name"]
     if scale.min != int(scale.min) or scale.max != int(scale.max):
         raise LfnetError(f"scale {scale.name} runs from {scale.min} to {scale.max}: simulated labels are whole points.")
-    settings = read(Settings, {**given, "low": int(scale.min), "high": int(scale.max)}, "cohort")
-    truth = draw(settings)
+    chosen = read(Settings, {"scale": scale, **settings}, "cohort")
+    truth = draw(chosen)
     clips = truth.clips.drop(columns=["recording", "level"])
     owners = truth.recordings.loc[truth.clips["recording"], ["recording_id", "person_id", "split", "label"]]
     clips = pd.concat([clips, owners.reset_index(drop=True)], axis=1)
-    clips = clips.assign(path="", fps=float(settings.fps))
+    clips = clips.assign(path="", fps=float(chosen.fps))
     return Cohort(
         name=name,
         clips=validate(clips, scale, f"cohort {name}"),
         scale=scale,
         simulated=True,
-        own=SimulatedFeatures(settings, truth),
+        own=SimulatedFeatures(chosen, truth),
     )

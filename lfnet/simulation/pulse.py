@@ -18,7 +18,7 @@ noise. Segments are lost to poor quality, and with them whole clips, regardless 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -100,7 +100,7 @@ class SimulatedPulse:
         self.pulse: Pulse = settings.pulse
         self.truth = truth
         code = source_digest(["lfnet.simulation"])
-        self.recipe = digest({"stream": self.stream, "settings": settings.plain(), "code": code})
+        self.recipe = digest({"stream": self.stream, "settings": asdict(settings), "code": code})
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
 
     def source(self, clip_id: str) -> str:

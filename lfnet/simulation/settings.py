@@ -2,38 +2,28 @@
 
 import math
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lfnet.cohorts.scale import Scale
 from lfnet.config import Count, NonNegative, Positive, Share, settings
 
 __all__ = [
     "MECHANISMS",
     "Amplitudes",
-    "Correlation",
-    "Dim",
     "Duration",
-    "LostShare",
     "Pulse",
     "Recordings",
-    "Seed",
     "Settings",
     "Shares",
     "Signal",
-    "Within",
 ]
 
 MECHANISMS = ("level", "tempo", "burst")
 # AVEC2014: 84 people in 150 recordings, at most 3 a person.
 _PEOPLE_PER_RECORDING = 84 / 150
 _MAX_SESSIONS = 3
-
-Seed = Annotated[int, Field(ge=0)]
-Dim = Annotated[int, Field(ge=16)]  # 6 signal directions, and room for noise
-Correlation = Annotated[float, Field(ge=-0.99, le=0.99)]
-Within = Annotated[float, Field(ge=0, le=0.98)]
-LostShare = Annotated[float, Field(ge=0, le=0.9)]
 
 
 @settings
@@ -163,25 +153,24 @@ class Pulse:
 
 @settings
 class Settings:
-    """All settings of a simulated cohort; `low` and `high` are the ends of the label's scale."""
+    """All settings of a simulated cohort."""
 
-    seed: Seed
+    scale: Scale
+    seed: Annotated[int, Field(ge=0)]
     recordings: Recordings
     people: Count | None
     people_shared: Share
     label_mean: float
     label_sd: Positive
-    within_person: Within
+    within_person: Annotated[float, Field(ge=0, le=0.98)]
     label_noise: NonNegative
     signal: Signal
     identity: NonNegative
     duration: Duration
-    duration_leak: Correlation
-    lost_frames: LostShare
+    duration_leak: Annotated[float, Field(ge=-0.99, le=0.99)]
+    lost_frames: Annotated[float, Field(ge=0, le=0.9)]
     fps: Positive
-    dim: Dim
-    low: int
-    high: int
+    dim: Annotated[int, Field(ge=16)]  # 6 signal directions, and room for noise
     pulse: Pulse | None = None
 
     @model_validator(mode="after")
@@ -200,6 +189,16 @@ class Settings:
                 f"distribution from {self.low} to {self.high} with mean {self.label_mean:g}."
             )
         return self
+
+    @property
+    def low(self) -> int:
+        """The lowest label."""
+        return int(self.scale.min)
+
+    @property
+    def high(self) -> int:
+        """The highest label."""
+        return int(self.scale.max)
 
     @property
     def n_recordings(self) -> int:
@@ -222,7 +221,3 @@ class Settings:
         mean = (self.label_mean - self.low) / (self.high - self.low)
         total = mean * (1 - mean) / (self.label_sd / (self.high - self.low)) ** 2 - 1
         return mean * total, (1 - mean) * total
-
-    def plain(self) -> dict[str, Any]:
-        """Return all settings as JSON-like values, for fingerprints."""
-        return asdict(self)

@@ -11,7 +11,7 @@ from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.predictions import Predictions
 
-__all__ = ["Grouping", "levels", "predict", "score_splits", "window_predictions"]
+__all__ = ["Grouping", "predict", "score_splits", "window_predictions"]
 
 
 @torch.inference_mode()
@@ -51,13 +51,6 @@ def window_predictions(windows: pd.DataFrame, scores: np.ndarray) -> Predictions
     return Predictions.from_frame(windows[columns].assign(score=scores), level="window")
 
 
-def levels(windows: Predictions, protocol: Protocol) -> Predictions:
-    """Aggregate window predictions as the protocol says; returns windows, clips and recordings together."""
-    clips = windows.aggregate("clip", protocol.aggregate.clip)
-    recordings = clips.aggregate("recording", protocol.aggregate.recording)
-    return Predictions(pd.concat([windows.frame, clips.frame, recordings.frame], ignore_index=True))
-
-
 def score_splits(head: nn.Module, data: DataModule, device: str) -> Predictions:
     """Score every split but train, at every level. The test split is opened here, once."""
     frames = []
@@ -65,12 +58,13 @@ def score_splits(head: nn.Module, data: DataModule, device: str) -> Predictions:
         windows = data.split(split)
         if len(windows):
             scores = data.labels.points(predict(head, data.eval_dataloader(windows), device))
-            frames.append(levels(window_predictions(windows, scores), data.protocol).frame)
+            how = data.protocol.aggregate
+            frames.append(window_predictions(windows, scores).all_levels(how.clip, how.recording).frame)
     return Predictions(pd.concat(frames, ignore_index=True))
 
 
 class Grouping:
-    """Aggregation of scores to one level for fixed windows: equal to `levels`, but groups are found once.
+    """Aggregation of scores to one level for fixed windows: as `Predictions.all_levels`, with groups found once.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ def test_the_saved_weights_give_the_saved_predictions(finished):
     data.setup()
     head = instantiate(config["head"], n_features=data.n_features)
     head.load_state_dict(load_file(runs / outcome.run / "head.safetensors"))
-    scores = data.labels.points(predict(head, data.test_dataloader(), "cpu"))
+    scores = data.labels.points(predict(head, data.eval_dataloader(data.split("test")), "cpu"))
     saved = Predictions.from_csv_text((runs / outcome.run / "predictions.csv").read_text())
     again = window_predictions(data.split("test"), scores).frame
     np.testing.assert_allclose(again["score"], saved.in_split("test").at("window").frame["score"], atol=2e-5)

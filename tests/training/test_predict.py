@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfnet.data.protocol import Aggregate, Protocol
-from lfnet.training.predict import Grouping, levels, window_predictions
+from lfnet.training.predict import Grouping, window_predictions
 
 
 def windows_of(sizes, rng):
@@ -30,12 +30,12 @@ def windows_of(sizes, rng):
     recording=st.sampled_from(["mean", "median"]),
     seed=st.integers(0, 1000),
 )
-def test_grouping_equals_levels(level, sizes, clip, recording, seed):
+def test_grouping_equals_the_aggregation_of_predictions(level, sizes, clip, recording, seed):
     rng = np.random.default_rng(seed)
     table = windows_of(sizes, rng)
     scores = rng.normal(15, 10, len(table))
     protocol = Protocol(name="t", window=1, hop=1, aggregate=Aggregate(clip=clip, recording=recording))
-    expected = levels(window_predictions(table, scores), protocol).at(level).frame
+    expected = window_predictions(table, scores).all_levels(clip, recording).at(level).frame
     found = Grouping(table, protocol, level)
     pairs = sorted(zip(found.labels, found.scores(scores), strict=True))
     np.testing.assert_allclose(pairs, sorted(zip(expected["label"], expected["score"], strict=True)), rtol=1e-12)

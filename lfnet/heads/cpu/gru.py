@@ -42,12 +42,9 @@ def run_gru(gru: nn.GRU, x_TBD: Tensor) -> Tensor:
         if layer and gru.dropout:
             x_TBD = F.dropout(x_TBD, gru.dropout, gru.training)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        x_TBD = _Layer.apply(x_TBD, *(getattr(gru, f"{name}_l{layer}") for name in names), _autocast_type())
+        wide = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+        x_TBD = _Layer.apply(x_TBD, *(getattr(gru, f"{name}_l{layer}") for name in names), wide)
     return x_TBD
-
-
-def _autocast_type() -> torch.dtype | None:
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
 
 
 class _Layer(torch.autograd.Function):
