@@ -14,7 +14,7 @@ __all__ = ["EpochSampler", "Shorten", "StreamDropout", "WindowDataset", "in_batc
 
 _STREAM = 13  # separates the random numbers of modality dropout from other uses of the same seed
 
-# (x_BTD, mask_BT) → a shorter window of which the head says the same: see `lfnet.heads.cpu.shorten`.
+# (x_BTD, mask_BT) → a shorter window of which the head says the same: see `lfnet.heads`.
 Shorten = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 

@@ -4,7 +4,6 @@ from torch import Tensor, nn
 
 from lfnet.config import Count
 from lfnet.heads.cpu.machine import map_chunks
-from lfnet.heads.cpu.shorten import mean_window
 from lfnet.heads.layers import Activation, Rate, masked_mean, regressor
 
 __all__ = ["TemporalMeanMLP"]
@@ -51,7 +50,18 @@ class TemporalMeanMLP(nn.Module):
         super().__init__()
         self.regressor = regressor(n_features, hidden, activation, dropout)
 
-    shorten = staticmethod(mean_window)  # training stores each window's mean frame
+    @staticmethod
+    def shorten(x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each window's mean frame as a window of one frame, [B, 1, D], and its mask [B, 1]: scored the same.
+
+        Examples
+        --------
+        >>> import torch
+        >>> x, mask = TemporalMeanMLP.shorten(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[True, True]]))
+        >>> x.tolist(), mask.tolist()
+        ([[[2.0]]], [[True]])
+        """
+        return map_chunks(masked_mean, x_BTD, mask_BT).unsqueeze(1), mask_BT.any(1, keepdim=True)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(map_chunks(masked_mean, x_BTD, mask_BT)).squeeze(-1)

@@ -219,17 +219,13 @@ class Oracle:
     @cached_property
     def _signal(self) -> np.ndarray:
         """log p(features | u) up to a number for each recording, float64 [recordings, U]."""
-        mean, variance, offset = self._level
-        coupling = self.settings.signal.coupling("level")
-        return self._others + log_normal(mean[:, None], coupling * grid(_STEPS), (variance + offset**2)[:, None])
+        return self._others + _log_drive(self._level, self.settings.signal.coupling("level"))
 
     @cached_property
     def _pulse(self) -> np.ndarray:
         """log p(pulse without its length | u) up to a number for each recording, float64 [recordings, U]."""
         assert self.settings.pulse is not None
-        mean, variance, offset = self._pulse_drive
-        coupling = self.settings.pulse.coupling
-        return log_normal(mean[:, None], coupling * grid(_STEPS), (variance + offset**2)[:, None])
+        return _log_drive(self._pulse_drive, self.settings.pulse.coupling)
 
     @cached_property
     def _pulse_drive(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -301,3 +297,9 @@ class Oracle:
             given_u = np.exp(drive) @ kernel(u, coupling * u, 1 - coupling**2).T
             length += np.log(np.maximum(given_u, 1e-300))
         return length
+
+
+def _log_drive(drive: tuple[np.ndarray, np.ndarray, np.ndarray], coupling: float) -> np.ndarray:
+    """log p(mean of a drive | u) up to a number, over the person's offset, float64 [recordings, U]."""
+    mean, variance, offset = drive
+    return log_normal(mean[:, None], coupling * grid(_STEPS), (variance + offset**2)[:, None])
