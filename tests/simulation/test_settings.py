@@ -42,7 +42,7 @@ from lfnet.errors import LfnetError
         ("cohort.signal.amplitudes.tempo=0", "cohort.signal.amplitudes.tempo=0: give a number above 0."),
         ("+cohort.signal.colour=red", "cohort.signal.colour: there is no such setting; known: name, strength, "),
         ("cohort.duration.median=1000", "cohort.duration.median=1000: give seconds from min=2 to max=8."),
-        ("+cohort.colour=red", "cohort.colour: there is no such setting; known: scale, seed, "),
+        ("+cohort.colour=red", "cohort.colour: there is no such setting; known: scale, name, seed, "),
     ],
 )
 def test_a_wrong_setting_gives_one_line_without_simulating(simulated_node, override, line):
