@@ -62,9 +62,8 @@ def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Gene
         if not any(scale.band(label).name == band.name for label in y[splits == split])
     ]
     if not tests:
-        return Check.certain(
-            Finding("labels", title, "not checked", "fewer than two splits with labels, or too few people to compare")
-        )
+        text = "fewer than two splits with labels, or too few people to compare"
+        return Check.certain(Finding("labels", title, "not checked", text))
 
     def conclude(done: Sequence[Test], alpha: float) -> Finding:
         strongest = min(done, key=lambda test: test.adjusted)

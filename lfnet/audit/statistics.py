@@ -43,14 +43,14 @@ def permutation_p(draw: Callable[[int], np.ndarray], observed: float, resamples:
     return (1 + reached) / (1 + done)
 
 
-def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a rank correlation of n pairs: Fisher's z with variance (1 + rho²/2)/(n − 3).
+def spearman_interval(rho: float, n: int) -> tuple[float, float]:
+    """95 % interval of a rank correlation of n pairs: Fisher's z with variance (1 + rho²/2)/(n − 3).
 
     Bonett and Wright (2000), Psychometrika 65, equation 4.
     """
     if n < 4:
         return -1.0, 1.0
-    half = stats.norm.ppf(0.5 + level / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    half = stats.norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))
     centre = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
     return float(np.tanh(centre - half)), float(np.tanh(centre + half))
 

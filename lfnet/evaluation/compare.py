@@ -69,9 +69,9 @@ def sign_flip_p(difference_P: ArrayLike, flips: int, seed: int) -> float:
     return float((1 + (np.abs(signs @ d) >= threshold).sum()) / flips)
 
 
-def pivot_p(quantity: Quantity, null: float = 0.0) -> float | None:
-    """Two-sided p-value of the difference being `null`, from the resamples' |t|; None where the sample allows none."""
-    distance = _distance(quantity, null)
+def pivot_p(quantity: Quantity) -> float | None:
+    """Two-sided p-value of the difference being 0, from the resamples' |t|; None where the sample allows none."""
+    distance = _distance(quantity, 0.0)
     return None if distance is None else distance[0]
 
 

@@ -10,7 +10,7 @@ The curve is that of Kuleshov et al. 2018, "Accurate uncertainties for deep lear
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -64,15 +64,7 @@ class Curve:
         return None if np.isnan(found[0]) else found
 
 
-def conformal_curve(
-    rows: pd.DataFrame,
-    low: float,
-    high: float,
-    *,
-    typical: float | None = None,
-    levels: Sequence[float] = LEVELS,
-    seed: int = 0,
-) -> Curve | None:
+def conformal_curve(rows: pd.DataFrame, low: float, high: float, *, typical: float | None = None) -> Curve | None:
     """Measure conformal intervals by level; None where there are too few people.
 
     Parameters
@@ -83,9 +75,6 @@ def conformal_curve(
         Ends of the scale.
     typical : float, optional
         The typical spread, for intervals that follow the spread.
-    levels : sequence of float
-    seed : int
-        Of the random halves.
     """
     label_N, score_N = rows["label"].to_numpy(float), rows["score"].to_numpy(float)
     n = len(rows)
@@ -93,11 +82,11 @@ def conformal_curve(
         return None
     weight_N = np.ones(n) if typical is None else weights_of(rows["sd"].to_numpy(float), typical)
     half = n // 2
-    order_HN = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (_SPLITS, 1)), axis=1)
+    order_HN = np.random.default_rng(0).permuted(np.tile(np.arange(n), (_SPLITS, 1)), axis=1)
     error_HN = (np.abs(score_N - label_N) / weight_N)[order_HN]
     sorted_HN, test_HN = np.sort(error_HN[:, :half], axis=1), order_HN[:, half:]
     found = []
-    for level in levels:
+    for level in LEVELS:
         k = rank(half, level)
         if k > half:
             found.append((np.nan, np.nan))
@@ -106,30 +95,26 @@ def conformal_curve(
         found.append(_coverage(label_N[test_HN], score_N[test_HN], width_HN, low, high))
     coverage_L, width_L = np.array(found).T
     kind = "conformal" if typical is None else "conformal, by the spread"
-    return Curve(kind, tuple(levels), coverage_L, width_L, n, half, reachable(half))
+    return Curve(kind, LEVELS, coverage_L, width_L, n, half, reachable(half))
 
 
-def spread_curve(
-    kind: str, rows: pd.DataFrame, low: float, high: float, *, levels: Sequence[float] = LEVELS
-) -> Curve | None:
+def spread_curve(kind: str, rows: pd.DataFrame, low: float, high: float) -> Curve | None:
     """Measure score ± z · sd by level; None where no label is known. `rows` has label, score and sd of recordings."""
     known = rows[rows["label"].notna()]
     if known.empty:
         return None
     label_N, score_N, sd_N = (known[name].to_numpy(float) for name in ("label", "score", "sd"))
-    found = [_coverage(label_N, score_N, float(ndtri((1 + level) / 2)) * sd_N, low, high) for level in levels]
+    found = [_coverage(label_N, score_N, float(ndtri((1 + level) / 2)) * sd_N, low, high) for level in LEVELS]
     coverage_L, width_L = np.array(found).T
-    return Curve(kind, tuple(levels), coverage_L, width_L, len(known))
+    return Curve(kind, LEVELS, coverage_L, width_L, len(known))
 
 
 def mean_curve(curves: Sequence[Curve]) -> Curve | None:
     """Average curves of one kind, over a row's seeds; None for none."""
     if not curves:
         return None
-    first = curves[0]
     coverage_L = np.mean([curve.coverage_L for curve in curves], axis=0)
-    width_L = np.mean([curve.width_L for curve in curves], axis=0)
-    return Curve(first.kind, first.level_L, coverage_L, width_L, first.n, first.calibrated, first.reachable)
+    return replace(curves[0], coverage_L=coverage_L, width_L=np.mean([curve.width_L for curve in curves], axis=0))
 
 
 def _coverage(label_N: Floats, score_N: Floats, half_N: Floats, low: float, high: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.evidence import Evidence, EvidenceSettings, RowScores, compute_evidence
+from lfnet.evaluation.evidence import Evidence, RowScores, compute_evidence
 
 __all__ = [
     "AS_PREDICTED",
@@ -60,8 +60,8 @@ class Offsets:
     Examples
     --------
     >>> model = Offsets(general=1.0, slope=1.0, between=4.0, within=4.0, people=20, recordings=60)
-    >>> model.weight(1), model.person([20.0], [15.0]), float(model.adjust(10.0, offset=2.0))
-    (0.5, 2.0, 13.0)
+    >>> model.weight(1), model.person([20.0], [15.0]), float(model.adjust(10.0))
+    (0.5, 2.0, 11.0)
     """
 
     general: float
@@ -87,9 +87,9 @@ class Offsets:
         error_K = np.asarray(label_K, np.float64) - self.adjust(score_K)
         return self.weight(len(error_K)) * float(error_K.mean()) if len(error_K) else 0.0
 
-    def adjust(self, score_N: ArrayLike, offset: float = 0.0) -> Floats:
-        """Scores of a person with this offset, on the scale of the labels."""
-        return np.asarray(self.general + self.slope * np.asarray(score_N, np.float64) + offset)
+    def adjust(self, score_N: ArrayLike) -> Floats:
+        """Put scores on the scale of the labels, for a person without an offset."""
+        return np.asarray(self.general + self.slope * np.asarray(score_N, np.float64))
 
 
 def fit_offsets(label_N: ArrayLike, score_N: ArrayLike, person_N: ArrayLike, *, slope: bool = False) -> Offsets:
@@ -265,12 +265,7 @@ class Gain:
 
 
 def compute_gain(
-    seeds: Sequence[pd.DataFrame],
-    trained: Collection[str],
-    *,
-    max_labels: int = 3,
-    slope: bool = False,
-    settings: EvidenceSettings | None = None,
+    seeds: Sequence[pd.DataFrame], trained: Collection[str], *, max_labels: int = 3, slope: bool = False
 ) -> Gain:
     """Measure errors on people's later recordings when the labels of k earlier ones are known, k = 0 … max_labels.
 
@@ -288,7 +283,6 @@ def compute_gain(
     max_labels : int
     slope : bool
         As in `fit_offsets`.
-    settings : EvidenceSettings, optional
 
     Returns
     -------
@@ -302,10 +296,12 @@ def compute_gain(
     if max_labels < 1:
         raise LfnetError(f"--max {max_labels}: give 1 or more.")
     dev, test = ([frame[frame["split"] == split] for frame in seeds] for split in ("dev", "test"))
-    of_dev = [usable_recordings(frame, {*trained, *other["person_id"]}) for frame, other in zip(dev, test, strict=True)]
-    of_test = [
-        usable_recordings(frame, {*trained, *other["person_id"]}) for frame, other in zip(test, dev, strict=True)
-    ]
+
+    def usable(frames: list[pd.DataFrame], others: list[pd.DataFrame]) -> list[pd.DataFrame]:
+        pairs = zip(frames, others, strict=True)
+        return [usable_recordings(frame, {*trained, *other["person_id"]}) for frame, other in pairs]
+
+    of_dev, of_test = usable(dev, test), usable(test, dev)
     longest = int(of_test[0].groupby("person_id").size().max()) if len(of_test[0]) else 0
     if longest <= max_labels:
         raise LfnetError(
@@ -322,7 +318,7 @@ def compute_gain(
         found.append(_row(with_labels(k), [adapted(frame, fitted, k, max_labels) for frame, fitted in pairs]))
     for k in range(max_labels + 1):
         found.append(_row(labels_alone(k), [adapted(label_test, labels, k, max_labels)], deterministic=True))
-    return Gain(max_labels, compute_evidence(found, with_labels(0), settings), tuple(offsets), labels)
+    return Gain(max_labels, compute_evidence(found, with_labels(0)), tuple(offsets), labels)
 
 
 _IDENTITY = Offsets(general=0.0, slope=1.0, between=0.0, within=1.0, people=0, recordings=0)

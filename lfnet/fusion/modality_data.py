@@ -266,7 +266,7 @@ def folds(groups: np.ndarray, count: int, what: str) -> Iterator[Fold]:
     yield from GroupKFold(min(count, _count_groups(groups, what))).split(groups, groups=groups)
 
 
-def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int, what: str = "person") -> Iterator[Fold]:
+def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int) -> Iterator[Fold]:
     """Yield folds as `folds` does, with groups balanced by their mean label.
 
     A model with shrunken scores predicts near the mean of its training labels. Where a held-out fold's labels are high,
@@ -279,7 +279,7 @@ def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int, what: str
     >>> [held_out.tolist() for _, held_out in balanced_folds(groups, labels, 2)]
     [[0, 1, 2], [3, 4]]
     """
-    count = min(count, _count_groups(groups, what))
+    count = min(count, _count_groups(groups, "person"))
     names, place = np.unique(groups, return_inverse=True)
     means = np.bincount(place, labels) / np.bincount(place)
     rank = np.empty(len(names), int)
