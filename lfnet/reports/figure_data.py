@@ -113,13 +113,13 @@ def _part(table: Table, section: Section) -> Part | None:
 
 
 def _drawn(table: Table, row: Row) -> Drawn:
-    name = ", ".join(text for key, text in row.identity.items() if key not in table.constants)
     label_N, score_N = _scores(row.runs)
     measured = [run for run in row.runs if {"dev", "test"} & set(run.result.metrics)]
     seeds = tuple((_mae(run, "dev"), _mae(run, "test")) for run in measured)
     courses = [course for run in row.runs if (course := _course(run)) is not None]
     scale = row.runs[0].result.scale
-    return Drawn(name, label_N, score_N, seeds, tuple(courses), curves(row.runs, float(scale.min), float(scale.max)))
+    shown = curves(row.runs, float(scale.min), float(scale.max))
+    return Drawn(", ".join(table.names(row)), label_N, score_N, seeds, tuple(courses), shown)
 
 
 def _mae(run: Run, split: str) -> float | None:

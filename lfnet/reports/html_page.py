@@ -1,9 +1,8 @@
-"""One self-contained HTML page for a table: it loads nothing, names no person, and prints on paper."""
+"""HTML page of a table: one self-contained file that loads nothing, names no person, and can be printed."""
 
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from lfnet import RESEARCH_ONLY
 from lfnet.files import atomic_path, write_text
 from lfnet.reports.figure_data import Part, parts
 from lfnet.reports.figures import FIGURES, INK, draw
-from lfnet.reports.grid import make_grid
+from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
 from lfnet.runs.run import leaves
 from lfnet.tables.formatting import DASH
-from lfnet.tables.table import BANNER, Block, Row, Table
+from lfnet.tables.table import BANNER, Row, Table
 
 __all__ = ["page", "write_figures", "write_report"]
 
@@ -26,17 +25,8 @@ _MAX_LENGTH = 80  # of a setting's value
 _COVERAGE_LEVELS = (0.8, 0.9)  # those that bundles use
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """A table of texts: rows are (kind, texts); numeric columns are aligned to the right."""
-
-    headings: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[str]]]
-    numeric: Sequence[bool]
-
-
 def write_report(table: Table, folder: Path, with_figures: bool = False) -> list[Path]:
-    """Write NAME.html into `folder`, and with `with_figures` NAME/FIGURE.png and .pdf; returns their paths."""
+    """Write NAME.html into `folder`, and with `with_figures` NAME/FIGURE.png and .pdf; return their paths."""
     shown = parts(table)
     path = Path(folder) / f"{table.name}.html"
     write_text(path, page(table, shown))
@@ -63,14 +53,14 @@ def write_figures(shown: Sequence[Part], folder: Path) -> list[Path]:
 
 
 def page(table: Table, shown: Sequence[Part]) -> str:
-    """The page's text. shown: `parts` of the table."""
+    """Render the page. shown: `parts` of the table."""
     grid = make_grid(table)
     sections = [
         {
             "label": section.label,
-            "rows": _Grid(grid.headings, [(line.kind, line.texts) for line in lines], grid.numeric),
+            "lines": lines,
             "closing": section.closing,
-            "evidence": [(block.title, _block(block)) for block in section.evidence],
+            "evidence": evidence_grids(section.evidence),
         }
         for section, lines in zip(table.sections, grid.sections, strict=True)
     ]
@@ -82,6 +72,7 @@ def page(table: Table, shown: Sequence[Part]) -> str:
             table=table,
             banner=BANNER,
             research_only=RESEARCH_ONLY,
+            layout=grid,
             sections=sections,
             parts=[
                 {
@@ -93,7 +84,7 @@ def page(table: Table, shown: Sequence[Part]) -> str:
                 for n, part in enumerate(shown)
             ],
             differences=_differences(table, models),
-            folders=[(_name(table, row), row.run_names) for row in models],
+            folders=[(", ".join(table.names(row)), row.run_names) for row in models],
         )
     )
 
@@ -110,17 +101,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _name(table: Table, row: Row) -> str:
-    return ", ".join(text for key, text in row.identity.items() if key not in table.constants)
-
-
-def _block(block: Block) -> _Grid:
-    rows = [("model" if number < block.models else "reference", texts) for number, texts in enumerate(block.rows)]
-    return _Grid(block.headings, rows, [i > 0 and name != "Verdict" for i, name in enumerate(block.headings)])
-
-
 def _sort_value(text: str) -> str:
-    """What a cell is sorted by: its first number, prefixes counted in; "" sorts last; else the text."""
+    """The key by which a cell is sorted: its first number, with its prefix; "" sorts last; else the text."""
     if text in ("", DASH) or text.startswith("undefined"):
         return ""
     if text.startswith("< ."):
@@ -132,11 +114,11 @@ def _sort_value(text: str) -> str:
     return repr(float(found[1].replace(",", "").replace("−", "-")) * 1000.0**power)
 
 
-def _coverage(part: Part) -> _Grid | None:
+def _coverage(part: Part) -> Grid | None:
     """Coverage and mean width of every kind of interval, at the levels that bundles use; None without intervals."""
     headings = ["Row", "Interval", "Measured on"]
     headings += [f"{what}, {100 * at:g} %" for at in _COVERAGE_LEVELS for what in ("Coverage", "Width")]
-    rows = []
+    lines = []
     for row in part.rows:
         for curve in row.curves:
             on = f"{curve.n} recordings"
@@ -146,12 +128,12 @@ def _coverage(part: Part) -> _Grid | None:
             for level in _COVERAGE_LEVELS:
                 found = curve.at(level)
                 texts += ["out of reach", DASH] if found is None else [f"{100 * found[0]:.0f} %", f"{found[1]:.1f}"]
-            rows.append(("model", texts))
-    return _Grid(headings, rows, [False] * 3 + [True] * 4) if rows else None
+            lines.append(Line("model", tuple(texts)))
+    return Grid(tuple(headings), 3, (False,) * 3 + (True,) * 4, (tuple(lines),)) if lines else None
 
 
 def _figures(part: Part, number: int) -> Iterator[dict[str, Any]]:
-    """The figures of a section as SVG in the page's own colour."""
+    """The figures of a section as SVG, in the colour of the page's text."""
     from matplotlib import rc_context
 
     for name, (title, function) in FIGURES.items():
@@ -174,7 +156,7 @@ def _figures(part: Part, number: int) -> Iterator[dict[str, Any]]:
 
 
 def _without_unused_ids(svg: str) -> str:
-    """The figure without the ids that nothing in it refers to: all have a "patch_1", and a page may have one."""
+    """Remove ids that nothing in the figure refers to: each figure has a "patch_1", and a page may have one."""
     used = set(re.findall(r"#([\w.-]+)", svg))
     return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
 
@@ -187,7 +169,7 @@ def _differences(table: Table, models: Sequence[Row]) -> dict[str, Any] | None:
     if not apart:
         return None
     return {
-        "headings": ["Setting", *(_name(table, row) for row in models)],
+        "headings": ["Setting", *(", ".join(table.names(row)) for row in models)],
         "rows": [(key, [_short(own.get(key, DASH)) for own in settings]) for key in apart],
     }
 

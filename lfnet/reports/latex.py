@@ -1,8 +1,9 @@
-"""A table as LaTeX (booktabs): a file to \\input in a paper."""
+"""LaTeX (booktabs) of a table: a file to \\input in a paper."""
 
 import re
+from collections.abc import Sequence
 
-from lfnet.reports.grid import Grid, Line, make_grid, wrap
+from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid, wrap
 from lfnet.tables.table import BANNER, Table
 
 __all__ = ["escape", "latex"]
@@ -42,18 +43,15 @@ _SPECIAL_PATTERN = re.compile("|".join(re.escape(character) for character in _SP
 
 
 def escape(text: str) -> str:
-    """`text` as LaTeX prints it; `code` between backticks is set in typewriter."""
+    """Escape a text for LaTeX; `code` between backticks is set in typewriter."""
     pieces = re.split(r"`([^`]*)`", text)
     shown = [_SPECIAL_PATTERN.sub(lambda found: _SPECIAL[found[0]], piece) for piece in pieces]
     return "".join(rf"\texttt{{{piece}}}" if i % 2 else piece for i, piece in enumerate(shown))
 
 
 def latex(table: Table) -> str:
-    """The table as a float with caption, label `tab:NAME` and notes; it asks for booktabs and graphicx."""
-    grid = make_grid(table)
-    shown = len(grid.headings) - grid.notes
-    alignment = "".join("r" if numeric else "l" for numeric in grid.numeric[:shown])
-    headings = [_stack(text, right, "b") for text, right in zip(grid.headings[:shown], grid.numeric, strict=False)]
+    """Format a table as a float with caption, label `tab:NAME` and notes; needs booktabs and graphicx."""
+    notes: dict[str, str] = {}
     lines = [
         r"% \usepackage[T1]{fontenc}, \usepackage{booktabs} and \usepackage{graphicx} in the preamble.",
         r"\begin{table}",
@@ -62,21 +60,13 @@ def latex(table: Table) -> str:
         rf"  \label{{tab:{re.sub(r'[^A-Za-z0-9]+', '-', table.name)}}}",
         r"  \par\smallskip",
         *_box(table),
-        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"  \begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
-        r"    \toprule",
-        f"    {' & '.join(headings)} " + r"\\",
+        *_tabular(make_grid(table), [section.label for section in table.sections], notes),
     ]
-    notes: dict[str, str] = {}
-    for section, rows in zip(table.sections, grid.sections, strict=True):
-        lines.append(r"    \midrule")
-        if section.label:
-            lines.append(rf"    \multicolumn{{{shown}}}{{@{{}}l}}{{\textbf{{{escape(section.label)}}}}} \\")
-        for i, line in enumerate(rows):
-            if i and line.kind == "reference" and rows[i - 1].kind != "reference":
-                lines.append(r"    \addlinespace")
-            lines.append(f"    {' & '.join(_texts(line, grid, notes))} " + r"\\")
-    lines += [r"    \bottomrule", r"  \end{tabular}}", *_evidence(table)]
+    for section in table.sections:
+        for title, grid in evidence_grids(section.evidence):
+            heading = f"{section.label}. {title}" if section.label else title
+            lines.append(rf"  \par\medskip \textbf{{{escape(heading)}}}\par\smallskip")
+            lines += _tabular(grid)
     lines += [
         r"  \par\medskip",
         r"  \begin{minipage}{\linewidth}\footnotesize",
@@ -87,15 +77,40 @@ def latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _texts(line: Line, grid: Grid, notes: dict[str, str]) -> list[str]:
-    """A row's cells; its note becomes a letter behind its name, the same letter for the same note."""
+def _tabular(grid: Grid, labels: Sequence[str] = ("",), notes: dict[str, str] | None = None) -> list[str]:
+    """A tabular, reduced to the width of a line.
+
+    notes: collects the letter of each note; None for a table of evidence, whose cells are not broken into lines.
+    """
+    shown = len(grid.headings) - grid.notes
+    alignment = "".join("r" if numeric else "l" for numeric in grid.numeric[:shown])
+    headings = [_stack(text, right, "b") for text, right in zip(grid.headings[:shown], grid.numeric, strict=False)]
+    lines = [
+        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"  \begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
+        r"    \toprule",
+        f"    {' & '.join(headings)} " + r"\\",
+    ]
+    for label, rows in zip(labels, grid.sections, strict=True):
+        lines.append(r"    \midrule")
+        if label:
+            lines.append(rf"    \multicolumn{{{shown}}}{{@{{}}l}}{{\textbf{{{escape(label)}}}}} \\")
+        for i, line in enumerate(rows):
+            if notes is not None and i and line.kind == "reference" and rows[i - 1].kind != "reference":
+                lines.append(r"    \addlinespace")
+            lines.append(f"    {' & '.join(_texts(line, grid, notes))} " + r"\\")
+    return [*lines, r"    \bottomrule", r"  \end{tabular}}"]
+
+
+def _texts(line: Line, grid: Grid, notes: dict[str, str] | None) -> list[str]:
+    """The cells of a row; its note becomes a letter after its name, the same letter for the same note."""
     texts = [
-        escape(text) if i < grid.names else _stack(text, right, "t")
+        escape(text) if i < grid.names or notes is None else _stack(text, right, "t")
         for i, (text, right) in enumerate(zip(line.texts, grid.numeric, strict=True))
     ]
     if line.kind == "reference":
         texts[0] = rf"\emph{{{texts[0]}}}"
-    if grid.notes:
+    if notes is not None and grid.notes:
         texts.pop()
         if line.texts[-1]:
             letter = notes.setdefault(line.texts[-1], _letter(len(notes)))
@@ -104,7 +119,7 @@ def _texts(line: Line, grid: Grid, notes: dict[str, str]) -> list[str]:
 
 
 def _box(table: Table) -> list[str]:
-    """The audit's lines in a frame above the table."""
+    """The lines of the audit in a frame above the table."""
     if not table.audit:
         return []
     fonts = {"Leak": "textbf", "Warning": "textbf"}
@@ -120,35 +135,6 @@ def _box(table: Table) -> list[str]:
     ]
 
 
-def _evidence(table: Table) -> list[str]:
-    """The blocks of evidence, each a small table of its own below."""
-    lines: list[str] = []
-    for section in table.sections:
-        for block in section.evidence:
-            title = f"{section.label}. {block.title}" if section.label else block.title
-            right = [i > 0 and heading != "Verdict" for i, heading in enumerate(block.headings)]
-            rows = [
-                [
-                    rf"\emph{{{escape(texts[0])}}}" if number >= block.models else escape(texts[0]),
-                    *map(escape, texts[1:]),
-                ]
-                for number, texts in enumerate(block.rows)
-            ]
-            headings = [_stack(text, side, "b") for text, side in zip(block.headings, right, strict=True)]
-            lines += [
-                rf"  \par\medskip \textbf{{{escape(title)}}}\par\smallskip",
-                r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-                rf"  \begin{{tabular}}{{@{{}}{''.join('r' if side else 'l' for side in right)}@{{}}}}",
-                r"    \toprule",
-                f"    {' & '.join(headings)} " + r"\\",
-                r"    \midrule",
-                *(f"    {' & '.join(texts)} " + r"\\" for texts in rows),
-                r"    \bottomrule",
-                r"  \end{tabular}}",
-            ]
-    return lines
-
-
 def _letter(number: int) -> str:
     """a … z, aa, ab, …"""
     before, last = divmod(number, 26)
@@ -156,7 +142,7 @@ def _letter(number: int) -> str:
 
 
 def _stack(text: str, right: bool, position: str) -> str:
-    """A text too long for its column as several lines in one cell."""
+    """Break a text that is too long for its column into several lines of one cell."""
     lines = [escape(line) for line in wrap(text)]
     if len(lines) == 1:
         return lines[0]
@@ -165,7 +151,7 @@ def _stack(text: str, right: bool, position: str) -> str:
 
 
 def _caption(table: Table) -> str:
-    """Title and question, each ending as a sentence does."""
+    """Title and question as sentences."""
     parts = [table.title, table.question, BANNER if table.simulated else ""]
     return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)
 

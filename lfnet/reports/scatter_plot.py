@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.files import atomic_path
+from lfnet.tables.formatting import DASH
 from lfnet.tables.table import BANNER, FigureSettings, Row, Table
 
 __all__ = ["Point", "draw", "points", "write_names"]
@@ -140,8 +141,7 @@ def draw(table: Table, settings: FigureSettings, folder: Path) -> list[Path]:
 def _name(row: Row, table: Table) -> str:
     if row.kind == "reference":
         return row.label
-    parts = [row.identity[key.name] for key in table.keys if key.name not in table.constants]
-    return ", ".join(part for part in parts if part not in ("", "—"))
+    return ", ".join(text for text in table.names(row) if text not in ("", DASH))
 
 
 def _cohort(table: Table) -> str:

@@ -1,53 +1,51 @@
-"""A table as plain text for a terminal: no colour, no boxes, at most `width` characters a line."""
+"""Plain text of a table for a terminal."""
 
+import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lfnet.reports.grid import Grid, make_grid, wrap
+from lfnet.reports.grid import Grid, evidence_grids, make_grid, wrap
 from lfnet.tables.formatting import DASH
-from lfnet.tables.table import BANNER, Block, Table
+from lfnet.tables.table import BANNER, Table
 
 __all__ = ["terminal"]
 
-WIDTH = 120
+_MIN_WIDTH, _MAX_WIDTH = 80, 100
 _GAP = "  "
 _NOTE = 28
-_WIDE, _NARROW = 32, 13  # where a cell's text is broken
+_WIDE, _NARROW = 32, 13  # maximum length of a line of a cell
+_MIN_NAME = 20  # minimum of that of a cell that names its row
 
 Lines = list[list[list[str]]]  # rows × columns × lines of a cell
 
 
-def terminal(table: Table, width: int = WIDTH) -> str:
-    """The table as text. Where the columns do not fit, the rest follows in a second block with the rows' names."""
-    parts = [f"{table.title}", *textwrap.wrap(table.question, width)]
+def terminal(table: Table, width: int | None = None) -> str:
+    """Format a table as text.
+
+    Parameters
+    ----------
+    table : Table
+    width : int or None
+        Maximum length of a line; None: that of the terminal, and at most 100. Columns that do not fit follow in a
+        second block, which repeats the names of the rows.
+    """
+    width = width or _terminal_width()
+    parts = [*textwrap.wrap(table.title, width), *textwrap.wrap(table.question, width)]
     if table.simulated:
-        parts.append(BANNER.upper())
+        parts += textwrap.wrap(BANNER.upper(), width)
     parts.append("")
     for name, text in table.facts:
         parts += textwrap.wrap(f"{name}: {text}.", width, subsequent_indent="  ")
     for text in table.warnings:
         parts += textwrap.wrap(f"Warning: {text}", width, subsequent_indent="  ")
     parts += _box(table, width)
-    grid = make_grid(table)
-    layout = _best_layout(grid, width)
-    headings, bodies, widths = layout.headings, layout.bodies, layout.widths
-    for block in layout.blocks:
-        parts += ["", *_row([headings[i] for i in block], [widths[i] for i in block], [grid.numeric[i] for i in block])]
-        parts.append(_GAP.join("─" * widths[i] for i in block))
-        for section, rows, lines in zip(table.sections, grid.sections, bodies, strict=True):
-            if section.label:
-                parts += [*([""] if section is not table.sections[0] else []), section.label]
-            for number, (line, cells) in enumerate(zip(rows, lines, strict=True)):
-                if line.kind == "reference" and all(line.texts[i] in ("", DASH) for i in block[grid.names :]):
-                    continue
-                if number and line.kind == "reference" and rows[number - 1].kind != "reference":
-                    parts.append(_GAP.join("·" * widths[i] for i in block))
-                parts += _row([cells[i] for i in block], [widths[i] for i in block], [grid.numeric[i] for i in block])
+    parts += _blocks(make_grid(table), [section.label for section in table.sections], width)
     for section in table.sections:
-        for evidence in section.evidence:
-            parts += ["", *textwrap.wrap(f"{section.label}. " * bool(section.label) + evidence.title, width)]
-            parts += _block(evidence, width)
+        for title, grid in evidence_grids(section.evidence):
+            first, *others = _blocks(grid, [""], width)
+            parts += [first, *textwrap.wrap(f"{section.label}. " * bool(section.label) + title, width), *others]
     parts.append("")
     for section in table.sections:
         lead = f"{section.label}. " if section.label and section.closing else ""
@@ -62,25 +60,32 @@ def terminal(table: Table, width: int = WIDTH) -> str:
     return "\n".join(line.rstrip() for line in parts) + "\n"
 
 
-def _block(block: Block, width: int) -> list[str]:
-    """A block's lines; headings are broken, and where the columns do not fit, cells are too."""
-    for longest in (_WIDE, _NARROW):
-        cells = [[wrap(text, longest if i else 10**6) for i, text in enumerate(texts)] for texts in block.rows]
-        headings = [wrap(text, _NARROW) for text in block.headings]
-        widths = [max(len(text) for row in (headings, *cells) for text in row[i]) for i in range(len(headings))]
-        if sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
-            break
-    right = [i > 0 and block.headings[i] != "Verdict" for i in range(len(widths))]
-    lines = [*_row(headings, widths, right), _GAP.join("─" * size for size in widths)]
-    for number, row in enumerate(cells):
-        if number == block.models:
-            lines.append(_GAP.join("·" * size for size in widths))
-        lines += _row(row, widths, right)
-    return lines
+def _terminal_width() -> int:
+    own = shutil.get_terminal_size().columns if sys.stdout.isatty() else _MAX_WIDTH
+    return min(max(own, _MIN_WIDTH), _MAX_WIDTH)
+
+
+def _blocks(grid: Grid, labels: Sequence[str], width: int) -> list[str]:
+    """The lines of a grid, each block of its columns after an empty line."""
+    layout = _best_layout(grid, width)
+    parts: list[str] = []
+    for block in layout.blocks:
+        widths, right = [layout.widths[i] for i in block], [grid.numeric[i] for i in block]
+        parts += ["", *_row([layout.headings[i] for i in block], widths, right), _GAP.join("─" * n for n in widths)]
+        for section, (label, rows, body) in enumerate(zip(labels, grid.sections, layout.bodies, strict=True)):
+            if label:
+                parts += [*([""] if section else []), *textwrap.wrap(label, width)]
+            for number, (line, cells) in enumerate(zip(rows, body, strict=True)):
+                if line.kind == "reference" and all(line.texts[i] in ("", DASH) for i in block[grid.names :]):
+                    continue
+                if number and line.kind == "reference" and rows[number - 1].kind != "reference":
+                    parts.append(_GAP.join("·" * n for n in widths))
+                parts += _row([cells[i] for i in block], widths, right)
+    return parts
 
 
 def _box(table: Table, width: int) -> list[str]:
-    """The audit's lines behind a rule at the left."""
+    """The lines of the audit after a vertical rule."""
     if not table.audit:
         return []
     lines = [
@@ -95,7 +100,7 @@ def _box(table: Table, width: int) -> list[str]:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Every text broken into lines, the widths of the columns, and which columns each block shows."""
+    """Texts broken into lines, the widths of the columns, and the columns of each block."""
 
     headings: list[list[str]]
     bodies: list[Lines]
@@ -104,13 +109,13 @@ class _Layout:
 
 
 def _best_layout(grid: Grid, width: int) -> _Layout:
-    """The fewest blocks; among those, metrics apart from costs; among those, cells in one line."""
+    """The layout with the fewest blocks; among those, metrics separate from costs; among those, cells in one line."""
     layouts = [_layout(grid, width, longest, turning) for turning in (True, False) for longest in (_WIDE, _NARROW)]
     return min(layouts, key=lambda layout: len(layout.blocks))
 
 
 def _layout(grid: Grid, width: int, longest: int, turning: bool) -> _Layout:
-    limits = [10**6] * grid.names + [longest] * (len(grid.headings) - grid.names)
+    limits = [max(_MIN_NAME, width // (2 * grid.names))] * grid.names + [longest] * (len(grid.headings) - grid.names)
     if grid.notes:
         limits[-1] = _NOTE
     headings = [wrap(heading, _NARROW) for heading in grid.headings]
@@ -120,11 +125,11 @@ def _layout(grid: Grid, width: int, longest: int, turning: bool) -> _Layout:
     ]
     every = [headings, *(cells for body in bodies for cells in body)]
     widths = [max(len(text) for cells in every for text in cells[i]) for i in range(len(headings))]
-    return _Layout(headings, bodies, widths, _blocks(widths, grid, width, turning))
+    return _Layout(headings, bodies, widths, _split(widths, grid, width, turning))
 
 
-def _blocks(widths: Sequence[int], grid: Grid, width: int, turning: bool) -> list[list[int]]:
-    """All columns in one block where they fit, else several, each led by the columns that name the row."""
+def _split(widths: Sequence[int], grid: Grid, width: int, turning: bool) -> list[list[int]]:
+    """All columns in one block if they fit, else several, each of which begins with the columns that name the row."""
     lead = list(range(grid.names))
 
     def taken(columns: Sequence[int]) -> int:

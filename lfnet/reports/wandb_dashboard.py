@@ -191,8 +191,7 @@ def public_command(command: str) -> str:
 
 
 def _row_name(table: Table, section: Section, row: Row) -> str:
-    names = [row.identity.get(key.name, "") for key in table.keys if key.name not in table.constants]
-    return ", ".join(name for name in (section.label, *names) if name) or table.name
+    return ", ".join(name for name in (section.label, *table.names(row)) if name) or table.name
 
 
 def _mirror_run(

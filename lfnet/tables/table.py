@@ -162,6 +162,10 @@ class Table:
         """The rows of all sections."""
         return tuple(row for section in self.sections for row in section.rows)
 
+    def names(self, row: Row) -> list[str]:
+        """What tells a row from the others: the texts of the row keys that are no constants."""
+        return [text for key, text in row.identity.items() if key not in self.constants]
+
     def __repr__(self) -> str:
         kinds = [row.kind for row in self.rows]
         counts = ", ".join(f"{kinds.count(kind)} {kind} rows" for kind in dict.fromkeys(kinds))

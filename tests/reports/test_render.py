@@ -157,7 +157,7 @@ def test_csv_has_raw_numbers_and_their_runs(tmp_path: Path) -> None:
 
 def test_terminal_fits_its_width(tmp_path: Path) -> None:
     table = by_hand(tmp_path, columns=["test.rmse", "dev.pcc", *COLUMNS, "active_parameters"])
-    for width in (80, 120, 200):
+    for width in (80, 100, 120, 200):
         shown = terminal(table, width)
         assert max(map(len, shown.splitlines())) <= width
         for text in ("9.10 ± 0.14", "1,354,881", "converged", "oracle (signal)", "SIMULATED"):
@@ -165,8 +165,19 @@ def test_terminal_fits_its_width(tmp_path: Path) -> None:
     heads = [line for line in terminal(table, 120).splitlines() if line.startswith("mean_mlp")]
     assert len(heads) == 2 and "131,585" in heads[1] and "10.50 ± 0.14" in heads[0]
     assert len([line for line in terminal(table, 200).splitlines() if line.startswith("mean_mlp")]) == 1
+    assert terminal(table) == terminal(table, 100)  # standard output is no terminal here
     # A block without a number for the references does not repeat them.
     assert terminal(table, 120).count("train mean  ") == 1
+
+
+@pytest.mark.parametrize(("columns", "width"), [(90, 90), (300, 100), (20, 80)])
+def test_terminal_has_the_width_of_the_terminal_and_at_most_100_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, width: int
+) -> None:
+    table = by_hand(tmp_path, columns=["test.rmse", "dev.pcc", *COLUMNS, "active_parameters"])
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert terminal(table) == terminal(table, width)
 
 
 def test_written_files_are_what_the_renderers_say(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_every_format_shows_intervals_comparisons_and_what_they_mean(tmp_path: P
         assert "Better: its MAE is smaller" in text
     printed = latex(table)
     assert printed.count(r"\begin{tabular}{@{}l") >= 3 and printed.count(r"\toprule") == 4
-    assert max(map(len, terminal(table).splitlines())) <= 120
+    assert max(map(len, terminal(table).splitlines())) <= 100
     data = table.to_json()["sections"][0]["evidence"]
     assert [block["title"].split()[0] for block in data] == ["Evidence:", "vs", "vs"]
 
