@@ -8,9 +8,8 @@ from pydantic import Field, model_validator
 from lfnet.config import Count, NonNegative, Positive, settings
 from lfnet.pulse.variability import NAMES
 
-__all__ = ["METHODS", "PulseSettings"]
+__all__ = ["PulseSettings"]
 
-METHODS = ("green", "chrom", "pos")
 _MIN_PERIODS = 4  # of the band's lowest frequency in a segment
 
 

@@ -56,12 +56,7 @@ from lfnet.simulation.pulse import PulseStatistics
 from lfnet.simulation.settings import Settings
 from lfnet.simulation.signals import ClipStatistics
 
-__all__ = ["MODELS", "PULSE_MODELS", "Oracle", "references"]
-
-MODELS = ("oracle_signal_median", "oracle_signal_mean", "oracle_people_median", "oracle_people_mean")
-PULSE_MODELS = tuple(
-    f"oracle_{knows}_{how}" for knows in ("pulse", "both", "both_people") for how in ("median", "mean")
-)
+__all__ = ["Oracle", "references"]
 
 _STEPS = 1001  # of u and of drives
 _PERSON_STEPS = 101  # of the person's severity
@@ -90,7 +85,7 @@ def references(
     settings : Settings
         Settings of the cohort.
     pulse : sequence of PulseStatistics, optional
-        One a clip; adds `PULSE_MODELS` to `MODELS`.
+        One a clip; adds the models that know the pulse.
 
     Returns
     -------

@@ -55,7 +55,6 @@ _EFFECT = np.array([-0.35, -0.45, -0.55, -0.50, -0.15, -0.25])
 _LF, _HF, _DFA = (500.0, 0.9), (400.0, 1.0), (1.0, 0.35)
 
 NAMES = (*_BASE, "MeanHR", "SD1", "LF", "HF", "LFHF", "DFA_alpha1")
-INVALID = ("LF", "HF", "LFHF", "DFA_alpha1")
 
 _LOWER = np.linalg.cholesky(_CORRELATION)
 _Q = np.linalg.solve(_LOWER, _EFFECT)

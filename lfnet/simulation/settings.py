@@ -10,7 +10,6 @@ from lfnet.cohorts.scale import Scale
 from lfnet.config import Count, NonNegative, Positive, Share, settings
 
 __all__ = [
-    "MECHANISMS",
     "Amplitudes",
     "Duration",
     "Pulse",
@@ -20,7 +19,6 @@ __all__ = [
     "Signal",
 ]
 
-MECHANISMS = ("level", "tempo", "burst")
 # AVEC2014: 84 people in 150 recordings, at most 3 a person.
 _PEOPLE_PER_RECORDING = 84 / 150
 _MAX_SESSIONS = 3
