@@ -1,4 +1,4 @@
-"""What the command lines of several commands have in common."""
+"""Parse what the command lines of several commands have in common."""
 
 import argparse
 from typing import Any

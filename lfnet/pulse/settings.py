@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from lfnet.config import Count, NonNegative, Positive, settings
 from lfnet.pulse.variability import NAMES
 
-__all__ = ["PulseSettings"]
+__all__ = ["METHODS", "PulseSettings"]
 
+METHODS = ("green", "chrom", "pos")
 _MIN_PERIODS = 4  # of the band's lowest frequency in a segment
 
 
