@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
     record, runs, tables = find_sweep_outputs(name, overrides)
     settings = {**compose("train", ["logger=wandb"])["logger"]["wandb"], **given, "dir": str(runs)}
     settings["mode"] = "online" if online else "offline"
-    # Overrides stand in a record's name, and may say where things lie.
+    # The name of a record contains overrides, which may contain paths.
     public = name if record.stem == name else f"{name}-{digest(record.stem)[:8]}"
     table = replace(build(record, runs), name=public)
     remembered = Path(tables) / f"{record.stem}.dashboard.json"

@@ -1,4 +1,4 @@
-"""`lfnet report`: a table that has been run, as one page to look at and as figures for a paper."""
+"""`lfnet report`: HTML page and figures of a table that has been run."""
 
 from dataclasses import replace
 
@@ -11,9 +11,9 @@ usage: lfnet report NAME [OVERRIDES] [--figures]
 
 Write one self-contained HTML page for a table that has been run: the table with intervals and verdicts, the audit,
 figures (intervals, predicted against true, Bland-Altman, errors by band, learning curves, seeds, how often conformal
-intervals and those of dropout and ensembles hold), what the rows differ in, and how to make it again. It asks no
-network for anything, shows no score by name, runs nothing and trains nothing; a warning may name clips, and how to make
-it again says where things lie. OVERRIDES are those that the table was run with. --figures: every figure as PNG and
+intervals and those of dropout and ensembles contain the label), the settings in which rows differ, and the command that
+repeats it. It needs no network, shows no score by name, and trains nothing; a warning may name clips, and the command
+may contain paths. OVERRIDES are those that the table was run with. --figures: every figure as PNG and
 PDF too.
 
 examples:

@@ -65,8 +65,8 @@ class Course:
 class Drawn:
     """A row's data for figures.
 
-    label_N, score_N: test recordings, the score being the mean over seeds; nothing says whose they are. seeds: (dev
-    MAE, test MAE) of each run, None where a split was not measured. curves: how often its intervals hold.
+    label_N, score_N: test recordings, the score being the mean over seeds; without ids. seeds: (dev
+    MAE, test MAE) of each run, None where a split was not measured. curves: coverage of its intervals.
     """
 
     name: str

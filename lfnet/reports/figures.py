@@ -11,7 +11,7 @@ __all__ = ["FIGURES", "INK", "draw"]
 
 INK = "#123456"  # what is text or axis: the page replaces it by the colour of its own text
 _GREY = "#8a8a8a"
-# Okabe and Ito's colours, told apart by the colour-blind and readable on light and on dark ground.
+# Okabe and Ito's colours, distinguishable for the colour-blind and readable on light and on dark ground.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#8a8a8a")
 _ACROSS = 4
 _MOST = 12  # rows of a figure of small multiples
@@ -179,7 +179,7 @@ def _courses(part: Part) -> Any:
 
 
 def _seeds(part: Part) -> Any:
-    """Test MAE against dev MAE of every run: how far seeds scatter, and whether dev tells what test will say."""
+    """Test MAE against dev MAE of every run: how much seeds differ, and whether dev predicts test."""
     rows = [(row, [seed for seed in row.seeds if None not in seed]) for row in part.rows]
     rows = [(row, seeds) for row, seeds in rows if seeds]
     if not rows:
@@ -241,5 +241,5 @@ FIGURES: Figures = {
     "residuals": ("Error by band of severity", _residuals),
     "courses": ("Learning curves", _courses),
     "seeds": ("Seeds: test against dev", _seeds),
-    "coverage": ("Calibration: how often intervals hold", _coverage),
+    "coverage": ("Calibration: how often intervals contain the label", _coverage),
 }

@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 def write_names(axes: Any, named: Sequence[tuple[str, float, float]]) -> None:
     """Annotate matplotlib's `axes`: each (name, x, y) next to its point, as near as the others allow, and inside.
 
-    To be called when all else is drawn, for limits and layout must stand. Points are served from left to right.
+    Call it last: limits and layout must be final. Points are processed from left to right.
     """
     figure = axes.figure
     figure.draw_without_rendering()
@@ -96,7 +96,7 @@ def points(table: Table, x: str, y: str) -> list[Point]:
 
 
 def draw(table: Table, settings: FigureSettings, folder: Path) -> list[Path]:
-    """Write NAME.png and NAME.svg of `table.figure`: y against x, x on a log axis where `log` says so.
+    """Write NAME.png and NAME.svg of `table.figure`: y against x, x on a log axis with `log`.
 
     What was measured here is filled, what was published is hollow, a constant is a line.
     """

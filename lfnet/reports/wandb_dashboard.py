@@ -1,8 +1,8 @@
-"""A table's W&B dashboard: its runs mirrored, a run that holds the table itself, and a saved workspace over them.
+"""W&B dashboard of a table: its runs, a run with the table itself, and a saved workspace over them.
 
 What is sent: each run's settings and numbers as `lfnet.jobs.tracking` lists them, and the table's cells, which name
 rows and never people. No image, no prediction of a single recording; no warning or reason of a failure, which may
-name clips and files; of the command only words that hold no path.
+name clips and files; of the command only words without a path.
 """
 
 import re
@@ -102,10 +102,10 @@ def workspace(table: Table, project: str, entity: str) -> Any:
         name=f"{table.title} (lfnet {table.name})",
         sections=[
             ws.Section(
-                name="Test, recordings: mean over seeds, band from least to most",
+                name="Test, recordings: mean over seeds, band from min to max",
                 panels=[
-                    bars("mae", "MAE, points (less is better)"),
-                    bars("rmse", "RMSE, points (less is better)"),
+                    bars("mae", "MAE, points (lower is better)"),
+                    bars("rmse", "RMSE, points (lower is better)"),
                     bars("pcc", "PCC"),
                     bars("ccc", "CCC"),
                     bars("sigma_ratio", "sigma_ratio (near 0: collapsed to a constant)"),
@@ -113,7 +113,7 @@ def workspace(table: Table, project: str, entity: str) -> Any:
                 is_open=True,
             ),
             ws.Section(
-                name="Does dev tell of test?",
+                name="Does dev predict test?",
                 panels=[
                     wr.ScatterPlot(
                         title="MAE: dev against test",
@@ -179,15 +179,15 @@ def save_workspace(table: Table, project: str, entity: str | None, remembered: P
 
 
 def public_command(command: str) -> str:
-    """The command without the values that say where things lie: of paths, roots and folders of settings."""
+    """The command without paths: those of data, roots and folders of settings."""
     words = shlex.split(command)
-    told = []
+    words_shown = []
     for before, word in zip(["", *words], words, strict=False):
         key, equals, _ = word.partition("=")
         private = before in ("--config-dir", "-cd") or any(mark in word for mark in "/\\")
         private |= bool(equals) and key.startswith(_PLACES)
-        told.append(f"{key}=…" if private and equals else "…" if private else word)
-    return " ".join(told)
+        words_shown.append(f"{key}=…" if private and equals else "…" if private else word)
+    return " ".join(words_shown)
 
 
 def _row_name(table: Table, section: Section, row: Row) -> str:
@@ -246,7 +246,7 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
 
 @contextmanager
 def _tracked(settings: Mapping[str, Any], **what: Any) -> Iterator[Any]:
-    """`tracked_run`, with what W&B says of a run that it does not begin as one clear message."""
+    """`tracked_run`, with an error of W&B at its start as one message."""
     with ExitStack() as stack:
         try:
             run = stack.enter_context(tracked_run(settings, **what))

@@ -29,7 +29,7 @@ def write(table: Table, folder: Path) -> list[Path]:
 def raw_csv(table: Table) -> str:
     """Raw numbers, one line a row: each column's mean over seeds, a metric's sd next to it; empty where there is none.
 
-    `undefined` says which numbers are so and in how many seeds ("test.pcc 1/3"); `runs` names the run folders.
+    `undefined` says which numbers are undefined, and in how many seeds ("test.pcc 1/3"); `runs` names the run folders.
     """
     sections = list(dict.fromkeys(name for section in table.sections for name in section.identity))
     keys = [key.name for key in table.keys]

@@ -33,7 +33,18 @@ class DifferentRecordings(LfnetError):
 class Ensemble:
     """A deep ensemble: finished runs of one model with several seeds, whose scores are averaged.
 
-    Source: Lakshminarayanan et al. 2017, "Simple and scalable predictive uncertainty estimation using deep ensembles".
+    References
+    ----------
+    Lakshminarayanan et al. (2017), "Simple and scalable predictive uncertainty estimation using deep
+    ensembles", NeurIPS.
+
+    Examples
+    --------
+    >>> ensemble = runs.filter(head="ldbm").ensemble()  # runs: a RunCollection
+    >>> sorted(ensemble.predictions.metrics())
+    ['dev', 'test', 'train']
+    >>> ensemble.cost.parameters
+    2709762
     """
 
     runs: tuple[Run, ...]
@@ -73,6 +84,19 @@ class RunCollection:
     Parameters
     ----------
     runs : iterable of Run
+
+    Examples
+    --------
+    >>> runs  # open_runs("lfnet_runs/sweeps/architectures.json")
+    RunCollection of 4 runs: 2 ldbm, 2 mean_mlp; cohort simulated
+    >>> len(runs.filter(head="ldbm", seed=0))
+    1
+    >>> runs.to_frame()[["model", "seed", "parameters"]].head(2)
+      model  seed  parameters
+    0  ldbm     0     1354881
+    1  ldbm     1     1354881
+    >>> runs.scores("test").columns.tolist()[:3]
+    ['recording_id', 'person_id', 'label']
     """
 
     def __init__(self, runs: Iterable[Run]) -> None:

@@ -146,6 +146,14 @@ class Result:
         Of a fusion: metrics of each member, chosen recipes, imputed clips.
     spread, pretraining : dict or None
         Of a head: MC dropout and pre-training.
+
+    Examples
+    --------
+    >>> result = Result.read(runs[0].folder)  # a run folder
+    >>> result.model, result.seed, result.cost.parameters
+    ('ldbm', 0, 1354881)
+    >>> result.training.converged
+    True
     """
 
     fingerprint: str

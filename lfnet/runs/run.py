@@ -83,6 +83,14 @@ class Run:
     ------
     LfnetError
         On access of a part whose file is missing, damaged or of an earlier format.
+
+    Examples
+    --------
+    >>> run = Run.open(runs[0].folder)  # such as lfnet_runs/0b1c…, which `lfnet train` prints
+    >>> run.seed, run.setting("head"), run.setting("head.patch_size")
+    (0, 'ldbm', 16)
+    >>> sorted(run.baselines)[:2]
+    ['oracle_people_mean', 'oracle_people_median']
     """
 
     folder: Path
@@ -220,8 +228,8 @@ class Run:
 
     def setting(self, key: str) -> Any:
         """The option chosen of a config group ("head"), or a setting ("head.patch_size"); else MISSING."""
-        # A group that the sweep adds (`+leak=none`) may only name settings: a job that another table has finished says
-        # nothing of it, or another name.
+        # A group that the sweep adds (`+leak=none`) may only name settings: a job that another table has finished has
+        # no such name, or another one.
         if "." not in key:
             for text in self.overrides:
                 if text.startswith(f"+{key}="):

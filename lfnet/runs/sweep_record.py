@@ -61,6 +61,12 @@ class SweepRecord:
     command : str
         The command that repeats it.
     jobs : tuple of JobRecord
+
+    Examples
+    --------
+    >>> swept = SweepRecord.read(record)  # lfnet_runs/sweeps/architectures.json
+    >>> swept.table["rows"], len(swept.jobs)
+    (['head', 'protocol'], 4)
     """
 
     table: dict[str, Any]

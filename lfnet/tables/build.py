@@ -1,4 +1,4 @@
-"""From a sweep's manifest and its run folders to a Table. Reads files, runs nothing."""
+"""Table of a sweep, built from its record and run folders. Reads files, runs nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -95,7 +95,7 @@ def build(manifest: Path, runs: Path) -> Table:
 
 
 def _check_cohorts(runs: Sequence[Run]) -> None:
-    """One cohort by its settings must be one cohort by its content, else rows were measured on different labels."""
+    """Check that cohorts with equal settings have equal content: otherwise rows were measured on different labels."""
     first: dict[str, Run] = {}
     for run in runs:
         config = run.result.config
@@ -105,12 +105,12 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
         if twin.result.cohort.fingerprint != run.result.cohort.fingerprint:
             raise LfnetError(
                 f"the cohort {run.result.cohort.name} changed between {twin.name} and {run.name}: their rows "
-                "cannot stand in one table. Run the table again: runs on the old cohort are trained again."
+                "cannot be in one table. Run the table again: runs on the old cohort are trained again."
             )
 
 
 def _constants(groups: Sequence[Group], row_keys: Sequence[str]) -> tuple[str, ...]:
-    """The row keys with one value everywhere; the first key stays a column where that would leave none."""
+    """The row keys with one value in all rows; the first key stays a column if no other would."""
     same = [key for key in row_keys if len({group.identity[key] for group in groups}) == 1]
     return tuple(same[1:] if len(same) == len(row_keys) else same)
 

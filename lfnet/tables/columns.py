@@ -1,4 +1,4 @@
-"""Columns by name: where in a result a number lies, what it is called, and how several seeds' numbers become a text."""
+"""Columns of a table by name: where a result has the number, its heading, and its text over several seeds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,12 +20,35 @@ _ARROWS = {"lower": " ↓", "higher": " ↑", None: ""}
 
 
 def parse(name: str, level: str) -> Column:
-    """The column called `name`; its metrics are those of `level` where the name does not say another.
+    """Find a column by its name.
 
-    Known: SPLIT.METRIC and gap.METRIC (test − dev), each also with a level between (test.clip.mae); parameters,
-    active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
-    frame_latency, energy, seconds, epochs, best_epoch, converged, dim, coverage; and optimism.METRIC, which is set
-    across rows. Raises `LfnetError` for another.
+    Parameters
+    ----------
+    name : str
+        SPLIT.METRIC or gap.METRIC (test − dev), each also with a level between (test.clip.mae); parameters,
+        active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
+        frame_latency, energy, seconds, epochs, best_epoch, converged, dim or coverage; or optimism.METRIC, whose cells
+        are filled by `fill_optimism`.
+    level : "window", "clip" or "recording"
+        The level of metrics whose name contains none.
+
+    Returns
+    -------
+    Column
+
+    Raises
+    ------
+    LfnetError
+        There is no such column.
+
+    Examples
+    --------
+    >>> parse("test.mae", "recording").heading
+    'Test MAE ↓'
+    >>> parse("gap.clip.pcc", "recording").heading
+    'Gap PCC (clips)'
+    >>> parse("parameters", "recording").cell(runs[:2]).text  # runs: a RunCollection
+    '1,354,881'
     """
     if name in _PLAIN:
         return _PLAIN[name]
@@ -92,7 +115,7 @@ def _range(values: Values, runs: Sequence[Run]) -> str:
 
 
 def _epochs(values: Values, runs: Sequence[Run]) -> str:
-    """9–12, and how many of the runs stopped before dev had stopped improving."""
+    """The range of epochs, and how many runs stopped while dev still improved."""
     stopped_early = sum(run.result.training.converged is False for run in runs)
     some = "" if stopped_early == len(runs) else f" ({stopped_early} of {len(runs)})"
     return _range(values, runs) + (f", not converged{some}" if stopped_early else "")
@@ -104,7 +127,7 @@ def _converged(values: Values, runs: Sequence[Run]) -> str:
 
 
 def _energy() -> Column:
-    """Energy of one scoring; where no counter could be read the cell says so, and is not left empty."""
+    """Energy of one scoring; "not measurable here" without a readable counter."""
 
     def read(result: Result) -> Any:
         return MISSING if result.cost.latency_ms is None else result.cost.energy_mj
@@ -117,7 +140,7 @@ def _energy() -> Column:
 
 
 def _frame_latency() -> Column:
-    """A head's time for a frame of video: a window's, spread over the frames by which windows advance."""
+    """Latency of a head per frame of video: that of a window divided by the hop."""
 
     def read(result: Result) -> Any:
         latency, hop = result.cost.latency_ms, result.config.get("protocol", {}).get("hop")
@@ -168,10 +191,10 @@ def _optimism(name: str) -> Column | None:
 
 
 def fill_optimism(rows: Sequence[Row], shown: Sequence[Column]) -> list[Row]:
-    """The rows with optimism in those of fusion=published: by how much they look better than their nested twins.
+    """Fill the optimism of rows with fusion=published: by how much they are better than their nested twins.
 
-    A twin agrees in all other row keys; seeds are paired. Above 0 the published row flatters: its MAE is lower, or its
-    PCC higher, than that of the row that chose nothing on test.
+    A twin agrees in all other row keys; seeds are paired. Above 0, the published row is better than the row that
+    chose nothing on test: its MAE is lower, or its PCC higher.
     """
     wanted = [one for one in shown if one.name.startswith(_PREFIX)]
     if not wanted:
@@ -204,6 +227,8 @@ def _cell(one: Column, row: Row, twin: Row) -> Cell:
 
 def _by_seed(row: Row, metric: str) -> dict[int, tuple[str, float | None]]:
     cell = row.cells.get(f"test.{metric}")
-    if cell is None or len(set(row.seeds)) < len(row.seeds):  # several draws or deals: no seed tells which is which
+    if cell is None or len(set(row.seeds)) < len(
+        row.seeds
+    ):  # several draws or splits of the cohort: a seed does not identify a run
         return {}
     return {run.seed: (run.name, cell.values[run.name]) for run in row.runs if run.name in cell.values}

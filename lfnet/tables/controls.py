@@ -1,7 +1,7 @@
 """Control rows: the same models on shuffled frames or permuted labels.
 
-`table.controls` names them by what differs (`protocol=shuffled`); their jobs are `lfnet.jobs.controls`'. They stand
-below the models, with intervals, and are compared with nothing: no comparison and no closing line counts them.
+`table.controls` names them by what differs (`protocol=shuffled`); their jobs are `lfnet.jobs.controls`'. They are
+listed below the models, with intervals; no comparison and no closing line includes them.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ def explained_controls(controls: Sequence[str], shown: bool) -> str:
     """A sentence for the foot, "" where no control is shown."""
     if not shown:
         return ""
-    said = []
+    texts = []
     for control in controls:
         word = next((word for word in control.split() if word in _MEANINGS), None)
-        said.append(f"{word.partition('=')[2]}: {_MEANINGS[word]}" if word else control)
+        texts.append(f"{word.partition('=')[2]}: {_MEANINGS[word]}" if word else control)
     return (
-        f"Below the models, controls ({'; '.join(dict.fromkeys(said))}): of one seed, compared with nothing. A model "
+        f"Below the models, controls ({'; '.join(dict.fromkeys(texts))}): of one seed, compared with nothing. A model "
         "that is not better than its own control has not learnt what the control lacks."
     )

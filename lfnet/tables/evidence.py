@@ -46,7 +46,7 @@ def blocks(
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     every = [*(row for _, row in models), *joint, *given.values()]
     found = compute_evidence(every, None, node, constant)
-    # A control of one seed says nothing of other seeds, and must not keep the models from doing so.
+    # A control has one seed, which must not limit the statements about models to trained ones.
     single = replace(node, estimand="trained")
     alone = compute_evidence([row for _, row in aside], None, single, constant).rows if aside else {}
     measured = {**found.rows, **alone}

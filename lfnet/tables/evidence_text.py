@@ -148,22 +148,22 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
     if not present:
         return []
     lines = [
-        f"[low, high]: {100 * settings.level:g} % intervals for new people, who bring all their recordings; "
+        f"[low, high]: {100 * settings.level:g} % intervals for new people, each with all recordings; "
         "SE people, SE seeds: the standard error of MAE from drawing people, and from drawing seeds.",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]
     if measured := coverage_sentence(_SHOWN, settings.level):
         lines.append(measured)
-    said = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
-    if said:
+    verdicts = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
+    if verdicts:
         lines.append(
-            "Tested is MAE alone, by flipping the signs of people's differences or, for architectures, by a bootstrap "
+            "Only MAE is tested, by flipping the signs of people's differences or, for architectures, by a bootstrap "
             "of seeds and people; Holm over the rows compared with one reference. "
             f"Margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}. Differences are row {MINUS} "
             "reference; effect: the mean difference of "
             "people's errors in its own SD, above 0 where the row errs less; P(closer): the share of people whose "
             "scores are closer than the reference's."
         )
-        meanings = "; ".join(f"{name}: {meaning}" for name, meaning in VERDICTS.items() if name in said)
+        meanings = "; ".join(f"{name}: {meaning}" for name, meaning in VERDICTS.items() if name in verdicts)
         lines.append(f"{meanings[0].upper()}{meanings[1:]}.")
     return lines

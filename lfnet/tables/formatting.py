@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them: sensible digits, thousands apart, true minus signs. CSV and JSON keep the raw ones."""
+"""Numbers as text: few digits, separated thousands, true minus signs. CSV and JSON have the raw numbers."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def fixed(value: float, digits: int = 2, sign: bool = False) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with its thousands apart: 131,585."""
+    """A whole number with separated thousands: 131,585."""
     return f"{round(value):,}".replace("-", MINUS)
 
 

@@ -30,7 +30,7 @@ class Group:
 
     @property
     def control(self) -> bool:
-        """Is the row one of `table.controls`?"""
+        """Whether the row is one of `table.controls`."""
         jobs: list[Run | Failure] = [*self.runs, *self.failures]
         return all(job.control for job in jobs)
 
@@ -141,7 +141,7 @@ def _check_one_thing(group: Group, names: Sequence[str]) -> None:
         twin = first.setdefault(_seeds(run), run)
         if twin is not run:
             raise LfnetError(
-                f"the row {row} holds two runs with the same settings and seed, {twin.name} and {run.name}: code, "
+                f"the row {row} has two runs with the same settings and seed, {twin.name} and {run.name}: code, "
                 "cohort or features changed between them. Delete the older folder and run the table again."
             )
 
@@ -151,7 +151,7 @@ def _folders(runs: Iterable[Run]) -> str:
 
 
 def _may_belong(failure: Failure, group: Group, names: Sequence[str]) -> bool:
-    """Do the overrides of a failed job contradict the row nowhere?"""
+    """Whether the overrides of a failed job agree with the row."""
     if failure.control != group.control:
         return False
     for name in names:

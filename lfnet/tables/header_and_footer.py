@@ -1,4 +1,4 @@
-"""The lines above and below a table: whom it was measured on, what must not be overlooked, how to make it again."""
+"""Header and footer of a table: cohort and settings, warnings, meanings of columns, and the command that repeats it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from lfnet.tables.table import Column, Row, Section
 __all__ = ["foot", "head", "warnings"]
 
 _SPLITS = ("train", "dev", "test", "unlabelled")
-# Choices that say where things lie or how jobs are run, not what is measured.
+# Choices of folders, or of how jobs are run, which do not change what is measured.
 _SILENT = ("cohort", "paths", "logger", "launcher", "debug", "table")
 
 
@@ -72,7 +72,7 @@ def _settings(runs: Sequence[Run], named: Sequence[str], constants: dict[str, st
 
 
 def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:
-    """What every reader must know: the cohorts' own warnings, and splits that were not measured alike."""
+    """Warnings of the cohorts, and of splits that were not measured on equal numbers of rows."""
     found = dict.fromkeys(warning for run in runs for warning in run.result.cohort.warnings)
     for split in ("dev", "test"):
         sizes: dict[str, set[Any]] = {}
@@ -80,7 +80,7 @@ def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:
             if not run.result.metrics:  # a component that this cohort does not have
                 continue
             measured = run.result.metrics.get(split, {}).get(level, {}).get("n", 0)
-            # Runs over some folds and over all of one cross-validation stand on one cohort.
+            # Runs over some folds and over all of one cross-validation have one cohort.
             folds = run.folds and digest([run.result.config.get(name) for name in ("cohort", "splits")])
             sizes.setdefault(folds or run.result.cohort.fingerprint, set()).add(measured)
         uneven = next((n for n in sizes.values() if len(n) > 1), None)
@@ -101,7 +101,7 @@ def foot(
     settings: EvidenceSettings | None = None,
     notes: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """The lines below: what the numbers are, what made them, and what they are not.
+    """Lines of the footer: meanings of the numbers, how they were measured, and their limits.
 
     settings: those of the sections' evidence; notes: what is not in it.
     """
@@ -172,8 +172,8 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
         yield "Active: the parameters that get a gradient at the window's length."
     if any(column.name.startswith("optimism.") for column in columns):
         yield (
-            "Optimism: by how much a row that chose on test labels looks better on test than its twin that chose "
-            "nothing there; above 0 it flatters."
+            "Optimism: by how much a row that chose on test labels is better on test than its twin that chose nothing "
+            "there; above 0, test scores are too good."
         )
     if names & {"bytes", "fusion_bytes"}:
         yield "Bytes: of a fusion's saved file, compressed; a head has 4 a parameter."

@@ -1,7 +1,7 @@
 """Reference rows: baselines that need no training, and oracles of a known truth.
 
-Each run holds the references of its own cohort, so the runs of a section must agree about them; where they do not, the
-rows are told apart by the row key that explains it, or averaged over several draws of one cohort. Nothing else passes.
+Each run has the references of its own cohort, so the runs of a section must agree on them. Where they do not, there is
+a row for each value of the row key that explains it, or a mean over several draws of one cohort; all else is an error.
 """
 
 import json
@@ -54,12 +54,13 @@ def label(name: str) -> str:
 
 def meanings(present: Sequence[str]) -> list[str]:
     """What the references between the constants and the oracles are: one line of the foot, or none."""
-    said = [f"{label(name)} is {_MEANINGS[name]}" for name in present if name in _MEANINGS]
-    return ["; ".join(said)[0].upper() + "; ".join(said)[1:] + "."] if said else []
+    texts = [f"{label(name)} is {_MEANINGS[name]}" for name in present if name in _MEANINGS]
+    line = "; ".join(texts)
+    return [f"{line[0].upper()}{line[1:]}."] if line else []
 
 
 def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column], keys: Sequence[str]) -> list[Row]:
-    """The rows of reference `name` in one section, none where no run holds it.
+    """The rows of reference `name` in one section, none if no run has it.
 
     groups: the section's model rows; keys: the row keys. An oracle's MAE is that of its median, which is the best guess
     for MAE; all else is that of its mean. Raises `LfnetError` where runs on one cohort disagree.
@@ -83,7 +84,7 @@ def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column]
 
 
 def _read(name: str, run: Run, columns: Sequence[Column]) -> dict[str, Any]:
-    """Column → value, {} where the run does not hold the reference."""
+    """Column → value, {} if the run does not have the reference."""
     values = {}
     for column in columns:
         source = name
@@ -111,7 +112,7 @@ def _agree(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
 
 
 def _draws_of_one_cohort(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
-    """Do the runs differ in nothing of their cohort but its seed, and agree wherever the cohort is the same?"""
+    """Whether the cohorts differ in their seed only, and runs on the same cohort agree."""
     return len({_variant(run) for run in runs}) == 1 and all(_agree(draw, read) for draw in _draws(runs).values())
 
 
@@ -149,7 +150,7 @@ def _row(
 
 
 def _cell(column: Column, shown: Sequence[Run], values: dict[str, Any]) -> Cell:
-    """A cell traced to all runs that hold the number, its text made from one run a cohort."""
+    """A cell traced to all runs that have the number, its text made from one run a cohort."""
     traced = {folder: value for folder, value in values.items() if value is not MISSING}
     distinct = {run.name: traced[run.name] for run in shown if run.name in traced}
     return Cell(column.show(distinct, ()) if distinct else DASH, traced, summarise(distinct.values()))

@@ -1,4 +1,4 @@
-"""Closing lines of a table: the spread of test errors over architectures, next to the gap between test and dev."""
+"""Closing lines, audit box and target lines of a table."""
 
 from collections.abc import Sequence
 
@@ -63,10 +63,10 @@ _FLAGGED = ("leak", "warning")
 
 
 def audit_box(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
-    """(label, text) lines from the `audit` entries of the runs' results; none where no run holds one.
+    """(label, text) lines from the `audit` entries of the runs' results; none if no run has one.
 
-    A leak or warning has a line of its own; what is clear, and what was not checked, share one each. Where runs stand
-    on several cohorts, a line says of how many it holds, with the first one's numbers.
+    A leak or warning has a line of its own; what is clear, and what was not checked, share one each. With several
+    cohorts, a line names their number, and gives the numbers of the first.
     """
     audits: dict[str, Sequence[AuditEntry]] = {}
     unaudited = set()
@@ -140,7 +140,7 @@ def target_lines(
             if value is None:
                 missed.append(f"{text} (undefined)")
             else:
-                # As many digits as tell it from the bound.
+                # As many digits as the comparison with the bound needs.
                 shown_value = magnitude(value) if bound >= 1000 else fixed(value, 2 if abs(value) >= 0.01 else 5)
                 (reached if SIDES[side](value, bound) else missed).append(f"{text} ({shown_value})")
         wanted = magnitude(bound) if bound >= 1000 else f"{bound:g}"

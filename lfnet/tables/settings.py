@@ -76,7 +76,7 @@ class TableSettings:
     title, question : str
         The heading, and the question that the table answers.
     rows : list of str
-        Config keys that tell rows apart; seeds are averaged within a row.
+        Config keys that define the rows; seeds are averaged within a row.
     columns : list of str
         See `lfnet.tables.columns.parse`.
     sections : list of str or None
@@ -131,7 +131,7 @@ class TableSettings:
             if not {override_parts(word)[0] for word in control.split()} & set(self.rows):
                 faults.append(
                     f"table.controls={_list(self.controls)}: {control} sets none of table.rows "
-                    f"({', '.join(self.rows)}), so its rows could not be told from the others. Add what it sets to "
+                    f"({', '.join(self.rows)}), so its rows would be those of the models. Add what it sets to "
                     "table.rows."
                 )
         for name in self.evidence.names if self.evidence else ():

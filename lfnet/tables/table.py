@@ -1,4 +1,4 @@
-"""A table as data: sections of rows of cells, each cell with the run folders it came from. Nothing is rendered here."""
+"""Table as data: sections of rows of cells, each cell with the run folders that it came from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class FigureSettings:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, each run folder's value (None: undefined), and what they say together."""
+    """One cell: its text, each run folder's value (None: undefined), and their summary."""
 
     text: str
     values: dict[str, float | None]
@@ -72,7 +72,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Key:
-    """A config key that tells rows apart, and its heading in print."""
+    """A config key that defines rows, and its heading."""
 
     name: str
     heading: str
@@ -82,7 +82,7 @@ class Key:
 class Row:
     """One line: a model over its seeds, a control, a reference, or jobs that all failed.
 
-    A control is a model where there is nothing to learn or to see; it is set against nothing. identity: the text of
+    A control is a model where there is nothing to learn or to see; it is compared with nothing. identity: the text of
     each row key (not of references). label: a reference's name in print. notes: what its reader must know (marks,
     failed seeds). runs: those it came from.
     """
@@ -163,7 +163,7 @@ class Table:
         return tuple(row for section in self.sections for row in section.rows)
 
     def names(self, row: Row) -> list[str]:
-        """What tells a row from the others: the texts of the row keys that are no constants."""
+        """The texts that name a row: those of the row keys that are no constants."""
         return [text for key, text in row.identity.items() if key not in self.constants]
 
     def __repr__(self) -> str:
@@ -181,6 +181,15 @@ class Table:
             One row a row of the table: the section's and the row's keys, kind, label (of references and controls), the
             number of runs, each column's mean over seeds, and for metrics `COLUMN.sd`; NaN where a number is undefined
             or does not apply.
+
+        Examples
+        --------
+        >>> from lfnet.tables.build import build
+        >>> table = build(record, record.parent.parent)  # record: lfnet_runs/sweeps/architectures.json
+        >>> table.to_frame()[["head", "kind", "n_runs", "parameters"]].head(2)
+               head   kind  n_runs  parameters
+        0      ldbm  model       2   1354881.0
+        1  mean_mlp  model       2    131585.0
         """
         lines = []
         for section in self.sections:

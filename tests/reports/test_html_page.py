@@ -74,7 +74,7 @@ class _Text(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_the_page_is_whole_names_nobody_and_asks_no_network(made: tuple[Table, Path]) -> None:
+def test_the_page_is_complete_names_no_person_and_needs_no_network(made: tuple[Table, Path]) -> None:
     table, _runs = made
     text = page(table, parts(table))
     reader = _Text()
@@ -122,7 +122,7 @@ def test_the_figures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> None
     assert list(courses.lines[0].get_ydata()) == [9.5, 8.1, 8.4]
 
 
-def test_the_page_says_how_often_intervals_hold(tmp_path: Path) -> None:
+def test_the_page_reports_coverage_of_intervals(tmp_path: Path) -> None:
     # Test people that nobody trained on: those of the factory are shared with train and dev.
     made = []
     for seed in (0, 1, 2):
@@ -142,7 +142,7 @@ def test_the_page_says_how_often_intervals_hold(tmp_path: Path) -> None:
     assert "50 people, 25 of them calibrating (up to 96 %)" in text and "How often intervals contain the label" in text
 
 
-def test_what_was_not_left_is_not_drawn() -> None:
+def test_missing_files_are_not_drawn() -> None:
     bare = Part("", (), None, "BDI-II", 0, 63, ())
     assert [name for name in FIGURES if draw(name, bare) is not None] == []
 

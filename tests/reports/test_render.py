@@ -134,7 +134,7 @@ def test_a_terminal_that_is_too_narrow_breaks_between_metrics_and_costs(tmp_path
     ]
 
 
-def test_a_row_of_failures_says_so_where_its_first_number_would_be(tmp_path: Path) -> None:
+def test_a_row_of_failures_is_marked_where_its_first_number_would_be(tmp_path: Path) -> None:
     table = build(sweep(tmp_path, [result("ldbm")], failed={"head=x seed=0": "boom"}), tmp_path)
     for shown in (markdown(table), terminal(table), latex(table)):
         row = next(line for line in shown.splitlines() if line.strip(" |").startswith(("x ", "x\\textsuper")))
@@ -232,7 +232,7 @@ def test_latex_notes_are_letters_below(tmp_path: Path) -> None:
 
 
 @given(st.text(alphabet=st.sampled_from(list("ab &%$#_{}~^\\<>|`\"'±−×↓↑→–—…≤≥σ")), max_size=20))
-def test_escaped_text_holds_no_live_character(text: str) -> None:
+def test_escaped_text_has_no_active_character(text: str) -> None:
     shown = escape(text)
     assert shown.isascii()
     names = ["backslash", "asciitilde", "asciicircum", "less", "greater", "bar", "asciigrave", "quotedbl"]

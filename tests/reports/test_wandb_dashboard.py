@@ -40,7 +40,7 @@ def settings(folder: Path) -> dict[str, Any]:
     return {"mode": "offline", "project": "trial", "entity": None, "dir": str(folder)}
 
 
-def test_every_run_and_the_table_are_written_once_and_name_nobody(made, tmp_path):
+def test_every_run_and_the_table_are_written_once_and_name_no_person(made, tmp_path):
     table, found, _ = made
     remembered = tmp_path / "table.dashboard.json"
     first = mirror(table, settings(tmp_path), remembered)
@@ -75,7 +75,7 @@ def test_every_run_and_the_table_are_written_once_and_name_nobody(made, tmp_path
         ("lfnet table a +encoder.x.weights.path=~/w.onnx", "lfnet table a +encoder.x.weights.path=…"),
     ],
 )
-def test_a_command_is_told_without_places(command, told):
+def test_a_public_command_has_no_paths(command, told):
     assert public_command(command) == told
 
 
@@ -89,7 +89,7 @@ def test_the_view_shows_this_tables_runs_by_row(made):
     assert "architectures" in spec and "row" in spec and "not a diagnosis" in spec
 
 
-def test_the_view_is_made_and_then_brought_up_to_date(made, tmp_path, monkeypatch):
+def test_the_view_is_created_and_then_updated(made, tmp_path, monkeypatch):
     table, _, _ = made
     views: list[internal.View] = []
 
@@ -116,7 +116,7 @@ def test_the_view_is_made_and_then_brought_up_to_date(made, tmp_path, monkeypatc
     )
 
 
-def test_without_a_network_the_runs_are_safe_and_the_message_says_how(made, tmp_path, monkeypatch):
+def test_without_a_network_the_runs_are_kept_and_the_message_explains_how(made, tmp_path, monkeypatch):
     def refuse(view: internal.View) -> dict[str, Any]:
         raise ConnectionError("no route to host")
 

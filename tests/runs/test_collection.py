@@ -44,7 +44,7 @@ def test_the_frame_is_tidy(runs: RunCollection) -> None:
     assert "protocol.window" not in frame and "protocol.window" in runs.to_frame(every_setting=True)
 
 
-def test_scores_stand_side_by_side(runs: RunCollection) -> None:
+def test_scores_have_one_column_a_run(runs: RunCollection) -> None:
     table = runs.scores("test")
     assert list(table.columns) == ["recording_id", "person_id", "label", *(one.name for one in runs)]
     for one in runs:

@@ -63,7 +63,7 @@ def test_one_row_over_all_recordings_and_repeats_as_seeds(made):
     assert table.sections[0].evidence, "intervals and comparisons over all recordings"
 
 
-def test_a_missing_fold_is_told_of(made, tmp_path):
+def test_a_missing_fold_is_reported(made, tmp_path):
     content = json.loads(record(made).read_text())
     content["jobs"] = [job for job in content["jobs"] if "splits.fold=2" not in job["overrides"]]
     part = tmp_path / "part.json"
@@ -73,7 +73,7 @@ def test_a_missing_fold_is_told_of(made, tmp_path):
     assert "recordings tested" in note
 
 
-def test_a_table_stands_where_one_row_lacks_a_fold(made, tmp_path):
+def test_a_table_is_built_if_one_row_lacks_a_fold(made, tmp_path):
     """As after Ctrl-C: rows over different folds stand, each says which, and nothing claims that the cohort changed."""
     content = json.loads(record(made).read_text())
     lost = [job for job in content["jobs"] if {"splits.fold=3", "splits.seed=1"} <= set(job["overrides"])]

@@ -78,7 +78,7 @@ def test_means_and_sd_are_those_of_a_groupby(tmp_path_factory: pytest.TempPathFa
             assert (np.nan if summary.sd is None else summary.sd) == pytest.approx(sd, nan_ok=True, abs=1e-12)
 
 
-def test_every_cell_can_be_traced_to_run_folders_and_made_again(tmp_path: Path) -> None:
+def test_every_cell_can_be_traced_to_run_folders_and_recomputed(tmp_path: Path) -> None:
     table = make(tmp_path, [result(head, seed) for head in ("ldbm", "mean_mlp") for seed in (0, 1, 2)])
     for row in table.rows:
         for name, cell in row.cells.items():
@@ -111,7 +111,7 @@ def test_the_gap_is_test_minus_dev_seed_by_seed(tmp_path: Path) -> None:
         assert row.cells[f"gap.{metric}"].summary.sd == pytest.approx(np.std(gaps, ddof=1))
 
 
-def test_epochs_say_who_had_not_converged(tmp_path: Path) -> None:
+def test_epochs_report_runs_that_had_not_converged(tmp_path: Path) -> None:
     results = [result("ldbm", seed) for seed in (0, 1, 2)] + [result("mean_mlp", 0), result("transformer", 0)]
     results[0]["training"].update(epochs=9)
     results[2]["training"].update(converged=False)
@@ -134,7 +134,7 @@ def test_costs_and_features(tmp_path: Path) -> None:
     assert texts(row, *columns) == ["462,465", "272,001", "416 M", "12.2", "512", "97 %", "7"]
 
 
-def test_an_undefined_correlation_is_said_and_its_sigma_ratio_stands_beside_it(tmp_path: Path) -> None:
+def test_an_undefined_correlation_is_reported_with_its_sigma_ratio(tmp_path: Path) -> None:
     results = [result("ldbm", 0), result("ldbm", 1, noise=0), *(result("mean_mlp", seed, noise=0) for seed in (0, 1))]
     columns = ["test.pcc", "test.ccc", "test.sigma_ratio"]
     table = make(tmp_path / "beside", results, columns=columns)
@@ -207,7 +207,7 @@ def test_a_table_node_that_makes_no_sense_is_refused(tmp_path: Path, node: dict[
         make(tmp_path, [result("ldbm")], **node)
 
 
-def test_marks_stand_in_their_row(tmp_path: Path) -> None:
+def test_marks_are_in_their_row(tmp_path: Path) -> None:
     results = [result("ldbm", 0), result("ldbm", 1), result("mean_mlp", 0)]
     for done in results[1:]:
         done["marks"] = ["selected on test"]
@@ -247,7 +247,7 @@ def test_rows_measured_on_different_recordings_are_warned_of(tmp_path: Path) -> 
     assert len(make(tmp_path / "even", [result("ldbm"), result("mean_mlp")]).warnings) == 1
 
 
-def test_a_failed_job_stands_where_its_row_would_have(tmp_path: Path) -> None:
+def test_a_failed_job_has_the_place_of_its_row(tmp_path: Path) -> None:
     manifest = sweep(tmp_path, [result("mean_mlp"), result("mamba_gru")], failed={"head=ldbm seed=0": "boom"})
     content = read_json(manifest)
     content["jobs"].insert(1, content["jobs"].pop())
@@ -309,7 +309,7 @@ def test_building_a_table_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_runs_in_bfloat16_say_in_what_they_were_scored(tmp_path: Path) -> None:
+def test_runs_in_bfloat16_report_the_precision_of_scores(tmp_path: Path) -> None:
     table = make(tmp_path, [{**result("ldbm", seed), "precision": "bf16-mixed"} for seed in (0, 1)])
     assert any("cpu, bf16-mixed (scores in 32-true)." in line for line in table.foot)
 

@@ -26,7 +26,7 @@ def results():
     return made
 
 
-def test_they_are_seen_and_not_counted(tmp_path: Path):
+def test_controls_are_shown_and_not_counted(tmp_path: Path):
     table = build(sweep(tmp_path, results(), controls=CONTROLS, evidence=EVIDENCE), tmp_path)
     kinds = [row.kind for row in table.rows]
     assert kinds[:6] == ["model"] * 2 + ["control"] * 4 and set(kinds[6:]) == {"reference"}
@@ -46,7 +46,7 @@ def test_they_are_seen_and_not_counted(tmp_path: Path):
     assert "2 seeds" in " ".join(table.foot)
 
 
-def test_what_a_person_asked_for_is_a_model(tmp_path: Path):
+def test_a_job_of_the_sweep_itself_is_a_model(tmp_path: Path):
     shuffled = [row | {"_control": False} for row in results() if row["choices"]["protocol"] == "shuffled"]
     table = build(sweep(tmp_path, shuffled, controls=CONTROLS), tmp_path)
     assert [row.kind for row in table.rows[:2]] == ["model", "model"]
@@ -60,12 +60,12 @@ def test_what_a_person_asked_for_is_a_model(tmp_path: Path):
         (["cohort.dim=3"], r"table.controls=\[cohort.dim=3\]: cohort.dim=3 sets none of table.rows"),
     ],
 )
-def test_what_no_row_could_show(tmp_path: Path, wrong, said):
+def test_controls_that_no_row_can_show_are_refused(tmp_path: Path, wrong, said):
     with pytest.raises(LfnetError, match=said):
         build(sweep(tmp_path, results(), controls=wrong), tmp_path)
 
 
-def test_models_speak_of_architectures_whatever_the_controls(tmp_path: Path):
+def test_statements_about_architectures_do_not_depend_on_controls(tmp_path: Path):
     five = [result(head, seed, skill=0.5, noise=4) for head in ("mean_mlp", "ldbm") for seed in range(5)]
     controls = [row for row in results() if row.get("_control")]
     for estimand in ("auto", "architecture"):

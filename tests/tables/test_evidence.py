@@ -31,7 +31,7 @@ def blocks(table: Table) -> tuple[Block, ...]:
     return table.sections[0].evidence
 
 
-def test_the_numbers_are_those_of_the_evaluation_room(tmp_path: Path) -> None:
+def test_the_numbers_are_those_of_lfnet_evaluation(tmp_path: Path) -> None:
     results = two_heads()
     table = made(tmp_path, results, {"against": ["head=mean_mlp"], **FEW})
     rows = []
@@ -89,7 +89,7 @@ def test_references_have_intervals_and_an_oracle_its_best_guess_for_each_metric(
     assert lines["oracle (signal)"]["pcc"]["value"] == pytest.approx(shown.cells["test.pcc"].summary.mean, abs=1e-5)
 
 
-def test_people_seen_in_training_are_told_from_others(tmp_path: Path) -> None:
+def test_people_seen_in_training_have_their_own_estimate(tmp_path: Path) -> None:
     table = made(tmp_path, two_heads(), {"against": [], **FEW})
     (own,) = blocks(table)
     row = own.data["rows"][0]
@@ -126,17 +126,17 @@ def test_runs_without_predictions_leave_a_table_without_evidence(tmp_path: Path)
         ({"against": ["hat=red"]}, "none of table.rows"),
     ],
 )
-def test_what_cannot_be_is_one_message(tmp_path: Path, node: Any, words: str) -> None:
+def test_a_wrong_setting_is_one_message(tmp_path: Path, node: Any, words: str) -> None:
     with pytest.raises(LfnetError, match=words):
         made(tmp_path, two_heads(), node)
 
 
-def test_a_reference_that_no_run_holds_is_said(tmp_path: Path) -> None:
+def test_a_reference_that_no_run_has_is_reported(tmp_path: Path) -> None:
     table = made(tmp_path, two_heads(), {"against": ["duration"], **FEW})
     assert "No run has the reference duration: nothing is compared with it." in table.foot
 
 
-def test_a_row_may_be_set_against_another_alone(tmp_path: Path) -> None:
+def test_a_row_may_be_compared_with_one_other_row(tmp_path: Path) -> None:
     results = [*two_heads(), *(result("transformer", seed) for seed in (0, 1))]
     table = made(tmp_path, results, {"against": ["head=mean_mlp", {"head=ldbm": ["transformer"]}], **FEW})
     _, every, one = blocks(table)

@@ -22,7 +22,7 @@ def test_fixed(value: float, sign: bool, text: str) -> None:
     assert fixed(value, sign=sign) == text
 
 
-def test_counts_have_their_thousands_apart() -> None:
+def test_thousands_are_separated() -> None:
     assert [count(131_585), count(1_354_881), count(12), count(-1200)] == ["131,585", "1,354,881", "12", "−1,200"]
 
 
@@ -56,7 +56,7 @@ def test_seconds_and_ranges() -> None:
     assert [span([12.0, 12.0]), span([9.0, 12.0, 10.0])] == ["12", "9–12"]
 
 
-def test_spread_says_what_is_undefined() -> None:
+def test_spread_reports_undefined_values() -> None:
     assert spread(summarise([8.0, 9.0, 10.0])) == "9.00 ± 1.00"
     assert spread(summarise([8.0])) == "8.00"
     assert spread(summarise([-0.2, None, -0.4]), sign=True) == "−0.30 ± 0.14 (undefined in 1 of 3)"

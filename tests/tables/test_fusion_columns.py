@@ -43,7 +43,7 @@ def rows_of(table):
     return {tuple(row.identity.values()): row for row in table.rows if row.kind == "model"}
 
 
-def test_optimism_pairs_seeds_and_is_above_zero_where_the_published_row_flatters(tmp_path):
+def test_optimism_pairs_seeds_and_is_above_zero_where_the_published_row_is_better(tmp_path):
     results = [fused("published", seed, skill=0.7) for seed in (0, 1)] + [
         fused("nested", seed, skill=0.2) for seed in (1, 0)
     ]
@@ -85,7 +85,7 @@ def test_costs_of_a_fusion_are_shown_and_epochs_are_not(tmp_path):
     assert published.notes == ("selected on test",) and nested.notes == ()
 
 
-def test_heads_and_fusions_stand_in_one_table(tmp_path):
+def test_heads_and_fusions_share_a_table(tmp_path):
     rows = ["head", "fusion", "fusion.model"]
     head = result("ldbm")
     table = make(tmp_path, [head, fused("nested")], rows=rows, columns=["test.mae", "parameters", "epochs"])
@@ -96,7 +96,7 @@ def test_heads_and_fusions_stand_in_one_table(tmp_path):
 QUOTED = [{"name": "MSN", "note": "AVEC2014", "values": {"test.mae": 5.82, "parameters": 77.7e6, "flops": 1e9}}]
 
 
-def test_published_rows_are_told_from_measured_ones(tmp_path):
+def test_published_rows_are_labelled(tmp_path):
     table = make(tmp_path, [fused("nested")], columns=["test.mae", "parameters"], published=QUOTED)
     (row,) = (row for row in table.rows if "published" in row.label)
     assert (row.kind, row.label, row.notes) == ("reference", "MSN (published)", ("AVEC2014",))
@@ -163,7 +163,7 @@ def test_sections_by_a_setting_of_the_simulated_cohort_are_left_out_on_others(tm
         make(tmp_path / "typo", results, columns=columns, sections=["fusion.modle"])
 
 
-def test_a_varied_choice_that_no_run_has_does_not_apply_and_is_not_told(tmp_path):
+def test_a_varied_choice_that_no_run_has_does_not_apply(tmp_path):
     """A sweep over heads and fusions, cut to its fusions."""
     results, rows = [fused("published"), fused("nested")], ["head", "fusion"]
     asked = {"rows": rows, "columns": ["test.mae"], "closing": False}

@@ -73,7 +73,7 @@ def test_more_recordings_show_smaller_differences(runs: Path) -> None:
     assert large["mae"] == pytest.approx(2.8016 * np.sqrt(unit / 1000), rel=0.003)
 
 
-def test_claims_say_how_many_recordings_they_need(runs: Path) -> None:
+def test_claims_report_how_many_recordings_they_need(runs: Path) -> None:
     correlation, error, nothing, equal = measured(runs).claims
     assert 10 < correlation["recordings"] < correlation["recordings_uncorrelated"]
     assert error["recordings"] > 100
@@ -83,7 +83,7 @@ def test_claims_say_how_many_recordings_they_need(runs: Path) -> None:
     assert "no number is enough" in text and "PCC 0.300 vs 0.100" in text and "margin 1" in text
 
 
-def test_files_say_what_they_are(runs: Path, tmp_path: Path) -> None:
+def test_files_contain_the_table_and_its_limits(runs: Path, tmp_path: Path) -> None:
     power = measured(runs)
     page, data = write_power(power, tmp_path / "out")
     text = page.read_text(encoding="utf-8")
@@ -134,7 +134,7 @@ def test_a_run_without_predictions_is_named(runs: Path) -> None:
         measured(runs)
 
 
-def test_the_command_reads_what_a_table_left(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reads_the_runs_of_a_table(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = [f"paths.runs={runs}", f"paths.tables={tmp_path / 'tables'}"]
     assert main(["power", "sizes=[50,100]", *where]) == 0
     shown = capsys.readouterr().out

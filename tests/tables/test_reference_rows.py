@@ -63,7 +63,7 @@ def test_only_references_asked_for_and_present_are_shown(tmp_path: Path) -> None
     assert references(make(tmp_path / "none", [result("ldbm")], references=[])) == {}
 
 
-def test_a_real_cohort_has_no_oracle_and_nobody_misses_it(tmp_path: Path) -> None:
+def test_a_real_cohort_has_no_oracle_and_no_note_on_it(tmp_path: Path) -> None:
     done = result("ldbm")
     done["cohort"].update(name="avec2014", simulated=False)
     done["references"] = {name: done["references"][name] for name in ("train_mean", "train_median")}
@@ -144,7 +144,7 @@ def test_several_draws_of_one_cohort_give_mean_and_sd_over_draws(tmp_path: Path)
     assert draws.foot[0].endswith("over 3 runs: draws or deals of the cohort, trained with seed 0.")
 
 
-def test_two_cohorts_in_one_section_are_told_apart_or_refused(tmp_path: Path) -> None:
+def test_two_cohorts_in_one_section_have_their_own_rows_or_are_refused(tmp_path: Path) -> None:
     results = [signalled("tempo", 8), signalled("level", 32)]
     rows = references(make(tmp_path / "key", results, rows=["head", "cohort.signal.name"], references=["train_mean"]))
     assert list(rows) == ["train mean, name tempo", "train mean, name level"]

@@ -42,7 +42,7 @@ def made(folder: Path, audits: list[list[dict[str, Any]] | None], same_cohort: b
     return build(sweep(folder, results), folder)
 
 
-def test_leaks_stand_first_then_warnings_and_what_is_clear_shares_a_line(tmp_path: Path) -> None:
+def test_leaks_are_first_then_warnings_and_what_is_clear_shares_a_line(tmp_path: Path) -> None:
     assert made(tmp_path, [AUDIT, AUDIT]).audit == (
         ("Leak", "27 of 84 people are in more than one split."),
         ("Leak", "rank correlation 0.4."),

@@ -32,7 +32,7 @@ def group(name, simulated):
     return SimpleNamespace(runs=[SimpleNamespace(result=SimpleNamespace(cohort=cohort))])
 
 
-def test_each_target_names_who_reaches_it_and_where():
+def test_each_target_names_the_rows_that_reach_it_and_the_cohort():
     rows = [row("a", test_mae=[9.0, 9.4], test_pcc=[0.3]), row("b", test_mae=[9.4, 9.6], test_pcc=[None])]
     wanted = bounds({"test.mae": "below 9.5", "test.pcc": "above .3"})
     first, mae, pcc = target_lines(wanted, rows, [group("made", True)], SHOWN)
@@ -44,7 +44,7 @@ def test_each_target_names_who_reaches_it_and_where():
     assert mae.startswith("Test MAE below 9.5, on cohort AVEC2014: ")
 
 
-def test_targets_of_cost_say_what_was_measured():
+def test_targets_of_cost_name_what_was_measured():
     wanted = bounds({"frame_latency": "below 100", "parameters": "below 5e6"})
     rows = [row("a", frame_latency=[0.5], parameters=[131_585.0])]
     rows[0].cells["frame_latency"] = rows[0].cells.pop("frame.latency")

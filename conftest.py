@@ -1,0 +1,22 @@
+"""Names for the examples in docstrings of `lfnet.runs` and `lfnet.tables`: finished runs and their sweep's record."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory):
+    """Record and runs of a small sweep: two heads with two seeds each."""
+    from lfnet.runs.collection import open_runs
+    from tests.tables.factory import result, sweep
+
+    folder = tmp_path_factory.mktemp("examples")
+    results = [result(head, seed, each=10) for head in ("ldbm", "mean_mlp") for seed in (0, 1)]
+    record = sweep(folder, results)
+    return {"record": record, "runs": open_runs(record)}
+
+
+@pytest.fixture(autouse=True)
+def example_names(request, doctest_namespace):
+    """Give `runs` and `record` to the examples of the two packages."""
+    if isinstance(request.node, pytest.DoctestItem) and request.node.name.startswith(("lfnet.runs", "lfnet.tables")):
+        doctest_namespace.update(request.getfixturevalue("finished_runs"))
