@@ -227,8 +227,6 @@ def _cell(one: Column, row: Row, twin: Row) -> Cell:
 
 def _by_seed(row: Row, metric: str) -> dict[int, tuple[str, float | None]]:
     cell = row.cells.get(f"test.{metric}")
-    if cell is None or len(set(row.seeds)) < len(
-        row.seeds
-    ):  # several draws or splits of the cohort: a seed does not identify a run
+    if cell is None or len(set(row.seeds)) < len(row.seeds):  # draws of the cohort share seeds
         return {}
     return {run.seed: (run.name, cell.values[run.name]) for run in row.runs if run.name in cell.values}

@@ -59,7 +59,7 @@ def test_optimism_pairs_seeds_and_is_above_zero_where_the_published_row_is_bette
         assert cell.summary.sd == pytest.approx(np.std(expected, ddof=1))
         assert cell.run_names == published.run_names and cell.text.startswith("+")
         assert nested.cells[f"optimism.{metric}"].text == "—"
-    assert any(line.startswith("Optimism:") and "above 0 it flatters" in line for line in table.foot)
+    assert any(line.startswith("Optimism:") and "above 0, test scores are too good" in line for line in table.foot)
 
 
 def test_optimism_is_empty_without_a_twin(tmp_path):

@@ -59,7 +59,7 @@ def test_constants_have_no_correlation_and_no_sd(tmp_path: Path) -> None:
 def test_only_references_asked_for_and_present_are_shown(tmp_path: Path) -> None:
     table = make(tmp_path / "some", [result("ldbm")], references=["train_median", "duration"])
     assert list(references(table)) == ["train median"]
-    assert "No run holds the reference duration." in table.foot
+    assert "No run has the reference duration." in table.foot
     assert references(make(tmp_path / "none", [result("ldbm")], references=[])) == {}
 
 
