@@ -1,5 +1,7 @@
 """Shared fixtures: the folder of real weights, video and signals, and a folder of finished jobs."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -45,6 +47,16 @@ def shared(request: pytest.FixtureRequest) -> Path:
 def shared_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of features and runs for tests that do not mind what others have run: finished jobs are skipped."""
     return tmp_path_factory.mktemp("shared_jobs")
+
+
+@pytest.fixture(autouse=True)
+def import_path_of_child_processes() -> Iterator[None]:
+    """Let no test change where the Python processes of later tests look for modules, as lfnet's commands do."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    yield
+    os.environ.pop("PYTHONSAFEPATH", None)
+    if before is not None:
+        os.environ["PYTHONSAFEPATH"] = before
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:

@@ -179,7 +179,7 @@ def test_unknown_settings_of_the_command_are_refused(capsys: pytest.CaptureFixtu
     for word in ("head=ldbm", "encoder=visual", "encoder.stride=2", "pulses.method=pos"):
         with pytest.raises(LfnetError, match=rf"`{word}` is no setting of this command: .*encoder.skin"):
             pulse(["clip.mp4", word])
-    with pytest.raises(LfnetError, match=r"encoder.skin.dark=255 and encoder.skin.bright=250: give whole grey levels"):
+    with pytest.raises(LfnetError, match=r"encoder.skin.dark=255: give a grey level below encoder.skin.bright=250"):
         pulse([__file__, "encoder.skin.dark=255"])
     status, _, err = run(capsys, "nowhere.mp4")
     assert status == 2 and "nowhere.mp4" in err
