@@ -162,9 +162,11 @@ def _readme(table: pd.DataFrame, planted: pd.DataFrame, arguments: list[str]) ->
     )
     return f"""# False alarms and power of the audit
 
-Question: how many of 500 simulated cohorts without a leak does `lfnet audit` flag? Aim: at most 1 %.
+**Question:** how many of 500 simulated cohorts without a leak does `lfnet audit` flag?
 
-Measured {datetime.date.today().isoformat()} by `python experiments/audit/false_flags.py {shlex.join(arguments)}`
+**Hypothesis:** at most 1 %.
+
+**Result**, measured {datetime.date.today().isoformat()} by `python experiments/audit/false_flags.py {shlex.join(arguments)}`
 (`conf/audit/default.yaml`; intervals: 95 %, Clopper and Pearson; every cohort in `cohorts.csv`):
 
 | clean cohorts | flagged |
@@ -172,9 +174,9 @@ Measured {datetime.date.today().isoformat()} by `python experiments/audit/false_
 | bare manifest, 150 recordings | {_share(table["manifest"] != "")} |
 | with features (64-D, median 5 s) | {_share(table["features"] != "")} |
 
-Reached: {"yes" if reached else "NO"}. Flagged: {which or "none"}.
+The hypothesis {"holds" if reached else "is WRONG"}. Flagged: {which or "none"}.
 
-Leaks planted into clean cohorts, and found by the right check (`planted.csv`):
+Leaks planted into clean cohorts and found by their check (`planted.csv`):
 
 | leak | found |
 |---|---|

@@ -104,13 +104,13 @@ def _mean(values: pd.Series, digits: int = 3) -> str:
 
 
 def _readme(table: pd.DataFrame, signal: dict, arguments: list[str]) -> str:
-    reached = "yes" if abs(table["ridge_pcc"].mean() - GOAL) <= TOLERANCE else "NO"
+    reached = "reached" if abs(table["ridge_pcc"].mean() - GOAL) <= TOLERANCE else "NOT reached"
     return f"""# How strong is the simulated signal?
 
-Question: at which strength does ridge on mean-pooled features reach a test PCC of {GOAL:.2f} ± {TOLERANCE:.2f} on
+**Question:** at which strength does ridge on mean-pooled features reach a test PCC of {GOAL:.2f} ± {TOLERANCE:.2f} on
 unseen people, averaged over 200 draws of the cohort? That strength is the default in `conf/cohort/simulated.yaml`.
 
-Measured {datetime.date.today().isoformat()} by `python experiments/calibration/calibrate.py {shlex.join(arguments)}`
+**Result**, measured {datetime.date.today().isoformat()} by `python experiments/calibration/calibrate.py {shlex.join(arguments)}`
 (`cohort.people_shared=0`, {len(table)} draws, each in `draws.csv`; mean ± Monte Carlo standard error over draws):
 
 | | test PCC | test MAE |
@@ -119,7 +119,7 @@ Measured {datetime.date.today().isoformat()} by `python experiments/calibration/
 | train median | undefined | {_mean(table["median_mae"], 2)} |
 | oracle, from the signal alone | {_mean(table["oracle_pcc"])} | {_mean(table["oracle_mae"], 2)} |
 
-Reached: {reached}. Signal: {signal["name"]}, strength {signal["strength"]:g}, shares {signal["shares"]},
+The target is {reached}. Signal: {signal["name"]}, strength {signal["strength"]:g}, shares {signal["shares"]},
 amplitudes {signal["amplitudes"]}, blocks of {signal["block"]} frames.
 
 The PCC of single draws has a standard deviation of {table["ridge_pcc"].std(ddof=1):.3f}: with 50 test recordings
