@@ -166,7 +166,8 @@ def _readme(table: pd.DataFrame, planted: pd.DataFrame, arguments: list[str]) ->
 
 **Hypothesis:** at most 1 %.
 
-**Result**, measured {datetime.date.today().isoformat()} by `python experiments/audit/false_flags.py {shlex.join(arguments)}`
+**Result**, measured {datetime.date.today().isoformat()} by
+`python experiments/audit/false_flags.py {shlex.join(arguments)}`
 (`conf/audit/default.yaml`; intervals: 95 %, Clopper and Pearson; every cohort in `cohorts.csv`):
 
 | clean cohorts | flagged |

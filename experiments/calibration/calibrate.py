@@ -110,7 +110,8 @@ def _readme(table: pd.DataFrame, signal: dict, arguments: list[str]) -> str:
 **Question:** at which strength does ridge on mean-pooled features reach a test PCC of {GOAL:.2f} ± {TOLERANCE:.2f} on
 unseen people, averaged over 200 draws of the cohort? That strength is the default in `conf/cohort/simulated.yaml`.
 
-**Result**, measured {datetime.date.today().isoformat()} by `python experiments/calibration/calibrate.py {shlex.join(arguments)}`
+**Result**, measured {datetime.date.today().isoformat()} by
+`python experiments/calibration/calibrate.py {shlex.join(arguments)}`
 (`cohort.people_shared=0`, {len(table)} draws, each in `draws.csv`; mean ± Monte Carlo standard error over draws):
 
 | | test PCC | test MAE |

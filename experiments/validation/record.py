@@ -52,8 +52,8 @@ def readme(folder):
     sizes = ", ".join(f"{n} recordings of {count} people" for n, count in people_at.items())
     return f"""# Validation of intervals and tests
 
-**Question:** do 95 % intervals contain the truth in 95 % of studies, and do tests reject a true null hypothesis in at most
-5 %?
+**Question:** do 95 % intervals contain the truth in 95 % of studies, and do tests reject a true null hypothesis
+in at most 5 %?
 
 **Hypothesis:** coverage of 93 % or more at n = 50.
 
