@@ -7,6 +7,7 @@ validators. `read` builds one from a node and reports all faults of the node at 
 
 import functools
 import inspect
+import pkgutil
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -25,7 +26,6 @@ from typing import (
 )
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object
 from hydra.utils import instantiate as _instantiate
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
@@ -405,7 +405,9 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
             first = str(error).splitlines()[0]
             raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check its yaml in conf/.") from error
         if isinstance(cause, ValidationError):
-            raise LfnetError("\n".join(_faults(cause, node, path or name, _hints(get_object(name))))) from None
+            raise LfnetError(
+                "\n".join(_faults(cause, node, path or name, _hints(pkgutil.resolve_name(name))))
+            ) from None
         if isinstance(cause, TypeError | ValueError):
             raise LfnetError(f"{path or name} refuses its settings: {cause}. See its yaml in conf/.") from error
         raise cause from error
@@ -417,20 +419,24 @@ def check_target(node: Mapping[str, Any], path: str = "") -> None:
     Parameters
     ----------
     node : mapping
-        A resolved node with `_target_`; one whose target cannot be imported is left to `instantiate`.
+        A resolved node with `_target_`.
     path : str
         Where the node lies, as a user writes it; "" for the target's own name.
 
     Raises
     ------
     LfnetError
-        One line for each wrong setting.
+        The target cannot be imported, or one line for each wrong setting.
     """
     name = str(node.get("_target_", ""))
     try:
-        target = get_object(name)
-    except (ImportError, ValueError):
-        return
+        target = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        place = f"{path}._target_" if path else "_target_"
+        raise LfnetError(
+            f"{place}={name} cannot be imported: {error}. Give a class or function of an installed module, or of one "
+            "in the current folder."
+        ) from error
     own = {key: value for key, value in node.items() if not key.startswith("_")}
     faults: list[str] = []
     if not _is_settings(target):  # settings check the nodes in them themselves

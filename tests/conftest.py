@@ -52,11 +52,9 @@ def shared_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def import_path_of_child_processes() -> Iterator[None]:
     """Let no test change where the Python processes of later tests look for modules, as lfnet's commands do."""
-    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ.pop("PYTHONSAFEPATH", None)
     yield
     os.environ.pop("PYTHONSAFEPATH", None)
-    if before is not None:
-        os.environ["PYTHONSAFEPATH"] = before
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:

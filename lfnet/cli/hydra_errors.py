@@ -27,6 +27,7 @@ def explain(error: BaseException) -> str | None:
     rules = {
         "hydra.MissingConfigException": _missing_choice,
         "hydra.OverrideParseException": _unreadable,
+        "hydra.SearchPathException": _line,
         "hydra.ConfigCompositionException": _composition,
         "omegaconf.MissingMandatoryValue": _mandatory,
         "omegaconf.InterpolationKeyError": _line,

@@ -240,7 +240,9 @@ class Scorer:
         return clip, found
 
     def _read(self, path: Path, fps: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if path.is_dir() or not path.is_file() or kind(path) != "features":
+        if not path.exists():
+            raise LfnetError(f"{path} does not exist.")
+        if path.is_dir() or kind(path) != "features":
             raise LfnetError(
                 f"{path} is no file of features (.npy, .npz, .safetensors), and this model scores nothing else: it was "
                 f"not trained on the vectors of one encoder of video (cohort {self.stages.cohort})."

@@ -21,7 +21,7 @@ from lfnet.runs.result import Cost
 from lfnet.runs.run import PREDICTIONS
 from lfnet.training.fit import fit, seed_all
 from lfnet.training.mc_dropout import dropout_spread
-from lfnet.training.predict import score_splits
+from lfnet.training.predict import check_output, score_splits
 from lfnet.training.settings import check_compatible
 
 __all__ = ["COVERS", "execute", "load_data", "plan"]
@@ -75,6 +75,7 @@ def execute(job: Experiment, session: Session) -> None:
     seed_all(settings.seed)
     head = instantiate(settings.head, "head", n_features=data.n_features)
     check_compatible(trainer, protocol, head)  # again, for heads that the meta device cannot hold
+    check_output(head, protocol.window, data.n_features)
     cost = measure_cost(head, frames=protocol.window, n_features=data.n_features)
     seed_all(settings.seed)  # measuring the cost drew random numbers
     if trainer.pretrain is not None:

@@ -1,5 +1,6 @@
 """Prediction: a head's scores of windows, and their aggregation to clips and recordings."""
 
+import copy
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,9 +10,48 @@ from torch import nn
 
 from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
+from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 
-__all__ = ["Grouping", "predict", "score_splits", "window_predictions"]
+__all__ = ["Grouping", "check_output", "predict", "score_splits", "window_predictions"]
+
+
+def check_output(head: nn.Module, frames: int, n_features: int) -> None:
+    """Check that a head gives one finite score a window, before it is trained; torch's random state stays as it was.
+
+    Parameters
+    ----------
+    head : torch.nn.Module
+    frames : int
+        Length of a window.
+    n_features : int
+        Features of a frame.
+
+    Raises
+    ------
+    LfnetError
+        `forward` fails, or returns anything but a tensor [B].
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP
+    >>> check_output(TemporalMeanMLP(n_features=4), frames=10, n_features=4)
+    """
+    name, head = type(head).__name__, copy.deepcopy(head).eval()  # a copy, as heads may count their evaluations
+    x_BTD, mask_BT = torch.ones(2, frames, n_features), torch.ones(2, frames, dtype=torch.bool)
+    advice = "A head returns one score a window, a tensor [B]; lfnet.testing.check_head checks all rules."
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        try:
+            y_B = head(x_BTD, mask_BT)
+        except Exception as error:
+            line = " ".join(str(error).split())
+            raise LfnetError(
+                f"head {name} cannot score windows x_BTD {list(x_BTD.shape)} with mask_BT {list(mask_BT.shape)}: "
+                f"{type(error).__name__}: {line}. {advice}"
+            ) from error
+    if not isinstance(y_B, torch.Tensor) or y_B.shape != (2,):
+        got = f"shape {list(y_B.shape)}" if isinstance(y_B, torch.Tensor) else type(y_B).__name__
+        raise LfnetError(f"head {name} returns {got} for 2 windows, not [2]. {advice}")
 
 
 @torch.inference_mode()

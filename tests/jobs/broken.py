@@ -46,3 +46,15 @@ class Killed(Constant):
 
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("unreachable")
+
+
+class TwoDimensional(Constant):
+    """Its scores are [B, 1], which would broadcast against labels [B]."""
+
+    def forward(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
+        return super().forward(x_BTD, mask_BT)[:, None]
+
+
+class WithoutMask(Constant):
+    def forward(self, x_BTD: torch.Tensor) -> torch.Tensor:
+        return self.weight + 0 * x_BTD.sum((1, 2))

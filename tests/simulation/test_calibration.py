@@ -22,7 +22,7 @@ def test_the_recorded_result_is_of_the_default_signal(simulated):
     record = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert f"Signal: {signal.name}, strength {signal.strength:g}, shares {asdict(signal.shares)}" in record
     assert f"amplitudes {asdict(signal.amplitudes)}, blocks of {signal.block} frames" in record
-    assert "200 draws" in record and "Reached: yes" in record
+    assert "200 draws" in record and "The target is reached." in record
 
 
 def test_the_script_prints_results_and_writes_files_only_with_write(calibrate, monkeypatch, capsys, tmp_path):
