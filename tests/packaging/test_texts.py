@@ -146,3 +146,22 @@ def test_lists_of_the_readme_are_those_of_lfnet_list(kind):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_numbers_of_the_readme_are_those_of_the_recorded_table():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    record = (ROOT / "experiments" / "architectures" / "result.md").read_text(encoding="utf-8")
+    names = {"training median": "train median", "ridge on mean features": "ridge"}
+    rows = re.findall(r"^\| (\*?[\w ()-]+\*?) \| ([\d.]+ \[[\d., ]+\]) \| (\S+) \| (\S+) \|", readme, re.M)
+    assert len(rows) == 8
+    for row, mae, pcc, ratio in rows:
+        plain = row.strip("*")
+        name = f"*{names.get(plain, plain)}*" if row.startswith("*") else f"{row}, masked"
+        evidence = next(line for line in record.splitlines() if line.startswith(f"| {name} ") and "[" in line)
+        assert mae in re.sub(" +", " ", evidence) and pcc in evidence, row
+        cells = [cell.strip() for cell in record.split("\n| ---")[0].splitlines()[-1].strip("|").split("|")]
+        place = cells.index("Test sigma_ratio")
+        protocol = "" if row.startswith("*") else "masked"
+        lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in record.splitlines() if "|" in line]
+        (line,) = (line for line in lines if len(line) == len(cells) and line[:2] == [name.split(",")[0], protocol])
+        assert line[place].split(" ")[0] == ratio, row
