@@ -29,6 +29,8 @@ _API: dict[str, str] = {
     "open_runs": "lfnet.runs.collection:open_runs",
     "evaluate": "lfnet.evaluation.evaluator:evaluate",
     "Predictions": "lfnet.evaluation.predictions:Predictions",
+    "encoders": "lfnet.encoders",
+    "heads": "lfnet.heads",
     "pulse": "lfnet.pulse",
 }
 
