@@ -16,6 +16,7 @@ from lfnet.jobs.job import plan, run, run_safely
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
 from tests.composing import SMALL, composed
+from tests.wandb_files import read_wandb
 
 
 @pytest.fixture(scope="module")
@@ -278,8 +279,8 @@ def test_wandb_gets_no_ids_and_no_paths(tmp_path):
     folders = list((tmp_path / "runs" / "wandb").glob("offline-run-*"))
     assert [folder.name.rpartition("-")[2] for folder in folders] == [outcome.run]
     # What `wandb sync` sends: the record and the folder of files; W&B's own logs stay.
-    sent = [*folders[0].glob("*.wandb"), *(folders[0] / "files").rglob("*")]
-    written = b"".join(path.read_bytes() for path in sent if path.is_file())
+    files = [path.read_bytes() for path in (folders[0] / "files").rglob("*") if path.is_file()]
+    written = b"".join([*map(read_wandb, folders[0].glob("*.wandb")), *files])
     assert b"some_table" in written and b"final/test/recording/mae" in written
     cohort = plan(config).inputs.cohort
     for column in ("person_id", "recording_id", "clip_id"):

@@ -14,6 +14,7 @@ from lfnet.reports.wandb_dashboard import mirror, public_command, save_workspace
 from lfnet.runs.sweep_record import collect
 from lfnet.tables.build import build
 from tests.tables.factory import recordings, result, sweep
+from tests.wandb_files import read_wandb
 
 EVIDENCE = {"against": ["train_median"], "resamples": 200, "flips": 200}
 SECRET = "/places/somebody"
@@ -46,14 +47,15 @@ def test_every_run_and_the_table_are_written_once_and_name_no_person(made, tmp_p
     first = mirror(table, settings(tmp_path), remembered)
     assert sorted(first.sent) == sorted(run.name for run in found.runs) and first.kept == ()
     folders = {path.name.rpartition("-")[2]: path for path in (tmp_path / "wandb").glob("offline-run-*")}
-    sent = {name: b"".join(path.read_bytes() for path in folder.glob("*.wandb")) for name, folder in folders.items()}
+    sent = {name: b"".join(read_wandb(path) for path in folder.glob("*.wandb")) for name, folder in folders.items()}
     assert first.table in sent and len(sent) == len(found.runs) + 1
     jobs = [text for name, text in sent.items() if name != first.table]
     assert all(word in text for text in jobs for word in (b"train/loss", b"final/test/recording/mae", b"webface"))
     for head in ("mean_mlp", "ldbm"):
         assert sum(f'"{head}"'.encode() in text for text in jobs) == 2, "the row's name, by which runs are grouped"
     assert not any(b"oracle" in text for text in jobs), "and no reference's"
-    written = b"".join(path.read_bytes() for folder in folders.values() for path in folder.rglob("*") if path.is_file())
+    files = (path for folder in folders.values() for path in folder.rglob("*") if path.is_file())
+    written = b"".join(read_wandb(path) if path.suffix == ".wandb" else path.read_bytes() for path in files)
     assert b"vs train median" in written
     for name in {*recordings()["recording_id"], *recordings()["person_id"]}:
         assert f'"{name}"'.encode() not in written

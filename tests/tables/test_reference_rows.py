@@ -70,7 +70,7 @@ def test_a_real_cohort_has_no_oracle_and_no_note_on_it(tmp_path: Path) -> None:
     table = make(tmp_path, [done])
     assert list(references(table)) == ["train mean", "train median"]
     assert not table.simulated
-    assert not any("oracle" in line.lower() or "No run holds" in line for line in table.foot)
+    assert not any("oracle" in line.lower() or "No run has" in line for line in table.foot)
 
 
 def test_each_section_has_its_own_references(tmp_path: Path) -> None:
