@@ -11,7 +11,20 @@ __all__ = ["Band", "Scale"]
 
 @settings
 class Band:
-    """A named range of scores, both bounds included."""
+    """A named range of scores.
+
+    Parameters
+    ----------
+    name : str
+        Name of the band, such as "mild".
+    low, high : float
+        Lowest and highest score of the band, both included.
+
+    Examples
+    --------
+    >>> Band(name="mild", low=5, high=9)
+    Band(name='mild', low=5.0, high=9.0)
+    """
 
     name: str
     low: float

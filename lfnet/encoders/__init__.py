@@ -4,6 +4,13 @@ An encoder of your own is a subclass of `Encoder` and one yaml in conf/encoder; 
 
 Axes in names: N frames, H height, W width, C colour channels, T frames of a segment, K selected frames, D numbers of a
 vector, L mesh points, B blendshapes, R regions.
+
+Examples
+--------
+>>> from lfnet.encoders import Blendshapes
+>>> from lfnet.testing.encoder_check import made_up_faces
+>>> Blendshapes(translation=False).encode(made_up_faces(frames=5, crop_size=None)).shape
+(5, 55)
 """
 
 from typing import TYPE_CHECKING

@@ -25,7 +25,22 @@ Device = Annotated[str, AfterValidator(_check_device)]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs: its number of parameters, and the FLOPs of one vector (2 for each multiply-add)."""
+    """Cost of an encoder's network.
+
+    Attributes
+    ----------
+    parameters : int
+        All weights.
+    flops : int
+        Floating-point operations of one vector, 2 for each multiply-add.
+
+    Examples
+    --------
+    >>> from lfnet.encoders import Cost
+    >>> frame = Cost(parameters=354_368, flops=86_042_368)
+    >>> f"{30 * frame.flops / 1e9:.1f} GFLOP for a second of 30 frames"
+    '2.6 GFLOP for a second of 30 frames'
+    """
 
     parameters: int
     flops: int
@@ -139,6 +154,24 @@ class SegmentEncoder(Encoder):
         Segments of a clip that are encoded, from its start; None for all.
     min_frames : int
         A last segment with fewer frames is left out, unless it is the clip's only one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lfnet.encoders import SegmentEncoder
+    >>> from lfnet.testing import check_encoder
+    >>> class ColourSpread(SegmentEncoder):
+    ...     name, dim, needs, crop_size = "colour_spread", 3, frozenset({"crops"}), 32
+    ...     segment_frames, segments, min_frames = 500, None, 250
+    ...
+    ...     def recipe(self):
+    ...         return {"encoder": "ColourSpread"}
+    ...
+    ...     def encode(self, faces):
+    ...         if not len(faces):
+    ...             return np.zeros((0, 3), np.float32)
+    ...         return self.check_crops(faces).std(axis=(0, 1, 2))[None].astype(np.float32)
+    >>> check_encoder(ColourSpread())
     """
 
     per_segment = True

@@ -44,6 +44,17 @@ class Expression(OnnxEncoder):
         "cpu", "cuda" or "cuda:N".
     threads : int or None
         None lets onnxruntime decide.
+
+    Examples
+    --------
+    The attributes are known before the weights are read.
+
+    >>> from lfnet.encoders import Expression
+    >>> from lfnet.weights.weights_file import WeightsFile
+    >>> weights = WeightsFile(name="net", file="net.onnx", sha256=None, licence="MIT", about="a network")
+    >>> encoder = Expression("expression", weights, cache="weights")
+    >>> encoder.dim, encoder.crop_size
+    (7, 224)
     """
 
     def __init__(

@@ -45,6 +45,17 @@ class FaceEmbedding(OnnxEncoder):
     References
     ----------
     .. [1] Deng, J., et al. "ArcFace: Additive Angular Margin Loss for Deep Face Recognition." CVPR 2019.
+
+    Examples
+    --------
+    The attributes are known before the weights are read.
+
+    >>> from lfnet.encoders import FaceEmbedding
+    >>> from lfnet.weights.weights_file import WeightsFile
+    >>> weights = WeightsFile(name="net", file="net.onnx", sha256=None, licence="MIT", about="a network")
+    >>> encoder = FaceEmbedding("embedding", weights, cache="weights", dim=512, mean=127.5, scale=127.5)
+    >>> encoder.dim, encoder.crop_size, encoder.unit_norm
+    (512, 112, True)
     """
 
     unit_norm = True

@@ -33,9 +33,25 @@ class MobileNet(TrunkEncoder):
     crop_size, batch_size, device, threads, backend
         See `lfnet.encoders.trunk.Trunk`.
 
+    Raises
+    ------
+    LfnetError
+        `dim` is not the width at the cut.
+
     References
     ----------
     .. [1] Howard, A., et al. "Searching for MobileNetV3." ICCV 2019.
+
+    Examples
+    --------
+    The attributes are known before the weights are read.
+
+    >>> from lfnet.encoders import MobileNet
+    >>> from lfnet.weights.weights_file import WeightsFile
+    >>> weights = WeightsFile(name="net", file="net.pth", sha256=None, licence="MIT", about="a network")
+    >>> encoder = MobileNet("mobilenet", weights, cache="weights", cut="block4.1.depthwise")
+    >>> encoder.dim, encoder.crop_size
+    (576, 224)
     """
 
     def __init__(

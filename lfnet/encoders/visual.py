@@ -48,6 +48,17 @@ class Visual(TrunkEncoder, SegmentEncoder):
         Folder of weights.
     crop_size, batch_size, device, threads, backend
         See `lfnet.encoders.trunk.Trunk`.
+
+    Examples
+    --------
+    The attributes are known before the weights are read.
+
+    >>> from lfnet.encoders import Visual, VisualSettings
+    >>> from lfnet.weights.weights_file import WeightsFile
+    >>> weights = WeightsFile(name="net", file="net.pth", sha256=None, licence="MIT", about="a network")
+    >>> encoder = Visual("visual", VisualSettings(), weights, cache="weights")
+    >>> encoder.dim, encoder.segment_frames, encoder.images_per_vector
+    (2304, 500, 900)
     """
 
     def __init__(
@@ -137,6 +148,17 @@ class VisualFrames(TrunkEncoder):
         See `VisualSettings`.
     crop_size, batch_size, device, threads, backend
         See `lfnet.encoders.trunk.Trunk`.
+
+    Examples
+    --------
+    The attributes are known before the weights are read.
+
+    >>> from lfnet.encoders import VisualFrames
+    >>> from lfnet.weights.weights_file import WeightsFile
+    >>> weights = WeightsFile(name="net", file="net.pth", sha256=None, licence="MIT", about="a network")
+    >>> encoder = VisualFrames("visual_frames", weights, cache="weights")
+    >>> encoder.dim, encoder.images_per_vector
+    (2880, 5)
     """
 
     def __init__(

@@ -45,9 +45,15 @@ class VisualSettings:
     min_frames : int
         A last segment with fewer frames is left out, unless it is the clip's only one. Assumed.
     selection : {"expression", "uniform", "none"}
-        "expression" keeps the `keep` = 100 frames with the highest `length`·‖f‖ + `deviation`·‖f − mean‖ +
-        `spread`·std(f[:`channels`]), with .5, .3, .2 and 100; "uniform" keeps `keep` evenly spread frames; "none" keeps
-        all. Assumed: of equal scores the earlier frame is kept, and a segment of at most `keep` frames keeps all.
+        "expression" keeps the `keep` frames with the highest `length`·‖f‖ + `deviation`·‖f − mean‖ +
+        `spread`·std(f[:`channels`]); "uniform" keeps `keep` evenly spread frames; "none" keeps all. Assumed: of equal
+        scores the earlier frame is kept, and a segment of at most `keep` frames keeps all.
+    keep : int
+        Number of frames that a segment keeps; 100 as published.
+    length, deviation, spread : float
+        Weights of the three terms of "expression"; .5, .3 and .2 as published.
+    channels : int
+        Numbers of a vector that the third term reads; 100 as published.
     regions : {"published", "mesh", "whole"}
         "published" cuts eyes (upper half), mouth (lower third), left and right cheek (halves of the middle third) out
         of the crop; "mesh" cuts them along the face mesh, so that each shows the same part of the face at the same
@@ -56,6 +62,15 @@ class VisualSettings:
         Of each region: eyes .35, mouth .30, right cheek .20, left cheek .15; "uniform": 1/4 each.
     pooling : {"softmax", "mean"}
         Over frames; "softmax" weights them by the standard deviation of their channels.
+
+    Examples
+    --------
+    >>> from lfnet.encoders import VisualSettings
+    >>> settings = VisualSettings(weights="uniform", keep=50)
+    >>> settings.names
+    ('eyes', 'mouth', 'left_cheek', 'right_cheek')
+    >>> settings.weight("eyes"), settings.count_images(500)
+    (0.25, 700)
     """
 
     cut: Cut = "whole"

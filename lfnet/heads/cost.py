@@ -28,6 +28,13 @@ class Cost:
         Weights that can get a gradient from a window.
     flops : int
         Floating-point operations of the forward pass of one window.
+
+    Examples
+    --------
+    >>> from lfnet.heads import TemporalMeanMLP, measure
+    >>> head = TemporalMeanMLP(n_features=4, hidden=None)
+    >>> measure(head, frames=100, n_features=4).parameters
+    5
     """
 
     parameters: int

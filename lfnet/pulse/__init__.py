@@ -4,6 +4,16 @@ Skin colours of a video become a blood volume pulse, its beats, and features of 
 measures the pulse and not the heart's electrical activity, so the features are not HRV).
 
 Shapes: N samples at a uniform rate, T frames, R = 3 regions of the face, C = 3 colour channels, S segments, K features.
+
+Examples
+--------
+>>> import numpy as np
+>>> from lfnet.pulse import PulseSettings, extract_pulse, heart_rate, spectrum
+>>> settings = PulseSettings(method="pos")
+>>> time_N = np.arange(600) / settings.rate
+>>> rgb_NC = 1 - 0.01 * np.sin(2 * np.pi * 1.2 * time_N)[:, None] * [0.33, 0.77, 0.53]
+>>> round(heart_rate(spectrum(extract_pulse(rgb_NC, settings), settings.rate), settings.band))
+72
 """
 
 from lfnet.pulse.beats import Beats, correct_artefacts, find_beats, waveform_features

@@ -32,6 +32,12 @@ class Beats(NamedTuple):
         Interbeat intervals in ms, after correction.
     corrected : float
         Number of beats that the correction moved, added or removed.
+
+    Examples
+    --------
+    >>> beats = Beats(seconds=np.array([0.2, 1.0, 1.8]), intervals=np.array([800.0, 800.0]), corrected=0.0)
+    >>> float(60_000 / beats.intervals.mean())  # beats per minute
+    75.0
     """
 
     seconds: np.ndarray
@@ -170,6 +176,15 @@ def waveform_features(
         GREEN, in the method's own units for CHROM and POS. RiseTime: median from foot to peak in seconds. Width: median
         width of peaks at half of their prominence in seconds. Skew, Kurtosis (0 for a normal distribution): of all
         samples. SpectralEntropy: of the power in the band, from 0 (one frequency) to 1 (uniform).
+
+    Examples
+    --------
+    >>> from lfnet.pulse import spectrum
+    >>> pulse = 0.01 * np.sin(2 * np.pi * 1.25 * np.arange(600) / 30)
+    >>> beats = find_beats(pulse, 30.0, 75.0, max_deviation=None)
+    >>> found = waveform_features(pulse, 30.0, beats.seconds, spectrum(pulse, 30.0), (0.6, 4.0), snr=20.0)
+    >>> round(found["Amplitude"], 3), round(found["RiseTime"], 3)
+    (2.0, 0.4)
     """
     result = dict.fromkeys(WAVEFORM, float("nan")) | {"SNR": snr}
     if pulse_N.std() > 0:

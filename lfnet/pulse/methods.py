@@ -27,6 +27,11 @@ def extract_pulse(rgb_NC: np.ndarray, settings: PulseSettings) -> np.ndarray:
     Returns
     -------
     float64 [N]
+
+    Examples
+    --------
+    >>> extract_pulse(np.array([[1.0, 0.9, 1.0], [1.0, 1.1, 1.0]]), PulseSettings(method="green")).round(3)
+    array([ 0.1, -0.1])
     """
     if settings.method == "green":
         return green(rgb_NC)

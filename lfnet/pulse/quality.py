@@ -11,7 +11,21 @@ _RESOLUTION = 0.001  # Hz, by zero padding; .06 beats per minute
 
 
 class Spectrum(NamedTuple):
-    """Frequencies `hertz` float64 [F] and power density `power` float64 [F]."""
+    """Power spectrum of a trace.
+
+    Attributes
+    ----------
+    hertz : float64 [F]
+        Frequencies, increasing.
+    power : float64 [F]
+        Power density at each.
+
+    Examples
+    --------
+    >>> found = Spectrum(hertz=np.array([0.0, 1.2, 2.4]), power=np.array([0.0, 3.0, 1.0]))
+    >>> round(heart_rate(found, (0.6, 4.0)))
+    72
+    """
 
     hertz: np.ndarray
     power: np.ndarray
@@ -43,7 +57,7 @@ def spectrum(x_N: np.ndarray, rate: float) -> Spectrum:
 
 
 def heart_rate(found: Spectrum, band: tuple[float, float]) -> float:
-    """Return the frequency of the highest peak in the band, in beats per minute; NaN where there is no power.
+    """Return the frequency of the highest peak in the band.
 
     Parameters
     ----------
@@ -51,6 +65,11 @@ def heart_rate(found: Spectrum, band: tuple[float, float]) -> float:
         Spectrum of a pulse.
     band : (float, float)
         Hz.
+
+    Returns
+    -------
+    float
+        Beats per minute; NaN where there is no power.
 
     Examples
     --------

@@ -55,6 +55,12 @@ class Segment:
         Beats.
     values, valid : dict
         Features by name, and whether the segment is long enough for each; empty where the segment was dropped.
+
+    Examples
+    --------
+    >>> dropped = Segment(start=17.0, seconds=17.0, outcome="face lost", rate=30.0)
+    >>> dropped.kept, dropped.heart_rate, dropped.values
+    (False, nan, {})
     """
 
     start: float
@@ -97,6 +103,15 @@ class SegmentFeatures(NamedTuple):
         Outcomes (`OUTCOMES`).
     dropped : dict of str to int
         Number of dropped segments by outcome.
+
+    Examples
+    --------
+    >>> skin, time = np.full((600, 3, 4), [120, 90, 80, 900]), np.arange(600) / 30
+    >>> found = segment_features(skin, time, np.zeros(600, bool), PulseSettings())
+    >>> found.kept_S, found.dropped
+    (array([False]), {'face lost': 1})
+    >>> found.X.shape == (1, len(found.names))
+    True
     """
 
     X: np.ndarray
@@ -114,7 +129,12 @@ class SegmentFeatures(NamedTuple):
 def segment_features(
     skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray, settings: PulseSettings
 ) -> SegmentFeatures:
-    """Compute the pulse features of a clip's segments; parameters as for `read_segments`.
+    """Compute the pulse features of a clip's segments.
+
+    Parameters
+    ----------
+    skin_TRC, time_T, valid_T, settings
+        See `read_segments`.
 
     Returns
     -------
@@ -176,6 +196,15 @@ def read_segments(
     Returns
     -------
     list of Segment
+
+    Examples
+    --------
+    >>> time = np.arange(600) / 30
+    >>> colour = 1 - 0.01 * np.sin(2 * np.pi * 1.2 * time)[:, None, None] * [0.33, 0.77, 0.53]
+    >>> skin = np.concatenate([[120, 90, 80] * colour.repeat(3, axis=1), np.full((600, 3, 1), 900)], axis=2)
+    >>> [segment] = read_segments(skin, time, np.ones(600, bool), PulseSettings())
+    >>> segment.outcome, round(segment.heart_rate), len(segment.beats.intervals)
+    ('kept', 72, 20)
     """
     traces = uniform_traces(skin_TRC, time_T, valid_T, settings)
     length, hop = round(settings.segment * settings.rate), round(settings.hop * settings.rate)

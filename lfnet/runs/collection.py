@@ -257,6 +257,14 @@ def open_runs(path: Path | str = "lfnet_runs") -> RunCollection:
     ------
     LfnetError
         There is no such folder or record. Single runs that cannot be read are left out with an `LfnetWarning`.
+
+    Examples
+    --------
+    >>> open_runs(record)  # such as lfnet_runs/sweeps/architectures.json
+    RunCollection of 4 runs: 2 ldbm, 2 mean_mlp; cohort simulated
+    >>> open_runs("no/such/folder")
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: no/such/folder does not exist: give the folder of run folders, such as lfnet_runs.
     """
     path = Path(path)
     if path.is_file():

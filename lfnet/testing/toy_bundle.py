@@ -18,9 +18,19 @@ DIM, MEAN, SD, HALF_WIDTH = 3, 20.0, 10.0, 5.0
 
 
 def make_toy_bundle(folder: Path | str) -> dict[str, Any]:
-    """Write a bundle that scores three features per frame at 20 to 40 frames a second; returns its bundle.json.
+    """Write a bundle that scores three features per frame at 20 to 40 frames a second.
 
     A window's score is 20 + 10 · the mean of the first feature over valid frames; the interval is ± 5 points.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the bundle; made where it does not exist.
+
+    Returns
+    -------
+    dict
+        What its bundle.json contains.
 
     Examples
     --------
