@@ -1,6 +1,9 @@
-"""Names for the examples in docstrings of `lfnet.runs` and `lfnet.tables`: finished runs and their sweep's record."""
+"""Names for the examples in docstrings of some modules: finished runs and their sweep's record."""
 
 import pytest
+
+# Modules whose examples use the names `runs` and `record`.
+MODULES = ("lfnet.runs", "lfnet.tables", "lfnet.cli.train")
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +20,6 @@ def finished_runs(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def example_names(request, doctest_namespace):
-    """Give `runs` and `record` to the examples of the two packages."""
-    if isinstance(request.node, pytest.DoctestItem) and request.node.name.startswith(("lfnet.runs", "lfnet.tables")):
+    """Give `runs` and `record` to the examples of `MODULES`."""
+    if isinstance(request.node, pytest.DoctestItem) and request.node.name.startswith(MODULES):
         doctest_namespace.update(request.getfixturevalue("finished_runs"))

@@ -80,8 +80,12 @@ def make_table(name: str, overrides: Sequence[str] = (), *, render: bool = False
     Examples
     --------
     >>> import lfnet
-    >>> table = lfnet.make_table("architectures", ["seed=0"])  # doctest: +SKIP
-    >>> table.to_frame()[["head", "protocol", "test.mae"]]  # doctest: +SKIP
+    >>> folder = record.parent.parent  # such as lfnet_runs, where `lfnet table architectures` wrote its runs
+    >>> table = lfnet.make_table("architectures", [f"paths.runs={folder}"], render=True)
+    >>> table.to_frame()[["head", "protocol", "n_runs"]].head(2)
+           head protocol  n_runs
+    0      ldbm   masked       2
+    1  mean_mlp   masked       2
     """
     from lfnet.tables.build import build
 
