@@ -31,10 +31,10 @@ class Cost:
 
     Examples
     --------
-    >>> from lfnet.heads import TemporalMeanMLP, measure
-    >>> head = TemporalMeanMLP(n_features=4, hidden=None)
-    >>> measure(head, frames=100, n_features=4).parameters
-    5
+    >>> from lfnet.heads import Cost
+    >>> cost = Cost(parameters=462_465, active_parameters=272_001, flops=416_000_000)
+    >>> f"{cost.active_parameters / cost.parameters:.0%} of the parameters are trained"
+    '59% of the parameters are trained'
     """
 
     parameters: int
