@@ -1,29 +1,132 @@
-"""Write files atomically: a reader sees the old file or the whole new one, even if the writer is killed."""
+"""Write files atomically: a reader sees the old file or the whole new one, even if the writer is killed.
+
+Files are personal (features, scores, caches) unless their writer says otherwise, and have the permissions of
+`personal_files`; files that are made to be handed on (tables, reports, bundles) have those of the umask.
+"""
 
 import contextlib
 import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from lfnet.errors import LfnetError
 
-__all__ = ["atomic_path", "read_json", "write_json", "write_text", "writing_in"]
+__all__ = [
+    "Access",
+    "atomic_path",
+    "make_folder",
+    "personal_files",
+    "read_json",
+    "write_json",
+    "write_text",
+    "writing_in",
+]
+
+Access = Literal["private", "group", "umask"]
+"""`paths.mode`: files 0600 and folders 0700, files 0640 and folders 0750, or those of the umask."""
+
+_MASKS = {"private": 0o077, "group": 0o027}
+_mask: int | None = _MASKS["private"]  # of personal files; None: the umask
+_usual: int | None = None  # the process's own umask within `personal_files`
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def personal_files(access: str) -> Iterator[None]:
+    """Give personal files and folders made in the block the permissions that `paths.mode` names.
+
+    The umask of the process changes too, so that files of other libraries, and of processes started in the block, are
+    covered. Files and folders that exist already keep their permissions. Outside any block, `atomic_path` and
+    `make_folder` make private files. Any other name is an `LfnetError`.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with personal_files("group"):
+    ...     write_text(folder / "new" / "a.txt", "text")
+    >>> oct((folder / "new" / "a.txt").stat().st_mode & 0o777), oct((folder / "new").stat().st_mode & 0o777)
+    ('0o640', '0o750')
+    """
+    global _mask, _usual
+    if access not in get_args(Access):
+        raise LfnetError(f"paths.mode={access}: give one of {', '.join(get_args(Access))}.")
+    before = _mask, _usual
+    if _usual is None:
+        _usual = _umask()
+    _mask = _MASKS.get(access)
+    previous = os.umask(_usual if _mask is None else _mask)
+    try:
+        yield
+    finally:
+        os.umask(previous)
+        _mask, _usual = before
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def _permissions(everything: int, personal: bool) -> int:
+    """Those of `everything` that a new file or folder gets."""
+    if personal and _mask is not None:
+        return everything & ~_mask
+    return everything & ~(_umask() if _usual is None else _usual)
+
+
+def make_folder(folder: Path, *, personal: bool = True) -> None:
+    """Make a folder and its parents where they are missing. Folders that exist keep their permissions.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    personal : bool
+        Whether it is for personal files, whose permissions `personal_files` sets; else those of the umask.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp()) / "a" / "b"
+    >>> make_folder(folder)
+    >>> oct(folder.stat().st_mode & 0o777)
+    '0o700'
+    """
+    folder = Path(folder)
+    for place in (*reversed(folder.parents), folder):
+        if place.is_dir():
+            continue
+        try:
+            place.mkdir(mode=0o700)
+        except FileExistsError:
+            if not place.is_dir():
+                raise
+        else:  # made here; a set-group-ID bit inherited from the parent stays
+            place.chmod((place.stat().st_mode & 0o7000) | _permissions(0o777, personal))
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` on success and is removed on failure.
 
     Parameters
     ----------
     path : Path
         The file to write. Its folder is created; the temporary file is in the same folder.
+    personal : bool
+        Whether a new file has the permissions of `personal_files`; else those of the umask. A file that is replaced
+        keeps its own.
 
     Raises
     ------
@@ -40,7 +143,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, personal=personal)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -50,10 +153,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp creates private files; results get the permissions of the user's umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else _permissions(0o666, personal))
         temporary.replace(path)
     except OSError as error:
         if error.errno in _DISK_ERRORS:
@@ -80,15 +180,18 @@ def _cannot_write(path: Path, error: OSError) -> LfnetError:
     )
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path` atomically."""
-    with atomic_path(path) as temporary:
+def write_text(path: Path, text: str, *, personal: bool = True) -> None:
+    """Write `text` as UTF-8 to `path` atomically. personal: as for `atomic_path`."""
+    with atomic_path(path, personal=personal) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON to `path` atomically. NaN is a `ValueError`: an undefined number is null."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, sort_keys=False) + "\n")
+def write_json(path: Path, value: Any, *, personal: bool = True) -> None:
+    """Write `value` as JSON to `path` atomically. NaN is a `ValueError`: an undefined number is null.
+
+    personal: as for `atomic_path`.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, sort_keys=False) + "\n", personal=personal)
 
 
 def read_json(path: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
+from lfnet.files import personal_files
 
 if TYPE_CHECKING:
     from lfnet.audit.report import Report
@@ -41,7 +42,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--strict", action="store_true", help="exit with status 1 where there is a leak")
     options = parser.parse_intermixed_args(argv)
     config = _config(options.settings)
-    report, cohort = _audit(config)
+    with personal_files(config["paths"].get("mode", "private")):
+        report, cohort = _audit(config)
     if options.json:
         print(json.dumps(report.to_json(), indent=2, allow_nan=False))
     else:

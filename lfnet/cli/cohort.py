@@ -67,8 +67,12 @@ def main(argv: list[str]) -> int:
     show = add("show", "print a cohort's splits, people and scores", SHOW, _show)
     show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
     options = parser.parse_args(argv)
+    from lfnet.cli.configs import mode
+    from lfnet.files import personal_files
+
     run: Callable[[argparse.Namespace], int] = options.run
-    return run(options)
+    with personal_files(mode()):
+        return run(options)
 
 
 def _add_split_options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from lfnet.config import conf_dir
 from lfnet.errors import LfnetError
 
-__all__ = ["compose", "conf_dir", "description", "names", "paths"]
+__all__ = ["compose", "conf_dir", "description", "mode", "names", "paths"]
 
 
 def names(group: str) -> list[str]:
@@ -41,6 +41,17 @@ def paths(overrides: Sequence[str] = ()) -> dict[str, Path]:
 
     Raises `LfnetError` for an override of anything else.
     """
+    folders = _paths_node(overrides)
+    folders.pop("mode", None)
+    return {name: Path(folder).expanduser().absolute() for name, folder in folders.items()}
+
+
+def mode(overrides: Sequence[str] = ()) -> str:
+    """Return `paths.mode`, the permissions of personal files. overrides and errors: as for `paths`."""
+    return _paths_node(overrides).get("mode", "private")
+
+
+def _paths_node(overrides: Sequence[str]) -> dict[str, str]:
     choice = "+paths=default"
     others = []
     for override in overrides:
@@ -55,4 +66,4 @@ def paths(overrides: Sequence[str] = ()) -> dict[str, Path]:
     node = OmegaConf.to_container(compose(None, [choice, *others]).paths, resolve=True)
     if not isinstance(node, dict):
         raise LfnetError(f"{choice.removeprefix('+')} is not a mapping of names to folders.")
-    return {str(name): Path(str(folder)).expanduser().absolute() for name, folder in node.items()}
+    return {str(name): str(folder) for name, folder in node.items()}

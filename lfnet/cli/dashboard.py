@@ -48,8 +48,9 @@ def main(argv: list[str]) -> int:
                 raise LfnetError(f"{flag} needs a name.")
         else:
             overrides.append(word)
-    from lfnet.cli.configs import compose
+    from lfnet.cli.configs import compose, mode
     from lfnet.cli.train import find_sweep_outputs
+    from lfnet.files import personal_files
     from lfnet.reports.wandb_dashboard import mirror, save_workspace
     from lfnet.tables.build import build
 
@@ -60,7 +61,8 @@ def main(argv: list[str]) -> int:
     public = name if record.stem == name else f"{name}-{digest(record.stem)[:8]}"
     table = replace(build(record, runs), name=public)
     remembered = Path(tables) / f"{record.stem}.dashboard.json"
-    done = mirror(table, settings, remembered)
+    with personal_files(mode([word for word in overrides if word.startswith("paths")])):
+        done = mirror(table, settings, remembered)
     print(f"{len(done.sent)} runs written to W&B, {len(done.kept)} were there already; project {settings['project']}")
     if online:
         print(f"dashboard: {save_workspace(table, settings['project'], settings['entity'], remembered)}")

@@ -12,10 +12,10 @@ import numpy as np
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.arguments import command_parser
-from lfnet.cli.configs import compose, names
+from lfnet.cli.configs import compose, mode, names
 from lfnet.config import plain
 from lfnet.errors import LfnetError
-from lfnet.files import write_text
+from lfnet.files import personal_files, write_text
 
 __all__ = ["main"]
 
@@ -50,7 +50,8 @@ def main(argv: list[str]) -> int:
     if options.encoder not in encoders:
         raise LfnetError(f"--encoder {options.encoder}: there is no such encoder; choose one of {', '.join(encoders)}.")
     _check(options.video)
-    with nullcontext("lfnet_demo") if options.keep else tempfile.TemporaryDirectory(prefix="lfnet_demo_") as folder:
+    kept = nullcontext("lfnet_demo") if options.keep else tempfile.TemporaryDirectory(prefix="lfnet_demo_")
+    with personal_files(mode()), kept as folder:
         _demo(options, Path(folder).absolute())
         print(
             f"All files are in {folder}."

@@ -5,7 +5,9 @@ import json
 import mmap
 import os
 import platform
+import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import lfnet
 from lfnet.cli.arguments import command_parser
-from lfnet.cli.configs import conf_dir, names, paths
+from lfnet.cli.configs import conf_dir, mode, names, paths
 from lfnet.errors import LfnetError
 
 __all__ = ["Check", "main"]
@@ -68,6 +70,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_intermixed_args(argv)
     places = paths(options.overrides)
     checks = [*_versions(), *_torch(), *_cv2(), *_telemetry(), *_machine(), *_paths(places)]
+    checks += _personal(places, mode(options.overrides))
     checks += _weights(places["weights"])
     problems = [check for check in checks if check.status == "problem"]
     if options.json:
@@ -238,6 +241,33 @@ def _paths(places: dict[str, Path]) -> Iterator[Check]:
             )
         else:
             yield Check(topic, "note" if free < 2 else "ok", f"{place}{there}, {free:.1f} GiB free")
+
+
+def _personal(places: dict[str, Path], access: str) -> Iterator[Check]:
+    """Count the features and scores that more people can read than `paths.mode` means."""
+    beyond = {"private": stat.S_IRGRP | stat.S_IROTH, "group": stat.S_IROTH}.get(access, 0)
+    left_out = {places["weights"], places["tables"]}  # nothing personal; made to be handed on
+    for name in ("cache", "runs"):
+        count = sum(1 for _ in _readable_files(places[name], beyond, left_out))
+        if count:
+            whom = "others" if access == "group" else "your group or others"
+            fix = f"Run `chmod -R {'o=' if access == 'group' else 'go='} {shlex.quote(str(places[name]))}`."
+            yield Check(f"paths.{name}", "note", f"{whom} can read {count} files of people (paths.mode={access})", fix)
+
+
+def _readable_files(folder: Path, beyond: int, left_out: set[Path]) -> Iterator[Path]:
+    """Files below a folder with a permission of `beyond` to read, in folders with the one to enter."""
+    try:
+        if not stat.S_IMODE(folder.stat().st_mode) & (beyond >> 2) or folder in left_out:
+            return
+        entries = [*os.scandir(folder)]
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _readable_files(Path(entry.path), beyond, left_out)
+        elif entry.is_file(follow_symlinks=False) and entry.stat().st_mode & beyond:
+            yield Path(entry.path)
 
 
 def _weights(cache: Path) -> Iterator[Check]:

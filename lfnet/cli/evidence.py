@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
     if target is not None:
         from lfnet.files import write_text
 
-        write_text(target, found.to_frame().to_csv(index=False, lineterminator="\n"))
+        write_text(target, found.to_frame().to_csv(index=False, lineterminator="\n"), personal=False)
     if options.json:
         used = {role: list(names) for role, names in roles.items()}
         print(json.dumps({"columns": used, **found.to_json()}, indent=2, allow_nan=False))

@@ -13,6 +13,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
+from lfnet.files import personal_files
 
 __all__ = ["main"]
 
@@ -91,7 +92,8 @@ def main(argv: list[str]) -> int:
         print(RESEARCH_ONLY)
     if options.figure is not None:
         try:
-            draw_figure(segments, settings, options.figure, options.video.name)
+            with personal_files(config["paths"].get("mode", "private")):
+                draw_figure(segments, settings, options.figure, options.video.name)
         except LfnetError as error:  # the report is valid without it
             print(f"no figure: {error}", file=sys.stderr)
         else:

@@ -182,10 +182,13 @@ def _one_job(config: Any, session: "Session") -> None:
 
 def _extract(config: Any, session: "Session") -> None:
     from lfnet.config import plain
+    from lfnet.files import personal_files
     from lfnet.jobs.inputs import prepare_streams
     from lfnet.jobs.settings import read_inputs
 
-    inputs = prepare_streams(read_inputs(plain(config), session), session)
+    settings = read_inputs(plain(config), session)
+    with personal_files(settings.paths.mode):
+        inputs = prepare_streams(settings, session)
     for store in inputs.stores.values():
         print(f"{len(inputs.cohort.clips)} clips of cohort {inputs.cohort.name} have their vectors in {store.folder}")
 

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.files import writing_in
+from lfnet.files import personal_files, writing_in
 from lfnet.heads.cpu.machine import fast_cpu
 from lfnet.jobs import head_job
 from lfnet.jobs.experiment import Experiment
@@ -48,7 +48,8 @@ def plan(
     """
     session = session or Session()
     settings = read_settings(config, session)
-    inputs, covers = _kind(settings).plan(settings, session, progress=progress)
+    with personal_files(settings.inputs.paths.mode):
+        inputs, covers = _kind(settings).plan(settings, session, progress=progress)
     return Experiment(settings, config, choices or {}, inputs, covers)
 
 
@@ -87,6 +88,11 @@ def run_safely(
 
 
 def _do(job: Experiment, session: Session) -> Outcome:
+    with personal_files(job.settings.inputs.paths.mode):
+        return _execute_or_skip(job, session)
+
+
+def _execute_or_skip(job: Experiment, session: Session) -> Outcome:
     kind = _kind(job.settings)
     if job.finished and not job.settings.force:
         refresh(job, session, lambda: kind.load_data(job, session))

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
-from lfnet.files import atomic_path, write_text
+from lfnet.files import atomic_path, make_folder, write_text
 from lfnet.fingerprints import digest
 from lfnet.jobs.experiment import Experiment
 from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale, Training
@@ -116,7 +116,7 @@ def versions(*more: str) -> dict[str, str]:
 @contextmanager
 def log(folder: Path) -> Iterator[None]:
     """Write everything that is logged in the block, a traceback that ends it included, to train.log in the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     logger = logging.getLogger("lfnet")
     handler = logging.FileHandler(folder / LOG, mode="w", encoding="utf-8")
     # A full disk is reported once, by what the job cannot do without; not by each line of its log.

@@ -18,6 +18,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
 from lfnet.features.joined_streams import JoinSettings
+from lfnet.files import Access
 from lfnet.fingerprints import digest
 from lfnet.fusion.settings import FusionSettings
 from lfnet.jobs.session import Session
@@ -50,6 +51,7 @@ class Paths:
     weights: Path
     runs: Path
     tables: Path
+    mode: Access = "private"
 
 
 @settings

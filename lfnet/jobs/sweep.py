@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from lfnet.config import plain
 from lfnet.errors import LfnetError
+from lfnet.files import personal_files
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.job import plan, run_safely
 from lfnet.jobs.session import Session
@@ -65,7 +66,7 @@ def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[s
     first = settings[0]
     table, paths = jobs[0].config["table"], first.inputs.paths
     path = paths.runs / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
-    record = _RecordWriter(path, table, sweep_command(table["name"], list(given), options), jobs)
+    record = _RecordWriter(path, paths.mode, table, sweep_command(table["name"], list(given), options), jobs)
     outcomes: list[Outcome | None] = [None] * len(jobs)
     planned: dict[int, Experiment] = {}
     first_of: dict[str, int] = {}
@@ -117,8 +118,8 @@ def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[s
 class _RecordWriter:
     """Writes the record of a sweep; `often`: not within two seconds of the last time."""
 
-    def __init__(self, path: Path, table: dict[str, Any], command: str, jobs: Sequence[Job]) -> None:
-        self._path, self._table, self._command, self._jobs = path, table, command, jobs
+    def __init__(self, path: Path, access: str, table: dict[str, Any], command: str, jobs: Sequence[Job]) -> None:
+        self._path, self._access, self._table, self._command, self._jobs = path, access, table, command, jobs
         self._written = 0.0
 
     def write(self, outcomes: Sequence[Outcome | None], often: bool = False) -> None:
@@ -126,7 +127,8 @@ class _RecordWriter:
             return
         pairs = zip(self._jobs, outcomes, strict=True)
         rows = tuple(JobRecord.of(job.overrides, job.control, outcome) for job, outcome in pairs)
-        SweepRecord(self._table, self._command, rows).write(self._path)
+        with personal_files(self._access):
+            SweepRecord(self._table, self._command, rows).write(self._path)
         self._written = time.monotonic()
 
 

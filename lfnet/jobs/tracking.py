@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from lfnet.files import make_folder
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.settings import encoder_names
 
@@ -51,7 +52,7 @@ def tracked_run(
     import wandb
 
     folder = Path(settings["dir"])
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     run = wandb.init(
         project=settings["project"],
         entity=settings["entity"],

@@ -29,7 +29,7 @@ def write_report(table: Table, folder: Path, with_figures: bool = False) -> list
     """Write NAME.html into `folder`, and with `with_figures` NAME/FIGURE.png and .pdf; return their paths."""
     shown = parts(table)
     path = Path(folder) / f"{table.name}.html"
-    write_text(path, page(table, shown))
+    write_text(path, page(table, shown), personal=False)
     return [path, *(write_figures(shown, Path(folder) / table.name) if with_figures else [])]
 
 
@@ -45,7 +45,7 @@ def write_figures(shown: Sequence[Part], folder: Path) -> list[Path]:
             own = f"{name}_{number + 1}" if len(shown) > 1 else name
             for ending in ("png", "pdf"):
                 path = folder / f"{own}.{ending}"
-                with atomic_path(path) as temporary:
+                with atomic_path(path, personal=False) as temporary:
                     metadata = {"CreationDate": None} if ending == "pdf" else {}
                     figure.savefig(temporary, format=ending, dpi=200, metadata=metadata)
                 written.append(path)

@@ -130,7 +130,7 @@ def draw(table: Table, settings: FigureSettings, folder: Path) -> list[Path]:
     paths = []
     for suffix, canvas in (("png", FigureCanvasAgg), ("svg", FigureCanvasSVG)):
         path = Path(folder) / f"{table.name}.{suffix}"
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
+        with atomic_path(path, personal=False) as temporary, temporary.open("wb") as file:
             canvas(figure).print_figure(
                 file, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None
             )

@@ -21,8 +21,8 @@ def write(table: Table, folder: Path) -> list[Path]:
     folder = Path(folder)
     paths = [folder / f"{table.name}.{suffix}" for suffix in ("md", "csv", "tex", "json")]
     for path, text in zip(paths, (markdown(table), raw_csv(table), latex(table)), strict=False):
-        write_text(path, text)
-    write_json(paths[-1], table.to_json())
+        write_text(path, text, personal=False)
+    write_json(paths[-1], table.to_json(), personal=False)
     return paths + (draw(table, table.figure, folder) if table.figure else [])
 
 

@@ -243,8 +243,8 @@ def _claim(errors: Errors, claim: Claim, options: PowerSettings) -> dict[str, An
 def write_power(power: Power, folder: Path, name: str = "power") -> list[Path]:
     """Write NAME.md and NAME.json into `folder`, and return their paths."""
     paths = [Path(folder) / f"{name}.{suffix}" for suffix in ("md", "json")]
-    write_text(paths[0], power.text())
-    write_json(paths[1], power.to_json())
+    write_text(paths[0], power.text(), personal=False)
+    write_json(paths[1], power.to_json(), personal=False)
     return paths
 
 

@@ -127,7 +127,7 @@ class WeightsFile:
         for source in self.sources:
             print(f"fetching {self._what()} from {source}", file=sys.stderr)
             try:
-                with atomic_path(target) as temporary:
+                with atomic_path(target, personal=False) as temporary:
                     obtain(source, temporary)
                     if (actual := file_digest(temporary)) != self.sha256:
                         raise SourceError(f"the file has sha256 {actual}, expected {self.sha256}; it was not kept")
