@@ -6,12 +6,24 @@ from pathlib import Path
 
 from lfnet.errors import LfnetError
 
-__all__ = ["FRAME_SUFFIXES", "KINDS", "READY_SUFFIXES", "VIDEO_SUFFIXES", "find", "kind"]
+__all__ = ["FRAME_SUFFIXES", "KINDS", "READY_SUFFIXES", "VIDEO_SUFFIXES", "find", "is_clip_suffix", "kind", "left_out"]
 
 KINDS = ("videos", "frames", "features")
 READY_SUFFIXES = (".npy", ".npz", ".safetensors")
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts"),
+    *(".m2ts", ".m2t", ".ts", ".asf", ".ogv", ".vob"),
+)
+# Files that look like clips but are not read; `lfnet cohort init` names them.
+_OTHER_SUFFIXES = frozenset(
+    [
+        *(".tif", ".tiff", ".webp", ".gif", ".heic", ".dng", ".ppm", ".pgm", ".jp2"),
+        *(".mxf", ".rm", ".rmvb", ".ogm", ".f4v", ".3g2", ".dv", ".divx", ".mod", ".tod", ".mjpeg", ".mjpg", ".y4m"),
+        *(".h264", ".264", ".h265", ".265", ".hevc", ".ivf", ".insv", ".braw", ".r3d"),
+        *(".pt", ".pth", ".pkl", ".pickle", ".mat", ".h5", ".hdf5", ".parquet", ".feather"),
+    ]
+)
 
 
 def kind(path: Path) -> str:
@@ -20,6 +32,23 @@ def kind(path: Path) -> str:
     if path.suffix.lower() in READY_SUFFIXES and not path.is_dir():
         return "features"
     return "frames" if path.is_dir() else "videos"
+
+
+def is_clip_suffix(suffix: str) -> bool:
+    """Return whether a file name's suffix is that of a video or of a feature file."""
+    return suffix.lower() in (*VIDEO_SUFFIXES, *READY_SUFFIXES)
+
+
+def left_out(root: Path, chosen: str) -> dict[str, list[Path]]:
+    """Return what looks like a clip below `root` and is not taken as one of `chosen` kind, by suffix or kind."""
+    found: dict[str, list[Path]] = {}
+    for what, path in find(root):
+        suffix = path.suffix.lower()
+        if what in KINDS and what != chosen:
+            found.setdefault(f"{what} (other --kind)", []).append(path)
+        elif what == "other" and (suffix in _OTHER_SUFFIXES or suffix in FRAME_SUFFIXES):
+            found.setdefault(suffix, []).append(path)
+    return found
 
 
 def find(root: Path) -> Iterator[tuple[str, Path]]:
