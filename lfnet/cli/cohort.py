@@ -51,8 +51,12 @@ def main(argv: list[str]) -> int:
 
     init = add("init", "draft a manifest for a folder", INIT, _init)
     init.add_argument("root", type=Path, metavar="DIR", help="the folder that holds the clips")
-    init.add_argument("--labels", type=Path, metavar="CSV", help="scores by clip, recording or person")
+    init.add_argument(
+        "--labels", type=Path, metavar="CSV", help="scores by clip, recording or person (.csv, .tsv, .xlsx)"
+    )
     init.add_argument("--label-column", metavar="NAME", help="the column of scores, where there are several")
+    init.add_argument("--name-column", metavar="NAME", help="the column of names of clips, recordings or people")
+    init.add_argument("--person-column", metavar="NAME", help="a column of people that replaces what file names say")
     init.add_argument("--scale", default="bdi_ii", help="scale of the scores: a yaml of conf/scale (default: bdi_ii)")
     _add_split_options(init)
     init.add_argument(
@@ -81,9 +85,9 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from lfnet.cli.cohort_report import print_few, print_next, print_people, print_splits
+    from lfnet.cli.cohort_report import print_few, print_left_out, print_next, print_people, print_splits
     from lfnet.cohorts.draft import add_splits, draft, manifest_text
-    from lfnet.cohorts.label_files import add_labels
+    from lfnet.cohorts.matching import add_labels, describe_merged
     from lfnet.files import write_text
     from lfnet.text import first_names
 
@@ -95,17 +99,26 @@ def _init(options: argparse.Namespace) -> int:
     shares = _shares(options.splits)
     scale = _scale(options.scale)
     table, rule = draft(options.root, options.kind)
-    merged = None if options.labels is None else add_labels(table, options.labels, scale, options.label_column)
+    same = table.attrs["spellings"]
+    merged = None
+    if options.labels is not None:
+        columns = (options.label_column, options.name_column, options.person_column)
+        merged = add_labels(table, options.labels, scale, *columns)
+    drafted = len(table)
     table = _probed(table, options)
     people = add_splits(table, shares, options.seed)
     write_text(manifest, manifest_text(table))
 
     recordings, persons = table["recording_id"].nunique(), table["person_id"].nunique()
     print(f"wrote {manifest}: {len(table)} clips, {recordings} recordings, {persons} people")
+    print_left_out(options.root, table)
+    if same:
+        groups = first_names([" = ".join(group) for group in same])
+        print(f"ids that differ only in spelling are one person: {groups}")
     if merged is not None:
-        print(f"{options.labels}: column {merged.column!r} names {merged.level}s; {merged.labelled} clips have a score")
-        if merged.unused:
-            print(f"  {len(merged.unused)} of its rows match no clip: {first_names(merged.unused)}")
+        print(f"{options.labels}:")
+        for line in describe_merged(merged, drafted):
+            print(f"  {line}")
     missing = int(table["label"].isna().sum())
     if missing:
         print(f"{missing} clips have no score: they are in split `unlabelled`, which is predicted but not trained on")

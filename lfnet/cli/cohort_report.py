@@ -2,15 +2,16 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pandas as pd
 
 from lfnet.cohorts.cohort import SPLITS, Cohort
-from lfnet.cohorts.media import kind
+from lfnet.cohorts.media import kind, left_out
 from lfnet.cohorts.splits import FEW_PEOPLE
 from lfnet.text import first_names
 
-__all__ = ["described", "print_few", "print_next", "print_people", "print_splits"]
+__all__ = ["described", "print_few", "print_left_out", "print_next", "print_people", "print_splits"]
 
 
 def print_splits(table: pd.DataFrame) -> None:
@@ -33,6 +34,13 @@ def print_people(table: pd.DataFrame, rule: str) -> None:
     for person, clips in list(guessed.groupby("person_id", sort=True))[:3]:
         print(f"  {person}: {first_names(clips['clip_id'].tolist())}")
     print("A wrong guess puts one person into two splits, where a model can recognise people instead.")
+
+
+def print_left_out(root: Path, table: pd.DataFrame) -> None:
+    """Print which files look like clips and are not taken."""
+    for what, paths in left_out(root, kind(table.index[0])).items():
+        shown = first_names([path.relative_to(root).as_posix() for path in paths])
+        print(f"left out: {len(paths)} {what}{' file(s)' if what.startswith('.') else ''}: {shown}")
 
 
 def print_few(people: int) -> None:
@@ -79,7 +87,10 @@ def print_next(table: pd.DataFrame, root: str, scale: str, people: int) -> None:
 
 def _setting(name: str, value: str) -> str:
     """`name=value`, quoted for Hydra and a shell."""
-    if re.fullmatch(r"[A-Za-z0-9_./-]+", value):
+    # Hydra reads 2024, 1e3, true and null as other than text.
+    if re.fullmatch(r"[A-Za-z0-9_./-]*[A-Za-z_/][A-Za-z0-9_./-]*", value) and not re.fullmatch(
+        r"[-+]?[\d_.]+(e[-+]?\d+)?|[-+]?(inf|nan)|true|false|null", value, re.IGNORECASE
+    ):
         return f"{name}={value}"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return shlex.quote(f'{name}="{escaped}"')

@@ -6,6 +6,7 @@ command runs.
 
 import contextlib
 import difflib
+import io
 import os
 import sys
 import warnings
@@ -47,6 +48,9 @@ DEFECT = "This is a defect of lfnet. Please report it, with the lines above and 
 def main(argv: list[str] | None = None) -> int:
     """Run `lfnet ARGV` and return its exit status: 0 done, 1 failed, 2 a mistake to fix, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no "×" gets "?"
+            stream.reconfigure(errors="replace")
     try:
         with _plain_warnings():
             status = _dispatch(arguments)

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
-from lfnet.cohorts.folder import safe_name
+from lfnet.cohorts.identity import safe_name
 from lfnet.cohorts.path_patterns import UNMATCHED, LabelPatterns, Pattern, Survey, survey
 from lfnet.config import Positive, read
 from lfnet.errors import LfnetError

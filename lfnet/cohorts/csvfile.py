@@ -1,7 +1,9 @@
-"""Read csv files as spreadsheets save them: commas, semicolons or tabs, with or without a byte order mark."""
+"""Read tables as spreadsheets, pandas and R save them: commas, semicolons or tabs, byte order marks, .xlsx."""
 
+import codecs
 import csv
 import io
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -9,13 +11,18 @@ import pandas as pd
 from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
 
-__all__ = ["read_table", "read_text"]
+__all__ = ["BLANK", "blanked", "read_table", "read_text"]
 
+# Spellings of an empty cell, in lower case: pandas, R, spreadsheets.
+BLANK = frozenset(["", "nan", "na", "n/a", "#n/a", "<na>", "none", "null", "-", "."])
+# Columns of a manifest in which these are no values. A person may be called NA.
+_BLANK_COLUMNS = ("label", "fps", "n_frames", "fold", "task")
 _DELIMITERS = (",", ";", "\t")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file, without its byte order mark.
+    """Return the text of a UTF-8 file, or of a UTF-16 file with a byte order mark.
 
     Raises
     ------
@@ -29,7 +36,8 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise LfnetError(f"{path} cannot be read ({error.strerror}).") from error
     try:
-        text = raw.decode("utf-8-sig")
+        # Excel's "Unicode text" is UTF-16 with a byte order mark.
+        text = raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise LfnetError(f"{path}: line {line} is not UTF-8 text. Save the file as 'CSV UTF-8'.") from error
@@ -38,62 +46,153 @@ def read_text(path: Path) -> str:
     return text
 
 
-def read_table(path: Path, header: bool = True) -> pd.DataFrame:
-    """Read a csv file as text.
+def read_table(path: Path, header: bool = True, *, rename: bool = True) -> pd.DataFrame:
+    """Read a table as text.
 
-    The delimiter is the comma, semicolon or tab that the first line holds most of. Between semicolons, a comma in a
-    number is the decimal separator. Spaces around values are removed.
+    The delimiter is the comma, semicolon or tab that parts the first line into most values, or the one that Excel's
+    line `sep=;` names. A comma in a number is the decimal separator. Spaces around values are removed, and so are
+    columns without name and values. A first column without a place in the header holds R's row names and is removed.
 
     Parameters
     ----------
     path : Path
-        The file.
+        A csv file, or the only sheet of an .xlsx file.
     header : bool
-        Whether the first line holds column names; they become lower case, with "_" for spaces. Else columns are 0, 1, …
+        Whether the first line holds column names. Else columns are 0, 1, …
+    rename : bool
+        Whether column names become lower case, with "_" for spaces.
 
     Returns
     -------
     DataFrame
-        Text columns; the index "row" is each row's line in the file.
+        Text columns; the index "row" is each row's line in the file. Columns without a name are called unnamed_N.
 
     Raises
     ------
     LfnetError
         The file is empty, has two columns of one name or uneven rows.
     """
-    text = read_text(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    try:
-        lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
-    except csv.Error as error:
-        raise LfnetError(f"{path}: line {reader.line_num} is not csv ({error}).") from error
+    lines = _excel_lines(path) if Path(path).suffix.lower() in (".xlsx", ".xlsm") else _csv_lines(path)
     lines = [(number, row) for number, row in lines if any(row)]
     if not lines:
         raise LfnetError(f"{path} is empty.")
-    columns = pd.RangeIndex(len(lines[0][1])) if not header else pd.Index(_names(path, lines.pop(0)[1], lines))
-    width = len(columns)
+    first = lines.pop(0)[1] if header else [""] * len(lines[0][1])
+    if header and _numbered_by_r(lines, len(first)):
+        lines = [(number, row[1:]) for number, row in lines]
+    width = len(first)
     refuse(
         [
-            f"row {number}: {len(row)} values under {width} columns. Quote values that hold {delimiter!r}."
+            f"row {number}: {len(row)} values under {width} columns. Quote values that hold the delimiter."
             for number, row in lines
             if len(row) < width or any(row[width:])
         ],
         path,
     )
-    rows = [row[:width] for _, row in lines]
-    if delimiter == ";":
-        rows = [[_decimal_point(value) for value in row] for row in rows]
-    index = pd.Index([number for number, _ in lines], name="row")
-    return pd.DataFrame(rows, columns=columns, index=index, dtype=object)
+    table = pd.DataFrame(
+        [[_decimal_point(value) for value in row[:width]] for _, row in lines],
+        columns=pd.Index(_names(path, first, rename)) if header else pd.RangeIndex(width),
+        index=pd.Index([number for number, _ in lines], name="row"),
+        dtype=object,
+    )
+    return table.drop(
+        columns=[name for name in table.columns if str(name).startswith("unnamed_") and not any(table[name])]
+    )
 
 
-def _names(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> list[str]:
-    names = [name.lower().replace(" ", "_") for name in header]
-    # Spreadsheets leave empty columns at the right.
-    while names and names[-1] == "" and not any(any(row[len(names) - 1 :]) for _, row in lines):
-        names.pop()
+def _numbered_by_r(lines: list[tuple[int, list[str]]], width: int) -> bool:
+    """Whether each row begins with its number and has one value more than the header."""
+    rows = [row for _, row in lines]
+    return all(len(row) == width + 1 and row[0] == str(number) for number, row in enumerate(rows, 1)) and any(
+        row[-1] for row in rows
+    )
+
+
+def blanked(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a manifest's table with "" for spellings of an empty cell, and whole folds.
+
+    pandas writes NaN and folds as 1.0, R writes NA.
+
+    Examples
+    --------
+    >>> blanked(pd.DataFrame({"person_id": ["NA"], "label": ["NA"], "fold": ["1.0"]})).iloc[0].tolist()
+    ['NA', '', '1']
+    """
+    table = table.copy()
+    for column in set(_BLANK_COLUMNS) & set(table.columns):
+        table[column] = ["" if value.lower() in BLANK else value for value in table[column]]
+    if "fold" in table.columns:
+        table["fold"] = [re.sub(r"^(\d+)\.0+$", r"\1", value) for value in table["fold"]]
+    return table
+
+
+def _csv_lines(path: Path) -> list[tuple[int, list[str]]]:
+    text = read_text(path)
+    filled = [line for line in text.splitlines() if line.strip()]
+    first = filled[0] if filled else ""
+    named = re.fullmatch(r'"?sep=(.)"?', first.strip("\r\n"), re.IGNORECASE)
+    delimiter = named.group(1) if named else max(_DELIMITERS, key=lambda mark: _count(first, mark))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
+    except csv.Error as error:
+        raise LfnetError(f"{path}: line {reader.line_num} is not csv ({error}).") from error
+    if named:
+        lines.pop(next(place for place, (_, row) in enumerate(lines) if any(row)))
+    return lines
+
+
+def _count(line: str, delimiter: str) -> int:
+    """Number of values in a line; delimiters inside quotes do not count."""
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), []))
+    except csv.Error:
+        return 0
+
+
+def _excel_lines(path: Path) -> list[tuple[int, list[str]]]:
+    if not Path(path).is_file():
+        raise LfnetError(f"{path} does not exist.")
+    try:
+        from openpyxl import load_workbook
+    except ImportError as error:
+        raise LfnetError(
+            f"{path}: .xlsx files need openpyxl. Install it with `pip install 'lfnet[excel]'`, or save the table as "
+            "CSV UTF-8."
+        ) from error
+    try:
+        values, formulas = (load_workbook(path, data_only=computed) for computed in (True, False))
+    except Exception as error:  # openpyxl raises errors of zip and xml libraries of many kinds
+        raise LfnetError(f"{path} is no .xlsx file that can be read. Save the table as CSV UTF-8.") from error
+    sheets = [
+        sheet for sheet in values.worksheets if any(any(cell is not None for cell in row) for row in sheet.values)
+    ]
+    if len(sheets) > 1:
+        titles = ", ".join(repr(sheet.title) for sheet in sheets)
+        raise LfnetError(
+            f"{path} has {len(sheets)} sheets with values ({titles}). Save the right one as a file of its own."
+        )
+    lines = []
+    for sheet in sheets:
+        for number, row in enumerate(sheet.iter_rows(), 1):
+            for cell in row:
+                if cell.value is None and formulas[sheet.title][cell.coordinate].value is not None:
+                    raise LfnetError(
+                        f"{path}: cell {cell.coordinate} holds a formula without a value. Open and save the file in "
+                        "Excel, or save it as CSV UTF-8."
+                    )
+            lines.append((number, [_excel_text(cell.value) for cell in row]))
+    return lines
+
+
+def _excel_text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()
+
+
+def _names(path: Path, header: list[str], rename: bool) -> list[str]:
+    names = [name.lower().replace(" ", "_") if rename else name for name in header]
+    names = [name or f"unnamed_{place}" for place, name in enumerate(names, 1)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LfnetError(f"{path}: two columns are called {', '.join(map(repr, twice))}. Rename one.")

@@ -1,32 +1,23 @@
 """Draft a manifest: find clips, guess people from file names, make splits by person."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from lfnet.cohorts.cohort import COLUMNS
-from lfnet.cohorts.csvfile import read_table
-from lfnet.cohorts.folder import clip_name, safe_name
-from lfnet.cohorts.label_files import is_number
-from lfnet.cohorts.media import KINDS, READY_SUFFIXES, VIDEO_SUFFIXES, find
+from lfnet.cohorts.columns import is_number
+from lfnet.cohorts.csvfile import blanked, read_table
+from lfnet.cohorts.guess import guess_people
+from lfnet.cohorts.identity import clip_name, one_spelling, spellings, without_suffix
+from lfnet.cohorts.media import FRAME_SUFFIXES, KINDS, READY_SUFFIXES, VIDEO_SUFFIXES, find, left_out
 from lfnet.cohorts.splits import FEW_PEOPLE, fold_people, split_people
 from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
 from lfnet.files import write_text
 
-__all__ = ["Guess", "add_splits", "draft", "guess_people", "manifest_text", "resplit_manifest"]
+__all__ = ["add_splits", "draft", "manifest_text", "resplit_manifest"]
 
 _FOLDS = 5
-_TOKEN = re.compile(r"[_\-. ]+")
-_SESSION = re.compile(
-    r"(?P<person>[A-Za-z]*\d+)[_-](?:s|ses-|session)?(?P<session>\d{1,2})(?:[_-](?P<task>[A-Za-z][A-Za-z0-9]*))?(?:[_-].*)?",
-    re.IGNORECASE,
-)
-# Last words of names that describe the file, not the task.
-_NO_TASK = frozenset({"video", "vid", "aligned", "cropped", "face", "faces", "frames", "visual", "features", "clip"})
 _PLURAL = {"videos": "videos", "frames": "frame folders", "features": "feature files"}
 
 
@@ -43,7 +34,7 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
     Returns
     -------
     table : DataFrame
-        A manifest's columns and person_guessed; the index "file" holds the paths. label is NaN, split is
+        A manifest's columns, session and person_guessed; the index "file" holds the paths. label is NaN, split is
         unlabelled, fps and n_frames are "".
     rule : str
         How people were guessed, in words.
@@ -68,17 +59,23 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
     if chosen is None or not found[chosen]:
         wanted = f"no {_PLURAL[chosen]}" if chosen else "no clip"
         raise LfnetError(
-            f"{root} holds {wanted}. Clips are videos ({' '.join(VIDEO_SUFFIXES)}), folders of two or more images, "
-            f"or feature files ({' '.join(READY_SUFFIXES)})."
+            f"{root} holds {wanted}. Clips are videos ({' '.join(VIDEO_SUFFIXES)}), folders of two or more images "
+            f"({' '.join(FRAME_SUFFIXES)}), or feature files ({' '.join(READY_SUFFIXES)})."
+            + "".join(f" Found {len(paths)} {what}: convert them." for what, paths in left_out(root, "").items())
         )
     files = found[chosen]
-    plain = [path.relative_to(root) if chosen == "frames" else path.relative_to(root).with_suffix("") for path in files]
-    guesses, rule = guess_people(plain)
+    refuse(
+        [f"{str(path)!r} is no valid text. Rename it." for path in files if not _is_text(str(path.relative_to(root)))],
+        root,
+    )
+    relative = [path.relative_to(root) for path in files]
+    guesses, rule = guess_people([path if chosen == "frames" else Path(without_suffix(path)) for path in relative])
+    spelling = one_spelling(one.person for one in guesses)
     table = pd.DataFrame(
         {
             "clip_id": [clip_name(path.relative_to(root)) for path in files],
             "recording_id": "",
-            "person_id": [one.person for one in guesses],
+            "person_id": [spelling[one.person] for one in guesses],
             "split": "unlabelled",
             "task": [one.task for one in guesses],
             "label": float("nan"),
@@ -97,78 +94,21 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
         ],
         root,
     )
+    table.attrs["spellings"] = spellings(one.person for one in guesses)
     # Tasks of one session are one recording; any other clip is a recording by itself.
-    sessions = [f"{one.person}_{one.session}" if one.session else "" for one in guesses]
+    table["session"] = [one.session for one in guesses]
+    sessions = [f"{spelling[one.person]}_{one.session}" if one.session else "" for one in guesses]
     twice = pd.Series(list(zip(sessions, table["task"], strict=True))).duplicated(keep=False).to_numpy()
     table["recording_id"] = [
-        session if session and not repeated else clip
-        for session, repeated, clip in zip(sessions, twice, table["clip_id"], strict=True)
+        session if session and (one.whole or not repeated) else clip
+        for one, session, repeated, clip in zip(guesses, sessions, twice, table["clip_id"], strict=True)
     ]
     return table, rule
 
 
-@dataclass(frozen=True)
-class Guess:
-    """Person, session and task that a clip's name holds; session and task are "" where it holds none."""
-
-    person: str
-    session: str = ""
-    task: str = ""
-
-
-def guess_people(clips: Sequence[Path]) -> tuple[list[Guess], str]:
-    """Guess the person, session and task of each clip.
-
-    The first rule that fits every clip is used: names of the form PERSON_SESSION_TASK; a folder with a number for each
-    person; the text before the first "_", "-", "." or space, after words that all names begin with; else each clip is
-    one person.
-
-    Parameters
-    ----------
-    clips : sequence of Path
-        Paths below the root, without suffix.
-
-    Returns
-    -------
-    guesses : list of Guess
-        One for each clip.
-    rule : str
-        The rule, in words.
-
-    Examples
-    --------
-    >>> guesses, rule = guess_people([Path("203_1_talk"), Path("203_2_talk")])
-    >>> guesses[1], rule
-    (Guess(person='203', session='2', task='talk'), 'names of the form PERSON_SESSION')
-    """
-    names = [clip.name for clip in clips]
-    for stems in (names, _without_common_start(names)):
-        matches = [match for stem in stems if (match := _SESSION.fullmatch(stem))]
-        if len(matches) == len(clips):
-            return [_from_name(match) for match in matches], "names of the form PERSON_SESSION"
-    folders = [clip.parent.name for clip in clips]
-    if len(set(folders)) > 1 and all(re.search(r"\d", folder) for folder in folders):
-        return [Guess(safe_name(folder)) for folder in folders], "one folder a person"
-    starts = [_TOKEN.split(stem)[0] for stem in _without_common_start(names)]
-    if len(set(starts)) > 1 and all(starts):
-        return [Guess(safe_name(start)) for start in starts], "the first word of each name"
-    return [Guess(safe_name("_".join(clip.parts))) for clip in clips], "each clip a person of its own"
-
-
-def _from_name(match: re.Match[str]) -> Guess:
-    task = match.group("task") or ""
-    return Guess(match.group("person"), match.group("session"), "" if task.lower() in _NO_TASK else task)
-
-
-def _without_common_start(names: Sequence[str]) -> list[str]:
-    """The names without the words that all of them begin with, while every name keeps one."""
-    rest = list(names)
-    while len(set(rest)) > 1:
-        cut = [_TOKEN.split(name, maxsplit=1) for name in rest]
-        if len({parts[0] for parts in cut}) > 1 or any(len(parts) < 2 or not parts[1] for parts in cut):
-            break
-        rest = [parts[1] for parts in cut]
-    return rest
+def _is_text(name: str) -> bool:
+    """Whether a file name can be written in UTF-8; names of other encodings hold surrogates."""
+    return name.isprintable() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def add_splits(table: pd.DataFrame, shares: tuple[float, ...], seed: int) -> int:
@@ -208,7 +148,7 @@ def resplit_manifest(manifest: Path, shares: tuple[float, ...], seed: int) -> tu
     LfnetError
         A column or value is missing, or the clips of a recording differ in label or person.
     """
-    table = read_table(manifest)
+    table = blanked(read_table(manifest))
     missing = [column for column in ("person_id", "label") if column not in table.columns]
     if missing:
         raise LfnetError(f"{manifest}: missing column {', '.join(missing)}. Add it.")

@@ -1,7 +1,6 @@
 """Cohort from a folder of videos, frame folders or feature files, listed in a manifest.csv."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Annotated
@@ -10,13 +9,14 @@ import pandas as pd
 from pydantic import Field
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
-from lfnet.cohorts.csvfile import read_table
-from lfnet.cohorts.media import READY_SUFFIXES, VIDEO_SUFFIXES, kind
+from lfnet.cohorts.csvfile import blanked, read_table
+from lfnet.cohorts.identity import clip_name, safe_name
+from lfnet.cohorts.media import kind
 from lfnet.cohorts.ready import ReadyFeatures, ready_shape
 from lfnet.cohorts.validation import nearest
 from lfnet.errors import LfnetError
 
-__all__ = ["clip_name", "load", "safe_name"]
+__all__ = ["load"]
 
 # Required columns of a manifest; the others have defaults.
 _REQUIRED = ("path", "person_id", "split", "label")
@@ -92,7 +92,7 @@ def load(
     origin = root / Path(manifest).expanduser()
     if not origin.is_file():
         raise LfnetError(f"{origin} does not exist. `lfnet cohort init {root}` drafts one.")
-    table = read_table(origin)
+    table = blanked(read_table(origin))
     if manifest_only and "path" not in table.columns and "clip_id" in table.columns:
         table["path"] = ""
     _check_names(table, origin)
@@ -128,18 +128,6 @@ def load(
         warnings=tuple(_warnings(table, origin)),
         own=own,
     )
-
-
-def clip_name(relative: Path) -> str:
-    """Return a clip's id from its path below the root: folders and name joined by "_", without suffix."""
-    known = relative.suffix.lower() in (*VIDEO_SUFFIXES, *READY_SUFFIXES)
-    plain = relative.with_suffix("") if known else relative
-    return safe_name("_".join(part for part in plain.parts if part not in (".", "..", "/")))
-
-
-def safe_name(text: str) -> str:
-    """Return the text with "-" for each run of characters that an id may not hold."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text) or "cohort"
 
 
 def _check_names(table: pd.DataFrame, origin: Path) -> None:

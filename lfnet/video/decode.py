@@ -176,7 +176,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     import av
 
     try:
-        container = av.open(str(path))
+        container = av.open(str(path.absolute()))  # FFmpeg takes `P01:baseline.mp4` for a protocol
     except (av.FFmpegError, OSError, ValueError) as error:
         raise Unreadable(
             f"{path} cannot be opened as a video ({_reason(error)}). Check the file, or copy it again."

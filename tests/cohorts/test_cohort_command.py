@@ -83,7 +83,7 @@ def test_features_of_many_people(tmp_path: Path, capsys: pytest.CaptureFixture[s
     arguments = ["init", str(tmp_path), "--fps", "30", "--labels", scores(tmp_path, 25), "--splits", "0.5,0.25,0.25"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "column 'person' names persons; 50 clips have a score" in said and "GUESSED" not in said
+    assert "names: person (50 of 50 clips); score: bdi" in said and "GUESSED" not in said
     assert "encoder=" not in said and f"lfnet table architectures cohort=folder cohort.root={tmp_path}\n" in said
     cohort = load(tmp_path, SCALE)
     assert cohort.warnings == () and cohort.own is not None
@@ -142,7 +142,7 @@ def test_other_scale_is_in_the_next_steps(tmp_path: Path, capsys: pytest.Capture
     features(tmp_path, 3)
     (tmp_path / "l.csv").write_text("person,phq8\n1,30\n2,3\n3,4\n")
     arguments = ["init", str(tmp_path), "--fps", "30", "--labels", str(tmp_path / "l.csv"), "--scale", "phq8"]
-    with pytest.raises(LfnetError, match=r"score 30 of '1' lies outside PHQ-8"):
+    with pytest.raises(LfnetError, match=r"score '30' of '1' lies outside PHQ-8"):
         main(arguments)
     (tmp_path / "l.csv").write_text("person,phq8\n1,3\n2,3\n")
     assert main(arguments) == 0

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from lfnet.cohorts.cohort import Band, Scale
-from lfnet.cohorts.draft import Guess, add_splits, draft, guess_people, manifest_text, resplit_manifest
-from lfnet.cohorts.label_files import add_labels
+from lfnet.cohorts.draft import add_splits, draft, manifest_text, resplit_manifest
+from lfnet.cohorts.guess import BIDS, Guess, guess_people
+from lfnet.cohorts.matching import add_labels
 from lfnet.cohorts.media import find, kind
 from lfnet.errors import LfnetError
 
@@ -30,7 +31,7 @@ def touch(root: Path, *names: str) -> Path:
         (["203_1_Freeform_video", "203_2_Northwind_video", "205_1_Freeform_video"], ["203", "203", "205"], SITTINGS),
         (["P01_1", "P01_2"], ["P01", "P01"], SITTINGS),
         (["clip_07_1", "clip_07_2", "clip_08_1"], ["07", "07", "08"], SITTINGS),
-        (["sub-01_ses-2_rest", "sub-02_ses-1_rest"], ["01", "02"], SITTINGS),
+        (["sub-01_ses-2_rest", "sub-02_ses-1_rest"], ["sub-01", "sub-02"], BIDS),
         (["P01/a", "P01/b", "P02/a"], ["P01", "P01", "P02"], FOLDERS),
         (["anna-morning", "anna-evening", "ben-morning"], ["anna", "anna", "ben"], WORD),
         (["clip_001", "clip_002", "clip_003"], ["001", "002", "003"], WORD),
@@ -162,7 +163,7 @@ def test_a_label_of_one_task_is_that_of_the_recording(tmp_path: Path) -> None:
         ("clip,label\nx,1\ny,2\n", r"no row names a clip.*Its first row: x, 1\. The folder's first clip: 1_1_read"),
         ("clip,label\n", "no row names a clip.*no rows"),
         ("clip,label\n1_1_talk,many\n", r"row 2: score 'many' of '1_1_talk' is not a number"),
-        ("clip,label\n1_1_talk,64\n", r"row 2: score 64 of '1_1_talk' lies outside BDI-II \(0 to 63\).*--scale"),
+        ("clip,label\n1_1_talk,64\n", r"row 2: score '64' of '1_1_talk' lies outside BDI-II \(0 to 63\).*--scale"),
         ("clip,label\n1_1_talk,4\n1_1_talk,5\n", r"row 3: '1_1_talk' scores 5, but 4 in row 2"),
         (
             "clip,label\n1_1_talk,4\n1_1_read,5\n",
