@@ -13,6 +13,7 @@ from lfnet.audit.report import Report
 from lfnet.audit.settings import AuditSettings
 from lfnet.audit.shared_people import look_up, recording_vectors, shared_people, two_names, verification
 from lfnet.cohorts.cohort import Cohort
+from lfnet.cohorts.identity import normal_id, one_spelling
 from lfnet.evaluation.compare import holm
 from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.features.store import Readable
@@ -64,7 +65,9 @@ def find_leaks(
     table = whole[whole["split"] != "unlabelled"].reset_index(drop=True)
     random = np.random.default_rng(settings.seed)
     given: tuple[np.random.Generator, int] = (random, settings.resamples)
-    checks: list[Check] = [shared_people(table), _copies(cohort, pool, sources, no_features, settings)]
+    people = shared_people(table)
+    table["person_id"] = table["person_id"].map(one_spelling(table["person_id"]))
+    checks: list[Check] = [people, _copies(cohort, pool, sources, no_features, settings)]
     checks.append(label_balance(table, cohort.scale, *given))
     seconds = clip_seconds(cohort, pool)
     if seconds is None:
@@ -95,7 +98,7 @@ def find_leaks(
         scale=cohort.scale.name,
         clips=len(clips),
         recordings=len(whole),
-        people=int(clips["person_id"].nunique()),
+        people=clips["person_id"].map(normal_id).nunique(),
         alpha=settings.alpha,
         splits=tuple(distribution(whole, cohort.scale)),
         findings=_concluded(checks, settings.alpha),

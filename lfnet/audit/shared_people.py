@@ -7,6 +7,7 @@ import pandas as pd
 
 from lfnet.audit.finding import Check, Finding, Status, Test, interval, plural
 from lfnet.audit.statistics import auc_test, intraclass, permutation_p
+from lfnet.cohorts.identity import one_spelling, spellings
 from lfnet.evaluation.baselines import PersonLookup
 from lfnet.features.clip_summaries import ClipSummaries
 
@@ -21,7 +22,13 @@ _ONE = 1 - 1e-9
 
 
 def shared_people(recordings: pd.DataFrame) -> Check:
-    """Check for people in two of train, dev and test. `recordings`: one row each, unlabelled left out."""
+    """Check for people in two of train, dev and test. `recordings`: one row each, unlabelled left out.
+
+    Ids that differ only in spelling are one person.
+    """
+    several = spellings(recordings["person_id"])
+    recordings = recordings.assign(person_id=recordings["person_id"].map(one_spelling(recordings["person_id"])))
+    spelled = f"; {plural(len(several), 'person')} with an id in several spellings" if several else ""
     splits = recordings.groupby("person_id")["split"].nunique()
     shared = splits.index[splits > 1]
     touched = recordings[recordings["person_id"].isin(shared)]
@@ -44,11 +51,15 @@ def shared_people(recordings: pd.DataFrame) -> Check:
         text = f"each of {plural(len(splits), 'person')} is in one split only"
         if len(splits) == len(recordings) > 1:
             text += "; no person has two recordings, so a wrong person_id cannot be detected"
+        if several:
+            advice = "Write each person_id in one way, or make ids of two people differ by more than case and zeros."
+            names = tuple(name for group in several for name in group)
+            return Check.certain(Finding("people", title, "warning", text + spelled, advice, names, numbers=numbers))
         return Check.certain(Finding("people", title, "clear", text, numbers=numbers))
     each = ", ".join(f"{got} of {of} {split} recordings" for split, (got, of) in known.items() if of)
     text = (
         f"{len(shared)} of {plural(len(splits), 'person')} are in more than one split, with {len(touched)} of "
-        f"{plural(len(recordings), 'recording')}; {each} are of people seen in training"
+        f"{plural(len(recordings), 'recording')}; {each} are of people seen in training{spelled}"
     )
     return Check.certain(
         Finding(

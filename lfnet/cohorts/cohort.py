@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from lfnet.cohorts.identity import one_spelling, spellings
 from lfnet.cohorts.scale import Band, Scale
 from lfnet.cohorts.validation import COLUMNS, SPLITS, validate
 from lfnet.fingerprints import digest
@@ -14,6 +15,7 @@ from lfnet.fingerprints import digest
 __all__ = ["COLUMNS", "SPLITS", "Band", "Cohort", "OwnFeatures", "Scale", "validate"]
 
 _SHARED = "people in more than one split: "
+_SPELLED = "ids of people: "
 _UNMEASURED = "test labels are absent: "
 
 
@@ -65,7 +67,8 @@ class Cohort:
     simulated : bool
         Whether the cohort is simulated; every table then says so.
     warnings : tuple of str
-        Sentences that every table prints. People in two splits and absent test labels are added here.
+        Sentences that every table prints. People in two splits, ids in several
+        spellings and absent test labels are added here.
     own : OwnFeatures, optional
         Features that the cohort brings itself.
 
@@ -94,8 +97,8 @@ class Cohort:
     def __post_init__(self) -> None:
         if list(self.clips.columns) != list(COLUMNS):
             raise ValueError(f"clips must be what `validate` returns, with columns {COLUMNS}, not {tuple(self.clips)}")
-        given = [text for text in self.warnings if not text.startswith((_SHARED, _UNMEASURED))]
-        found = [_shared_people(self.clips), _absent_test_labels(self.recordings())]
+        given = [text for text in self.warnings if not text.startswith((_SHARED, _SPELLED, _UNMEASURED))]
+        found = [_shared_people(self.clips), _people_in_spellings(self.clips), _absent_test_labels(self.recordings())]
         object.__setattr__(self, "warnings", (*given, *(text for text in found if text)))
 
     def fingerprint(self) -> str:
@@ -126,14 +129,25 @@ class Cohort:
 
 def _shared_people(clips: pd.DataFrame) -> str | None:
     recordings = clips[clips["split"] != "unlabelled"].drop_duplicates("recording_id")
-    splits = recordings.groupby("person_id")["split"].nunique()
+    people = recordings["person_id"].map(one_spelling(recordings["person_id"]))
+    splits = recordings.groupby(people)["split"].nunique()
     shared = set(splits.index[splits > 1])
     if not shared:
         return None
-    touched = int(recordings["person_id"].isin(shared).sum())
+    touched = int(people.isin(shared).sum())
     return (
         f"{_SHARED}{len(shared)} of {len(splits)} people, {touched} of {len(recordings)} recordings. "
         "A model can recognise them instead of reading severity."
+    )
+
+
+def _people_in_spellings(clips: pd.DataFrame) -> str | None:
+    count = len(spellings(clips["person_id"]))
+    if not count:
+        return None
+    return (
+        f"{_SPELLED}{count} {'person has' if count == 1 else 'people have'} several spellings that differ in case, "
+        "zeros, separators or a prefix. Splits keep them together; write each id in one way."
     )
 
 

@@ -8,7 +8,7 @@ from lfnet.cohorts.cohort import COLUMNS
 from lfnet.cohorts.columns import is_number
 from lfnet.cohorts.csvfile import blanked, read_table
 from lfnet.cohorts.guess import guess_people
-from lfnet.cohorts.identity import clip_name, one_spelling, spellings, without_suffix
+from lfnet.cohorts.identity import clip_name, normal_id, one_spelling, spellings, without_suffix
 from lfnet.cohorts.media import FRAME_SUFFIXES, KINDS, READY_SUFFIXES, VIDEO_SUFFIXES, find, left_out
 from lfnet.cohorts.splits import FEW_PEOPLE, fold_people, split_people
 from lfnet.cohorts.validation import refuse
@@ -122,7 +122,7 @@ def add_splits(table: pd.DataFrame, shares: tuple[float, ...], seed: int) -> int
         Number of people with a label.
     """
     recordings = table.drop_duplicates("recording_id")[["recording_id", "person_id", "label"]]
-    people = int(recordings.loc[recordings["label"].notna(), "person_id"].nunique())
+    people = recordings.loc[recordings["label"].notna(), "person_id"].map(normal_id).nunique()
     if people >= 3:
         table["split"] = table["recording_id"].map(split_people(recordings, shares, seed)).to_numpy()
     elif people:
@@ -172,7 +172,7 @@ def resplit_manifest(manifest: Path, shares: tuple[float, ...], seed: int) -> tu
         if value and not is_number(value)
     ]
     for name, clips in table.assign(recording_id=recordings).groupby("recording_id"):
-        if clips["label"].nunique() > 1 or clips["person_id"].nunique() > 1:
+        if clips["label"].nunique() > 1 or clips["person_id"].map(normal_id).nunique() > 1:
             problems.append(f"row {clips.index[-1]}: recording {name!r} has several labels or people. Make them equal.")
     refuse(problems, manifest)
     work["label"] = [float(value) if value else float("nan") for value in table["label"]]

@@ -6,6 +6,7 @@ Drafting, matching of labels, splits, validation and audit compare ids by `norma
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePath
 
@@ -32,6 +33,7 @@ _SESSION = "session|sess|ses|visit|timepoint|time|wave|week|day|t|v|s"
 _ASCII = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
+@lru_cache(maxsize=1 << 16)
 def normal_id(text: str) -> str:
     """Return the normal form of an id of a person, recording or clip.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from lfnet.cohorts.cohort import Cohort
+from lfnet.cohorts.identity import one_spelling
 from lfnet.cohorts.validation import validate
 from lfnet.errors import LfnetError
 
@@ -36,7 +37,7 @@ def unshared(cohort: Cohort, *, name: str = "unshared") -> Cohort:
     LfnetError
         A split would be empty.
     """
-    recordings = cohort.recordings()
+    recordings = _one_spelling(cohort.recordings())
     people = {split: set(part["person_id"]) for split, part in recordings.groupby("split")}
     test, dev = people.get("test", set()), people.get("dev", set())
     keep = {}
@@ -117,7 +118,8 @@ def split_people(recordings: pd.DataFrame, shares: Sequence[float] = (0.6, 0.2, 
     """Assign people to train, dev and test, stratified by label.
 
     Of `_TRIALS` seeded assignments, the one is kept whose split sizes are nearest to the shares and whose splits differ
-    least in mean and SD of the labels. No split is empty. The order of the rows does not matter.
+    least in mean and SD of the labels. No split is empty. The order of the rows does not matter. Ids that differ only
+    in spelling (`lfnet.cohorts.identity.normal_id`) are one person.
 
     Parameters
     ----------
@@ -172,8 +174,13 @@ def fold_people(recordings: pd.DataFrame, folds: int = 5, seed: int = 0) -> pd.S
     return (_assign(recordings, np.full(folds, 1 / folds), seed, f"{folds} folds") + 1).rename("fold")
 
 
+def _one_spelling(recordings: pd.DataFrame) -> pd.DataFrame:
+    return recordings.assign(person_id=recordings["person_id"].map(one_spelling(recordings["person_id"])))
+
+
 def _assign(recordings: pd.DataFrame, shares: np.ndarray, seed: int, what: str) -> pd.Series:
     """The part of each recording_id, -1 where it has no label."""
+    recordings = _one_spelling(recordings)
     labelled = recordings[recordings["label"].notna()].sort_values("recording_id")
     people = labelled.groupby("person_id", sort=True)["label"].agg(["size", "mean"])
     if len(people) < len(shares):

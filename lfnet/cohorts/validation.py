@@ -1,13 +1,14 @@
 """Validation of a table of clips: all problems in one message, each with its row and how to fix it."""
 
 import difflib
-import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lfnet.cohorts.identity import MAX_ID, forbidden
 from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
 
@@ -17,9 +18,6 @@ SPLITS = ("train", "dev", "test", "unlabelled")
 COLUMNS = ("clip_id", "recording_id", "person_id", "split", "task", "label", "path", "fps", "n_frames")
 
 _TEXT = ("clip_id", "recording_id", "person_id", "split", "task", "path")
-_CLIP_ID = re.compile(r"[A-Za-z0-9._-]+")
-# A clip's id becomes a file name; most file systems allow 255 bytes.
-_MAX_ID = 200
 _MAX_PROBLEMS = 10
 # Names of the splits in other tools.
 SPLIT_ALIASES = {
@@ -129,12 +127,11 @@ def _row_problems(table: pd.DataFrame, rows: list[str], scale: Scale) -> Iterato
         clip = record["clip_id"]
         if not clip:
             yield row, "clip_id is missing. Give each clip a unique name."
-        elif not _CLIP_ID.fullmatch(clip):
-            odd = "".join(sorted(set(re.sub(_CLIP_ID, "", clip))))
+        elif odd := forbidden(clip):
             yield row, f"clip_id {clip!r} holds {odd!r}. Use only letters, digits, '.', '_' and '-'."
-        elif len(clip) > _MAX_ID:
-            yield row, f"clip_id {clip[:30]!r}… has {len(clip)} characters. Use {_MAX_ID} or fewer."
-        elif (first := seen.setdefault(clip.casefold(), row)) != row:
+        elif len(clip.encode()) > MAX_ID:
+            yield row, f"clip_id {clip[:30]!r}… has {len(clip.encode())} bytes. Use {MAX_ID} or fewer."
+        elif (first := seen.setdefault(unicodedata.normalize("NFC", clip).casefold(), row)) != row:
             other = table["clip_id"].iloc[first]
             same = "is" if other == clip else f"differs only in case from {other!r}, which is"
             yield row, f"clip_id {clip!r} {same} in {rows[first]} too. Give each clip a unique name."
