@@ -1,8 +1,9 @@
-"""Plain text for people: columns of a table, lists of names."""
+"""Plain text for people: columns of a table, lists of names, cells of a spreadsheet."""
 
+import re
 from collections.abc import Sequence
 
-__all__ = ["align_columns", "first_names"]
+__all__ = ["align_columns", "first_names", "spreadsheet_cell"]
 
 
 def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> list[str]:
@@ -22,3 +23,24 @@ def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> l
 def first_names(names: Sequence[str]) -> str:
     """Join the first three names: `a, b, c, …`."""
     return ", ".join(names[:3]) + ", …" * (len(names) > 3)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Return a cell of a csv for people: text that a spreadsheet would run as a formula gets a `'` before it, and
+    line breaks become spaces.
+
+    For files that lfnet reads again, cells are left as they are.
+
+    Examples
+    --------
+    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("-0.5"), spreadsheet_cell("ldbm")
+    ("'=1+1", '-0.5', 'ldbm')
+    """
+    line = re.sub(r"[\r\n]+", " ", text)  # a carriage return would end the row
+    if not line.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) and line[:1] != "\t":
+        return line
+    try:
+        float(line)
+    except ValueError:
+        return f"'{line}"
+    return line.strip()

@@ -71,8 +71,10 @@ def main(argv: list[str]) -> int:
     found = evaluate(labels, scores, **columns, **chosen)
     if target is not None:
         from lfnet.files import write_text
+        from lfnet.text import spreadsheet_cell
 
-        write_text(target, found.to_frame().to_csv(index=False, lineterminator="\n"), personal=False)
+        table = found.to_frame().map(lambda cell: spreadsheet_cell(cell) if isinstance(cell, str) else cell)
+        write_text(target, table.to_csv(index=False, lineterminator="\n"), personal=False)
     if options.json:
         used = {role: list(names) for role, names in roles.items()}
         print(json.dumps({"columns": used, **found.to_json()}, indent=2, allow_nan=False))

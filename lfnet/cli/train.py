@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["extract", "find_sweep_outputs", "make_table", "sweep", "table", "train"]
 
 TABLE_HELP = """\
-usage: lfnet table NAME [OVERRIDES] [--render]
+usage: lfnet table NAME [OVERRIDES] [--render] [--show-paths]
 
 Run the jobs of conf/table/NAME.yaml that are not finished yet, then print the table and write it as Markdown, CSV and
-LaTeX. Overrides reach every job. --render makes the table again from what is there and runs nothing.
+LaTeX. Overrides reach every job. --render makes the table again from what is there and runs nothing. The files name no
+person, clip, recording, file or folder: of settings that may name some, such as cohort.root, they show `…`, and reasons
+of failed jobs are left out. --show-paths shows both.
 
 examples:
   lfnet table architectures
@@ -109,7 +111,7 @@ def table(argv: list[str]) -> int:
         raise LfnetError("`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables.")
     if other := [word for word in argv[1:] if word.startswith(("table=", "+table="))]:
         raise LfnetError(f"the table is named once: lfnet table {argv[0]}, without {other[0]}.")
-    name, overrides = argv[0], [word for word in argv[1:] if word != "--render"]
+    name, overrides = argv[0], [word for word in argv[1:] if word not in ("--render", "--show-paths")]
     if "--render" in argv:
         record, runs, tables = find_sweep_outputs(name, overrides)
         status = 0
@@ -125,7 +127,7 @@ def table(argv: list[str]) -> int:
     from lfnet.tables.build import build
 
     # Overridden variants of a table stand side by side: the files have the record's name.
-    built = replace(build(record, runs), name=record.stem)
+    built = replace(build(record, runs, show_paths="--show-paths" in argv), name=record.stem)
     print()
     print(terminal(built))
     for path in write(built, tables):

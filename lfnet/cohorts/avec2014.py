@@ -115,12 +115,12 @@ def _warnings(
         )
     for reason, files in found.skipped.items():
         if reason.endswith(UNMATCHED):
-            warnings.append(f"{len(files)} {reason} were left out ({first_names(files)}).")
+            warnings.append(f"{len(files)} {reason} were left out.")
     if len(tasks) > 1:
         each = table.groupby("recording_id")["task"].nunique()
         short = each.index[each < len(tasks)].tolist()
         if short:
-            warnings.append(f"{len(short)} of {len(each)} recordings lack a task ({first_names(short)}).")
+            warnings.append(f"{len(short)} of {len(each)} recordings lack a task.")
     named = sum(bool(re.search(r"aligned|cropped|faces?$", file, re.IGNORECASE)) for file in table.index)
     if named and not aligned and (table["kind"] == "frames").all():
         warnings.append(

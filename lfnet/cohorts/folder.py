@@ -125,7 +125,7 @@ def load(
         clips=clips,
         scale=scale,
         aligned=aligned,
-        warnings=tuple(_warnings(table, origin)),
+        warnings=tuple(_warnings(table)),
         own=own,
     )
 
@@ -228,7 +228,7 @@ def _use_fold(table: pd.DataFrame, fold: int, origin: Path) -> list[str]:
     return problems
 
 
-def _warnings(table: pd.DataFrame, origin: Path) -> list[str]:
+def _warnings(table: pd.DataFrame) -> list[str]:
     if "person_guessed" not in table.columns:
         return []
     guessed = table["person_guessed"].str.lower().isin(("yes", "true", "1"))
@@ -236,5 +236,5 @@ def _warnings(table: pd.DataFrame, origin: Path) -> list[str]:
         return []
     return [
         f"people are guessed from file names for {int(guessed.sum())} of {len(table)} clips: check person_id in "
-        f"{origin.name}, then remove its column person_guessed. A wrong guess puts one person into two splits."
+        "the manifest, then remove its column person_guessed. A wrong guess puts one person into two splits."
     ]

@@ -9,6 +9,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.deploy.bundle_json import EncoderFacts, Facts
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.predictions import Predictions
+from lfnet.reports.markdown import escape
 from lfnet.runs.result import Result
 
 __all__ = ["write_card"]
@@ -71,12 +72,12 @@ def _data(result: Result) -> list[str]:
     truth = " **Simulated: no person was filmed, and the scores say nothing about any person.**" * cohort.simulated
     lines = [
         "## Data and people",
-        f"Cohort {cohort.name}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} numbers per "
-        f"frame, a face in {100 * features.coverage:.0f} % of frames. Age, sex, ethnicity and language of the people "
-        "are not recorded here, so differences between groups are unknown.",
+        f"Cohort {escape(cohort.name)}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} "
+        f"numbers per frame, a face in {100 * features.coverage:.0f} % of frames. Age, sex, ethnicity and language of "
+        "the people are not recorded here, so differences between groups are unknown.",
     ]
     warnings = [*cohort.warnings, *result.marks]
-    return [*lines, "\n".join(f"- {text}" for text in warnings)]
+    return [*lines, "\n".join(f"- {escape(text)}" for text in warnings)]
 
 
 def _measured(result: Result, predictions: Predictions, trained: Collection[str]) -> list[str]:
@@ -150,7 +151,7 @@ def _interval(facts: Facts) -> list[str]:
 
 
 def _audit(result: Result) -> list[str]:
-    lines = [f"- {entry.status}: {entry.text.rstrip('.')}." for entry in result.audit]
+    lines = [f"- {entry.status}: {escape(entry.text.rstrip('.'))}." for entry in result.audit]
     return ["## Audit of the cohort", "\n".join(lines) if lines else "Not audited."]
 
 

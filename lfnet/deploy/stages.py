@@ -25,10 +25,10 @@ _CLOSE = 1e-3  # of the largest number of a vector
 def bundle_landmarker(config: dict[str, Any], folder: Path) -> VideoFacts:
     """Copy the face landmarker into the bundle in `folder`."""
     video = instantiate(config["video"], "video")
-    path = video.find_landmarker(Path(config["paths"]["weights"]))
-    shutil.copyfile(path, folder / path.name)
+    path, file = video.find_landmarker(Path(config["paths"]["weights"])), video.landmarker.file
+    shutil.copyfile(path, folder / file)  # by the name in conf/weights: that of the user's own copy may tell something
     node = {name: value for name, value in config["video"].items() if name != "landmarker"}
-    return VideoFacts(node=node, file=path.name, weights=_describe(video.landmarker))
+    return VideoFacts(node=node, file=file, weights=_describe(video.landmarker))
 
 
 def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> EncoderFacts:
@@ -53,7 +53,7 @@ def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> EncoderFa
             file = f"{name}.onnx"
             difference = _convert(encoder.trunk, path, folder / file)
         elif path.suffix == ".onnx":
-            file = path.name
+            file = weights.file
             shutil.copyfile(path, folder / file)
         else:
             raise LfnetError(
@@ -61,6 +61,8 @@ def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> EncoderFa
                 "Bundles take ONNX networks, MobileNetV3-Small, and encoders without a network."
             )
         node["weights"] = {**node["weights"], "path": None, "sources": []}
+    if "cache" in node:
+        node["cache"] = None
     cost = encoder.cost() if hasattr(encoder, "cost") else None
     return EncoderFacts(
         name=name,

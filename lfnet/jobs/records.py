@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_training", "log", "save_weights", "start_folder", "versions", "write_result"]
 
+_logger = logging.getLogger(__name__)
 _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 
 
@@ -45,14 +46,14 @@ def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> 
     by_split = recordings.groupby("split")
     warnings = list(cohort.warnings)
     if data.dropped:
-        warnings.append(
-            f"{len(data.dropped)} clips left out as unusable (protocol.health): {', '.join(data.dropped[:10])}"
-            + (" …" if len(data.dropped) > 10 else "")
-        )
+        # Tables and model cards print the warning and are handed on; the log stays in the run folder.
+        number = f"{len(data.dropped)} clip{'s' * (len(data.dropped) > 1)} left out as unusable (protocol.health)"
+        _logger.warning("%s: %s", number, ", ".join(data.dropped))
+        warnings.append(f"{number}; {LOG} names them")
     return {
         "scale": Scale(cohort.scale.name, cohort.scale.min, cohort.scale.max),
         "cohort": CohortSummary(
-            name=cohort.name,
+            name=cohort.name if job.config["cohort"].get("name", cohort.name) else job.choices.get("cohort", "folder"),
             fingerprint=cohort.fingerprint(),
             simulated=cohort.simulated,
             recordings={str(split): int(count) for split, count in by_split.size().items()},

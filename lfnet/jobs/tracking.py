@@ -1,8 +1,9 @@
 """Trackers next to metrics.csv: a mirror of numbers and settings, never the source of a table.
 
-No face image, clip, recording or person id, and no path of the machine is sent to a tracker.
+No face image, clip, recording or person id, and no path or name of the machine or its user is sent to a tracker.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from lightning.pytorch.loggers import Logger
 from lfnet.files import make_folder
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.settings import encoder_names
+from lfnet.runs.public_settings import public_value
 
 __all__ = ["final_metrics", "log_summary", "run_name", "shared_settings", "tracked_run", "trackers"]
 
@@ -20,13 +22,13 @@ __all__ = ["final_metrics", "log_summary", "run_name", "shared_settings", "track
 def shared_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a tracker may see: how a job was done, not on whom or where. config: as its result has it."""
     parts = ("fusion", "head", "trainer", "protocol", "streams", "seed")
-    settings = {key: config[key] for key in parts if key in config}
+    settings = {key: public_value(config[key]) for key in parts if key in config}
     if splits := config.get("splits"):  # a user's own may hold a path
         settings["splits"] = {key: splits[key] for key in ("name", "folds", "fold", "seed") if key in splits}
     if encoders := encoder_names(config["encoder"]):
         settings["encoder"] = encoders
     cohort = config["cohort"]
-    return {**settings, "cohort": {key: cohort[key] for key in ("name", "signal") if key in cohort}}
+    return {**settings, "cohort": {key: public_value(cohort[key]) for key in ("name", "signal") if key in cohort}}
 
 
 def run_name(config: Mapping[str, Any]) -> str:
@@ -65,6 +67,8 @@ def tracked_run(
         config=config,
         reinit="create_new",
         settings=wandb.Settings(
+            host="",  # else the machine's name
+            symlink=False,
             console="off",
             silent=True,
             disable_git=True,
@@ -82,6 +86,7 @@ def tracked_run(
         failed = False
     finally:
         run.finish(exit_code=int(failed))
+        shutil.rmtree(Path(run.settings.log_user).parent, ignore_errors=True)  # W&B's own logs contain paths
 
 
 @contextmanager

@@ -15,8 +15,10 @@ from lfnet.files import atomic_path, write_text
 from lfnet.reports.figure_data import Part, parts
 from lfnet.reports.figures import FIGURES, INK, draw
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
+from lfnet.runs.public_settings import HIDDEN, is_public, public_value
 from lfnet.runs.run import leaves
 from lfnet.tables.formatting import DASH
+from lfnet.tables.public import public
 from lfnet.tables.table import BANNER, Row, Table
 
 __all__ = ["page", "write_figures", "write_report"]
@@ -27,6 +29,7 @@ _COVERAGE_LEVELS = (0.8, 0.9)  # those that bundles use
 
 def write_report(table: Table, folder: Path, with_figures: bool = False) -> list[Path]:
     """Write NAME.html into `folder`, and with `with_figures` NAME/FIGURE.png and .pdf; return their paths."""
+    table = public(table)
     shown = parts(table)
     path = Path(folder) / f"{table.name}.html"
     write_text(path, page(table, shown), personal=False)
@@ -170,8 +173,17 @@ def _differences(table: Table, models: Sequence[Row]) -> dict[str, Any] | None:
         return None
     return {
         "headings": ["Setting", *(", ".join(table.names(row)) for row in models)],
-        "rows": [(key, [_short(own.get(key, DASH)) for own in settings]) for key in apart],
+        "rows": [(key, _shown(key, [own.get(key, DASH) for own in settings], table.show_paths)) for key in apart],
     }
+
+
+def _shown(key: str, values: Sequence[Any], show_paths: bool) -> list[str]:
+    """The values of a setting; numbered where they may not be handed on."""
+    texts = [_short(value) for value in values]
+    if show_paths or (is_public(key) and public_value(values) == list(values)):
+        return texts
+    numbers = {text: str(number) for number, text in enumerate(dict.fromkeys(texts), 1)}
+    return [text if text == DASH else f"{HIDDEN} ({numbers[text]})" for text in texts]
 
 
 def _short(value: Any) -> str:

@@ -6,38 +6,38 @@ from collections.abc import Sequence
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
 from lfnet.tables.table import BANNER, Table
 
-__all__ = ["markdown"]
+__all__ = ["escape", "markdown"]
 
 
 def markdown(table: Table) -> str:
     """Format a table as GitHub-flavoured Markdown: head, aligned tables, foot, failed jobs, run folders."""
-    blocks = [f"# {_escape(table.title)}"]
+    blocks = [f"# {escape(table.title)}"]
     if table.question:
-        blocks.append(_escape(table.question))
+        blocks.append(escape(table.question))
     if table.simulated:
         blocks.append(f"**{BANNER}**")
-    head = [f"- {name}: {_escape(text)}." for name, text in table.facts]
-    head += [f"- **Warning:** {_escape(text)}" for text in table.warnings]
+    head = [f"- {name}: {escape(text)}." for name, text in table.facts]
+    head += [f"- **Warning:** {escape(text)}" for text in table.warnings]
     blocks.append("\n".join(head))
     if table.audit:
-        box = [f"> - {_marked(label)}: {_escape(text)}" for label, text in table.audit]
+        box = [f"> - {_marked(label)}: {escape(text)}" for label, text in table.audit]
         blocks.append("\n".join(["> **Audit**", ">", *box]))
     for section, text in zip(table.sections, _tables(make_grid(table)), strict=True):
         if section.label:
-            blocks.append(f"## {_escape(section.label)}")
+            blocks.append(f"## {escape(section.label)}")
         blocks.append(text)
         if section.closing:
-            blocks += [_escape(text) for text in section.closing]
+            blocks += [escape(text) for text in section.closing]
         for title, grid in evidence_grids(section.evidence):
-            blocks += [f"**{_escape(title)}**", *_tables(grid)]
-    blocks.append("\n".join(f"- {_escape(line)}" for line in table.foot))
+            blocks += [f"**{escape(title)}**", *_tables(grid)]
+    blocks.append("\n".join(f"- {escape(line)}" for line in table.foot))
     if table.failures:
         blocks.append("## Jobs without a result")
         blocks.append(
-            "\n".join(f"- `{' '.join(failure.overrides)}`: {_escape(failure.reason)}" for failure in table.failures)
+            "\n".join(f"- {_code(' '.join(failure.overrides))}: {escape(failure.reason)}" for failure in table.failures)
         )
     traced = [
-        f"- {_escape(', '.join([section.label] * bool(section.label) + table.names(row)))}: "
+        f"- {escape(', '.join([section.label] * bool(section.label) + table.names(row)))}: "
         + ", ".join(f"`{name}`" for name in row.run_names)
         for section in table.sections
         for row in section.rows
@@ -48,6 +48,11 @@ def markdown(table: Table) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+def _code(text: str) -> str:
+    plain = text.replace("`", "'")
+    return escape(f"`{plain}`")
+
+
 def _marked(label: str) -> str:
     return f"**{label}**" if label in ("Leak", "Warning") else label
 
@@ -55,7 +60,7 @@ def _marked(label: str) -> str:
 def _tables(grid: Grid) -> list[str]:
     """A table for each section, all with the same widths."""
     sections = [[_cells(line) for line in section] for section in grid.sections]
-    headings = [_escape(heading) for heading in grid.headings]
+    headings = [escape(heading) for heading in grid.headings]
     every = [headings, *(cells for section in sections for cells in section)]
     widths = [max(len(cells[i]) for cells in every) for i in range(len(headings))]
     rule = ["-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, grid.numeric, strict=True)]
@@ -73,11 +78,21 @@ def _line(texts: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) 
 
 def _cells(line: Line) -> list[str]:
     """The texts of a row, a reference's name in italics. A backtick would hide the escape of a | from the table."""
-    texts = [_escape(text.replace("`", "'")) for text in line.texts]
+    texts = [escape(text.replace("`", "'")) for text in line.texts]
     return [f"*{texts[0]}*", *texts[1:]] if line.kind == "reference" else texts
 
 
-def _escape(text: str) -> str:
-    """Escape characters that Markdown interprets, except between backticks."""
-    pieces = re.split(r"(`[^`]*`)", text.replace("\n", " "))
-    return "".join(piece if i % 2 else re.sub(r"([|*<>\\])", r"\\\1", piece) for i, piece in enumerate(pieces))
+def escape(text: str) -> str:
+    """Escape characters that Markdown interprets, except between backticks; no link, image or tag is left.
+
+    Examples
+    --------
+    >>> print(escape("see [x](javascript:alert(1)) <b> `a|b`"))
+    see [x]\\(javascript:alert(1)) \\<b\\> `a|b`
+    """
+    pieces = re.split(r"((?<!`)`[^`]+`(?!`))", re.sub(r"[\n\r\v\f\x85\u2028\u2029]", " ", text))
+    return "".join(
+        # A backtick without a partner could pair with that of code, and uncover what is not escaped there.
+        piece if i % 2 else re.sub(r"([|*<>\\]|(?<=\])[(:])", r"\\\1", piece.replace("`", "'"))
+        for i, piece in enumerate(pieces)
+    )

@@ -1,12 +1,10 @@
 """W&B dashboard of a table: its runs, a run with the table itself, and a saved workspace over them.
 
 What is sent: each run's settings and numbers as `lfnet.jobs.tracking` lists them, and the table's cells, which name
-rows and never people. No image, no prediction of a single recording; no warning or reason of a failure, which may
-name clips and files; of the command only words without a path.
+rows and never people. No image, no prediction of a single recording, no reason of a failure, no path
+(`lfnet.tables.public`).
 """
 
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,13 +17,14 @@ from lfnet.files import read_json, write_json
 from lfnet.fingerprints import digest
 from lfnet.jobs.tracking import final_metrics, run_name, shared_settings, tracked_run
 from lfnet.reports.grid import make_grid
+from lfnet.reports.markdown import escape
 from lfnet.runs.run import Run
+from lfnet.tables.public import public
 from lfnet.tables.table import Row, Section, Table
 
-__all__ = ["Dashboard", "mirror", "public_command", "save_workspace", "workspace"]
+__all__ = ["Dashboard", "mirror", "save_workspace", "workspace"]
 
 _FINAL = "final/test/recording"
-_PLACES = ("paths.", "cohort.root", "cohort.manifest", "cohort.labels", "--config-dir")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ def mirror(table: Table, settings: Mapping[str, Any], remembered: Path) -> Dashb
     file of what was written before; a run is written again only where its numbers or its row have changed.
     Raises `LfnetError` where W&B refuses.
     """
+    table = public(table)
     known = read_json(remembered) if remembered.is_file() else {}
     where = f"{settings['mode']} {settings['entity'] or ''}/{settings['project']}"
     written: dict[str, str] = known.get(where, {})
@@ -136,7 +136,7 @@ def workspace(table: Table, project: str, entity: str) -> Any:
                 name="The table with intervals and verdicts",
                 panels=[
                     wr.MarkdownPanel(
-                        markdown=f"**{table.question}**\n\n{RESEARCH_ONLY}\n\n`{public_command(table.command)}`"
+                        markdown=f"**{escape(table.question)}**\n\n{RESEARCH_ONLY}\n\n`{public(table).command}`"
                     ),
                     wr.WeavePanelSummaryTable(table_name="table"),
                 ],
@@ -178,18 +178,6 @@ def save_workspace(table: Table, project: str, entity: str | None, remembered: P
     return str(made.url)
 
 
-def public_command(command: str) -> str:
-    """The command without paths: those of data, roots and folders of settings."""
-    words = shlex.split(command)
-    words_shown = []
-    for before, word in zip(["", *words], words, strict=False):
-        key, equals, _ = word.partition("=")
-        private = before in ("--config-dir", "-cd") or any(mark in word for mark in "/\\")
-        private |= bool(equals) and key.startswith(_PLACES)
-        words_shown.append(f"{key}=…" if private and equals else "…" if private else word)
-    return " ".join(words_shown)
-
-
 def _row_name(table: Table, section: Section, row: Row) -> str:
     return ", ".join(name for name in (section.label, *table.names(row)) if name) or table.name
 
@@ -219,11 +207,10 @@ def _mirror_run(
 def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> None:
     import wandb
 
-    command = public_command(table.command)
-    config = {"question": table.question, "command": command, "level": table.level, "digest": table.digest}
+    config = {"question": table.question, "command": table.command, "level": table.level, "digest": table.digest}
     grid = make_grid(table)
     cells: list[Iterable[Any]] = [
-        [section.label, *(re.sub(r"failed: .*", "failed", text) for text in line.texts)]
+        [section.label, *line.texts]
         for section, lines in zip(table.sections, grid.sections, strict=True)
         for line in lines
     ]
@@ -241,7 +228,7 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
             texts: list[Iterable[Any]] = [list(row) for row in block.rows]
             logged[name] = wandb.Table(columns=list(block.headings), data=texts)
         run.log(logged)
-        run.summary.update({"foot": "\n".join(line for line in table.foot if not line.startswith("Made by"))})
+        run.summary.update({"foot": "\n".join(table.foot)})
 
 
 @contextmanager

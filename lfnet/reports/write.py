@@ -8,7 +8,9 @@ from lfnet.files import write_json, write_text
 from lfnet.reports.latex import latex
 from lfnet.reports.markdown import markdown
 from lfnet.reports.scatter_plot import draw
+from lfnet.tables.public import public
 from lfnet.tables.table import Cell, Column, Table
+from lfnet.text import spreadsheet_cell
 
 __all__ = ["raw_csv", "write"]
 
@@ -16,9 +18,10 @@ __all__ = ["raw_csv", "write"]
 def write(table: Table, folder: Path) -> list[Path]:
     """Write NAME.md, NAME.csv, NAME.tex and NAME.json into `folder`, each whole or not at all; their paths.
 
-    Where the table has a figure, NAME.png and NAME.svg too.
+    They contain no paths and no reasons of failures (`lfnet.tables.public`), unless the table was built with
+    `show_paths`. Where the table has a figure, NAME.png and NAME.svg too.
     """
-    folder = Path(folder)
+    folder, table = Path(folder), public(table)
     paths = [folder / f"{table.name}.{suffix}" for suffix in ("md", "csv", "tex", "json")]
     for path, text in zip(paths, (markdown(table), raw_csv(table), latex(table)), strict=False):
         write_text(path, text, personal=False)
@@ -40,7 +43,7 @@ def raw_csv(table: Table) -> str:
     header += ["undefined", "note", "runs"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow(map(spreadsheet_cell, header))
     for section in table.sections:
         for row in section.rows:
             cells = [row.cells.get(name) for name in numbers]
@@ -51,14 +54,14 @@ def raw_csv(table: Table) -> str:
             ]
             writer.writerow(
                 [
-                    *(section.identity.get(name, "") for name in sections),
-                    *(row.identity.get(key, "") for key in keys),
+                    *(spreadsheet_cell(section.identity.get(name, "")) for name in sections),
+                    *(spreadsheet_cell(row.identity.get(key, "")) for key in keys),
                     row.kind,
-                    row.label,
+                    spreadsheet_cell(row.label),
                     " ".join(map(str, row.seeds)),
                     *(text for column in table.columns for text in _numbers(column, row.cells.get(column.name))),
                     "; ".join(undefined),
-                    "; ".join(row.notes),
+                    spreadsheet_cell("; ".join(row.notes)),
                     " ".join(row.run_names),
                 ]
             )

@@ -1,6 +1,7 @@
 """The record of a sweep: which jobs it had and how each ended, with one writer and one reader."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -13,6 +14,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import read_json, write_json
 from lfnet.fingerprints import digest
 from lfnet.runs.folds import join_folds
+from lfnet.runs.public_settings import HIDDEN, public_override
 from lfnet.runs.run import MISSING, RESULT, Outcome, Run, leaves
 
 __all__ = [
@@ -217,10 +219,14 @@ def parse_overrides(overrides: Sequence[str], key: str) -> Any:
 
 
 def sweep_name(table: str | None, given: Sequence[str]) -> str:
-    """The name of a sweep's files: the table's, and what was overridden, so that variants have files of their own."""
+    """The name of a sweep's files: the table's, and what was overridden, so that variants have files of their own.
+
+    Of a value that may not leave the machine, such as a path, the name has a digest: tables are handed on by that name.
+    """
     name = table or "multirun"
     own = [item for item in given if not re.match(r"(\+?table=|force=|fail_fast=|launcher|paths\.)", item)]
-    slug = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", "_".join(own)).strip("-")
+    shown = [public_override(item).replace(HIDDEN, digest(item)[:8]) for item in own]
+    slug = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", "_".join(shown)).strip("-")
     if len(slug) > _MAX_NAME:
         slug = f"{slug[:_MAX_NAME]}-{digest(own)[:8]}"
     return f"{name}_{slug}" if slug else name
@@ -230,5 +236,4 @@ def sweep_command(table: str | None, given: Sequence[str], options: Sequence[str
     """The command that repeats a sweep, quoted for a shell."""
     typed = [item for item in given if not item.startswith(("table=", "+table="))]
     words = ["lfnet", "table", table] if table else ["lfnet", "train", "-m"]
-    quoted = (f"'{item}'" if re.search(r"[\s{}()\[\],&;*]", item) else item for item in (*options, *typed))
-    return " ".join([*words, *quoted])
+    return shlex.join([*words, *options, *typed])

@@ -26,7 +26,7 @@ __all__ = ["build"]
 _SHORT = 60
 
 
-def build(manifest: Path, runs: Path) -> Table:
+def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
     """Build the table that a sweep was run for.
 
     Parameters
@@ -35,6 +35,9 @@ def build(manifest: Path, runs: Path) -> Table:
         The record of the sweep.
     runs : Path
         The folder of its run folders.
+    show_paths : bool
+        Show settings that name places, such as `cohort.root`, in names of rows and in files. By default their values
+        are numbered.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def build(manifest: Path, runs: Path) -> Table:
     shown = asked.shown(trained)
     quoted = published_rows(asked.published or (), shown)
     _check_cohorts(sweep.runs)
-    groups = grouping.groups(sweep, section_keys + row_keys)
+    groups = grouping.groups(sweep, section_keys + row_keys, show_paths=show_paths)
     constants = _constants(groups, row_keys)
     parts = [(part, *split_controls(members)) for part, members in _parts(groups, section_keys)]
     sections = tuple(
@@ -91,6 +94,7 @@ def build(manifest: Path, runs: Path) -> Table:
         digest=fingerprint,
         audit=audit_box(sweep.runs),
         figure=asked.figure,
+        show_paths=show_paths,
     )
 
 

@@ -5,11 +5,13 @@ is an error, because an average over two patch sizes says nothing of either.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lfnet.errors import LfnetError
+from lfnet.runs.public_settings import is_public, public_value
 from lfnet.runs.run import MISSING, Run, leaves
 from lfnet.runs.sweep_record import Failure, Sweep
 from lfnet.tables.formatting import DASH
@@ -59,8 +61,10 @@ def section_keys(sweep: Sweep, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name not in absent)
 
 
-def groups(sweep: Sweep, names: Sequence[str]) -> list[Group]:
+def groups(sweep: Sweep, names: Sequence[str], *, show_paths: bool = False) -> list[Group]:
     """The rows of a sweep in the order of its jobs. names: all section keys and row keys.
+
+    Values of settings that may not leave the machine are numbered, unless `show_paths`.
 
     Raises `LfnetError` where no run knows a key and where runs of one row differ in more than their seeds.
     """
@@ -80,7 +84,23 @@ def groups(sweep: Sweep, names: Sequence[str]) -> list[Group]:
         identity = {name: _guess(failure, name, finished) for name in names}
         found.setdefault((failure.control, *identity.values()), Group(identity, [], [])).failures.append(failure)
     place = {id(job): number for number, job in enumerate(sweep.jobs)}
+    if not show_paths:
+        _number_private(found.values())
     return sorted(found.values(), key=lambda group: min(place[id(job)] for job in (*group.runs, *group.failures)))
+
+
+def _number_private(found: Collection[Group]) -> None:
+    """Replace texts that may not leave the machine by their number: the first folder is "1".
+
+    A name without a dot is a group, and its text the name of a yaml.
+    """
+    numbers: dict[str, dict[str, str]] = {}
+    for group in found:
+        for name, text in group.identity.items():
+            named = "." in name and not is_public(name) and not re.fullmatch(r"[\d.e+-]+|yes|no|none", text)
+            if text not in (DASH, UNKNOWN) and (named or public_value(text) != text):
+                known = numbers.setdefault(name, {})
+                group.identity[name] = known.setdefault(text, str(len(known) + 1))
 
 
 def _texts(name: str, runs: Sequence[Run]) -> list[str]:

@@ -16,6 +16,7 @@ from lfnet.evaluation.aligned_scores import RowScores, align
 from lfnet.evaluation.power import Errors, PairErrors, detectable, needed, needed_for_equivalence, pair_errors
 from lfnet.files import write_json, write_text
 from lfnet.runs.collection import RunCollection
+from lfnet.runs.public_settings import public_command
 from lfnet.runs.sweep_record import collect
 from lfnet.tables import grouping
 from lfnet.tables.controls import split_controls
@@ -198,7 +199,7 @@ def measure_power(manifest: Path, runs: Path, options: PowerSettings) -> Power:
         raise LfnetError(f"{manifest}: no two finished rows differ in {key} alone. Run the table again, or set key.")
     errors = Errors(tuple(pairs), people / recordings)
     return Power(
-        source=sweep.command or str(manifest),
+        source=public_command(sweep.command) if sweep.command else manifest.name,
         simulated=all(run.result.cohort.simulated for run in sweep.runs),
         settings=options,
         errors=errors,

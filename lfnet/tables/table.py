@@ -136,7 +136,8 @@ class Table:
 
     constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
     lines of the head. warnings: what must not be overlooked. foot: lines below. audit: (label, text) lines of the box
-    above (`audit_box`), none where no run was audited. figure: the columns to plot, None for none.
+    above (`audit_box`), none where no run was audited. figure: the columns to plot, None for none. show_paths: whether
+    files made of it may name places and reasons of failures (`lfnet.tables.public`).
     """
 
     name: str
@@ -156,6 +157,7 @@ class Table:
     digest: str
     audit: tuple[tuple[str, str], ...] = ()
     figure: FigureSettings | None = None
+    show_paths: bool = False
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -152,8 +152,8 @@ def test_a_sweeps_files_are_named_after_what_was_overridden():
     assert sweep_name("architectures", ["table=architectures"]) == "architectures"
     assert sweep_name("architectures", ["force=true", "launcher.jobs=2"]) == "architectures"
     assert sweep_name(None, []) == "multirun"
-    name = sweep_name("a", ["cohort=folder", "cohort.root=/x/y z"])
-    assert name == "a_cohort=folder_cohort.root=-x-y-z"
+    name = sweep_name("a", ["cohort=folder", "head={a: 1}"])
+    assert name == "a_cohort=folder_head=-a-1"
     long = sweep_name("a", [f"k{i}=1" for i in range(50)])
     assert len(long) < 100 and long != sweep_name("a", [f"k{i}=1" for i in range(51)])
 

@@ -13,12 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfnet.reports.html_page import write_report
 from lfnet.reports.latex import escape, latex
+from lfnet.reports.markdown import escape as markdown_escape
 from lfnet.reports.markdown import markdown
 from lfnet.reports.terminal import terminal
 from lfnet.reports.write import raw_csv, write
 from lfnet.tables.build import build
 from lfnet.tables.table import Table
+from lfnet.text import spreadsheet_cell
 from tests.tables.factory import result, sweep
 
 COLUMNS = ["dev.mae", "test.mae", "test.pcc", "test.sigma_ratio", "gap.mae", "parameters", "flops", "seconds", "epochs"]
@@ -153,6 +156,53 @@ def test_csv_has_raw_numbers_and_their_runs(tmp_path: Path) -> None:
     assert [row["reference"] for row in rows[2:]] == ["train mean", "oracle (signal)"]
     assert rows[2]["test.pcc"] == "" and rows[2]["undefined"] == "test.pcc 1/1"
     assert "nan" not in raw_csv(table).lower()
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+x", "-x", "@x", "\t=1", "\r=1", "＝1"])
+def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, text: str) -> None:
+    done = result("ldbm")
+    done["choices"]["head"], done["marks"] = text, [text]
+    table = build(sweep(tmp_path, [done], overrides=[["seed=0"]], references=[]), tmp_path)
+    (row,) = csv.DictReader(io.StringIO(raw_csv(table)))
+    assert row["head"] == row["note"] == f"'{text}".replace("\r", " ")
+    assert float(row["gap.mae"]) == table.rows[0].cells["gap.mae"].summary.mean, "numbers stay numbers"
+
+
+def test_numbers_below_zero_stay_numbers() -> None:
+    assert [spreadsheet_cell(text) for text in ("-0.5", "+1e-3", "-inf", "—")] == ["-0.5", "+1e-3", "-inf", "—"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[x](javascript:alert(1))", r"[x]\(javascript:alert(1))"),
+        ("![x](https://a.b/c)", r"![x]\(https://a.b/c)"),
+        ("[x]: javascript:alert(1)", r"[x]\: javascript:alert(1)"),
+        ("`<img src=x>``", r"'\<img src=x\>''"),
+        ("a\r<b>|", r"a \<b\>\|"),
+        ("`a` | `b`", r"`a` \| `b`"),
+    ],
+)
+def test_markdown_has_no_link_tag_or_column_of_a_text(text: str, shown: str) -> None:
+    assert markdown_escape(text) == shown
+
+
+def test_files_of_a_table_name_no_place_and_no_reason_unless_asked(tmp_path: Path) -> None:
+    results = [result("ldbm"), result("ldbm")]
+    for done, person in zip(results, ("erika", "karl"), strict=True):
+        done["config"]["cohort"] |= {"root": f"/clinic/{person}"}
+        done["cohort"]["fingerprint"] = person * 8
+    failed = {"head=mean_mlp cohort.root=/clinic/anna seed=0": "/clinic/anna/clip_of_anna.mp4 is damaged"}
+    record = sweep(tmp_path, results, failed=failed, sections=["cohort.root"], evidence={"resamples": 200})
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps({**content, "command": "lfnet table a 'cohort.root=/clinic/erika,/clinic/karl'"}))
+    table = build(record, tmp_path)
+    shown = [path.read_text() for path in [*write(table, tmp_path / "shown"), *write_report(table, tmp_path / "shown")]]
+    assert not [text for text in shown if re.search("clinic|erika|karl|anna", text)]
+    assert "clip_of_anna.mp4" in terminal(table), "the person at this machine reads the reason"
+    table = build(record, tmp_path, show_paths=True)
+    asked = [path.read_text() for path in [*write(table, tmp_path / "asked"), *write_report(table, tmp_path / "asked")]]
+    assert len(asked) == len(shown) and all("/clinic/erika" in text for text in asked)
 
 
 def test_terminal_fits_its_width(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from wandb_workspaces.workspaces import interface, internal
 
 from lfnet.errors import LfnetError
 from lfnet.files import write_text
-from lfnet.reports.wandb_dashboard import mirror, public_command, save_workspace, workspace
+from lfnet.reports.wandb_dashboard import mirror, save_workspace, workspace
 from lfnet.runs.sweep_record import collect
 from lfnet.tables.build import build
 from tests.tables.factory import recordings, result, sweep
@@ -66,19 +66,6 @@ def test_every_run_and_the_table_are_written_once_and_name_no_person(made, tmp_p
     other = mirror(table, {**settings(tmp_path), "project": "another"}, remembered)
     assert sorted(other.sent) == sorted(first.sent), "another project has none of them yet"
     assert mirror(table, settings(tmp_path), remembered).sent == (), "and the first one still has all"
-
-
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        ("lfnet table architectures seed=0,1", "lfnet table architectures seed=0,1"),
-        ("lfnet table a cohort=folder cohort.root=clinic", "lfnet table a cohort=folder cohort.root=…"),
-        ("lfnet table a --config-dir /places/x/c 'head={a: 1}'", "lfnet table a --config-dir … head={a: 1}"),
-        ("lfnet table a +encoder.x.weights.path=~/w.onnx", "lfnet table a +encoder.x.weights.path=…"),
-    ],
-)
-def test_a_public_command_has_no_paths(command, told):
-    assert public_command(command) == told
 
 
 def test_the_view_shows_this_tables_runs_by_row(made):
