@@ -227,6 +227,10 @@ def _mirror_table(table: Table, identity: str, settings: Mapping[str, Any]) -> N
             name = f"evidence/{number + 1:02d} {block.title}".replace(":", "")[:100]
             texts: list[Iterable[Any]] = [list(row) for row in block.rows]
             logged[name] = wandb.Table(columns=list(block.headings), data=texts)
+        for name, own in logged.items():
+            # W&B logs a table that is bound already as a file of the run alone, and any other as an artifact as well,
+            # whose record contains the path of a folder in the user's home.
+            own.bind_to_run(run, name, 0)
         run.log(logged)
         run.summary.update({"foot": "\n".join(table.foot)})
 
