@@ -14,7 +14,8 @@ usage: lfnet dashboard NAME [OVERRIDES] [--online] [--project NAME] [--entity NA
 
 Make or update the W&B dashboard of a table that has been run: every run with its learning curve and final metrics,
 grouped by the table's rows, and the table itself with intervals and verdicts. It trains nothing. Settings and numbers
-are all that is written: no face, no prediction of a single recording, no person's id, no path.
+are all that is written: no face, no prediction of a single recording, no person's id, no path, no
+host name.
 
 Offline, as by default, nothing leaves this machine: the runs lie in FOLDER/wandb until `wandb sync` sends them.
 --online sends them now and saves the dashboard's view, or brings the view up to date that was saved before; it needs

@@ -85,7 +85,7 @@ def load(
         aligned=aligned,
         warnings=tuple(_warnings(table, found, used, aligned, expected)),
     )
-    if (report := _report(root, cohort, found)) not in _reported:
+    if (report := _report(root, cohort, found, used)) not in _reported:
         _reported.add(report)
         print(report, file=sys.stderr)
     return cohort
@@ -116,11 +116,8 @@ def _warnings(
     for reason, files in found.skipped.items():
         if reason.endswith(UNMATCHED):
             warnings.append(f"{len(files)} {reason} were left out.")
-    if len(tasks) > 1:
-        each = table.groupby("recording_id")["task"].nunique()
-        short = each.index[each < len(tasks)].tolist()
-        if short:
-            warnings.append(f"{len(short)} of {len(each)} recordings lack a task.")
+    if short := _lack_a_task(table, tasks):
+        warnings.append(f"{len(short)} of {len(recordings)} recordings lack a task.")
     named = sum(bool(re.search(r"aligned|cropped|faces?$", file, re.IGNORECASE)) for file in table.index)
     if named and not aligned and (table["kind"] == "frames").all():
         warnings.append(
@@ -130,19 +127,27 @@ def _warnings(
     return warnings
 
 
-def _report(root: Path, cohort: Cohort, found: Survey) -> str:
+def _lack_a_task(clips: pd.DataFrame, tasks: Mapping[str, str]) -> list[str]:
+    each = clips.groupby("recording_id")["task"].nunique()
+    return each.index[each < len(tasks)].tolist() if len(tasks) > 1 else []
+
+
+def _report(root: Path, cohort: Cohort, found: Survey, tasks: Mapping[str, str]) -> str:
+    """The files and recordings by name, for the person at this machine; warnings have their numbers alone."""
     clips, recordings = cohort.clips, cohort.recordings()
     people = clips["person_id"].nunique()
     lines = [f"{cohort.name}: {len(clips)} clips of {len(recordings)} recordings of {people} people in {root}"]
     for split in ("train", "dev", "test"):
         part, own = clips[clips["split"] == split], recordings[recordings["split"] == split]
-        tasks = ", ".join(
+        counts = ", ".join(
             f"{number} {task or 'of no named task'}" for task, number in sorted(Counter(part["task"]).items())
         )
         labelled = int(own["label"].notna().sum())
-        lines.append(f"  {split}: {len(part)} clips ({tasks or 'none'}), {len(own)} recordings, {labelled} labelled")
+        lines.append(f"  {split}: {len(part)} clips ({counts or 'none'}), {len(own)} recordings, {labelled} labelled")
     if found.skipped:
         lines.append("  not used:")
     for reason, files in sorted(found.skipped.items()):
         lines.append(f"    {len(files)} {reason}: {first_names(files)}")
+    if short := _lack_a_task(clips, tasks):
+        lines.append(f"  {len(short)} recordings that lack a task: {first_names(short)}")
     return "\n".join(lines)

@@ -186,7 +186,10 @@ def test_matched_and_skipped_files_are_reported(tmp_path: Path, capsys: pytest.C
     assert "test: 3 clips (2 Freeform, 1 Northwind), 2 recordings, 2 labelled" in said
     assert "1 .wav files: Training/Freeform/203_1_Freeform_audio.wav" in said
     assert "1 labels of recordings without a clip: labels/999_1_Depression.csv" in said
-    assert any("1 videos whose name matches no pattern" in text and "teaser.mp4" in text for text in cohort.warnings)
+    assert "1 videos whose name matches no pattern: Training/Freeform/teaser.mp4" in said
+    assert "1 recordings that lack a task: 208_3" in said
+    assert "1 videos whose name matches no pattern were left out." in cohort.warnings
+    assert "1 of 6 recordings lack a task." in cohort.warnings, "warnings are handed on, and name no recording"
     assert any("1 of 6 recordings lack a task (208_3)" in text for text in cohort.warnings)
     load(tmp_path)
     assert capsys.readouterr().err == "", "the same report is printed once"
