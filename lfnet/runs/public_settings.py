@@ -52,7 +52,7 @@ def public_value(value: Any) -> Any:
 
     Examples
     --------
-    >>> public_value({"patch_size": 8, "weights": "/home/me/head.safetensors"})
+    >>> public_value({"patch_size": 8, "weights": "~/head.safetensors"})
     {'patch_size': 8, 'weights': '…'}
     """
     if isinstance(value, Mapping):
