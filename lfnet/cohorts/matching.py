@@ -121,7 +121,8 @@ def add_labels(
     people = None if person is None else find_column(labels, path, person)
     score = label_column(labels.drop(columns=[names] if names else []), path, label, "--label-column NAME")
     values, wrong = _scores(labels, score, scale)
-    match = _chosen(table, labels, values, path, score, names)
+    candidates = labels.drop(columns=[people]) if people and people != names else labels
+    match = _chosen(table, candidates, values, path, score, names)
     refuse(
         [
             f"row {row}: score {_text(labels, row, score)!r} of {_text(labels, row, match.column)!r} {text}"

@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DIRECT = [Requirement(line) for line in PROJECT["dependencies"]]
+EXTRAS = [
+    Requirement(line) for name, lines in PROJECT["optional-dependencies"].items() if name != "dev" for line in lines
+]
 DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 
 # The name that is imported, where it is not the package's own.
@@ -60,7 +63,7 @@ def test_the_header_names_the_command_that_makes_it():
     assert options and options in (ROOT / "tools" / "lock").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("requirement", [*DIRECT, *DEV], ids=str)
+@pytest.mark.parametrize("requirement", [*DIRECT, *EXTRAS, *DEV], ids=str)
 def test_requirements_of_pyproject_are_locked_within_their_bounds(requirement):
     pin = pins()[canonicalize_name(requirement.name)]
     version = next(iter(pin.specifier)).version
@@ -101,7 +104,7 @@ def test_every_dependency_is_used(requirement):
 def test_every_import_is_a_requirement():
     import sys
 
-    known = {MODULES.get(requirement.name, requirement.name.replace("-", "_")) for requirement in DIRECT}
+    known = {MODULES.get(requirement.name, requirement.name.replace("-", "_")) for requirement in [*DIRECT, *EXTRAS]}
     # mediapipe brings the one cv2; omegaconf brings yaml.
     known |= {"lfnet", "hydra_plugins", "cv2", "yaml"}
     assert imported() - known - set(sys.stdlib_module_names) == set()
