@@ -2,10 +2,11 @@
 
 A *stream* holds the vectors of one encoder (or of a cohort with its own features) for all clips. Its folder's name has
 the fingerprint of what determines the vectors (weights, settings, code); each file's header has the digest of the
-clip's source, so that a replaced video is noticed.
+clip's source, so that a replaced video is noticed, and a digest of the file itself, so that damage is noticed:
+a damaged file is never read, and counts as missing where vectors are extracted.
 """
 
-import json
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -14,17 +15,24 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from lfnet.errors import LfnetError
-from lfnet.files import atomic_path
+from lfnet.errors import LfnetError, LfnetWarning
+from lfnet.features.feature_file import (
+    Damaged,
+    Entry,
+    Stamp,
+    Unsealed,
+    check_file,
+    header_of,
+    read_entry,
+    write_file,
+)
 from lfnet.fingerprints import digest
 
 __all__ = ["ClipFeatures", "FeatureStore", "Readable"]
 
-# The header is one entry: safetensors writes several in random order, and the same vectors must be the same bytes.
-_HEADER = "lfnet"
-_AGAIN = "Delete it and run `lfnet extract` again."
+_CLIP = "clip_id"  # in the header, so that a file under the name of another clip is noticed
+_AGAIN = "Run `lfnet extract` with the same cohort and encoder to extract it again."
 _MAX_OPEN = 10_000  # memory maps of one store that stay open; Linux allows a process some 65,000
 
 
@@ -91,11 +99,11 @@ class Readable(Protocol):
     def keep_open(self) -> AbstractContextManager[None]: ...
 
 
-class _Entry(NamedTuple):
-    """The header of a clip's file, and the shape [T, D] of its vectors."""
+class _Map(NamedTuple):
+    """An open memory map of a file, and the file's stamp when it was opened."""
 
-    header: dict[str, str]
-    shape: tuple[int, int]
+    file: Any
+    stamp: Stamp
 
 
 class FeatureStore:
@@ -129,9 +137,9 @@ class FeatureStore:
         self.stream = stream
         self.recipe = recipe
         self.folder = Path(folder) / f"{stream}-{recipe[:12]}"
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._fingerprints: dict[tuple[str, ...], str] = {}
-        self._maps: dict[str, Any] | None = None
+        self._maps: dict[str, _Map] | None = None
 
     def path(self, clip_id: str) -> Path:
         """Return the path of a clip's file, which need not exist."""
@@ -144,35 +152,38 @@ class FeatureStore:
             "valid": np.ascontiguousarray(clip.valid),
             "time": np.ascontiguousarray(clip.time),
         }
-        header = {**clip.meta, "stream": self.stream, "recipe": self.recipe, "source": source}
+        own = {"stream": self.stream, "recipe": self.recipe, "source": source, _CLIP: clip_id}
         self._forget(clip_id)
-        with atomic_path(self.path(clip_id)) as temporary:
-            try:
-                save_file(tensors, temporary, metadata={_HEADER: json.dumps(header, sort_keys=True)})
-            except SafetensorError as error:
-                raise LfnetError(f"cannot write {self.path(clip_id)}: {error}") from error
+        write_file(self.path(clip_id), tensors, {**clip.meta, **own})
 
     def header(self, clip_id: str) -> dict[str, str] | None:
-        """Return the header of a clip's file; None if there is no readable file."""
+        """Return the header of a clip's file; None if there is no readable file, with an `LfnetWarning` if damaged."""
         try:
             return self._entry(clip_id).header
-        except (OSError, SafetensorError):
-            return None
+        except Unsealed:
+            message = f"{self.folder} has files of an earlier version of lfnet, which have no digest:"
+            warnings.warn(f"{message} they are not used, and their clips are extracted again.", LfnetWarning, 2)
+        except Damaged as error:
+            message = f"{self.path(clip_id)} is damaged ({error}):"
+            warnings.warn(f"{message} it is not used, and the clip is extracted again.", LfnetWarning, 2)
+        except OSError:
+            pass
+        return None
 
     def has(self, clip_id: str, source: str) -> bool:
-        """Return whether the clip's vectors exist, by this recipe and from this source."""
+        """Return whether the clip's vectors exist undamaged, by this recipe and from this source; warn as `header`."""
         header = self.header(clip_id)
         return header is not None and header.get("recipe") == self.recipe and header.get("source") == source
 
     def read(self, clip_id: str) -> ClipFeatures:
-        """Read a clip's vectors. Raises `LfnetError` if the file is missing, broken or of another recipe."""
+        """Read a clip's vectors. Raises `LfnetError` if the file is missing, damaged or of another recipe."""
         try:
             with self._opened(clip_id) as file:
-                meta = _header(file.metadata())
+                meta = self._own(clip_id, header_of(file.metadata()))
                 clip = ClipFeatures(
                     file.get_tensor("features"), file.get_tensor("valid"), file.get_tensor("time"), meta
                 )
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, Damaged) as error:
             raise self._unreadable(clip_id, error) from error
         if meta.get("recipe") != self.recipe:
             raise LfnetError(f"{self.path(clip_id)} was made by another recipe. {_AGAIN}")
@@ -182,7 +193,7 @@ class FeatureStore:
         """Return the shape [T, D] of a clip's vectors without reading them. Raises `LfnetError` as `read` does."""
         try:
             return self._entry(clip_id).shape
-        except (OSError, SafetensorError) as error:
+        except (OSError, Damaged) as error:
             raise self._unreadable(clip_id, error) from error
 
     def fingerprint(self, clip_ids: Iterable[str]) -> str:
@@ -191,12 +202,10 @@ class FeatureStore:
         if ids not in self._fingerprints:
             sources = {}
             for clip_id in ids:
-                header = self.header(clip_id)
-                if header is None:
-                    raise LfnetError(
-                        f"{self.path(clip_id)} is missing: run `lfnet extract` with the same cohort and encoder."
-                    )
-                sources[clip_id] = header.get("source", "")
+                try:
+                    sources[clip_id] = self._entry(clip_id).header.get("source", "")
+                except (OSError, Damaged) as error:
+                    raise self._unreadable(clip_id, error) from error
             self._fingerprints[ids] = digest({"recipe": self.recipe, "sources": sources})
         return self._fingerprints[ids]
 
@@ -212,24 +221,31 @@ class FeatureStore:
 
     @contextmanager
     def _opened(self, clip_id: str) -> Iterator[Any]:
-        """The clip's file, mapped."""
-        if self._maps is not None and clip_id in self._maps:
-            yield self._maps[clip_id]
-            return
-        if self._maps is None or len(self._maps) >= _MAX_OPEN:
-            with safe_open(self.path(clip_id), framework="numpy") as file:
+        """The clip's file, mapped. Raises `OSError` or `Damaged`."""
+        path, maps = self.path(clip_id), self._maps
+        stamp = check_file(path)
+        if maps is not None and clip_id in maps and maps[clip_id].stamp == stamp:
+            yield maps[clip_id].file
+        elif maps is None or len(maps) >= _MAX_OPEN:
+            with safe_open(path, framework="numpy") as file:
                 yield file
         else:
-            self._maps[clip_id] = safe_open(self.path(clip_id), framework="numpy")
-            yield self._maps[clip_id]
+            maps[clip_id] = _Map(safe_open(path, framework="numpy"), stamp)
+            yield maps[clip_id].file
 
-    def _entry(self, clip_id: str) -> _Entry:
-        """The facts of a clip's file. Raises `OSError` or `SafetensorError` if there is no readable file."""
+    def _entry(self, clip_id: str) -> Entry:
+        """The facts of a clip's file. Raises `OSError` or `Damaged`."""
         if clip_id not in self._entries:
-            with self._opened(clip_id) as file:
-                frames, dim = file.get_slice("features").get_shape()
-                self._entries[clip_id] = _Entry(_header(file.metadata()), (int(frames), int(dim)))
+            entry = read_entry(self.path(clip_id))
+            self._entries[clip_id] = entry._replace(header=self._own(clip_id, entry.header))
         return self._entries[clip_id]
+
+    def _own(self, clip_id: str, header: dict[str, str]) -> dict[str, str]:
+        """The header without the name of its clip, which must be this one."""
+        header = dict(header)
+        if (clip := header.pop(_CLIP, None)) != clip_id:
+            raise Damaged(f"it is the file of clip {clip}")
+        return header
 
     def _forget(self, clip_id: str) -> None:
         self._entries.pop(clip_id, None)
@@ -238,17 +254,8 @@ class FeatureStore:
             self._maps.pop(clip_id, None)
 
     def _unreadable(self, clip_id: str, error: Exception) -> LfnetError:
+        path = self.path(clip_id)
         if isinstance(error, FileNotFoundError):
-            return LfnetError(
-                f"{self.path(clip_id)} does not exist: run `lfnet extract` with the same cohort and encoder."
-            )
-        return LfnetError(f"{self.path(clip_id)} cannot be read ({error}). {_AGAIN}")
-
-
-def _header(metadata: dict[str, str] | None) -> dict[str, str]:
-    """The header written by `FeatureStore.write`; empty for another file."""
-    try:
-        header = json.loads((metadata or {}).get(_HEADER, "{}"))
-    except json.JSONDecodeError:
-        return {}
-    return header if isinstance(header, dict) else {}
+            return LfnetError(f"{path} does not exist: run `lfnet extract` with the same cohort and encoder.")
+        what = "is damaged" if isinstance(error, Damaged) else "cannot be read"
+        return LfnetError(f"{path} {what} ({error}). {_AGAIN}")

@@ -21,6 +21,7 @@ SHARED_CODE = (
     "lfnet.data",
     "lfnet.evaluation.metrics",  # chooses the best epoch or recipe
     "lfnet.evaluation.predictions",  # aggregates scores
+    "lfnet.features.feature_file",
     "lfnet.features.health",
     "lfnet.features.store",
     "lfnet.heads.cpu.machine",

@@ -178,7 +178,7 @@ def test_faults_that_concern_no_clip_stop_at_once(clips, tmp_path, monkeypatch):
     def full(path):
         raise LfnetError("cannot write: no space left")
 
-    monkeypatch.setattr("lfnet.features.store.atomic_path", full)
+    monkeypatch.setattr("lfnet.features.feature_file.atomic_path", full)
     with pytest.raises(LfnetError, match=r"^cannot write: no space left$"):
         extract(cohort_of(clips), Brightness(), cache=tmp_path / "cache")
 

@@ -1,14 +1,17 @@
 """Vectors on disk: what is written is read, by the same bytes, and a foreign or broken file is noticed."""
 
+import json
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lfnet.errors import LfnetError
+from lfnet.errors import LfnetError, LfnetWarning
+from lfnet.features import feature_file
 from lfnet.features.store import ClipFeatures, FeatureStore
 
 
@@ -71,12 +74,67 @@ def test_missing_broken_and_foreign_files(tmp_path):
     store.write("one", clip(), "source")
     data = store.path("one").read_bytes()
     store.path("one").write_bytes(data[: len(data) // 2])
-    assert store.header("one") is None
-    for read in (store.read, store.shape):
-        with pytest.raises(LfnetError, match=r"one\.safetensors cannot be read"):
-            read("one")
-    save_file({"features": np.zeros((2, 2), np.float32)}, store.path("one"), metadata={"lfnet": "no json"})
-    assert store.header("one") == {} and not store.has("one", "source")
+    for foreign in (False, True):
+        if foreign:
+            save_file({"features": np.zeros((2, 2), np.float32)}, store.path("one"), metadata={"lfnet": "no json"})
+        store = FeatureStore(tmp_path, "s", "a" * 64)
+        with pytest.warns(LfnetWarning, match=r"one\.safetensors is damaged .* is extracted again"):
+            assert store.header("one") is None
+        with pytest.warns(LfnetWarning, match="damaged"):
+            assert not store.has("one", "source")
+        for read in (store.read, store.shape, lambda name, store=store: store.fingerprint([name])):
+            with pytest.raises(LfnetError, match=r"one\.safetensors is damaged .*lfnet extract"):
+                read("one")
+
+
+def test_a_file_without_a_digest_is_extracted_again(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    for name in ("one", "two"):
+        store.write(name, clip(), "source")
+        header = json.dumps({"recipe": "a" * 64, "source": "source"})  # as earlier versions wrote it
+        save_file(load_file(store.path(name)), store.path(name), metadata={"lfnet": header})
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    with pytest.warns(LfnetWarning) as warned:
+        assert not store.has("one", "source") and not store.has("two", "source")
+    (text,) = {str(warning.message) for warning in warned}  # the command line shows a text once
+    assert text.startswith(f"{store.folder} has files of an earlier version of lfnet")
+    with pytest.raises(LfnetError, match=r"one\.safetensors is damaged \(an earlier version .*lfnet extract"):
+        store.read("one")
+
+
+@pytest.mark.parametrize("kept_open", [False, True])
+def test_damage_within_a_process_is_noticed(tmp_path, kept_open):
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    store.write("one", clip(), "source")
+    with store.keep_open() if kept_open else nullcontext():
+        store.read("one")
+        content = bytearray(store.path("one").read_bytes())
+        content[-1] ^= 1  # in place, as in a memory map
+        store.path("one").write_bytes(content)
+        with pytest.raises(LfnetError, match=r"one\.safetensors is damaged"):
+            store.read("one")
+
+
+def test_a_file_is_hashed_once_a_process(tmp_path, monkeypatch):
+    hashed = []
+    real = feature_file.check_seal
+    monkeypatch.setattr(feature_file, "check_seal", lambda *given: hashed.append(1) or real(*given))
+    FeatureStore(tmp_path, "s", "a" * 64).write("one", clip(), "source")
+    for _ in range(2):
+        store = FeatureStore(tmp_path, "s", "a" * 64)
+        assert store.has("one", "source") and store.shape("one") and store.fingerprint(["one"])
+        store.read("one")
+    assert len(hashed) == 1
+
+
+def test_a_file_under_the_name_of_another_clip_is_noticed(tmp_path):
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    store.write("one", clip(), "source")
+    store.path("two").write_bytes(store.path("one").read_bytes())
+    with pytest.raises(LfnetError, match=r"two\.safetensors is damaged \(it is the file of clip one\)"):
+        store.read("two")
 
 
 def test_the_fingerprint_follows_recipe_and_sources(tmp_path):
@@ -87,7 +145,7 @@ def test_the_fingerprint_follows_recipe_and_sources(tmp_path):
     assert before == store.fingerprint(["two", "one"]) != store.fingerprint(["one"])
     store.write("two", clip(), "changed")
     assert store.fingerprint(["one", "two"]) != before
-    with pytest.raises(LfnetError, match=r"three\.safetensors is missing"):
+    with pytest.raises(LfnetError, match=r"three\.safetensors does not exist: run `lfnet extract`"):
         store.fingerprint(["three"])
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from lfnet.features import store
+from lfnet.features import feature_file, store
 from lfnet.jobs.job import run
 from lfnet.jobs.session import Session
 from tests.composing import SMALL, composed
@@ -20,7 +20,14 @@ def opened(monkeypatch):
         count[str(path)] += 1
         return real(path, **options)
 
+    def read(path):
+        count[str(path)] += 1
+        return read_entry(path)
+
+    read_entry = feature_file.read_entry
     monkeypatch.setattr(store, "safe_open", counted)
+    monkeypatch.setattr(store, "read_entry", read)
+    monkeypatch.setattr(feature_file, "read_entry", read)
     return count
 
 
@@ -33,6 +40,7 @@ def test_a_feature_file_is_opened_at_most_twice_a_job(tmp_path, opened, override
     extracted = job(tmp_path, *overrides, "seed=1")
     run(*extracted)
     opened.clear()
+    feature_file._checked.clear()  # as in a new process
     run(*job(tmp_path, *overrides))
     assert len(opened) == 56 and max(opened.values()) <= 2
 
@@ -50,6 +58,7 @@ def test_a_fusion_opens_a_feature_file_at_most_twice(tmp_path, opened):
     fusion += ("cohort.pulse.segment=1",)
     run(*job(tmp_path, *fusion, "seed=1"))
     opened.clear()
+    feature_file._checked.clear()
     assert run(*job(tmp_path, *fusion)).status == "finished"
     assert len(opened) == 112 and max(opened.values()) <= 2
 
