@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
     from lfnet.features.clip_summaries import ClipSummaries
 
-__all__ = ["main"]
+__all__ = ["cohort_settings", "main"]
 
 DESCRIPTION = """\
 Check a cohort for people and copies in several splits, labels that differ between splits, durations and lost frames
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON, with all ids")
     parser.add_argument("--strict", action="store_true", help="exit with status 1 where there is a leak")
     options = parser.parse_intermixed_args(argv)
-    config = _config(options.settings)
+    config = cohort_settings(options.settings)
     with personal_files(config["paths"].get("mode", "private")):
         report, cohort = _audit(config)
     if options.json:
@@ -55,7 +55,8 @@ def main(argv: list[str]) -> int:
     return int(options.strict and bool(report.leaks))
 
 
-def _config(settings: Sequence[str]) -> dict[str, Any]:
+def cohort_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Compose the settings of a cohort from the words of a command line: overrides, or a manifest."""
     from lfnet.cli.configs import compose
     from lfnet.config import plain
 

@@ -35,6 +35,7 @@ COMMANDS = {
         Command("pulse", "lfnet.cli.pulse:main", "read the heart rate and its variability from a video of a face"),
         Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),
         Command("audit", "lfnet.cli.audit:main", "check a cohort, its splits and its features for leaks"),
+        Command("forget", "lfnet.cli.forget:main", "list or remove what is kept of one person of a cohort"),
         Command("evidence", "lfnet.cli.evidence:main", "give intervals and verdicts for the scores of any tool"),
         Command("adapt", "lfnet.cli.adapt:main", "measure a run's gain from k labelled recordings of a person"),
         Command("export", "lfnet.cli.export:main", "write a run as a bundle that scores video without PyTorch"),

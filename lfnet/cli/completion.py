@@ -50,6 +50,7 @@ _CONFIGS = {
     "dashboard": "train",
     "extract": "extract",
     "audit": "audit",
+    "forget": "audit",
 }
 _NAMED = ("table", "report", "dashboard", "power")  # a table's name comes first
 
@@ -105,6 +106,8 @@ def _finished(word: str, choices: list[str]) -> list[str]:
 
 def _settings(command: str, before: list[str], word: str) -> list[str]:
     """Return Hydra's answers for a setting; none for a line that Hydra cannot read."""
+    if word.startswith("-") and command == "forget":
+        return _finished(word, ["--yes", "--help"])
     if word.startswith("-") and command == "audit":
         return _finished(word, ["--json", "--strict", "--help"])
     if word.startswith("-"):

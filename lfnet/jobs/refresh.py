@@ -14,6 +14,7 @@ from lfnet.files import write_text
 from lfnet.jobs.baselines import baseline_code, fit_baselines, summarise
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
+from lfnet.runs.removal import removed_people
 from lfnet.runs.result import AuditEntry, Result
 from lfnet.runs.run import REFERENCES, measure, measuring_code
 
@@ -53,6 +54,8 @@ def compute_metrics(job: Experiment) -> dict[str, Any]:
 def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModule]) -> None:
     """Recompute what older code made in a finished run folder, if anything. load_data(): the run's data, set up."""
     result = Result.read(job.folder)
+    if removed_people(result.marks):
+        return  # baselines of the whole cohort would bring the removed rows back
     changed: dict[str, Any] = {}
     with job.inputs.keep_open():
         if result.referred_by != baseline_code():

@@ -1,0 +1,183 @@
+"""`lfnet forget`: one person's features, digests and rows are removed, and the rest of each run is as before."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lfnet.cli.main import main
+from lfnet.runs import removal
+from lfnet.runs.run import Run
+
+PERSON = "Ottilie-Marker"
+SETTINGS = ["cohort=folder", "cohort.root=study"]
+TRAIN = [
+    "head=mean_mlp", "protocol=masked", "protocol.window=8", "protocol.hop=8", "trainer.max_epochs=1",
+    "head.dropout=0.1", "trainer.mc_dropout=2", "table.controls=[]", "table.evidence.resamples=200", "seed=0",
+    "launcher=serial",
+]  # fmt: skip
+TABLE = ["table", "architectures", *SETTINGS, *TRAIN]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A cohort of ready features, with a marked person in test, and a table of one run."""
+    root = tmp_path_factory.mktemp("forget")
+    (root / "study").mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for split, count in (("train", 8), ("dev", 5), ("test", 5)):
+        for number in range(count):
+            rows.append([f"{split}{number}", f"{split}{number}.npz", split, int(rng.integers(0, 40))])
+    rows[-1][:2] = [PERSON, "take_of_marker.npz"]
+    rows[0][:2] = ["Trained-Marker", "take_of_trained.npz"]
+    for _, name, _, _ in rows:
+        features = rng.normal(size=(16, 4)).astype(np.float32)
+        np.savez(root / "study" / name, features=features, time=np.arange(16) / 30.0)
+    with (root / "study" / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["person_id", "path", "split", "label"], *rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        assert main(TABLE) == 0
+    return root
+
+
+@pytest.fixture
+def here(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "copy", copy_function=shutil.copy2)
+    for entry in (tmp_path / "copy" / "lfnet_cache" / "digests").glob("*.json"):  # as if they were made here
+        entry.write_text(entry.read_text().replace(f"{finished}/", f"{tmp_path}/copy/"))
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def forget(person: str, *words: str) -> int:
+    return main(["forget", person, *SETTINGS, *words])
+
+
+def contains(folder: Path, *texts: str) -> set[str]:
+    """The files below a folder that have one of the texts in their name or content."""
+    found = set()
+    for path in folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        if any(text in path.name or text.encode() in content for text in texts):
+            found.add(str(path.relative_to(folder)))
+    return found
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def the_run(here: Path) -> Path:
+    (file,) = here.glob("lfnet_runs/*/result.json")
+    return file.parent
+
+
+def test_nothing_is_removed_before_it_is_asked_for(here, capsys):
+    before = content(here)
+    assert forget(PERSON) == 0
+    out = capsys.readouterr().out
+    assert content(here) == before
+    assert "nothing was removed: give --yes to remove it" in out
+    assert "would remove: " in out and "rows of predictions.csv" in out
+
+
+def test_no_file_but_those_that_are_named_has_the_person_afterwards(here, capsys):
+    assert contains(here / "lfnet_runs", PERSON, "take_of_marker") and contains(here / "lfnet_cache", "take_of_marker")
+    assert forget(PERSON, "--yes") == 0
+    out = capsys.readouterr().out
+    left = contains(here, PERSON, "take_of_marker")
+    assert left == {"study/manifest.csv", "study/take_of_marker.npz"}
+    assert all(str(here / name) in out for name in left)
+    assert "Ottilie-Marker is still in cohort study" in out
+    assert "trained weights" not in out
+    assert "lfnet_runs/tables/" in out.partition("made earlier from these runs")[2]
+    assert forget(PERSON, "--yes") == 0
+    assert "nothing of Ottilie-Marker is left in" in capsys.readouterr().out
+
+
+def test_the_other_rows_are_as_before_and_tables_recompute_from_them(here, capsys):
+    run = the_run(here)
+    names = ("predictions.csv", "references.csv", "spread.csv")
+    before = {name: (run / name).read_text() for name in names}
+    mae = Run.open(run).result.metrics["test"]["recording"]["mae"]
+    assert forget(PERSON, "--yes") == 0
+    for name in names:
+        kept = [line for line in before[name].splitlines(keepends=True) if PERSON not in line]
+        assert (run / name).read_text() == "".join(kept) != before[name]
+    result = Run.open(run).result
+    assert "scores of 1 person removed on request" in result.marks
+    scores = Run.open(run).predictions.at("recording").frame
+    test = scores[scores["split"] == "test"]
+    assert result.metrics["test"]["recording"]["mae"] == pytest.approx((test["label"] - test["score"]).abs().mean())
+    assert result.metrics["test"]["recording"]["mae"] != mae
+    capsys.readouterr()
+    assert main([*TABLE, "--render"]) == 0
+    out = capsys.readouterr().out
+    assert "scores of 1 person removed on request" in " ".join(out.split())
+    # The person is in the manifest still: features are extracted again, and the run keeps what was removed removed.
+    assert main(TABLE) == 0
+    assert "1 finished already, 0 to run" in capsys.readouterr().out
+    assert PERSON not in (run / "references.csv").read_text()
+
+
+def test_weights_that_have_seen_the_person_are_named(here, capsys):
+    assert forget("Trained-Marker", "--yes") == 0
+    out = capsys.readouterr().out
+    assert "trained weights have seen this person" in out and f"delete the folders:\n  {the_run(Path())}\n" in out
+    assert forget(PERSON, "--yes") == 0
+    marks = Run.open(the_run(here)).result.marks
+    assert marks[-1] == "scores of 2 people removed on request, of whom the weights have seen one or more"
+
+
+@pytest.mark.parametrize("moved", range(4))
+def test_a_killed_removal_is_finished_by_the_same_command(here, monkeypatch, moved):
+    whole = here.parent / "whole"
+    shutil.copytree(here, whole)
+    monkeypatch.chdir(whole)
+    assert forget(PERSON, "--yes") == 0
+    monkeypatch.chdir(here)
+    replace, calls = Path.replace, []
+
+    def killed(self, target):
+        if self.parent.name == ".forget":
+            calls.append(self)
+            if len(calls) > moved:
+                raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        assert forget(PERSON, "--yes") == 130
+    assert removal.pending_removals(Path("lfnet_runs")) == [the_run(Path())]
+    assert forget(PERSON, "--yes") == 0
+    run = the_run(here)
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == {p.name: p.read_bytes() for p in the_run(whole).iterdir()}
+
+
+def test_a_person_of_another_cohort_with_the_same_clips_stays(here):
+    shutil.copytree(here / "study", here / "twin")
+    assert main(["train", "cohort=folder", "cohort.root=twin", *TRAIN[:-1]]) == 0
+    runs = {
+        Path(json.loads(file.read_text())["config"]["cohort"]["root"]).name: file.parent
+        for file in here.glob("lfnet_runs/*/result.json")
+    }
+    before = content(runs["twin"]), content(here / "lfnet_cache/features/twin")
+    assert forget(PERSON, "--yes") == 0
+    assert (content(runs["twin"]), content(here / "lfnet_cache/features/twin")) == before
+    assert PERSON not in (runs["study"] / "predictions.csv").read_text()
+
+
+def test_a_manifest_is_enough_and_an_unknown_person_is_one_message(here, capsys):
+    (here / "study" / "take_of_marker.npz").unlink()
+    assert main(["forget", PERSON, "study/manifest.csv", "--yes"]) == 0
+    assert contains(here, PERSON, "take_of_marker") == {"study/manifest.csv"}
+    capsys.readouterr()
+    assert forget("Nobody") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: nobody in cohort study, and no run on it, has person_id Nobody.")
