@@ -73,7 +73,7 @@ def _forget(person: str, config: dict[str, Any], *, remove: bool) -> int:
     in_cohort = bool((cohort.clips["person_id"] == person).any())
     if not in_cohort and not found.runs:
         raise LfnetError(
-            f"nobody in cohort {cohort.name}, and no run on it, has person_id {person}. "
+            f"{person} is no person_id of cohort {cohort.name}, nor of a run on it. "
             "`lfnet cohort show` prints a cohort; paths.runs and paths.cache name other folders."
         )
     done = "removed" if remove else "would remove"

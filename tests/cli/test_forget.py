@@ -178,6 +178,6 @@ def test_a_manifest_is_enough_and_an_unknown_person_is_one_message(here, capsys)
     assert main(["forget", PERSON, "study/manifest.csv", "--yes"]) == 0
     assert contains(here, PERSON, "take_of_marker") == {"study/manifest.csv"}
     capsys.readouterr()
-    assert forget("Nobody") == 2
+    assert main(["forget", "Nobody", "study/manifest.csv"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: nobody in cohort study, and no run on it, has person_id Nobody.")
+    assert line.startswith("error: Nobody is no person_id of cohort study, nor of a run on it. ")
