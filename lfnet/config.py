@@ -7,6 +7,7 @@ validators. `read` builds one from a node and reports all faults of the node at 
 
 import functools
 import inspect
+import io
 import pkgutil
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -25,14 +26,17 @@ from typing import (
     get_type_hints,
 )
 
+import yaml  # type: ignore[import-untyped]
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as _instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, create_model
 from pydantic.dataclasses import dataclass as _dataclass
 
 import lfnet
 from lfnet.errors import LfnetError
+from lfnet.files import user_path
 
 __all__ = [
     "Count",
@@ -47,6 +51,7 @@ __all__ = [
     "instantiate",
     "plain",
     "read",
+    "read_yaml",
     "settings",
 ]
 
@@ -59,6 +64,7 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+_MAX_DEPTH = 50  # of a yaml
 _HERE = "\0"  # stands for the place of a node whose faults are reported before its place is known
 
 
@@ -89,6 +95,7 @@ def _from_target(value: Any) -> Any:
 
 # Marks a field whose node names a `_target_` to build: `loss: Annotated[Loss, Target]`.
 Target = BeforeValidator(_from_target)
+_TARGET = Annotated[Any, Target]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
@@ -357,14 +364,58 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a yaml file of settings, unresolved, as dicts, lists and scalars.
+
+    Raises
+    ------
+    LfnetError
+        The file is missing, cannot be read, is no UTF-8 or no YAML, is nested deeply, or repeats a part by an alias: a
+        small file could fill all memory, or take hours.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        depth = 0
+        for event in yaml.parse(text):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > _MAX_DEPTH:
+                line = event.start_mark.line + 1
+                raise LfnetError(
+                    f"{path} is no file of settings: line {line} has an alias (*name), or is nested more than "
+                    f"{_MAX_DEPTH} levels deep."
+                )
+        values = OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
+    except FileNotFoundError as error:
+        raise LfnetError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise LfnetError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+        raise LfnetError(f"{path} is no valid yaml file of settings ({' '.join(str(error).split())}).") from error
+    _check_names(values, str(path))
+    return values
+
+
 def plain(node: Any) -> Any:
-    """A config node with everything resolved, as dicts, lists and scalars; a `~` in `paths` is the home folder."""
+    """A config node with everything resolved, as dicts, lists and scalars; a `~` in `paths` is the home folder.
+
+    Raises `LfnetError` for a name of a setting that is no text.
+    """
     if not OmegaConf.is_config(node):
         return node
     values = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    _check_names(values, "")
     if isinstance(values, dict) and isinstance(paths := values.get("paths"), dict):
-        values["paths"] = {name: str(Path(str(folder)).expanduser()) for name, folder in paths.items()}
+        values["paths"] = {name: str(user_path(str(folder))) for name, folder in paths.items()}
     return values
+
+
+def _check_names(node: Any, path: str) -> None:
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in items:
+        if isinstance(node, dict) and not isinstance(name, str):
+            shown = f"{name!r}"[:100]
+            raise LfnetError(f"{path or 'settings'}: {shown} is no name of a setting. Quote it, or correct the yaml.")
+        _check_names(value, f"{path}.{name}" if path else str(name))
 
 
 def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra: Any) -> Any:
@@ -391,8 +442,8 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
         exception of the target comes through as its own cause.
     """
     node = plain(node)
-    name = str(node.get("_target_", ""))
     check_target(node, path)
+    name = str(node["_target_"])
     try:
         return _instantiate(node, **extra, _convert_="all")
     except InstantiationException as error:
@@ -428,15 +479,19 @@ def check_target(node: Mapping[str, Any], path: str = "") -> None:
     LfnetError
         The target cannot be imported, or one line for each wrong setting.
     """
-    name = str(node.get("_target_", ""))
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise LfnetError(f"{path or 'node'}={_shown(node)[:200]}: give {describe(_TARGET)}.")
+    name = str(node["_target_"])
+    place = f"{path}._target_" if path else "_target_"
     try:
         target = pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
-        place = f"{path}._target_" if path else "_target_"
         raise LfnetError(
             f"{place}={name} cannot be imported: {error}. Give a class or function of an installed module, or of one "
             "in the current folder."
         ) from error
+    if not callable(target):
+        raise LfnetError(f"{place}={name}: give a class or function, not a {type(target).__name__}.")
     own = {key: value for key, value in node.items() if not key.startswith("_")}
     faults: list[str] = []
     if not _is_settings(target):  # settings check the nodes in them themselves

@@ -19,9 +19,11 @@ from lfnet.errors import LfnetError
 __all__ = [
     "Access",
     "atomic_path",
+    "exists",
     "make_folder",
     "personal_files",
     "read_json",
+    "user_path",
     "write_json",
     "write_text",
     "writing_in",
@@ -200,5 +202,23 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise LfnetError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise LfnetError(f"{path} cannot be read ({error.strerror}).") from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LfnetError(f"{path} is not valid JSON ({error}). Delete it and run the command again.") from error
+
+
+def user_path(text: Path | str) -> Path:
+    """Return a path that a user gave, with `~` for the home folder; the `~` of an unknown user is a plain name."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  Path.expanduser raises RuntimeError
+
+
+def exists(path: Path | str) -> bool:
+    """Return whether a path that a user gave exists; a name that no file can have does not.
+
+    Examples
+    --------
+    >>> exists("a" * 300)
+    False
+    """
+    return os.path.exists(path)  # noqa: PTH110  Path.exists raises OSError

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-__all__ = ["align_columns", "first_names", "spreadsheet_cell"]
+__all__ = ["align_columns", "cut_lines", "first_names", "spreadsheet_cell"]
 
 
 def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> list[str]:
@@ -44,3 +44,14 @@ def spreadsheet_cell(text: str) -> str:
     except ValueError:
         return f"'{line}"
     return line.strip()
+
+
+def cut_lines(text: str, length: int = 1000) -> str:
+    """Cut lines that are longer than `length`: a value from a damaged file may have any length.
+
+    Examples
+    --------
+    >>> cut_lines("abc\\nabcdef", 4)
+    'abc\\nabc…'
+    """
+    return "\n".join(line if len(line) <= length else f"{line[: length - 1]}…" for line in text.splitlines())

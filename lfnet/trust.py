@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lfnet.config import conf_dir, plain
+from lfnet.config import conf_dir, plain, read_yaml
 from lfnet.errors import LfnetError
 
-__all__ = ["check_targets", "named_classes", "read_settings"]
+__all__ = ["check_settings", "check_targets", "named_classes", "read_settings"]
 
 _TARGET = re.compile(r"^\s*(?:- +)?_target_: *([\w.]+) *(?:#.*)?$", re.MULTILINE)
 
@@ -52,7 +52,11 @@ def read_settings(path: Path, *, trust: Sequence[str] = ()) -> dict[str, Any]:
     LfnetError
         Where the file names any other code, see `check_targets`.
     """
-    settings = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    return check_settings(read_yaml(path), path, trust=trust)
+
+
+def check_settings(settings: Any, path: Path, *, trust: Sequence[str] = ()) -> dict[str, Any]:
+    """Check the content of a run's yaml file as `read_settings` does, and return it resolved."""
     if not isinstance(settings, dict):
         raise LfnetError(f"{path} contains no settings: train the run again.")
     check_targets(settings, path, trust=trust)

@@ -3,9 +3,22 @@
 from typing import Annotated, Any, Literal
 
 import pytest
+from omegaconf import OmegaConf
 from pydantic import Field, model_validator
 
-from lfnet.config import Count, Positive, Share, Target, check_arguments, check_target, describe, read, settings
+from lfnet.config import (
+    Count,
+    Positive,
+    Share,
+    Target,
+    check_arguments,
+    check_target,
+    describe,
+    instantiate,
+    plain,
+    read,
+    settings,
+)
 from lfnet.errors import LfnetError
 
 
@@ -247,3 +260,20 @@ def test_a_list_of_another_length_is_refused_with_the_length() -> None:
     with pytest.raises(LfnetError) as raised:
         read(Colours, {"mean": [1, 2]}, "encoder")
     assert str(raised.value) == "encoder.mean=[1, 2]: give a number, or a list of a number, a number, a number."
+
+
+@pytest.mark.parametrize("node", [[1], "text", None, {}, {"size": 3}])
+def test_a_node_without_a_target_is_named(node):
+    for use in (check_target, instantiate):
+        with pytest.raises(LfnetError, match=r"^head=.*: give a node with _target_"):
+            use(node, "head")
+
+
+def test_a_target_that_cannot_be_called_is_named():
+    with pytest.raises(LfnetError, match=r"head\._target_=json: give a class or function, not a module"):
+        check_target({"_target_": "json"}, "head")
+
+
+def test_names_of_settings_are_texts():
+    with pytest.raises(LfnetError, match=r"head: 1\.5 is no name of a setting"):
+        plain(OmegaConf.create({"head": {1.5: 2}}))

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.files import atomic_path, read_json, write_json, write_text, writing_in
+from lfnet.files import atomic_path, read_json, user_path, write_json, write_text, writing_in
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -69,3 +70,13 @@ def test_a_full_disk_is_one_message_where_another_library_writes(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(FileNotFoundError), writing_in(tmp_path):
         raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+
+
+def test_a_folder_in_place_of_a_json_file_is_told(tmp_path):
+    with pytest.raises(LfnetError, match="cannot be read"):
+        read_json(tmp_path)
+
+
+def test_the_tilde_of_an_unknown_user_is_a_plain_name():
+    assert str(user_path("~nobody_of_this_name/x")) == "~nobody_of_this_name/x"
+    assert user_path("~/x") == Path.home() / "x"

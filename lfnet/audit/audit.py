@@ -1,10 +1,11 @@
 """Audit of a cohort: all checks, with false alarms controlled over all of their tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lfnet.audit.copies import Copy, copies, file_copies, source_copies, vector_copies
 from lfnet.audit.finding import Check, Finding
@@ -21,6 +22,7 @@ from lfnet.fingerprints import digest, source_digest
 
 __all__ = ["Report", "audited_by", "find_leaks", "summary"]
 
+_CHECKS = 8  # of `_checks`
 _DURATION = (
     "Use masks (protocol=masked) and windows of equal length, compare every row with the baseline duration, and do not "
     "pad clips to a common length."
@@ -39,6 +41,7 @@ def find_leaks(
     no_features: str = "needs features",
     no_durations: str = "",
     settings: AuditSettings | None = None,
+    progress: bool = False,
 ) -> Report:
     """Run all checks that the cohort, its files and its features allow.
 
@@ -54,43 +57,21 @@ def find_leaks(
     no_features, no_durations : str
         Why features or durations are missing.
     settings : AuditSettings, optional
+    progress : bool
+        Whether to show the checks that are done, where standard error is a terminal.
 
     Returns
     -------
     Report
     """
+    from tqdm import tqdm
+
     settings = settings or AuditSettings()
-    clips = cohort.clips
-    whole = cohort.recordings()
+    clips, whole = cohort.clips, cohort.recordings()
     table = whole[whole["split"] != "unlabelled"].reset_index(drop=True)
-    random = np.random.default_rng(settings.seed)
-    given: tuple[np.random.Generator, int] = (random, settings.resamples)
-    people = shared_people(table)
-    table["person_id"] = table["person_id"].map(one_spelling(table["person_id"]))
-    checks: list[Check] = [people, _copies(cohort, pool, sources, no_features, settings)]
-    checks.append(label_balance(table, cohort.scale, *given))
-    seconds = clip_seconds(cohort, pool)
-    if seconds is None:
-        unknown = int((clips["n_frames"] / clips["fps"]).isna().sum())
-        text = f"n_frames or fps of {unknown} of {len(clips)} clips are not in the manifest, and {no_features}"
-        checks.append(missing("duration", "duration", no_durations or text))
-    else:
-        values = by_recording(np.log(np.maximum(seconds, 1e-3)), clips, table)
-        checks.append(label_association("duration", "duration", values, table, _DURATION, *given))
-    if pool is None or not np.isfinite(pool.coverage_N).any():
-        checks.append(missing("coverage", "frame coverage", no_features if pool is None else "no coverage is given"))
-    else:
-        coverage = _by_clip(pool, pool.coverage_N, clips["clip_id"].tolist())
-        values = by_recording(coverage, clips, table)
-        checks.append(label_association("coverage", "frame coverage", values, table, _COVERAGE, *given))
-    checks.append(look_up(table, *given))
-    if pool is None or not np.isfinite(pool.mean_ND).any():
-        for name, title in (("identity", "people in the features"), ("names", "one person with two ids")):
-            checks.append(Check.certain(Finding(name, title, "not checked", no_features)))
-    else:
-        vectors = recording_vectors(pool, clips, table)
-        shared = bool((table.groupby("person_id")["split"].nunique() > 1).any())
-        checks += [verification(vectors, table, random, shared), two_names(vectors, table, random)]
+    running = _checks(cohort, table, pool, sources, no_features, no_durations, settings)
+    shown = None if progress else True
+    checks = [*tqdm(running, "audit", total=_CHECKS, unit="check", disable=shown, leave=False)]
     return Report(
         cohort=cohort.name,
         fingerprint=cohort.fingerprint(),
@@ -103,6 +84,48 @@ def find_leaks(
         splits=tuple(distribution(whole, cohort.scale)),
         findings=_concluded(checks, settings.alpha),
     )
+
+
+def _checks(
+    cohort: Cohort,
+    table: pd.DataFrame,
+    pool: ClipSummaries | None,
+    sources: Mapping[str, str] | None,
+    no_features: str,
+    no_durations: str,
+    settings: AuditSettings,
+) -> Iterator[Check]:
+    """Run one check after another, on the labelled recordings in `table`; all share one random generator."""
+    clips = cohort.clips
+    random = np.random.default_rng(settings.seed)
+    given: tuple[np.random.Generator, int] = (random, settings.resamples)
+    yield shared_people(table)
+    table = table.assign(person_id=table["person_id"].map(one_spelling(table["person_id"])))
+    yield _copies(cohort, pool, sources, no_features, settings)
+    yield label_balance(table, cohort.scale, *given)
+    seconds = clip_seconds(cohort, pool)
+    if seconds is None:
+        unknown = int((clips["n_frames"] / clips["fps"]).isna().sum())
+        text = f"n_frames or fps of {unknown} of {len(clips)} clips are not in the manifest, and {no_features}"
+        yield missing("duration", "duration", no_durations or text)
+    else:
+        values = by_recording(np.log(np.maximum(seconds, 1e-3)), clips, table)
+        yield label_association("duration", "duration", values, table, _DURATION, *given)
+    if pool is None or not np.isfinite(pool.coverage_N).any():
+        yield missing("coverage", "frame coverage", no_features if pool is None else "no coverage is given")
+    else:
+        coverage = _by_clip(pool, pool.coverage_N, clips["clip_id"].tolist())
+        values = by_recording(coverage, clips, table)
+        yield label_association("coverage", "frame coverage", values, table, _COVERAGE, *given)
+    yield look_up(table, *given)
+    if pool is None or not np.isfinite(pool.mean_ND).any():
+        for name, title in (("identity", "people in the features"), ("names", "one person with two ids")):
+            yield Check.certain(Finding(name, title, "not checked", no_features))
+    else:
+        vectors = recording_vectors(pool, clips, table)
+        shared = bool((table.groupby("person_id")["split"].nunique() > 1).any())
+        yield verification(vectors, table, random, shared)
+        yield two_names(vectors, table, random)
 
 
 def clip_seconds(cohort: Cohort, pool: ClipSummaries | None) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from lfnet.features.clip_summaries import ClipSummaries
 __all__ = ["look_up", "recording_vectors", "shared_people", "two_names", "verification"]
 
 _RESAMPLES = 2000
+_BATCH = 2_000_000  # numbers in memory at a time
 _MAX_RECORDINGS = 300  # compared with each other: pairs grow with the square
 # Two ids of one person are searched for where features identify people this well (AUC) on this many pairs; a suspect
 # lies this many robust standard deviations (of Fisher's z of the cosine) above pairs of two people.
@@ -104,7 +105,9 @@ def look_up(recordings: pd.DataFrame, random: np.random.Generator, resamples: in
     gain_P = np.bincount(person, np.abs(constant) - np.abs(miss)) / np.bincount(person)
     explained = _explained(squares_P2.sum(axis=0))
     people = len(gain_P)
-    drawn = random.multinomial(people, np.full(people, 1 / people), _RESAMPLES) @ squares_P2
+    size = max(1, _BATCH // people)
+    parts = [min(size, _RESAMPLES - done) for done in range(0, _RESAMPLES, size)]
+    drawn = np.concatenate([random.multinomial(people, np.full(people, 1 / people), n) @ squares_P2 for n in parts])
     low, high = np.quantile(_explained(drawn), (0.025, 0.975))
 
     def draw(size: int) -> np.ndarray:

@@ -15,10 +15,17 @@ MIN_PEOPLE = 8
 _EARLY, _EARLY_P = 499, 0.2
 # Numbers in memory in one batch of permutations.
 _BATCH = 2_000_000
+# Numbers that all permutations of one test may take, 19,999 of 5,000 people: some seconds.
+_WORK = 100_000_000
 
 
-def permutation_p(draw: Callable[[int], np.ndarray], observed: float, resamples: int, width: int) -> float:
+def permutation_p(
+    draw: Callable[[int], np.ndarray], observed: float, resamples: int, width: int, power: int = 1
+) -> float:
     """p-value of a permutation test: (1 + permuted statistics at or above the observed one) / (1 + permutations).
+
+    Where the permutations would take more than `_WORK` numbers, fewer are drawn, and the p-value is the tail of a
+    Pearson type III distribution with their mean, variance and skewness, at least 1 / (1 + resamples).
 
     Parameters
     ----------
@@ -30,17 +37,40 @@ def permutation_p(draw: Callable[[int], np.ndarray], observed: float, resamples:
         Permutations; a test whose p-value is large after the first 499 stops there.
     width : int
         Numbers that one permutation needs in memory.
+    power : int
+        Of the statistic that the distribution is fitted to: the square of a correlation is nearly gamma distributed.
+
+    References
+    ----------
+    Winkler, Ridgway, Douaud, Nichols and Smith (2016), "Faster permutation inference in brain imaging", NeuroImage 141,
+    section 2.5.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> permutation_p(lambda size: random.normal(size=size), 3.0, resamples=999, width=10)
+    0.002
     """
+    number = min(resamples, max(_EARLY, _WORK // max(1, width)))
     reached = done = 0
-    while done < resamples:
-        wanted = _EARLY if done == 0 else resamples - done
-        size = max(1, min(wanted, resamples - done, _BATCH // max(1, width)))
+    drawn = []
+    while done < number:
+        wanted = _EARLY if done == 0 else number - done
+        size = max(1, min(wanted, number - done, _BATCH // max(1, width)))
+        drawn.append(draw(size))
         # Rounding must not put an equally extreme permutation below the observed statistic.
-        reached += int((draw(size) >= observed - 1e-9 * max(1.0, abs(observed))).sum())
+        reached += int((drawn[-1] >= observed - 1e-9 * max(1.0, abs(observed))).sum())
         done += size
         if done >= _EARLY and reached / done > _EARLY_P:
-            break
-    return (1 + reached) / (1 + done)
+            return (1 + reached) / (1 + done)
+    if number == resamples:
+        return (1 + reached) / (1 + done)
+    return max(_tail(np.concatenate(drawn) ** power, observed**power), 1 / (1 + resamples))
+
+
+def _tail(drawn: np.ndarray, observed: float) -> float:
+    """P(statistic ≥ observed) by a Pearson type III distribution with the moments of the drawn statistics."""
+    return float(stats.pearson3(stats.skew(drawn), drawn.mean(), drawn.std()).sf(observed))
 
 
 def spearman_interval(rho: float, n: int) -> tuple[float, float]:
@@ -93,7 +123,7 @@ def association(
         shuffled = random.permuted(np.broadcast_to(b, (size, len(b))), axis=1)
         return np.abs(shuffled @ a / spread)
 
-    p = permutation_p(draw, abs(rho), resamples, len(b))
+    p = permutation_p(draw, abs(rho), resamples, len(b), power=2)
     low, high = spearman_interval(rho, len(b))
     return Test(name, p, rho, low, high)
 

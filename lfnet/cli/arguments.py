@@ -1,7 +1,9 @@
 """Parse what the command lines of several commands have in common."""
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
+
+from lfnet.text import cut_lines
 
 __all__ = ["command_parser", "split_overrides"]
 
@@ -9,9 +11,14 @@ __all__ = ["command_parser", "split_overrides"]
 def command_parser(name: str, description: str, epilog: str, **more: Any) -> argparse.ArgumentParser:
     """Make the parser of `lfnet NAME`, whose description and epilog are printed as they are written."""
     plain = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(
-        prog=f"lfnet {name}", description=description, epilog=epilog, formatter_class=plain, **more
-    )
+    return _Parser(prog=f"lfnet {name}", description=description, epilog=epilog, formatter_class=plain, **more)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages do not repeat arguments of any length."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(cut_lines(message))
 
 
 def split_overrides(words: list[str]) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
-from lfnet.files import personal_files
+from lfnet.files import personal_files, user_path
 
 if TYPE_CHECKING:
     from lfnet.audit.report import Report
@@ -65,7 +65,7 @@ def cohort_settings(settings: Sequence[str]) -> dict[str, Any]:
         if "=" in word or word.startswith("~"):
             overrides.append(word)
             continue
-        path = Path(word).expanduser()
+        path = user_path(word)
         manifest = path / "manifest.csv" if path.is_dir() else path
         if not manifest.is_file():
             raise LfnetError(f"{word} is neither a setting (such as cohort=avec2014) nor a manifest.csv that exists.")
@@ -96,7 +96,7 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
     session = Session()
     cohort = load_cohort(read_inputs(config, session), session)
     pool, sources, missing = _features(cohort, config)
-    return find_leaks(cohort, pool, sources=sources, no_features=missing, settings=settings), cohort
+    return find_leaks(cohort, pool, sources=sources, no_features=missing, settings=settings, progress=True), cohort
 
 
 def _features(cohort: "Cohort", config: dict[str, Any]) -> "tuple[ClipSummaries | None, dict[str, str] | None, str]":

@@ -6,6 +6,7 @@ from typing import Any
 
 from lfnet.config import conf_dir
 from lfnet.errors import LfnetError
+from lfnet.files import user_path
 
 __all__ = ["compose", "conf_dir", "description", "mode", "names", "paths"]
 
@@ -43,7 +44,7 @@ def paths(overrides: Sequence[str] = ()) -> dict[str, Path]:
     """
     folders = _paths_node(overrides)
     folders.pop("mode", None)
-    return {name: Path(folder).expanduser().absolute() for name, folder in folders.items()}
+    return {name: user_path(folder).absolute() for name, folder in folders.items()}
 
 
 def mode(overrides: Sequence[str] = ()) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.arguments import command_parser
 from lfnet.errors import LfnetError
+from lfnet.files import user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +49,8 @@ OPTIONS = (*(f"--{role}" for role in _ROLES), "--on", "--against", "--margin", "
 def main(argv: list[str]) -> int:
     """Run `lfnet evidence ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
     options = _parser().parse_args(argv)
-    source = Path(options.file).expanduser()
-    target = Path(options.csv).expanduser() if options.csv else None
+    source = user_path(options.file)
+    target = user_path(options.csv) if options.csv else None
     if target is not None and target.exists() and target.resolve() == source.resolve():
         raise LfnetError(f"--csv {options.csv} would replace the scores: give another file.")
     frame = _read(source)
@@ -117,17 +118,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _read(path: Path) -> "pd.DataFrame":
     """The table as texts, so that the ids 001 and 1 stay two."""
-    import pandas as pd
+    from lfnet.cohorts.csvfile import read_table
 
-    if not path.is_file():
-        raise LfnetError(f"{path} is not a file.")
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            header = file.readline()
-        separator = max(",;\t", key=header.count)
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise LfnetError(f"{path} is not a table with one header line: {error}.") from error
+    frame = read_table(path, rename=False)
     if not len(frame):
         raise LfnetError(f"{path} has no rows.")
     return frame
@@ -206,7 +199,7 @@ def _numeric(frame: "pd.DataFrame", name: str) -> "pd.Series[float]":
     wrong = values.isna() & ~texts.str.lower().isin(("", "nan"))
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
-        raise LfnetError(f"column {name}, line {frame.index[row] + 2}: {texts.iloc[row]!r} is not a number.")
+        raise LfnetError(f"column {name}, line {frame.index[row]}: {texts.iloc[row]!r} is not a number.")
     return values
 
 
@@ -214,7 +207,7 @@ def _refuse_blanks(frame: "pd.DataFrame", names: Sequence[str]) -> None:
     for name in names:
         blank = frame[name].str.strip() == ""
         if blank.any():
-            raise LfnetError(f"column {name}, line {frame.index[int(blank.to_numpy().argmax())] + 2}: it is empty.")
+            raise LfnetError(f"column {name}, line {frame.index[int(blank.to_numpy().argmax())]}: it is empty.")
 
 
 def _columns_text(frame: "pd.DataFrame", roles: dict[str, tuple[str, ...]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,8 @@ def explain(error: BaseException) -> str | None:
         return f"a group is chosen by name, as in head=ldbm, not by a number ({text.partition('. ')[2]})."
     if isinstance(error, OSError) and error.errno in _PLACE_ERRORS and error.filename:
         return f"cannot write {error.filename}: {error.strerror}. Free some space or choose another folder in `paths`."
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:60]}… is no file: the name is too long."
     kind = _kind(error)
     rules = {
         "hydra.MissingConfigException": _missing_choice,
@@ -41,7 +44,29 @@ def explain(error: BaseException) -> str | None:
         mark = error.problem_mark  # type: ignore[attr-defined]
         problem = error.problem  # type: ignore[attr-defined]
         return f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML ({problem})."
+    known = kind.startswith(("yaml.", "omegaconf."))
+    if known or isinstance(error, ValueError | AssertionError | RecursionError | TypeError):
+        return _composing(error)
     return None
+
+
+def _composing(error: BaseException) -> str | None:
+    """What is wrong with a yaml or an override where Hydra ends with an error of another library; None elsewhere.
+
+    Hydra opens the user's yamls, so that only the traceback knows which one it was reading.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames]
+    own = max((place for place, name in enumerate(packages) if name == "lfnet"), default=-1)
+    if "hydra" not in packages[own + 1 :]:
+        return None
+    reading = [frame.f_locals for frame in frames if frame.f_code.co_filename.endswith("config_source.py")]
+    paths = [local.get("full_path") or local.get("config_path") for local in reading]
+    file = next((str(path) for path in reversed(paths) if path), None)
+    reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else _line(error)
+    if isinstance(error, RecursionError):
+        reason = "it is nested too deeply"
+    return f"{file} cannot be used: {reason}." if file else f"the settings cannot be read: {reason}."
 
 
 def _kind(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import lfnet
 from lfnet.cli.commands import COMMANDS
 from lfnet.errors import LfnetError, LfnetWarning
+from lfnet.text import cut_lines
 
 __all__ = ["main"]
 
@@ -119,7 +120,7 @@ def _explained(error: Exception) -> str | None:
 
 def _mistake(message: str) -> int:
     sys.stdout.flush()
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {cut_lines(message)}", file=sys.stderr)
     return 2
 
 

@@ -13,7 +13,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
-from lfnet.files import personal_files
+from lfnet.files import personal_files, user_path
 
 __all__ = ["main"]
 
@@ -132,14 +132,17 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
     vectors = FrameConsumer(instantiate(config["encoder"]["skin"], "encoder.skin"))
     media = probe(video, fps)
     notes: list[str] = []
-    model = reading.find_landmarker(Path(config["paths"]["weights"]).expanduser())
+    model = reading.find_landmarker(user_path(config["paths"]["weights"]))
     with FaceMesh(model, reading) as mesh:
         decoded = frames(video, fps=fps, damaged=reading.damaged, notes=notes)
         (passed,) = run_pass(decoded, mesh, [vectors], every=every)
     clip = vectors.clip(passed, {})
     if not clip.valid.any():
         raise LfnetError(f"{video}: no face in any of {len(clip.valid)} frames. Give a clip with a visible face.")
-    segments = read_segments(clip.features, clip.time, clip.valid, settings)
+    try:
+        segments = read_segments(clip.features, clip.time, clip.valid, settings)
+    except LfnetError as error:
+        raise LfnetError(f"{video}: {error}") from error
     if not segments:
         raise LfnetError(
             f"{video} is too short: {media.duration:.1f} s, and a pulse is read from segments of "

@@ -12,9 +12,10 @@ from pydantic import Field
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
 from lfnet.cohorts.identity import safe_name
-from lfnet.cohorts.path_patterns import UNMATCHED, LabelPatterns, Pattern, Survey, survey
+from lfnet.cohorts.path_patterns import UNMATCHED, LabelPatterns, Pattern, PersonPattern, Survey, survey
 from lfnet.config import Positive, read
 from lfnet.errors import LfnetError
+from lfnet.files import user_path
 from lfnet.text import first_names
 
 __all__ = ["load"]
@@ -30,7 +31,7 @@ def load(
     *,
     splits: dict[_Split, Pattern],
     tasks: dict[str, Pattern | None],
-    clips: tuple[Pattern, ...],
+    clips: tuple[PersonPattern, ...],
     labels: LabelPatterns,
     name: str = "avec2014",
     aligned: bool = False,
@@ -56,7 +57,7 @@ def load(
     """
     if not isinstance(labels, LabelPatterns):  # Hydra passes a mapping
         labels = read(LabelPatterns, labels, "cohort.labels")
-    root = Path(root).expanduser().absolute()
+    root = user_path(root).absolute()
     if not root.is_dir():
         raise LfnetError(
             f"cohort.root: {root} is not a folder. Give cohort.root=DIR, the folder of your AVEC2014 copy."

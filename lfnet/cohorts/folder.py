@@ -15,6 +15,7 @@ from lfnet.cohorts.media import kind
 from lfnet.cohorts.ready import ReadyFeatures, ready_shape
 from lfnet.cohorts.validation import nearest
 from lfnet.errors import LfnetError
+from lfnet.files import exists, user_path
 
 __all__ = ["load"]
 
@@ -85,11 +86,11 @@ def load(
     LfnetError
         All problems of the manifest, each with its row and how to fix it.
     """
-    root = Path(root).expanduser()
+    root = user_path(root)
     if not root.is_dir():
         raise LfnetError(f"cohort.root: {root} is not a folder. Give cohort.root=DIR.")
     root = root.absolute()
-    origin = root / Path(manifest).expanduser()
+    origin = root / user_path(manifest)
     if not origin.is_file():
         raise LfnetError(f"{origin} does not exist. `lfnet cohort init {root}` drafts one.")
     table = blanked(read_table(origin))
@@ -106,7 +107,7 @@ def load(
         table[column] = _filled(table, column, default)
     table["recording_id"] = _filled(table, "recording_id", table["clip_id"])
     if manifest_only:
-        table["path"] = [path if path and Path(path).exists() else "" for path in table["path"]]
+        table["path"] = [path if path and exists(path) else "" for path in table["path"]]
     kinds = {row: kind(Path(path)) for row, path in _items(table["path"]) if path}
     problems += [
         f"row {row}: path is missing. Name the clip's file."
@@ -119,7 +120,7 @@ def load(
     if set(kinds.values()) == {"features"} and len(kinds) == len(clips):
         media = zip(map(Path, clips["path"]), clips["fps"].tolist(), strict=True)
         files = dict(zip(clips["clip_id"].tolist(), media, strict=True))
-        own = ReadyFeatures(files, None if cache is None else Path(cache).expanduser())
+        own = ReadyFeatures(files, None if cache is None else user_path(cache))
     return Cohort(
         name=safe_name(name or root.resolve().name),
         clips=clips,
@@ -161,8 +162,8 @@ def _items(column: pd.Series) -> Iterator[tuple[int, str]]:
 def _resolve(root: Path, value: str) -> str:
     if not value:
         return ""
-    path = Path(value).expanduser()
-    if "\\" in value and not (root / path).exists() and not PureWindowsPath(value).drive:
+    path = user_path(value)
+    if "\\" in value and not exists(root / path) and not PureWindowsPath(value).drive:
         # the manifest was written on Windows
         path = Path(*PureWindowsPath(value).parts)
     return str(root / path)
@@ -188,7 +189,7 @@ def _kind_problems(table: pd.DataFrame, kinds: dict[int, str]) -> list[str]:
     problems = []
     for row, found in kinds.items():
         path = Path(str(table.at[row, "path"]))
-        if found == "videos" or table.at[row, "fps"] or not path.exists():
+        if found == "videos" or table.at[row, "fps"] or not exists(path):
             continue
         if found == "frames":
             problems.append(f"row {row}: fps is missing. A folder of frames has no frame rate of its own: fill it in.")

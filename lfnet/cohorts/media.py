@@ -28,10 +28,9 @@ _OTHER_SUFFIXES = frozenset(
 
 def kind(path: Path) -> str:
     """Return what a clip's path holds: "frames" (a folder), "features" (a feature file) or "videos"."""
-    path = Path(path)
-    if path.suffix.lower() in READY_SUFFIXES and not path.is_dir():
-        return "features"
-    return "frames" if path.is_dir() else "videos"
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises OSError for a name that no file can have
+        return "frames"
+    return "features" if Path(path).suffix.lower() in READY_SUFFIXES else "videos"
 
 
 def is_clip_suffix(suffix: str) -> bool:

@@ -15,8 +15,9 @@ from lfnet.cohorts.media import find
 from lfnet.cohorts.validation import refuse
 from lfnet.config import settings
 from lfnet.errors import LfnetError
+from lfnet.files import user_path
 
-__all__ = ["UNMATCHED", "LabelPatterns", "Pattern", "Survey", "survey"]
+__all__ = ["UNMATCHED", "LabelPatterns", "Pattern", "PersonPattern", "Survey", "survey"]
 
 # Reason for skipping media that no pattern matches.
 UNMATCHED = "whose name matches no pattern"
@@ -32,17 +33,24 @@ def _valid_pattern(pattern: str) -> str:
     return pattern
 
 
+def _with_person(pattern: str) -> str:
+    if "person" not in re.compile(pattern).groupindex:
+        raise ValueError("give a regular expression with a group (?P<person>…).")
+    return pattern
+
+
 # A regular expression, as text; case is ignored.
 Pattern = Annotated[str, AfterValidator(_valid_pattern)]
+PersonPattern = Annotated[Pattern, AfterValidator(_with_person)]
 
 
 @settings
 class LabelPatterns:
     """Where labels are found; conf/cohort/avec2014.yaml explains each setting."""
 
-    recording: Pattern
+    recording: PersonPattern
     source: str | None = None
-    files: tuple[Pattern, ...] = ()
+    files: tuple[PersonPattern, ...] = ()
     tables: tuple[Pattern, ...] = ()
     column: str | None = None
 
@@ -153,7 +161,7 @@ class _Labels:
         """Add the scores of labels.source, a folder or one csv file."""
         if self._patterns.source is None:
             return
-        source = Path(self._patterns.source).expanduser()
+        source = user_path(self._patterns.source)
         if source.is_file():
             self._table(source, str(source), scores)
         elif source.is_dir():

@@ -1,7 +1,6 @@
 """Feature files: vectors computed elsewhere, one .npy, .npz or .safetensors file a clip."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +67,8 @@ def read_ready(path: Path, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
     """Read a feature file.
 
     A .npy file holds one array [T, D]; .npz and .safetensors files hold `features` (or a single array of any name), and
-    optionally `valid` and `time`. Without `valid`, a frame is valid where all its numbers are finite. Without `time`,
-    frames are 1/`fps` apart.
+    optionally `valid` and `time`. A frame with a number that is not finite is invalid, whatever `valid` says. Without
+    `time`, frames are 1/`fps` apart.
 
     Parameters
     ----------
@@ -91,61 +90,54 @@ def read_ready(path: Path, fps: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
     LfnetError
         The file is broken, has another shape, or neither `time` nor `fps` is known.
     """
-    with _named(path):
-        arrays = _load(path)
+    arrays = _load(path)
     features = _pick(path, arrays)
     frames = len(features)
     valid, time = arrays.get("valid"), arrays.get("time")
     finite = np.isfinite(features).all(axis=1)
     if valid is None:
         valid = finite
-    elif valid.shape != (frames,) or not np.isin(valid, (0, 1)).all():
+    elif valid.shape != (frames,) or valid.dtype.kind not in "biuf" or not np.isin(valid, (0, 1)).all():
         raise LfnetError(
             f"{path}: `valid` must be {frames} truth values, one a frame, not {valid.dtype} {valid.shape}."
         )
-    valid = valid.astype(bool)
+    valid = valid.astype(bool) & finite
     if time is None:
         if not fps > 0:
             raise LfnetError(f"{path} holds no `time`. Give the clip's fps in the manifest.")
         time = np.arange(frames) / fps
-    elif time.shape != (frames,) or not np.isfinite(time).all() or (frames > 1 and not (np.diff(time) > 0).all()):
+    elif time.shape != (frames,) or time.dtype.kind not in "iuf" or not _increases(time.astype(np.float64)):
         raise LfnetError(f"{path}: `time` must be {frames} increasing seconds, one a frame.")
     features = np.where(valid[:, None], features, 0).astype(np.float32)
     return features, valid, np.asarray(time, np.float64)
 
 
+def _increases(time: np.ndarray) -> bool:
+    return bool(np.isfinite(time).all() and (np.diff(time) > 0).all())
+
+
 def ready_shape(path: Path) -> tuple[int, int, bool]:
     """Return the number of frames, the width, and whether the file holds times. A .npy file is not loaded."""
-    with _named(path):
-        arrays = _load(path, mapped=True)
+    arrays = _load(path)
     frames, width = _pick(path, arrays, convert=False).shape
     return frames, width, "time" in arrays
 
 
-def _load(path: Path, mapped: bool = False) -> dict[str, np.ndarray]:
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """The file's arrays by name; that of a .npy file is mapped, so that nothing is read but what is used."""
     suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return {"features": np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)}
-    if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    from safetensors.numpy import load_file
-
-    return dict(load_file(path))
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    import zlib
-    from zipfile import BadZipFile
-
-    from safetensors import SafetensorError
-
     try:
-        yield
+        if suffix == ".npy":
+            return {"features": np.load(path, mmap_mode="r", allow_pickle=False)}
+        if suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return dict(archive)
+        from safetensors.numpy import load_file
+
+        return dict(load_file(path))
     except FileNotFoundError as error:
         raise LfnetError(f"{path} does not exist.") from error
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error, SafetensorError) as error:
+    except Exception as error:  # the libraries raise many kinds (tokenize.TokenError); the file cannot be read
         raise LfnetError(
             f"{path} cannot be read as features ({error}). Write it again, without pickled objects."
         ) from error

@@ -180,6 +180,8 @@ def _one_spelling(recordings: pd.DataFrame) -> pd.DataFrame:
 
 def _assign(recordings: pd.DataFrame, shares: np.ndarray, seed: int, what: str) -> pd.Series:
     """The part of each recording_id, -1 where it has no label."""
+    if seed < 0:
+        raise LfnetError(f"seed {seed}: give 0 or more.")
     recordings = _one_spelling(recordings)
     labelled = recordings[recordings["label"].notna()].sort_values("recording_id")
     people = labelled.groupby("person_id", sort=True)["label"].agg(["size", "mean"])

@@ -11,6 +11,7 @@ import pandas as pd
 from lfnet.cohorts.identity import MAX_ID, forbidden
 from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
+from lfnet.files import exists
 
 __all__ = ["COLUMNS", "SPLITS", "SPLIT_ALIASES", "nearest", "refuse", "validate"]
 
@@ -150,7 +151,7 @@ def _row_problems(table: pd.DataFrame, rows: list[str], scale: Scale) -> Iterato
         path = record["path"]
         if not path:
             continue
-        if not Path(path).exists():
+        if not exists(path):
             yield row, f"{path} does not exist. Correct the path or remove the row."
         if (first := media.setdefault(path, row)) != row:
             yield row, f"{path} is the clip of {rows[first]} too. Remove one of the two."

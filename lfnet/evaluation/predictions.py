@@ -4,7 +4,8 @@ One row is one window, clip or recording. This module opens no file.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -164,8 +165,9 @@ class Predictions:
 
     @classmethod
     def from_csv_text(cls, text: str) -> "Predictions":
-        """Read what `to_csv_text` wrote; ids stay text ("001" is not 1)."""
-        return cls(_parsed(text))
+        """Read what `to_csv_text` wrote; ids stay text ("001" is not 1). Raises `LfnetError` for any other text."""
+        with _of_text():
+            return cls(_parsed(text))
 
 
 def models_to_csv_text(models: Mapping[str, Predictions]) -> str:
@@ -176,8 +178,9 @@ def models_to_csv_text(models: Mapping[str, Predictions]) -> str:
 
 
 def models_from_csv_text(text: str) -> dict[str, Predictions]:
-    """Read what `models_to_csv_text` wrote."""
-    return models_from_frame(_parsed(text))
+    """Read what `models_to_csv_text` wrote. Raises `LfnetError` for any other text."""
+    with _of_text():
+        return models_from_frame(_parsed(text))
 
 
 def models_from_frame(frame: pd.DataFrame) -> dict[str, Predictions]:
@@ -306,6 +309,15 @@ def _text(frame: pd.DataFrame) -> str:
     return frame.assign(label=numbers["label"], score=numbers["score"]).to_csv(
         index=False, float_format=f"%.{_DECIMALS}f", lineterminator="\n"
     )
+
+
+@contextmanager
+def _of_text() -> Iterator[None]:
+    """Turn what is wrong with predictions into what is wrong with the text that they were read from."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError, KeyError) as error:  # pandas' parser and conversions raise them
+        raise LfnetError(f"the text is no table of predictions: {error}.") from error
 
 
 def _parsed(text: str) -> pd.DataFrame:

@@ -66,7 +66,10 @@ def pulse_clip(skin: ClipFeatures, settings: PulseSettings, clip_id: str = "clip
             f"clip {clip_id}: the pulse is computed from the stream {SKIN} with 12 numbers a frame, not "
             f"{skin.features.shape[1]}. Use encoder=skin."
         )
-    found = segment_features(skin.features, skin.time, skin.valid, settings)
+    try:
+        found = segment_features(skin.features, skin.time, skin.valid, settings)
+    except LfnetError as error:
+        raise LfnetError(f"clip {clip_id}: {error}") from error
     meta = {
         "per_segment": "true",
         "unit_norm": "false",

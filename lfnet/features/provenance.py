@@ -9,6 +9,7 @@ from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.media import kind
 from lfnet.encoders.encoder import Encoder
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.files import user_path
 from lfnet.fingerprints import DigestCache, code_digest, digest, file_digest
 from lfnet.video.image_folder import frame_files
 from lfnet.video.settings import VideoSettings
@@ -124,7 +125,7 @@ def _landmarker(mesh_model: Path | None, video: VideoSettings, cache: Path) -> s
         if video.landmarker.sha256 is not None:
             return video.landmarker.sha256
         if video.landmarker.path is not None:
-            return Sources(cache).file(Path(video.landmarker.path).expanduser())
+            return Sources(cache).file(user_path(video.landmarker.path))
     raise LfnetError("video.landmarker=null: add a node of conf/weights, with which faces are found.")
 
 

@@ -183,7 +183,7 @@ class FeatureStore:
                 clip = ClipFeatures(
                     file.get_tensor("features"), file.get_tensor("valid"), file.get_tensor("time"), meta
                 )
-        except (OSError, SafetensorError, Damaged) as error:
+        except (OSError, SafetensorError, Damaged, ValueError) as error:
             raise self._unreadable(clip_id, error) from error
         if meta.get("recipe") != self.recipe:
             raise LfnetError(f"{self.path(clip_id)} was made by another recipe. {_AGAIN}")
@@ -193,7 +193,7 @@ class FeatureStore:
         """Return the shape [T, D] of a clip's vectors without reading them. Raises `LfnetError` as `read` does."""
         try:
             return self._entry(clip_id).shape
-        except (OSError, Damaged) as error:
+        except (OSError, Damaged, ValueError) as error:
             raise self._unreadable(clip_id, error) from error
 
     def fingerprint(self, clip_ids: Iterable[str]) -> str:

@@ -67,6 +67,8 @@ def load(path: Path) -> System:
         zipfile.ZipFile(io.BytesIO(content)).close()
     except FileNotFoundError:
         raise LfnetError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise LfnetError(f"{path} cannot be read ({error.strerror}): run the job again.") from error
     except zipfile.BadZipFile:
         raise LfnetError(f"{path} is no skops file, or is truncated: run the job again with force=true.") from None
     try:

@@ -25,9 +25,9 @@ def shared_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     settings = {key: public_value(config[key]) for key in parts if key in config}
     if splits := config.get("splits"):  # a user's own may hold a path
         settings["splits"] = {key: splits[key] for key in ("name", "folds", "fold", "seed") if key in splits}
-    if encoders := encoder_names(config["encoder"]):
+    if encoders := encoder_names(config.get("encoder") or {}):
         settings["encoder"] = encoders
-    cohort = config["cohort"]
+    cohort = config.get("cohort") or {}
     return {**settings, "cohort": {key: public_value(cohort[key]) for key in ("name", "signal") if key in cohort}}
 
 
@@ -37,7 +37,7 @@ def run_name(config: Mapping[str, Any]) -> str:
         name = f"{config['fusion']['model']} {config['fusion']['name']}"
     else:
         name = str(config["head"]["_target_"]).rpartition(".")[2]
-    if encoders := encoder_names(config["encoder"]):
+    if encoders := encoder_names(config.get("encoder") or {}):
         name += f" {' + '.join(encoders)}"
     return f"{name} seed {config['seed']}"
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from lfnet.errors import LfnetError
 from lfnet.pulse.settings import PulseSettings
 
 __all__ = ["Traces", "mean_colour", "resample", "uniform_traces"]
@@ -13,6 +14,8 @@ __all__ = ["Traces", "mean_colour", "resample", "uniform_traces"]
 _GAP_FRAMES = 2.5
 # Grey levels; the largest difference between channels of a greyscale video with rounded chroma.
 _MAX_GREY = 1.0
+# Limits of the frame rate (Hz) and of the duration (s), so that wrong timestamps do not take all time and memory.
+_MAX_RATE, _MAX_SECONDS = 10_000.0, 86_400.0
 
 
 class Traces(NamedTuple):
@@ -58,6 +61,11 @@ def uniform_traces(skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray
     Returns
     -------
     Traces
+
+    Raises
+    ------
+    LfnetError
+        The frames are too fast or the clip is too long.
     """
     skin = np.asarray(skin_TRC, np.float64).reshape(len(time_T), 3, 4)
     time, valid = np.asarray(time_T, np.float64), np.asarray(valid_T, bool)
@@ -68,6 +76,11 @@ def uniform_traces(skin_TRC: np.ndarray, time_T: np.ndarray, valid_T: np.ndarray
     samples = 0
     if len(time):
         duration = float(np.median(np.diff(time))) if len(time) > 1 else 1 / settings.rate
+        if not (duration * _MAX_RATE >= 1 and time[-1] - start <= _MAX_SECONDS):
+            raise LfnetError(
+                f"frames are {duration:.3g} s apart (median) and span {time[-1] - start:.3g} s. A pulse is read at up "
+                f"to {_MAX_RATE:,.0f} frames per second, from up to {_MAX_SECONDS / 3600:g} hours. Correct the times."
+            )
         samples = int((time[-1] + duration - start) * settings.rate + 1e-6)
     grid = start + np.arange(samples) / settings.rate
     rgb = np.full((samples, 3, 3), np.nan)

@@ -54,6 +54,10 @@ class CohortSummary:
     people: dict[str, int]
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if set(self.recordings) != set(self.people):
+            raise ValueError("recordings and people must have the same splits")
+
 
 @dataclass(frozen=True)
 class FeatureSummary:

@@ -160,15 +160,15 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """All resolved settings of the job; it names no code but lfnet's own and `trust`."""
-        from lfnet.trust import read_settings
+        from lfnet.config import read_yaml
+        from lfnet.trust import check_settings
 
         path = self.folder / CONFIG
         try:
-            return read_settings(path, trust=self.trust)
-        except LfnetError:
-            raise
-        except Exception as error:  # as in `_read`
-            raise damaged(path, str(error)) from error
+            settings = read_yaml(path)
+        except LfnetError as error:
+            raise damaged(path, f"it {str(error).removeprefix(str(path)).strip()}") from error
+        return check_settings(settings, path, trust=self.trust)
 
     @property
     def has_scores(self) -> bool:
@@ -195,7 +195,7 @@ class Run:
         """SD over passes with dropout, one row a recording; None without `trainer.mc_dropout`."""
         if not (self.folder / SPREAD).is_file():
             return None
-        return self._read(SPREAD, lambda text: _csv(text, ("recording_id", "person_id")))
+        return self._read(SPREAD, _spread)
 
     @cached_property
     def trained_people(self) -> frozenset[str]:
@@ -260,9 +260,14 @@ def _csv(text: str, texts: Sequence[str] = ()) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(texts, str), float_precision="round_trip")
 
 
+def _spread(text: str) -> pd.DataFrame:
+    table = _csv(text, ("recording_id", "person_id", "split"))
+    return table.astype({"recording_id": str, "person_id": str, "split": str, "label": float, "sd": float})
+
+
 def _epochs(text: str) -> pd.DataFrame:
     """The rows of each epoch as one; training and validation may write one each."""
-    table = _csv(text)
+    table = _csv(text).astype(float)
     epoch = table.pop("epoch").fillna(0).astype(int)
     return table.groupby(epoch).last().reset_index()
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lfnet.errors import LfnetError
-from lfnet.files import read_json, write_json
+from lfnet.files import exists, read_json, write_json
 from lfnet.fingerprints import digest
 from lfnet.runs.folds import join_folds
 from lfnet.runs.public_settings import HIDDEN, public_override
@@ -189,7 +189,7 @@ def _open(job: JobRecord, runs: Path) -> Run | Failure:
         return failure(job.error or f"the job is {job.status}")
     if not job.run:
         return failure("the record names no run folder")
-    if not (runs / job.run / RESULT).exists():
+    if not exists(runs / job.run / RESULT):
         return failure(f"{RESULT} is missing; run the table again")
     run = Run(runs / job.run, job.overrides, job.control)
     try:

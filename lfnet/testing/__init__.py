@@ -1,4 +1,4 @@
-"""Public checks for heads and encoders of your own: `check_head` and `check_encoder`; a bundle for examples.
+"""Public checks for your own heads, encoders and readers: `check_head`, `check_encoder`, `check_reader`; a toy bundle.
 
 Call the checks in your tests; each raises `AssertionError` with the broken rule.
 """
@@ -10,11 +10,13 @@ from lfnet.lazy import lazy_imports
 if TYPE_CHECKING:
     from lfnet.testing.encoder_check import check_encoder as check_encoder
     from lfnet.testing.head_check import check_head as check_head
+    from lfnet.testing.reader_check import check_reader as check_reader
     from lfnet.testing.toy_bundle import make_toy_bundle as make_toy_bundle
 
 _MODULES = {
     "check_encoder": "encoder_check",
     "check_head": "head_check",
+    "check_reader": "reader_check",
     "make_toy_bundle": "toy_bundle",
 }
 

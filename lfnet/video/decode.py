@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.video.completeness import missing_part
 from lfnet.video.image_folder import frame_files, read_image
 
 __all__ = ["DAMAGED", "Frame", "display_matrix", "frames", "is_turned", "orient"]
@@ -69,8 +70,6 @@ def orient(rgb_HWC: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 DAMAGED = ("refuse", "keep")
 AHEAD = 2  # frames that are decoded in advance
-# Seconds. Matroska files may state how long a stream lasts; the last frame's own length is often a guess of the writer.
-_SLACK = 1.0
 
 
 class Frame(NamedTuple):
@@ -191,6 +190,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Generator[Frame, None, None]:
+    import av
+
     shown = skipped = 0
     start = last = 0.0
     with opened(path) as (container, stream):
@@ -200,7 +201,7 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Ge
         step = 1 / float(stream.average_rate) if stream.average_rate else None
         metadata = dict(stream.metadata)
         ratio = _pixel_ratio(stream)
-        decoded = _decoded(container, stream)
+        decoded = _decoded(path, container, stream)
         while True:
             try:
                 image = next(decoded, None)
@@ -224,7 +225,12 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Ge
                 continue
             last = now - start
             if shown % stride == 0:
-                yield Frame(shown, last, _rgb(image, ratio, metadata))
+                try:
+                    rgb = _rgb(image, ratio, metadata)
+                except (av.FFmpegError, OSError) as error:
+                    _stop(path, last, _reason(error), damaged, notes)
+                    break
+                yield Frame(shown, last, rgb)
             shown += 1
     if skipped:
         notes.append(f"{skipped} frames that do not advance the time were left out")
@@ -236,7 +242,7 @@ class _Damage(Exception):
     """The reason why a video cannot be read further."""
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(path: Path, container: Any, stream: Any) -> Iterator[Any]:
     """Iterate over PyAV's frames; the first error, corrupt frame or early end raises `_Damage`."""
     import av
 
@@ -253,14 +259,8 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
                 yield image
     except (av.FFmpegError, OSError) as error:
         raise _Damage(_reason(error)) from error
-    # A truncated file may just end. MP4 and MOV index their frames, and Matroska often states the length of a stream;
-    # other formats have no such information.
-    name = container.format.name
-    if "mov" in name and packets < stream.frames:
-        raise _Damage(f"the file ends after {packets} of {stream.frames} frames")
-    stated = _seconds(stream.metadata.get("DURATION"))
-    if "matroska" in name and stated is not None and end < stated - _SLACK:
-        raise _Damage(f"the file ends at {end:.1f} of {stated:.1f} s")
+    if missing := missing_part(path, container, stream, packets, end):
+        raise _Damage(missing)
 
 
 def _folder_frames(path: Path, fps: float | None, stride: int, damaged: str, notes: list[str]) -> Iterator[Frame]:
@@ -305,15 +305,6 @@ def _rgb(image: Any, ratio: float, metadata: dict[str, str]) -> np.ndarray:
     # Faces are aligned by a similarity transform, which cannot correct the pixels' aspect ratio.
     stored = image.reformat(width=width, height=image.height, format="rgb24").to_ndarray()
     return orient(stored, display_matrix(image, metadata))
-
-
-def _seconds(text: str | None) -> float | None:
-    """Parse a Matroska duration such as 00:00:01.980000000 as seconds."""
-    try:
-        hours, minutes, seconds = (text or "").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return None
 
 
 def _reason(error: Exception) -> str:

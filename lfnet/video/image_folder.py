@@ -10,6 +10,9 @@ from lfnet.errors import Unreadable
 
 __all__ = ["frame_files", "read_image"]
 
+# Of an image, so that a damaged header does not ask for all memory; a frame of 8K video has 33 million.
+_MAX_PIXELS = 100_000_000
+
 
 def frame_files(folder: Path) -> list[Path]:
     """List the images of a folder in natural order (frame_2 before frame_10), without hidden files.
@@ -41,6 +44,10 @@ def read_image(file: Path) -> np.ndarray:
 
     try:
         with Image.open(file) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise Unreadable(
+                    f"{file} has {image.width} × {image.height} pixels, more than {_MAX_PIXELS:,}. Make it smaller."
+                )
             if image.mode.startswith(("I", "F")):
                 raise Unreadable(f"{file} has more than 8 bits a channel (mode {image.mode}). Convert it to 8-bit RGB.")
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from lfnet.config import instantiate, settings
+from lfnet.config import instantiate, read_yaml, settings
 from lfnet.errors import LfnetError
-from lfnet.files import atomic_path
+from lfnet.files import atomic_path, user_path
 from lfnet.fingerprints import DigestCache, file_digest
 from lfnet.weights.sources import Sha256, Source, SourceError, obtain
 
@@ -79,7 +79,7 @@ class WeightsFile:
 
     def place(self, cache: Path) -> Path:
         """Return where the file should be: the explicit path, else its name in the folder `cache`."""
-        return Path(self.path).expanduser() if self.path is not None else Path(cache) / self.file
+        return user_path(self.path) if self.path is not None else Path(cache) / self.file
 
     def find(self, cache: Path) -> Path:
         """Return the checked file. Nothing is downloaded or deleted.
@@ -175,12 +175,8 @@ def names(conf: Path) -> list[str]:
 
 def load(conf: Path, name: str) -> WeightsFile:
     """Return the weights called `name`. An unknown name is an `LfnetError` that lists all names."""
-    from omegaconf import DictConfig, OmegaConf
-
     file = Path(conf) / "weights" / f"{name}.yaml"
     if name not in names(conf):
         raise LfnetError(f"unknown weights {name!r}. {file.parent} has {', '.join(names(conf))}.")
-    described = OmegaConf.load(file)
-    assert isinstance(described, DictConfig), f"{file} holds no settings"
-    weights: WeightsFile = instantiate(described)
+    weights: WeightsFile = instantiate(read_yaml(file), f"weights.{name}")
     return weights

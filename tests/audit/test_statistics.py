@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from lfnet.audit import statistics
 from lfnet.audit.statistics import (
     association,
     auc,
@@ -155,3 +156,35 @@ def test_verification_intervals_cover() -> None:
     assert found["sure"].estimate == 1 and found["sure"].low > 0.8 and found["sure"].p < 1e-3
     assert found["weak"].estimate < found["sure"].estimate
     assert auc_test("x", np.eye(4), np.arange(4).astype(str)) is None
+
+
+def test_a_large_cohort_takes_fewer_permutations_and_a_fitted_tail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "_WORK", 2_000_000)
+    random, drawn = generator(3), []
+
+    def draw(size: int) -> np.ndarray:
+        drawn.append(size)
+        return np.abs(random.standard_normal(size))
+
+    for z in (2.0, 3.0, 3.5):
+        drawn.clear()
+        p = permutation_p(draw, z, 19999, width=1000, power=2)
+        assert sum(drawn) == 2000
+        assert p == pytest.approx(2 * stats.norm.sf(z), rel=0.35)
+    assert permutation_p(draw, 9.0, 19999, width=1000, power=2) == 1 / 20000
+    drawn.clear()
+    permutation_p(draw, 3.0, 19999, width=100, power=2)
+    assert sum(drawn) == 19999
+
+
+def test_the_fitted_tail_of_differences_between_splits_agrees_with_kruskal_wallis(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = generator(5)
+    people, splits = np.arange(600), np.repeat(["train", "dev", "test"], 200)
+    y = random.standard_normal(600) + 0.2 * (splits == "test")
+    wanted = stats.kruskal(*(y[splits == split] for split in ("train", "dev", "test"))).pvalue
+    monkeypatch.setattr(statistics, "_WORK", 600_000)
+    test = split_difference("location", stats.rankdata(y)[:, None], people, splits, generator(6), 19999)
+    assert test is not None and 0.001 < wanted < 0.05
+    assert test.p == pytest.approx(wanted, rel=0.35)

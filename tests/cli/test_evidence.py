@@ -142,11 +142,11 @@ def test_what_cannot_be_decided_is_refused_with_the_way_out(tmp_path, capsys, co
 
 def test_files_that_cannot_be_used_are_named(tmp_path, capsys):
     assert main(["evidence", str(tmp_path / "none.csv")]) == 2
-    assert "none.csv is not a file" in capsys.readouterr().err
+    assert "none.csv does not exist" in capsys.readouterr().err
     path = tmp_path / "scores.csv"
     path.write_text("label,score\n1,2\n")
     assert main(["evidence", str(path), "--csv", str(path)]) == 2
     assert "would replace the scores" in capsys.readouterr().err
     (tmp_path / "empty.csv").write_text("")
     assert main(["evidence", str(tmp_path / "empty.csv")]) == 2
-    assert "empty.csv is not a table with one header line" in capsys.readouterr().err
+    assert "empty.csv is empty" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from hydra.errors import HydraException
 
 from lfnet.cli.configs import compose
 from lfnet.cli.hydra_errors import explain
+from lfnet.cli.main import main
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,24 @@ def test_a_wrong_key_in_the_code_is_a_defect_not_a_mistake():
     with pytest.raises(ConfigAttributeError) as caught:
         _ = config.sede
     assert explain(caught.value) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"# \xe9\n_target_: x\n", "it is not UTF-8 text"),
+        (b"a: \x1b\n", "special characters are not allowed"),
+        (b"defaults: text\n", "defaults must be a list"),
+        (b"# @package\n# @pa\n", "Expected header format"),
+        (b"a: " + b"[" * 500, "nested too deeply"),
+        (b"1.5: 2\n", "1.5 is no name of a setting"),
+        (b"[1, 2]\n", "head="),
+    ],
+    ids=["latin-1", "control character", "defaults", "package", "nested", "number as name", "list"],
+)
+def test_an_own_yaml_that_cannot_be_used_is_one_message(tmp_path, capfd, content, reason):
+    (tmp_path / "head").mkdir()
+    (tmp_path / "head" / "mine.yaml").write_bytes(content)
+    assert main(["train", "--config-dir", str(tmp_path), "head=mine"]) == 2
+    text = capfd.readouterr().err
+    assert "Traceback" not in text and reason in text

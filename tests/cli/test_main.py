@@ -181,3 +181,11 @@ def test_options_may_stand_between_settings(tmp_path):
         done = run(*words, "--config-dir", "my", "head=mine", "--cfg", "job", "seed=3", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "_target_: my_heads.Mine" in done.stdout and "\nseed: 3\n" in done.stdout
+
+
+def test_a_long_value_does_not_make_a_long_message(command, capsys):
+    command(raising(LfnetError("a.csv: row 3: " + "x" * 70_000 + "\nCorrect it.")))
+    assert entry.main(["train"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: a.csv: row 3: xx") and first.endswith("x…") and len(first) < 1100
+    assert second == "Correct it."

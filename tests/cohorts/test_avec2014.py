@@ -339,3 +339,12 @@ def test_patterns_are_settings(tmp_path: Path) -> None:
     cohort = load(tmp_path, *overrides)
     assert list(cohort.clips["label"]) == [3, 5, 22, 41, 0, 17]
     assert set(cohort.clips["task"]) == {"Northwind"}
+
+
+@pytest.mark.parametrize(
+    "setting", ["clips=['clip(?P<session>1)']", "labels.files=['score.*csv']", "labels.recording=x"]
+)
+def test_a_pattern_must_name_the_person(setting: str) -> None:
+    name = setting.partition("=")[0]
+    with pytest.raises(LfnetError, match=rf"cohort\.{name}.*give a regular expression with a group \(\?P<person>"):
+        check_target(settings(f"cohort.{setting}"), "cohort")

@@ -184,3 +184,10 @@ def test_unsound_folds(root: Path, last: str, fold: int, said: str) -> None:
 def test_no_fold_column(root: Path) -> None:
     with pytest.raises(LfnetError, match=r"no column fold, which cohort\.fold=1 needs"):
         load(written(root, MINIMAL), SCALE, fold=1)
+
+
+def test_a_name_that_no_file_can_have_does_not_exist(root: Path) -> None:
+    for name in ("x" * 300 + ".mp4", "~nobody_of_this_name/a.mp4"):
+        written(root, MINIMAL + f"{name},p4,test,5\n")
+        with pytest.raises(LfnetError, match=r"row 5: .* does not exist"):
+            load(root, SCALE)

@@ -177,3 +177,39 @@ def test_one_width_for_all(tmp_path: Path) -> None:
     own.clip("a")
     with pytest.raises(LfnetError, match=r"b\.npy has 7 columns, but .*a\.npy has 5.*\[frames, columns\]"):
         own.clip("b")
+
+
+def test_frames_that_are_not_finite_are_invalid_whatever_the_file_says(tmp_path: Path) -> None:
+    broken = X.copy()
+    broken[1, 2], broken[3, 0] = np.nan, np.inf
+    file = write(tmp_path / "a.npz", features=broken, valid=VALID, time=TIME)
+    features, valid, _ = read_ready(file, float("nan"))
+    assert np.isfinite(features).all()
+    assert valid.tolist() == [True, False, False, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "name"),
+    [
+        ({"time": np.array(list("abcdefg"))}, "time"),
+        ({"time": np.arange(7, 0, -1, dtype=np.uint8)}, "time"),
+        ({"time": TIME, "valid": np.array(list("1111111"))}, "valid"),
+    ],
+    ids=["time in words", "unsigned time backwards", "valid in words"],
+)
+def test_arrays_of_another_type_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], name: str) -> None:
+    file = write(tmp_path / "a.npz", features=X, **arrays)
+    with pytest.raises(LfnetError, match=f"a.npz: `{name}` must be 7 "):
+        read_ready(file, float("nan"))
+
+
+@pytest.mark.parametrize("read", [ready_shape, lambda path: read_ready(path, 30.0)])
+def test_a_header_without_its_brace_and_a_header_of_a_terabyte(tmp_path: Path, read) -> None:
+    file = write(tmp_path / "a.npy", features=X)
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b", }", b",  ", 1))
+    with pytest.raises(LfnetError, match=r"a\.npy cannot be read as features"):
+        read(file)
+    file.write_bytes(content.replace(b"(7, 5)", b"(9999999999, 99)", 1).replace(b" " * 10, b"", 1))
+    with pytest.raises(LfnetError, match=r"a\.npy cannot be read as features"):
+        read(file)

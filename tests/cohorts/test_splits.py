@@ -97,3 +97,10 @@ def test_too_few_people() -> None:
         fold_people(cohort([[1.0]] * 4), 5)
     with pytest.raises(LfnetError, match="2 folds cannot make"):
         fold_people(cohort([[1.0]] * 4), 2)
+
+
+def test_a_negative_seed_is_refused() -> None:
+    recordings = cohort([[1.0], [2.0], [3.0]])
+    for split in (split_people, fold_people):
+        with pytest.raises(LfnetError, match="seed -1: give 0 or more"):
+            split(recordings, seed=-1) if split is split_people else split(recordings, 3, -1)

@@ -187,3 +187,21 @@ def test_empty_predictions_are_allowed() -> None:
     nothing = predictions().in_split("train")
     assert len(nothing) == 0 and nothing.metrics() == {} and nothing.levels == ()
     assert len(nothing.aggregate("recording")) == 0 and len(nothing.all_levels()) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "level\n",
+        "\0",
+        'a,"b\n',
+        "level,window,clip_id,recording_id,person_id,split,label,score\nclip,,c,r,p,test,many,1\n",
+        "level,window,clip_id,recording_id,person_id,split,label,score\nwindow,inf,c,r,p,test,1,1\n",
+        "level,window,clip_id,recording_id,person_id,split,label,score\nroom,,c,r,p,test,1,1\n",
+    ],
+)
+def test_another_text_is_no_table_of_predictions(text: str) -> None:
+    for read in (Predictions.from_csv_text, models_from_csv_text):
+        with pytest.raises(LfnetError, match="the text is no table of predictions"):
+            read(text)

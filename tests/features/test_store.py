@@ -161,3 +161,20 @@ def test_the_fingerprint_follows_recipe_and_sources(tmp_path):
 def test_arrays_of_other_kinds_are_refused(arrays):
     with pytest.raises(ValueError, match="must be"):
         ClipFeatures(*arrays)
+
+
+@pytest.mark.parametrize("name", ["features", "valid", "time"])
+def test_arrays_of_a_wrong_shape_are_refused(tmp_path, name):
+    from safetensors import safe_open
+    from safetensors.numpy import load_file, save_file
+
+    store = FeatureStore(tmp_path, "mine", "a" * 64)
+    store.write("one", clip(), "source")
+    path = store.path("one")
+    with safe_open(path, framework="numpy") as file:
+        header = file.metadata()
+    arrays = load_file(path)
+    save_file({**arrays, name: arrays[name].reshape(-1)[:2].copy()}, path, header)
+    fresh = FeatureStore(tmp_path, "mine", "a" * 64)
+    with pytest.raises(LfnetError, match=r"one\.safetensors .*to extract it again"):
+        fresh.read("one")

@@ -5,6 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfnet.errors import LfnetError
+from lfnet.features.derived import pulse_clip
+from lfnet.features.store import ClipFeatures
 from lfnet.pulse.settings import PulseSettings
 from lfnet.pulse.trace import mean_colour, resample, uniform_traces
 
@@ -103,3 +106,20 @@ def test_a_growing_region_does_not_shift_the_mean_colour() -> None:
 def test_greyscale_is_detected() -> None:
     grey = np.repeat(100 + np.random.default_rng(0).normal(size=(50, 3, 1)), 3, axis=2)
     assert not mean_colour(grey, np.ones(3, bool), np.ones(3))[1]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [np.append(np.arange(400) * 1e-9, 1 + np.arange(200) / 30), np.append(np.arange(599) / 30, 1.7e9)],
+    ids=["1 ns apart", "a jump of 54 years"],
+)
+def test_wrong_times_are_refused_before_they_take_time_and_memory(time: np.ndarray) -> None:
+    with pytest.raises(LfnetError, match=r"^frames are .* s apart \(median\) and span .* Correct the times\.$"):
+        uniform_traces(np.ones((600, 3, 4)), time, np.ones(600, bool), SETTINGS)
+    with pytest.raises(LfnetError, match=r"^clip my_clip: frames are "):
+        pulse_clip(ClipFeatures(np.ones((600, 12), np.float32), np.ones(600, bool), time), SETTINGS, "my_clip")
+
+
+def test_the_fastest_camera_is_read() -> None:
+    time = np.arange(5000) / 9999
+    assert len(uniform_traces(np.ones((5000, 3, 4)), time, np.ones(5000, bool), SETTINGS).rgb_NRC) == 15

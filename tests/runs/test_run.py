@@ -75,9 +75,9 @@ DAMAGE = {
     "result.json": ["", "[[[[", "[" * 100_000, "[]", "{}", '{"format": 1}', '{"format": 2, "seed": "x"}'],
     "predictions.csv": ["", "level,split\nrecording,test\n", "a" * 100, "\xe9\xff"],
     "references.csv": ["", "model\nx\n", "level,split\nrecording,test\n"],
-    "metrics.csv": ["", "step\n1\n", "epoch\nx\n"],
-    "config.yaml": ["a: [", "a: b: c"],
-    "spread.csv": [""],
+    "metrics.csv": ["", "step\n1\n", "epoch\nx\n", "epoch,dev/mae\n0,8>5\n"],
+    "config.yaml": ["a: [", "a: b: c", "\x1b", "\xe9", "a: &x 1\nb: *x", "[" * 3000, "1: 2"],
+    "spread.csv": ["", "recording_id,person_id,sd\nr1,p1,2\n"],
     "head.safetensors": ["", "half"],
 }
 READERS = {
@@ -139,3 +139,11 @@ def test_a_spread_is_a_table_of_recordings(folder: Path) -> None:
     frame = Run(folder).spread
     assert isinstance(frame, pd.DataFrame) and frame["recording_id"].tolist() == ["001"]
     np.testing.assert_array_equal(frame["sd"], [0.25])
+
+
+def test_splits_of_recordings_and_people_are_the_same(folder: Path) -> None:
+    content = json.loads((folder / "result.json").read_text())
+    del content["cohort"]["people"]["test"]
+    (folder / "result.json").write_text(json.dumps(content))
+    with pytest.raises(LfnetError, match="recordings and people must have the same splits"):
+        _ = Run(folder).result

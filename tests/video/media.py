@@ -49,6 +49,7 @@ def write_video(
     vflip: bool = False,
     pixel_ratio: Fraction | None = None,
     options: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
 ) -> Path:
     """Encode pictures as a video whose frames are shown at `times_ms` (default: 40 ms apart)."""
     import av
@@ -56,7 +57,7 @@ def write_video(
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000)
         if codec == "libx264":
             stream.codec_context.options = {"crf": "12", "preset": "ultrafast", "bf": "2"}

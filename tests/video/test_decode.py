@@ -95,7 +95,7 @@ def _planted(monkeypatch, pts: list[int | None]) -> None:
     """Let the decoder give pictures with these timestamps, in ms, which no muxer would write."""
     import av
 
-    def decoded(container, stream):
+    def decoded(path, container, stream):
         for number, stamp in enumerate(pts):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame.pts, frame.time_base = stamp, Fraction(1, 1000)
@@ -297,3 +297,50 @@ def test_a_consumer_that_stops_leaves_no_thread_and_no_open_file() -> None:
     asked.close()
     assert closed == [True]
     assert not any(thread.name == "frames" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.avi", "mpeg4"), ("a.avi", "mjpeg"), ("a.flv", "flv"), ("a.mts", "libx264"), ("a.wmv", "wmv2")],
+)
+@pytest.mark.parametrize("share", [0.33, 0.61, 0.95])
+def test_a_container_cut_short_is_no_short_clip(tmp_path, name, codec, share):
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = write_video(tmp_path / name, pictures(48), codec=codec, pix_fmt=pix_fmt)
+    assert len(list(frames(path))) == 48
+    truncate(path, share)
+    with pytest.raises(Unreadable, match=r"damaged after|cannot be opened|no readable frame"):
+        list(frames(path))
+    notes: list[str] = []
+    kept = list(frames(path, damaged="keep", notes=notes))
+    assert len(kept) <= 48 and "were kept: " in notes[0]
+
+
+def test_a_frame_that_cannot_be_converted_is_damage(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", pictures(6))
+    usual, done = decode._rgb, []
+
+    def failing(*given):
+        if len(done) == 3:
+            raise BlockingIOError(11, "planted")
+        done.append(given)
+        return usual(*given)
+
+    monkeypatch.setattr(decode, "_rgb", failing)
+    with pytest.raises(Unreadable, match=r"a\.mp4 is damaged after 0\.12 s \(planted\)"):
+        list(frames(path))
+    done.clear()
+    assert len(list(frames(path, damaged="keep"))) == 3
+
+
+def test_an_image_whose_header_asks_for_all_memory(tmp_path):
+    import struct
+    import zlib
+
+    folder = write_folder(tmp_path / "clip", pictures(2))
+    file = folder / "frame_1.png"
+    content = file.read_bytes()
+    header = b"IHDR" + struct.pack(">II", 13000, 13000) + content[24:29]
+    file.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+    with pytest.raises(Unreadable, match=r"frame_1\.png has 13000 × 13000 pixels, more than 100,000,000"):
+        list(frames(folder, fps=25))

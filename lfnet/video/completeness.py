@@ -1,0 +1,80 @@
+"""Compare a video file with what its container says of its own length: a file that was cut short may just end."""
+
+from pathlib import Path
+from typing import Any
+
+__all__ = ["missing_part"]
+
+# Seconds. Matroska files may state how long a stream lasts; the last frame's own length is often a guess of the writer.
+_SLACK = 1.0
+_TS_PACKETS = (188, 192, 204)  # bytes: plain, with time codes (m2ts), with error correction
+_FLV_TAG = 11  # bytes of a tag's header
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEADER = 1 << 16  # bytes in which the file properties are searched
+_ROUNDED = 8  # bytes: some writers count the first chunk's own header, or pad the last chunk
+
+
+def missing_part(path: Path, container: Any, stream: Any, packets: int, end: float) -> str | None:
+    """Return what a video lacks at its end; None where nothing is missing, or the container does not say.
+
+    MP4 and MOV index their frames, Matroska often states the length of a stream, AVI and ASF state their size, FLV
+    closes every tag with its length, and MPEG-TS consists of packets of one size. MPEG-PS has no such information.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    container, stream
+        PyAV's container and video stream, after the last packet was read.
+    packets : int
+        Packets of the stream that hold data.
+    end : float
+        Time of the last frame, in seconds.
+    """
+    name = container.format.name
+    if "mov" in name and packets < stream.frames:
+        return f"the file ends after {packets} of {stream.frames} frames"
+    stated = _seconds(stream.metadata.get("DURATION"))
+    if "matroska" in name and stated is not None and end < stated - _SLACK:
+        return f"the file ends at {end:.1f} of {stated:.1f} s"
+    size = path.stat().st_size
+    declared = _declared_size(path, name)
+    if declared is not None and size < declared - _ROUNDED:
+        return f"the file ends after {size} of {declared} bytes"
+    if (name == "mpegts" and all(size % packet for packet in _TS_PACKETS)) or (name == "flv" and _within_tag(path)):
+        return "the file ends within a packet"
+    return None
+
+
+def _declared_size(path: Path, name: str) -> int | None:
+    """The size of the file that an AVI or ASF header states; None where it states none."""
+    if name not in ("avi", "asf"):
+        return None
+    with path.open("rb") as file:
+        head = file.read(_ASF_HEADER)
+    if name == "avi":  # RIFF, size of what follows; files of more than 1 GB go on with further RIFF chunks
+        size = int.from_bytes(head[4:8], "little") if head[:4] == b"RIFF" else 0
+        return size + 8 if 0 < size < 2**32 - 1 else None
+    at = head.find(_ASF_FILE_PROPERTIES)  # the identifier, the object's size, the file's identifier, the file's size
+    return int.from_bytes(head[at + 40 : at + 48], "little") or None if at >= 0 else None
+
+
+def _within_tag(path: Path) -> bool:
+    """Whether an FLV file does not end with the length of its last tag."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 4))
+        last = int.from_bytes(file.read(4), "big")
+        if not _FLV_TAG <= last <= size - 4:
+            return True
+        file.seek(size - 4 - last)
+        return int.from_bytes(file.read(4)[1:], "big") + _FLV_TAG != last
+
+
+def _seconds(text: str | None) -> float | None:
+    """Parse a Matroska duration such as 00:00:01.980000000 as seconds."""
+    try:
+        hours, minutes, seconds = (text or "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
