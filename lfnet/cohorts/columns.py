@@ -138,7 +138,8 @@ def label_column(table: pd.DataFrame, path: Path, column: str | None, setting: s
         return find_column(table, path, column)
     numeric = [name for name in table.columns if _numeric(table[name])]
     usual = [name for name in table.columns if name in _SCORES]
-    scores = [name for name in numeric if role(str(name)) == "score"]
+    empty = [name for name in table.columns if all(value.lower() in BLANK for value in table[name])]
+    scores = [name for name in table.columns if role(str(name)) == "score" and name in (*numeric, *empty)]
     others = [name for name in numeric if role(str(name)) == "other" and not is_running(table[name])]
     # Items of a questionnaire (bdi_1, bdi_2, …) stand next to their sum. Any other second score must be chosen from.
     rivals = [name for name in scores if name not in usual and not (usual and re.search(r"_\d+$", name))]

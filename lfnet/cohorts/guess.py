@@ -37,6 +37,7 @@ _SESSION_FOLDER = re.compile(
     re.IGNORECASE,
 )
 _SESSION_IN_NAME = re.compile(r"(?:.*[_\- ])?(?:ses|session|visit)[-_ ]?(\d+)(?:[_\- ].*)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[_\-.:\s]+(?:s|ses-|session|visit)?(\d{1,2})", re.IGNORECASE)
 # Last words of names that describe the file, not the task.
 _NO_TASK = frozenset({"video", "vid", "aligned", "cropped", "face", "faces", "frames", "visual", "features", "clip"})
 
@@ -111,7 +112,9 @@ def guess_people(clips: Sequence[Path]) -> tuple[list[Guess], str]:
     names = _without_common_start([_undated(clip.name) for clip in clips])
     starts = [_WORD.split(name)[0] for name in names]
     if len(set(starts)) > 1 and all(starts) and not all(_NO_PERSON.fullmatch(start) for start in starts):
-        return [Guess(start) for start in starts], WORDS
+        rests = [_NUMBER.fullmatch(name[len(start) :]) for name, start in zip(names, starts, strict=True)]
+        sessions = [match.group(1) for match in rests if match] if all(rests) else [""] * len(names)
+        return [Guess(start, session) for start, session in zip(starts, sessions, strict=True)], WORDS
     return [Guess(clip_name(clip)) for clip in clips], OWN
 
 
@@ -164,10 +167,10 @@ def _person_level(folders: Sequence[tuple[str, ...]]) -> int | None:
         return named[0] if named else None
     outer, count, _ = candidates[0]
     for level, more, _ in candidates[1:]:
-        # Values of a level that occur below several values of the level above are not sessions of these if there are
-        # more of them: the level above holds days or sites. Else the outer folder is the person.
+        # ID/session/clip, unless the outer folders are small numbers and the same ids occur below several of them.
         pairs = {(parts[outer], parts[level]) for parts in folders}
-        if more > count and len(pairs) > more:
+        small = [all(re.fullmatch(r"\d{1,2}", parts[place]) for parts in folders) for place in (outer, level)]
+        if small == [True, False] and more > count and len(pairs) > more:
             outer, count = level, more
     return outer
 

@@ -17,12 +17,13 @@ from lfnet.text import first_names
 
 __all__ = ["Merged", "add_labels", "describe_merged"]
 
-_LEVELS = {
-    "clip": ("clip", "recording", "person"),
-    "recording": ("recording", "clip", "person"),
-    "person": ("person", "recording", "clip"),
-}
 _ANY_LEVEL = ("clip", "recording", "person")
+# What the names of a column called like this may be: the first group with a match, and in it the level with the most.
+_LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "clip": (("clip", "recording"), ("person",)),
+    "recording": (("recording", "clip"), ("person",)),
+    "person": (("person",), ("recording", "clip")),
+}
 _EXAMPLES = 3
 
 
@@ -194,21 +195,45 @@ def _chosen(
     matches = _matches(table, labels, score, given)
     if not matches:
         raise LfnetError(_no_match(table, labels, path, given))
-    # A column without a usual name counts only where no other matches.
-    tier = min(match.rank[0] for match in matches)
-    matches = sorted((match for match in matches if match.rank[0] == tier), key=lambda match: match.rank)
+    # A column without a usual name counts only where no other matches; but it must not disagree either.
+    matches.sort(key=lambda match: match.rank)
     best = matches[0]
+    people = [column for column in labels.columns if role(column) == "person"]
+    if given is None and people and not _is_named(best.column):
+        raise LfnetError(
+            f"{path}: no value of column {people[0]!r} names a person of the folder, but column {best.column!r} "
+            f"matches {len(best.rows)} clips. If it holds their names, give --name-column {best.column}."
+        )
     for other in matches[1:]:
-        for place in best.rows.keys() & other.rows.keys():
-            one, two = ({values[line] for line in match.rows[place] if line in values} for match in (best, other))
-            if len(one) == len(two) == 1 and one != two:
-                clip = table["clip_id"].iloc[place]
-                raise LfnetError(
-                    f"{path}: columns {best.column!r} and {other.column!r} both name clips, but give {clip} the scores "
-                    f"{one.pop():g} (row {best.rows[place][0]}) and {two.pop():g} (row {other.rows[place][0]}). "
-                    "Choose the right one with --name-column NAME."
-                )
+        if other.column == best.column:
+            continue
+        problem = _disagreement(table, values, best, other)
+        if problem:
+            raise LfnetError(
+                f"{path}: columns {best.column!r} and {other.column!r} both name clips, but {problem}. Choose the "
+                "right one with --name-column NAME."
+            )
     return best
+
+
+def _disagreement(table: pd.DataFrame, values: dict[int, float], one: _Match, other: _Match) -> str:
+    """Where two ways to read the table give a clip two scores, or a row two clips; "" where they agree."""
+    for place in one.rows.keys() & other.rows.keys():
+        first, second = ({values[row] for row in match.rows[place] if row in values} for match in (one, other))
+        if len(first) == len(second) == 1 and first != second:
+            rows = one.rows[place][0], other.rows[place][0]
+            clip = table["clip_id"].iloc[place]
+            return f"give {clip} the scores {first.pop():g} (row {rows[0]}) and {second.pop():g} (row {rows[1]})"
+    clips_of: list[dict[int, set[int]]] = [{}, {}]
+    for clips, match in zip(clips_of, (one, other), strict=True):
+        for place, rows_of in match.rows.items():
+            for row in rows_of:
+                clips.setdefault(row, set()).add(place)
+    for row in clips_of[0].keys() & clips_of[1].keys():
+        if clips_of[0][row].isdisjoint(clips_of[1][row]):
+            names = [table["clip_id"].iloc[min(clips[row])] for clips in clips_of]
+            return f"row {row} is of {names[0]} by one and of {names[1]} by the other"
+    return ""
 
 
 def _matches(table: pd.DataFrame, labels: pd.DataFrame, score: str, given: str | None) -> list[_Match]:
@@ -226,20 +251,22 @@ def _matches(table: pd.DataFrame, labels: pd.DataFrame, score: str, given: str |
         if given is None and what == "id" and is_running(labels[column]) and any(map(_is_named, labels.columns)):
             continue
         tier = 0 if named or given else 1
-        for level in _LEVELS.get(what, _ANY_LEVEL):
+        for levels in _LEVELS.get(what, tuple((level,) for level in _ANY_LEVEL)):
             # A file name does not stand for all files of a person.
-            if level == "person" and what in ("clip", "recording") and not single and given is None:
+            if levels == ("person",) and what in ("clip", "recording") and not single and given is None:
                 continue
-            uses = session if level == "person" else None
-            match = _Match(column, level, (tier,), uses)
-            _match(match, table, labels, keys[level])
-            if match.rows:
-                own = sum(keys["person"][place].isdisjoint(keys[level][place]) for place in match.rows)
-                specific = level != "person" and own > 0
-                match.rank = (tier, not specific, what not in ("clip", "recording", "person"), -len(match.rows))
-                found.append(match)
-                if what in _LEVELS:
-                    break
+            matches = [_Match(column, level, (tier,), session if level == "person" else None) for level in levels]
+            for match in matches:
+                _match(match, table, labels, keys[match.level])
+            best = max(matches, key=lambda match: len(match.rows))
+            if not best.rows:
+                continue
+            own = any(keys["person"][place].isdisjoint(keys[best.level][place]) for place in best.rows)
+            specific = best.level != "person" and own
+            best.rank = (tier, not specific, what not in ("clip", "recording", "person"), -len(best.rows))
+            found.append(best)
+            if what in _LEVELS:
+                break
     return found
 
 
@@ -357,16 +384,17 @@ def _label_of_clips(
                 )
     refuse(problems, path)
     label_of = {}
+    people = table["person_id"].value_counts()
     for place, rows in match.rows.items():
-        found = {values[row]: row for row in rows if row in values}
-        if len(found) > 1:
-            clip, lines = table["clip_id"].iloc[place], ", ".join(map(str, sorted(found.values())))
+        found = {values.get(row) for row in rows}
+        clip, person = table["clip_id"].iloc[place], table["person_id"].iloc[place]
+        if match.session and not table["session"].iloc[place] and (len(found) > 1 or people[person] > 1):
             problems.append(
-                f"clip {clip}: rows {lines} have different scores for its person. Its name holds no session: name it "
-                "PERSON_SESSION, or keep one row."
+                f"clip {clip}: its name holds no session, so that it is unclear which of its person's scores it has "
+                f"(row {', '.join(map(str, rows))}). Name clips PERSON_SESSION, or remove column {match.session!r}."
             )
-        elif found:
-            label_of[place] = next(iter(found))
+        elif given := [values[row] for row in rows if row in values]:
+            label_of[place] = given[0]
     refuse(problems, path)
     return label_of
 

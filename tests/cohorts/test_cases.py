@@ -209,10 +209,15 @@ def test_sessions_below_people(tmp_path: Path) -> None:
 
 def test_sessions_that_no_name_holds_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "ann.mp4", "ben.mp4")
-    with pytest.raises(LfnetError, match=r"clip ann: rows 2, 3 have different scores for its person"):
+    with pytest.raises(LfnetError, match=r"clip ann: its name holds no session, .* \(row 2, 3\)"):
         labelled(tmp_path, "person,session,bdi\nann,1,3\nann,2,4\nben,1,5\n")
+    with pytest.raises(LfnetError, match=r"clip ann: its name holds no session"):
+        labelled(tmp_path, "person,session,bdi\nann,1,3\nann,2,NA\nben,1,5\n")
     table, _ = labelled(tmp_path, "person,session,bdi\nann,1,3\nben,1,5\n")
     assert table["label"].tolist() == [3, 5]
+    touch(tmp_path, "ann-b.mp4")
+    with pytest.raises(LfnetError, match=r"clip ann: its name holds no session"):
+        labelled(tmp_path, "person,session,bdi\nann,1,3\nben,1,5\n")
 
 
 def test_a_file_name_that_several_folders_hold_names_no_clip(tmp_path: Path) -> None:
