@@ -224,6 +224,11 @@ def _disagreement(table: pd.DataFrame, values: dict[int, float], one: _Match, ot
             rows = one.rows[place][0], other.rows[place][0]
             clip = table["clip_id"].iloc[place]
             return f"give {clip} the scores {first.pop():g} (row {rows[0]}) and {second.pop():g} (row {rows[1]})"
+    if one.level == other.level:  # ids of one kind: where both columns name people of the folder, no row names two
+        used = {row for match in (one, other) for rows_of in match.rows.values() for row in rows_of}
+        for row in sorted(used & one.keys.keys() & other.keys.keys()):
+            if one.keys[row] != other.keys[row]:
+                return f"row {row} names two"
     clips_of: list[dict[int, set[int]]] = [{}, {}]
     for clips, match in zip(clips_of, (one, other), strict=True):
         for place, rows_of in match.rows.items():
@@ -261,7 +266,7 @@ def _matches(table: pd.DataFrame, labels: pd.DataFrame, score: str, given: str |
             best = max(matches, key=lambda match: len(match.rows))
             if not best.rows:
                 continue
-            own = any(keys["person"][place].isdisjoint(keys[best.level][place]) for place in best.rows)
+            own = any(best.keys[row] not in keys["person"][place] for place, rows in best.rows.items() for row in rows)
             specific = best.level != "person" and own
             best.rank = (tier, not specific, what not in ("clip", "recording", "person"), -len(best.rows))
             found.append(best)

@@ -62,6 +62,7 @@ class Case:
     truth: dict[tuple[str, str], float | None]  # of each person and session that the table names
     text: bytes
     by_session: bool
+    people: bool  # no other column names people
     plain: bool  # nothing in the table can be misunderstood: it may not be refused
 
 
@@ -149,11 +150,11 @@ def cases(draw: st.DrawFn) -> Case:
     one_sex = "sex" not in extra or len({row[0] for row in rows}) == len({normal_id(row[0]) for row in rows})
     dated = layout.startswith("2024") and key == "long"  # sessions are dates here and numbers there
     plain = not odd and not dated and score != "points" and bool(known) and named and one_sex
-    return Case(files, truth, text.encode(encoding), by_session, plain)
+    return Case(files, truth, text.encode(encoding), by_session, not {"participant_nr", "subject"} & set(extra), plain)
 
 
 def check(case: Case) -> None:
-    """Labels and people are right, or the table is refused."""
+    """Labels and people are right, or the table is refused; a table that is clear is not refused."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for file in case.files:
@@ -173,8 +174,13 @@ def check(case: Case) -> None:
     for path, person_id, label in zip(table["path"], table["person_id"], table["label"], strict=True):
         person, session = case.files[path]
         wanted = case.truth.get((person, session if case.by_session else ""))
-        assert (wanted is None and label != label) or label == wanted, f"{path}: {label}, not {wanted}\n{shown}"
+        # Where columns are unclear, a clip may stay without its label if the number of matched clips says so.
+        left_out = label != label and not case.plain and merged.matched < len(table)
+        right = (wanted is None and label != label) or label == wanted
+        assert right or left_out, f"{path}: {label}, not {wanted}\n{shown}"
         of_person.setdefault(person_id, set()).add(person)
+    if not case.people:
+        return
     assert all(len(people) == 1 for people in of_person.values()), shown
     assert len(of_person) == len({person for person, _ in case.files.values()}), shown
 
