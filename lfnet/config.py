@@ -36,7 +36,7 @@ from pydantic.dataclasses import dataclass as _dataclass
 
 import lfnet
 from lfnet.errors import LfnetError
-from lfnet.files import user_path
+from lfnet.files import refuse_special, user_path
 
 __all__ = [
     "Count",
@@ -373,6 +373,7 @@ def read_yaml(path: Path) -> Any:
         The file is missing, cannot be read, is no UTF-8 or no YAML, is nested deeply, or repeats a part by an alias: a
         small file could fill all memory, or take hours.
     """
+    refuse_special(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
         depth = 0

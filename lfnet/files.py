@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from lfnet.errors import LfnetError
+from lfnet.errors import LfnetError, Unreadable
 
 __all__ = [
     "Access",
@@ -23,6 +23,7 @@ __all__ = [
     "make_folder",
     "personal_files",
     "read_json",
+    "refuse_special",
     "user_path",
     "write_json",
     "write_text",
@@ -196,8 +197,31 @@ def write_json(path: Path, value: Any, *, personal: bool = True) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False, sort_keys=False) + "\n", personal=personal)
 
 
+_SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+
+
+def refuse_special(path: Path | str) -> None:
+    """Raise `Unreadable` if `path` is a named pipe, a socket or a device, also behind a link.
+
+    Opening a named pipe waits for its writer, and reading a device may never end. A missing file is left to its reader.
+
+    Examples
+    --------
+    >>> refuse_special("/dev/null")
+    Traceback (most recent call last):
+    lfnet.errors.Unreadable: /dev/null is a device and no file: give a file.
+    """
+    try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116  Path.stat raises for other types
+    except (OSError, ValueError):
+        return
+    if kind in _SPECIAL:
+        raise Unreadable(f"{path} is {_SPECIAL[kind]} and no file: give a file.")
+
+
 def read_json(path: Path) -> Any:
     """Read the JSON file `path`. A missing or broken file is an `LfnetError`."""
+    refuse_special(path)
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

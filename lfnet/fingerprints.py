@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.files import write_json
+from lfnet.files import refuse_special, write_json
 
 __all__ = ["DigestCache", "code_digest", "digest", "file_digest", "source_digest"]
 
@@ -32,7 +32,8 @@ def digest(value: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file's bytes, read in chunks."""
+    """Return the SHA-256 (hex) of a file's bytes, read in chunks. A named pipe or a device is `Unreadable`."""
+    refuse_special(path)
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import TextIO
 
 import lfnet
 from lfnet.cli.commands import COMMANDS
@@ -49,25 +50,39 @@ DEFECT = "This is a defect of lfnet. Please report it, with the lines above and 
 def main(argv: list[str] | None = None) -> int:
     """Run `lfnet ARGV` and return its exit status: 0 done, 1 failed, 2 a mistake to fix, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no "×" gets "?"
-            stream.reconfigure(errors="replace")
+            with contextlib.suppress(OSError):  # some devices
+                stream.reconfigure(errors="replace")
+    status = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader closed the pipe (`lfnet list heads | head -1`)
+        _drop(sys.stdout)
+        return 141
+    except OSError as error:
+        _drop(sys.stdout)
+        if status == 0:
+            _tell(f"error: cannot write standard output: {error.strerror}. Free some space, or write elsewhere.")
+            return 2
+    return status
+
+
+def _run(arguments: list[str]) -> int:
     try:
         with _plain_warnings():
-            status = _dispatch(arguments)
-        sys.stdout.flush()
-        return status
+            return _dispatch(arguments)
     except SystemExit as stop:  # argparse and Hydra end this way
         if stop.code is None or isinstance(stop.code, int):
             return stop.code or 0
-        print(stop.code, file=sys.stderr)
+        _tell(str(stop.code))
         return 1
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue from the finished part", file=sys.stderr)
+        _tell("interrupted; run the same command again to continue from the finished part")
         return 130
     except BrokenPipeError:
-        # The reader closed the pipe (`lfnet list heads | head -1`). Python would fail again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
         return 141
     except LfnetError as error:
         return _mistake(str(error))
@@ -77,8 +92,7 @@ def main(argv: list[str] | None = None) -> int:
             return _mistake(message)
         import traceback
 
-        traceback.print_exc()
-        print(DEFECT, file=sys.stderr)
+        _tell(f"{traceback.format_exc()}{DEFECT}")
         return 1
 
 
@@ -102,6 +116,10 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if word not in COMMANDS:
         raise LfnetError(_unknown(word))
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError as error:
+        raise LfnetError("the current folder does not exist any more: change to another one.") from error
     return COMMANDS[word].load()(rest)
 
 
@@ -119,9 +137,31 @@ def _explained(error: Exception) -> str | None:
 
 
 def _mistake(message: str) -> int:
-    sys.stdout.flush()
-    print(f"error: {cut_lines(message)}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    _tell(f"error: {cut_lines(message)}")
     return 2
+
+
+def _replace_closed_streams() -> None:
+    """Let the output that was closed before the start (`>&-`) go nowhere; else the next file would get its number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def _tell(text: str) -> None:
+    """Print a text on standard error, if that can be written."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _drop(sys.stderr)
+
+
+def _drop(stream: TextIO) -> None:
+    """Send a stream that cannot be written to nowhere; Python would fail again when it flushes it at exit."""
+    with contextlib.suppress(OSError, ValueError):  # no file of the operating system
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager
@@ -135,7 +175,7 @@ def _plain_warnings() -> Iterator[None]:
             usual(message, category, filename, lineno, file, line)
         elif str(message) not in shown:
             shown.add(str(message))
-            print(f"warning: {message}", file=sys.stderr)
+            _tell(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", LfnetWarning)

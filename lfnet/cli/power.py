@@ -47,7 +47,8 @@ def main(argv: list[str]) -> int:
         words = " ".join(["lfnet table", table, *of_the_table])
         raise LfnetError(f"the table has no runs: {record} does not exist. Run `{words}` first.")
     found = measure_power(record, runs, options)
+    written = write_power(found, paths["tables"], name.replace(table, f"power_{table}", 1))
     print(found.text())
-    for path in write_power(found, paths["tables"], name.replace(table, f"power_{table}", 1)):
+    for path in written:
         print(f"written: {path}")
     return 0

@@ -11,6 +11,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import conf_dir
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
+from lfnet.files import refuse_special
 
 if TYPE_CHECKING:
     from lfnet.jobs.session import Session
@@ -128,9 +129,10 @@ def table(argv: list[str]) -> int:
 
     # Overridden variants of a table stand side by side: the files have the record's name.
     built = replace(build(record, runs, show_paths="--show-paths" in argv), name=record.stem)
+    written = write(built, tables)
     print()
     print(terminal(built))
-    for path in write(built, tables):
+    for path in written:
         print(f"written: {path}")
     return status
 
@@ -202,6 +204,7 @@ def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Pat
     from lfnet.runs.sweep_record import sweep_name
 
     given, folder = _without_config_dir(overrides)
+    _refuse_special_settings(overrides)
     where = [word for word in given if word.startswith("paths.")]
     searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
     paths = plain(compose("train", [f"table={name}", *where, *searched]))["paths"]
@@ -228,6 +231,15 @@ def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
         elif not word.startswith("-"):
             given.append(word)
     return given, folder
+
+
+def _refuse_special_settings(words: list[str]) -> None:
+    """Refuse a --config-dir with a named pipe among its yamls: Hydra would wait for what is written into it."""
+    _, folder = _without_config_dir(words)
+    if folder is not None:
+        for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml"):
+            for path in Path(folder).glob(pattern):
+                refuse_special(path)
 
 
 def _has_option(words: list[str]) -> bool:
@@ -275,6 +287,7 @@ def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], None
     # Hydra prints errors itself and exits, unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     append_current_folder()
+    _refuse_special_settings(argv)
     task = _Task(function)
     before = sys.argv
     sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]

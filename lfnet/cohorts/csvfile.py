@@ -10,6 +10,7 @@ import pandas as pd
 
 from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
+from lfnet.files import refuse_special
 
 __all__ = ["BLANK", "blanked", "read_table", "read_text"]
 
@@ -29,6 +30,7 @@ def read_text(path: Path) -> str:
     LfnetError
         The file is missing, cannot be read or has another encoding (with the line).
     """
+    refuse_special(path)
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError as error:

@@ -65,6 +65,13 @@ def find(root: Path) -> Iterator[tuple[str, Path]]:
     yield from _find(Path(root), frozenset())
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that points at itself: read as a clip, it is named
+        return False
+
+
 def _find(folder: Path, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
     real = os.path.realpath(folder)
     if real in above:
@@ -77,7 +84,7 @@ def _find(folder: Path, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
             for entry in entries:
                 if entry.name.startswith(".") or entry.name == "__MACOSX":
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     folders.add(entry.name)
                 elif Path(entry.name).suffix.lower() in FRAME_SUFFIXES:
                     images.append(entry.name)

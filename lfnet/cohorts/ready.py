@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lfnet.errors import LfnetError
+from lfnet.files import refuse_special
 from lfnet.fingerprints import DigestCache, digest
 
 __all__ = ["ReadyFeatures", "read_ready", "ready_shape"]
@@ -125,6 +126,7 @@ def ready_shape(path: Path) -> tuple[int, int, bool]:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     """The file's arrays by name; that of a .npy file is mapped, so that nothing is read but what is used."""
+    refuse_special(path)
     suffix = path.suffix.lower()
     try:
         if suffix == ".npy":

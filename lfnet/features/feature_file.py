@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from lfnet.errors import LfnetError
-from lfnet.files import atomic_path
+from lfnet.files import atomic_path, refuse_special
 from lfnet.seals import BLANK, SEAL, check_seal, seal_file
 
 __all__ = ["Damaged", "Entry", "Stamp", "Unsealed", "check_file", "header_of", "read_entry", "stamp_of", "write_file"]
@@ -60,6 +60,7 @@ def write_file(path: Path, tensors: dict[str, np.ndarray], header: dict[str, str
 
 def read_entry(path: Path) -> Entry:
     """Read a file's header and shape. Raises `OSError` or `Damaged`."""
+    refuse_special(path)
     with path.open("rb") as file:
         stamp = _stamp(os.fstat(file.fileno()))
         start = file.read(8)

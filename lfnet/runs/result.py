@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lfnet.errors import LfnetError
-from lfnet.files import write_json
+from lfnet.files import refuse_special, write_json
 
 __all__ = [
     "FORMAT",
@@ -207,6 +207,7 @@ class Result:
             The file is missing, damaged or of another format; the message says how to recompute it.
         """
         path = Path(folder) / RESULT
+        refuse_special(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:

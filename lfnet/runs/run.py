@@ -11,6 +11,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
+from lfnet.files import refuse_special
 from lfnet.fingerprints import source_digest
 from lfnet.runs.result import RESULT, Result, damaged
 
@@ -246,6 +247,7 @@ class Run:
 
     def _read(self, name: str, parse: Callable[[str], _T]) -> _T:
         path = self.folder / name
+        refuse_special(path)
         try:
             return parse(path.read_text(encoding="utf-8"))
         except OSError as error:

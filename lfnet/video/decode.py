@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.files import refuse_special
 from lfnet.video.completeness import missing_part
 from lfnet.video.image_folder import frame_files, read_image
 
@@ -123,6 +124,7 @@ def frames(
     if path.is_dir():
         yield from _folder_frames(path, fps, stride, damaged, notes)
         return
+    refuse_special(path)
     if not path.is_file():
         raise Unreadable(f"{path} does not exist.")
     if path.stat().st_size == 0:
@@ -174,6 +176,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """Open a video's container and its first video stream. Raises `Unreadable` if that is impossible."""
     import av
 
+    refuse_special(path)
     try:
         container = av.open(str(path.absolute()))  # FFmpeg takes `P01:baseline.mp4` for a protocol
     except (av.FFmpegError, OSError, ValueError) as error:

@@ -7,6 +7,7 @@ import numpy as np
 
 from lfnet.cohorts.media import FRAME_SUFFIXES
 from lfnet.errors import Unreadable
+from lfnet.files import refuse_special
 
 __all__ = ["frame_files", "read_image"]
 
@@ -42,6 +43,7 @@ def read_image(file: Path) -> np.ndarray:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    refuse_special(file)
     try:
         with Image.open(file) as image:
             if image.width * image.height > _MAX_PIXELS:

@@ -85,7 +85,7 @@ class Worker:
                 raise RuntimeError(f"{name} fails without a fault: {ended.status}\n{ended.out}{ended.err}")
             if difference := _difference(files, files_of(self._folder)):
                 raise RuntimeError(f"{name}: the second run changes files: {difference}")
-            other, files_of_other = self._run(command, start)
+            _, files_of_other = self._run(command, start)
             if files_of_other != files:
                 raise RuntimeError(f"{name}: two undisturbed runs differ: {_difference(files, files_of_other)}")
             for module in again.modules + ended.modules:  # so that forked processes need not import them

@@ -189,4 +189,3 @@ def plant_own_files(folder: Path) -> None:
         (place / _OWN_FILE).write_text("mine\n")
         (place / _OWN_FOLDER).mkdir()
         (place / _OWN_FOLDER / "kept.bin").write_bytes(bytes(range(256)))
-

@@ -110,7 +110,7 @@ def _child(command: Callable[[], int], folder: Path, fault: Fault | None, writes
         sys.stdout.flush()
         sys.stderr.flush()
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        with open(writes[2], "w", encoding="utf-8") as file:
+        with os.fdopen(writes[2], "w", encoding="utf-8") as file:
             json.dump([points, [name for name in sys.modules if name not in before]], file)
     except BaseException:
         import traceback
@@ -184,11 +184,10 @@ def _path(where: Any) -> str | None:
     """The absolute path of what an operation was given: a path, or an open file."""
     if isinstance(where, int):
         try:
-            return os.readlink(f"/proc/self/fd/{where}")
+            return os.readlink(f"/proc/self/fd/{where}")  # noqa: PTH115  a wrapped Path may open files
         except OSError:
             return None
     try:
-        return os.path.abspath(os.fsdecode(where))
+        return os.path.abspath(os.fsdecode(where))  # noqa: PTH100  links are not followed
     except TypeError:
         return None
-
