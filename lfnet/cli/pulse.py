@@ -130,11 +130,11 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
 
     settings, reading = instantiate(config["pulse"], "pulse"), instantiate(config["video"], "video")
     vectors = FrameConsumer(instantiate(config["encoder"]["skin"], "encoder.skin"))
-    media = probe(video, fps)
+    media = probe(video, fps, reading.times)
     notes: list[str] = []
     model = reading.find_landmarker(user_path(config["paths"]["weights"]))
     with FaceMesh(model, reading) as mesh:
-        decoded = frames(video, fps=fps, damaged=reading.damaged, notes=notes)
+        decoded = frames(video, fps=fps, damaged=reading.damaged, times=reading.times, notes=notes)
         (passed,) = run_pass(decoded, mesh, [vectors], every=every)
     clip = vectors.clip(passed, {})
     if not clip.valid.any():

@@ -199,7 +199,7 @@ class Scorer:
         """Encode a video: its features, and what is reported of it."""
         stages = self.stages
         assert stages.video is not None and stages.landmarker is not None
-        media = probe(path, fps)
+        media = probe(path, fps, stages.video.times)
         self._check_rate(media.fps / stages.stride)
         self._check_length(-(-media.n_frames // stages.stride), "frames")
         notes: list[str] = []
@@ -215,7 +215,15 @@ class Scorer:
             mesh = stack.enter_context(FaceMesh(landmarker, stages.video))
             watch.started = time.perf_counter() - started
             decoded = watch.each(
-                "decode", frames(path, fps=fps, stride=stages.stride, damaged=stages.video.damaged, notes=notes)
+                "decode",
+                frames(
+                    path,
+                    fps=fps,
+                    stride=stages.stride,
+                    damaged=stages.video.damaged,
+                    times=stages.video.times,
+                    notes=notes,
+                ),
             )
             began = time.perf_counter()
             passed = run_pass(

@@ -117,7 +117,7 @@ class Job:
         number = clip.n_frames
         if number is None and self.cohort.own is None:
             try:
-                number = probe(clip.path, clip.fps).n_frames
+                number = probe(clip.path, clip.fps, self.video.times).n_frames
             except Unreadable:
                 number = None
         frames = -(-(number or 0) // self.stride)  # rounded up: frame 0 is always read
@@ -127,7 +127,10 @@ class Job:
 
     def frames(self, clip: Clip, notes: list[str] | None = None) -> Iterator[Frame]:
         """Iterate over the frames of a clip that are read."""
-        return frames(clip.path, fps=clip.fps, stride=self.stride, damaged=self.video.damaged, notes=notes)
+        video = self.video
+        return frames(
+            clip.path, fps=clip.fps, stride=self.stride, damaged=video.damaged, times=video.times, notes=notes
+        )
 
     def mesh(self, encoders: Sequence[Encoder]) -> AbstractContextManager[FaceMesh | None]:
         """Open a landmarker for one clip; None if no face has to be found."""

@@ -7,6 +7,7 @@ __all__ = ["missing_part"]
 
 # Seconds. Matroska files may state how long a stream lasts; the last frame's own length is often a guess of the writer.
 _SLACK = 1.0
+_SLACK_SHARE = 0.02  # of the length of the whole file, which browsers' recordings measure by another clock
 _TS_PACKETS = (188, 192, 204)  # bytes: plain, with time codes (m2ts), with error correction
 _FLV_TAG = 11  # bytes of a tag's header
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -14,7 +15,7 @@ _ASF_HEADER = 1 << 16  # bytes in which the file properties are searched
 _ROUNDED = 8  # bytes: some writers count the first chunk's own header, or pad the last chunk
 
 
-def missing_part(path: Path, container: Any, stream: Any, packets: int, end: float) -> str | None:
+def missing_part(path: Path, container: Any, stream: Any, packets: int, end: float, last: float) -> str | None:
     """Return what a video lacks at its end; None where nothing is missing, or the container does not say.
 
     MP4 and MOV index their frames, Matroska often states the length of a stream, AVI and ASF state their size, FLV
@@ -29,14 +30,20 @@ def missing_part(path: Path, container: Any, stream: Any, packets: int, end: flo
     packets : int
         Packets of the stream that hold data.
     end : float
-        Time of the last frame, in seconds.
+        Time of the stream's last packet, in seconds.
+    last : float
+        Time of the last packet of any stream, in seconds.
     """
     name = container.format.name
-    if "mov" in name and packets < stream.frames:
-        return f"the file ends after {packets} of {stream.frames} frames"
+    # The index holds what the edit lists show; `stream.frames` also counts what they hide.
+    if "mov" in name and packets < (indexed := len(stream.index_entries)):
+        return f"the file ends after {packets} of {indexed} frames"
     stated = _seconds(stream.metadata.get("DURATION"))
     if "matroska" in name and stated is not None and end < stated - _SLACK:
         return f"the file ends at {end:.1f} of {stated:.1f} s"
+    whole = (container.duration or 0) / 1e6  # of the longest stream
+    if "matroska" in name and last < whole - max(_SLACK, _SLACK_SHARE * whole):
+        return f"the file ends at {last:.1f} of {whole:.1f} s"
     size = path.stat().st_size
     declared = _declared_size(path, name)
     if declared is not None and size < declared - _ROUNDED:

@@ -12,7 +12,9 @@ import numpy as np
 from lfnet.errors import LfnetError, Unreadable
 from lfnet.files import refuse_special
 from lfnet.video.completeness import missing_part
+from lfnet.video.container import opened, reason_of
 from lfnet.video.image_folder import frame_files, read_image
+from lfnet.video.times import MAX_LOST, Clock, read_clock
 
 __all__ = ["DAMAGED", "Frame", "display_matrix", "frames", "is_turned", "orient"]
 
@@ -71,6 +73,7 @@ def orient(rgb_HWC: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 DAMAGED = ("refuse", "keep")
 AHEAD = 2  # frames that are decoded in advance
+_NEAR = 2  # packets; FFmpeg marks one of these where streams were joined
 
 
 class Frame(NamedTuple):
@@ -85,12 +88,19 @@ class Frame(NamedTuple):
 
 
 def frames(
-    path: Path, *, fps: float | None = None, stride: int = 1, damaged: str = "refuse", notes: list[str] | None = None
+    path: Path,
+    *,
+    fps: float | None = None,
+    stride: int = 1,
+    damaged: str = "refuse",
+    times: str = "stamps",
+    notes: list[str] | None = None,
 ) -> Iterator[Frame]:
     """Iterate over every `stride`-th frame of a video or frame folder: upright, square pixels, increasing times.
 
-    A video's times are its own timestamps, also for variable frame rates. A frame that does not advance the time cannot
-    be shown and is left out.
+    A video's times are its own timestamps, also for variable frame rates; those that cannot be right are repaired
+    (`lfnet.video.times`). A frame that does not advance the time cannot be shown and is left out; a video of which more
+    than 1 % would be left out is damaged.
 
     Parameters
     ----------
@@ -103,8 +113,10 @@ def frames(
     damaged : {"refuse", "keep"}
         A damaged file is refused, since a truncated clip looks like a short clip, and duration may depend on the
         label. "keep" yields what precedes the first damage.
+    times : {"stamps", "rebuild"}
+        Times of a video's frames: its own timestamps, or a count of frames at the stated rate.
     notes : list of str, optional
-        Sentences about left-out frames and damage are appended.
+        Sentences about repaired times, left-out frames and damage are appended.
 
     Yields
     ------
@@ -129,7 +141,7 @@ def frames(
         raise Unreadable(f"{path} does not exist.")
     if path.stat().st_size == 0:
         raise Unreadable(f"{path} is empty (0 bytes). Copy the file again.")
-    yield from _decode_ahead(_video_frames(path, stride, damaged, notes))
+    yield from _decode_ahead(_video_frames(path, stride, damaged, times, notes))
 
 
 def _decode_ahead(decoder: Generator[Frame, None, None]) -> Iterator[Frame]:
@@ -171,40 +183,17 @@ def _decode_ahead(decoder: Generator[Frame, None, None]) -> Iterator[Frame]:
         thread.join()
 
 
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a video's container and its first video stream. Raises `Unreadable` if that is impossible."""
+def _video_frames(path: Path, stride: int, damaged: str, times: str, notes: list[str]) -> Generator[Frame, None, None]:
     import av
 
-    refuse_special(path)
-    try:
-        container = av.open(str(path.absolute()))  # FFmpeg takes `P01:baseline.mp4` for a protocol
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise Unreadable(
-            f"{path} cannot be opened as a video ({_reason(error)}). Check the file, or copy it again."
-        ) from error
-    with container:
-        if not container.streams.video:
-            raise Unreadable(f"{path} holds no video stream.")
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
-            raise Unreadable(f"{path} is encoded with an unknown codec. Convert it, for example to H.264.")
-        yield container, stream
-
-
-def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Generator[Frame, None, None]:
-    import av
-
+    clock = read_clock(path, times, damaged)
+    notes += clock.notes
     shown = skipped = 0
     start = last = 0.0
     with opened(path) as (container, stream):
-        # Two decoding threads on every machine: the frames of a damaged file must not depend on the number of cores.
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.thread_count = 2
-        step = 1 / float(stream.average_rate) if stream.average_rate else None
         metadata = dict(stream.metadata)
         ratio = _pixel_ratio(stream)
-        decoded = _decoded(path, container, stream)
+        decoded = _decoded(path, container, stream, clock)
         while True:
             try:
                 image = next(decoded, None)
@@ -213,14 +202,8 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Ge
                 break
             if image is None:
                 break
-            if image.pts is not None:
-                now = float(image.pts * image.time_base)
-            elif step is not None:
-                now = start + last + step if shown else 0.0
-            else:
-                raise Unreadable(
-                    f"{path} has neither timestamps nor a frame rate. Remux it with `ffmpeg -i in -c copy out.mp4`."
-                )
+            stamp = None if image.pts is None else float(image.pts * image.time_base)
+            now = clock.time(shown + skipped, stamp, start + last if shown else None)
             if not shown:
                 start = now
             elif now - start <= last:
@@ -231,21 +214,26 @@ def _video_frames(path: Path, stride: int, damaged: str, notes: list[str]) -> Ge
                 try:
                     rgb = _rgb(image, ratio, metadata)
                 except (av.FFmpegError, OSError) as error:
-                    _stop(path, last, _reason(error), damaged, notes)
+                    _stop(path, last, reason_of(error), damaged, notes)
                     break
                 yield Frame(shown, last, rgb)
             shown += 1
-    if skipped:
-        notes.append(f"{skipped} frames that do not advance the time were left out")
     if not shown:
         raise Unreadable(f"{path} holds no readable frame. Check the file, or copy it again.")
+    if damaged == "refuse" and skipped > MAX_LOST * (shown + skipped):
+        raise Unreadable(
+            f"{path}: {skipped} of {shown + skipped} frames do not advance the time, more than {MAX_LOST:.0%}. Count "
+            "frames at the stated rate with video.times=rebuild, or leave those out with video.damaged=keep."
+        )
+    if skipped:
+        notes.append(f"{skipped} frames that do not advance the time were left out")
 
 
 class _Damage(Exception):
     """The reason why a video cannot be read further."""
 
 
-def _decoded(path: Path, container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(path: Path, container: Any, stream: Any, clock: Clock) -> Iterator[Any]:
     """Iterate over PyAV's frames; the first error, corrupt frame or early end raises `_Damage`."""
     import av
 
@@ -253,16 +241,22 @@ def _decoded(path: Path, container: Any, stream: Any) -> Iterator[Any]:
     end = 0.0
     try:
         for packet in container.demux(stream):
-            packets += packet.size > 0
+            if packet.size:
+                # Where transport streams were joined, their counters of packets do not fit.
+                if packet.is_corrupt and all(abs(packets - join) > _NEAR for join in clock.joins):
+                    raise _Damage("a packet is corrupt")
+                if packet.pts is not None:
+                    end = max(end, float(packet.pts * packet.time_base))
+                if clock.stamps is not None and packets < len(clock.stamps):
+                    packet.pts = clock.stamps[packets]
+                packets += 1
             for image in packet.decode():
                 if image.is_corrupt:
                     raise _Damage("the frame is corrupt")
-                if image.pts is not None:
-                    end = max(end, float(image.pts * image.time_base))
                 yield image
     except (av.FFmpegError, OSError) as error:
-        raise _Damage(_reason(error)) from error
-    if missing := missing_part(path, container, stream, packets, end):
+        raise _Damage(reason_of(error)) from error
+    if missing := missing_part(path, container, stream, packets, end, clock.end):
         raise _Damage(missing)
 
 
@@ -308,7 +302,3 @@ def _rgb(image: Any, ratio: float, metadata: dict[str, str]) -> np.ndarray:
     # Faces are aligned by a similarity transform, which cannot correct the pixels' aspect ratio.
     stored = image.reformat(width=width, height=image.height, format="rgb24").to_ndarray()
     return orient(stored, display_matrix(image, metadata))
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)

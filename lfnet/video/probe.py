@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lfnet.errors import Unreadable
-from lfnet.video.decode import folder_rate, frames, opened
+from lfnet.video.decode import folder_rate, frames
 from lfnet.video.image_folder import frame_files, read_image
+from lfnet.video.times import read_clock
 
 __all__ = ["Media", "probe"]
 
@@ -35,10 +35,11 @@ class Media:
     height: int
 
 
-def probe(path: Path, fps: float | None = None) -> Media:
+def probe(path: Path, fps: float | None = None, times: str = "stamps") -> Media:
     """Read the facts of a video, or of a frame folder with its `fps`; only the first frame is decoded.
 
-    A video's packets are counted, since headers may be wrong (edit lists hide frames) or say nothing (WebM).
+    A video's packets are counted, since headers may be wrong (edit lists hide frames) or say nothing (WebM). Times are
+    those of `frames` with the same `times`.
     Raises `Unreadable` if the file is missing, empty, broken or no video.
     """
     path = Path(path)
@@ -47,32 +48,6 @@ def probe(path: Path, fps: float | None = None) -> Media:
         rate = folder_rate(path, fps)
         height, width = read_image(files[0]).shape[:2]
         return Media("frames", rate, len(files), len(files) / rate, width, height)
-    height, width = next(frames(path, damaged="keep")).rgb.shape[:2]
-    number, rate = _count(path)
-    return Media("videos", rate, number, number / rate, width, height)
-
-
-def _count(path: Path) -> tuple[int, float]:
-    """Count the frames that are shown, and compute their mean rate from timestamps."""
-    import av
-
-    number = 0
-    first = last = None
-    with opened(path) as (container, stream):
-        try:
-            for packet in container.demux(stream):
-                if packet.size == 0 or packet.is_discard:
-                    continue
-                number += 1
-                if packet.pts is not None:
-                    now = float(packet.pts * packet.time_base)
-                    first = now if first is None else min(first, now)
-                    last = now if last is None else max(last, now)
-        except (av.FFmpegError, OSError):
-            pass  # the extraction will report the damage; a manifest counts what is there
-        stated = float(stream.average_rate) if stream.average_rate else 0.0
-    if number > 1 and first is not None and last is not None and last > first:
-        return number, (number - 1) / (last - first)
-    if number and stated > 0:
-        return number, stated
-    raise Unreadable(f"{path} has neither timestamps nor a frame rate. Remux it with `ffmpeg -i in -c copy out.mp4`.")
+    height, width = next(frames(path, damaged="keep", times=times)).rgb.shape[:2]
+    clock = read_clock(path, times)
+    return Media("videos", clock.rate, clock.n_frames, clock.n_frames / clock.rate, width, height)

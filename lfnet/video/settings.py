@@ -22,6 +22,8 @@ class VideoSettings:
         MediaPipe's minimum confidences, 0 to 1.
     damaged : {"refuse", "keep"}
         Refuse a damaged video, or keep what precedes its first damage.
+    times : {"stamps", "rebuild"}
+        Times of a video's frames: its own timestamps, or a count of frames at the stated rate.
     landmarker : WeightsFile, optional
         Weights of the face landmarker.
 
@@ -37,11 +39,12 @@ class VideoSettings:
     min_presence: Share = 0.5
     min_tracking: Share = 0.5
     damaged: Literal["refuse", "keep"] = "refuse"
+    times: Literal["stamps", "rebuild"] = "stamps"
     landmarker: Annotated[WeightsFile, Target] | None = None
 
     def recipe(self, mesh: bool) -> dict[str, Any]:
         """Describe as JSON what determines the vectors; without a mesh the landmarker's settings do not."""
-        values: dict[str, Any] = {"damaged": self.damaged}
+        values: dict[str, Any] = {"damaged": self.damaged, "times": self.times}
         if mesh:
             names = ("faces", "min_detection", "min_presence", "min_tracking")
             values |= {name: getattr(self, name) for name in names}

@@ -50,13 +50,14 @@ def write_video(
     pixel_ratio: Fraction | None = None,
     options: dict[str, str] | None = None,
     pix_fmt: str = "yuv420p",
+    rate: int = 25,
 ) -> Path:
     """Encode pictures as a video whose frames are shown at `times_ms` (default: 40 ms apart)."""
     import av
 
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=25)
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000)
         if codec == "libx264":

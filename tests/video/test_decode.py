@@ -95,7 +95,7 @@ def _planted(monkeypatch, pts: list[int | None]) -> None:
     """Let the decoder give pictures with these timestamps, in ms, which no muxer would write."""
     import av
 
-    def decoded(path, container, stream):
+    def decoded(path, container, stream, clock):
         for number, stamp in enumerate(pts):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame.pts, frame.time_base = stamp, Fraction(1, 1000)
@@ -108,10 +108,26 @@ def test_a_frame_that_does_not_advance_the_time_is_left_out(tmp_path, monkeypatc
     path = write_video(tmp_path / "a.mp4", pictures(3))
     _planted(monkeypatch, [10, 43, 43, 20, 76])
     notes: list[str] = []
-    found = list(frames(path, notes=notes))
+    found = list(frames(path, notes=notes, damaged="keep"))
     assert [(frame.number, number_of(frame.rgb)) for frame in found] == [(0, 0), (1, 1), (2, 4)]
     np.testing.assert_allclose([frame.time for frame in found], [0, 0.033, 0.066])
     assert notes == ["2 frames that do not advance the time were left out"]
+    with pytest.raises(Unreadable, match=r"a\.mp4: 2 of 5 frames do not advance the time.*video\.times=rebuild"):
+        list(frames(path))
+    rebuilt = list(frames(path, times="rebuild"))
+    assert [number_of(frame.rgb) for frame in rebuilt] == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose([frame.time for frame in rebuilt], np.arange(5) / 25)
+
+
+@pytest.mark.parametrize("repeated", [1, 2])
+def test_up_to_one_frame_in_a_hundred_may_be_left_out(tmp_path, monkeypatch, repeated):
+    path = write_video(tmp_path / "a.mp4", pictures(3))
+    _planted(monkeypatch, [*(40 * k for k in range(100 - repeated)), *[0] * repeated])
+    if repeated == 1:
+        assert len(list(frames(path))) == 99
+    else:
+        with pytest.raises(Unreadable, match="2 of 100 frames do not advance"):
+            list(frames(path))
 
 
 def test_without_timestamps_the_stated_rate_is_used(tmp_path, monkeypatch):

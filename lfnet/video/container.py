@@ -1,0 +1,44 @@
+"""Open a video file: its container and the stream that players show."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lfnet.errors import Unreadable
+from lfnet.files import refuse_special
+
+__all__ = ["opened", "reason_of"]
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open a video's container and its default video stream, ready to decode.
+
+    Raises `Unreadable` if that is impossible, or the only image is the cover of a sound file.
+    """
+    import av
+
+    refuse_special(path)
+    try:
+        container = av.open(str(path.absolute()))  # FFmpeg takes `P01:baseline.mp4` for a protocol
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise Unreadable(
+            f"{path} cannot be opened as a video ({reason_of(error)}). Check the file, or copy it again."
+        ) from error
+    with container:
+        # FFmpeg's choice: the default stream before others, and films before single images.
+        stream = container.streams.best("video") or next(iter(container.streams.video), None)
+        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+            raise Unreadable(f"{path} holds no video stream{'' if stream is None else ', only a cover image'}.")
+        if stream.codec_context is None:
+            raise Unreadable(f"{path} is encoded with an unknown codec. Convert it, for example to H.264.")
+        # Two decoding threads on every machine: the frames of a damaged file must not depend on the number of cores.
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.thread_count = 2
+        yield container, stream
+
+
+def reason_of(error: Exception) -> str:
+    """Return FFmpeg's or the system's description of an error."""
+    return str(getattr(error, "strerror", None) or error)
