@@ -1,5 +1,6 @@
 """DataModule: features of one cohort as windows for heads and as arrays for scikit-learn."""
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -310,7 +311,10 @@ class DataModule(L.LightningDataModule):
         }
         key = digest([self.store.fingerprint(clip_ids), protocol.length, protocol.fill, order])
         if self._cache.packed is None or self._cache.packed[0] != key:
-            self._cache.packed = None  # frees the old cohort's memory before the new one's is allocated
+            # Free the frames of the last cohort before the new ones are allocated. A trainer and its data refer to each
+            # other: without a collection they stay until Python happens to make one, gigabytes later.
+            self._cache.packed = None
+            gc.collect()
             packed = pack(self.store, clip_ids, length=protocol.length, fill=protocol.fill, frames=order)
             self._cache.packed = (key, packed)
         return self._cache.packed[1]

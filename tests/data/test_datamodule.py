@@ -1,5 +1,9 @@
 """The DataModule against its cohort: no label leaks, no window is lost, masks mark valid frames."""
 
+import gc
+import weakref
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -193,6 +197,20 @@ def test_one_cohort_is_held_in_memory_between_jobs(inputs):
     first, second = module(inputs, cache=cache, seed=1), module(inputs, cache=cache, seed=2)
     assert first.packed is second.packed
     assert module(inputs, cache=cache, length=100, tail="drop").packed is not first.packed
+
+
+def test_frames_of_the_last_job_are_freed_before_new_ones_are_packed(inputs):
+    first = module(inputs)
+    first.trainer = SimpleNamespace(datamodule=first)  # a reference cycle, as with Lightning's trainer
+    frames = weakref.ref(first.packed)
+    gc.disable()
+    try:
+        del first
+        assert frames() is not None
+        module(inputs)
+        assert frames() is None
+    finally:
+        gc.enable()
 
 
 def test_test_frames_touch_the_test_split_alone(inputs):
