@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.locks import hold
 
 __all__ = [
     "Access",
@@ -37,7 +38,26 @@ _MASKS = {"private": 0o077, "group": 0o027}
 _mask: int | None = _MASKS["private"]  # of personal files; None: the umask
 _usual: int | None = None  # the process's own umask within `personal_files`
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+# What a disk, a file system or a file server answers, whatever file is written.
+_DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.EHOSTDOWN,
+    errno.EREMOTEIO if hasattr(errno, "EREMOTEIO") else errno.EIO,
+    errno.EBUSY,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EAGAIN,
+    errno.ETXTBSY,
+    errno.EXDEV,
+)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TOO_MANY = (errno.EMFILE, errno.ENFILE)
 
 
 @contextlib.contextmanager
@@ -134,7 +154,8 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
     Raises
     ------
     LfnetError
-        The folder cannot be written or the disk is full.
+        The file cannot be written: it names `path` and the reason. Errors of other files in the block are raised as
+        they are.
 
     Examples
     --------
@@ -147,40 +168,68 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
     path = Path(path)
     try:
         make_folder(path.parent, personal=personal)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
+        handle, temporary = _temporary(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else _permissions(0o666, personal))
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in _DISK_ERRORS:
+        try:
+            yield temporary
+        except OSError as error:
+            # An error without a name, or with the name of a scratch file, is one of this file's disk.
+            if error.filename == str(temporary) or error.errno in _DISK_ERRORS:
+                raise _cannot_write(path, error) from error
+            raise
+        try:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else _permissions(0o666, personal))
+            temporary.replace(path)
+        except OSError as error:
             raise _cannot_write(path, error) from error
-        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        os.close(handle)
+
+
+def _temporary(path: Path) -> tuple[int, Path]:
+    """A new temporary file next to `path`, and the handle that marks it as in use (`remove_abandoned`)."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
+        if hold(handle, Path(name)):
+            return handle, Path(name)
+        os.close(handle)
 
 
 @contextlib.contextmanager
 def writing_in(folder: Path) -> Iterator[None]:
     """Turn errors of a full or failing disk into an `LfnetError`, for other libraries that write into `folder`."""
+    folder = Path(folder)
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK_ERRORS:
-            raise _cannot_write(Path(error.filename or folder), error) from error
+        # An error of a copy names its source first.
+        name = error.filename2 if error.filename2 is not None else error.filename
+        named = None if not isinstance(name, str | bytes | os.PathLike) else Path(os.fsdecode(name))
+        inside = named is not None and folder in named.parents
+        missing = isinstance(error, FileNotFoundError)
+        if error.errno in _DISK_ERRORS or (inside and not missing):
+            raise _cannot_write(named if named is not None else folder, error) from error
         raise
 
 
 def _cannot_write(path: Path, error: OSError) -> LfnetError:
-    return LfnetError(
-        f"cannot write {path}: {error.strerror or error}. Free some space or choose another folder in `paths`."
-    )
+    if error.errno in _FULL:
+        remedy = "Free some space or choose another folder in `paths`."
+    elif error.errno in _TOO_MANY:
+        remedy = "Allow more open files (`ulimit -n`) and run the command again."
+    elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        remedy = "Choose a folder that you may write to."
+    elif error.errno == errno.ENAMETOOLONG:
+        remedy = "Choose a shorter name or folder."
+    else:
+        remedy = "Check the disk and run the command again, or choose another folder."
+    return LfnetError(f"cannot write {path}: {error.strerror or error}. {remedy}")
 
 
 def write_text(path: Path, text: str, *, personal: bool = True) -> None:

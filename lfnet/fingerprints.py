@@ -206,6 +206,6 @@ class DigestCache:
         if time.time_ns() - changed_ns > _FRESH_NS:
             try:
                 write_json(entry, {"stamp": list(stamp), "digest": found})
-            except LfnetError:
-                pass
+            except (LfnetError, OSError):
+                pass  # a digest each time, nothing more
         return found

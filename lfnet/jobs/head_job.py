@@ -18,7 +18,7 @@ from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings
 from lfnet.jobs.tracking import log_summary, trackers
 from lfnet.runs.result import Cost
-from lfnet.runs.run import PREDICTIONS
+from lfnet.runs.run import LEARNING_CURVE, PREDICTIONS
 from lfnet.training.fit import fit, seed_all
 from lfnet.training.mc_dropout import dropout_spread
 from lfnet.training.predict import check_output, score_splits
@@ -83,7 +83,7 @@ def execute(job: Experiment, session: Session) -> None:
         seed_all(settings.seed)
 
     with trackers(job) as loggers:
-        fitted = fit(head, data, trainer, job.folder, loggers)
+        fitted = fit(head, data, trainer, job.folder / LEARNING_CURVE, loggers)
         scores = score_splits(fitted.head, data, trainer.device)
         if passes := trainer.mc_dropout:
             parts["spread"] = dropout_spread(

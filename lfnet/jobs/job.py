@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.files import personal_files, writing_in
+from lfnet.files import make_folder, personal_files, writing_in
 from lfnet.heads.cpu.machine import fast_cpu
 from lfnet.jobs import head_job
 from lfnet.jobs.experiment import Experiment
@@ -16,7 +16,8 @@ from lfnet.jobs.records import log
 from lfnet.jobs.refresh import refresh
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings, read_settings
-from lfnet.runs.run import Outcome
+from lfnet.locks import lock, remove_abandoned
+from lfnet.runs.run import LOCK, Outcome
 
 __all__ = ["plan", "run", "run_safely"]
 
@@ -56,7 +57,8 @@ def plan(
 def run(config: Mapping[str, Any], choices: Mapping[str, str], session: Session | None = None) -> Outcome:
     """Plan a job and do it.
 
-    A finished job is skipped (unless `force`); its metrics, baselines and audit are recomputed where their code has
+    One process at a time works in a run folder: a second one waits, and then skips the job. A finished job is skipped
+    (unless `force`); its metrics, baselines and audit are recomputed where their code has
     changed. Arguments and errors are those of `plan`.
     """
     session = session or Session()
@@ -88,19 +90,23 @@ def run_safely(
 
 
 def _do(job: Experiment, session: Session) -> Outcome:
-    with personal_files(job.settings.inputs.paths.mode):
-        return _execute_or_skip(job, session)
-
-
-def _execute_or_skip(job: Experiment, session: Session) -> Outcome:
     kind = _kind(job.settings)
     if job.finished and not job.settings.force:
-        refresh(job, session, lambda: kind.load_data(job, session))
-        return Outcome("skipped", job.fingerprint, job.folder.name)
+        return _skip(job, session, kind)
     started = time.perf_counter()
-    with writing_in(job.folder), log(job.folder), fast_cpu():
-        kind.execute(job, session)
-    return Outcome("finished", job.fingerprint, job.folder.name, seconds=time.perf_counter() - started)
+    make_folder(job.folder)
+    with writing_in(job.folder), lock(job.folder / LOCK) as waited:
+        if not (waited and job.finished):
+            with log(job.folder), fast_cpu():
+                kind.execute(job, session)
+            return Outcome("finished", job.fingerprint, job.folder.name, seconds=time.perf_counter() - started)
+    return _skip(job, session, kind)  # another process has done it meanwhile
+
+
+def _skip(job: Experiment, session: Session, kind: ModuleType) -> Outcome:
+    remove_abandoned(job.folder)
+    refresh(job, session, lambda: kind.load_data(job, session))
+    return Outcome("skipped", job.fingerprint, job.folder.name)
 
 
 def _kind(settings: JobSettings) -> ModuleType:

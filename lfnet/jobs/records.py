@@ -17,6 +17,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import atomic_path, make_folder, write_text
 from lfnet.fingerprints import digest
 from lfnet.jobs.experiment import Experiment
+from lfnet.locks import remove_abandoned
 from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale, Training
 from lfnet.runs.run import CONFIG, LOG, RESULT, WEIGHTS
 
@@ -34,8 +35,7 @@ _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 def start_folder(job: Experiment) -> None:
     """Remove what an earlier or killed run left that could be mistaken for this one's, and write config.yaml."""
     (job.folder / RESULT).unlink(missing_ok=True)
-    for part in job.folder.glob(".*.part"):
-        part.unlink(missing_ok=True)
+    remove_abandoned(job.folder)
     write_text(job.folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG",
     "LEARNING_CURVE",
+    "LOCK",
     "LOG",
     "MISSING",
     "PREDICTIONS",
@@ -42,6 +43,7 @@ REFERENCES = "references.csv"
 LEARNING_CURVE = "metrics.csv"
 SPREAD = "spread.csv"
 LOG = "train.log"
+LOCK = ".run.lock"  # there while a process works in the folder
 WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
 
 MISSING = object()

@@ -46,10 +46,14 @@ class JobRecord:
 
     @classmethod
     def of(cls, overrides: Sequence[str], control: bool, outcome: Outcome | None) -> "JobRecord":
-        """The record of a job; `outcome` is None for one that has not ended yet."""
+        """The record of a job; `outcome` is None for one that has not ended yet.
+
+        A skipped job counts as finished: which of two processes, or of two commands, did it is not recorded.
+        """
         if outcome is None:
             return cls(tuple(overrides), control=control)
-        return cls(tuple(overrides), outcome.status, outcome.fingerprint, outcome.run, outcome.error, control)
+        status = "finished" if outcome.status == "skipped" else outcome.status
+        return cls(tuple(overrides), status, outcome.fingerprint, outcome.run, outcome.error, control)
 
 
 @dataclass(frozen=True)

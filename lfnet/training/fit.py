@@ -14,12 +14,13 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import Logger
 from torch import nn
 
 from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.training.callbacks import CollapseWatch, KeepBest
+from lfnet.training.learning_curve import LearningCurve
 from lfnet.training.module import SeverityModule
 from lfnet.training.settings import TrainerSettings
 
@@ -63,7 +64,7 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Path, loggers: list[Logger]) -> Fitted:
+def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Path, loggers: list[Logger]) -> Fitted:
     """Fit a head on the training windows of a DataModule.
 
     Parameters
@@ -74,8 +75,8 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
         Set up.
     settings : TrainerSettings
         Checked against head and protocol (`check_compatible`).
-    folder : Path
-        Where metrics.csv is written.
+    curve : Path
+        The csv file of the learning curve.
     loggers : list
         Further loggers of Lightning.
 
@@ -120,7 +121,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, folder: Pa
             enable_model_summary=False,
             enable_checkpointing=False,
             log_every_n_steps=1_000_000,  # once an epoch is what tables and figures use
-            logger=[CSVLogger(folder, name="", version=""), *loggers],
+            logger=[LearningCurve(curve), *loggers],
             callbacks=[keep] if watch is None else [keep, watch],
         )
         started = time.perf_counter()
