@@ -8,7 +8,9 @@ import contextlib
 import difflib
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import TextIO
@@ -48,14 +50,20 @@ DEFECT = "This is a defect of lfnet. Please report it, with the lines above and 
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run `lfnet ARGV` and return its exit status: 0 done, 1 failed, 2 a mistake to fix, 130 interrupted."""
+    """Run `lfnet ARGV` and return its exit status.
+
+    0 done, 1 failed, 2 a mistake to fix, 130 interrupted by Ctrl-C, 143 ended by SIGTERM.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no "×" gets "?"
             with contextlib.suppress(OSError):  # some devices
                 stream.reconfigure(errors="replace")
-    status = _run(arguments)
+    with _ended_like_an_interrupt() as ended:
+        status = _run(arguments)
+    if ended and status == 130:
+        status = 143
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe (`lfnet list heads | head -1`)
@@ -162,6 +170,30 @@ def _drop(stream: TextIO) -> None:
     """Send a stream that cannot be written to nowhere; Python would fail again when it flushes it at exit."""
     with contextlib.suppress(OSError, ValueError):  # no file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def _ended_like_an_interrupt() -> Iterator[list[int]]:
+    """Let SIGTERM (of `timeout`, a job scheduler, systemd) unwind as Ctrl-C does: workers end, temporary files go.
+
+    Yields a list that the signal's number is added to.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        # `timeout` sends the signal twice; a second one must not interrupt what the first one has begun.
+        if not received:
+            received.append(number)
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield received
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

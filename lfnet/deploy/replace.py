@@ -7,11 +7,9 @@ one, and the next export removes temporary files.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 from lfnet.errors import LfnetError
 from lfnet.files import read_json, writing_in
+from lfnet.locks import acquire
 
 __all__ = ["BUNDLE", "CARD", "bundle_folder", "listed", "replaced"]
 
@@ -95,12 +94,12 @@ def _lock(out: Path) -> int:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another export to {out}", file=sys.stderr, flush=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            acquire(handle, f"waiting for another export to {out}")
         except OSError:
             return handle  # a file system without locks
+        except BaseException:  # Ctrl-C while it waits
+            os.close(handle)
+            raise
         # The previous export may have removed the folder while this one waited.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), out.stat()):

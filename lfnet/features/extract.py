@@ -4,8 +4,8 @@ Several encoders share one pass: a video is decoded once and its faces are found
 """
 
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from lfnet.cohorts.cohort import Cohort
@@ -15,9 +15,11 @@ from lfnet.features.estimate import Estimate, estimate
 from lfnet.features.extraction_job import Clip, Job, Missing
 from lfnet.features.provenance import Sources, needs_landmarker
 from lfnet.features.store import ClipFeatures, FeatureStore
+from lfnet.files import make_folder
+from lfnet.locks import lock, remove_abandoned
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["Estimate", "estimate", "extract", "needs_landmarker", "open_stores"]
+__all__ = ["Estimate", "clear_abandoned", "estimate", "extract", "needs_landmarker", "open_stores"]
 
 
 class ProgressBar:
@@ -56,8 +58,6 @@ class ProgressBar:
 
 
 _MAX_NAMED = 20
-# Seconds. A clip is written within seconds: older temporary files belong to a killed process.
-_ABANDONED = 3600.0
 
 
 def open_stores(
@@ -98,7 +98,8 @@ def extract(
     """Write the missing vectors of all clips.
 
     Each file is written completely or not at all: a killed run continues where it stopped, and its files are byte for
-    byte those of an uninterrupted run with the same threads, and of each encoder alone. Memory does not grow with a
+    byte those of an uninterrupted run with the same threads, and of each encoder alone. Processes that extract the same
+    cohort at once share the work: each clip has one writer. Memory does not grow with a
     clip, except for its vectors; an encoder of segments holds the crops of one segment.
 
     Parameters
@@ -131,8 +132,7 @@ def extract(
     """
     job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride, batch_size)
     stores = job.stores()
-    for store in stores.values():
-        _clear(store.folder)
+    clear_abandoned(stores)
     missing_clips = job.missing(stores)
     if missing_clips:
         with job.mesh(job.named({stream for missing in missing_clips for stream in missing.streams})):
@@ -142,32 +142,41 @@ def extract(
     with ProgressBar(job, missing_clips, progress) as bar:
         for clip, lacking in missing_clips:
             bar.start(clip)
-            features: dict[str, ClipFeatures] = {}
             # Only faults of this clip are collected: a full disk or missing weights stop the extraction.
             try:
                 source = job.source(clip, sources)
-                # Another process may have written some of it meanwhile.
-                streams = [stream for stream in lacking if not stores[stream].has(clip.clip_id, source)]
-                if streams:
-                    features = job.vectors(clip, streams, bar.tick)
             except Unreadable as error:
                 failed.append(f"{clip.clip_id}: {error}")
-            for stream, vectors in features.items():
-                stores[stream].write(clip.clip_id, vectors, source)
+                bar.finish(clip)
+                continue
+            with _clip_lock(stores, clip) as waited:
+                # Another process may have written some of it meanwhile.
+                streams = [name for name in lacking if not stores[name].has(clip.clip_id, source, again=waited)]
+                features: dict[str, ClipFeatures] = {}
+                try:
+                    if streams:
+                        features = job.vectors(clip, streams, bar.tick)
+                except Unreadable as error:
+                    failed.append(f"{clip.clip_id}: {error}")
+                for stream, vectors in features.items():
+                    stores[stream].write(clip.clip_id, vectors, source)
             bar.finish(clip)
     if failed:
         raise LfnetError(_failures(failed, len(cohort.clips)))
     return stores
 
 
-def _clear(folder: Path) -> None:
-    """Remove incomplete files of killed runs."""
-    for part in folder.glob(".*.part"):
-        try:
-            if time.time() - part.stat().st_mtime > _ABANDONED:
-                part.unlink()
-        except OSError:
-            continue  # another process was faster
+def clear_abandoned(stores: Mapping[str, FeatureStore]) -> None:
+    """Remove the temporary files and locks that killed extractions left in the folders of the stores."""
+    for folder in {place for store in stores.values() for place in (store.folder, store.folder.parent)}:
+        remove_abandoned(folder)
+
+
+def _clip_lock(stores: Mapping[str, FeatureStore], clip: Clip) -> AbstractContextManager[bool]:
+    """One process at a time extracts a clip. All its streams have one lock, so that two processes never cross."""
+    folder = next(iter(stores.values())).folder.parent
+    make_folder(folder)
+    return lock(folder / f".{clip.clip_id}.lock")
 
 
 def _failures(failed: list[str], clips: int) -> str:

@@ -170,8 +170,13 @@ class FeatureStore:
             pass
         return None
 
-    def has(self, clip_id: str, source: str) -> bool:
-        """Return whether the clip's vectors exist undamaged, by this recipe and from this source; warn as `header`."""
+    def has(self, clip_id: str, source: str, *, again: bool = False) -> bool:
+        """Return whether the clip's vectors exist undamaged, by this recipe and from this source; warn as `header`.
+
+        again: read the file even if its header is known, since another process may have replaced it.
+        """
+        if again:
+            self._forget(clip_id)
         header = self.header(clip_id)
         return header is not None and header.get("recipe") == self.recipe and header.get("source") == source
 

@@ -10,7 +10,7 @@ from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
-from lfnet.features.extract import estimate, extract, needs_landmarker, open_stores
+from lfnet.features.extract import clear_abandoned, estimate, extract, needs_landmarker, open_stores
 from lfnet.features.joined_streams import JoinedStreams, parts_of
 from lfnet.features.store import FeatureStore, Readable
 from lfnet.fingerprints import digest
@@ -125,4 +125,6 @@ def _extract(
         if progress:
             print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
         stores = extract(cohort, encoders, progress=progress, **given)
+    else:
+        clear_abandoned(stores)
     return stores

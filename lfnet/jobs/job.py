@@ -90,6 +90,11 @@ def run_safely(
 
 
 def _do(job: Experiment, session: Session) -> Outcome:
+    with personal_files(job.settings.inputs.paths.mode):
+        return _execute_or_skip(job, session)
+
+
+def _execute_or_skip(job: Experiment, session: Session) -> Outcome:
     kind = _kind(job.settings)
     if job.finished and not job.settings.force:
         return _skip(job, session, kind)

@@ -17,6 +17,7 @@ from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.job import plan, run_safely
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings, read_settings
+from lfnet.parent import end_with_parent
 from lfnet.runs.result import Result
 from lfnet.runs.run import Outcome
 from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
@@ -195,14 +196,24 @@ def _run(
     sweep = uuid4().hex
     ended: set[int] = set()
     calls = (joblib.delayed(_in_worker)(sweep, index, jobs[index]) for index in planned)
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=workers)
+    parallel = joblib.Parallel(
+        n_jobs=workers,
+        return_as="generator_unordered",
+        batch_size=1,
+        pre_dispatch=workers,
+        initializer=end_with_parent,
+        initargs=(os.getpid(),),
+    )
     try:
         for index, outcome in parallel(calls):
             ended.add(index)
             yield index, outcome
         return
     except TerminatedWorkerError:
-        print("a job's process was killed, most likely for lack of memory: the other jobs run one by one", flush=True)
+        print(
+            "a job's process was killed, probably out of memory (lower launcher.jobs): the others run one by one",
+            flush=True,
+        )
     for index in planned:
         if index not in ended:
             yield index, _alone(sweep, index, jobs[index])
@@ -214,9 +225,10 @@ def _alone(sweep: str, index: int, job: Job) -> Outcome:
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     try:
-        return joblib.Parallel(n_jobs=2)([joblib.delayed(_in_worker)(sweep, index, job)])[0][1]
+        parallel = joblib.Parallel(n_jobs=2, initializer=end_with_parent, initargs=(os.getpid(),))
+        return parallel([joblib.delayed(_in_worker)(sweep, index, job)])[0][1]
     except TerminatedWorkerError:
-        return Outcome("failed", error="its process was killed, most likely for lack of memory")
+        return Outcome("failed", error="its process was killed, probably out of memory, though it ran alone")
 
 
 def _in_worker(sweep: str, index: int, job: Job) -> tuple[int, Outcome]:

@@ -15,6 +15,7 @@ from lfnet.config import instantiate, read_yaml, settings
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path, user_path
 from lfnet.fingerprints import DigestCache, file_digest
+from lfnet.locks import remove_abandoned
 from lfnet.weights.sources import Sha256, Source, SourceError, obtain
 
 __all__ = ["WeightsFile", "WeightsMissing", "WeightsWrong", "load", "names"]
@@ -155,11 +156,12 @@ class WeightsFile:
 
 
 def _remove_leftovers(cache: Path) -> None:
-    """Remove files of fetches that were killed more than a day ago; younger ones may be running."""
-    for leftover in [*cache.glob(".fetch-*"), *cache.glob(".*.part")]:
+    """Remove what killed fetches left: files that have no writer, and folders of more than a day ago."""
+    remove_abandoned(cache)
+    for leftover in cache.glob(".fetch-*"):
         try:
             if time.time() - leftover.stat().st_mtime > _DAY:
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+                shutil.rmtree(leftover)
         except OSError:
             continue
 

@@ -15,6 +15,7 @@ from lfnet.features import extraction_job as job_module
 from lfnet.features import provenance as sources
 from lfnet.features.extract import needs_landmarker
 from lfnet.features.provenance import Sources
+from lfnet.files import atomic_path
 from lfnet.fingerprints import file_digest
 from lfnet.video import decode
 from lfnet.video.settings import VideoSettings
@@ -250,16 +251,16 @@ def test_a_missing_landmarker_is_said_once_and_first(clips, tmp_path, libraries)
         extract(cohort_of(clips, aligned=False), Brightness(), cache=tmp_path / "cache", mesh_model=model)
 
 
-def test_leftovers_of_killed_runs_go_when_they_are_old(clips, tmp_path):
+def test_leftovers_of_killed_runs_are_removed_and_files_of_running_ones_are_not(clips, tmp_path):
     cohort, cache = cohort_of(clips), tmp_path / "cache"
     folder = open_store(cohort, Brightness(), cache=cache)[0].folder
     folder.mkdir(parents=True)
-    old, young = folder / ".a.safetensors-1.part", folder / ".b.safetensors-2.part"
-    for part in (old, young):
-        part.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
-    extract(cohort, Brightness(), cache=cache)
-    assert not old.exists() and young.exists()
+    for leftover in (folder / ".a.safetensors-1.part", folder.parent / ".a.lock"):
+        leftover.write_bytes(b"half")
+    with atomic_path(folder / "b.safetensors") as running:
+        extract(cohort, Brightness(), cache=cache)
+        assert {path.name for path in folder.glob(".*")} == {running.name}
+    assert not list(folder.parent.glob(".*"))
 
 
 def test_the_estimate(clips, tmp_path):

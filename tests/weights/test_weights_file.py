@@ -16,6 +16,7 @@ import pytest
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
+from lfnet.files import atomic_path
 from lfnet.weights import sources, weights_file
 from lfnet.weights.sources import Source
 from lfnet.weights.weights_file import WeightsFile, WeightsMissing, WeightsWrong
@@ -251,15 +252,15 @@ def test_terms_of_use_are_printed_before_a_download_only(
     assert capsys.readouterr().err == ""
 
 
-def test_leftovers_of_a_killed_fetch_are_removed_after_a_day(
+def test_leftovers_of_a_killed_fetch_are_removed_and_files_of_a_running_one_are_not(
     tmp_path: Path, serve: Callable[[dict[str, bytes]], str]
 ) -> None:
-    old, young = tmp_path / ".tiny.onnx-abc.part", tmp_path / ".tiny.onnx-def.part"
-    for leftover in (old, young):
-        leftover.write_bytes(b"half")
-    os.utime(old, (0, 0))
-    weights(sources=[{"url": serve({"/t": CONTENT}) + "/t"}]).fetch(tmp_path)
-    assert files_in(tmp_path) == {"tiny.onnx", young.name}
+    (tmp_path / ".tiny.onnx-abc.part").write_bytes(b"half")
+    (tmp_path / ".fetch-old").mkdir()
+    os.utime(tmp_path / ".fetch-old", (0, 0))
+    with atomic_path(tmp_path / "other.onnx") as running:
+        weights(sources=[{"url": serve({"/t": CONTENT}) + "/t"}]).fetch(tmp_path)
+        assert files_in(tmp_path) == {"tiny.onnx", running.name}
 
 
 def test_a_wheel_is_fetched_with_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
