@@ -80,3 +80,27 @@ def test_a_folder_in_place_of_a_json_file_is_told(tmp_path):
 def test_the_tilde_of_an_unknown_user_is_a_plain_name():
     assert str(user_path("~nobody_of_this_name/x")) == "~nobody_of_this_name/x"
     assert user_path("~/x") == Path.home() / "x"
+
+
+CODES = ("ESTALE", "EBUSY", "EXDEV", "ENAMETOOLONG", "EMFILE", "ETXTBSY", "EAGAIN", "ENOTCONN", "ENOSPC", "EDQUOT")
+CODES += ("EROFS", "EIO", "EACCES", "EPERM")
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_any_error_of_a_rename_is_one_message_that_names_the_file(tmp_path, monkeypatch, name):
+    code = getattr(errno, name)
+
+    def fail(self, target):
+        raise OSError(code, os.strerror(code), str(self), None, str(target))
+
+    write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(LfnetError, match=r"^cannot write .*/a\.txt: ") as error:
+        write_text(tmp_path / "a.txt", "new")
+    assert os.strerror(code) in str(error.value) and "\n" not in str(error.value)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "old"}
+
+
+def test_a_copy_to_a_full_disk_names_the_copy(tmp_path):
+    with pytest.raises(LfnetError, match=f"cannot write {tmp_path}/b: No space left"), writing_in(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device", "/elsewhere/a", None, str(tmp_path / "b"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -114,6 +115,22 @@ def test_an_interrupt_is_one_line(command, capsys):
     command(raising(KeyboardInterrupt()))
     assert entry.main(["train"]) == 130
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_sigterm_unwinds_like_an_interrupt_and_a_second_one_changes_nothing(command, capsys):
+    unwound = []
+
+    def work(arguments):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            unwound.append(True)
+
+    command(work)
+    assert entry.main(["train"]) == 143 and unwound == [True]
+    assert capsys.readouterr().err.count("\n") == 1
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize(("code", "status"), [(None, 0), (3, 3), ("stopped", 1)])

@@ -97,14 +97,14 @@ def together(folder, *words, count=2):
     return errors
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_one_job_once(tmp_path):
     words = ("train", *SMALL, "head=mean_mlp")
     together(tmp_path / "pair", *words)
     assert start(tmp_path / "alone", *words).communicate() and outcome(tmp_path / "pair") == outcome(tmp_path / "alone")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_sweep_leaves_no_worker(tmp_path, number):
     sweep = start(
