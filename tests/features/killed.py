@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from lfnet.features import store
+from lfnet.features import feature_file
 from lfnet.features.extract import extract
 from tests.features.fakes import Brightness, Loudest, cohort_of
 
@@ -24,7 +24,7 @@ class Slow(Brightness):
 
 
 def main(media: Path, cache: Path, fatal: str | None = None) -> None:
-    save = store.save_file
+    save = feature_file.save_file
     encoders = [Slow(), Loudest()]
 
     def half(tensors, path, metadata):
@@ -33,7 +33,7 @@ def main(media: Path, cache: Path, fatal: str | None = None) -> None:
             os.truncate(path, Path(path).stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    store.save_file = half
+    feature_file.save_file = half
     print("begun", flush=True)
     extract(cohort_of({path.stem: path for path in media.iterdir()}), encoders, cache=cache, batch_size=4)
 
