@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.files import refuse_special, write_json
+from lfnet.files import refuse_special
+from lfnet.seals import SEAL, check_seal, write_sealed_json
 
 __all__ = ["DigestCache", "code_digest", "digest", "file_digest", "source_digest"]
 
@@ -161,8 +162,9 @@ _FRESH_NS = 2_000_000_000
 class DigestCache:
     """Cache of file digests, keyed by path, size and mtime.
 
-    Each digest is a small file of its own, so that processes can share the folder. A file that is changed and gets its
-    old mtime back is not noticed: the cache guards against damaged and confused files, not against manipulation.
+    Each digest is a small file of its own, so that processes can share the folder, with a digest of itself, so that a
+    damaged one is not believed. A file that is changed and gets its old mtime back is not noticed: the cache guards
+    against damaged and confused files, not against manipulation.
 
     Parameters
     ----------
@@ -197,15 +199,16 @@ class DigestCache:
             return make()
         entry = self._folder / f"{digest(stamp[0])[:32]}.json"
         try:
-            known = json.loads(entry.read_text(encoding="utf-8"))
-            if known["stamp"] == list(stamp) and isinstance(known["digest"], str):
-                return known["digest"]
+            content = entry.read_bytes()
+            known = json.loads(content)
+            if known["stamp"] == list(stamp) and check_seal(content, known[SEAL]):
+                return str(known["digest"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not cached yet, or broken and written again
         found = make()
         if time.time_ns() - changed_ns > _FRESH_NS:
             try:
-                write_json(entry, {"stamp": list(stamp), "digest": found})
+                write_sealed_json(entry, {"stamp": list(stamp), "digest": found})
             except (LfnetError, OSError):
                 pass  # a digest each time, nothing more
         return found

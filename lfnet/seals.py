@@ -71,12 +71,12 @@ def check_seal(head: bytes, sealed: Any, tail: Any = None) -> bool:
     return found.hexdigest() == sealed
 
 
-def write_sealed_json(path: Path, content: dict[str, Any]) -> None:
+def write_sealed_json(path: Path, content: dict[str, Any], *, personal: bool = True) -> None:
     """Write `content` as JSON to `path` atomically, with a digest as its first entry.
 
-    NaN is a `ValueError`: an undefined number is null.
+    NaN is a `ValueError`: an undefined number is null. personal: as in `lfnet.files.atomic_path`.
     """
     own = {name: value for name, value in content.items() if name != SEAL}
     text = json.dumps({SEAL: BLANK, **own}, indent=2, allow_nan=False) + "\n"
-    with atomic_path(path) as temporary:
+    with atomic_path(path, personal=personal) as temporary:
         temporary.write_bytes(seal(text.encode()))

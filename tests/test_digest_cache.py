@@ -66,7 +66,7 @@ def test_without_write_access_digests_are_still_computed(tmp_path, monkeypatch):
     def refuse(*_):
         raise LfnetError("read only")
 
-    monkeypatch.setattr(fingerprints, "write_json", refuse)
+    monkeypatch.setattr(fingerprints, "write_sealed_json", refuse)
     file = made(tmp_path / "f", b"abc")
     assert DigestCache(tmp_path / "digests").file(file) == hashlib.sha256(b"abc").hexdigest()
 

@@ -13,6 +13,7 @@ from lfnet.deploy.replace import BUNDLE, listed
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
 from lfnet.files import read_json
+from lfnet.seals import SEAL
 from lfnet.trust import check_targets
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
     "to_json",
 ]
 
-FORMAT: Literal[2] = 2
+FORMAT: Literal[3] = 3
 VARIANTS = ("fp32", "fp16", "int8")
 _GROUPS = ("encoder", "pulse", "video", "visual", "weights")  # of the classes that bundle.json may name
 _Whole = Annotated[int, Field(ge=0)]
@@ -236,10 +237,10 @@ class Facts:
     conformal : Conformal or None
         The calibrated interval; None where too few people were left for calibration: `no_interval` is the reason.
     files : dict
-        Name → digest and size of every file except bundle.json and the model card.
+        Name → digest and size of every file except bundle.json, which contains its own digest (`lfnet.seals`).
     """
 
-    format: Literal[2]
+    format: Literal[3]
     made: str
     versions: dict[str, str]
     run: RunFacts
@@ -304,6 +305,8 @@ def read_facts(folder: Path, *, trust: Sequence[str] = ()) -> Facts:
             f"{path} has format {content.get('format')}, and this version of lfnet reads {FORMAT}: export the run "
             "again."
         )
+    if content.pop(SEAL, None) is None:  # else `listed` has compared it
+        raise LfnetError(f"{path} contains no SHA-256 of itself: copy the bundle again, or export the run again.")
     check_targets(content, path, groups=_GROUPS, trust=trust)
     try:
         return read(Facts, content, "")

@@ -1,7 +1,7 @@
 """Export finished runs of a head as a bundle: networks, settings, parity, interval, model card."""
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,10 +37,11 @@ from lfnet.deploy.stages import bundle_encoder, bundle_landmarker
 from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, reachable
-from lfnet.files import write_json, write_text
+from lfnet.files import write_text
 from lfnet.fingerprints import file_digest
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
+from lfnet.seals import write_sealed_json
 
 __all__ = ["export"]
 
@@ -128,7 +129,8 @@ def export(
             files={path.name: _file(path) for path in sorted(folder.iterdir())},
         )
         write_text(folder / CARD, write_card(result, facts, run.predictions, _people(data, "train")))
-        write_json(folder / BUNDLE, to_json(facts))
+        facts = replace(facts, files={**facts.files, CARD: _file(folder / CARD)})
+        write_sealed_json(folder / BUNDLE, to_json(facts), personal=False)
     return facts
 
 

@@ -167,7 +167,7 @@ class _FusionModel(Model):
 
         result = run.result
         super().__init__(run.folder, result.model, _scale(result), result)
-        self._system = persist.load(run.weights_path)
+        self._system = persist.loads(run.content(run.weights_path.name), run.weights_path)
 
     def predict(self, x: Mapping[str, np.ndarray | pd.DataFrame], fps: float | None = None) -> Prediction:
         """Score one clip, see `Model.predict`."""

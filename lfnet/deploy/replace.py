@@ -18,6 +18,7 @@ from typing import Any
 from lfnet.errors import LfnetError
 from lfnet.files import read_json, writing_in
 from lfnet.locks import acquire
+from lfnet.seals import SEAL, check_seal
 
 __all__ = ["BUNDLE", "CARD", "bundle_folder", "listed", "replaced"]
 
@@ -35,11 +36,16 @@ def listed(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the files listed in bundle.json: name → facts. Raises `LfnetError` for anything but bare names."""
     path = folder / BUNDLE
     facts = read_json(path)
+    if isinstance(facts, dict) and SEAL in facts and not check_seal(path.read_bytes(), facts[SEAL]):
+        raise LfnetError(
+            f"{path} is damaged: its SHA-256 is not the one that it contains. Copy the bundle again, or export the run "
+            "again, to another folder."
+        )
     files = facts.get("files") if isinstance(facts, dict) else None
     if not isinstance(files, dict) or not all(isinstance(value, dict) for value in files.values()):
         raise LfnetError(f"{path} lists no files: export the run again, to another folder.")
     for name in files:
-        if Path(name).name != name or name in ("", "..", BUNDLE, CARD) or "\\" in name or "\0" in name:
+        if Path(name).name != name or name in ("", "..", BUNDLE) or "\\" in name or "\0" in name:
             raise LfnetError(f"{path} lists {name!r}, which is not the name of a file in a bundle.")
     return files
 
@@ -117,7 +123,7 @@ def _clean_up(out: Path) -> None:
 
 def _check_conflicts(folder: Path, out: Path) -> None:
     own = {*listed(out), BUNDLE, CARD} if (out / BUNDLE).is_file() else set()
-    for name in (*listed(folder), BUNDLE, CARD):
+    for name in {*listed(folder), BUNDLE, CARD}:
         if (out / name).is_dir() or (name not in own and os.path.lexists(out / name)):
             raise LfnetError(f"{out / name} is not a file of the bundle there: move it, or name another --out.")
 
@@ -135,13 +141,13 @@ def _flush(folder: Path) -> None:
 def _install(out: Path) -> None:
     """Copy the files of `.lfnet-new` to their places. It can be killed at any point and called again."""
     new = out / _NEW
-    names = listed(new)
+    names = {**listed(new), CARD: {}}
     gone = set(listed(out)) - set(names) if (out / BUNDLE).is_file() else set()
     copies = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out))
-    for name in (*names, CARD, BUNDLE):
+    for name in (*names, BUNDLE):
         shutil.copyfile(new / name, copies / name)
     _flush(copies)
-    for name in (*names, CARD):
+    for name in names:
         (copies / name).replace(out / name)
     for name in gone:
         if not (out / name).is_dir():  # a folder of that name is not the bundle's

@@ -11,7 +11,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import atomic_path
 from lfnet.fusion.system import System
 
-__all__ = ["TRUSTED", "dumps", "load", "save"]
+__all__ = ["TRUSTED", "dumps", "load", "loads", "save"]
 
 # Types that a file may contain besides those that skops trusts (scikit-learn, NumPy and plain Python).
 TRUSTED = (
@@ -50,25 +50,29 @@ def save(system: System, path: Path) -> int:
 
 
 def load(path: Path) -> System:
-    """Read a system.
+    """Read a system from a file, as `loads` does. Raises `LfnetError` as it, and where the file is missing."""
+    try:
+        return loads(Path(path).read_bytes(), path)
+    except FileNotFoundError:
+        raise LfnetError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise LfnetError(f"{path} cannot be read ({error.strerror}): run the job again.") from error
+
+
+def loads(content: bytes, path: Path) -> System:
+    """Read a system from the content of the file `path`.
 
     All types in the file are compared with `TRUSTED` before any object is made.
 
     Raises
     ------
     LfnetError
-        A type is not trusted, or the file is missing, broken or no fusion.
+        A type is not trusted, or the content is broken or no fusion.
     """
     import skops.io
 
-    path = Path(path)
     try:
-        content = path.read_bytes()
         zipfile.ZipFile(io.BytesIO(content)).close()
-    except FileNotFoundError:
-        raise LfnetError(f"{path} does not exist.") from None
-    except OSError as error:
-        raise LfnetError(f"{path} cannot be read ({error.strerror}): run the job again.") from error
     except zipfile.BadZipFile:
         raise LfnetError(f"{path} is no skops file, or is truncated: run the job again with force=true.") from None
     try:

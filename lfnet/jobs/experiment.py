@@ -1,5 +1,6 @@
 """One job as a frozen value: its settings, inputs, name and folder."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -7,10 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.fingerprints import code_digest, digest, source_digest
 from lfnet.jobs.inputs import Inputs
 from lfnet.jobs.settings import JobSettings
-from lfnet.runs.run import RESULT
+from lfnet.runs.result import damaged
+from lfnet.runs.run import RESULT, Run
 
 __all__ = ["SHARED_CODE", "Coverage", "Experiment", "targets"]
 
@@ -109,8 +112,19 @@ class Experiment:
 
     @property
     def finished(self) -> bool:
-        """Whether its result exists: result.json is written last."""
-        return (self.folder / RESULT).is_file()
+        """Whether its result exists undamaged (`Run.check`): result.json is written last. Warns of damage."""
+        if not (self.folder / RESULT).is_file():
+            return False
+        run = Run(self.folder)
+        try:
+            if run.result.fingerprint != self.fingerprint:
+                raise damaged(self.folder / RESULT, "it is the result of another job")
+            run.check()
+        except LfnetError as error:
+            reason = str(error).partition(" Delete ")[0]
+            warnings.warn(f"{reason} The job is run again.", LfnetWarning, stacklevel=2)
+            return False
+        return True
 
     def recorded_config(self) -> dict[str, Any]:
         """The config groups that result.json holds."""

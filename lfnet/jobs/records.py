@@ -19,7 +19,7 @@ from lfnet.fingerprints import digest
 from lfnet.jobs.experiment import Experiment
 from lfnet.locks import remove_abandoned
 from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale, Training
-from lfnet.runs.run import CONFIG, LOG, RESULT, WEIGHTS
+from lfnet.runs.run import CONFIG, LOG, RESULT, WEIGHTS, digest_files
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +77,7 @@ def write_result(job: Experiment, data: DataModule, *, warnings: Sequence[str] =
         config=job.recorded_config(),
         **_describe_inputs(job, data, warnings),
         **parts,
+        files=digest_files(job.folder),
     ).write(job.folder)
 
 

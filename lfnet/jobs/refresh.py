@@ -3,20 +3,23 @@
 None of it is part of a job's fingerprint, so that a better audit or another baseline trains nothing again.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from lfnet.audit.audit import audited_by, summary
 from lfnet.data.datamodule import DataModule
+from lfnet.errors import LfnetWarning
 from lfnet.evaluation.predictions import models_to_csv_text
 from lfnet.files import write_text
+from lfnet.fingerprints import file_digest
 from lfnet.jobs.baselines import baseline_code, fit_baselines, summarise
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
 from lfnet.runs.removal import removed_people
-from lfnet.runs.result import AuditEntry, Result
-from lfnet.runs.run import REFERENCES, measure, measuring_code
+from lfnet.runs.result import AuditEntry
+from lfnet.runs.run import REFERENCES, Run, digest_files, measure, measuring_code
 
 __all__ = ["compute_metrics", "refresh", "run_audit", "write_baselines"]
 
@@ -52,20 +55,33 @@ def compute_metrics(job: Experiment) -> dict[str, Any]:
 
 
 def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModule]) -> None:
-    """Recompute what older code made in a finished run folder, if anything. load_data(): the run's data, set up."""
-    result = Result.read(job.folder)
+    """Recompute what older code made in a finished run folder, and damaged baselines. load_data(): its data, set up.
+
+    Digests of other files are kept as the job wrote them.
+    """
+    result = Run(job.folder).result
     if removed_people(result.marks):
         return  # baselines of the whole cohort would bring the removed rows back
     changed: dict[str, Any] = {}
     with job.inputs.keep_open():
-        if result.referred_by != baseline_code():
+        if result.referred_by != baseline_code() or _damaged_baselines(job):
             changed |= write_baselines(job, load_data(), session)
         if changed or result.measured_by != measuring_code():
             changed |= compute_metrics(job)
         if result.audited_by != _audit_digest(job, session):
             changed |= run_audit(job, session)
     if changed:
-        replace(result, **changed).write(job.folder)
+        references = {REFERENCES: digest_files(job.folder)[REFERENCES]}
+        replace(result, **changed, files={**result.files, **references}).write(job.folder)
+
+
+def _damaged_baselines(job: Experiment) -> bool:
+    """Whether references.csv is there and is not what the job wrote, with a warning."""
+    path = job.folder / REFERENCES
+    damaged = path.is_file() and file_digest(path) != Run(job.folder).result.files.get(REFERENCES)
+    if damaged:
+        warnings.warn(f"{path} is damaged: the baselines are computed again.", LfnetWarning, stacklevel=2)
+    return damaged
 
 
 def _audit_digest(job: Experiment, session: Session) -> str:

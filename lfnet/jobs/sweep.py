@@ -18,8 +18,7 @@ from lfnet.jobs.job import plan, run_safely
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings, read_settings
 from lfnet.parent import end_with_parent
-from lfnet.runs.result import Result
-from lfnet.runs.run import Outcome
+from lfnet.runs.run import Outcome, Run
 from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
 
 __all__ = ["Job", "run_sweep"]
@@ -246,7 +245,7 @@ def _line(count: str, name: str, runs: Path, outcome: Outcome) -> str:
     head = f"{count} {outcome.status:<8} {name}"
     if outcome.error:
         return f"{head}: {outcome.error}"
-    result = Result.read(runs / outcome.run)
+    result = Run(runs / outcome.run).result
     metrics = result.metrics
     if not metrics:
         return f"{head}: {'; '.join(result.marks)}"

@@ -1,4 +1,7 @@
-"""The record of a finished job: `result.json`, typed and versioned, with one writer and one reader."""
+"""The record of a finished job: `result.json`, typed and versioned, with one writer and one reader.
+
+It contains a digest of itself and of the other files of the run folder, so that damage is noticed (`lfnet.seals`).
+"""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +13,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lfnet.errors import LfnetError
-from lfnet.files import refuse_special, write_json
+from lfnet.files import refuse_special
+from lfnet.seals import SEAL, check_seal, write_sealed_json
 
 __all__ = [
     "FORMAT",
@@ -27,7 +31,7 @@ __all__ = [
 ]
 
 RESULT = "result.json"  # written last: where it exists the job is finished
-FORMAT = 2
+FORMAT = 3
 
 Number = int | float
 Metrics = dict[str, dict[str, dict[str, Number | None]]]
@@ -150,6 +154,9 @@ class Result:
         Of a fusion: metrics of each member, chosen recipes, imputed clips.
     spread, pretraining : dict or None
         Of a head: MC dropout and pre-training.
+    files : dict
+        SHA-256 of each file of the folder that readers use, by name: all but result.json, which contains its own, and
+        train.log, which is open until the job ends and which nothing reads.
 
     Examples
     --------
@@ -187,6 +194,7 @@ class Result:
     missing: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     spread: dict[str, Any] | None = None
     pretraining: dict[str, Any] | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON; fields without a value are left out."""
@@ -195,7 +203,7 @@ class Result:
 
     def write(self, folder: Path) -> None:
         """Write `result.json` into a run folder, atomically. It must be the last file that a job writes."""
-        write_json(Path(folder) / RESULT, self.to_json())
+        write_sealed_json(Path(folder) / RESULT, self.to_json())
 
     @classmethod
     def read(cls, folder: Path) -> "Result":
@@ -209,7 +217,8 @@ class Result:
         path = Path(folder) / RESULT
         refuse_special(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            raw = path.read_bytes()
+            content = json.loads(raw)
         except OSError as error:
             raise damaged(path, str(error.strerror)) from error
         except (ValueError, RecursionError) as error:
@@ -218,6 +227,8 @@ class Result:
             raise damaged(path, "it is no record of a job")
         if content.get("format") != FORMAT:
             raise damaged(path, f"its format is {content.get('format')}, and this version of lfnet reads {FORMAT}")
+        if not check_seal(raw, content.get(SEAL)):
+            raise damaged(path, "its SHA-256 is not the one that it contains")
         try:
             return _adapter().validate_python(content)
         except ValidationError as error:

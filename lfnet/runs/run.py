@@ -1,5 +1,6 @@
 """The run folder: what a finished job wrote, opened as a `Run`. File names are defined here and nowhere else."""
 
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pandas as pd
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.files import refuse_special
-from lfnet.fingerprints import source_digest
+from lfnet.fingerprints import file_digest, source_digest
 from lfnet.runs.result import RESULT, Result, damaged
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "Outcome",
     "Run",
     "check_same_config_except_seed",
+    "digest_files",
     "leaves",
     "measure",
     "measuring_code",
@@ -45,6 +47,7 @@ SPREAD = "spread.csv"
 LOG = "train.log"
 LOCK = ".run.lock"  # there while a process works in the folder
 WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
+_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, *WEIGHTS.values())
 
 MISSING = object()
 """What `Run.setting` returns for a setting that a run does not have."""
@@ -69,7 +72,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished job. Files are read when they are first asked for.
+    """A finished job. Files are read when they are first asked for, and compared with their digests then.
 
     Parameters
     ----------
@@ -153,7 +156,10 @@ class Run:
     @cached_property
     def result(self) -> Result:
         """Metrics, cost, settings and what else the job recorded."""
-        return Result.read(self.folder)
+        result = Result.read(self.folder)
+        if (self.folder / CONFIG).is_file():  # notices the result of another run, whose settings differ
+            _check(self.folder / CONFIG, result)
+        return result
 
     @property
     def seed(self) -> int:
@@ -167,6 +173,7 @@ class Run:
         from lfnet.trust import check_settings
 
         path = self.folder / CONFIG
+        self.content(CONFIG)
         try:
             settings = read_yaml(path)
         except LfnetError as error:
@@ -222,11 +229,12 @@ class Run:
         if self.result.kind != "head":
             raise LfnetError(f"{self.folder} is a run of a fusion, which has no weights of a network.")
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load
 
+        content = self.content(self.weights_path.name)
         try:
-            return load_file(self.weights_path)
-        except (OSError, SafetensorError) as error:
+            return load(content)
+        except SafetensorError as error:
             raise damaged(self.weights_path, str(error)) from error
 
     def setting(self, key: str) -> Any:
@@ -248,16 +256,51 @@ class Run:
         return value
 
     def _read(self, name: str, parse: Callable[[str], _T]) -> _T:
-        path = self.folder / name
-        refuse_special(path)
-        try:
-            return parse(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise damaged(path, str(error.strerror)) from error
-        except KeyError as error:
-            raise damaged(path, f"it has no {error}") from error
-        except Exception as error:  # parsers of CSV and YAML raise many kinds; whatever they are, the file is damaged
-            raise damaged(path, str(error) or type(error).__name__) from error
+        return _parse(self.folder / name, self.content(name), parse)
+
+    def content(self, name: str) -> bytes:
+        """The bytes of a file of the folder. Raises `LfnetError` unless they are those that the job wrote."""
+        return _check(self.folder / name, self.result)
+
+    def check(self) -> None:
+        """Compare the result and the tables of the folder with their digests; files that are not there are passed over.
+
+        The model is left out, since a sweep skips hundreds of finished jobs: it is compared when it is read. The scores
+        of baselines are left out too: `lfnet.jobs.refresh` recomputes them without training.
+
+        Raises
+        ------
+        LfnetError
+            A file is damaged.
+        """
+        for name in (PREDICTIONS, LEARNING_CURVE, SPREAD):
+            if (self.folder / name).is_file():
+                self.content(name)
+
+
+def digest_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a run folder that readers use, as `files` of its `Result`."""
+    return {name: file_digest(folder / name) for name in _DIGESTED if (folder / name).is_file()}
+
+
+def _check(path: Path, result: Result) -> bytes:
+    refuse_special(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise damaged(path, str(error.strerror)) from error
+    if hashlib.sha256(content).hexdigest() != result.files.get(path.name):
+        raise damaged(path, f"its SHA-256 is not the one in {RESULT}")
+    return content
+
+
+def _parse(path: Path, content: bytes, parse: Callable[[str], _T]) -> _T:
+    try:
+        return parse(content.decode())
+    except KeyError as error:
+        raise damaged(path, f"it has no {error}") from error
+    except Exception as error:  # parsers of CSV and YAML raise many kinds; whatever they are, the file is damaged
+        raise damaged(path, str(error) or type(error).__name__) from error
 
 
 def _csv(text: str, texts: Sequence[str] = ()) -> pd.DataFrame:
@@ -314,9 +357,10 @@ def measuring_code() -> str:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Metrics of predictions.csv and references.csv of a run folder, as `metrics` and `references` of its `Result`."""
-    run = Run(Path(folder))
+    scores, models = (Path(folder) / name for name in (PREDICTIONS, REFERENCES))
+    predictions = _parse(scores, scores.read_bytes(), Predictions.from_csv_text)
     references = {
-        model: {split: levels["recording"] for split, levels in predictions.metrics().items()}
-        for model, predictions in run.baselines.items()
+        model: {split: levels["recording"] for split, levels in own.metrics().items()}
+        for model, own in _parse(models, models.read_bytes(), models_from_csv_text).items()
     }
-    return {"metrics": run.predictions.metrics(), "references": references}
+    return {"metrics": predictions.metrics(), "references": references}

@@ -11,11 +11,13 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lfnet.errors import LfnetError
-from lfnet.files import exists, read_json, write_json
+from lfnet.files import exists, read_json
 from lfnet.fingerprints import digest
 from lfnet.runs.folds import join_folds
 from lfnet.runs.public_settings import HIDDEN, public_override
+from lfnet.runs.result import damaged
 from lfnet.runs.run import MISSING, RESULT, Outcome, Run, leaves
+from lfnet.seals import SEAL, check_seal, write_sealed_json
 
 __all__ = [
     "Failure",
@@ -29,7 +31,7 @@ __all__ = [
     "sweep_name",
 ]
 
-FORMAT = 2
+FORMAT = 3
 _MAX_NAME = 80
 
 
@@ -81,7 +83,7 @@ class SweepRecord:
 
     def write(self, path: Path) -> None:
         """Write the record, whole or not at all."""
-        write_json(path, {"format": FORMAT, **asdict(self)})
+        write_sealed_json(path, {"format": FORMAT, **asdict(self)})
 
     @classmethod
     def read(cls, path: Path) -> "SweepRecord":
@@ -96,6 +98,8 @@ class SweepRecord:
         content = read_json(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise LfnetError(f"{path} is not a sweep record of format {FORMAT}. {again}")
+        if not check_seal(Path(path).read_bytes(), content.get(SEAL)):
+            raise LfnetError(f"{path} is damaged (its SHA-256 is not the one that it contains). {again}")
         try:
             record = _adapter().validate_python(content)
         except ValidationError as error:
@@ -197,7 +201,8 @@ def _open(job: JobRecord, runs: Path) -> Run | Failure:
         return failure(f"{RESULT} is missing; run the table again")
     run = Run(runs / job.run, job.overrides, job.control)
     try:
-        _ = run.result
+        if job.fingerprint and run.result.fingerprint != job.fingerprint:
+            raise damaged(run.folder / RESULT, "it is the result of another job")
     except LfnetError as error:
         return failure(str(error).replace(f"{runs}/", ""))
     return run

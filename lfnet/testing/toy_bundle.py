@@ -1,6 +1,5 @@
 """A bundle for examples and tests, without a trained head."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from lfnet.deploy.bundle import FRAMES, SCORE, VALID
-from lfnet.deploy.replace import BUNDLE
+from lfnet.deploy.replace import BUNDLE, CARD
 from lfnet.fingerprints import file_digest
+from lfnet.seals import write_sealed_json
 
 __all__ = ["DIM", "HALF_WIDTH", "MEAN", "SD", "make_toy_bundle"]
 
@@ -43,10 +43,11 @@ def make_toy_bundle(folder: Path | str) -> dict[str, Any]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _write_head(folder / "head.onnx")
+    (folder / CARD).write_text("# A toy\n", encoding="utf-8")
     parity: dict[str, Any] = dict.fromkeys(("real_max", "real_mean", "random_max", "random_mean"), 0.0)
     parity |= {"real_windows": 1, "random_windows": 1, "lengths": [4], "tolerance": 0.01}
     facts: dict[str, Any] = {
-        "format": 2,
+        "format": 3,
         "made": "2026-01-01 00:00 UTC",
         "versions": {"lfnet": "0.1.0"},
         "run": {
@@ -91,15 +92,14 @@ def make_toy_bundle(folder: Path | str) -> dict[str, Any]:
             "typical": None,
         },
         "no_interval": "",
-        "files": {
-            "head.onnx": {
-                "sha256": file_digest(folder / "head.onnx"),
-                "bytes": (folder / "head.onnx").stat().st_size,
-            }
-        },
+        "files": {name: _file(folder / name) for name in ("head.onnx", CARD)},
     }
-    (folder / BUNDLE).write_text(json.dumps(facts))
+    write_sealed_json(folder / BUNDLE, facts, personal=False)
     return facts
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"sha256": file_digest(path), "bytes": path.stat().st_size}
 
 
 def _write_head(path: Path) -> None:

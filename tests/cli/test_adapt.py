@@ -9,8 +9,10 @@ import pytest
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.main import main
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
-from lfnet.files import write_json, write_text
+from lfnet.files import write_text
+from lfnet.runs.run import digest_files
 from tests.evaluation.test_personalisation import frame
+from tests.sealing import rewrite
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def runs(tmp_path):
         both = Predictions.from_frame(pd.concat([train, rows]), "recording")
         write_text(folder / "references.csv", models_to_csv_text({"train_mean": both}))
         facts = {
-            "format": 2,
+            "format": 3,
             "fingerprint": f"{seed}abc",
             "kind": "head",
             "choices": {},
@@ -42,7 +44,7 @@ def runs(tmp_path):
             "config": {"head": {"hidden": 8}, "seed": seed},
             "metrics": {"test": {}},
         }
-        write_json(folder / "result.json", {**facts, **result})
+        rewrite(folder / "result.json", {**facts, **result, "files": digest_files(folder)})
         return folder.name
 
     return made

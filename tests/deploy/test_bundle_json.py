@@ -10,7 +10,9 @@ from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
 from lfnet.deploy.bundle_json import read_facts, to_json
 from lfnet.errors import LfnetError
+from lfnet.seals import BLANK, SEAL, seal
 from lfnet.testing import make_toy_bundle
+from tests.sealing import rewrite
 
 WRONG = (None, "x", -1, [], {"x": 1}, float("nan"))
 
@@ -31,7 +33,7 @@ def places(node, place=()):
 
 def test_facts_are_read_as_they_were_written(folder):
     facts = read_facts(folder)
-    (folder / "bundle.json").write_text(json.dumps(to_json(facts)))
+    rewrite(folder / "bundle.json", to_json(facts))
     assert read_facts(folder) == facts
     assert facts.protocol.window == 4 and facts.limits.rows_per_second == (20.0, 40.0)
 
@@ -39,7 +41,7 @@ def test_facts_are_read_as_they_were_written(folder):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ("format", 1, "has format 1, and this version of lfnet reads 2: export the run again."),
+        ("format", 1, "has format 1, and this version of lfnet reads 3: export the run again."),
         ("head.variant", "fp8", "head.variant=fp8: give one of fp32, fp16, int8."),
         ("limits.min_coverage", 2, "limits.min_coverage=2: give a number from 0 to 1."),
         ("protocol.hop", 5, "protocol.hop=5: give at most window=4"),
@@ -56,7 +58,7 @@ def test_a_wrong_value_is_named(place, value, message, folder):
     for key in keys:
         node = node[key]
     node[last] = value
-    (folder / "bundle.json").write_text(json.dumps(content))
+    rewrite(folder / "bundle.json", content)
     with pytest.raises(LfnetError) as error:
         Bundle.open(folder)
     assert message in str(error.value) and str(folder / "bundle.json") in str(error.value)
@@ -76,7 +78,7 @@ def test_every_damage_is_one_line(folder):
                 del node[place[-1]]
             else:
                 node[place[-1]] = value
-            (folder / "bundle.json").write_text(json.dumps(changed))
+            (folder / "bundle.json").write_bytes(seal(json.dumps({**changed, SEAL: BLANK}).encode()))
             try:
                 read_facts(folder)
             except LfnetError as error:

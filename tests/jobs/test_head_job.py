@@ -16,6 +16,7 @@ from lfnet.jobs.job import plan, run, run_safely
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
 from tests.composing import SMALL, composed
+from tests.sealing import rewrite
 from tests.wandb_files import read_wandb
 
 
@@ -141,7 +142,7 @@ def test_metrics_by_other_code_are_measured_again_and_not_trained_again(finished
     result = json.loads(path.read_text())
     right = result["metrics"]["dev"]["recording"]["mae"]
     result["metrics"]["dev"]["recording"]["mae"] = -1.0
-    path.write_text(json.dumps({**result, "measured_by": "older code"}))
+    rewrite(path, {**result, "measured_by": "older code"})
     weights = (runs / outcome.run / "head.safetensors").stat().st_mtime_ns
     assert run(config, choices).status == "skipped"
     assert result_of(outcome, runs)["metrics"]["dev"]["recording"]["mae"] == right

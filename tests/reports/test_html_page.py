@@ -17,6 +17,7 @@ from lfnet.reports.figures import FIGURES, draw
 from lfnet.reports.html_page import page, write_report
 from lfnet.tables.build import build
 from lfnet.tables.table import Table
+from tests.sealing import reseal
 from tests.tables.factory import result, sweep
 
 BANDS = [
@@ -46,6 +47,7 @@ def made(tmp_path: Path) -> tuple[Table, Path]:
     for row in table.rows:
         for run in row.runs if row.kind == "model" else ():
             (run.folder / "metrics.csv").write_text(METRICS)
+            reseal(run.folder)
     return table, tmp_path
 
 

@@ -14,6 +14,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import write_text
 from lfnet.runs.result import FORMAT, Result
 from lfnet.runs.run import MISSING, Run, check_same_config_except_seed
+from tests.sealing import reseal
 from tests.tables.factory import leave, recordings, result
 
 CURVE = "dev/mae,epoch,step,train/loss\n9.5,0,3,\n,0,3,0.8\n9.25,1,7,\n,1,7,0.7\n"
@@ -24,6 +25,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / leave(tmp_path, result("ldbm", 3))
     write_text(folder / "metrics.csv", CURVE)
     write_text(folder / "config.yaml", "head: {_target_: lfnet.heads.mean_mlp.TemporalMeanMLP}\nseed: 3\n")
+    reseal(folder)
     return folder
 
 
@@ -55,7 +57,7 @@ def test_a_result_is_written_as_it_is_read(folder: Path) -> None:
     done.write(folder)
     after = json.loads((folder / "result.json").read_text())
     assert Result.read(folder) == done and after["format"] == FORMAT
-    assert {name: after[name] for name in before} == before
+    assert after == before
     undefined = replace(done, metrics={"test": {"recording": {"pcc": None}}})
     undefined.write(folder)
     assert Result.read(folder).metrics["test"]["recording"]["pcc"] is None
@@ -72,7 +74,7 @@ def test_a_run_is_found_by_the_first_letters_of_its_name(folder: Path) -> None:
 
 
 DAMAGE = {
-    "result.json": ["", "[[[[", "[" * 100_000, "[]", "{}", '{"format": 1}', '{"format": 2, "seed": "x"}'],
+    "result.json": ["", "[[[[", "[" * 100_000, "[]", "{}", '{"format": 1}', '{"format": 3, "seed": "x"}'],
     "predictions.csv": ["", "level,split\nrecording,test\n", "a" * 100, "\xe9\xff"],
     "references.csv": ["", "model\nx\n", "level,split\nrecording,test\n"],
     "metrics.csv": ["", "step\n1\n", "epoch\nx\n", "epoch,dev/mae\n0,8>5\n"],
@@ -91,9 +93,14 @@ READERS = {
 }
 
 
+@pytest.mark.parametrize("forged", [False, True])
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in DAMAGE.items() for text in texts])
-def test_a_damaged_file_is_one_line_that_says_how_to_recompute_it(folder: Path, name: str, text: str) -> None:
+def test_a_damaged_file_is_one_line_that_says_how_to_recompute_it(
+    folder: Path, name: str, text: str, forged: bool
+) -> None:
     (folder / name).write_text(text, encoding="latin-1")
+    if forged and name != "result.json":
+        reseal(folder)  # so that the reader of the file sees it
     with pytest.raises(LfnetError) as raised:
         READERS[name](Run(folder))
     line = str(raised.value)
@@ -136,6 +143,7 @@ def test_scores_may_be_left_out_of_a_folder(folder: Path) -> None:
 
 def test_a_spread_is_a_table_of_recordings(folder: Path) -> None:
     write_text(folder / "spread.csv", "recording_id,person_id,split,label,score,sd,members\n001,p,test,3,4.5,0.25,5\n")
+    reseal(folder)
     frame = Run(folder).spread
     assert isinstance(frame, pd.DataFrame) and frame["recording_id"].tolist() == ["001"]
     np.testing.assert_array_equal(frame["sd"], [0.25])

@@ -8,6 +8,7 @@ import pytest
 from lfnet.errors import LfnetError
 from lfnet.runs.run import MISSING
 from lfnet.runs.sweep_record import collect, parse_overrides
+from tests.sealing import rewrite
 from tests.tables.factory import result, sweep
 
 
@@ -15,7 +16,7 @@ def manifest_with(folder: Path, change) -> Path:
     manifest = sweep(folder, [result(seed=0), result(seed=1)])
     content = json.loads(manifest.read_text())
     change(content)
-    manifest.write_text(json.dumps(content))
+    rewrite(manifest, content)
     return manifest
 
 
@@ -60,8 +61,8 @@ def test_a_result_that_cannot_be_read_is_a_failure(tmp_path: Path, text: str, re
 def test_an_empty_sweep_and_a_broken_manifest_are_errors(tmp_path: Path) -> None:
     with pytest.raises(LfnetError, match="contains no jobs: the sweep is empty"):
         collect(manifest_with(tmp_path, lambda content: content["jobs"].clear()), tmp_path)
-    with pytest.raises(LfnetError, match="not a sweep record of format 2"):
-        collect(manifest_with(tmp_path, lambda content: content.update(format=3)), tmp_path)
+    with pytest.raises(LfnetError, match="not a sweep record of format 3"):
+        collect(manifest_with(tmp_path, lambda content: content.update(format=2)), tmp_path)
     with pytest.raises(LfnetError, match="does not exist"):
         collect(tmp_path / "none.json", tmp_path)
 

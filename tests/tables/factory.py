@@ -1,5 +1,6 @@
 """Run folders and manifests as a sweep leaves them, with predictions of which the metrics are really computed."""
 
+import json
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from lfnet.evaluation.baselines import TRIVIAL, fit_predict
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
 from lfnet.files import write_json, write_text
 from lfnet.fingerprints import digest
+from tests.sealing import reseal, rewrite
 
 HEADS = {
     "mean_mlp": {"parameters": 131_585, "active_parameters": 131_585, "flops": 524_544},
@@ -91,7 +93,7 @@ def result(
     if head == "ldbm":
         config["head"]["patch_size"] = 16
     done = {
-        "format": 2,
+        "format": 3,
         "kind": "head",
         "model": head,
         "seed": seed,
@@ -133,6 +135,7 @@ def leave(folder: Path, done: dict[str, Any]) -> str:
         write_text(run / "predictions.csv", predictions.to_csv_text())
         write_text(run / "references.csv", models_to_csv_text(references))
     write_json(run / "result.json", {"fingerprint": fingerprint, **done})
+    reseal(run)
     return run.name
 
 
@@ -152,7 +155,7 @@ def sweep(
         jobs.append(
             {
                 "overrides": given,
-                "fingerprint": run,
+                "fingerprint": json.loads((folder / run / "result.json").read_text())["fingerprint"],
                 "run": run,
                 "status": "finished",
                 "error": None,
@@ -164,5 +167,5 @@ def sweep(
     node = {key: value for key, value in (TABLE | table).items() if value is not None or key == "evidence"}
     manifest = folder / "sweeps" / f"{node['name']}.json"
     command = f"lfnet table {node['name']}"
-    write_json(manifest, {"format": 2, "table": node, "command": command, "jobs": jobs})
+    rewrite(manifest, {"format": 3, "table": node, "command": command, "jobs": jobs})
     return manifest

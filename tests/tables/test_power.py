@@ -14,6 +14,7 @@ from lfnet.cli.main import main
 from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.tables.power import Power, PowerSettings, measure_power, write_power
+from tests.sealing import reseal
 from tests.tables.factory import leave, result, sweep
 
 SETTINGS = {"key": "head", "split": "test", "sizes": [30, 50, 1000], "alpha": 0.05, "power": 0.8, "margin": 1.0}
@@ -123,6 +124,7 @@ def test_a_split_without_scores_is_an_error(runs: Path) -> None:
     for path in runs.glob("*/predictions.csv"):
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if ",dev," not in line))
+        reseal(path.parent)
     with pytest.raises(LfnetError, match="no scores of recordings in the dev split"):
         measured(runs, split="dev")
 

@@ -1,0 +1,19 @@
+"""Change files of a run folder or bundle as a forger would: with right digests."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lfnet.runs.run import digest_files
+from lfnet.seals import write_sealed_json
+
+
+def rewrite(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file with the digest of its new content."""
+    write_sealed_json(path, content)
+
+
+def reseal(folder: Path, **changes: Any) -> None:
+    """Write the digests of a run folder's files into its result.json, and other changes of it."""
+    path = folder / "result.json"
+    rewrite(path, {**json.loads(path.read_text()), **changes, "files": digest_files(folder)})
