@@ -17,7 +17,7 @@ from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.runs.run import digest_files
 from tests.hostile import PAYLOADS, payload
-from tests.sealing import rewrite
+from tests.sealing import reseal, rewrite
 
 pytestmark = pytest.mark.slow
 
@@ -183,6 +183,7 @@ def test_an_own_head_is_exported_with_trust(run_folder, clip, tmp_path, monkeypa
     settings = OmegaConf.to_container(OmegaConf.load(run_folder / "config.yaml"))
     settings["head"]["_target_"] = "my_module_of_heads.MyHead"
     (run_folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    reseal(run_folder)
     here = tmp_path / "here"
     here.mkdir()
     (here / "my_module_of_heads.py").write_text("from lfnet.heads.hybrid import Hybrid as MyHead\n")
@@ -220,6 +221,7 @@ def test_a_second_export_keeps_own_files(trained, one_bundle, tmp_path):
 
 def test_every_run_of_an_ensemble_is_checked(trained, run_folder):
     (run_folder / "config.yaml").write_text("head: {_target_: os.system, command: ls}")
+    reseal(run_folder)
     with pytest.raises(LfnetError, match="_target_"):
         TrainedHead.open([run_folder, trained.folder], run_folder)
 

