@@ -164,9 +164,10 @@ def test_a_damaged_feature_file_is_not_found(places, seed):
     (place, _) = places["store"]
     rng = np.random.default_rng(seed)
     store = FeatureStore(place.path.parents[1], "s", "a" * 64)
-    with planted(place.path, damaged(place.path.read_bytes(), "flip", None, rng)):
-        with pytest.warns(LfnetWarning, match=r"one\.safetensors is damaged|an earlier version"):
-            assert not store.has("one", "source of one")
+    content = damaged(place.path.read_bytes(), "flip", None, rng)
+    warned = pytest.warns(LfnetWarning, match=r"one\.safetensors is damaged|an earlier version")
+    with planted(place.path, content), warned:
+        assert not store.has("one", "source of one")
     assert store.has("one", "source of one")
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.audit import cohort_settings
 from lfnet.errors import LfnetError
-from lfnet.files import personal_files, write_text
+from lfnet.files import personal_files
+from lfnet.seals import write_sealed_json
 
 if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
@@ -124,8 +125,8 @@ def _find(person: str, cohort: "Cohort", cache: Path, runs: Path) -> tuple[_Foun
     return _Found(files, rows, texts, names), faults
 
 
-def _rewritten(path: Path, names: frozenset[str]) -> str | None:
-    """The text of a sweep's record with no name in an error; None where nothing changes."""
+def _rewritten(path: Path, names: frozenset[str]) -> dict[str, Any] | None:
+    """A sweep's record with no name in an error; None where nothing changes."""
     from lfnet.runs.removal import without_names
 
     try:
@@ -138,12 +139,12 @@ def _rewritten(path: Path, names: frozenset[str]) -> str | None:
                 job["error"], changed = clean, True
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return json.dumps(record, indent=2) + "\n" if changed else None
+    return record if changed else None
 
 
 def _rewrite(path: Path, names: frozenset[str]) -> None:
-    if (text := _rewritten(path, names)) is not None:
-        write_text(path, text)
+    if (record := _rewritten(path, names)) is not None:
+        write_sealed_json(path, record)
 
 
 def _print_rest(

@@ -1,5 +1,6 @@
 """Remove one person's rows from finished runs, so that a killed removal is finished by the next one."""
 
+import io
 import re
 import shutil
 from collections.abc import Collection, Iterable
@@ -13,7 +14,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import read_json, write_json, write_text
 from lfnet.fingerprints import file_digest
 from lfnet.runs.result import RESULT, Result
-from lfnet.runs.run import LOG, PREDICTIONS, REFERENCES, SPREAD, measure, measuring_code
+from lfnet.runs.run import LOG, PREDICTIONS, REFERENCES, SPREAD, Run, digest_files, measure, measuring_code
 
 __all__ = [
     "RunRows",
@@ -58,10 +59,11 @@ def find_rows(runs: Path, cohort: str, person: str) -> tuple[list[RunRows], list
     found, faults = [], []
     for file in sorted(Path(runs).glob(f"*/{RESULT}")):
         try:
-            result = Result.read(file.parent)
+            run = Run(file.parent)
+            result = run.result
             if _cohort_name(result) != cohort:
                 continue
-            tables = _rows(file.parent, person)
+            tables = _rows(run, person)
         except (LfnetError, ValueError, KeyError, OSError) as error:
             faults.append(f"{file.parent}: {' '.join(str(error).split())}")
             continue
@@ -88,19 +90,19 @@ def _cohort_name(result: Result) -> str:
     return safe_name(Path(str(node["root"])).expanduser().resolve().name)
 
 
-def _rows(folder: Path, person: str) -> dict[str, pd.DataFrame]:
+def _rows(run: Run, person: str) -> dict[str, pd.DataFrame]:
     found = {}
     for name in _TABLES:
-        if (folder / name).is_file():
-            table = _read(folder / name)
+        if (run.folder / name).is_file():
+            table = _read(run.content(name))
             rows = table[table["person_id"] == person]
             if len(rows):
                 found[name] = rows
     return found
 
 
-def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+def _read(content: bytes) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
 
 
 def unfinished_tables(runs: Path, person: str, recordings: Collection[str]) -> list[Path]:
@@ -109,7 +111,7 @@ def unfinished_tables(runs: Path, person: str, recordings: Collection[str]) -> l
     for name in _TABLES:
         for path in sorted(Path(runs).glob(f"*/{name}")):
             try:
-                rows = _read(path) if not (path.parent / RESULT).exists() else None
+                rows = _read(path.read_bytes()) if not (path.parent / RESULT).exists() else None
                 if rows is not None and ((rows["person_id"] == person) & rows["recording_id"].isin(recordings)).any():
                     found.append(path)
             except (OSError, ValueError, KeyError):
@@ -137,14 +139,15 @@ def remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     folder, stage = run.folder, run.folder / _STAGE
     shutil.rmtree(stage, ignore_errors=True)
     write_json(stage / _OF, file_digest(folder / RESULT))
+    before = Run(folder)
     for name in _TABLES:
         if (folder / name).is_file():
-            table = _read(folder / name)
+            table = _read(before.content(name))
             kept = table[table["person_id"] != person]
             write_text(stage / name, kept.to_csv(index=False, lineterminator="\n"))
     if (folder / LOG).is_file():
         write_text(stage / LOG, without_names((folder / LOG).read_text(encoding="utf-8", errors="replace"), names))
-    result = Result.read(folder)
+    result = before.result
     count = removed_people(result.marks) + 1
     mark = f"scores of {count} {'person' if count == 1 else 'people'} removed on request"
     if run.trained or any("the weights have seen" in old for old in result.marks if _MARK.match(old)):
@@ -154,6 +157,7 @@ def remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     replace(
         result,
         **measured,
+        files={**result.files, **digest_files(stage)},
         measured_by=measuring_code(),
         members={},  # the scores of a fusion's members are not kept, so that their metrics cannot be recomputed
         cohort=replace(cohort, warnings=tuple(without_names(text, names) for text in cohort.warnings)),

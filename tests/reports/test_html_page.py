@@ -48,7 +48,7 @@ def made(tmp_path: Path) -> tuple[Table, Path]:
         for run in row.runs if row.kind == "model" else ():
             (run.folder / "metrics.csv").write_text(METRICS)
             reseal(run.folder)
-    return table, tmp_path
+    return build(manifest, tmp_path), tmp_path
 
 
 class _Text(HTMLParser):
