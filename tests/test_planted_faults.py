@@ -52,7 +52,8 @@ def _run(root: Path, kind: str) -> Iterator[Place]:
         (folder / "config.yaml").write_text(f"seed: {seed}\nlr: 0.001\n")
         if kind == "head":
             (folder / "metrics.csv").write_text(f"dev/mae,epoch,step,train/loss\n9.5,0,3,\n,0,3,0.{seed + 1}\n")
-            (folder / "spread.csv").write_text(f"recording_id,person_id,split,sd\n001,p,test,0.{seed + 1}\n")
+            row = f"001,p,test,3,4.5,0.{seed + 1},5"
+            (folder / "spread.csv").write_text(f"recording_id,person_id,split,label,score,sd,members\n{row}\n")
             weights = {"w": torch.randn(30, 30, generator=torch.Generator().manual_seed(seed))}
             save_file(weights, folder / "head.safetensors")
         else:

@@ -1,4 +1,7 @@
-"""Readers of results: run folders, sweep records, tables, bundles, fusions, weights."""
+"""Readers of results: run folders, sweep records, tables, bundles, fusions, weights.
+
+Damaged files get right digests (`forge`), so that the readers behind the digests are reached.
+"""
 
 import json
 from functools import cache
@@ -15,6 +18,7 @@ from lfnet.runs.sweep_record import SweepRecord, collect
 from lfnet.tables.build import build
 from lfnet.testing import make_toy_bundle
 from tests.fuzz.targets import reader
+from tests.sealing import forge, reseal
 from tests.tables.factory import result, sweep
 
 
@@ -31,6 +35,7 @@ def table_runs(at: Path) -> Path:
             (folder / "config.yaml").write_text("head:\n  _target_: lfnet.heads.mean_mlp.TemporalMeanMLP\nseed: 0\n")
             rows = [f"r{n},p{n},{('dev', 'test')[n % 2]},{n},{n + n % 3},{0.5 + n % 4},3" for n in range(20)]
             (folder / "spread.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
+            reseal(folder)
     return runs
 
 
@@ -40,6 +45,7 @@ def _one_run(at: Path) -> Path:
 
 @reader("run", _one_run, 3)
 def _read_run(path: Path) -> Any:
+    forge(path / "result.json")
     run = Run.open(path)
     _ = (run.predictions, run.baselines, run.learning_curve, run.spread, run.config, run.trained_people)
 
@@ -51,6 +57,7 @@ def _result(at: Path) -> Path:
 @reader("result", _result, 2)
 def _read_result(path: Path) -> Any:
     if path.exists():
+        forge(path)
         _ = Run.open(path.parent).result.to_json()
 
 
@@ -68,6 +75,7 @@ _keep = TemporaryDirectory(prefix="lfnet-runs-")
 
 @reader("record", _record, 1.5)
 def _read_record(path: Path) -> Any:
+    forge(path)
     SweepRecord.read(path)
     collect(path, _runs())
 
@@ -76,6 +84,7 @@ def _read_record(path: Path) -> Any:
 def _build_table(path: Path) -> Any:
     from lfnet.reports.terminal import terminal
 
+    forge(path)
     terminal(build(path, _runs()))
 
 
@@ -87,6 +96,8 @@ def _build_from_damaged_runs(path: Path) -> Any:
     from lfnet.reports.write import write
 
     record = path / "sweeps" / "architectures.json"
+    for file in (record, *path.glob("*/result.json")):
+        forge(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         open_runs(record)
@@ -102,6 +113,7 @@ def _bundle(at: Path) -> Path:
 
 @reader("bundle", _bundle, 1.5)
 def _read_bundle(path: Path) -> Any:
+    forge(path / "bundle.json")
     Bundle.open(path).head(threads=1)
 
 
@@ -111,6 +123,7 @@ def _bundle_json(at: Path) -> Path:
 
 @reader("bundle-json", _bundle_json, 2)
 def _read_bundle_json(path: Path) -> Any:
+    forge(path)
     read_facts(path.parent)
 
 
@@ -123,7 +136,9 @@ def _score_with_bundle(path: Path) -> Any:
     from lfnet.deploy.scorer import Scorer
 
     make_toy_bundle(path.parent / "whole")
-    shutil.copy(path.parent / "whole" / "head.onnx", path.parent)
+    forge(path)
+    for name in ("head.onnx", "MODEL_CARD.md"):
+        shutil.copy(path.parent / "whole" / name, path.parent)
     np.savez(path.parent / "clip.npz", features=np.ones((60, 3), np.float32), time=np.arange(60) / 30)
     with Scorer.of(Bundle.open(path.parent), pulse=False, threads=1) as scorer:
         json.dumps(scorer.score(path.parent / "clip.npz"), allow_nan=False)
