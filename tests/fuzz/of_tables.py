@@ -16,6 +16,8 @@ from lfnet.evaluation.predictions import Predictions
 from lfnet.fingerprints import DigestCache
 from lfnet.runs.run import Run
 from tests.fuzz.targets import reader
+from tests.sealing import forge
+from tests.tables.factory import leave, result
 
 SCALE = read(Scale, {"name": "BDI-II", "min": 0, "max": 63, "bands": [{"name": "all", "low": 0, "high": 63}]}, "scale")
 PEOPLE = ("ann", "bob", "cyd", "dee", "eve", "fay")
@@ -152,8 +154,13 @@ def _read_predictions(path: Path) -> Any:
     Predictions.from_csv_text(path.read_bytes().decode("utf-8", "replace") if path.is_file() else "")
 
 
-@reader("predictions", _predictions, 2)
+def _run_predictions(at: Path) -> Path:
+    return at / leave(at, result(each=8)) / "predictions.csv"
+
+
+@reader("predictions", _run_predictions, 2)
 def _read_run_predictions(path: Path) -> Any:
+    forge(path.parent / "result.json")
     _ = Run(path.parent).predictions.metrics()
 
 
