@@ -43,15 +43,17 @@ def main(argv: list[str]) -> int:
     options = parser.parse_intermixed_args(argv)
     config = cohort_settings(options.settings)
     with personal_files(config["paths"].get("mode", "private")):
-        report, cohort = _audit(config)
+        report, cohort, notes = _audit(config)
     if options.json:
-        print(json.dumps(report.to_json(), indent=2, allow_nan=False))
+        print(json.dumps({**report.to_json(), "time_notes": notes}, indent=2, allow_nan=False))
     else:
         print(report.text(ids=True))
         # The report has its own finding for people in two splits.
         for text in cohort.warnings:
             if not text.startswith("people in more than one split"):
                 print(f"warning: {text}")
+        for clip_id, note in notes.items():
+            print(f"warning: clip {clip_id}: {note}")
     return int(options.strict and bool(report.leaks))
 
 
@@ -85,7 +87,8 @@ def _quoted(value: object) -> str:
     return f'"{escaped}"'
 
 
-def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
+def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, str]]":
+    """The report, the cohort, and notes on the times of its clips."""
     from lfnet.audit.audit import find_leaks
     from lfnet.config import instantiate
     from lfnet.jobs.inputs import load_cohort
@@ -95,23 +98,27 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort]":
     settings = instantiate(config["audit"], "audit")
     session = Session()
     cohort = load_cohort(read_inputs(config, session), session)
-    pool, sources, missing = _features(cohort, config)
-    return find_leaks(cohort, pool, sources=sources, no_features=missing, settings=settings, progress=True), cohort
+    pool, sources, notes, missing = _features(cohort, config)
+    report = find_leaks(cohort, pool, sources=sources, no_features=missing, settings=settings, progress=True)
+    return report, cohort, notes
 
 
-def _features(cohort: "Cohort", config: dict[str, Any]) -> "tuple[ClipSummaries | None, dict[str, str] | None, str]":
-    """Summaries of the features and their sources, or None and why they are missing."""
+def _features(
+    cohort: "Cohort", config: dict[str, Any]
+) -> "tuple[ClipSummaries | None, dict[str, str] | None, dict[str, str], str]":
+    """Summaries of the features, their sources and notes on their times; or None and why they are missing."""
     from lfnet.audit.audit import sources
     from lfnet.features.clip_summaries import summarise_clips, summarise_store
+    from lfnet.features.time_notes import time_notes
 
     clip_ids = cohort.clips["clip_id"].tolist()
     if cohort.own is not None:
-        return summarise_clips(cohort.own.clip, clip_ids), {clip: cohort.own.source(clip) for clip in clip_ids}, ""
+        return summarise_clips(cohort.own.clip, clip_ids), {clip: cohort.own.source(clip) for clip in clip_ids}, {}, ""
     names = [name for name in config["encoder"] if isinstance(config["encoder"][name], dict)]
     if not names:
-        return None, None, "this needs features: extract some and name their encoder (encoder=NAME)"
+        return None, None, {}, "this needs features: extract some and name their encoder (encoder=NAME)"
     if (cohort.clips["path"] == "").any() or not all(Path(path).exists() for path in cohort.clips["path"]):
-        return None, None, "this needs features, and files that do not exist here"
+        return None, None, {}, "this needs features, and files that do not exist here"
     from contextlib import ExitStack
 
     from lfnet.config import instantiate
@@ -129,5 +136,6 @@ def _features(cohort: "Cohort", config: dict[str, Any]) -> "tuple[ClipSummaries 
     stream, store = next(iter(stores.items()))
     if lacking.get(stream):
         number = len(lacking[stream])
-        return None, None, f"this needs features: {number} of {len(clip_ids)} clips lack {stream} (run `lfnet extract`)"
-    return summarise_store(store, clip_ids), sources(store, clip_ids), ""
+        which = f"{number} of {len(clip_ids)} clips lack {stream}"
+        return None, None, {}, f"this needs features: {which} (run `lfnet extract`)"
+    return summarise_store(store, clip_ids), sources(store, clip_ids), time_notes(stores.values(), clip_ids), ""

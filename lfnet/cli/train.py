@@ -186,6 +186,7 @@ def _one_job(config: Any, session: "Session") -> None:
 
 def _extract(config: Any, session: "Session") -> None:
     from lfnet.config import plain
+    from lfnet.features.time_notes import time_notes
     from lfnet.files import personal_files
     from lfnet.jobs.inputs import prepare_streams
     from lfnet.jobs.settings import read_inputs
@@ -195,6 +196,8 @@ def _extract(config: Any, session: "Session") -> None:
         inputs = prepare_streams(settings, session)
     for store in inputs.stores.values():
         print(f"{len(inputs.cohort.clips)} clips of cohort {inputs.cohort.name} have their vectors in {store.folder}")
+    for clip_id, note in time_notes(inputs.stores.values(), inputs.cohort.clips["clip_id"]).items():
+        print(f"note on clip {clip_id}: {note}")
 
 
 def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:

@@ -78,6 +78,7 @@ def pulse_clip(skin: ClipFeatures, settings: PulseSettings, clip_id: str = "clip
         "quality": json.dumps([_number(q) for q in found.quality_S]),
         "snr": json.dumps([_number(decibels) for decibels in found.snr_S]),
         "notes": "; ".join(part for part in (skin.meta.get("notes", ""), _note(found, settings)) if part),
+        "time_notes": skin.meta.get("time_notes", ""),
         "versions": ", ".join(f"{name} {version(name)}" for name in ("neurokit2", "scipy")),
     }
     return ClipFeatures(found.X.astype(np.float32), found.kept_S, found.start_S, meta)

@@ -188,7 +188,8 @@ class Job:
 
     def _meta(self, encoder: Encoder, summary: PassSummary, decoding: list[str]) -> dict[str, str]:
         # The decoder's notes on a clip's end are left out for a stream that ends earlier and alone would not have them.
-        notes = [*(decoding if summary.ended else []), *summary.notes()]
+        decoding = decoding if summary.ended else []
+        notes = [*decoding, *summary.notes()]
         if self.cohort.aligned and needs_landmarker(self.cohort, [encoder]):
             notes.append(
                 "the mesh was found in aligned crops: alignment has removed most of the head's roll and position"
@@ -207,6 +208,7 @@ class Job:
             "batch_size": str(self.batch_size),
             "crowded": str(summary.crowded),
             "notes": "; ".join(notes),
+            "time_notes": "; ".join(decoding),
             "versions": ", ".join(f"{name} {version(name)}" for name in ("av", "mediapipe", "onnxruntime")),
         }
 

@@ -6,6 +6,7 @@ Changing this file changes the recipe of all streams made from video: their feat
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def _with_meshes(
 ) -> Iterator[tuple[Frame, Mesh | None]]:
     """Yield each frame with its mesh; for every > 1 so many frames are buffered, and the last of them is searched."""
     buffer: list[Frame] = []
-    previous: tuple[float, Mesh | None] | None = None
+    previous: _Searched | None = None
     for frame in frames:
         buffer.append(frame)
         del frame
@@ -125,22 +126,37 @@ def _with_meshes(
         yield from _interpolated(buffer, previous, find)
 
 
+class _Searched(NamedTuple):
+    """Time, mesh and size of a frame in which faces were searched."""
+
+    time: float
+    mesh: Mesh | None
+    size: tuple[int, int]
+
+
 def _interpolated(
-    buffer: list[Frame], previous: tuple[float, Mesh | None] | None, find: Callable[[Frame], Mesh | None]
-) -> Generator[tuple[Frame, Mesh | None], None, tuple[float, Mesh | None]]:
-    """Yield and drop the buffered frames one by one; return the time and mesh of the last."""
-    end, last = buffer[-1].time, find(buffer[-1])
+    buffer: list[Frame], previous: _Searched | None, find: Callable[[Frame], Mesh | None]
+) -> Generator[tuple[Frame, Mesh | None], None, _Searched]:
+    """Yield and drop the buffered frames one by one; return the last."""
+    end, last, size = buffer[-1].time, find(buffer[-1]), _size(buffer[-1])
     while buffer:
         frame, face = buffer.pop(0), last
         if buffer:
-            start, first = previous or (frame.time, None)
+            start, first, before = previous or _Searched(frame.time, None, size)
             face = None
-            # Faces that do not touch are two people, or a cut: the frames between are unknown.
-            if first is not None and last is not None and first.box.touches(last.box):
+            # Faces that do not touch are two people, or a cut: the frames between are unknown. So are those where the
+            # size of the frames changes.
+            same = before == size == _size(frame)
+            if same and first is not None and last is not None and first.box.touches(last.box):
                 face = _move(first, last, (frame.time - start) / (end - start))
         yield frame, face
         del frame
-    return end, last
+    return _Searched(end, last, size)
+
+
+def _size(frame: Frame) -> tuple[int, int]:
+    """Width and height of a frame."""
+    return frame.rgb.shape[1], frame.rgb.shape[0]
 
 
 def _move(one: Mesh, other: Mesh, share: float) -> Mesh:
@@ -225,7 +241,7 @@ class _Lane:
         self._valid: list[bool] = []
         self._faces = self._crowded = self._grey = self._jumps = 0
         self._box: Box | None = None
-        self._size = (0, 0)
+        self._box_size = self._size = (0, 0)
 
     @property
     def full(self) -> bool:
@@ -236,7 +252,7 @@ class _Lane:
         """Add a frame: hand its face on, or note that it has none."""
         frame, mesh = view.frame, view.mesh
         if not self._numbers:
-            self._size = frame.rgb.shape[1], frame.rgb.shape[0]
+            self._size = _size(frame)
         if self.searches:
             valid = mesh is not None
             self._crowded += mesh is not None and mesh.n_faces > 1
@@ -250,8 +266,10 @@ class _Lane:
             self._faces += 1
             self._grey += view.grey
             if self.searches and mesh is not None:
-                self._jumps += self._box is not None and not self._box.touches(mesh.box)
-                self._box = mesh.box
+                size = _size(frame)
+                last = None if self._box is None else self._box.between_sizes(self._box_size, size)
+                self._jumps += last is not None and not last.touches(mesh.box)
+                self._box, self._box_size = mesh.box, size
         if len(self._parts) >= self._batch_size or self.full:
             self._hand_over()
 

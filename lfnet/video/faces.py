@@ -20,6 +20,13 @@ class Box(NamedTuple):
     def area(self) -> float:
         return (self.right - self.left) * (self.bottom - self.top)
 
+    def between_sizes(self, before: tuple[int, int], after: tuple[int, int]) -> "Box":
+        """Return the same part of a frame after a change of the frames' width and height."""
+        if before == after:
+            return self
+        across, down = after[0] / before[0], after[1] / before[1]
+        return Box(self.left * across, self.top * down, self.right * across, self.bottom * down)
+
     def touches(self, other: "Box") -> bool:
         """Return whether two boxes overlap or touch."""
         across = self.right < other.left or other.right < self.left

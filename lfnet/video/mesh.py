@@ -8,7 +8,7 @@ import numpy as np
 from lfnet.errors import LfnetError
 from lfnet.offline import call_offline
 from lfnet.video.backends import import_mediapipe, quiet
-from lfnet.video.faces import Mesh
+from lfnet.video.faces import Box, Mesh
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["FaceMesh"]
@@ -61,7 +61,8 @@ class FaceMesh:
         self._mediapipe = mediapipe
         self._video = video
         self._millisecond = -1
-        self._last: Mesh | None = None
+        self._last: Box | None = None
+        self._size = (0, 0)
         try:
             with quiet():
                 self._landmarker: Any = call_offline(tasks.vision.FaceLandmarker.create_from_options, options)
@@ -98,8 +99,10 @@ class FaceMesh:
         faces = [_mesh(result, k, width, height) for k in range(len(result.face_landmarks))]
         if not faces:
             return None
-        self._last = _follow(faces, self._last if self._video else None)
-        return self._last
+        last = self._last.between_sizes(self._size, (width, height)) if self._video and self._last is not None else None
+        face = _follow(faces, last)
+        self._last, self._size = face.box, (width, height)
+        return face
 
     def close(self) -> None:
         """Free the landmarker for good; MediaPipe may hang at the interpreter's exit otherwise."""
@@ -121,10 +124,10 @@ def _mesh(result: Any, face: int, width: int, height: int) -> Mesh:
     return Mesh((points * (width, height, width)).astype(np.float32), scores, pose, len(result.face_landmarks))
 
 
-def _follow(faces: list[Mesh], last: Mesh | None) -> Mesh:
+def _follow(faces: list[Mesh], last: Box | None) -> Mesh:
     """The face with the largest overlap with the last one; the largest face if none overlaps."""
     if last is not None:
-        best = max(faces, key=lambda face: face.box.overlap(last.box))
-        if best.box.overlap(last.box) > 0:
+        best = max(faces, key=lambda face: face.box.overlap(last))
+        if best.box.overlap(last) > 0:
             return best
     return max(faces, key=lambda face: face.box.area)

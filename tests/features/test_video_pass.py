@@ -276,3 +276,32 @@ def test_a_consumer_works_while_the_next_frames_are_read():
         run_pass(frames(), None, [slow], aligned=True, batch_size=2)
     assert read[:6] == [0, 1, 2, 3, 4, 5]
     assert [batch.index.tolist() for batch in slow.batches] == [[0, 1], [2, 3], [4, 5]]
+
+
+class FaceInTheMiddle:
+    """Finds a face in the middle of frames of any size, a sixth as wide as these."""
+
+    def find(self, rgb: np.ndarray, time: float) -> Mesh:
+        height, width = rgb.shape[:2]
+        unit = (mesh_at(TEMPLATE_112)[:, :2] - mesh_at(TEMPLATE_112)[:, :2].mean(axis=0)) / 112
+        points = np.column_stack([unit * width / 6 + (width / 2, height / 2), np.zeros(len(unit))])
+        return Mesh(points.astype(np.float32), np.zeros(52, np.float32), np.eye(4, dtype=np.float32), 1)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_change_of_size_is_no_other_person_and_no_mesh_lies_between_sizes(every):
+    """Browsers' recordings change the size of their frames with the bandwidth."""
+    sizes = [(96, 64)] * 10 + [(384, 256)] * 10 + [(48, 32)] * 10
+    clip = [Frame(k, k / 25, np.full((height, width, 3), 100, np.uint8)) for k, (width, height) in enumerate(sizes)]
+    kept = Kept(None, "skin")
+    wide: list[tuple[float, float]] = []
+
+    def measure(rgb: np.ndarray, landmarks_LC: np.ndarray) -> np.ndarray:
+        wide.append((rgb.shape[1], float(np.ptp(landmarks_LC[:, 0]) / rgb.shape[1])))
+        return np.ones((3, 4), np.float32)
+
+    (passed,) = run_pass(clip, FaceInTheMiddle(), [kept], skin_means=measure, every=every)
+    assert passed.jumps == 0 and not passed.notes()[1:]
+    assert {width for width, _ in wide} == {96, 384, 48}
+    shares = [share for _, share in wide]
+    np.testing.assert_allclose(shares, shares[0], rtol=1e-4)

@@ -100,8 +100,8 @@ def at(left: float, top: float, side: float, seen: int = 2) -> Mesh:
 def test_the_person_is_followed_when_a_larger_face_comes_in():
     person, visitor = at(100, 100, 50), at(300, 80, 90)
     assert _follow([person, visitor], None) is visitor
-    assert _follow([visitor, person], at(104, 98, 50)) is person
-    assert _follow([person, visitor], at(600, 600, 50)) is visitor
+    assert _follow([visitor, person], at(104, 98, 50).box) is person
+    assert _follow([person, visitor], at(600, 600, 50).box) is visitor
 
 
 def test_frames_within_one_millisecond(shared, model):
