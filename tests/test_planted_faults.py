@@ -132,9 +132,10 @@ def planted(path: Path, content: bytes) -> Iterator[None]:
 def check(places: list[Place], fault: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     place = places[int(rng.integers(len(places)))]
-    content = damaged(place.path.read_bytes(), fault, place.neighbour, rng)
-    if content == place.path.read_bytes():
-        pytest.skip("the fault leaves the file as it is")
+    before = place.path.read_bytes()
+    while (content := damaged(before, fault, place.neighbour, rng)) == before:
+        place = places[int(rng.integers(len(places)))]  # one that has a neighbour, or is not zero there already
+        before = place.path.read_bytes()
     place.read()
     with planted(place.path, content), pytest.raises(LfnetError) as raised:
         place.read()
@@ -144,8 +145,8 @@ def check(places: list[Place], fault: str, seed: int) -> None:
 
 
 def cases(first: int, count: int) -> list[tuple[str, str, int]]:
-    """Kinds and faults in turn, each with a seed of its own."""
-    pairs = itertools.cycle(itertools.product(KINDS, FAULTS))
+    """Kinds and faults in turn, each with a seed of its own. There is one record, so that it has no neighbour."""
+    pairs = itertools.cycle(pair for pair in itertools.product(KINDS, FAULTS) if pair != ("record", "swap"))
     return [(kind, fault, seed) for seed, (kind, fault) in zip(range(first, first + count), pairs, strict=False)]
 
 

@@ -1,6 +1,7 @@
 """One job, from a config to a run folder that says everything about it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lfnet.errors import LfnetError
+from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.jobs.inputs import load_cohort
 from lfnet.jobs.job import plan, run, run_safely
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
+from lfnet.runs.run import Run
 from tests.composing import SMALL, composed
 from tests.sealing import rewrite
 from tests.wandb_files import read_wandb
@@ -289,3 +291,55 @@ def test_wandb_gets_no_ids_and_no_paths(tmp_path):
             assert f'"{name}"'.encode() not in written and f"/{name}".encode() not in written
     assert str(tmp_path).encode() not in written
     assert str(Path.home()).encode() + b"/" not in written
+
+
+@pytest.fixture
+def own(finished, tmp_path):
+    """A copy of the finished job, that a test may damage: its config, choices and run folder."""
+    _, choices, outcome, runs = finished
+    shutil.copytree(runs.parent, tmp_path / "own", ignore=shutil.ignore_patterns("data"))
+    config, _ = job(tmp_path / "own", "head=ldbm", "head.patch_size=4")
+    return config, choices, tmp_path / "own" / "runs" / outcome.run
+
+
+def test_the_result_has_a_digest_of_each_file_that_is_read(finished):
+    _, _, outcome, runs = finished
+    files = {path.name for path in (runs / outcome.run).iterdir()} - {"result.json", "train.log"}
+    assert set(result_of(outcome, runs)["files"]) == files
+
+
+@pytest.mark.parametrize("name", ["result.json", "config.yaml", "predictions.csv", "metrics.csv"])
+def test_a_damaged_job_is_run_again(own, name):
+    config, choices, folder = own
+    files = [path for path in folder.iterdir() if path.name not in ("result.json", "train.log", "config.yaml")]
+    before = {path.name: path.read_bytes() for path in files}
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.warns(LfnetWarning, match=rf"{name} cannot be used: .* The job is run again"):
+        assert run(config, choices).status == "finished"
+    assert {path.name: path.read_bytes() for path in files} == before
+    assert run(config, choices).status == "skipped"
+
+
+def test_damaged_baselines_are_computed_again_without_training(own):
+    config, choices, folder = own
+    before = (folder / "references.csv").read_bytes()
+    (folder / "references.csv").write_bytes(before[:-9])
+    weights = (folder / "head.safetensors").stat().st_mtime_ns
+    with pytest.warns(LfnetWarning, match=r"references\.csv is damaged: the baselines are computed again"):
+        assert run(config, choices).status == "skipped"
+    assert (folder / "references.csv").read_bytes() == before
+    assert (folder / "head.safetensors").stat().st_mtime_ns == weights
+    assert Run(folder).baselines
+
+
+def test_recomputed_metrics_do_not_hide_damage(own):
+    config, choices, folder = own
+    rewrite(folder / "result.json", {**json.loads((folder / "result.json").read_text()), "measured_by": "older code"})
+    weights = bytearray((folder / "head.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "head.safetensors").write_bytes(weights)
+    assert run(config, choices).status == "skipped"  # a skip does not read the model
+    with pytest.raises(LfnetError, match=r"head\.safetensors cannot be used"):
+        Run(folder).weights()
