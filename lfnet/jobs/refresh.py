@@ -19,7 +19,7 @@ from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
 from lfnet.runs.removal import removed_people
 from lfnet.runs.result import AuditEntry
-from lfnet.runs.run import REFERENCES, Run, digest_files, measure, measuring_code
+from lfnet.runs.run import REFERENCES, Run, measure, measuring_code
 
 __all__ = ["compute_metrics", "refresh", "run_audit", "write_baselines"]
 
@@ -66,13 +66,13 @@ def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModul
     with job.inputs.keep_open():
         if result.referred_by != baseline_code() or _damaged_baselines(job):
             changed |= write_baselines(job, load_data(), session)
+            changed["files"] = {**result.files, REFERENCES: file_digest(job.folder / REFERENCES)}
         if changed or result.measured_by != measuring_code():
             changed |= compute_metrics(job)
         if result.audited_by != _audit_digest(job, session):
             changed |= run_audit(job, session)
     if changed:
-        references = {REFERENCES: digest_files(job.folder)[REFERENCES]}
-        replace(result, **changed, files={**result.files, **references}).write(job.folder)
+        replace(result, **changed).write(job.folder)
 
 
 def _damaged_baselines(job: Experiment) -> bool:

@@ -284,14 +284,18 @@ def digest_files(folder: Path) -> dict[str, str]:
 
 
 def _check(path: Path, result: Result) -> bytes:
-    refuse_special(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise damaged(path, str(error.strerror)) from error
+    content = _bytes(path)
     if hashlib.sha256(content).hexdigest() != result.files.get(path.name):
         raise damaged(path, f"its SHA-256 is not the one in {RESULT}")
     return content
+
+
+def _bytes(path: Path) -> bytes:
+    refuse_special(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise damaged(path, str(error.strerror)) from error
 
 
 def _parse(path: Path, content: bytes, parse: Callable[[str], _T]) -> _T:
@@ -358,9 +362,9 @@ def measuring_code() -> str:
 def measure(folder: Path) -> dict[str, Any]:
     """Metrics of predictions.csv and references.csv of a run folder, as `metrics` and `references` of its `Result`."""
     scores, models = (Path(folder) / name for name in (PREDICTIONS, REFERENCES))
-    predictions = _parse(scores, scores.read_bytes(), Predictions.from_csv_text)
+    predictions = _parse(scores, _bytes(scores), Predictions.from_csv_text)
     references = {
         model: {split: levels["recording"] for split, levels in own.metrics().items()}
-        for model, own in _parse(models, models.read_bytes(), models_from_csv_text).items()
+        for model, own in _parse(models, _bytes(models), models_from_csv_text).items()
     }
     return {"metrics": predictions.metrics(), "references": references}

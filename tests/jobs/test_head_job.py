@@ -343,3 +343,12 @@ def test_recomputed_metrics_do_not_hide_damage(own):
     assert run(config, choices).status == "skipped"  # a skip does not read the model
     with pytest.raises(LfnetError, match=r"head\.safetensors cannot be used"):
         Run(folder).weights()
+
+
+def test_a_folder_without_scores_is_skipped_and_audited(own):
+    config, choices, folder = own
+    for name in ("predictions.csv", "references.csv"):
+        (folder / name).unlink()
+    rewrite(folder / "result.json", {**json.loads((folder / "result.json").read_text()), "audited_by": "older code"})
+    assert run(config, choices).status == "skipped"
+    assert Run(folder).result.audited_by != "older code"
