@@ -22,7 +22,7 @@ __all__ = ["acquire", "hold", "lock", "remove_abandoned"]
 # What a file system answers that has no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _RENEWED = 5.0  # seconds between two signs of life of a lease's holder
-_EXPIRED = 60.0  # seconds without one after which a lease is nobody's
+_EXPIRED = 60.0  # seconds without one after which a lease is free
 _POLL = 0.2  # seconds between two looks at another process's lease
 _ABANDONED = 86_400.0  # seconds; age of a left-over file where no lock says whether it is in use
 
