@@ -15,7 +15,7 @@ __all__ = ["WORDS", "damage", "mutate"]
 
 WORDS = (
     *("", " ", "-", "0", "-1", "1.5", "1e999", "1e20", "-1e308", "9" * 25, "1" + "0" * 400, "0x10", "1_000", "1,5"),
-    *("nan", "NaN", "inf", "-inf", "null", "None", "true", "[]", "{}", "[[", "}", "~", "~no_such_user/x", "../..", "/", "."),
+    *("nan", "NaN", "inf", "-inf", "null", "None", "true", "[]", "{}", "[[", "}", "~", "~noone/x", "../..", "/", "."),
     *("\N{ARABIC-INDIC DIGIT THREE}", "\N{SUPERSCRIPT TWO}", "\N{VULGAR FRACTION ONE HALF}", "caf\u00e9", "\u202e"),
     *("a" * 300, "x" * 70_000, "=1+1", "'", '"', '"""', "${x}", "${now:%Y}", "${", "%s", "*x", "&x", "!!binary x"),
     *(
