@@ -18,13 +18,18 @@ from typing import NamedTuple
 from tests.faults.commands import Command, make_commands, plant_own_files
 from tests.faults.points import ERRNOS, Ended, Fault, run_forked
 
-__all__ = ["KINDS", "Case", "Undisturbed", "Verdict", "Worker", "cases_of", "tenth"]
+__all__ = ["KINDS", "Case", "Undisturbed", "Verdict", "Worker", "cases_of", "differences", "files_of", "tenth"]
 
 KINDS = ("die", *ERRNOS, "limit")
+_OF_FILE = r'^  "sha256": "[0-9a-f]{64}"'  # the digest of the file itself, with its times
 # Times and dates, by file: two undisturbed runs differ in them.
 _VARYING = {
-    "result.json": (r'"seconds[a-z_]*": [0-9.e-]+', r'"(?:created|finished|started|made)": "[^"]*"'),
-    "bundle.json": (r'"made": "[^"]*"',),
+    "result.json": (
+        r'"(?:seconds[a-z_]*|latency_ms|energy_mj)": [0-9.e-]+',
+        r'"(?:created|finished|started|made)": "[^"]*"',
+        _OF_FILE,
+    ),
+    "bundle.json": (r'"made": "[^"]*"', _OF_FILE),
     "MODEL_CARD.md": (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC",),
     "train.log": (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d\d\d",),
 }
@@ -83,11 +88,11 @@ class Worker:
             again = run_forked(command.run, self._folder)
             if ended.status != 0:
                 raise RuntimeError(f"{name} fails without a fault: {ended.status}\n{ended.out}{ended.err}")
-            if difference := _difference(files, files_of(self._folder)):
+            if difference := differences(files, files_of(self._folder)):
                 raise RuntimeError(f"{name}: the second run changes files: {difference}")
             _, files_of_other = self._run(command, start)
             if files_of_other != files:
-                raise RuntimeError(f"{name}: two undisturbed runs differ: {_difference(files, files_of_other)}")
+                raise RuntimeError(f"{name}: two undisturbed runs differ: {differences(files, files_of_other)}")
             for module in again.modules + ended.modules:  # so that forked processes need not import them
                 with contextlib.suppress(Exception):
                     importlib.import_module(module)
@@ -132,7 +137,7 @@ def _judge(case: Case, known: Undisturbed, ended: Ended, files: dict[str, bytes]
     if ended.status == 0:
         needed = {name: data for name, data in known.files.items() if not _OPTIONAL.search(name)}
         found = {name: data for name, data in files.items() if not _OPTIONAL.search(name)}
-        difference = _difference(needed, found)
+        difference = differences(needed, found)
         return "goes on", difference and f"exit status 0, but {difference}"
     if ended.status == 1:  # a job of a sweep failed, which its line says
         failed = re.search(r"^(\[ *\d+/\d+\] failed|cannot start|.*could not be read)", ended.out, re.MULTILINE)
@@ -143,7 +148,7 @@ def _judge(case: Case, known: Undisturbed, ended: Ended, files: dict[str, bytes]
 
 def _judge_again(known: Undisturbed, ended: Ended, files: dict[str, bytes]) -> str | None:
     """What is wrong about the run after the disturbed one."""
-    difference = _difference(known.files, files)
+    difference = differences(known.files, files)
     if ended.status is None:
         return "the second run hangs"
     if ended.status != 0 and (ended.status, ended.err) != (known.again.status, known.again.err):
@@ -151,7 +156,7 @@ def _judge_again(known: Undisturbed, ended: Ended, files: dict[str, bytes]) -> s
     return difference and f"after the second run, {difference}"
 
 
-def _difference(expected: dict[str, bytes], found: dict[str, bytes]) -> str | None:
+def differences(expected: dict[str, bytes], found: dict[str, bytes]) -> str | None:
     parts = [f"missing {name}" for name in expected.keys() - found.keys()]
     parts += [f"left over {name}" for name in found.keys() - expected.keys()]
     for name in sorted(expected.keys() & found.keys()):

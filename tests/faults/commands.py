@@ -15,7 +15,7 @@ import numpy as np
 from lfnet.cli.main import main
 from tests.fusion.simulated_splits import SMALL
 
-__all__ = ["Command", "make_commands", "plant_own_files"]
+__all__ = ["SWEEP", "Command", "make_commands", "plant_own_files"]
 
 _OWN_FILE, _OWN_FOLDER = "my notes.txt", "my folder"
 _TINY = (
@@ -31,7 +31,7 @@ _TINY = (
 _CLIPS = 3
 _TRAIN = ("train", *_TINY, "head=mean_mlp")
 _FUSION = ("train", *_TINY, "fusion=published", *SMALL, "cohort.pulse.segment=1")
-_SWEEP = ("train", "-m", *_TINY, "head=mean_mlp", "seed=0,1")
+SWEEP = ("train", "-m", *_TINY, "head=mean_mlp", "seed=0,1")
 _TABLE = ("table", "architectures", *_TINY, "head=mean_mlp,tcn", "protocol=masked", "seed=0", "table.controls=[]")
 _FOLDER = ("cohort=folder", "cohort.root=clips", "cohort.name=mine")
 _TRAINED = ("train", *_TINY, "head=mean_mlp", "cohort.people_shared=0", "cohort.recordings={train:6,dev:4,test:12}")
@@ -169,7 +169,7 @@ def make_commands(shared: Path) -> list[Command]:
         Command("train", _lfnet(*_TRAIN), (_lfnet("extract", *_TINY[:3]),)),
         Command("train again", _lfnet(*_TRAIN, "force=true"), (_lfnet(*_TRAIN),)),
         Command("train fusion", _lfnet(*_FUSION), (_lfnet("extract", *_TINY[:3], "cohort.pulse.segment=1"),)),
-        Command("sweep", _lfnet(*_SWEEP), (_lfnet("extract", *_TINY[:3]),)),
+        Command("sweep", _lfnet(*SWEEP), (_lfnet("extract", *_TINY[:3]),)),
         Command("table", _lfnet(*_TABLE), (_lfnet(*_TABLE, "launcher.jobs=1"),)),
         Command("table --render", _lfnet(*_TABLE, "--render"), (_lfnet(*_TABLE),)),
         Command("report", _lfnet("report", *_TABLE[1:], "--figures"), (_lfnet(*_TABLE),)),
