@@ -8,6 +8,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ __all__ = [
     "personal_files",
     "read_json",
     "refuse_special",
+    "temporary_folder",
     "user_path",
     "write_json",
     "write_text",
@@ -198,6 +200,23 @@ def _temporary(path: Path) -> tuple[int, Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
         if hold(handle, Path(name)):
             return handle, Path(name)
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new folder in `parent` that is removed at the end, or by `remove_abandoned` if this process is killed."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=parent))
+        with contextlib.suppress(FileNotFoundError):  # removed as abandoned, between the two calls
+            handle = os.open(folder, os.O_RDONLY)
+            if hold(handle, folder):
+                break
+            os.close(handle)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from lfnet.errors import LfnetError
 
-__all__ = ["acquire", "hold", "lock", "remove_abandoned"]
+__all__ = ["acquire", "hold", "lock", "remove_abandoned", "remove_unused"]
 
 # What a file system answers that has no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
@@ -91,25 +92,31 @@ def acquire(handle: int, waiting: str) -> bool:
 
 
 def hold(handle: int, path: Path) -> bool:
-    """Mark the open temporary file `path` as in use until `handle` is closed; False if it was removed before that."""
+    """Mark the open temporary file or folder `path` as in use until `handle` is closed; False if it was removed."""
     with contextlib.suppress(OSError):
         acquire(handle, "")  # only `remove_abandoned` can hold it, for a moment
     return _same(handle, path)
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the lock files and temporary files (`.NAME.lock`, `.NAME.part`) of processes that have ended.
+    """Remove the lock files, temporary files and folders (`.NAME.lock`, `.NAME.part`) of processes that have ended.
 
     Files in use stay. Where the file system has no locks, files that did not change for a day are removed.
     """
     for path in [*Path(folder).glob(".*.lock"), *Path(folder).glob(".*.part")]:
-        with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-            try:
-                if _unused(handle) and _same(handle, path):
-                    path.unlink()
-            finally:
-                os.close(handle)
+        remove_unused(path)
+
+
+def remove_unused(path: Path) -> None:
+    """Remove a temporary file or folder, or a lock file, unless a process uses it (`remove_abandoned`)."""
+    with contextlib.suppress(OSError):
+        is_folder = path.is_dir() and not path.is_symlink()
+        handle = os.open(path, (os.O_RDONLY if is_folder else os.O_RDWR) | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if _unused(handle) and _same(handle, path):
+                shutil.rmtree(path) if is_folder else path.unlink()
+        finally:
+            os.close(handle)
 
 
 def _unused(handle: int) -> bool:

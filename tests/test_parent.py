@@ -3,17 +3,24 @@
 import subprocess
 import sys
 
+import pytest
+
 PARENT = """
 import os, signal, subprocess, sys
 worker = "import sys, time; from lfnet.parent import end_with_parent; end_with_parent(int(sys.argv[1])); "
-worker += "print('working', flush=True); time.sleep(60); print('orphan', flush=True)"
+worker += "print('working', flush=True); WORK; print('orphan', flush=True)"
 process = subprocess.Popen([sys.executable, "-c", worker, str(os.getpid())], stdout=subprocess.PIPE)
 print(process.stdout.readline().decode().strip(), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_worker_ends_when_its_parent_is_killed():
+# The second holds the global lock all the time, as some libraries do.
+@pytest.mark.parametrize("work", ["time.sleep(60)", "import ctypes; ctypes.PyDLL(None).sleep(60)"])
+def test_a_worker_ends_when_its_parent_is_killed(work):
+    if "ctypes" in work and sys.platform != "linux":
+        pytest.skip("needs Linux")
     # The worker has the pipe of standard error open as long as it lives.
-    done = subprocess.run([sys.executable, "-c", PARENT], capture_output=True, text=True, timeout=30, check=False)
+    code = PARENT.replace("WORK", work)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "working\n" and done.stderr == ""

@@ -17,9 +17,10 @@ from lfnet.fingerprints import file_digest
 from lfnet.jobs.baselines import baseline_code, fit_baselines, summarise
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
+from lfnet.locks import lock
 from lfnet.runs.removal import removed_people
 from lfnet.runs.result import AuditEntry
-from lfnet.runs.run import REFERENCES, Run, measure, measuring_code
+from lfnet.runs.run import LOCK, REFERENCES, Run, measure, measuring_code
 
 __all__ = ["compute_metrics", "refresh", "run_audit", "write_baselines"]
 
@@ -57,22 +58,38 @@ def compute_metrics(job: Experiment) -> dict[str, Any]:
 def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModule]) -> None:
     """Recompute what older code made in a finished run folder, and damaged baselines. load_data(): its data, set up.
 
-    Digests of other files are kept as the job wrote them.
+    Digests of other files are kept as the job wrote them. One process at a time changes a folder; one in which nothing
+    changes is not locked.
     """
+    with job.inputs.keep_open():
+        if not _outdated(job, session):
+            return
+        with lock(job.folder / LOCK):
+            outdated = _outdated(job, session)  # another process may have done it meanwhile
+            changed: dict[str, Any] = {}
+            if "baselines" in outdated:
+                changed |= write_baselines(job, load_data(), session)
+                files = Run(job.folder).result.files
+                changed["files"] = {**files, REFERENCES: file_digest(job.folder / REFERENCES)}
+            if outdated & {"baselines", "metrics"}:
+                changed |= compute_metrics(job)
+            if "audit" in outdated:
+                changed |= run_audit(job, session)
+            if changed:
+                replace(Run(job.folder).result, **changed).write(job.folder)
+
+
+def _outdated(job: Experiment, session: Session) -> set[str]:
+    """The parts of a finished run that older code made, or that are damaged."""
     result = Run(job.folder).result
     if removed_people(result.marks):
-        return  # baselines of the whole cohort would bring the removed rows back
-    changed: dict[str, Any] = {}
-    with job.inputs.keep_open():
-        if result.referred_by != baseline_code() or _damaged_baselines(job):
-            changed |= write_baselines(job, load_data(), session)
-            changed["files"] = {**result.files, REFERENCES: file_digest(job.folder / REFERENCES)}
-        if changed or result.measured_by != measuring_code():
-            changed |= compute_metrics(job)
-        if result.audited_by != _audit_digest(job, session):
-            changed |= run_audit(job, session)
-    if changed:
-        replace(result, **changed).write(job.folder)
+        return set()  # baselines of the whole cohort would bring the removed rows back
+    outdated = {
+        "baselines": result.referred_by != baseline_code() or _damaged_baselines(job),
+        "metrics": result.measured_by != measuring_code(),
+        "audit": result.audited_by != _audit_digest(job, session),
+    }
+    return {part for part, old in outdated.items() if old}
 
 
 def _damaged_baselines(job: Experiment) -> bool:

@@ -13,8 +13,9 @@ from lfnet.cohorts.folder import safe_name
 from lfnet.errors import LfnetError
 from lfnet.files import read_json, write_json, write_text
 from lfnet.fingerprints import file_digest
+from lfnet.locks import lock
 from lfnet.runs.result import RESULT, Result
-from lfnet.runs.run import LOG, PREDICTIONS, REFERENCES, SPREAD, Run, digest_files, measure, measuring_code
+from lfnet.runs.run import LOCK, LOG, PREDICTIONS, REFERENCES, SPREAD, Run, digest_files, measure, measuring_code
 
 __all__ = [
     "RunRows",
@@ -134,8 +135,14 @@ def remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     """Remove a person's rows from a run, recompute its metrics and mark it.
 
     All files are written next to the run first and then moved to their places, result.json last; `finish_removal`
-    does the rest of a removal that was killed while it moved them. names: ids and files that texts must not contain.
+    does the rest of a removal that was killed while it moved them. A job that works in the folder is waited for.
+    names: ids and files that texts must not contain.
     """
+    with lock(run.folder / LOCK):
+        _remove_rows(run, person, names)
+
+
+def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     folder, stage = run.folder, run.folder / _STAGE
     shutil.rmtree(stage, ignore_errors=True)
     write_json(stage / _OF, file_digest(folder / RESULT))
@@ -167,7 +174,7 @@ def remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
         },
         marks=(*(old for old in result.marks if not _MARK.match(old)), mark),
     ).write(stage)
-    finish_removal(folder)
+    _finish(folder)
 
 
 def pending_removals(runs: Path) -> list[Path]:
@@ -177,6 +184,11 @@ def pending_removals(runs: Path) -> list[Path]:
 
 def finish_removal(folder: Path) -> None:
     """Finish a removal that was killed in a run folder, or discard what it had prepared."""
+    with lock(folder / LOCK):
+        _finish(folder)
+
+
+def _finish(folder: Path) -> None:
     stage = folder / _STAGE
     try:
         whole = (stage / RESULT).is_file() and read_json(stage / _OF) == file_digest(folder / RESULT)

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from pydantic import AfterValidator, model_validator
 from tqdm import tqdm
 
 from lfnet.config import settings
+from lfnet.files import temporary_folder
 from lfnet.fingerprints import file_digest
 
 __all__ = ["Sha256", "Source", "SourceError", "obtain"]
@@ -88,8 +88,7 @@ def obtain(source: Source, to: Path) -> None:
         return
     assert source.member is not None  # `Source` has checked it
     # In the target's folder, since the system's temporary folder may be too small for an archive.
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=to.parent) as name:
-        folder = Path(name)
+    with temporary_folder(to.parent, ".fetch-") as folder:
         if source.url is not None:
             archive = folder / "archive.zip"
             _download(source.url, archive)

@@ -3,9 +3,7 @@
 lfnet ships no weights. Each file keeps its own licence, and the user's machine fetches it.
 """
 
-import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +17,6 @@ from lfnet.locks import remove_abandoned
 from lfnet.weights.sources import Sha256, Source, SourceError, obtain
 
 __all__ = ["WeightsFile", "WeightsMissing", "WeightsWrong", "load", "names"]
-
-_DAY = 86_400.0
 
 
 class WeightsMissing(LfnetError):
@@ -121,7 +117,7 @@ class WeightsFile:
             if self.path is not None or self.sha256 is None or not self.sources:
                 raise
         target = self.place(cache)
-        _remove_leftovers(Path(cache))
+        remove_abandoned(Path(cache))
         if self.notice:
             print(f"{self.name}: {self.notice}", file=sys.stderr)
         reasons = []
@@ -153,17 +149,6 @@ class WeightsFile:
         fetch = f" run `lfnet weights fetch {self.name}` on a machine with a network, or" if self.sources else ""
         target = Path(cache).absolute() / self.file
         return f"Put {self._what()}{digest} at {target}, or{fetch} set the weights' `path` to your copy."
-
-
-def _remove_leftovers(cache: Path) -> None:
-    """Remove what killed fetches left: files that have no writer, and folders of more than a day ago."""
-    remove_abandoned(cache)
-    for leftover in cache.glob(".fetch-*"):
-        try:
-            if time.time() - leftover.stat().st_mtime > _DAY:
-                shutil.rmtree(leftover)
-        except OSError:
-            continue
 
 
 def _digest(file: Path, cache: Path) -> str:

@@ -29,7 +29,7 @@ _VARYING = {
         r'"(?:created|finished|started|made)": "[^"]*"',
         _OF_FILE,
     ),
-    "bundle.json": (r'"made": "[^"]*"', _OF_FILE),
+    "bundle.json": (r'"made": "[^"]*"', _OF_FILE, r'"MODEL_CARD\.md": \{\s*"sha256": "[0-9a-f]{64}"'),
     "MODEL_CARD.md": (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC",),
     "train.log": (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d\d\d",),
 }

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from lfnet.jobs import job as job_module
+from lfnet.jobs import refresh as refresh_module
 from lfnet.jobs.job import plan, run
 from lfnet.locks import lock
-from lfnet.runs.run import LOCK
+from lfnet.runs import removal
+from lfnet.runs.run import LOCK, Run
 from tests.composing import SMALL, composed
 
 COMMAND = [sys.executable, "-m", "lfnet.cli.main"]
@@ -118,3 +120,22 @@ def test_a_killed_sweep_leaves_no_worker(tmp_path, number):
     assert sweep.returncode == (143 if number == signal.SIGTERM else -number), err
     if number == signal.SIGTERM:
         assert err.splitlines() == ["interrupted; run the same command again to continue from the finished part"]
+
+
+@pytest.mark.parametrize("change", ["refresh", "forget"])
+def test_a_finished_run_is_changed_by_one_process_at_a_time(tmp_path, monkeypatch, change):
+    config, choices = composed(*SMALL, "head=mean_mlp", "trainer.max_epochs=1", root=tmp_path)
+    folder = plan(config, choices).folder
+    assert run(config, choices).status == "finished"
+    locked = []
+    module = {"refresh": refresh_module, "forget": removal}[change]
+    measure = module.measure
+    monkeypatch.setattr(module, "measure", lambda place: locked.append((folder / LOCK).exists()) or measure(place))
+    if change == "refresh":
+        monkeypatch.setattr(refresh_module, "measuring_code", lambda: "newer")
+        assert run(config, choices).status == "skipped"
+    else:
+        person = Run(folder).predictions.at("recording").frame["person_id"].iloc[0]
+        ((found,), _) = removal.find_rows(folder.parent, Run(folder).result.cohort.name, person)
+        removal.remove_rows(found, person, [])
+    assert locked == [True] and not list(folder.glob(".*"))

