@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import wandb
 from PIL import Image
 
 from lfnet.cli.main import main as lfnet
@@ -102,6 +103,7 @@ def named(folder: Path) -> list[str]:
 
 def test_nothing_that_is_handed_on_has_a_planted_name(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     work = Path.cwd()
+    wandb.teardown()  # the service of an earlier test would write to the folder in which it was started
     cohort = ["cohort=folder", f"cohort.root='{planted}'", f"cohort.manifest=labels_{MARK}.csv", *SMALL]
     swept = [*cohort, "head=mean_mlp", "protocol=masked", "seed=0,1", "logger=wandb", "table.controls=[]"]
     swept += ["table.evidence.resamples=200", "table.evidence.flips=200", "trainer.lr=1e-3,1e30"]

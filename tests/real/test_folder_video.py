@@ -80,7 +80,7 @@ def test_a_faceless_clip_can_be_left_out_and_every_number_says_so(clips, shared,
     shutil.copy(shared / "media" / "no_face.mp4", clips)
     write_manifest(clips, {**ROWS, "no_face": ("nobody", "train", 20)})
     assert lfnet("train", *settings(shared), *QUICK, "protocol.health.unusable=drop") == 0
-    assert "1 clips left out as unusable (protocol.health): no_face" in capsys.readouterr().out
+    assert "1 clip left out as unusable (protocol.health); train.log names them" in capsys.readouterr().out
 
 
 def test_a_broken_clip_is_named_and_once_fixed_the_rest_goes_on(clips, media, shared, capsys):
