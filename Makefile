@@ -10,7 +10,7 @@ TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.ya
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tables test test-long fuzz validate lint format lock wheel clean setup FORCE
+.PHONY: help tables test test-long test-faults fuzz validate lint format lock wheel clean setup FORCE
 
 help: ## this page
 	@echo "make TARGET [ARGS=\"...\"]     set-up is automatic, once, in .venv (choose a Python: PYTHON=python3.12)"
@@ -26,6 +26,9 @@ test: $(READY) ## all tests and docstring examples except the long tests; ARGS="
 
 test-long: $(READY) ## the tests that take minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)
+
+test-faults: $(READY) ## let each file operation of each command fail or kill it, 9 ways; ARGS=--tenth (4 minutes), ARGS="--log FILE" goes on
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m tests.faults $(ARGS)
 
 fuzz: $(READY) ## 10,000 damaged files, options and settings for every reader and command (20 minutes); ARGS="--case NAME:123" repeats one
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m tests.fuzz.fuzz $(ARGS)

@@ -29,7 +29,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="processes")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", metavar="DIR", help="weights and media")
     options = parser.parse_args()
-    names = [command.name for command in make_commands(options.shared) if command.possible()]
+    possible = [command for command in make_commands(options.shared) if command.possible()]
+    names = [command.name for command in possible if command.in_tenth or not options.tenth]
     if unknown := set(options.only or ()) - set(names):
         parser.error(f"no command {', '.join(sorted(unknown))} here; there are {', '.join(names)}")
     names = options.only or names

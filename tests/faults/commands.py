@@ -50,12 +50,15 @@ class Command:
         What is done in the folder first, in a process of its own each and without faults.
     shared : Path, optional
         The folder of real media and weights, for a command that needs them.
+    in_tenth : bool
+        Whether a tenth of the campaign has it; drawing figures takes long.
     """
 
     name: str
     run: Callable[[], int]
     before: tuple[Callable[[], int], ...] = ()
     shared: Path | None = None
+    in_tenth: bool = True
 
     def possible(self) -> bool:
         """Whether the media and weights that it needs are there."""
@@ -172,7 +175,8 @@ def make_commands(shared: Path) -> list[Command]:
         Command("sweep", _lfnet(*SWEEP), (_lfnet("extract", *_TINY[:3]),)),
         Command("table", _lfnet(*_TABLE), (_lfnet(*_TABLE, "launcher.jobs=1"),)),
         Command("table --render", _lfnet(*_TABLE, "--render"), (_lfnet(*_TABLE),)),
-        Command("report", _lfnet("report", *_TABLE[1:], "--figures"), (_lfnet(*_TABLE),)),
+        Command("report", _lfnet("report", *_TABLE[1:]), (_lfnet(*_TABLE),)),
+        Command("report --figures", _lfnet("report", *_TABLE[1:], "--figures"), (_lfnet(*_TABLE),), in_tenth=False),
         Command("power", _lfnet("power", *_TABLE[1:], "sizes=[20,50]"), (_lfnet(*_TABLE),)),
         Command("export", _export(0), (_lfnet(*_TRAINED),)),
         Command("export again", _export(1), (_lfnet(*_TRAINED), _lfnet(*_TRAINED, "seed=1"), _export(0))),
