@@ -6,6 +6,7 @@ Files are personal (features, scores, caches) unless their writer says otherwise
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import shutil
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lfnet.errors import LfnetError, Unreadable
-from lfnet.locks import hold
+from lfnet.locks import hold, remove_unused
 
 __all__ = [
+    "DISK_ERRORS",
     "Access",
     "atomic_path",
     "exists",
@@ -40,8 +42,8 @@ _MASKS = {"private": 0o077, "group": 0o027}
 _mask: int | None = _MASKS["private"]  # of personal files; None: the umask
 _usual: int | None = None  # the process's own umask within `personal_files`
 
-# What a disk, a file system or a file server answers, whatever file is written.
-_DISK_ERRORS = (
+# What a disk, a file system or a file server answers, whatever file is read or written.
+DISK_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
@@ -178,7 +180,7 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
             yield temporary
         except OSError as error:
             # An error without a name, or with the name of a scratch file, is one of this file's disk.
-            if error.filename == str(temporary) or error.errno in _DISK_ERRORS:
+            if error.filename == str(temporary) or error.errno in DISK_ERRORS:
                 raise _cannot_write(path, error) from error
             raise
         try:
@@ -195,7 +197,13 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> tuple[int, Path]:
-    """A new temporary file next to `path`, and the handle that marks it as in use (`remove_abandoned`)."""
+    """A new temporary file next to `path`, and the handle that marks it as in use (`remove_abandoned`).
+
+    Temporary files of `path` that killed processes left are removed.
+    """
+    with contextlib.suppress(OSError):
+        for leftover in path.parent.glob(f".{glob.escape(path.name[:40])}-????????.part"):
+            remove_unused(leftover)
     while True:
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
         if hold(handle, Path(name)):
@@ -232,7 +240,7 @@ def writing_in(folder: Path) -> Iterator[None]:
         named = None if not isinstance(name, str | bytes | os.PathLike) else Path(os.fsdecode(name))
         inside = named is not None and folder in named.parents
         missing = isinstance(error, FileNotFoundError)
-        if error.errno in _DISK_ERRORS or (inside and not missing):
+        if error.errno in DISK_ERRORS or (inside and not missing):
             raise _cannot_write(named if named is not None else folder, error) from error
         raise
 

@@ -7,17 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from lfnet.cli.configs import conf_dir
+from lfnet.files import DISK_ERRORS
 
 __all__ = ["explain"]
 
 # What is wrong with a path and not with the program.
 _PLACE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
-
-# What is wrong with the machine, its disks and file servers.
-_MACHINE_ERRORS = (
-    *(errno.EIO, errno.ESTALE, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EXDEV, errno.ELOOP),
-    *(errno.ENOTCONN, errno.EHOSTDOWN, errno.EFBIG, errno.ETXTBSY, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT),
-)
 
 
 def explain(error: BaseException) -> str | None:
@@ -32,7 +27,7 @@ def explain(error: BaseException) -> str | None:
         return f"cannot write {error.filename}: {error.strerror}. Free some space or choose another folder in `paths`."
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return f"{str(error.filename)[:60]}… is no file: the name is too long."
-    if isinstance(error, OSError) and error.errno in _MACHINE_ERRORS:
+    if isinstance(error, OSError) and error.errno in (*DISK_ERRORS, errno.ELOOP, errno.ENOMEM):
         place = error.filename or "a file or standard output"
         return f"{place}: {error.strerror}. Check the disk, then run the same command again."
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":

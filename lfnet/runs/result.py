@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lfnet.errors import LfnetError
-from lfnet.files import refuse_special
+from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.seals import SEAL, check_seal, write_sealed_json
 
 __all__ = [
@@ -220,6 +220,8 @@ class Result:
             raw = path.read_bytes()
             content = json.loads(raw)
         except OSError as error:
+            if error.errno in DISK_ERRORS:  # the file may be whole: do not advise to delete it
+                raise
             raise damaged(path, str(error.strerror)) from error
         except (ValueError, RecursionError) as error:
             raise damaged(path, f"it is not valid JSON ({error})") from error

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
-from lfnet.files import refuse_special
+from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.fingerprints import file_digest, source_digest
 from lfnet.runs.result import RESULT, Result, damaged
 
@@ -295,6 +295,8 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        if error.errno in DISK_ERRORS:  # the file may be whole: do not advise to delete it
+            raise
         raise damaged(path, str(error.strerror)) from error
 
 

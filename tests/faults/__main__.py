@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--tenth", action="store_true", help="a tenth of the cases, always the same")
+    parser.add_argument(
+        "--tenth", action="store_true", help="a tenth of the cases where a file changes, always the same"
+    )
     parser.add_argument("--only", nargs="+", metavar="COMMAND", help="these commands")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, metavar="KIND", default=KINDS, help=", ".join(KINDS))
     parser.add_argument("--log", type=Path, metavar="FILE", help="verdicts; a campaign that was stopped goes on")
@@ -61,7 +63,7 @@ def _run_part(task: tuple[str, int, int, argparse.Namespace, Path, Path]) -> Non
     if _worker is None:
         _worker = Worker(folder / f"worker_{os.getpid()}", options.shared)
     known = {(verdict["command"], verdict["kind"], verdict["at"]) for verdict in _read(log)}
-    cases = cases_of(_worker.undisturbed(name), name)
+    cases = cases_of(_worker.undisturbed(name), name, options.tenth)
     cases = [case for case in (tenth(cases) if options.tenth else cases) if case.fault.kind in options.kinds]
     begun, failed = time.monotonic(), 0
     for case in cases[part::parts]:

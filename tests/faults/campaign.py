@@ -34,8 +34,9 @@ _VARYING = {
     "train.log": (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d\d\d",),
 }
 _LONG_AGO = 1_700_000_000
-# Files that a command goes on without: a failure to write them may be passed over.
-_OPTIONAL = re.compile(r"(^|/)(digests|health)(/|$)")
+# Files that a command goes on without: a failure to write them, or to remove a lock, may be passed over.
+_OPTIONAL = re.compile(r"(^|/)(digests|health)(/|$)|\.lock$")
+_CHANGES = re.compile(r"(open|os\.(rename|remove|rmdir|write|sendfile|copy_file_range|fsync|truncate|ftruncate)) ")
 
 
 class Case(NamedTuple):
@@ -114,7 +115,7 @@ class Worker:
         known, command = self.undisturbed(case.command), self._commands[case.command]
         first, files = self._run(command, known.start, case.fault)
         end, problem = _judge(case, known, first, files)
-        if problem is None:
+        if problem is None and files != known.files:
             again = run_forked(command.run, self._folder)
             problem = _judge_again(known, again, files_of(self._folder))
         if problem is not None:
@@ -142,7 +143,7 @@ def _judge(case: Case, known: Undisturbed, ended: Ended, files: dict[str, bytes]
     if ended.status == 1:  # a job of a sweep failed, which its line says
         failed = re.search(r"^(\[ *\d+/\d+\] failed|cannot start|.*could not be read)", ended.out, re.MULTILINE)
         return "job failed", None if failed else f"exit status 1 without a failed job: {ended.out}{ended.err}"
-    messages = ended.err.count("error: ")
+    messages = len(re.findall("^error: ", ended.err, re.MULTILINE))
     return "message", None if messages == 1 else f"{messages} messages: {ended.err}"
 
 
@@ -191,9 +192,10 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
 
 
-def cases_of(known: Undisturbed, name: str) -> list[Case]:
-    """Every point of a command with every kind of fault."""
-    cases = [Case(name, Fault(kind, at)) for at in range(len(known.ended.points)) for kind in KINDS[:-1]]
+def cases_of(known: Undisturbed, name: str, changes_only: bool = False) -> list[Case]:
+    """Every point of a command with every kind of fault. changes_only: where it writes, renames or removes a file."""
+    points = [at for at, point in enumerate(known.ended.points) if not changes_only or _CHANGES.match(point)]
+    cases = [Case(name, Fault(kind, at)) for at in points for kind in KINDS[:-1]]
     # No file grows beyond half of the size that one of them has.
     sizes = sorted({len(data) // 2 for file, data in known.files.items() if data and not _is_own(file)})
     return cases + [Case(name, Fault("limit", size)) for size in sizes]

@@ -164,7 +164,8 @@ def _install(folder: Path, fault: Fault | None, points: list[str]) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _EVENTS:
-            point(event, arguments[0])
+            reads = event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR)
+            point("read" if reads else event, arguments[0])
 
     def wrap(name: str, position: int) -> None:
         function = getattr(os, name)
