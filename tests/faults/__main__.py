@@ -61,7 +61,7 @@ def _run_part(task: tuple[str, int, int, argparse.Namespace, Path, Path]) -> Non
     global _worker
     name, part, parts, options, folder, log = task
     if _worker is None:
-        _worker = Worker(folder / f"worker_{os.getpid()}", options.shared)
+        _worker = Worker(folder / f"worker_{os.getpid()}", make_commands(options.shared))
     known = {(verdict["command"], verdict["kind"], verdict["at"]) for verdict in _read(log)}
     cases = cases_of(_worker.undisturbed(name), name, options.tenth)
     cases = [case for case in (tenth(cases) if options.tenth else cases) if case.fault.kind in options.kinds]

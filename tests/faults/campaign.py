@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.commands import Command, make_commands, plant_own_files
+from tests.faults.commands import Command, plant_own_files
 from tests.faults.points import ERRNOS, Ended, Fault, run_forked
 
 __all__ = ["KINDS", "Case", "Undisturbed", "Verdict", "Worker", "cases_of", "differences", "files_of", "tenth"]
@@ -67,10 +67,10 @@ class Undisturbed(NamedTuple):
 class Worker:
     """Runs cases in a folder of its own: paths are part of some files, so that they must not change between runs."""
 
-    def __init__(self, folder: Path, shared: Path) -> None:
+    def __init__(self, folder: Path, commands: Sequence[Command]) -> None:
         self._folder = folder / "work"
         self._starts = folder / "starts"
-        self._commands = {command.name: command for command in make_commands(shared)}
+        self._commands = {command.name: command for command in commands}
         self._known: dict[str, Undisturbed] = {}
 
     def undisturbed(self, name: str) -> Undisturbed:
@@ -89,6 +89,8 @@ class Worker:
             again = run_forked(command.run, self._folder)
             if ended.status != 0:
                 raise RuntimeError(f"{name} fails without a fault: {ended.status}\n{ended.out}{ended.err}")
+            if lost := [file for file, data in files_of(start).items() if _is_own(file) and files.get(file) != data]:
+                raise RuntimeError(f"{name}: files of the user are lost or changed: {', '.join(lost)}")
             if difference := differences(files, files_of(self._folder)):
                 raise RuntimeError(f"{name}: the second run changes files: {difference}")
             _, files_of_other = self._run(command, start)

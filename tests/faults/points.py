@@ -102,6 +102,7 @@ def _child(command: Callable[[], int], folder: Path, fault: Fault | None, writes
         os.setpgid(0, 0)
         os.dup2(writes[0], 1)
         os.dup2(writes[1], 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
         os.chdir(folder)
         points: list[str] = []
         before = set(sys.modules)
