@@ -178,7 +178,8 @@ def make_commands(shared: Path) -> list[Command]:
         Command(
             "train fusion", _lfnet(*_FUSION), (_lfnet("extract", *_TINY[:3], "cohort.pulse.segment=1"),), in_tenth=False
         ),
-        Command("sweep", _lfnet(*SWEEP), (_lfnet("extract", *_TINY[:3]),)),
+        Command("sweep", _lfnet(*SWEEP), (_lfnet("extract", *_TINY[:3]),), in_tenth=False),
+        Command("sweep half done", _lfnet(*SWEEP), (_lfnet(*SWEEP[:-1], "seed=0"),)),
         Command("table", _lfnet(*_TABLE), (_lfnet(*_TABLE, "launcher.jobs=1"),)),
         Command("table --render", _lfnet(*_TABLE, "--render"), (_lfnet(*_TABLE),)),
         Command("report", _lfnet("report", *_TABLE[1:]), (_lfnet(*_TABLE),)),
