@@ -1,6 +1,9 @@
 """Readers of tables: manifests, labels, predictions, scores of other tools."""
 
+import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -154,12 +157,21 @@ def _read_predictions(path: Path) -> Any:
     Predictions.from_csv_text(path.read_bytes().decode("utf-8", "replace") if path.is_file() else "")
 
 
+_keep = TemporaryDirectory(prefix="lfnet-run-")
+
+
+@cache
+def _run() -> Path:
+    return Path(_keep.name) / leave(Path(_keep.name), result(each=8))
+
+
 def _run_predictions(at: Path) -> Path:
-    return at / leave(at, result(each=8)) / "predictions.csv"
+    return Path(shutil.copy(_run() / "predictions.csv", at))
 
 
 @reader("predictions", _run_predictions, 2)
 def _read_run_predictions(path: Path) -> Any:
+    shutil.copy(_run() / "result.json", path.parent)
     forge(path.parent / "result.json")
     _ = Run(path.parent).predictions.metrics()
 
