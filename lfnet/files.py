@@ -6,13 +6,13 @@ Files are personal (features, scores, caches) unless their writer says otherwise
 
 import contextlib
 import errno
-import glob
 import json
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -199,16 +199,25 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
 def _temporary(path: Path) -> tuple[int, Path]:
     """A new temporary file next to `path`, and the handle that marks it as in use (`remove_abandoned`).
 
-    Temporary files of `path` that killed processes left are removed.
+    Temporary files of `path` that were there when this process first wrote in the folder, and that no process uses,
+    are removed.
     """
+    prefix = f".{path.name[:40]}-"
     with contextlib.suppress(OSError):
-        for leftover in path.parent.glob(f".{glob.escape(path.name[:40])}-????????.part"):
-            remove_unused(leftover)
+        for leftover in _leftovers(path.parent.absolute()):
+            if leftover.name.startswith(prefix) and len(leftover.name) == len(prefix) + len("????????.part"):
+                remove_unused(leftover)
     while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
         if hold(handle, Path(name)):
             return handle, Path(name)
         os.close(handle)
+
+
+@cache
+def _leftovers(folder: Path) -> tuple[Path, ...]:
+    """The temporary files in a folder, listed once a process: a folder may have 100,000 files, each written alone."""
+    return tuple(folder.glob(".*-????????.part"))
 
 
 @contextlib.contextmanager
