@@ -25,7 +25,9 @@ __all__ = [
     "atomic_path",
     "exists",
     "make_folder",
+    "parse_json",
     "personal_files",
+    "read_bytes",
     "read_json",
     "refuse_special",
     "temporary_folder",
@@ -306,14 +308,25 @@ def refuse_special(path: Path | str) -> None:
 
 def read_json(path: Path) -> Any:
     """Read the JSON file `path`. A missing or broken file is an `LfnetError`."""
+    return parse_json(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file. A missing one, one that cannot be read and a special file (`refuse_special`) are an `LfnetError`."""
     refuse_special(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise LfnetError(f"{path} does not exist.") from error
     except OSError as error:
         raise LfnetError(f"{path} cannot be read ({error.strerror}).") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+
+
+def parse_json(path: Path, content: bytes) -> Any:
+    """Parse the UTF-8 JSON of the file `path`. Anything else is an `LfnetError`."""
+    try:
+        return json.loads(content.decode())
+    except (ValueError, RecursionError) as error:  # also a number of more than 4,300 digits
         raise LfnetError(f"{path} is not valid JSON ({error}). Delete it and run the command again.") from error
 
 

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lfnet.files import atomic_path
+from lfnet.files import atomic_path, parse_json, read_bytes
 
-__all__ = ["BLANK", "SEAL", "check_seal", "seal", "seal_file", "write_sealed_json"]
+__all__ = ["BLANK", "SEAL", "check_seal", "read_sealed_json", "seal", "seal_file", "write_sealed_json"]
 
 SEAL = "sha256"
 """The key of the digest in the file's JSON."""
@@ -69,6 +69,13 @@ def check_seal(head: bytes, sealed: Any, tail: Any = None) -> bool:
         while count := tail.readinto(buffer):
             found.update(buffer[:count])
     return found.hexdigest() == sealed
+
+
+def read_sealed_json(path: Path) -> tuple[Any, bool]:
+    """Read a JSON file, once: its content, and whether it is as it was written. Raises `LfnetError` as `read_json`."""
+    raw = read_bytes(path)
+    content = parse_json(path, raw)
+    return content, isinstance(content, dict) and check_seal(raw, content.get(SEAL))
 
 
 def write_sealed_json(path: Path, content: dict[str, Any], *, personal: bool = True) -> None:

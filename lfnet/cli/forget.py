@@ -1,9 +1,8 @@
 """`lfnet forget`: list, and remove, what lfnet keeps of one person."""
 
-import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +10,11 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.audit import cohort_settings
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files
-from lfnet.seals import write_sealed_json
 
 if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
     from lfnet.runs.removal import RunRows
+    from lfnet.runs.sweep_record import SweepRecord
 
 __all__ = ["main"]
 
@@ -34,11 +33,11 @@ examples:
 
 @dataclass(frozen=True)
 class _Found:
-    """What is kept of a person: files to delete, runs to rewrite, texts to rewrite, and names to take out of them."""
+    """What is kept of a person: files to delete, runs to rewrite, new records of sweeps, and names to take out."""
 
     files: list[Path]
     runs: "list[RunRows]"
-    texts: list[Path]
+    records: "dict[Path, SweepRecord]"
     names: frozenset[str]
 
 
@@ -62,7 +61,7 @@ def _forget(person: str, config: dict[str, Any], *, remove: bool) -> int:
     from lfnet.jobs.inputs import load_cohort
     from lfnet.jobs.session import Session
     from lfnet.jobs.settings import read_inputs
-    from lfnet.runs.removal import finish_removal, pending_removals
+    from lfnet.runs.removal import finish_removal, pending_removals, remove_rows
 
     session = Session()
     settings = read_inputs(config, session)
@@ -84,27 +83,21 @@ def _forget(person: str, config: dict[str, Any], *, remove: bool) -> int:
         print(f"{done}: {file}")
     for run in found.runs:
         if remove:
-            _remove_rows(run, person, found.names)
+            remove_rows(run, person, found.names)
         rows = ", ".join(f"{count} rows of {name}" for name, count in run.counts.items())
         print(f"{done}: {rows} in {run.folder}")
-    for path in found.texts:
+    for path, record in found.records.items():
         if remove:
-            _rewrite(path, found.names)
+            record.write(path)
         print(f"{done}: names in {path}")
     if pending and not remove:
         print(f"interrupted before, to be finished with --yes: {', '.join(map(str, pending))}")
-    if not (found.files or found.runs or found.texts):
+    if not (found.files or found.runs or found.records):
         print(f"nothing of {person} is left in {settings.paths.cache} and {runs}")
     _print_rest(person, cohort, config, found, runs, settings.paths.tables, faults)
-    if not remove and (found.files or found.runs or found.texts):
+    if not remove and (found.files or found.runs or found.records):
         print("nothing was removed: give --yes to remove it")
     return 0
-
-
-def _remove_rows(run: "RunRows", person: str, names: frozenset[str]) -> None:
-    from lfnet.runs.removal import remove_rows
-
-    remove_rows(run, person, names)
 
 
 def _find(person: str, cohort: "Cohort", cache: Path, runs: Path) -> tuple[_Found, list[str]]:
@@ -121,30 +114,23 @@ def _find(person: str, cohort: "Cohort", cache: Path, runs: Path) -> tuple[_Foun
     names -= {*others["clip_id"], *others["recording_id"]}
     files = clip_files(cache, cohort.name, sorted(clip_ids - set(others["clip_id"])), own, absent=len(own) < len(clips))
     files += unfinished_tables(runs, person, recordings)
-    texts = [path for path in sorted((runs / "sweeps").glob("*.json")) if _rewritten(path, names) is not None]
-    return _Found(files, rows, texts, names), faults
+    records = {}
+    for path in sorted((runs / "sweeps").glob("*.json")):
+        try:
+            records[path] = _rewritten(path, names)
+        except LfnetError as error:
+            faults.append(str(error))
+    return _Found(files, rows, {path: record for path, record in records.items() if record}, names), faults
 
 
-def _rewritten(path: Path, names: frozenset[str]) -> dict[str, Any] | None:
-    """A sweep's record with no name in an error; None where nothing changes."""
+def _rewritten(path: Path, names: frozenset[str]) -> "SweepRecord | None":
+    """A sweep's record with no name in an error; None where nothing changes. Raises `LfnetError` if it is damaged."""
     from lfnet.runs.removal import without_names
+    from lfnet.runs.sweep_record import SweepRecord
 
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        jobs = record["jobs"]
-        changed = False
-        for job in jobs:
-            error = job.get("error")
-            if error and (clean := without_names(error, names)) != error:
-                job["error"], changed = clean, True
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return record if changed else None
-
-
-def _rewrite(path: Path, names: frozenset[str]) -> None:
-    if (record := _rewritten(path, names)) is not None:
-        write_sealed_json(path, record)
+    record = SweepRecord.read(path)
+    jobs = tuple(replace(job, error=job.error and without_names(job.error, names)) for job in record.jobs)
+    return None if jobs == record.jobs else replace(record, jobs=jobs)
 
 
 def _print_rest(

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.errors import LfnetError
-from lfnet.files import read_json, writing_in
+from lfnet.files import writing_in
 from lfnet.locks import acquire
-from lfnet.seals import SEAL, check_seal
+from lfnet.seals import SEAL, read_sealed_json
 
 __all__ = ["BUNDLE", "CARD", "bundle_folder", "listed", "replaced"]
 
@@ -35,8 +35,8 @@ def bundle_folder(folder: Path) -> Path | None:
 def listed(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the files listed in bundle.json: name → facts. Raises `LfnetError` for anything but bare names."""
     path = folder / BUNDLE
-    facts = read_json(path)
-    if isinstance(facts, dict) and SEAL in facts and not check_seal(path.read_bytes(), facts[SEAL]):
+    facts, whole = read_sealed_json(path)
+    if isinstance(facts, dict) and SEAL in facts and not whole:
         raise LfnetError(
             f"{path} is damaged: its SHA-256 is not the one that it contains. Copy the bundle again, or export the run "
             "again, to another folder."

@@ -11,13 +11,13 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from lfnet.errors import LfnetError
-from lfnet.files import exists, read_json
+from lfnet.files import exists
 from lfnet.fingerprints import digest
 from lfnet.runs.folds import join_folds
 from lfnet.runs.public_settings import HIDDEN, public_override
 from lfnet.runs.result import damaged
 from lfnet.runs.run import MISSING, RESULT, Outcome, Run, leaves
-from lfnet.seals import SEAL, check_seal, write_sealed_json
+from lfnet.seals import read_sealed_json, write_sealed_json
 
 __all__ = [
     "Failure",
@@ -95,10 +95,10 @@ class SweepRecord:
             The file is missing, damaged, of another format, or has no jobs.
         """
         again = "Delete it and run the table again: finished runs are recognised."
-        content = read_json(path)
+        content, whole = read_sealed_json(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise LfnetError(f"{path} is not a sweep record of format {FORMAT}. {again}")
-        if not check_seal(Path(path).read_bytes(), content.get(SEAL)):
+        if not whole:
             raise LfnetError(f"{path} is damaged (its SHA-256 is not the one that it contains). {again}")
         try:
             record = _adapter().validate_python(content)

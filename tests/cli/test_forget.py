@@ -126,6 +126,15 @@ def test_the_other_rows_are_as_before_and_tables_recompute_from_them(here, capsy
     assert PERSON not in (run / "references.csv").read_text()
 
 
+def test_a_damaged_record_is_named_and_gets_no_right_digest(here, capsys):
+    (record,) = here.glob("lfnet_runs/sweeps/*.json")
+    record.write_text(record.read_text().replace('"finished"', f'"failed","error":"{PERSON}"', 1))
+    before = record.read_bytes()
+    assert forget(PERSON, "--yes") == 0
+    assert f"not searched: {record.relative_to(here)} is damaged" in capsys.readouterr().out.replace(f"{here}/", "")
+    assert record.read_bytes() == before
+
+
 def test_weights_that_have_seen_the_person_are_named(here, capsys):
     assert forget("Trained-Marker", "--yes") == 0
     out = capsys.readouterr().out
