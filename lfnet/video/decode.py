@@ -16,7 +16,7 @@ from lfnet.video.container import opened, reason_of
 from lfnet.video.image_folder import frame_files, read_image
 from lfnet.video.times import MAX_LOST, Clock, read_clock
 
-__all__ = ["DAMAGED", "Frame", "display_matrix", "frames", "is_turned", "orient"]
+__all__ = ["DAMAGED", "Frame", "check_video", "display_matrix", "frames", "is_turned", "orient"]
 
 
 def display_matrix(frame: Any, metadata: dict[str, str]) -> np.ndarray:
@@ -94,6 +94,7 @@ def frames(
     stride: int = 1,
     damaged: str = "refuse",
     times: str = "stamps",
+    clock: Clock | None = None,
     notes: list[str] | None = None,
 ) -> Iterator[Frame]:
     """Iterate over every `stride`-th frame of a video or frame folder: upright, square pixels, increasing times.
@@ -115,6 +116,8 @@ def frames(
         label. "keep" yields what precedes the first damage.
     times : {"stamps", "rebuild"}
         Times of a video's frames: its own timestamps, or a count of frames at the stated rate.
+    clock : Clock, optional
+        The video's times where they are known already; reading them takes a pass over the file.
     notes : list of str, optional
         Sentences about repaired times, left-out frames and damage are appended.
 
@@ -136,12 +139,17 @@ def frames(
     if path.is_dir():
         yield from _folder_frames(path, fps, stride, damaged, notes)
         return
+    check_video(path)
+    yield from _decode_ahead(_video_frames(path, stride, damaged, times, clock, notes))
+
+
+def check_video(path: Path) -> None:
+    """Raise `Unreadable` if a video is missing, empty, or no file."""
     refuse_special(path)
     if not path.is_file():
         raise Unreadable(f"{path} does not exist.")
     if path.stat().st_size == 0:
         raise Unreadable(f"{path} is empty (0 bytes). Copy the file again.")
-    yield from _decode_ahead(_video_frames(path, stride, damaged, times, notes))
 
 
 def _decode_ahead(decoder: Generator[Frame, None, None]) -> Iterator[Frame]:
@@ -183,10 +191,12 @@ def _decode_ahead(decoder: Generator[Frame, None, None]) -> Iterator[Frame]:
         thread.join()
 
 
-def _video_frames(path: Path, stride: int, damaged: str, times: str, notes: list[str]) -> Generator[Frame, None, None]:
+def _video_frames(
+    path: Path, stride: int, damaged: str, times: str, clock: Clock | None, notes: list[str]
+) -> Generator[Frame, None, None]:
     import av
 
-    clock = read_clock(path, times, damaged)
+    clock = clock or read_clock(path, times, damaged)
     notes += clock.notes
     shown = skipped = 0
     start = last = 0.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lfnet.video.decode import folder_rate, frames
+from lfnet.video.decode import check_video, folder_rate, frames
 from lfnet.video.image_folder import frame_files, read_image
 from lfnet.video.times import read_clock
 
@@ -48,6 +48,7 @@ def probe(path: Path, fps: float | None = None, times: str = "stamps") -> Media:
         rate = folder_rate(path, fps)
         height, width = read_image(files[0]).shape[:2]
         return Media("frames", rate, len(files), len(files) / rate, width, height)
-    height, width = next(frames(path, damaged="keep", times=times)).rgb.shape[:2]
+    check_video(path)
     clock = read_clock(path, times)
+    height, width = next(frames(path, damaged="keep", clock=clock)).rgb.shape[:2]
     return Media("videos", clock.rate, clock.n_frames, clock.n_frames / clock.rate, width, height)
