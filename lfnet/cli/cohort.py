@@ -87,7 +87,7 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 def _init(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import print_few, print_left_out, print_next, print_people, print_splits
     from lfnet.cohorts.draft import add_splits, draft, manifest_text
-    from lfnet.cohorts.matching import add_labels, describe_merged
+    from lfnet.cohorts.merge_labels import add_labels, describe_merged
     from lfnet.files import write_text
     from lfnet.text import first_names
 

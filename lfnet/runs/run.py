@@ -50,7 +50,7 @@ WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
 _DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, *WEIGHTS.values())
 
 MISSING = object()
-"""What `Run.setting` returns for a setting that a run does not have."""
+"""Value of `Run.setting` for a setting that a run does not have."""
 
 _T = TypeVar("_T")
 

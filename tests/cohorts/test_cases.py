@@ -15,8 +15,9 @@ from lfnet.cohorts.cohort import Band, Scale
 from lfnet.cohorts.draft import draft
 from lfnet.cohorts.folder import load
 from lfnet.cohorts.identity import normal_id
-from lfnet.cohorts.matching import Merged, add_labels
+from lfnet.cohorts.merge_labels import Merged, add_labels
 from lfnet.errors import LfnetError
+from tests.cohorts.test_cohort_command import printed_settings
 
 SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
 
@@ -323,14 +324,7 @@ def test_a_folder_called_like_a_number(
         made = ["init", "--fps", "30", "--labels", "s.csv", "--", root]
         Path("s.csv").write_text("person,bdi\n1,5\n2,6\n3,7\n")
         assert main(made) == 0
-        command = next(line for line in capsys.readouterr().out.splitlines() if "lfnet train" in line)
-        words = subprocess.run(
-            ["sh", "-c", "printf '%s\\n' " + command.partition("lfnet train -m ")[2]],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.splitlines()
-        assert main(["show", *words[:-1]]) == 0
+        assert main(["show", *printed_settings(capsys.readouterr().out)]) == 0
         assert f"{root}: 3 clips" in capsys.readouterr().out
 
 

@@ -44,6 +44,18 @@ def scores(root: Path, people: int) -> str:
     return str(root / "scores.csv")
 
 
+def printed_settings(out: str) -> list[str]:
+    """The cohort's settings in the command for training that `init` prints, as a shell reads them."""
+    command = next(line for line in out.splitlines() if "lfnet train" in line)
+    words = subprocess.run(
+        ["sh", "-c", "printf '%s\\n' " + command.partition("lfnet train -m ")[2]],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    return words[:-1]
+
+
 def test_videos_become_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("11_1_talk", "11_2_talk", "12_1_talk", "13_1_talk"):
         video(tmp_path / f"clips/{name}.mp4")
@@ -157,15 +169,8 @@ def test_next_steps_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[
     root.mkdir()
     features(root, 3)
     assert main(["init", str(root), "--fps", "30", "--labels", scores(tmp_path, 3)]) == 0
-    command = next(line for line in capsys.readouterr().out.splitlines() if "lfnet train" in line)
-    words = subprocess.run(
-        ["sh", "-c", "printf '%s\\n' " + command.partition("lfnet train -m ")[2]],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    capsys.readouterr()
-    assert main(["show", *words[:-1]]) == 0
+    settings = printed_settings(capsys.readouterr().out)
+    assert main(["show", *settings]) == 0
     assert "3 recordings" in capsys.readouterr().out
 
 

@@ -7,8 +7,8 @@ import pytest
 from lfnet.cohorts.cohort import Band, Scale
 from lfnet.cohorts.draft import add_splits, draft, manifest_text, resplit_manifest
 from lfnet.cohorts.guess import BIDS, Guess, guess_people
-from lfnet.cohorts.matching import add_labels
 from lfnet.cohorts.media import find, kind
+from lfnet.cohorts.merge_labels import add_labels
 from lfnet.errors import LfnetError
 
 SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))

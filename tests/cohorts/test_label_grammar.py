@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lfnet.cohorts.cohort import Band, Scale
 from lfnet.cohorts.draft import draft
 from lfnet.cohorts.identity import normal_id
-from lfnet.cohorts.matching import add_labels
+from lfnet.cohorts.merge_labels import add_labels
 from lfnet.errors import LfnetError
 
 SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))

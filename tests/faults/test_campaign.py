@@ -48,7 +48,7 @@ def goes_on_without() -> int:
 
 
 def verdicts(folder: Path, run, *kinds: str) -> dict[tuple[str, int], str | None]:
-    """Verdicts on all cases of a command by kind of fault and place; mistakes are told as `lfnet` does."""
+    """Verdicts on all cases of a command by kind of fault and place; mistakes are reported as `lfnet` does."""
 
     def command() -> int:
         try:

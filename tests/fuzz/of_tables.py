@@ -13,7 +13,7 @@ from lfnet.cohorts import folder
 from lfnet.cohorts.cohort import Scale
 from lfnet.cohorts.draft import draft, resplit_manifest
 from lfnet.cohorts.label_files import read_score, read_scores
-from lfnet.cohorts.matching import add_labels
+from lfnet.cohorts.merge_labels import add_labels
 from lfnet.config import read
 from lfnet.evaluation.predictions import Predictions
 from lfnet.fingerprints import DigestCache
