@@ -8,15 +8,10 @@ from lfnet.runs.run import digest_files
 from lfnet.seals import BLANK, SEAL, seal, write_sealed_json
 
 
-def rewrite(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file with the digest of its new content."""
-    write_sealed_json(path, content)
-
-
 def reseal(folder: Path, **changes: Any) -> None:
     """Write the digests of a run folder's files into its result.json, and other changes of it."""
     path = folder / "result.json"
-    rewrite(path, {**json.loads(path.read_text()), **changes, "files": digest_files(folder)})
+    write_sealed_json(path, {**json.loads(path.read_text()), **changes, "files": digest_files(folder)})
 
 
 def forge(path: Path) -> None:

@@ -11,8 +11,8 @@ from lfnet.cli.main import main
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
 from lfnet.files import write_text
 from lfnet.runs.run import digest_files
+from lfnet.seals import write_sealed_json
 from tests.evaluation.test_personalisation import frame
-from tests.sealing import rewrite
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def runs(tmp_path):
             "config": {"head": {"hidden": 8}, "seed": seed},
             "metrics": {"test": {}},
         }
-        rewrite(folder / "result.json", {**facts, **result, "files": digest_files(folder)})
+        write_sealed_json(folder / "result.json", {**facts, **result, "files": digest_files(folder)})
         return folder.name
 
     return made

@@ -10,9 +10,8 @@ from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
 from lfnet.deploy.bundle_json import read_facts, to_json
 from lfnet.errors import LfnetError
-from lfnet.seals import BLANK, SEAL, seal
+from lfnet.seals import BLANK, SEAL, seal, write_sealed_json
 from lfnet.testing import make_toy_bundle
-from tests.sealing import rewrite
 
 WRONG = (None, "x", -1, [], {"x": 1}, float("nan"))
 
@@ -33,7 +32,7 @@ def places(node, place=()):
 
 def test_facts_are_read_as_they_were_written(folder):
     facts = read_facts(folder)
-    rewrite(folder / "bundle.json", to_json(facts))
+    write_sealed_json(folder / "bundle.json", to_json(facts))
     assert read_facts(folder) == facts
     assert facts.protocol.window == 4 and facts.limits.rows_per_second == (20.0, 40.0)
 
@@ -58,7 +57,7 @@ def test_a_wrong_value_is_named(place, value, message, folder):
     for key in keys:
         node = node[key]
     node[last] = value
-    rewrite(folder / "bundle.json", content)
+    write_sealed_json(folder / "bundle.json", content)
     with pytest.raises(LfnetError) as error:
         Bundle.open(folder)
     assert message in str(error.value) and str(folder / "bundle.json") in str(error.value)

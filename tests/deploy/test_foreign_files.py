@@ -16,8 +16,9 @@ from lfnet.deploy.scorer import Scorer
 from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.runs.run import digest_files
+from lfnet.seals import write_sealed_json
 from tests.hostile import PAYLOADS, payload
-from tests.sealing import reseal, rewrite
+from tests.sealing import reseal
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +116,7 @@ def test_a_run_runs_nothing(target, places, run_folder, tmp_path, capsys):
         config = changed(settings, place, node)
         (run_folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
         foreign = {**result, "config": changed(result["config"], place, node)}
-        rewrite(run_folder / "result.json", {**foreign, "files": digest_files(run_folder)})
+        write_sealed_json(run_folder / "result.json", {**foreign, "files": digest_files(run_folder)})
         for command in ("export", "bench"):
             out = ["--out", str(tmp_path / "out")] if command == "export" else []
             assert main([command, str(run_folder), *out]) == 2, (place, command)
@@ -134,7 +135,7 @@ def test_a_bundle_runs_nothing(target, places, one_bundle, clip, tmp_path, capsy
     assert main(["predict", str(clip), "--bundle", str(folder)]) == 0
     capsys.readouterr()
     for place in places:
-        rewrite(folder / "bundle.json", changed(facts, place, node))
+        write_sealed_json(folder / "bundle.json", changed(facts, place, node))
         for command in (["predict", str(clip), "--bundle"], ["bench"]):
             assert main([*command, str(folder)]) == 2, (place, command)
             assert "_target_" in capsys.readouterr().err
@@ -145,7 +146,7 @@ def test_a_bundle_may_not_name_every_class_of_lfnet(one_bundle, tmp_path):
     folder = shutil.copytree(one_bundle, tmp_path / "b")
     facts = json.loads((folder / "bundle.json").read_text())
     for target in ("lfnet.cohorts.folder.load", "lfnet.heads.hybrid.Hybrid", "lfnet.files.write_text"):
-        rewrite(folder / "bundle.json", {**facts, "pulse": {"_target_": target}})
+        write_sealed_json(folder / "bundle.json", {**facts, "pulse": {"_target_": target}})
         with pytest.raises(LfnetError, match="_target_"):
             Bundle.open(folder)
 
@@ -162,7 +163,7 @@ def test_a_bundle_fetches_no_weights_and_reads_only_its_own_files(one_bundle, tm
     video = {"node": {}, "file": "head.onnx", "weights": origin}
 
     def opened(encoder, video=video):
-        rewrite(folder / "bundle.json", {**facts, "encoder": encoder, "video": video})
+        write_sealed_json(folder / "bundle.json", {**facts, "encoder": encoder, "video": video})
         return Bundle.open(folder)
 
     opened(stage)

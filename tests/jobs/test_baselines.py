@@ -12,8 +12,8 @@ from lfnet.evaluation.predictions import models_from_csv_text
 from lfnet.jobs import refresh
 from lfnet.jobs.job import plan, run
 from lfnet.jobs.session import Session
+from lfnet.seals import write_sealed_json
 from tests.composing import SMALL, composed
-from tests.sealing import rewrite
 
 BASELINES = ["train_mean", "train_median", "duration", "person_lookup", "ridge", "random_projection"]
 
@@ -74,7 +74,7 @@ def test_results_of_older_code_are_recomputed_without_training(finished, stale: 
         text = (folder / "references.csv").read_text()
         (folder / "references.csv").write_text("".join(line for line in text.splitlines(True) if "ridge" not in line))
         broken["references"] = {}
-    rewrite(folder / "result.json", broken)
+    write_sealed_json(folder / "result.json", broken)
     assert run(config, choices).status == "skipped"
     assert result(folder) == before
     assert (folder / "head.safetensors").stat().st_mtime_ns == weights

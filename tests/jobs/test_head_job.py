@@ -17,8 +17,8 @@ from lfnet.jobs.job import plan, run, run_safely
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
 from lfnet.runs.run import Run
+from lfnet.seals import write_sealed_json
 from tests.composing import SMALL, composed
-from tests.sealing import rewrite
 from tests.wandb_files import read_wandb
 
 
@@ -144,7 +144,7 @@ def test_metrics_by_other_code_are_measured_again_and_not_trained_again(finished
     result = json.loads(path.read_text())
     right = result["metrics"]["dev"]["recording"]["mae"]
     result["metrics"]["dev"]["recording"]["mae"] = -1.0
-    rewrite(path, {**result, "measured_by": "older code"})
+    write_sealed_json(path, {**result, "measured_by": "older code"})
     weights = (runs / outcome.run / "head.safetensors").stat().st_mtime_ns
     assert run(config, choices).status == "skipped"
     assert result_of(outcome, runs)["metrics"]["dev"]["recording"]["mae"] == right
@@ -336,7 +336,9 @@ def test_damaged_baselines_are_computed_again_without_training(own):
 
 def test_recomputed_metrics_do_not_hide_damage(own):
     config, choices, folder = own
-    rewrite(folder / "result.json", {**json.loads((folder / "result.json").read_text()), "measured_by": "older code"})
+    write_sealed_json(
+        folder / "result.json", {**json.loads((folder / "result.json").read_text()), "measured_by": "older code"}
+    )
     weights = bytearray((folder / "head.safetensors").read_bytes())
     weights[-1] ^= 1
     (folder / "head.safetensors").write_bytes(weights)
@@ -349,6 +351,8 @@ def test_a_folder_without_scores_is_skipped_and_audited(own):
     config, choices, folder = own
     for name in ("predictions.csv", "references.csv"):
         (folder / name).unlink()
-    rewrite(folder / "result.json", {**json.loads((folder / "result.json").read_text()), "audited_by": "older code"})
+    write_sealed_json(
+        folder / "result.json", {**json.loads((folder / "result.json").read_text()), "audited_by": "older code"}
+    )
     assert run(config, choices).status == "skipped"
     assert Run(folder).result.audited_by != "older code"

@@ -19,10 +19,10 @@ from lfnet.reports.markdown import escape as markdown_escape
 from lfnet.reports.markdown import markdown
 from lfnet.reports.terminal import terminal
 from lfnet.reports.write import raw_csv, write
+from lfnet.seals import write_sealed_json
 from lfnet.tables.build import build
 from lfnet.tables.table import Table
 from lfnet.text import spreadsheet_cell
-from tests.sealing import rewrite
 from tests.tables.factory import result, sweep
 
 COLUMNS = ["dev.mae", "test.mae", "test.pcc", "test.sigma_ratio", "gap.mae", "parameters", "flops", "seconds", "epochs"]
@@ -196,7 +196,7 @@ def test_files_of_a_table_name_no_place_and_no_reason_unless_asked(tmp_path: Pat
     failed = {"head=mean_mlp cohort.root=/clinic/anna seed=0": "/clinic/anna/clip_of_anna.mp4 is damaged"}
     record = sweep(tmp_path, results, failed=failed, sections=["cohort.root"], evidence={"resamples": 200})
     content = json.loads(record.read_text())
-    rewrite(record, {**content, "command": "lfnet table a 'cohort.root=/clinic/erika,/clinic/karl'"})
+    write_sealed_json(record, {**content, "command": "lfnet table a 'cohort.root=/clinic/erika,/clinic/karl'"})
     table = build(record, tmp_path)
     shown = [path.read_text() for path in [*write(table, tmp_path / "shown"), *write_report(table, tmp_path / "shown")]]
     assert not [text for text in shown if re.search("clinic|erika|karl|anna", text)]

@@ -12,8 +12,9 @@ from lfnet.errors import LfnetError
 from lfnet.files import write_text
 from lfnet.reports.wandb_dashboard import mirror, save_workspace, workspace
 from lfnet.runs.sweep_record import collect
+from lfnet.seals import write_sealed_json
 from lfnet.tables.build import build
-from tests.sealing import reseal, rewrite
+from tests.sealing import reseal
 from tests.tables.factory import recordings, result, sweep
 from tests.wandb_files import read_wandb
 
@@ -32,7 +33,7 @@ def made(tmp_path_factory):
         done["cohort"]["warnings"] = [f"1 clip left out as unusable: {SECRET}"]
     manifest = sweep(folder, results, evidence=EVIDENCE)
     content = json.loads(manifest.read_text())
-    rewrite(manifest, {**content, "command": f"{content['command']} cohort.root={SECRET}/faces"})
+    write_sealed_json(manifest, {**content, "command": f"{content['command']} cohort.root={SECRET}/faces"})
     for run in collect(manifest, folder).runs:
         write_text(run.folder / "metrics.csv", METRICS)
         reseal(run.folder)

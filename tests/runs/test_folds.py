@@ -14,9 +14,9 @@ from lfnet.runs.folds import _worst, join_folds
 from lfnet.runs.result import AuditEntry
 from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import collect
+from lfnet.seals import write_sealed_json
 from lfnet.tables.build import build
 from tests.composing import SMALL
-from tests.sealing import rewrite
 from tests.tables.factory import leave, result, sweep
 
 WORDS = [
@@ -68,7 +68,7 @@ def test_a_missing_fold_is_reported(made, tmp_path):
     content = json.loads(record(made).read_text())
     content["jobs"] = [job for job in content["jobs"] if "splits.fold=2" not in job["overrides"]]
     part = tmp_path / "part.json"
-    rewrite(part, content)
+    write_sealed_json(part, content)
     (row,) = [row for row in build(part, made / "lfnet_runs").rows if row.kind == "model"]
     (note,) = [note for note in row.notes if "only the folds 1, 3: " in note]
     assert "recordings tested" in note
@@ -81,7 +81,7 @@ def test_a_table_is_built_if_one_row_lacks_a_fold(made, tmp_path):
     assert len(lost) == 1
     lost[0] |= {"status": "failed", "run": "", "error": "torn"}
     part = tmp_path / "part.json"
-    rewrite(part, content)
+    write_sealed_json(part, content)
     table = build(part, made / "lfnet_runs")
     (row,) = [row for row in table.rows if row.kind == "model"]
     assert any("only the folds 1, 2: " in note and "(1 of 2 seeds)" in note for note in row.notes)
@@ -96,7 +96,7 @@ def test_where_it_was_launched_joins_all_the_same(made, tmp_path):
     path = runs / folder / "result.json"
     result = json.loads(path.read_text())
     result["choices"]["launcher"] = "joblib"
-    rewrite(path, result)
+    write_sealed_json(path, result)
     (row,) = [row for row in build(record(made), runs).rows if row.kind == "model"]
     assert len(row.runs) == 2
 

@@ -14,7 +14,8 @@ from lfnet.errors import LfnetError
 from lfnet.files import write_text
 from lfnet.runs.result import FORMAT, Result
 from lfnet.runs.run import MISSING, Run, check_same_config_except_seed
-from tests.sealing import reseal, rewrite
+from lfnet.seals import write_sealed_json
+from tests.sealing import reseal
 from tests.tables.factory import leave, recordings, result
 
 CURVE = "dev/mae,epoch,step,train/loss\n9.5,0,3,\n,0,3,0.8\n9.25,1,7,\n,1,7,0.7\n"
@@ -153,6 +154,6 @@ def test_a_spread_is_a_table_of_recordings(folder: Path) -> None:
 def test_splits_of_recordings_and_people_are_the_same(folder: Path) -> None:
     content = json.loads((folder / "result.json").read_text())
     del content["cohort"]["people"]["test"]
-    rewrite(folder / "result.json", content)
+    write_sealed_json(folder / "result.json", content)
     with pytest.raises(LfnetError, match="recordings and people must have the same splits"):
         _ = Run(folder).result

@@ -8,7 +8,7 @@ import pytest
 from lfnet.errors import LfnetError
 from lfnet.runs.run import MISSING
 from lfnet.runs.sweep_record import collect, parse_overrides
-from tests.sealing import rewrite
+from lfnet.seals import write_sealed_json
 from tests.tables.factory import result, sweep
 
 
@@ -16,7 +16,7 @@ def manifest_with(folder: Path, change) -> Path:
     manifest = sweep(folder, [result(seed=0), result(seed=1)])
     content = json.loads(manifest.read_text())
     change(content)
-    rewrite(manifest, content)
+    write_sealed_json(manifest, content)
     return manifest
 
 

@@ -13,7 +13,8 @@ from lfnet.evaluation.baselines import TRIVIAL, fit_predict
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
 from lfnet.files import write_json, write_text
 from lfnet.fingerprints import digest
-from tests.sealing import reseal, rewrite
+from lfnet.seals import write_sealed_json
+from tests.sealing import reseal
 
 HEADS = {
     "mean_mlp": {"parameters": 131_585, "active_parameters": 131_585, "flops": 524_544},
@@ -167,5 +168,5 @@ def sweep(
     node = {key: value for key, value in (TABLE | table).items() if value is not None or key == "evidence"}
     manifest = folder / "sweeps" / f"{node['name']}.json"
     command = f"lfnet table {node['name']}"
-    rewrite(manifest, {"format": 3, "table": node, "command": command, "jobs": jobs})
+    write_sealed_json(manifest, {"format": 3, "table": node, "command": command, "jobs": jobs})
     return manifest

@@ -21,10 +21,10 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 from lfnet.files import read_json
 from lfnet.reports.terminal import terminal
+from lfnet.seals import write_sealed_json
 from lfnet.tables.build import build
 from lfnet.tables.settings import TableEvidence, TableSettings
 from lfnet.tables.table import Row, Table
-from tests.sealing import rewrite
 from tests.tables.factory import result, sweep
 
 
@@ -251,7 +251,7 @@ def test_a_failed_job_has_the_place_of_its_row(tmp_path: Path) -> None:
     manifest = sweep(tmp_path, [result("mean_mlp"), result("mamba_gru")], failed={"head=ldbm seed=0": "boom"})
     content = read_json(manifest)
     content["jobs"].insert(1, content["jobs"].pop())
-    rewrite(manifest, content)
+    write_sealed_json(manifest, content)
     assert [row.identity["head"] for row in build(manifest, tmp_path).rows[:3]] == ["mean_mlp", "ldbm", "mamba_gru"]
 
 
