@@ -71,6 +71,8 @@ class Ended:
 def run_forked(command: Callable[[], int], folder: Path, fault: Fault | None = None) -> Ended:
     """Run `command` in a forked process with `folder` as its working directory.
 
+    The calling process must have no other threads: a lock that one of them holds is never released in the fork.
+
     Parameters
     ----------
     command : callable
@@ -107,12 +109,13 @@ def _child(command: Callable[[], int], folder: Path, fault: Fault | None, writes
         points: list[str] = []
         before = set(sys.modules)
         _install(folder, fault, points)
-        status = command()
+        ended = command()
         sys.stdout.flush()
         sys.stderr.flush()
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         with os.fdopen(writes[2], "w", encoding="utf-8") as file:
             json.dump([points, [name for name in sys.modules if name not in before]], file)
+        status = ended
     except BaseException:
         import traceback
 

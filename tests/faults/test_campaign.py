@@ -1,15 +1,19 @@
 """The campaign of faults finds what it looks for: each kind of defect, planted in a command of a few lines."""
 
+import multiprocessing
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lfnet.errors import LfnetError
 from lfnet.files import atomic_path, write_text
-from tests.faults.campaign import KINDS, Worker, cases_of, tenth
+from tests.faults.campaign import KINDS, Case, Worker, cases_of, tenth
 from tests.faults.commands import Command
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -47,23 +51,46 @@ def goes_on_without() -> int:
         return 0
 
 
-def verdicts(folder: Path, run, *kinds: str) -> dict[tuple[str, int], str | None]:
-    """Verdicts on all cases of a command by kind of fault and place; mistakes are reported as `lfnet` does."""
+@dataclass(frozen=True)
+class Small:
+    """A command of a few lines; mistakes are reported as `lfnet` does."""
 
-    def command() -> int:
+    run: Callable[[], int]
+
+    def __call__(self) -> int:
         try:
-            return run()
+            return self.run()
         except LfnetError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
 
-    worker = Worker(folder, [Command("one", command, (lambda: Path("out").mkdir() or 0,))])
-    cases = [case for case in cases_of(worker.undisturbed("one"), "one") if case.fault.kind in (kinds or KINDS)]
-    return {(case.fault.kind, case.fault.at): worker.check(case).problem for case in cases}
+
+def make_out() -> int:
+    Path("out").mkdir()
+    return 0
 
 
-def test_a_right_command_passes_at_every_point(tmp_path):
-    found = verdicts(tmp_path, right, "die", "EMFILE", "limit")
+def verdicts(folder: Path, run: Callable[[], int], *kinds: str) -> dict[tuple[str, int], str | None]:
+    """Verdicts on all cases of a command by kind of fault and place."""
+    worker, cases = cases_in(folder, run)
+    chosen = [case for case in cases if case.fault.kind in (kinds or KINDS)]
+    return {(case.fault.kind, case.fault.at): worker.check(case).problem for case in chosen}
+
+
+def cases_in(folder: Path, run: Callable[[], int]) -> tuple[Worker, list[Case]]:
+    worker = Worker(folder, [Command("one", Small(run), (make_out,))])
+    return worker, cases_of(worker.undisturbed("one"), "one")
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[ProcessPoolExecutor]:
+    """A process without threads, from which commands are forked: other tests leave threads in this one."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def test_a_right_command_passes_at_every_point(alone, tmp_path):
+    found = alone.submit(verdicts, tmp_path, right, "die", "EMFILE", "limit").result()
     assert {kind for kind, _ in found} == {"die", "EMFILE", "limit"}
     assert set(found.values()) == {None}
 
@@ -77,18 +104,17 @@ def test_a_right_command_passes_at_every_point(tmp_path):
         (goes_on_without, "ENOSPC", "exit status 0, but missing out/a.txt"),
     ],
 )
-def test_a_defect_is_found(tmp_path, command, kind, words):
-    problems = verdicts(tmp_path, command, kind).values()
-    assert any(words in problem for problem in problems if problem)
+def test_a_defect_is_found(alone, tmp_path, command, kind, words):
+    problems = alone.submit(verdicts, tmp_path, command, kind).result()
+    assert any(words in problem for problem in problems.values() if problem), problems
 
 
-def test_a_command_that_clears_the_users_files_is_found(tmp_path):
+def test_a_command_that_clears_the_users_files_is_found(alone, tmp_path):
     with pytest.raises(RuntimeError, match=r"my notes\.txt"):
-        verdicts(tmp_path, clears_the_folder)
+        alone.submit(verdicts, tmp_path, clears_the_folder).result()
 
 
-def test_a_tenth_has_every_kind(tmp_path):
-    worker = Worker(tmp_path, [Command("one", right, (lambda: Path("out").mkdir() or 0,))])
-    cases = cases_of(worker.undisturbed("one"), "one")
+def test_a_tenth_has_every_kind(alone, tmp_path):
+    _, cases = alone.submit(cases_in, tmp_path, right).result()
     assert {case.fault.kind for case in tenth(cases)} == set(KINDS)
     assert len(tenth(cases)) < len(cases) / 5
