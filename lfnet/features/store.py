@@ -2,7 +2,7 @@
 
 A *stream* holds the vectors of one encoder (or of a cohort with its own features) for all clips. Its folder's name has
 the fingerprint of what determines the vectors (weights, settings, code); each file's header has the digest of the
-clip's source, so that a replaced video is noticed, and a digest of the file itself, so that damage is noticed:
+clip's source, so that a replaced video is noticed, and a checksum of the file itself, so that damage is noticed:
 a damaged file is never read, and counts as missing where vectors are extracted.
 """
 
@@ -20,8 +20,8 @@ from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.features.feature_file import (
     Damaged,
     Entry,
+    Outdated,
     Stamp,
-    Unsealed,
     check_file,
     header_of,
     read_entry,
@@ -160,8 +160,8 @@ class FeatureStore:
         """Return the header of a clip's file; None if there is no readable file, with an `LfnetWarning` if damaged."""
         try:
             return self._entry(clip_id).header
-        except Unsealed:
-            message = f"{self.folder} has files of an earlier version of lfnet, which have no digest:"
+        except Outdated:
+            message = f"{self.folder} has files of an earlier version of lfnet, without this version's checksum:"
             warnings.warn(f"{message} they are not used, and their clips are extracted again.", LfnetWarning, 2)
         except Damaged as error:
             message = f"{self.path(clip_id)} is damaged ({error}):"

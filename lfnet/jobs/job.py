@@ -70,17 +70,19 @@ def run_safely(
     choices: Mapping[str, str],
     session: Session | None = None,
     planned: Experiment | None = None,
+    *,
+    finished: bool = False,
 ) -> Outcome:
     """As `run`, but a failure becomes an Outcome and leaves its traceback in the job's train.log.
 
-    planned: the job's plan, where it exists already.
+    planned: the job's plan, where it exists already. finished: whether `planned.finished` was true a moment ago.
     """
     fingerprint = folder = ""
     session = session or Session()
     try:
         job = planned or plan(config, choices, session)
         fingerprint, folder = job.fingerprint, job.folder.name
-        return _do(job, session)
+        return _do(job, session, finished=finished)
     except LfnetError as error:
         line = str(error)
     except Exception as error:
@@ -89,14 +91,14 @@ def run_safely(
     return Outcome("failed", fingerprint, folder, error=" ".join(line.split()))
 
 
-def _do(job: Experiment, session: Session) -> Outcome:
+def _do(job: Experiment, session: Session, *, finished: bool = False) -> Outcome:
     with personal_files(job.settings.inputs.paths.mode):
-        return _execute_or_skip(job, session)
+        return _execute_or_skip(job, session, finished)
 
 
-def _execute_or_skip(job: Experiment, session: Session) -> Outcome:
+def _execute_or_skip(job: Experiment, session: Session, finished: bool) -> Outcome:
     kind = _kind(job.settings)
-    if job.finished and not job.settings.force:
+    if not job.settings.force and (finished or job.finished):
         return _skip(job, session, kind)
     started = time.perf_counter()
     make_folder(job.folder)

@@ -6,6 +6,7 @@ None of it is part of a job's fingerprint, so that a better audit or another bas
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lfnet.audit.audit import audited_by, summary
@@ -19,7 +20,7 @@ from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
 from lfnet.locks import lock
 from lfnet.runs.removal import removed_people
-from lfnet.runs.result import AuditEntry
+from lfnet.runs.result import AuditEntry, Result
 from lfnet.runs.run import LOCK, REFERENCES, Run, measure, measuring_code
 
 __all__ = ["compute_metrics", "refresh", "run_audit", "write_baselines"]
@@ -85,17 +86,17 @@ def _outdated(job: Experiment, session: Session) -> set[str]:
     if removed_people(result.marks):
         return set()  # baselines of the whole cohort would bring the removed rows back
     outdated = {
-        "baselines": result.referred_by != baseline_code() or _damaged_baselines(job),
+        "baselines": result.referred_by != baseline_code() or _damaged_baselines(job.folder, result),
         "metrics": result.measured_by != measuring_code(),
         "audit": result.audited_by != _audit_digest(job, session),
     }
     return {part for part, old in outdated.items() if old}
 
 
-def _damaged_baselines(job: Experiment) -> bool:
+def _damaged_baselines(folder: Path, result: Result) -> bool:
     """Whether references.csv is there and is not what the job wrote, with a warning."""
-    path = job.folder / REFERENCES
-    damaged = path.is_file() and file_digest(path) != Run(job.folder).result.files.get(REFERENCES)
+    path = folder / REFERENCES
+    damaged = path.is_file() and file_digest(path) != result.files.get(REFERENCES)
     if damaged:
         warnings.warn(f"{path} is damaged: the baselines are computed again.", LfnetWarning, stacklevel=2)
     return damaged

@@ -140,8 +140,8 @@ def _look(job: Job, session: Session) -> tuple[Outcome | None, Experiment | None
         return Outcome("failed", error=" ".join(str(error).split())), None
     except Exception:
         return run_safely(job.config, job.choices, session), None  # which fails in the same way and names the place
-    if planned.finished and not planned.settings.force:
-        return run_safely(job.config, job.choices, session, planned), None
+    if not planned.settings.force and planned.finished:
+        return run_safely(job.config, job.choices, session, planned, finished=True), None
     return None, planned
 
 

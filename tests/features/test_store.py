@@ -87,13 +87,14 @@ def test_missing_broken_and_foreign_files(tmp_path):
                 read("one")
 
 
-def test_a_file_without_a_digest_is_extracted_again(tmp_path):
+@pytest.mark.parametrize("digest", [{}, {"sha256": "0" * 64}])  # as earlier versions wrote it
+def test_a_file_without_a_checksum_is_extracted_again(tmp_path, digest):
     from safetensors.numpy import load_file, save_file
 
     store = FeatureStore(tmp_path, "s", "a" * 64)
     for name in ("one", "two"):
         store.write(name, clip(), "source")
-        header = json.dumps({"recipe": "a" * 64, "source": "source"})  # as earlier versions wrote it
+        header = json.dumps({"recipe": "a" * 64, "source": "source", **digest})
         save_file(load_file(store.path(name)), store.path(name), metadata={"lfnet": header})
     store = FeatureStore(tmp_path, "s", "a" * 64)
     with pytest.warns(LfnetWarning) as warned:
@@ -119,9 +120,9 @@ def test_damage_within_a_process_is_noticed(tmp_path, kept_open):
 
 def test_a_file_is_hashed_once_a_process(tmp_path, monkeypatch):
     hashed = []
-    real = feature_file.check_seal
-    monkeypatch.setattr(feature_file, "check_seal", lambda *given: hashed.append(1) or real(*given))
+    real = feature_file._checksum
     FeatureStore(tmp_path, "s", "a" * 64).write("one", clip(), "source")
+    monkeypatch.setattr(feature_file, "_checksum", lambda *given: hashed.append(1) or real(*given))
     for _ in range(2):
         store = FeatureStore(tmp_path, "s", "a" * 64)
         assert store.has("one", "source") and store.shape("one") and store.fingerprint(["one"])

@@ -15,6 +15,7 @@ from lfnet.cli.main import main
 from lfnet.jobs import sweep
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_settings
+from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import sweep_name
 from tests.composing import SMALL, composed
 
@@ -67,14 +68,19 @@ def test_by_hand_and_by_table_write_the_same_folders(here, capsys):
     assert results(here) == by_hand
 
 
-def test_a_second_table_trains_nothing_and_force_trains_again(here, capsys):
+def test_a_second_table_trains_nothing_and_force_trains_again(here, capsys, monkeypatch):
     words = ("table", "architectures", *TINY, "head=mean_mlp", "protocol=masked", "seed=0", "launcher=serial")
     assert lfnet(*words) == 0  # the head, and it on shuffled frames and permuted labels
     first = results(here)
-    assert lfnet(*words) == 0
+    checked: list[str] = []
+    real = Run.check
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "check", lambda run: checked.append(run.name) or real(run))
+        assert lfnet(*words) == 0
     out = capsys.readouterr().out
     assert "3 jobs: 3 finished already, 0 to run" in out
     assert results(here) == first
+    assert sorted(checked) == sorted(first)  # each is compared with its digests once
     assert lfnet(*words, "force=true") == 0
     again = results(here)
     assert again.keys() == first.keys() and again != first
