@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-__all__ = ["align_columns", "cut_lines", "first_names", "spreadsheet_cell"]
+__all__ = ["align_columns", "cut_lines", "first_names", "plural", "spreadsheet_cell"]
 
 
 def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> list[str]:
@@ -23,6 +23,12 @@ def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> l
 def first_names(names: Sequence[str]) -> str:
     """Join the first three names: `a, b, c, …`."""
     return ", ".join(names[:3]) + ", …" * (len(names) > 3)
+
+
+def plural(number: int, word: str) -> str:
+    """Format a number of things: `1 person`, `2 people`, `3 clips`."""
+    words = {"person": "people"}
+    return f"{number:,} {word if number == 1 else words.get(word, word + 's')}"
 
 
 def spreadsheet_cell(text: str) -> str:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import fft
 
-from lfnet.audit.finding import Check, Finding, Status, plural
+from lfnet.audit.finding import Check, Finding, Status
 from lfnet.cohorts.media import FRAME_SUFFIXES, kind
 from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.fingerprints import digest, file_digest
+from lfnet.text import plural
 
 __all__ = ["Copy", "copies", "file_copies", "max_correlation", "source_copies", "vector_copies"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Check", "Finding", "Status", "Test", "interval", "p_text", "plural"]
+__all__ = ["Check", "Finding", "Status", "Test", "interval", "p_text"]
 
 Status = Literal["leak", "warning", "clear", "not checked"]
 
@@ -106,12 +106,6 @@ def interval(test: Test, name: str) -> str:
 def p_text(p: float) -> str:
     """Format a p-value."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def plural(number: int, word: str) -> str:
-    """Format a number of things: `1 person`, `2 people`, `3 clips`."""
-    words = {"person": "people"}
-    return f"{number:,} {word if number == 1 else words.get(word, word + 's')}"
 
 
 def _plain(value: Any) -> Any:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lfnet.audit.finding import Check, Finding, Status, Test, interval, plural
+from lfnet.audit.finding import Check, Finding, Status, Test, interval
 from lfnet.audit.statistics import auc_test, intraclass, permutation_p
 from lfnet.cohorts.identity import one_spelling, spellings
 from lfnet.evaluation.baselines import PersonLookup
 from lfnet.features.clip_summaries import ClipSummaries
+from lfnet.text import plural
 
 __all__ = ["look_up", "recording_vectors", "shared_people", "two_names", "verification"]
 
