@@ -137,8 +137,10 @@ class DataModule(L.LightningDataModule):
                     f"cohort {self.cohort.name} has no usable clip in split {split}. "
                     "Check the manifest's split column, protocol.tasks and the coverage of its clips."
                 )
-        learnt = permuted(self.clips, self.seed) if self.protocol.labels == "permuted" else self.clips["label"]
-        self.clips = self.clips.assign(target=learnt.astype(float))
+        target = self.clips["label"]
+        if self.protocol.labels == "permuted":
+            target = permuted(self.clips, self.seed, ("train", self.protocol.select.split))
+        self.clips = self.clips.assign(target=target.astype(float))
         train = self.clips[self.clips["split"] == "train"]
         self.labels = Labels.fit(train.drop_duplicates("recording_id")["target"].to_numpy(float))
         self.packed = self._pack()
@@ -204,7 +206,7 @@ class DataModule(L.LightningDataModule):
         if protocol.frames_in("test") != protocol.frames:
             marks.append(f"test frames {protocol.frames_in('test')}".replace("in_order", "in order"))
         if protocol.labels == "permuted":
-            marks.append("training labels permuted")
+            marks.append(f"labels of train and {protocol.select.split} permuted")
         return marks
 
     def arrays(self, split: str) -> Arrays:

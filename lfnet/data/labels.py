@@ -1,5 +1,6 @@
 """Labels for training: z-scored on training recordings, and permuted between people for a baseline."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +48,13 @@ class Labels:
         return standard * self.sd + self.mean
 
 
-def permuted(clips: pd.DataFrame, seed: int) -> pd.Series:
-    """Return the labels of clips with the labels of training recordings exchanged between training people.
+def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train", "dev")) -> pd.Series:
+    """Return the labels of clips with the labels of recordings exchanged between the people of a split.
 
-    People are put into two random orders; the labels of the one order, in sequence, are given to the recordings of the
-    other. The set of labels is unchanged, a person's labels stay together as far as numbers of recordings allow, and
-    all clips of a recording have one label.
+    In each split people are put into two random orders; the labels of the one order, in sequence, are given to the
+    recordings of the other. The set of labels is unchanged, a person's labels stay together as far as numbers of
+    recordings allow, and all clips of a recording have one label. The split that chooses the epoch must be among them:
+    a head chosen on true labels is no null.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def permuted(clips: pd.DataFrame, seed: int) -> pd.Series:
         Columns clip_id, recording_id, person_id, split and label.
     seed : int
         Seed of the orders.
+    splits : collection of str
+        The splits whose labels are exchanged.
 
     Returns
     -------
@@ -69,18 +73,25 @@ def permuted(clips: pd.DataFrame, seed: int) -> pd.Series:
     Raises
     ------
     LfnetError
-        There are fewer than two training people.
+        A split has fewer than two people.
+
+    Examples
+    --------
+    >>> clips = pd.DataFrame({"clip_id": ["a", "b"], "recording_id": ["a", "b"], "person_id": ["p", "q"]})
+    >>> permuted(clips.assign(split="train", label=[3.0, 20.0]), seed=0, splits=["train"]).tolist()
+    [20.0, 3.0]
     """
-    train = clips[clips["split"] == "train"].drop_duplicates("recording_id")
-    own = {person: rows.to_numpy() for person, rows in train.groupby("person_id", sort=True)["recording_id"]}
-    if len(own) < 2:
-        raise LfnetError("protocol.labels=permuted needs two training people or more.")
-    random = np.random.default_rng([seed, _PERMUTATION])
-    people = list(own)
-    giving, taking = (np.concatenate([own[people[i]] for i in random.permutation(len(people))]) for _ in range(2))
-    label = train.set_index("recording_id")["label"]
-    label_of = dict(zip(taking, label.loc[giving].to_numpy(float), strict=True))
     changed = clips["label"].astype(float).copy()
-    is_train = clips["split"] == "train"
-    changed[is_train] = clips.loc[is_train, "recording_id"].map(label_of).astype(float)
+    for split in splits:
+        inside = clips["split"] == split
+        recordings = clips[inside].drop_duplicates("recording_id")
+        own = {person: rows.to_numpy() for person, rows in recordings.groupby("person_id", sort=True)["recording_id"]}
+        if len(own) < 2:
+            raise LfnetError(f"protocol.labels=permuted needs two people or more in split {split}.")
+        random = np.random.default_rng([seed, _PERMUTATION] + [1] * (split != "train"))
+        people = list(own)
+        giving, taking = (np.concatenate([own[people[i]] for i in random.permutation(len(people))]) for _ in range(2))
+        label = recordings.set_index("recording_id")["label"]
+        label_of = dict(zip(taking, label.loc[giving].to_numpy(float), strict=True))
+        changed[inside] = clips.loc[inside, "recording_id"].map(label_of).astype(float)
     return changed

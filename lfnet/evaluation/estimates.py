@@ -130,7 +130,12 @@ class Measured:
 
 
 def measure_rows(
-    aligned: Aligned, constant: float | None, options: EvidenceSettings, joint: bool, reference: str | None
+    aligned: Aligned,
+    constant: float | None,
+    options: EvidenceSettings,
+    joint: bool,
+    reference: str | None,
+    paired: bool = False,
 ) -> Measured:
     """Measure all rows on all metrics.
 
@@ -145,6 +150,8 @@ def measure_rows(
         Whether seeds are drawn as well as people.
     reference : str or None
         The row that others are compared with.
+    paired : bool
+        Whether all rows have the same seeds in the same order.
     """
     labels = aligned.labels(constant)
     rows = [aligned.scores(number) for number in range(len(aligned.names))]
@@ -153,7 +160,7 @@ def measure_rows(
     shares = None
     if joint:
         shares = [
-            seed_shares(name, row.seeds, len(weight_BP), options.seed)
+            seed_shares("" if paired else name, row.seeds, len(weight_BP), options.seed)
             for name, row in zip(aligned.names, rows, strict=True)
         ]
     found = Measured([{} for _ in rows], [{} for _ in rows], [None] * len(rows))
@@ -162,6 +169,8 @@ def measure_rows(
             continue
         values = [_seed_values(metric, aligned, number, constant) for number in range(len(rows))]
         defined = [np.isfinite(value_S) for value_S in values]
+        if paired:
+            defined = [np.logical_and.reduce(defined)] * len(rows)
         chosen = [number for number in range(len(rows)) if defined[number].any()]
         base = aligned.names.index(reference) if reference is not None else None
         quantities, gaps = measure(
@@ -171,6 +180,7 @@ def measure_rows(
             weight_BP=weight_BP if {METHODS[metric], DIFFERENCES[metric]} & RESAMPLED else None,
             shares=None if shares is None else [_shares_of(shares[number], defined[number]) for number in chosen],
             reference=chosen.index(base) if base in chosen else None,
+            paired=paired,
         )
         for number in range(len(rows)):
             found.estimates[number][metric] = Estimate(None, undefined=len(values[number]))

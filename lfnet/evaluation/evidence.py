@@ -10,7 +10,7 @@ The training recordings are the same throughout: neither includes the variance f
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -32,6 +32,7 @@ __all__ = [
     "RowEvidence",
     "RowScores",
     "Subset",
+    "adjust_together",
     "compute_evidence",
 ]
 
@@ -115,6 +116,7 @@ def compute_evidence(
     reference: str | None = None,
     settings: EvidenceSettings | None = None,
     constant: float | None = None,
+    paired: bool = False,
 ) -> Evidence:
     """Compute intervals of each row's metrics and, with a reference, a verdict on each of the other rows.
 
@@ -127,6 +129,9 @@ def compute_evidence(
     settings : EvidenceSettings, optional
     constant : float, optional
         The constant score that skill compares with (the training median); without it there is no skill.
+    paired : bool
+        Whether all rows have the same seeds in the same order, as a model and its control do: seeds are then drawn
+        together, so that what two runs of one seed have in common cancels.
 
     Returns
     -------
@@ -137,7 +142,8 @@ def compute_evidence(
     Raises
     ------
     LfnetError
-        Rows that cannot be compared, an unknown reference, or an architecture with too few seeds.
+        Rows that cannot be compared, an unknown reference, rows to pair with different numbers of seeds, or an
+        architecture with too few seeds.
 
     Examples
     --------
@@ -155,13 +161,15 @@ def compute_evidence(
     aligned = align(rows)
     if reference is not None and reference not in aligned.names:
         raise LfnetError(f"there is no row {reference!r} to compare with. Choose one of {', '.join(aligned.names)}.")
+    if paired and len({len(score_SN) for score_SN in aligned.score_RSN}) > 1:
+        raise LfnetError(f"{', '.join(aligned.names)} have different numbers of seeds and cannot be paired by seed.")
     estimand, notes = _estimand(rows, settings)
     joint = estimand == "architecture"
     people, recordings = len(aligned.people), len(aligned.label_N)
     if people < settings.min_people:
         who = "1 person is" if people == 1 else f"{people} people are"
         notes.append(f"{who} too few for an interval (fewer than {settings.min_people}).")
-    measured = measure_rows(aligned, constant, settings, joint, reference)
+    measured = measure_rows(aligned, constant, settings, joint, reference, paired)
     compared = _compared(aligned, measured, reference, settings, joint)
     found = {}
     for number, row in enumerate(rows):
@@ -176,6 +184,42 @@ def compute_evidence(
             _subset(aligned, number, unseen, constant, settings, joint) if seen else None,
         )
     return Evidence(estimand, reference, people, recordings, settings, MappingProxyType(found), tuple(notes))
+
+
+def adjust_together(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
+    """Adjust the p-values of comparisons with different references as one family, and give each its verdict anew.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+    alpha : float
+        The level of the tests.
+
+    Returns
+    -------
+    list of Comparison
+
+    References
+    ----------
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6.
+
+    Examples
+    --------
+    >>> one = Comparison("b", {"mae": Difference(2.0)}, 0.03, 0.03, 0.9, 0.9, None, 0.2, "worse")
+    >>> [(pair.p_holm, pair.verdict) for pair in adjust_together([one, one], alpha=0.05)]
+    [(0.06, 'cannot tell'), (0.06, 'cannot tell')]
+    """
+    p = compare.holm([one.p for one in comparisons])
+    p_equivalent = compare.holm([one.p_equivalent for one in comparisons])
+    return [
+        replace(
+            one,
+            p_holm=p[number],
+            p_equivalent_holm=p_equivalent[number],
+            verdict=verdict(one.differences["mae"].value or 0.0, p[number], p_equivalent[number], alpha),
+        )
+        for number, one in enumerate(comparisons)
+    ]
 
 
 def _estimand(rows: Sequence[RowScores], settings: EvidenceSettings) -> tuple[Estimand, list[str]]:

@@ -1,8 +1,8 @@
 """Bootstrap over people and seeds: a metric, its standard error and its difference from a reference in each resample.
 
 People are drawn with all their recordings, so that two recordings of one person never count as two people. Seeds are a
-second source of variance: for statements about an architecture they are drawn too, independently for each row (seeds of
-different rows are not paired).
+second source of variance: for statements about an architecture they are drawn too, independently for each row. Only
+where two rows differ in one thing from the same start (a model and its control) are their seeds paired.
 
 Axes: P people, S seeds, B resamples.
 """
@@ -90,6 +90,7 @@ def measure(
     weight_BP: Floats | None = None,
     shares: Sequence[Floats] | None = None,
     reference: int | None = None,
+    paired: bool = False,
 ) -> tuple[list[Quantity], list[Quantity | None]]:
     """Measure each row's metric, and its difference from the reference row.
 
@@ -106,6 +107,9 @@ def measure(
         `seed_shares` of each row; without it seeds are fixed.
     reference : int, optional
         Index of the reference row.
+    paired : bool
+        Whether the rows have the same seeds in the same order, and the same shares: a difference then varies over
+        seeds by the seeds' own differences.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def measure(
     with np.errstate(divide="ignore", invalid="ignore"):
         sample = [_measured(metric, once, labels, row, None, joint) for row in rows]
         left = [_values(metric, without, labels, row) for row in rows]
-        own, apart = _resampled(metric, labels, rows, sample, weight_BP, shares, reference)
+        own, apart = _resampled(metric, labels, rows, sample, weight_BP, shares, reference, paired)
     drawing = [(float(now.seeds_B[0]), row.seeds - 1) for now, row in zip(sample, rows, strict=True)]
     quantities = [
         _quantity(SCALES[metric], now.value_B, once, now.influence_BP, [drawing[number]], left[number], own[number])
@@ -136,7 +140,7 @@ def measure(
             now.value_B - base.value_B,
             once,
             now.influence_BP - base.influence_BP,
-            [drawing[number], drawing[reference]],
+            [_gap_drawing(now, base)] if joint and paired else [drawing[number], drawing[reference]],
             left[number] - base_left,
             apart[number],
         )
@@ -148,8 +152,25 @@ def measure(
 @dataclass(frozen=True)
 class _Measured:
     value_B: Floats
+    value_BS: Floats
+    share_BS: Floats
     influence_BP: Floats
     seeds_B: Floats
+
+
+def _gap_drawing(now: _Measured, base: _Measured) -> tuple[float, int]:
+    return float(_paired_seeds(now, base)[0]), now.value_BS.shape[1] - 1
+
+
+def _paired_seeds(now: _Measured, base: _Measured) -> Floats:
+    return _seed_variance(now.share_BS, now.value_BS - base.value_BS)
+
+
+def _seed_variance(share_BS: Floats, value_BS: Floats) -> Floats:
+    """Variance of the mean over seeds, [B]; 0 for one seed."""
+    centre_B = (share_BS * value_BS).sum(axis=1)
+    spread_B = (share_BS * np.square(value_BS - centre_B[:, None])).sum(axis=1)
+    return np.asarray(spread_B / max(value_BS.shape[1] - 1, 1))
 
 
 Pair = tuple[Floats, Floats]
@@ -167,10 +188,8 @@ def _measured(
     if share_BS is None:
         share_BS = np.full_like(value_BS, 1 / row.seeds)
     value_B = (share_BS * value_BS).sum(axis=1)
-    seeds_B = np.zeros_like(value_B)
-    if joint and row.seeds > 1:
-        seeds_B = (share_BS * np.square(value_BS - value_B[:, None])).sum(axis=1) / (row.seeds - 1)
-    return _Measured(value_B, influence(metric, at, labels, row, share_BS), seeds_B)
+    seeds_B = _seed_variance(share_BS, value_BS) if joint else np.zeros_like(value_B)
+    return _Measured(value_B, value_BS, share_BS, influence(metric, at, labels, row, share_BS), seeds_B)
 
 
 def _resampled(
@@ -181,6 +200,7 @@ def _resampled(
     weight_BP: Floats,
     shares: Sequence[Floats] | None,
     reference: int | None,
+    paired: bool,
 ) -> tuple[list[Pair], list[Pair]]:
     """Value and pivot in each resample, of each row and of its difference from the reference."""
     resamples = len(weight_BP)
@@ -201,7 +221,9 @@ def _resampled(
                 continue
             base = now if base is None else base
             gap_B, gap = now.value_B - base.value_B, sample[number].value_B - sample[reference].value_B
-            variance_B = _people_variance(weight, now.influence_BP - base.influence_BP) + now.seeds_B + base.seeds_B
+            variance_B = _people_variance(weight, now.influence_BP - base.influence_BP)
+            if shares is not None:
+                variance_B += _paired_seeds(now, base) if paired else now.seeds_B + base.seeds_B
             apart[number][0][part] = gap_B
             apart[number][1][part] = _pivot(gap_B, gap, variance_B, SCALES["difference"])
     return own, apart

@@ -10,8 +10,8 @@ __all__ = ["control_overrides", "override_parts"]
 def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) -> list[list[str]]:
     """Return the overrides of the jobs that `table.controls` adds to a sweep.
 
-    Every job of the sweep's first seed is repeated with each control's values in place of its own. Duplicates are left
-    out.
+    Every job of the sweep is repeated with each control's values in place of its own, so that a control has the seeds
+    of its model and is compared with it seed by seed. Duplicates are left out.
 
     Parameters
     ----------
@@ -28,9 +28,8 @@ def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) ->
     Examples
     --------
     >>> control_overrides([["head=ldbm", "seed=0"], ["head=ldbm", "seed=1"]], ["protocol=shuffled"])
-    [['head=ldbm', 'seed=0', 'protocol=shuffled']]
+    [['head=ldbm', 'seed=0', 'protocol=shuffled'], ['head=ldbm', 'seed=1', 'protocol=shuffled']]
     """
-    first = next((override_parts(word)[1] for job in jobs for word in job if override_parts(word)[0] == "seed"), None)
     known = {tuple(job) for job in jobs}
     added = []
     for control in controls:
@@ -40,8 +39,6 @@ def control_overrides(jobs: Sequence[Sequence[str]], controls: Sequence[str]) ->
             raise LfnetError(f"table.controls holds {control!r}: give overrides such as protocol=shuffled.")
         for job in jobs:
             own = dict(map(override_parts, job))
-            if own.get("seed") != first:
-                continue
             changed = [
                 f"{word.partition('=')[0]}={changes.get(override_parts(word)[0], override_parts(word)[1])}"
                 for word in job

@@ -1,18 +1,29 @@
 """Control rows: the same models on shuffled frames or permuted labels.
 
 `table.controls` names them by what differs (`protocol=shuffled`); their jobs are `lfnet.jobs.controls`'. They are
-listed below the models, with intervals; no comparison and no closing line includes them.
+listed below the models, with intervals, and each is compared with its model, seed by seed; no other comparison and no
+closing line includes them.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from lfnet.evaluation.evidence import RowScores, adjust_together, compute_evidence
+from lfnet.runs.run import MISSING, Run, leaves
+from lfnet.tables.evidence_text import comparisons, verdicts_on
 from lfnet.tables.grouping import Group
+from lfnet.tables.settings import TableEvidence
+from lfnet.tables.table import Block
 
-__all__ = ["explained_controls", "split_controls"]
+__all__ = ["control_blocks", "explained_controls", "split_controls"]
+
+Scored = tuple[Group, RowScores]
 
 _MEANINGS = {
     "protocol=shuffled": "the frames of each clip are in random order",
-    "protocol=permuted": "training labels were permuted between training people",
+    "protocol=permuted": "labels were permuted between people, in train and in the split that chooses the epoch",
 }
 
 
@@ -30,6 +41,72 @@ def explained_controls(controls: Sequence[str], shown: bool) -> str:
         word = next((word for word in control.split() if word in _MEANINGS), None)
         texts.append(f"{word.partition('=')[2]}: {_MEANINGS[word]}" if word else control)
     return (
-        f"Below the models, controls ({'; '.join(dict.fromkeys(texts))}): of one seed, compared with nothing. A model "
-        "that is not better than its own control has not learnt what the control lacks."
+        f"Below the models, controls ({'; '.join(dict.fromkeys(texts))}). Each is compared with its model, the row "
+        "whose settings differ least from its own, run by run of one seed. A control that is worse than its model "
+        "lacks what the model uses."
     )
+
+
+def control_blocks(
+    node: TableEvidence, models: Sequence[Scored], controls: Sequence[Scored], constant: float | None, what: str
+) -> tuple[list[Block], list[str]]:
+    """Compare each control with its model, runs of one seed as pairs.
+
+    Parameters
+    ----------
+    node : TableEvidence
+    models, controls : sequence of (Group, RowScores)
+        Rows of one section.
+    constant : float or None
+        The constant that skill compares with.
+    what : str
+        What the rows are: "heads" or "models".
+
+    Returns
+    -------
+    blocks : list of Block
+        One for each kind of control; its tests are one family.
+    notes : list of str
+        Sentences on the controls that have no pair.
+    """
+    kinds: dict[str, list[tuple[RowScores, RowScores]]] = {}
+    notes = []
+    for control in controls:
+        model = min(models, key=lambda one: _distance(one[0].runs[0], control[0].runs[0]))
+        pair = _paired(control, model)
+        if pair is None:
+            notes.append(f"{control[1].name} is not compared with {model[1].name}: they have no seed in common.")
+            continue
+        own, other = control[0].identity, model[0].identity
+        changed = [key for key in own if own[key] != other[key]]
+        texts = [", ".join(identity[key] for key in changed) for identity in (own, other)]
+        kinds.setdefault(" vs ".join(texts), []).append(pair)
+    blocks = []
+    for title, pairs in kinds.items():
+        few = any(len(np.asarray(one.score)) < node.min_seeds for pair in pairs for one in pair)
+        settings = replace(node, estimand="trained") if few else node
+        found = [compute_evidence(pair, pair[1].name, settings, constant, paired=True) for pair in pairs]
+        own_rows = [one.rows[pair[0].name].comparison for one, pair in zip(found, pairs, strict=True)]
+        made = adjust_together([one for one in own_rows if one is not None], node.alpha)
+        title = verdicts_on(f"{title}, paired by seed", found[0].estimand, what, node.margin)
+        blocks.append(comparisons(title, [(pair[0].name, one) for pair, one in zip(pairs, made, strict=True)]))
+    return blocks, notes
+
+
+def _distance(one: Run, other: Run) -> int:
+    """The number of settings in which two runs differ."""
+    settings, others = (dict(leaves(run.result.config)) for run in (one, other))
+    return sum(settings.get(key, MISSING) != others.get(key, MISSING) for key in settings.keys() | others.keys())
+
+
+def _paired(control: Scored, model: Scored) -> tuple[RowScores, RowScores] | None:
+    """Both rows with the seeds that both have, in one order; None where there is none."""
+    seeds = [sorted(run.seed for run in group.runs) for group, _ in (control, model)]
+    common = sorted(set(seeds[0]) & set(seeds[1]))
+    if not common:
+        return None
+    first, second = (
+        replace(row, score=np.asarray(row.score)[[own.index(seed) for seed in common]])
+        for own, (_, row) in zip(seeds, (control, model), strict=True)
+    )
+    return first, second

@@ -11,8 +11,9 @@ import numpy as np
 from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, compute_evidence
 from lfnet.runs.collection import DifferentRecordings, RunCollection, recording_scores
 from lfnet.runs.run import Run
+from lfnet.tables.controls import control_blocks
 from lfnet.tables.ensembles import ensemble_scores
-from lfnet.tables.evidence_text import Numbers, comparisons, intervals
+from lfnet.tables.evidence_text import Numbers, comparisons, intervals, verdicts_on
 from lfnet.tables.grouping import Group
 from lfnet.tables.reference_rows import is_oracle, label
 from lfnet.tables.settings import TableEvidence
@@ -31,9 +32,9 @@ def blocks(
 ) -> tuple[tuple[Block, ...], tuple[str, ...]]:
     """Make the blocks of one section, and sentences on what is not in them.
 
-    groups: its model rows, controls: its control rows, which get intervals alone; row_keys: the keys that name them
-    (constants left out); references: those the table shows. ensembles: whether each model row's ensemble of seeds is
-    shown too.
+    groups: its model rows, controls: its control rows, each compared with its own model alone; row_keys: the keys that
+    name them (constants left out); references: those the table shows. ensembles: whether each model row's ensemble of
+    seeds is shown too.
     """
     models, notes = _models(node, groups, row_keys)
     if not models:
@@ -46,7 +47,7 @@ def blocks(
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     every = [*(row for _, row in models), *joint, *given.values()]
     found = compute_evidence(every, None, node, constant)
-    # A control has one seed, which must not limit the statements about models to trained ones.
+    # Seeds that a control lacks must not limit the statements about models to trained ones.
     single = replace(node, estimand="trained")
     alone = compute_evidence([row for _, row in aside], None, single, constant).rows if aside else {}
     measured = {**found.rows, **alone}
@@ -56,6 +57,9 @@ def blocks(
     made = [intervals(found, [*lines, *_reference_lines(found, given)], len(models), what)]
     for against in node.names:
         made += _compared(node, against, models, given, constant, what, notes)
+    blocks_of_controls, more = control_blocks(node, models, aside, constant, what)
+    made += blocks_of_controls
+    notes += more
     return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
 
 
@@ -193,9 +197,7 @@ def _compared(
                 estimand, found = _compare_with(node, base[0], rows, constant)
                 made += found
         title = f"vs {value}" + (", in the same row otherwise" if len(parts) > 1 else "")
-    subject = f"these trained {what}" if estimand == "trained" else "the architectures"
-    margin = f"margin {node.margin:g} point{'' if node.margin == 1 else 's'}"
-    return [comparisons(f"{title}: verdicts on {subject}, {margin}", made)] if made else []
+    return [comparisons(verdicts_on(title, estimand, what, node.margin), made)] if made else []
 
 
 def _compare_with(

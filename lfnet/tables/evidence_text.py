@@ -11,7 +11,7 @@ from lfnet.evaluation.intervals import coverage_sentence
 from lfnet.tables.formatting import DASH, MINUS, fixed
 from lfnet.tables.table import Block
 
-__all__ = ["Numbers", "comparisons", "explained", "intervals"]
+__all__ = ["Numbers", "comparisons", "explained", "intervals", "verdicts_on"]
 
 Numbers = Mapping[str, Estimate | None]
 
@@ -55,6 +55,12 @@ def comparisons(title: str, found: Sequence[tuple[str, Comparison]]) -> Block:
         {"row": name, "reference": comparison.reference, **_raw_comparison(comparison)} for name, comparison in found
     ]
     return Block(title, tuple(headings), rows, len(rows), {"rows": data})
+
+
+def verdicts_on(title: str, estimand: str, what: str, margin: float) -> str:
+    """The title of a block of comparisons: whom its verdicts are about, and the margin."""
+    subject = f"these trained {what}" if estimand == "trained" else "the architectures"
+    return f"{title}: verdicts on {subject}, margin {margin:g} point{'' if margin == 1 else 's'}"
 
 
 def _line(name: str, estimates: Mapping[str, Estimate | None], row: RowEvidence, shared: bool) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Monte Carlo dropout: the spread of each recording's score over passes with dropout.
 
-Gal and Ghahramani 2016, "Dropout as a Bayesian approximation", ICML.
+A pass stands for one draw of the head's weights (Gal and Ghahramani 2016, "Dropout as a Bayesian approximation", ICML),
+so all windows of a pass share one mask. Were a mask drawn for each window, the mean over a recording's n windows would
+have a spread near 1/√n of a window's, and the spread would tell how long the recording is.
 """
 
 from collections.abc import Iterable
@@ -48,9 +50,12 @@ def require_dropout(head: nn.Module, passes: int) -> None:
 def passes_with_dropout(
     head: nn.Module, batches: Iterable[dict[str, Tensor]], device: str, *, passes: int, seed: int
 ) -> np.ndarray:
-    """Score windows in several passes with dropout.
+    """Score windows in several passes with dropout; within a pass, all windows have the same mask.
 
-    Batch norms, if any, stay in evaluation. The head is left in evaluation, and torch's random state is unchanged.
+    A window is scored in all passes at once, as a batch of K copies, from the same random state as every other window.
+    Masks are the same because their shape is: where a head draws them in a shape that depends on which frames are real,
+    only windows with the same real frames share them. Batch norms, if any, stay in evaluation. The head is left in
+    evaluation, and torch's random state is unchanged.
 
     Parameters
     ----------
@@ -68,13 +73,21 @@ def passes_with_dropout(
     numpy.ndarray
         Scores float64 [K, W], in units of the training labels' SD.
 
+    References
+    ----------
+    Gal Y., Ghahramani Z. (2016). Dropout as a Bayesian approximation: representing model uncertainty in deep learning.
+    ICML, 1050–1059.
+
     Examples
     --------
     >>> from lfnet.heads import TemporalMeanMLP
     >>> batch = {"x_BTD": torch.ones(3, 10, 4), "mask_BT": torch.ones(3, 10, dtype=torch.bool)}
     >>> head = TemporalMeanMLP(n_features=4, dropout=0.5)
-    >>> passes_with_dropout(head, [batch], "cpu", passes=5, seed=0).shape
+    >>> scores_KW = passes_with_dropout(head, [batch], "cpu", passes=5, seed=0)
+    >>> scores_KW.shape
     (5, 3)
+    >>> bool((scores_KW == scores_KW[:, :1]).all())  # equal windows have equal scores in each pass
+    True
     """
     head.to(device).train()
     for module in head.modules():
@@ -82,12 +95,13 @@ def passes_with_dropout(
             module.eval()
     found = []
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
         for batch in batches:
-            x_BTD, mask_BT = batch["x_BTD"].to(device), batch["mask_BT"].to(device)
-            found.append(torch.stack([head(x_BTD, mask_BT).double().cpu() for _ in range(passes)]))
+            for x_TD, mask_T in zip(batch["x_BTD"].to(device), batch["mask_BT"].to(device), strict=True):
+                torch.manual_seed(seed)
+                scores_K = head(x_TD.expand(passes, *x_TD.shape), mask_T.expand(passes, *mask_T.shape))
+                found.append(scores_K.double().cpu())
     head.eval()
-    return torch.cat(found, dim=1).numpy()
+    return torch.stack(found, dim=1).numpy()
 
 
 def dropout_spread(

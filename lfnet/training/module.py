@@ -32,7 +32,7 @@ class SeverityModule(L.LightningModule):
     train : pandas.DataFrame
         Table of the training windows; `index_B` of a batch counts its rows.
     windows : pandas.DataFrame
-        Table of the windows that `val_dataloader` serves, in its order.
+        Table of the windows that `val_dataloader` serves, in its order; the epoch is chosen by their column `target`.
     loss : Loss or None
         None is `L1()`.
     bags : bool
@@ -64,7 +64,7 @@ class SeverityModule(L.LightningModule):
         self.head = head
         self._labels = labels
         self._protocol = protocol
-        self._grouping = Grouping(windows, protocol, protocol.select.level)
+        self._grouping = Grouping(windows.assign(label=windows["target"]), protocol, protocol.select.level)
         self._loss = L1() if loss is None else loss
         targets = self._loss.prepare(train)
         self._register("_target_W", labels.standardise(targets.target_W))

@@ -27,15 +27,19 @@ class Case:
         return RowScores(name, self.recording_id, self.person_id, self.label, score, **more)
 
 
-def quantity(case, score, metric, resamples=4000, joint=False, reference=None):
+def quantity(case, score, metric, resamples=4000, joint=False, reference=None, paired=False):
     """A metric of one row, or its difference from a reference, with its resamples."""
     labels = label_sums(case.person, case.label, 12.0)
     rows = [score_sums(case.person, case.label, score)]
     if reference is not None:
         rows.append(score_sums(case.person, case.label, reference))
-    shares = [seed_shares(f"row {n}", row.seeds, resamples, 0) for n, row in enumerate(rows)] if joint else None
-    weight = people_weights(labels.people, resamples, 0)
-    own, gaps = measure(
-        metric, labels, rows, weight_BP=weight, shares=shares, reference=None if reference is None else 1
+    names = ["" if paired else f"row {n}" for n in range(len(rows))]
+    shares = (
+        [seed_shares(*one, resamples, 0) for one in zip(names, [row.seeds for row in rows], strict=True)]
+        if joint
+        else None
     )
+    weight = people_weights(labels.people, resamples, 0)
+    base = None if reference is None else 1
+    own, gaps = measure(metric, labels, rows, weight_BP=weight, shares=shares, reference=base, paired=paired)
     return own[0] if reference is None else gaps[0]

@@ -7,7 +7,7 @@ from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.metrics import METRICS
-from tests.evaluation.cases import Case
+from tests.evaluation.cases import Case, quantity
 
 QUICK = EvidenceSettings(resamples=400, flips=1000)
 
@@ -101,6 +101,25 @@ def test_architectures_need_five_seeds_of_every_row_with_seeds(case):
         compute_evidence([many, few], settings=EvidenceSettings(estimand="architecture"))
     assert compute_evidence([many], settings=EvidenceSettings(estimand="trained", resamples=400)).notes == ()
     assert compute_evidence([fixed], settings=QUICK).estimand == "trained"
+
+
+def test_paired_seeds_cancel_what_two_runs_of_a_seed_have_in_common(case):
+    common = 3 + case.random.normal(0, 2, (6, 1)) ** 2
+    step = case.random.normal(1, 0.1, (6, 1))
+    rows = [case.row("model", case.label + common), case.row("control", case.label + common + step)]
+    quick = EvidenceSettings(resamples=1000)
+    apart = compute_evidence(rows, "model", quick).rows["control"].comparison
+    paired = compute_evidence(rows, "model", quick, paired=True).rows["control"].comparison
+    assert apart.differences["mae"].value == pytest.approx(step.mean()) == paired.differences["mae"].value
+    assert apart.verdict == "cannot tell" and paired.verdict == "worse"
+    # People make no difference here, so that only the six seeds' differences vary.
+    gap = quantity(case, case.label + common + step, "mae", joint=True, reference=case.label + common, paired=True)
+    assert gap.people == pytest.approx(0) and gap.seeds_df == pytest.approx(5)
+    assert gap.seeds == pytest.approx(step.var(ddof=1) / 6)
+    drawn = np.std(gap.value_B)
+    assert drawn == pytest.approx(step.std(ddof=0) / 6**0.5, rel=0.05)  # the bootstrap of six differences
+    with pytest.raises(LfnetError, match="model, control have different numbers of seeds"):
+        compute_evidence([rows[0], case.row("control", case.scores(seeds=3))], "model", quick, paired=True)
 
 
 def test_an_architecture_that_depends_on_seeds_is_not_better(case):

@@ -135,7 +135,7 @@ def test_permuted_labels_are_trained_on_but_metrics_use_the_true_ones(root):
     outcome = run(config, choices)
     folder = root / "runs" / outcome.run
     result = json.loads((folder / "result.json").read_text())
-    assert result["marks"] == ["training labels permuted"]
+    assert result["marks"] == ["labels of train and dev permuted"]
     truth = instantiate(config["cohort"]).recordings().set_index("recording_id")["label"]
     frame = Predictions.from_csv_text((folder / "predictions.csv").read_text()).at("recording").frame
     np.testing.assert_allclose(frame["label"], truth.loc[frame["recording_id"]])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lfnet.data.labels import permuted
 from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.jobs.inputs import load_cohort
@@ -108,6 +109,26 @@ def test_a_second_call_trains_nothing(finished):
     again = run(config, choices)
     assert again.status == "skipped"
     assert (runs / outcome.run / "result.json").stat().st_mtime_ns == before
+
+
+def test_permuted_labels_choose_the_epoch_too(root):
+    config, choices = job(root, "protocol=permuted")
+    outcome = run(config, choices)
+    folder, result = root / "runs" / outcome.run, result_of(outcome, root / "runs")
+    dev = (
+        Predictions.from_csv_text((folder / "predictions.csv").read_text())
+        .at("recording")
+        .frame.query("split == 'dev'")
+    )
+    session = Session()
+    clips = load_cohort(read_inputs(config, session), session).clips
+    given = permuted(clips, result["seed"]).groupby(clips["recording_id"]).first()
+    chosen_by = (dev["score"] - dev["recording_id"].map(given)).abs().mean()
+    assert result["training"]["best"] == pytest.approx(chosen_by, abs=1e-3)
+    assert result["metrics"]["dev"]["recording"]["mae"] == pytest.approx(
+        (dev["score"] - dev["label"]).abs().mean(), abs=1e-3
+    )
+    assert abs(chosen_by - result["metrics"]["dev"]["recording"]["mae"]) > 0.01
 
 
 def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):

@@ -10,6 +10,7 @@ from torch import nn
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
+from lfnet.heads.ldbm import LDBM
 from lfnet.heads.mamba_gru import MambaGRU
 from lfnet.heads.mean_mlp import TemporalMeanMLP
 from lfnet.heads.transformer import VanillaTransformer
@@ -35,6 +36,32 @@ def test_passes_differ_and_follow_from_the_seed():
     linear = nn.Sequential(head.regressor[0], head.regressor[1], head.regressor[3])  # linear in what is dropped
     expected = torch.cat([linear(batch["x_BTD"].mean(1)).squeeze(-1) for batch in given]).detach().numpy()
     np.testing.assert_allclose(many.mean(axis=0), expected, atol=5 * many.std() / 4000**0.5)
+
+
+@pytest.mark.parametrize(
+    "head", [TemporalMeanMLP(4, dropout=0.3), VanillaTransformer(4, width=8), LDBM(4, patch_size=2, width=8)]
+)
+def test_the_spread_does_not_tell_how_many_windows_a_recording_has(head):
+    torch.manual_seed(0)
+    window = torch.randn(1, 8, 4)
+    spreads = []
+    for n in (1, 4, 16, 64):
+        batch = {"x_BTD": window.repeat(n, 1, 1), "mask_BT": torch.ones(n, 8, dtype=torch.bool)}
+        spreads.append(passes_with_dropout(head, [batch], "cpu", passes=50, seed=0).mean(axis=1).std())
+    assert spreads[0] > 0
+    np.testing.assert_allclose(spreads, spreads[0], rtol=1e-9)  # fresh masks would give 1, 1/2, 1/4, 1/8
+
+
+def test_a_pass_is_one_draw_of_weights_for_all_windows_whatever_their_real_frames():
+    head = TemporalMeanMLP(4, hidden=16, dropout=0.5)
+    x_BTD, mask_BT = torch.randn(6, 7, 4), torch.arange(7) < torch.tensor([1, 2, 3, 5, 6, 7])[:, None]
+    found_KB = passes_with_dropout(head, [{"x_BTD": x_BTD, "mask_BT": mask_BT}], "cpu", passes=3, seed=4)
+    torch.manual_seed(4)
+    kept_KH = nn.functional.dropout(torch.ones(3, 16), 0.5)
+    mean_BD = (x_BTD * mask_BT[..., None]).sum(1) / mask_BT.sum(1, keepdim=True)
+    hidden_BH = head.regressor[:2](mean_BD)
+    expected = [head.regressor[3](hidden_BH * kept_H).squeeze(-1).detach().numpy() for kept_H in kept_KH]
+    np.testing.assert_allclose(found_KB, expected, rtol=1e-5)
 
 
 def test_batch_norms_keep_to_what_they_learnt():
