@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "main"]
 
 DESCRIPTION = """\
-Evaluate a table of labels and scores from any tool: metrics with intervals for new people, comparisons with references,
+Evaluate a table of labels and scores from any tool: metrics with intervals over people, comparisons with references,
 and verdicts. One row is a recording (or a clip or window of one: rows of a recording are averaged). Models are columns
 (wide) or rows with a model column (long). Columns that are not named are guessed, and the guess is printed."""
 EPILOG = f"""\

@@ -93,7 +93,7 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
             rows["person_id"].tolist(),
             rows["label"].to_numpy(float),
             rows["score"].to_numpy(float)[None],
-            frozenset(trained),
+            frozenset(trained) | frozenset(frame.loc[frame["split"] != split, "person_id"]),
             deterministic=True,
         )
         found = compute_evidence([scores], settings=EvidenceSettings(estimand="trained", resamples=_RESAMPLES))
@@ -102,7 +102,7 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
         lines.append(
             f"{split}, {found.recordings} recordings of {found.people} people"
             + (", which chose the epoch, so these numbers are optimistic" if chose else "")
-            + (f"; {row.seen.people} of the people were in training" if row.seen else "")
+            + (f"; {found.shared} of the people are in another split too" if found.shared else "")
             + ":"
         )
         lines.append(

@@ -26,8 +26,8 @@ class RowScores:
         In points; NaN where unknown.
     score : array_like, shape [seeds, n]
         In points.
-    trained_people : frozenset of str
-        People of the train split.
+    shared_people : frozenset of str
+        People who have recordings in another split too, such as train. The others are new people.
     deterministic : bool
         Whether nothing is drawn at random (a constant, ridge): one seed is then enough for statements about the
         architecture.
@@ -43,7 +43,7 @@ class RowScores:
     person_id: Sequence[str]
     label: ArrayLike
     score: ArrayLike
-    trained_people: frozenset[str] = field(default=frozenset(), repr=False)
+    shared_people: frozenset[str] = field(default=frozenset(), repr=False)
     deterministic: bool = False
 
 

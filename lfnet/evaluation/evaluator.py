@@ -109,7 +109,7 @@ class Evaluation:
         split = "" if self.split is None else f"split {self.split}: "
         lines = [
             f"{split}{_number(found.recordings, 'recording', 'recordings')} of "
-            f"{_number(found.people, 'person', 'people')}; {level} intervals of {models} for new people",
+            f"{_number(found.people, 'person', 'people')}; {level} intervals of {models} for {found.whom}",
             "",
         ]
         metrics = [metric for metric in _SHOWN if any(metric in row.estimates for row in found.rows.values())]
@@ -160,7 +160,7 @@ def evaluate(
     min_seeds: int = 5,
     random_seed: int = 0,
 ) -> Evaluation:
-    """Evaluate scores: metrics with intervals for new people, comparisons with references, and verdicts.
+    """Evaluate scores: metrics with intervals over people, comparisons with references, and verdicts.
 
     Parameters
     ----------
@@ -176,7 +176,8 @@ def evaluate(
         The recording of each row; without it each row is a recording.
     split : array_like, shape [n], optional
         The split of each row. Rows of the split "train" give the baselines train_mean and train_median, the constant
-        that skill compares with, and the people seen in training; they are not scored.
+        that skill compares with; they are not scored. People who are in another split too are no new people: where
+        there are any, the header says how many, and each row has its metrics on the others.
     model, seed : array_like, shape [n], optional
         The model and the training seed of each row, for long tables; `recording` is needed then.
     on : str, optional
@@ -234,7 +235,8 @@ def evaluate(
     on = evaluated_split(recordings, on)
     train = recordings[recordings["split"] == "train"].dropna(subset="label")
     train = train.iloc[:0] if on in ("train", None) else train
-    models = model_rows(frame if on is None else frame[frame["split"] == on], frozenset(train["person"]))
+    elsewhere = frozenset() if on is None else frozenset(recordings.loc[recordings["split"] != on, "person"])
+    models = model_rows(frame if on is None else frame[frame["split"] == on], elsewhere)
     baselines = baseline_rows(train, models[0]) if len(train) else []
     baselines = [row for row in baselines if row.name not in {model.name for model in models}]
     if constant is None and len(train):

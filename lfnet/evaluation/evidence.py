@@ -2,9 +2,12 @@
 
 There are two estimands, and every result names its own:
 
-- trained: the error of *these trained models* on new people. Only people are drawn; seeds stay fixed.
+- trained: the error of *these trained models* on other people. Only people are drawn; seeds stay fixed.
 - architecture: the error of *this architecture*, over people and over the seeds of training. Both are drawn, which
   needs `min_seeds` seeds of every row that has any.
+
+People are drawn as those of this split were. They are *new people* only where nobody of them is in another split;
+where somebody is, each row also has its metrics on the new people alone.
 
 The training recordings are the same throughout: neither includes the variance from drawing another training set.
 """
@@ -75,7 +78,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Subset:
-    """Metrics of a row on some of the people: those in its training set, or those not in it."""
+    """Metrics of a row on some of the people: those in another split too, or the new ones."""
 
     people: int
     recordings: int
@@ -86,29 +89,40 @@ class Subset:
 class RowEvidence:
     """Evidence on one row.
 
-    `comparison` is None for the reference; `seen` and `unseen` (people in the training set or not) are None where there
-    is no such person.
+    `comparison` is None for the reference; `shared` and `new` (people in another split too, or not) are None where
+    nobody is shared.
     """
 
     name: str
     seeds: int
     estimates: Mapping[str, Estimate]
     comparison: Comparison | None
-    seen: Subset | None
-    unseen: Subset | None
+    shared: Subset | None
+    new: Subset | None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence on rows of scores of the same recordings; `notes` are sentences that a reader must know."""
+    """Evidence on rows of scores of the same recordings; `notes` are sentences that a reader must know.
+
+    `shared` of the people are in another split too.
+    """
 
     estimand: Estimand
     reference: str | None
     people: int
     recordings: int
+    shared: int
     settings: EvidenceSettings
     rows: Mapping[str, RowEvidence]
     notes: tuple[str, ...]
+
+    @property
+    def whom(self) -> str:
+        """Whom the intervals are about."""
+        if not self.shared:
+            return "new people"
+        return f"people drawn as these, {self.shared} of {self.people} of whom are in another split too"
 
 
 def compute_evidence(
@@ -173,17 +187,20 @@ def compute_evidence(
     compared = _compared(aligned, measured, reference, settings, joint)
     found = {}
     for number, row in enumerate(rows):
-        seen = frozenset(row.trained_people) & set(aligned.people)
-        unseen = frozenset(aligned.people) - seen
+        shared = frozenset(row.shared_people) & set(aligned.people)
+        new = frozenset(aligned.people) - shared
         found[row.name] = RowEvidence(
             row.name,
             len(aligned.score_RSN[number]),
             measured.estimates[number],
             compared.get(row.name),
-            _subset(aligned, number, seen, constant, settings, joint),
-            _subset(aligned, number, unseen, constant, settings, joint) if seen else None,
+            _subset(aligned, number, shared, constant, settings, joint),
+            _subset(aligned, number, new, constant, settings, joint) if shared else None,
         )
-    return Evidence(estimand, reference, people, recordings, settings, MappingProxyType(found), tuple(notes))
+    shared = frozenset().union(*(row.shared_people for row in rows)) & set(aligned.people)
+    return Evidence(
+        estimand, reference, people, recordings, len(shared), settings, MappingProxyType(found), tuple(notes)
+    )
 
 
 def adjust_together(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:

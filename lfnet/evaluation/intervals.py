@@ -1,4 +1,4 @@
-"""Confidence intervals of a metric, or of a difference of metrics, on new people.
+"""Confidence intervals of a metric, or of a difference of metrics, over people.
 
 Each metric has the method whose measured coverage is nearest to 95 % at n = 50, up to Monte Carlo error (METHODS,
 DIFFERENCES). `experiments/validation` measures them, together with methods that cover less well, and records what each

@@ -106,8 +106,8 @@ def evaluated_split(recordings: pd.DataFrame, on: str | None) -> str | None:
     return on
 
 
-def model_rows(frame: pd.DataFrame, trained: frozenset[str]) -> list[RowScores]:
-    """Make one row per model, with its seeds in order."""
+def model_rows(frame: pd.DataFrame, elsewhere: frozenset[str]) -> list[RowScores]:
+    """Make one row per model, with its seeds in order. elsewhere: people of the other splits."""
     broken = frame[~np.isfinite(frame["score"])]
     if len(broken):
         first = broken.iloc[0]
@@ -131,7 +131,12 @@ def model_rows(frame: pd.DataFrame, trained: frozenset[str]) -> list[RowScores]:
         score_SN = table[seeds].to_numpy(np.float64).T
         rows.append(
             RowScores(
-                str(name), table.index.tolist(), facts["person"].tolist(), facts["label"].to_numpy(), score_SN, trained
+                str(name),
+                table.index.tolist(),
+                facts["person"].tolist(),
+                facts["label"].to_numpy(),
+                score_SN,
+                elsewhere,
             )
         )
     return rows

@@ -220,7 +220,7 @@ class RunCollection:
             table["person_id"].tolist(),
             table["label"].to_numpy(float),
             np.stack([table[run.name].to_numpy(float) for run in self.runs]),
-            self.runs[0].trained_people,
+            self.runs[0].shared_people(split),
             deterministic=len(self.runs) == 1 and self.runs[0].result.kind == "fusion",
         )
 

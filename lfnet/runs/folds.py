@@ -46,6 +46,9 @@ class JoinedRun(Run):
         own = [{"": part.predictions} for part in self.parts]
         return {split: _concatenate(own, split, self.parts)[""] for split in ("dev", "test")}
 
+    def shared_people(self, split: str) -> frozenset[str]:
+        return frozenset().union(*(part.shared_people(split) for part in self.parts))
+
     @cached_property
     def _references(self) -> dict[str, dict[str, Predictions]]:
         models = [part.baselines for part in self.parts]

@@ -213,6 +213,15 @@ class Run:
         frames = [model.frame for model in self.baselines.values()]
         return frozenset(person for frame in frames for person in frame.loc[frame["split"] == "train", "person_id"])
 
+    def shared_people(self, split: str) -> frozenset[str]:
+        """The people of a split who have recordings in another split too: they are no new people to the model."""
+        frames = [model.frame for model in (self.predictions, *self.baselines.values())]
+        people: dict[bool, set[str]] = {True: set(), False: set()}
+        for frame in frames:
+            for inside, own in frame["person_id"].groupby(frame["split"] == split):
+                people[bool(inside)] |= set(own)
+        return frozenset(people[True] & people[False])
+
     @property
     def weights_path(self) -> Path:
         """The file of the trained model."""

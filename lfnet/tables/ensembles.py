@@ -70,7 +70,7 @@ def ensemble_scores(row: RowScores) -> RowScores | None:
         row.person_id,
         row.label,
         score_SN.mean(axis=0)[None],
-        row.trained_people,
+        row.shared_people,
         deterministic=True,  # these seeds are the ensemble: there are no others of it to be drawn
     )
 

@@ -132,7 +132,7 @@ def _references(
                 table["person_id"].tolist(),
                 table["label"].to_numpy(float),
                 table["score"].to_numpy(float)[None],
-                like.trained_people if name == "person_lookup" or name == "oracle_people" else frozenset(),
+                like.shared_people if name == "person_lookup" or name == "oracle_people" else frozenset(),
                 deterministic=True,
             )
             if not is_oracle(name):

@@ -33,14 +33,15 @@ def intervals(
     what : str
         What the rows are: "heads" or "models".
     """
-    shared = any(row.seen and row.unseen for _, _, row in lines[:models])
+    shared = any(row.shared and row.new for _, _, row in lines[:models])
     level = f"{100 * found.settings.level:g} %"
-    headings = ["Row", *(f"{_HEADINGS[metric]} [{level}]" for metric in _SHOWN), "SE people", "SE seeds"]
-    headings += ["MAE, people seen", "MAE, unseen"] * shared
+    headings = ["Row", *[f"MAE, new people [{level}]"] * shared]
+    headings += [*(f"{_HEADINGS[metric]} [{level}]" for metric in _SHOWN), "SE people", "SE seeds"]
+    headings += ["MAE, shared people"] * shared
     rows = tuple(_line(name, estimates, row, shared) for name, estimates, row in lines)
     data = [_raw(name, estimates, row) for name, estimates, row in lines]
     of = f"these trained {what}" if found.estimand == "trained" else "this architecture, over seeds and people,"
-    title = f"Evidence: the error of {of} on new people ({found.recordings} recordings of {found.people} people)"
+    title = f"Evidence: the error of {of} on {found.whom} ({found.recordings} recordings of {found.people} people)"
     return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "rows": data})
 
 
@@ -64,14 +65,13 @@ def verdicts_on(title: str, estimand: str, what: str, margin: float) -> str:
 
 
 def _line(name: str, estimates: Mapping[str, Estimate | None], row: RowEvidence, shared: bool) -> tuple[str, ...]:
-    texts = [name, *(_estimate(estimates.get(metric), 1 if metric == "mae" else 2) for metric in _SHOWN)]
+    new, other = (DASH if part is None else _estimate(part.estimates.get("mae"), 1) for part in (row.new, row.shared))
+    texts = [name, *[new] * shared]
+    texts += [_estimate(estimates.get(metric), 1 if metric == "mae" else 2) for metric in _SHOWN]
     mae = estimates.get("mae")
     for variance in (None, None) if mae is None else (mae.var_people, mae.var_seeds):
         texts.append(DASH if variance is None else fixed(float(np.sqrt(variance)), 2))
-    if shared:
-        for part in (row.seen, row.unseen):
-            texts.append(DASH if part is None else _estimate(part.estimates.get("mae"), 1))
-    return tuple(texts)
+    return (*texts, *[other] * shared)
 
 
 def _defined(found: Difference | None) -> bool:
@@ -121,7 +121,7 @@ def _raw(name: str, estimates: Mapping[str, Estimate | None], row: RowEvidence) 
                 "recordings": part.recordings,
                 "estimates": {metric: _numbers(found) for metric, found in part.estimates.items()},
             }
-            for which, part in (("seen", row.seen), ("unseen", row.unseen))
+            for which, part in (("shared", row.shared), ("new", row.new))
         },
     }
 
@@ -154,7 +154,7 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
     if not present:
         return []
     lines = [
-        f"[low, high]: {100 * settings.level:g} % intervals for new people, each with all recordings; "
+        f"[low, high]: {100 * settings.level:g} % intervals over people, each with all recordings; "
         "SE people, SE seeds: the standard error of MAE from drawing people, and from drawing seeds.",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]

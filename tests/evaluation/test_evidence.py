@@ -147,17 +147,17 @@ def test_seeds_that_differ_only_on_these_people_have_no_effect_of_their_own(case
     assert estimate.sd_effect == pytest.approx(estimate.sd_seeds, rel=0.01)
 
 
-def test_people_seen_in_training_are_measured_separately(case):
+def test_people_of_another_split_are_measured_separately(case):
     score = case.label + 1.0 + np.where(case.person < 12, 0.0, 9.0) + np.zeros((3, 1))
-    seen = frozenset(f"p{number:03}" for number in range(12)) | {"somebody else"}
-    rows = [case.row("a", score, trained_people=seen), case.row("b", score)]
+    shared = frozenset(f"p{number:03}" for number in range(12)) | {"somebody else"}
+    rows = [case.row("a", score, shared_people=shared), case.row("b", score)]
     found = compute_evidence(rows, settings=QUICK, constant=12.0).rows
-    assert found["a"].seen.people == 12 and found["a"].unseen.people == 18
-    assert found["a"].seen.recordings == (case.person < 12).sum()
-    assert found["a"].seen.estimates["mae"].value == pytest.approx(1)
-    assert found["a"].unseen.estimates["mae"].value == pytest.approx(10)
-    assert found["a"].seen.estimates["rmse"].interval is None  # nothing varies
-    assert found["b"].seen is None and found["b"].unseen is None
+    assert found["a"].shared.people == 12 and found["a"].new.people == 18
+    assert found["a"].shared.recordings == (case.person < 12).sum()
+    assert found["a"].shared.estimates["mae"].value == pytest.approx(1)
+    assert found["a"].new.estimates["mae"].value == pytest.approx(10)
+    assert found["a"].shared.estimates["rmse"].interval is None  # nothing varies
+    assert found["b"].shared is None and found["b"].new is None
 
 
 def test_undefined_metrics_are_none_and_counted(case):

@@ -51,7 +51,7 @@ def test_scores_have_one_column_a_run(runs: RunCollection) -> None:
         own = one.predictions.in_split("test").at("recording").frame.set_index("recording_id")
         np.testing.assert_array_equal(table[one.name], own.loc[table["recording_id"], "score"])
     row = runs.filter(head="ldbm").row_scores("ldbm", "dev")
-    assert np.asarray(row.score).shape == (2, 50) and row.trained_people == runs[0].trained_people
+    assert np.asarray(row.score).shape == (2, 50) and row.shared_people == runs[0].shared_people("dev")
 
 
 def test_scores_of_other_recordings_are_refused(tmp_path: Path) -> None:

@@ -39,7 +39,10 @@ def test_a_run_reads_what_its_job_wrote(folder: Path) -> None:
     assert run.predictions.to_csv_text() == done["_predictions"].to_csv_text()
     assert list(run.baselines) == list(done["_references"])
     frame = recordings()
-    assert run.trained_people == set(frame.loc[frame["split"] == "train", "person_id"])
+    people = {split: set(part["person_id"]) for split, part in frame.groupby("split")}
+    assert run.trained_people == people["train"]
+    for split, others in (("test", people["train"] | people["dev"]), ("train", people["dev"] | people["test"])):
+        assert run.shared_people(split) == people[split] & others
     assert run.learning_curve.to_dict("list") == {
         "epoch": [0, 1], "dev/mae": [9.5, 9.25], "step": [3, 7], "train/loss": [0.8, 0.7],
     }  # fmt: skip

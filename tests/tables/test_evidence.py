@@ -8,12 +8,13 @@ import pytest
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
+from lfnet.evaluation.predictions import Predictions
 from lfnet.reports.latex import latex
 from lfnet.reports.markdown import markdown
 from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
 from lfnet.tables.table import Block, Table
-from tests.tables.factory import result, sweep
+from tests.tables.factory import recordings, result, sweep
 
 FEW = {"resamples": 400, "flips": 400}
 
@@ -89,12 +90,46 @@ def test_references_have_intervals_and_an_oracle_its_best_guess_for_each_metric(
     assert lines["oracle (signal)"]["pcc"]["value"] == pytest.approx(shown.cells["test.pcc"].summary.mean, abs=1e-5)
 
 
-def test_people_seen_in_training_have_their_own_estimate(tmp_path: Path) -> None:
-    table = made(tmp_path, two_heads(), {"against": [], **FEW})
-    (own,) = blocks(table)
+def renamed(splits: set[str]) -> list[dict[str, Any]]:
+    """Two heads, where each recording of these splits is of a person of its own."""
+
+    def alone(scores: Predictions) -> Predictions:
+        frame = scores.frame
+        return Predictions(
+            frame.assign(person_id=frame["recording_id"].where(frame["split"].isin(splits), frame["person_id"]))
+        )
+
+    results = two_heads()
+    for one in results:
+        one["_predictions"] = alone(one["_predictions"])
+        one["_references"] = {name: alone(model) for name, model in one["_references"].items()}
+    return results
+
+
+def test_where_people_are_shared_the_new_ones_lead_and_the_title_says_so(tmp_path: Path) -> None:
+    (own,) = blocks(made(tmp_path, renamed({"dev"}), {"against": [], **FEW}))
     row = own.data["rows"][0]
-    assert "MAE, unseen" in own.headings
-    assert row["seen"]["recordings"] + row["unseen"]["recordings"] == 50
+    people = {split: set(part["person_id"]) for split, part in recordings().groupby("split")}
+    shared = people["test"] & people["train"]
+    assert 0 < len(shared) < len(people["test"])
+    text = f"people drawn as these, {len(shared)} of {len(people['test'])} of whom are in another split too"
+    assert text in own.title
+    assert own.headings[1] == "MAE, new people [95 %]" and own.headings[-1] == "MAE, shared people"
+    assert row["new"]["people"] == len(people["test"] - shared) and row["shared"]["people"] == len(shared)
+    assert own.rows[0][1].startswith(f"{row['new']['estimates']['mae']['value']:.1f} [")
+
+
+def test_people_of_dev_are_no_new_people(tmp_path: Path) -> None:
+    (own,) = blocks(made(tmp_path, two_heads(), {"against": [], **FEW}))
+    people = {split: set(part["person_id"]) for split, part in recordings().groupby("split")}
+    assert people["test"] <= people["train"] | people["dev"]
+    assert "50 of 50 of whom are in another split too" in own.title and own.data["rows"][0]["new"] is None
+
+
+def test_new_people_are_said_only_where_nobody_is_shared(tmp_path: Path) -> None:
+    (own,) = blocks(made(tmp_path, renamed({"test"}), {"against": [], **FEW}))
+    assert own.title.endswith("on new people (50 recordings of 50 people)")
+    assert not any("people" in heading for heading in own.headings if heading.startswith("MAE"))
 
 
 def test_rows_on_other_recordings_are_named_and_not_compared(tmp_path: Path) -> None:
