@@ -1,6 +1,6 @@
 """What the spread of passes with dropout says: its relation to error and length of a recording, and its coverage.
 
-Trains the mean head and the hybrid head with dropout on the simulated cohort with 300 test recordings of people who are
+Trains the mean head and the hybrid head with dropout on the simulated cohort with 150 test recordings of people who are
 in no other split (finished runs are not trained again), and writes dropout.csv: for each head and seed, over the test
 recordings, Spearman's correlation of the spread with the number of windows and with the absolute error, and the share
 of recordings within ± 1.645 spreads. Intervals: 95 %, percentiles of 2,000 resamples of people.
@@ -70,9 +70,9 @@ def main() -> None:
             "+ingredient=mc_dropout",
             "head=mean_mlp,hybrid",
             "head.dropout=0.2",
-            "trainer.mc_dropout=100",
+            "trainer.mc_dropout=50",
             "splits=unshared",
-            "cohort.recordings={train:50,dev:50,test:300}",
+            "cohort.recordings={train:50,dev:50,test:150}",
             "seed=0,1,2",
         ]
     )

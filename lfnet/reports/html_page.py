@@ -19,7 +19,7 @@ from lfnet.runs.public_settings import HIDDEN, is_public, public_value
 from lfnet.runs.run import leaves
 from lfnet.tables.formatting import DASH
 from lfnet.tables.public import public
-from lfnet.tables.table import BANNER, Row, Table
+from lfnet.tables.table import Row, Table
 
 __all__ = ["page", "write_figures", "write_report"]
 
@@ -73,7 +73,6 @@ def page(table: Table, shown: Sequence[Part]) -> str:
         .get_template("page.html")
         .render(
             table=table,
-            banner=BANNER,
             research_only=RESEARCH_ONLY,
             layout=grid,
             sections=sections,

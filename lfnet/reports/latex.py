@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid, wrap
-from lfnet.tables.table import BANNER, Table
+from lfnet.tables.table import Table
 
 __all__ = ["escape", "latex"]
 
@@ -152,7 +152,7 @@ def _stack(text: str, right: bool, position: str) -> str:
 
 def _caption(table: Table) -> str:
     """Title and question as sentences."""
-    parts = [table.title, table.question, BANNER if table.simulated else ""]
+    parts = [table.title, table.question, *table.banners]
     return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)
 
 

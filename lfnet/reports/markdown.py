@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
-from lfnet.tables.table import BANNER, Table
+from lfnet.tables.table import Table
 
 __all__ = ["escape", "markdown"]
 
@@ -14,8 +14,7 @@ def markdown(table: Table) -> str:
     blocks = [f"# {escape(table.title)}"]
     if table.question:
         blocks.append(escape(table.question))
-    if table.simulated:
-        blocks.append(f"**{BANNER}**")
+    blocks += [f"**{escape(text)}**" for text in table.banners]
     head = [f"- {name}: {escape(text)}." for name, text in table.facts]
     head += [f"- **Warning:** {escape(text)}" for text in table.warnings]
     blocks.append("\n".join(head))

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from lfnet.files import atomic_path
 from lfnet.tables.formatting import DASH
-from lfnet.tables.table import BANNER, FigureSettings, Row, Table
+from lfnet.tables.table import FigureSettings, Row, Table
 
 __all__ = ["Point", "draw", "points", "write_names"]
 
@@ -125,7 +126,7 @@ def draw(table: Table, settings: FigureSettings, folder: Path) -> list[Path]:
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
-    axes.set_title(table.title + (f"\n{BANNER}" if table.simulated else ""), fontsize=10)
+    axes.set_title("\n".join([table.title, *(fill(text, 90) for text in table.banners)]), fontsize=10)
     write_names(axes, [(name.removesuffix(" (published)"), at_x, at_y) for name, at_x, at_y, _ in shown])
     paths = []
     for suffix, canvas in (("png", FigureCanvasAgg), ("svg", FigureCanvasSVG)):

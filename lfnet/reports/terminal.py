@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lfnet.reports.grid import Grid, evidence_grids, make_grid, wrap
 from lfnet.tables.formatting import DASH
-from lfnet.tables.table import BANNER, Table
+from lfnet.tables.table import Table
 
 __all__ = ["terminal"]
 
@@ -33,8 +33,8 @@ def terminal(table: Table, width: int | None = None) -> str:
     """
     width = width or _terminal_width()
     parts = [*textwrap.wrap(table.title, width), *textwrap.wrap(table.question, width)]
-    if table.simulated:
-        parts += textwrap.wrap(BANNER.upper(), width)
+    for text in table.banners:
+        parts += textwrap.wrap(text.upper(), width)
     parts.append("")
     for name, text in table.facts:
         parts += textwrap.wrap(f"{name}: {text}.", width, subsequent_indent="  ")

@@ -9,7 +9,7 @@ from lfnet.errors import LfnetError
 from lfnet.fingerprints import digest
 from lfnet.runs.run import Run, leaves
 from lfnet.runs.sweep_record import collect
-from lfnet.tables import columns, grouping, header_and_footer, reference_rows
+from lfnet.tables import columns, few, grouping, header_and_footer, reference_rows
 from lfnet.tables.controls import explained_controls, split_controls
 from lfnet.tables.ensembles import MEANING as ENSEMBLE
 from lfnet.tables.ensembles import with_ensembles
@@ -57,15 +57,16 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
     groups = grouping.groups(sweep, section_keys + row_keys, show_paths=show_paths)
     constants = _constants(groups, row_keys)
     parts = [(part, *split_controls(members)) for part, members in _parts(groups, section_keys)]
+    fewest = (asked.evidence or TableEvidence()).min_people
     sections = tuple(
-        _section(part, models, controls, shown, row_keys, wanted, asked.closing, quoted, asked.bounds)
+        _section(part, models, controls, shown, row_keys, wanted, asked.closing, fewest, quoted, asked.bounds)
         for part, models, controls in parts
     )
     notes: list[str] = []
     names = [key for key in row_keys if key not in constants]
     joint = asked.ensembles
     if joint:
-        sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names)
+        sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names, fewest)
     if asked.evidence is not None:
         sections, notes = _with_evidence(asked.evidence, sections, parts, names, wanted, joint)
     notes.append(explained_controls(asked.controls or (), any(controls for _, _, controls in parts)))
@@ -92,6 +93,7 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
         foot=header_and_footer.foot(sweep, shown, sections, wanted, fingerprint, asked.evidence, notes),
         failures=sweep.failures,
         digest=fingerprint,
+        few=few.banner(few.people_of(sweep.runs), fewest),
         audit=audit_box(sweep.runs),
         figure=asked.figure,
         show_paths=show_paths,
@@ -134,15 +136,18 @@ def _section(
     row_keys: Sequence[str],
     wanted: Sequence[str],
     closing: bool | str,
+    fewest: int,
     quoted: Sequence[Row] = (),
     targets: dict[str, tuple[str, float]] | None = None,
 ) -> Section:
+    people = few.people_of([run for group in groups for run in group.runs])
     models = columns.fill_optimism([_row(group, shown, row_keys) for group in groups], shown)
+    models = few.withhold(models, shown, people, fewest)
     others = [row for name in wanted for row in reference_rows.reference_rows(name, groups, _metrics(shown), row_keys)]
     text = "; ".join(f"{key.heading}: {part[key.name]}" for key in grouping.keys(tuple(part)))
     lines = closing_lines(models, row_keys, closing) + target_lines(targets or {}, models, groups, shown)
     below = [_row(group, shown, row_keys, "control") for group in controls]
-    return Section(text, part, (*models, *below, *others, *quoted), lines)
+    return Section(text, part, (*models, *few.withhold([*below, *others], shown, people, fewest), *quoted), lines)
 
 
 def _with_evidence(

@@ -13,6 +13,7 @@ from lfnet.evaluation.replicates import summarise
 from lfnet.runs.collection import DifferentRecordings, Ensemble
 from lfnet.runs.result import Result
 from lfnet.runs.run import MISSING
+from lfnet.tables.few import people_of, withhold
 from lfnet.tables.grouping import Group
 from lfnet.tables.table import Cell, Column, Row, Section
 
@@ -26,12 +27,15 @@ def with_ensembles(
     groups: Sequence[Sequence[Group]],
     shown: Sequence[Column],
     names: Sequence[str],
+    fewest: int,
 ) -> tuple[Section, ...]:
-    """The sections, each with its groups' ensembles before the references."""
+    """The sections, each with its groups' ensembles before the references. fewest: people that a correlation needs."""
     filled = []
     for section, members in zip(sections, groups, strict=True):
         first = next((i for i, row in enumerate(section.rows) if row.kind == "reference"), len(section.rows))
-        made = ensemble_rows(members, shown, names)
+        made = withhold(
+            ensemble_rows(members, shown, names), shown, people_of([run for one in members for run in one.runs]), fewest
+        )
         filled.append(replace(section, rows=(*section.rows[:first], *made, *section.rows[first:])))
     return tuple(filled)
 

@@ -8,7 +8,7 @@ import numpy as np
 from lfnet.evaluation.compare import VERDICTS
 from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, EvidenceSettings, RowEvidence
 from lfnet.evaluation.intervals import coverage_sentence
-from lfnet.tables.formatting import DASH, MINUS, fixed
+from lfnet.tables.formatting import DASH, MINUS, fixed, too_few
 from lfnet.tables.table import Block
 
 __all__ = ["Numbers", "comparisons", "explained", "intervals", "verdicts_on"]
@@ -38,7 +38,8 @@ def intervals(
     headings = ["Row", *[f"MAE, new people [{level}]"] * shared]
     headings += [*(f"{_HEADINGS[metric]} [{level}]" for metric in _SHOWN), "SE people", "SE seeds"]
     headings += ["MAE, shared people"] * shared
-    rows = tuple(_line(name, estimates, row, shared) for name, estimates, row in lines)
+    fewest = found.settings.min_people
+    rows = tuple(_line(name, estimates, row, found.people, fewest, shared) for name, estimates, row in lines)
     data = [_raw(name, estimates, row) for name, estimates, row in lines]
     of = f"these trained {what}" if found.estimand == "trained" else "this architecture, over seeds and people,"
     title = f"Evidence: the error of {of} on {found.whom} ({found.recordings} recordings of {found.people} people)"
@@ -47,8 +48,10 @@ def intervals(
 
 def comparisons(title: str, found: Sequence[tuple[str, Comparison]]) -> Block:
     """Make the block of comparisons with one row. found: name and comparison of each."""
-    # A constant has no correlation, so that nothing differs from it in PCC.
-    correlated = any(_defined(comparison.differences.get("pcc")) for _, comparison in found)
+    # A constant has no correlation, so that nothing differs from it in PCC; nor do correlations of too few people.
+    correlated = any(
+        _defined(comparison.differences.get("pcc")) and comparison.p is not None for _, comparison in found
+    )
     headings = ["Row", "Difference in MAE", "p", "p (Holm)"]
     headings += [*(["Difference in PCC"] * correlated), "Effect", "P(closer)", "Verdict"]
     rows = tuple(_comparison(name, comparison, correlated) for name, comparison in found)
@@ -64,14 +67,27 @@ def verdicts_on(title: str, estimand: str, what: str, margin: float) -> str:
     return f"{title}: verdicts on {subject}, margin {margin:g} point{'' if margin == 1 else 's'}"
 
 
-def _line(name: str, estimates: Mapping[str, Estimate | None], row: RowEvidence, shared: bool) -> tuple[str, ...]:
-    new, other = (DASH if part is None else _estimate(part.estimates.get("mae"), 1) for part in (row.new, row.shared))
-    texts = [name, *[new] * shared]
-    texts += [_estimate(estimates.get(metric), 1 if metric == "mae" else 2) for metric in _SHOWN]
-    mae = estimates.get("mae")
-    for variance in (None, None) if mae is None else (mae.var_people, mae.var_seeds):
-        texts.append(DASH if variance is None else fixed(float(np.sqrt(variance)), 2))
-    return (*texts, *[other] * shared)
+def _line(name: str, estimates: Numbers, row: RowEvidence, people: int, fewest: int, shared: bool) -> tuple[str, ...]:
+    new, other = (
+        DASH if part is None else _carried(part.estimates.get("mae"), 1, part.people, fewest)
+        for part in (row.new, row.shared)
+    )
+    few = too_few(people) if people < fewest else None
+    mae, pcc, skill = (estimates.get(metric) for metric in _SHOWN)
+    texts = [_carried(mae, 1, people, fewest), few or _estimate(pcc, 2), _estimate(skill, 2)]
+    over_people, over_seeds = (None, None) if mae is None else (mae.var_people, mae.var_seeds)
+    errors = [few or _root(over_people), _root(over_seeds)]
+    return (name, *[new] * shared, *texts, *errors, *[other] * shared)
+
+
+def _carried(found: Estimate | None, digits: int, people: int, fewest: int) -> str:
+    """A value with its interval; of too few people, the value with their number."""
+    text = _estimate(found, digits)
+    return text if people >= fewest else f"{text} ({too_few(people)})"
+
+
+def _root(variance: float | None) -> str:
+    return DASH if variance is None else fixed(float(np.sqrt(variance)), 2)
 
 
 def _defined(found: Difference | None) -> bool:

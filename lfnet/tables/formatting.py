@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lfnet.evaluation.replicates import Summary
 
-__all__ = ["DASH", "MINUS", "amount", "count", "fixed", "magnitude", "span", "spread"]
+__all__ = ["DASH", "MINUS", "amount", "count", "fixed", "magnitude", "span", "spread", "too_few"]
 
 DASH = "—"
 MINUS = "−"
@@ -17,6 +17,11 @@ def fixed(value: float, digits: int = 2, sign: bool = False) -> str:
     if float(text) == 0:
         return text
     return (MINUS if value < 0 else "+" if sign else "") + text
+
+
+def too_few(people: int) -> str:
+    """What stands in place of a number that so few people cannot carry."""
+    return f"n = {people}: too few"
 
 
 def count(value: float) -> str:

@@ -136,8 +136,9 @@ class Table:
 
     constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
     lines of the head. warnings: what must not be overlooked. foot: lines below. audit: (label, text) lines of the box
-    above (`audit_box`), none where no run was audited. figure: the columns to plot, None for none. show_paths: whether
-    files made of it may name places and reasons of failures (`lfnet.tables.public`).
+    above (`audit_box`), none where no run was audited. few: the banner of a table with too few people
+    (`lfnet.tables.few`), else "". figure: the columns to plot, None for none. show_paths: whether files made of it may
+    name places and reasons of failures (`lfnet.tables.public`).
     """
 
     name: str
@@ -155,9 +156,15 @@ class Table:
     foot: tuple[str, ...]
     failures: tuple[Failure, ...]
     digest: str
+    few: str = ""
     audit: tuple[tuple[str, str], ...] = ()
     figure: FigureSettings | None = None
     show_paths: bool = False
+
+    @property
+    def banners(self) -> tuple[str, ...]:
+        """Lines that stand above everything else."""
+        return (*(BANNER,) * self.simulated, *(self.few,) * bool(self.few))
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -217,6 +224,7 @@ class Table:
             "level": self.level,
             "command": self.command,
             "simulated": self.simulated,
+            "banners": list(self.banners),
             "digest": self.digest,
             "facts": dict(self.facts),
             "warnings": list(self.warnings),

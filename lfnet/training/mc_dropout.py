@@ -24,6 +24,7 @@ from lfnet.training.predict import Grouping
 __all__ = ["dropout_spread", "passes_with_dropout", "require_dropout"]
 
 _NORMS = nn.modules.batchnorm._BatchNorm
+_COPIES = 32  # of a window in a batch
 
 
 def require_dropout(head: nn.Module, passes: int) -> None:
@@ -52,10 +53,10 @@ def passes_with_dropout(
 ) -> np.ndarray:
     """Score windows in several passes with dropout; within a pass, all windows have the same mask.
 
-    A window is scored in all passes at once, as a batch of K copies, from the same random state as every other window.
-    Masks are the same because their shape is: where a head draws them in a shape that depends on which frames are real,
-    only windows with the same real frames share them. Batch norms, if any, stay in evaluation. The head is left in
-    evaluation, and torch's random state is unchanged.
+    A window is scored in several passes at once, as a batch of copies, from the same random state as every other
+    window. Masks are the same because their shape is: where a head draws them in a shape that depends on which frames
+    are real, only windows with the same real frames share them. Batch norms, if any, stay in evaluation. The head is
+    left in evaluation, and torch's random state is unchanged.
 
     Parameters
     ----------
@@ -98,8 +99,11 @@ def passes_with_dropout(
         for batch in batches:
             for x_TD, mask_T in zip(batch["x_BTD"].to(device), batch["mask_BT"].to(device), strict=True):
                 torch.manual_seed(seed)
-                scores_K = head(x_TD.expand(passes, *x_TD.shape), mask_T.expand(passes, *mask_T.shape))
-                found.append(scores_K.double().cpu())
+                scores = [
+                    head(x_TD.expand(copies, *x_TD.shape), mask_T.expand(copies, *mask_T.shape)).double().cpu()
+                    for copies in (min(_COPIES, passes - done) for done in range(0, passes, _COPIES))
+                ]
+                found.append(torch.cat(scores))
     head.eval()
     return torch.stack(found, dim=1).numpy()
 

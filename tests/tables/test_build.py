@@ -58,7 +58,7 @@ measurements = st.tuples(
 def test_means_and_sd_are_those_of_a_groupby(tmp_path_factory: pytest.TempPathFactory, data: list) -> None:
     results = []
     for head, seed, value in data:
-        done = result(head, seed, each=4)
+        done = result(head, seed, each=20)
         done["metrics"]["test"]["recording"]["pcc"] = value
         results.append(done)
     table = make(tmp_path_factory.mktemp("runs"), results, columns=["test.pcc", "test.mae"])
