@@ -1,8 +1,9 @@
 """`lfnet forget`: list, and remove, what lfnet keeps of one person."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from lfnet.files import personal_files
 
 if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
-    from lfnet.runs.removal import RunRows
+    from lfnet.runs.removal import Rows
     from lfnet.runs.sweep_record import SweepRecord
 
 __all__ = ["main"]
@@ -21,8 +22,9 @@ __all__ = ["main"]
 DESCRIPTION = """\
 List what lfnet keeps of one person of a cohort: features and cached digests of their clips, and their rows in finished
 runs. With --yes it is removed; the metrics of these runs are computed again from the remaining rows, and the runs are
-marked. What cannot be removed, and what is yours, is named. Stop running jobs first: they would write the person again.
-A removal that is interrupted is finished by the same command."""
+marked. The id may be in any spelling that lfnet takes for one person (P017, p17, sub-017), and the ids that are found
+are printed. What cannot be removed, and what is yours, is named. Stop running jobs first: they would write the person
+again. A removal that is interrupted is finished by the same command; until then, jobs on the cohort are refused."""
 EPILOG = """\
 examples:
   lfnet forget p017 cohort=folder cohort.root=my_videos          list
@@ -33,18 +35,28 @@ examples:
 
 @dataclass(frozen=True)
 class _Found:
-    """What is kept of a person: files to delete, runs to rewrite, new records of sweeps, and names to take out."""
+    """A person of a cohort: ids, clips, files, rows in runs, names to take out of texts, and what is to be done.
 
+    people: the spellings of the id. unfinished: whether an earlier removal was interrupted. steps: (text, how).
+    """
+
+    person: str
+    people: list[str]
+    cohort: "Cohort"
+    runs: Path
+    clips: list[str]
+    recordings: set[str]
     files: list[Path]
-    runs: "list[RunRows]"
-    records: "dict[Path, SweepRecord]"
     names: frozenset[str]
+    rows: "Rows"
+    unfinished: bool
+    steps: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
 
 def main(argv: list[str]) -> int:
     """Run `lfnet forget ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
     parser = command_parser("forget", DESCRIPTION, EPILOG)
-    parser.add_argument("person", metavar="PERSON", help="a person_id of the cohort")
+    parser.add_argument("person", metavar="PERSON", help="a person_id of the cohort, in any spelling")
     parser.add_argument(
         "settings", nargs="*", metavar="SETTING", help="a manifest.csv, or cohort=NAME cohort.KEY=VALUE"
     )
@@ -52,75 +64,124 @@ def main(argv: list[str]) -> int:
     options = parser.parse_intermixed_args(argv)
     if "=" in options.person:
         raise LfnetError(f"the person comes first: lfnet forget PERSON {options.person}.")
+    if not options.person.isprintable():  # bytes that are no UTF-8 are not
+        raise LfnetError(f"{options.person!r} is no person_id: it is not printable UTF-8 text.")
     config = cohort_settings(options.settings)
     with personal_files(config["paths"].get("mode", "private")):
-        return _forget(options.person, config, remove=options.yes)
+        if not options.yes:
+            return _list(options.person, config)
+        return _remove(options.person, config, [options.person, *options.settings, "--yes"])
 
 
-def _forget(person: str, config: dict[str, Any], *, remove: bool) -> int:
-    from lfnet.jobs.inputs import load_cohort
-    from lfnet.jobs.session import Session
-    from lfnet.jobs.settings import read_inputs
-    from lfnet.runs.removal import finish_removal, pending_removals, remove_rows
+def _list(person: str, config: dict[str, Any]) -> int:
+    from lfnet.runs.removal import pending_removals
 
-    session = Session()
-    settings = read_inputs(config, session)
-    cohort, runs = load_cohort(settings, session), settings.paths.runs
-    pending = pending_removals(runs)
-    for folder in pending if remove else ():
-        finish_removal(folder)
-    found, faults = _find(person, cohort, settings.paths.cache, runs)
-    in_cohort = bool((cohort.clips["person_id"] == person).any())
-    if not in_cohort and not found.runs:
-        raise LfnetError(
-            f"{person} is no person_id of cohort {cohort.name}, nor of a run on it. "
-            "`lfnet cohort show` prints a cohort; paths.runs and paths.cache name other folders."
-        )
-    done = "removed" if remove else "would remove"
-    for file in found.files:
-        if remove:
-            file.unlink(missing_ok=True)
-        print(f"{done}: {file}")
-    for run in found.runs:
-        if remove:
-            remove_rows(run, person, found.names)
-        rows = ", ".join(f"{count} rows of {name}" for name, count in run.counts.items())
-        print(f"{done}: {rows} in {run.folder}")
-    for path, record in found.records.items():
-        if remove:
-            record.write(path)
-        print(f"{done}: names in {path}")
-    if pending and not remove:
-        print(f"interrupted before, to be finished with --yes: {', '.join(map(str, pending))}")
-    if not (found.files or found.runs or found.records):
-        print(f"nothing of {person} is left in {settings.paths.cache} and {runs}")
-    _print_rest(person, cohort, config, found, runs, settings.paths.tables, faults)
-    if not remove and (found.files or found.runs or found.records):
+    found = _find(person, config)
+    _print_steps(found, "would remove")
+    pending = pending_removals(found.runs)
+    if pending or found.unfinished:
+        print(f"interrupted before, to be finished with --yes: {', '.join(map(str, pending)) or 'the removal'}")
+    _print_rest(found, config)
+    if found.steps or found.unfinished:
         print("nothing was removed: give --yes to remove it")
     return 0
 
 
-def _find(person: str, cohort: "Cohort", cache: Path, runs: Path) -> tuple[_Found, list[str]]:
-    from lfnet.features.removal import clip_files
-    from lfnet.runs.removal import find_rows, unfinished_tables
+def _remove(person: str, config: dict[str, Any], words: list[str]) -> int:
+    from lfnet.files import make_folder
+    from lfnet.locks import lock
+    from lfnet.runs.removal import finish_removal, pending_removals
+    from lfnet.runs.removal_record import Removal
 
-    rows, faults = find_rows(runs, cohort.name, person)
-    clips = cohort.clips[cohort.clips["person_id"] == person]
-    own = [Path(path) for path in clips["path"] if path]
-    clip_ids = {*clips["clip_id"], *(clip for run in rows for clip in run.clips)}
-    recordings = {*clips["recording_id"], *(recording for run in rows for recording in run.recordings)}
-    names = frozenset({person, *clip_ids, *recordings, *(text for path in own for text in (str(path), path.name))})
-    others = cohort.clips[cohort.clips["person_id"] != person]
-    names -= {*others["clip_id"], *others["recording_id"]}
-    files = clip_files(cache, cohort.name, sorted(clip_ids - set(others["clip_id"])), own, absent=len(own) < len(clips))
-    files += unfinished_tables(runs, person, recordings)
-    records = {}
-    for path in sorted((runs / "sweeps").glob("*.json")):
+    runs = Path(config["paths"]["runs"])
+    make_folder(runs)
+    with lock(runs / ".removal.lock"):
+        for folder in pending_removals(runs):
+            finish_removal(folder)
+        found = _find(person, config)
+        if found.steps or found.unfinished:
+            record = Removal.start(
+                found.cohort.name, person, words, clips=found.clips, files=found.files, names=sorted(found.names)
+            )
+            record.write(runs)
+            for _, remove in found.steps:
+                remove()
+            record.finish(runs)
+    _print_steps(found, "removed")  # not before: standard output may be closed
+    _print_rest(found, config)
+    return 0
+
+
+def _find(person: str, config: dict[str, Any]) -> _Found:
+    """Everything that is kept of a person. Raises `LfnetError` if the person is unknown."""
+    from lfnet.cohorts.identity import normal_id
+    from lfnet.jobs.inputs import load_cohort
+    from lfnet.jobs.session import Session
+    from lfnet.jobs.settings import read_inputs
+    from lfnet.runs.removal import find_rows
+    from lfnet.runs.removal_record import Removal
+
+    session = Session()
+    settings = read_inputs(config, session)
+    cohort, runs = load_cohort(settings, session), settings.paths.runs
+    is_own = cohort.clips["person_id"].map(normal_id) == normal_id(person)
+    own, others = cohort.clips[is_own], cohort.clips[~is_own]
+    rows = find_rows(runs, cohort.name, person)
+    faults, record = rows.faults, None
+    try:
+        record = Removal.find(runs, cohort.name, person)
+    except LfnetError as error:
+        faults.append(str(error))
+    if not len(own) and not rows.found and record is None:
+        elsewhere = f" These runs on other cohorts have one: {_joined(rows.elsewhere)}." if rows.elsewhere else ""
+        raise LfnetError(
+            f"{person} is no person_id of cohort {cohort.name}, nor of a run on it.{elsewhere} "
+            "`lfnet cohort show` prints a cohort; paths.runs and paths.cache name other folders."
+        )
+    people = sorted({*own["person_id"], *(one for run in rows.found for one in run.people)})
+    before = record or Removal(cohort.name, "")  # what an interrupted removal knew
+    clips = {*before.clips, *own["clip_id"], *(clip for run in rows.found for clip in run.clips)}
+    recordings = {*own["recording_id"], *(recording for run in rows.found for recording in run.recordings)}
+    files = sorted({Path(path) for path in (*before.files, *own["path"]) if path})
+    names = {*before.names, *people, *clips, *recordings, *(text for path in files for text in (str(path), path.name))}
+    found = _Found(
+        person=person,
+        people=people,
+        cohort=cohort,
+        runs=runs,
+        clips=sorted(clips - set(others["clip_id"])),
+        recordings=recordings,
+        files=files,
+        names=frozenset(names - {*others["clip_id"], *others["recording_id"], *others["person_id"]}),
+        rows=rows,
+        unfinished=bool(before.words),
+    )
+    found.steps.extend(_steps(found, settings.paths.cache))
+    return found
+
+
+def _steps(found: _Found, cache: Path) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What is to be removed, as (text, how)."""
+    from lfnet.features.removal import clip_files
+    from lfnet.runs.removal import logs_of_failed_jobs, remove_rows, rewrite_log, unfinished_tables
+
+    absent = len(found.files) < len(found.cohort.clips[found.cohort.clips["person_id"].isin(found.people)])
+    files = clip_files(cache, found.cohort.name, found.clips, found.files, absent=absent)
+    for file in files + unfinished_tables(found.runs, found.person, found.recordings):
+        yield str(file), partial(file.unlink, missing_ok=True)
+    for log in logs_of_failed_jobs(found.runs, found.names):
+        yield f"names in {log}", partial(rewrite_log, log, found.names)
+    for path in sorted((found.runs / "sweeps").glob("*.json")):
         try:
-            records[path] = _rewritten(path, names)
+            record = _rewritten(path, found.names)
         except LfnetError as error:
-            faults.append(str(error))
-    return _Found(files, rows, {path: record for path, record in records.items() if record}, names), faults
+            found.rows.faults.append(str(error))
+            continue
+        if record is not None:
+            yield f"names in {path}", partial(record.write, path)
+    for run in found.rows.found:
+        counts = ", ".join(f"{count} rows of {name}" for name, count in run.counts.items())
+        yield f"{counts} in {run.folder}", partial(remove_rows, run, found.person, found.names)
 
 
 def _rewritten(path: Path, names: frozenset[str]) -> "SweepRecord | None":
@@ -133,39 +194,47 @@ def _rewritten(path: Path, names: frozenset[str]) -> "SweepRecord | None":
     return None if jobs == record.jobs else replace(record, jobs=jobs)
 
 
-def _print_rest(
-    person: str,
-    cohort: "Cohort",
-    config: dict[str, Any],
-    found: _Found,
-    runs: Path,
-    tables: Path,
-    faults: list[str],
-) -> None:
+def _joined(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))
+
+
+def _print_steps(found: _Found, done: str) -> None:
+    ids = ", ".join(found.people) or "not there any more"
+    print(f"{found.person}, as in cohort {found.cohort.name} and its runs: {ids}")
+    for text, _ in found.steps:
+        print(f"{done}: {text}")
+
+
+def _print_rest(found: _Found, config: dict[str, Any]) -> None:
     """Print what cannot be removed, and what is the user's own."""
-    trained = [run.folder for run in found.runs if run.trained]
+    runs, cohort = found.runs, found.cohort
+    if not found.steps and not found.unfinished:
+        print(f"nothing of {found.person} is left in {config['paths']['cache']} and {runs}")
+    trained = [run.folder for run in found.rows.found if run.trained]
     if trained:
         print("\ntrained weights have seen this person, and nothing can be removed from them; delete the folders:")
         print("\n".join(f"  {folder}" for folder in trained))
-    names = {run.folder.name for run in found.runs}
-    written = [*_files_of_runs(tables, names), *_bundles([Path("lfnet_bundles"), runs], names)]
+    names = {run.folder.name for run in found.rows.found}
+    written = [*_files_of_runs(Path(config["paths"]["tables"]), names), *_bundles([Path("lfnet_bundles"), runs], names)]
     if (runs / "wandb").is_dir():
         written.append(runs / "wandb")
     if written:
         print("\nmade earlier from these runs, and not changed; write them again or delete them:")
         print("\n".join(f"  {path}" for path in written))
-    clips = cohort.clips[cohort.clips["person_id"] == person]
+    clips = cohort.clips[cohort.clips["person_id"].isin(found.people)]
     own = [path for path in clips["path"] if path and Path(path).exists()]
-    own += [f"{path} (rows of {person})" for path in _label_files(config["cohort"], person)]
+    own += [f"{path} (rows of {found.person})" for path in _label_files(config["cohort"], found.people)]
     if own:
         print("\nyours, remove it yourself:")
         print("\n".join(f"  {path}" for path in own))
     if len(clips):
         print(
-            f"\n{person} is still in cohort {cohort.name}: while this is so, `lfnet extract` and `lfnet train` make "
-            "all of it again."
+            f"\n{found.person} is still in cohort {cohort.name}: while this is so, `lfnet extract` and `lfnet train` "
+            "make all of it again, and say so."
         )
-    for fault in faults:
+    if found.rows.elsewhere:
+        print(f"runs on other cohorts, with a person of this id, not changed: {_joined(found.rows.elsewhere)}")
+    for fault in found.rows.faults:
         print(f"not searched: {fault}")
     print("Backups, copies elsewhere and what was sent to others are not known here.")
 
@@ -186,14 +255,14 @@ def _bundles(folders: Iterable[Path], runs: Iterable[str]) -> list[Path]:
     return [file.parent for file in files if any(run in file.read_text(errors="replace") for run in runs)]
 
 
-def _label_files(node: dict[str, Any], person: str) -> list[Path]:
-    """The text files that the cohort's settings name and that contain the person."""
+def _label_files(node: dict[str, Any], people: Collection[str]) -> list[Path]:
+    """The text files that the cohort's settings name and that contain an id of the person."""
     root = Path(str(node.get("root", "."))).expanduser()
     found = []
     for value in node.values():
         path = root / str(value) if isinstance(value, str) and value else None
         if path is not None and path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
-            if re.search(rf"(?<!\w){re.escape(person)}(?!\w)", text):
+            if any(re.search(rf"(?<!\w){re.escape(person)}(?!\w)", text) for person in people):
                 found.append(path.absolute())
     return found

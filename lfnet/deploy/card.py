@@ -42,7 +42,7 @@ def write_card(result: Result, facts: Facts, predictions: Predictions, trained: 
         "Research on methods: comparing encoders, heads and protocols on cohorts whose scores are known. Not for "
         "diagnosis, screening, triage, monitoring of a person, or any decision about a person. A person's video is to "
         "be scored only with that person's informed consent.",
-        *_data(result),
+        *_data(result, facts.run.cohort),
         *_measured(result, predictions, trained),
         *_interval(facts),
         *_audit(result),
@@ -66,13 +66,13 @@ def _runs(facts: Facts) -> str:
     return f"the runs {', '.join(members)}: a deep ensemble, whose score is the mean of theirs"
 
 
-def _data(result: Result) -> list[str]:
+def _data(result: Result, name: str) -> list[str]:
     cohort, features = result.cohort, result.features
     sizes = ", ".join(f"{split} {count} of {cohort.people[split]} people" for split, count in cohort.recordings.items())
     truth = " **Simulated: no person was filmed, and the scores say nothing about any person.**" * cohort.simulated
     lines = [
         "## Data and people",
-        f"Cohort {escape(cohort.name)}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} "
+        f"Cohort {escape(name)}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} "
         f"numbers per frame, a face in {100 * features.coverage:.0f} % of frames. Age, sex, ethnicity and language of "
         "the people are not recorded here, so differences between groups are unknown.",
     ]

@@ -41,6 +41,7 @@ from lfnet.files import write_text
 from lfnet.fingerprints import file_digest
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
+from lfnet.runs.public_settings import public_cohort
 from lfnet.seals import write_sealed_json
 
 __all__ = ["export"]
@@ -111,7 +112,7 @@ def export(
                 seed=result.seed,
                 members=tuple(Member(fingerprint=one.result.fingerprint, seed=one.seed) for one in run.runs),
                 head=run.config["head"]["_target_"],
-                cohort=result.cohort.name,
+                cohort=public_cohort(result),
                 simulated=result.cohort.simulated,
                 marks=result.marks,
             ),

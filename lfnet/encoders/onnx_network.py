@@ -202,7 +202,10 @@ def open_session(model: Path | bytes, device: str, threads: int | None) -> Any:
     except Exception as error:
         if isinstance(model, bytes):
             raise
-        raise LfnetError(f"onnxruntime cannot load {model} ({error}).") from error
+        reason = (
+            " ".join(str(error).split()) if str(model).isprintable() else "its path is not UTF-8: rename the folder"
+        )
+        raise LfnetError(f"onnxruntime cannot load {model} ({reason}).") from error
     if session.get_providers()[0] != wanted[0][0]:  # it falls back to the CPU without an error
         raise LfnetError(
             f"encoder.device={device}, but onnxruntime could not start CUDA and would use the CPU. Check the "

@@ -16,6 +16,7 @@ from lfnet.features.store import FeatureStore, Readable
 from lfnet.fingerprints import digest
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import InputSettings
+from lfnet.runs.removal_record import check_removals
 
 __all__ = ["Inputs", "load_cohort", "prepare", "prepare_streams"]
 
@@ -72,7 +73,7 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
                     f"encoder={encoder.name} gives one vector a segment, and a head reads frames: choose an encoder of "
                     "frames for `lfnet train`, or train a fusion."
                 )
-        cohort = load_cohort(settings, session)
+        cohort = _cohort_of_job(settings, session)
         stores = _extract(cohort, settings, encoders, progress)
     joining = settings.streams
     if joining is None and len(stores) > 1:
@@ -94,7 +95,7 @@ def prepare_streams(settings: InputSettings, session: Session, *, progress: bool
 
 
 def _all_streams(settings: InputSettings, session: Session, progress: bool) -> Inputs:
-    cohort = load_cohort(settings, session)
+    cohort = _cohort_of_job(settings, session)
     with ExitStack() as stack:
         stores = _extract(cohort, settings, _encoders(settings, stack), progress)
     for own in getattr(cohort.own, "more", ()):
@@ -103,6 +104,12 @@ def _all_streams(settings: InputSettings, session: Session, progress: bool) -> I
         skin, folder = stores.pop(SKIN), settings.paths.cache / "features" / cohort.name
         stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, settings.pulse)
     return Inputs(cohort, stores)
+
+
+def _cohort_of_job(settings: InputSettings, session: Session) -> Cohort:
+    cohort = load_cohort(settings, session)
+    check_removals(cohort, settings.paths.runs)
+    return cohort
 
 
 def _encoders(settings: InputSettings, stack: ExitStack) -> list[Encoder]:

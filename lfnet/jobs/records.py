@@ -55,7 +55,7 @@ def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> 
     return {
         "scale": Scale(cohort.scale.name, cohort.scale.min, cohort.scale.max),
         "cohort": CohortSummary(
-            name=cohort.name if job.config["cohort"].get("name", cohort.name) else job.choices.get("cohort", "folder"),
+            name=cohort.name,
             fingerprint=cohort.fingerprint(),
             simulated=cohort.simulated,
             recordings={str(split): int(count) for split, count in by_split.size().items()},

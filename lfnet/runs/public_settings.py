@@ -1,7 +1,7 @@
 """Settings that may leave the machine: an allow list of keys, whose values contain no path.
 
 Commands in tables and reports, settings sent to a tracker and names of files are limited to it. A new setting is
-private until it is listed here.
+private until it is listed here. The name of a folder of videos is private too (`public_cohort`).
 """
 
 import re
@@ -9,7 +9,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["HIDDEN", "is_public", "public_command", "public_override", "public_value"]
+from lfnet.runs.result import Result
+
+__all__ = ["HIDDEN", "is_public", "public_cohort", "public_command", "public_override", "public_value"]
 
 HIDDEN = "…"
 _GROUPS = (
@@ -81,6 +83,12 @@ def public_override(word: str) -> str:
     if not equals:
         return word if typed.startswith("~") and is_public(key) else HIDDEN
     return word if is_public(key) and not _is_path(value) else f"{typed}={HIDDEN}"
+
+
+def public_cohort(result: Result) -> str:
+    """Return the name of a run's cohort as it may be shown: `cohort.name`, else its yaml's instead of its folder's."""
+    named = result.config.get("cohort", {}).get("name", result.cohort.name)
+    return result.cohort.name if named else result.choices.get("cohort", "folder")
 
 
 def public_command(command: str) -> str:

@@ -1,4 +1,4 @@
-"""Remove one person's rows from finished runs, so that a killed removal is finished by the next one."""
+"""Remove one person's rows from runs, so that a killed removal is finished by the next one."""
 
 import io
 import re
@@ -6,30 +6,37 @@ import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from lfnet.cohorts.folder import safe_name
+from lfnet.cohorts.identity import normal_id
 from lfnet.errors import LfnetError
+from lfnet.evaluation.replicates import spread_summary
 from lfnet.files import read_json, write_json, write_text
 from lfnet.fingerprints import file_digest
 from lfnet.locks import lock
-from lfnet.runs.result import RESULT, Result
+from lfnet.runs.result import RESULT, STAGE, CohortSummary
 from lfnet.runs.run import LOCK, LOG, PREDICTIONS, REFERENCES, SPREAD, Run, digest_files, measure, measuring_code
 
 __all__ = [
+    "Rows",
     "RunRows",
     "find_rows",
     "finish_removal",
+    "logs_of_failed_jobs",
     "pending_removals",
     "remove_rows",
     "removed_people",
+    "rewrite_log",
     "unfinished_tables",
     "without_names",
 ]
 
 _TABLES = (PREDICTIONS, REFERENCES, SPREAD)
-_STAGE, _OF = ".forget", "of.json"
+_IDS = dict.fromkeys(("person_id", "recording_id", "split"), str)
+_OF = "of.json"  # in STAGE: the digest of the result.json that the prepared files follow
+_BEFORE = " (counted before a removal)"
 _MARK = re.compile(r"scores of (\d+) pe(?:rson|ople) removed on request")
 
 
@@ -42,7 +49,7 @@ class RunRows:
     folder : Path
     counts : dict
         Number of rows by file name.
-    recordings, clips : frozenset of str
+    people, recordings, clips : frozenset of str
         Ids in these rows.
     trained : bool
         Whether the person was in training, so that the weights have seen them.
@@ -50,45 +57,47 @@ class RunRows:
 
     folder: Path
     counts: dict[str, int]
+    people: frozenset[str]
     recordings: frozenset[str]
     clips: frozenset[str]
     trained: bool
 
 
-def find_rows(runs: Path, cohort: str, person: str) -> tuple[list[RunRows], list[str]]:
-    """Find a person's rows in the finished runs on a cohort; returns them, and why other runs cannot be read."""
-    found, faults = [], []
+class Rows(NamedTuple):
+    """A person's rows in the runs on a cohort, runs on other cohorts with such a person, and why others are unread."""
+
+    found: list[RunRows]
+    elsewhere: list[Path]
+    faults: list[str]
+
+
+def find_rows(runs: Path, cohort: str, person: str) -> Rows:
+    """Find the rows of a person, in any spelling of the id (`lfnet.cohorts.identity`), in finished runs."""
+    found, elsewhere, faults = [], [], []
     for file in sorted(Path(runs).glob(f"*/{RESULT}")):
         try:
             run = Run(file.parent)
             result = run.result
-            if _cohort_name(result) != cohort:
-                continue
             tables = _rows(run, person)
         except (LfnetError, ValueError, KeyError, OSError) as error:
             faults.append(f"{file.parent}: {' '.join(str(error).split())}")
             continue
         if not tables:
             continue
+        if result.cohort.name != cohort:
+            elsewhere.append(file.parent)
+            continue
         references = tables.get(REFERENCES)
         trained = references is not None and bool((references["split"] == "train").any())
         if result.pretraining is not None and not trained:
             trained = any((rows["split"] == "unlabelled").any() for rows in tables.values())
-        ids = {
-            name: frozenset(text for rows in tables.values() if name in rows for text in rows[name] if text)
-            for name in ("recording_id", "clip_id")
-        }
+        people, recordings, clips = (
+            frozenset(text for rows in tables.values() if name in rows for text in rows[name] if text)
+            for name in ("person_id", "recording_id", "clip_id")
+        )
         counts = {name: len(rows) for name, rows in tables.items()}
-        found.append(RunRows(file.parent, counts, ids["recording_id"], ids["clip_id"], trained))
-    return found, faults
-
-
-def _cohort_name(result: Result) -> str:
-    """The cohort's name in the cache: a folder without a name of its own has another one in results."""
-    node = result.config.get("cohort") or {}
-    if node.get("name") or not node.get("root"):
-        return result.cohort.name
-    return safe_name(Path(str(node["root"])).expanduser().resolve().name)
+        found.append(RunRows(file.parent, counts, people, recordings, clips, trained))
+    return Rows(found, elsewhere, faults)
 
 
 def _rows(run: Run, person: str) -> dict[str, pd.DataFrame]:
@@ -96,10 +105,15 @@ def _rows(run: Run, person: str) -> dict[str, pd.DataFrame]:
     for name in _TABLES:
         if (run.folder / name).is_file():
             table = _read(run.content(name))
-            rows = table[table["person_id"] == person]
+            rows = table[_of(person, table)]
             if len(rows):
                 found[name] = rows
     return found
+
+
+def _of(person: str, table: pd.DataFrame) -> pd.Series:
+    """Which rows are the person's."""
+    return table["person_id"].map(normal_id) == normal_id(person)
 
 
 def _read(content: bytes) -> pd.DataFrame:
@@ -113,7 +127,7 @@ def unfinished_tables(runs: Path, person: str, recordings: Collection[str]) -> l
         for path in sorted(Path(runs).glob(f"*/{name}")):
             try:
                 rows = _read(path.read_bytes()) if not (path.parent / RESULT).exists() else None
-                if rows is not None and ((rows["person_id"] == person) & rows["recording_id"].isin(recordings)).any():
+                if rows is not None and (_of(person, rows) & rows["recording_id"].isin(recordings)).any():
                     found.append(path)
             except (OSError, ValueError, KeyError):
                 found.append(path)  # cut short by a kill: the job writes it again
@@ -143,23 +157,29 @@ def remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
 
 
 def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
-    folder, stage = run.folder, run.folder / _STAGE
+    folder, stage = run.folder, run.folder / STAGE
     shutil.rmtree(stage, ignore_errors=True)
     write_json(stage / _OF, file_digest(folder / RESULT))
-    before = Run(folder)
+    before, removed = Run(folder), []
     for name in _TABLES:
         if (folder / name).is_file():
             table = _read(before.content(name))
-            kept = table[table["person_id"] != person]
+            own = _of(person, table)
+            kept = table[~own]
+            removed.append(table[own])
             write_text(stage / name, kept.to_csv(index=False, lineterminator="\n"))
     if (folder / LOG).is_file():
-        write_text(stage / LOG, without_names((folder / LOG).read_text(encoding="utf-8", errors="replace"), names))
+        write_text(stage / LOG, without_names(_log(folder / LOG), names))
     result = before.result
     count = removed_people(result.marks) + 1
     mark = f"scores of {count} {'person' if count == 1 else 'people'} removed on request"
     if run.trained or any("the weights have seen" in old for old in result.marks if _MARK.match(old)):
         mark += ", of whom the weights have seen one or more"
-    cohort = result.cohort
+    cohort = _recounted(result.cohort, pd.concat(removed))
+    empty = [split for split, count in cohort.recordings.items() if not count and result.cohort.recordings[split]]
+    spread = result.spread
+    if spread is not None and (stage / SPREAD).is_file():
+        spread = {**spread, "splits": spread_summary(pd.read_csv(stage / SPREAD, dtype=_IDS))}
     measured = measure(stage)
     replace(
         result,
@@ -167,19 +187,40 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
         files={**result.files, **digest_files(stage)},
         measured_by=measuring_code(),
         members={},  # the scores of a fusion's members are not kept, so that their metrics cannot be recomputed
-        cohort=replace(cohort, warnings=tuple(without_names(text, names) for text in cohort.warnings)),
+        spread=spread,
+        cohort=replace(cohort, warnings=tuple(_dated(without_names(text, names)) for text in cohort.warnings)),
+        audit=tuple(replace(entry, text=_dated(entry.text)) for entry in result.audit),
         missing={
             modality: {split: [clip for clip in clips if clip not in names] for split, clips in splits.items()}
             for modality, splits in result.missing.items()
         },
-        marks=(*(old for old in result.marks if not _MARK.match(old)), mark),
+        marks=(*(old for old in result.marks if not _MARK.match(old)), mark, *map(_emptied, empty)),
     ).write(stage)
     _finish(folder)
 
 
+def _recounted(cohort: CohortSummary, removed: pd.DataFrame) -> CohortSummary:
+    """Sizes without the removed rows."""
+
+    def less(counts: dict[str, int], column: str) -> dict[str, int]:
+        gone = removed.groupby("split")[column].nunique()
+        return {split: count - int(gone.get(split, 0)) for split, count in counts.items()}
+
+    return replace(cohort, recordings=less(cohort.recordings, "recording_id"), people=less(cohort.people, "person_id"))
+
+
+def _emptied(split: str) -> str:
+    return f"split {split} is empty since the removal"
+
+
+def _dated(text: str) -> str:
+    """A text of the audit or a warning, which counts the removed person: it cannot be made again without features."""
+    return text if text.endswith(_BEFORE) or not re.search(r"\d", text) else text + _BEFORE
+
+
 def pending_removals(runs: Path) -> list[Path]:
     """The run folders in which a removal was killed."""
-    return sorted(stage.parent for stage in Path(runs).glob(f"*/{_STAGE}"))
+    return sorted(stage.parent for stage in Path(runs).glob(f"*/{STAGE}"))
 
 
 def finish_removal(folder: Path) -> None:
@@ -189,7 +230,7 @@ def finish_removal(folder: Path) -> None:
 
 
 def _finish(folder: Path) -> None:
-    stage = folder / _STAGE
+    stage = folder / STAGE
     try:
         whole = (stage / RESULT).is_file() and read_json(stage / _OF) == file_digest(folder / RESULT)
     except (LfnetError, OSError):
@@ -199,6 +240,22 @@ def _finish(folder: Path) -> None:
             if (stage / name).is_file():
                 (stage / name).replace(folder / name)
     shutil.rmtree(stage, ignore_errors=True)
+
+
+def logs_of_failed_jobs(runs: Path, names: Collection[str]) -> list[Path]:
+    """List the logs of run folders without a result in which one of the names stands."""
+    logs = [path for path in sorted(Path(runs).glob(f"*/{LOG}")) if not (path.parent / RESULT).exists()]
+    return [path for path in logs if _log(path) != without_names(_log(path), names)]
+
+
+def rewrite_log(path: Path, names: Collection[str]) -> None:
+    """Take the names out of a log. A job that writes it is waited for."""
+    with lock(path.parent / LOCK):
+        write_text(path, without_names(_log(path), names))
+
+
+def _log(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def without_names(text: str, names: Collection[str]) -> str:

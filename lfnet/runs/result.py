@@ -19,6 +19,7 @@ from lfnet.seals import SEAL, check_seal, write_sealed_json
 __all__ = [
     "FORMAT",
     "RESULT",
+    "STAGE",
     "AuditEntry",
     "CohortSummary",
     "Cost",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 RESULT = "result.json"  # written last: where it exists the job is finished
+STAGE = ".forget"  # folder in which `lfnet.runs.removal` prepares files; it is there while they are moved
 FORMAT = 3
 
 Number = int | float
@@ -264,6 +266,11 @@ def _json(value: Any) -> Any:
 def damaged(path: Path, reason: str) -> LfnetError:
     """The error for a file of a run folder that cannot be used."""
     one_line = " ".join(reason.split()).rstrip(".")
+    if (path.parent / STAGE).exists():
+        return LfnetError(
+            f"{path} cannot be used: a removal of a person was interrupted in {path.parent}. Finish it with the same "
+            "`lfnet forget PERSON … --yes`."
+        )
     return LfnetError(
         f"{path} cannot be used: {one_line}. Delete the folder {path.parent} and run the job or table again to "
         "recompute it."

@@ -6,6 +6,7 @@ from typing import Any
 from lfnet import RESEARCH_ONLY
 from lfnet.evaluation.estimates import EvidenceSettings
 from lfnet.fingerprints import digest
+from lfnet.runs.public_settings import public_cohort
 from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import Sweep
 from lfnet.tables.evidence_text import explained
@@ -26,7 +27,7 @@ def head(
     """(name, text) lines: cohort, scale, sizes, settings. named: row and section keys; constants: heading → text."""
     mixed = len({run.result.cohort.simulated for run in runs}) > 1
     cohorts = _distinct(
-        runs, lambda run: run.result.cohort.name + " (simulated)" * (mixed and run.result.cohort.simulated)
+        runs, lambda run: public_cohort(run.result) + " (simulated)" * (mixed and run.result.cohort.simulated)
     )
     scales = _distinct(runs, lambda run: "{name}, {min:g}–{max:g} points".format(**vars(run.result.scale)))
     lines = [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.replicates import summarise
+from lfnet.runs.public_settings import public_cohort
 from lfnet.runs.result import AuditEntry
 from lfnet.runs.run import Run
 from lfnet.tables.formatting import fixed, magnitude
@@ -126,7 +127,7 @@ def target_lines(
     models = [row for row in rows if row.kind == "model"]
     if not targets or not models:
         return ()
-    cohorts = {run.result.cohort.name: run.result.cohort.simulated for group in groups for run in group.runs}
+    cohorts = {public_cohort(run.result): run.result.cohort.simulated for group in groups for run in group.runs}
     names = " and ".join(f"{name} (simulated)" if made else name for name, made in cohorts.items())
     lines = ["Targets, each row by its mean over seeds:"]
     of = {column.name: f", on cohort {names}" if column.metric else _OF.get(column.name, "") for column in shown}

@@ -13,6 +13,8 @@ from lfnet.runs import removal
 from lfnet.runs.run import Run
 
 PERSON = "Ottilie-Marker"
+SPELLED = "OTTILIE_Marker"  # the same person, in another row of the manifest
+NAMES = (PERSON, SPELLED, "take_of_marker")
 SETTINGS = ["cohort=folder", "cohort.root=study"]
 TRAIN = [
     "head=mean_mlp", "protocol=masked", "protocol.window=8", "protocol.hop=8", "trainer.max_epochs=1",
@@ -33,6 +35,7 @@ def finished(tmp_path_factory):
         for number in range(count):
             rows.append([f"{split}{number}", f"{split}{number}.npz", split, int(rng.integers(0, 40))])
     rows[-1][:2] = [PERSON, "take_of_marker.npz"]
+    rows[-2][:2] = [SPELLED, "take_of_marker_2.npz"]
     rows[0][:2] = ["Trained-Marker", "take_of_trained.npz"]
     for _, name, _, _ in rows:
         features = rng.normal(size=(16, 4)).astype(np.float32)
@@ -88,13 +91,19 @@ def test_nothing_is_removed_before_it_is_asked_for(here, capsys):
 
 
 def test_no_file_but_those_that_are_named_has_the_person_afterwards(here, capsys):
-    assert contains(here / "lfnet_runs", PERSON, "take_of_marker") and contains(here / "lfnet_cache", "take_of_marker")
-    assert forget(PERSON, "--yes") == 0
+    assert contains(here / "lfnet_runs", PERSON) and contains(here / "lfnet_runs", SPELLED)
+    assert contains(here / "lfnet_cache", "take_of_marker")
+    failed = here / "lfnet_runs" / "0123456789abcdef"
+    failed.mkdir()
+    (failed / "train.log").write_text("2 clips left out as unusable: take_of_marker, test0\n")
+    assert forget("ottilie marker", "--yes") == 0  # in a third spelling
     out = capsys.readouterr().out
-    left = contains(here, PERSON, "take_of_marker")
-    assert left == {"study/manifest.csv", "study/take_of_marker.npz"}
+    assert f"ottilie marker, as in cohort study and its runs: {SPELLED}, {PERSON}\n" in out
+    left = contains(here, *NAMES)
+    assert left == {"study/manifest.csv", "study/take_of_marker.npz", "study/take_of_marker_2.npz"}
     assert all(str(here / name) in out for name in left)
-    assert "Ottilie-Marker is still in cohort study" in out
+    assert (failed / "train.log").read_text() == "2 clips left out as unusable: (removed), test0\n"
+    assert "ottilie marker is still in cohort study" in out
     assert "trained weights" not in out
     assert "lfnet_runs/tables/" in out.partition("made earlier from these runs")[2]
     assert forget(PERSON, "--yes") == 0
@@ -108,7 +117,7 @@ def test_the_other_rows_are_as_before_and_tables_recompute_from_them(here, capsy
     mae = Run.open(run).result.metrics["test"]["recording"]["mae"]
     assert forget(PERSON, "--yes") == 0
     for name in names:
-        kept = [line for line in before[name].splitlines(keepends=True) if PERSON not in line]
+        kept = [line for line in before[name].splitlines(keepends=True) if not any(text in line for text in NAMES)]
         assert (run / name).read_text() == "".join(kept) != before[name]
     result = Run.open(run).result
     assert "scores of 1 person removed on request" in result.marks
@@ -122,8 +131,53 @@ def test_the_other_rows_are_as_before_and_tables_recompute_from_them(here, capsy
     assert "scores of 1 person removed on request" in " ".join(out.split())
     # The person is in the manifest still: features are extracted again, and the run keeps what was removed removed.
     assert main(TABLE) == 0
-    assert "1 finished already, 0 to run" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "1 finished already, 0 to run" in printed.out
+    (said,) = (line for line in printed.err.splitlines() if "removed" in line)
+    assert said.startswith(f"warning: `lfnet forget` removed {SPELLED}, {PERSON}, and cohort study still names them: ")
     assert PERSON not in (run / "references.csv").read_text()
+
+
+def test_sizes_are_counted_again_and_what_cannot_be_is_dated(here):
+    before = Run.open(the_run(here)).result
+    assert before.cohort.recordings["test"] == 5 and before.cohort.people["test"] == 5
+    assert forget(PERSON, "--yes") == 0
+    after = Run.open(the_run(here)).result
+    assert after.cohort.recordings == {**before.cohort.recordings, "test": 3}
+    assert after.cohort.people == {**before.cohort.people, "test": 3}
+    assert after.spread["splits"]["test"]["n"] == 3 == after.metrics["test"]["recording"]["n"]
+    assert after.spread["splits"]["dev"] == pytest.approx(before.spread["splits"]["dev"], abs=1e-5)
+    counted = [entry for entry in before.audit if any(letter.isdigit() for letter in entry.text)]
+    assert counted and before.cohort.warnings
+    for old, new in zip(before.audit, after.audit, strict=True):
+        assert new.text == old.text + " (counted before a removal)" * (old in counted)
+    assert after.cohort.warnings == tuple(text + " (counted before a removal)" for text in before.cohort.warnings)
+
+
+def test_a_split_without_people_is_said_to_be_empty(here, capsys):
+    run = the_run(here)
+    people = sorted(set(Run.open(run).predictions.in_split("test").frame["person_id"]))
+    for person in people:
+        for found in removal.find_rows(here / "lfnet_runs", "study", person).found:
+            removal.remove_rows(found, person, [])
+    result = Run.open(run).result
+    assert "test" not in result.metrics and result.cohort.recordings["test"] == 0
+    assert {"split test is empty since the removal", "scores of 4 people removed on request"} <= {*result.marks}
+    capsys.readouterr()
+    assert main([*TABLE, "--render"]) == 0 and main(["report", *TABLE[1:]]) == 0
+    assert "split test is empty since the removal" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_removed_person_is_not_mentioned_once_the_manifest_names_them_no_more(here, capsys):
+    assert forget(PERSON, "--yes") == 0
+    manifest = here / "study" / "manifest.csv"
+    kept = [line for line in manifest.read_text().splitlines(keepends=True) if "take_of_marker" not in line]
+    manifest.write_text("".join(kept))
+    capsys.readouterr()
+    assert main(["extract", *SETTINGS]) == 0
+    assert "removed" not in capsys.readouterr().err
+    assert forget(PERSON, "--yes") == 0  # known from the record of the removal, which names no one
+    assert f"nothing of {PERSON} is left in" in capsys.readouterr().out
 
 
 def test_a_damaged_record_is_named_and_gets_no_right_digest(here, capsys):
@@ -145,7 +199,7 @@ def test_weights_that_have_seen_the_person_are_named(here, capsys):
 
 
 @pytest.mark.parametrize("moved", [2, 6, 7, 10])  # while six files are prepared, and before a move of five
-def test_a_killed_removal_is_finished_by_the_same_command(here, monkeypatch, moved):
+def test_a_killed_removal_is_finished_by_the_same_command(here, monkeypatch, capsys, moved):
     whole = here.parent / "whole"
     shutil.copytree(here, whole)
     monkeypatch.chdir(whole)
@@ -164,13 +218,54 @@ def test_a_killed_removal_is_finished_by_the_same_command(here, monkeypatch, mov
         patch.setattr(Path, "replace", killed)
         assert forget(PERSON, "--yes") == 130
     assert removal.pending_removals(Path("lfnet_runs")) == [the_run(Path())]
+    refused(capsys, "train", *SETTINGS, *TRAIN)
+    refused(capsys, "extract", *SETTINGS)
+    refused(capsys, *TABLE)
+    main(["evidence", str(the_run(here) / "predictions.csv")])
+    main(["export", str(the_run(here)), "--out", "bundle"])
+    assert "run the job" not in capsys.readouterr().err
     assert forget(PERSON, "--yes") == 0
     run = the_run(here)
     assert PERSON not in (run / "predictions.csv").read_text()
     assert {p.name: p.read_bytes() for p in run.iterdir()} == {p.name: p.read_bytes() for p in the_run(whole).iterdir()}
 
 
-def test_a_person_of_another_cohort_with_the_same_clips_stays(here):
+@pytest.mark.parametrize("at", [0, 3])  # the first file, and one after features are gone
+def test_a_removal_killed_before_the_runs_is_finished_without_the_manifest_s_row(here, monkeypatch, capsys, at):
+    unlink, calls = Path.unlink, []
+
+    def killed(self, missing_ok=False):
+        if self.suffix in (".safetensors", ".json"):
+            calls.append(self)
+            if len(calls) > at:
+                raise KeyboardInterrupt
+        return unlink(self, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        assert forget(PERSON, "--yes") == 130
+    refused(capsys, "train", *SETTINGS, *TRAIN)
+    manifest = here / "study" / "manifest.csv"
+    kept = [line for line in manifest.read_text().splitlines(keepends=True) if "take_of_marker" not in line]
+    manifest.write_text("".join(kept))
+    refused(capsys, "extract", *SETTINGS)
+    assert forget(PERSON, "--yes") == 0
+    assert contains(here, *NAMES) == {"study/take_of_marker.npz", "study/take_of_marker_2.npz"}
+    assert main(["extract", *SETTINGS]) == 0
+
+
+def refused(capsys, *words: str) -> None:
+    """The command says how the removal is finished, and changes nothing."""
+    before = content(Path())
+    capsys.readouterr()
+    assert main(list(words)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: a removal from cohort study was interrupted, or runs now. Finish it with ")
+    assert f"`lfnet forget {PERSON} cohort=folder cohort.root=study --yes`" in line
+    assert content(Path()) == before
+
+
+def test_a_person_of_another_cohort_with_the_same_clips_stays(here, capsys):
     shutil.copytree(here / "study", here / "twin")
     assert main(["train", "cohort=folder", "cohort.root=twin", *TRAIN[:-1]]) == 0
     runs = {
@@ -181,12 +276,15 @@ def test_a_person_of_another_cohort_with_the_same_clips_stays(here):
     assert forget(PERSON, "--yes") == 0
     assert (content(runs["twin"]), content(here / "lfnet_cache/features/twin")) == before
     assert PERSON not in (runs["study"] / "predictions.csv").read_text()
+    assert f"runs on other cohorts, with a person of this id, not changed: {runs['twin'].relative_to(here)}" in (
+        capsys.readouterr().out
+    )
 
 
 def test_a_manifest_is_enough_and_an_unknown_person_is_one_message(here, capsys):
     (here / "study" / "take_of_marker.npz").unlink()
     assert main(["forget", PERSON, "study/manifest.csv", "--yes"]) == 0
-    assert contains(here, PERSON, "take_of_marker") == {"study/manifest.csv"}
+    assert contains(here, PERSON, "take_of_marker.") == {"study/manifest.csv"}
     capsys.readouterr()
     assert main(["forget", "Nobody", "study/manifest.csv"]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -189,6 +189,7 @@ def make_commands(shared: Path) -> list[Command]:
         Command("export again", _export(1), (_lfnet(*_TRAINED), _lfnet(*_TRAINED, "seed=1"), _export(0))),
         Command("cohort init", init, (write_features,)),
         Command("cohort split", _lfnet("cohort", "split", "clips", "--seed", "3"), (write_features, init)),
+        Command("forget", _lfnet("forget", "P1", *_TINY[:3], *_TRAINED[-2:], "--yes"), (_lfnet(*_TRAINED),)),
         Command("evidence", _lfnet("evidence", "scores.csv", "--csv", "out/evidence.csv"), (_write_scores,)),
         Command("weights fetch", _fetch),
     ]

@@ -136,6 +136,6 @@ def test_a_finished_run_is_changed_by_one_process_at_a_time(tmp_path, monkeypatc
         assert run(config, choices).status == "skipped"
     else:
         person = Run(folder).predictions.at("recording").frame["person_id"].iloc[0]
-        ((found,), _) = removal.find_rows(folder.parent, Run(folder).result.cohort.name, person)
+        (found,) = removal.find_rows(folder.parent, Run(folder).result.cohort.name, person).found
         removal.remove_rows(found, person, [])
     assert locked == [True] and not list(folder.glob(".*"))

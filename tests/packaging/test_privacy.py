@@ -2,8 +2,10 @@
 
 import getpass
 import io
+import json
 import platform
 import re
+import shutil
 import socket
 import zipfile
 import zlib
@@ -18,6 +20,15 @@ import wandb
 from PIL import Image
 
 from lfnet.cli.main import main as lfnet
+from lfnet.config import instantiate
+from lfnet.deploy.replace import replaced
+from lfnet.fusion import persist
+from lfnet.fusion.system import fuse
+from tests.composing import composed
+from tests.fusion.simulated_splits import SMALL as SMALL_FUSION
+from tests.fusion.simulated_splits import settings as fusion_settings
+from tests.fusion.simulated_splits import split as make_split
+from tests.real.clips import cut
 from tests.wandb_files import read_wandb
 
 MARK = "Quaggl"  # part of every planted name, and in no word
@@ -32,7 +43,7 @@ SMALL = (
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a cohort; home, user, host, current folder and git remote have marked names, too."""
     home = tmp_path / f"home_of_{MARK}"
-    work, root = home / f"work_{MARK}", home / f"Study of {MARK} M" / "its clips"
+    work, root = home / f"work_{MARK}", home / f"Study of {MARK} M" / f"clips of {MARK}"
     for folder in (work / ".git", root, home / ".config"):
         folder.mkdir(parents=True)
     url = f"ssh://{MARK}@host_{MARK}/{MARK}.git"
@@ -114,6 +125,7 @@ def test_nothing_that_is_handed_on_has_a_planted_name(planted: Path, capsys: pyt
     assert lfnet(["dashboard", "architectures", *swept]) == 0
     (run, *_) = sorted(path.parent for path in work.glob("lfnet_runs/*/result.json"))
     assert lfnet(["export", str(run), "--out", "bundle", "--tolerance", "1"]) == 0
+    assert json.loads((run / "result.json").read_text())["cohort"]["name"] == f"clips-of-{MARK}"
     assert MARK in (run / "train.log").read_text() and MARK in (run / "predictions.csv").read_text(), (
         "names are planted"
     )
@@ -126,4 +138,77 @@ def test_nothing_that_is_handed_on_has_a_planted_name(planted: Path, capsys: pyt
     for text in (card, page):
         assert "1 clip left out as unusable" in text and "guessed from file names" in text, "facts are kept"
     assert "cohort.root=…" in page and "lfnet table architectures" in page
+    assert "Cohort folder." in card and re.search(r"Cohort\W+folder\b", page), "the name of the folder is private"
     assert {folder.name: named(folder) for folder in out} == {folder.name: [] for folder in out}
+    # After a removal, too; its record names no one.
+    assert lfnet(["forget", f"person_id_{MARK}_17".upper(), *cohort[:3], "--yes"]) == 2, "the leak renamed this person"
+    assert lfnet(["forget", f"person_id_{MARK}_16".upper(), *cohort[:3], "--yes"]) == 0
+    assert lfnet(["report", "architectures", *swept, "--figures"]) == 0
+    assert lfnet(["table", "architectures", *swept, "--render"]) == 0
+    assert lfnet(["export", str(run), "--out", "bundle", "--tolerance", "1"]) == 0
+    assert "removed on request" in (work / "bundle" / "MODEL_CARD.md").read_text()
+    assert {folder.name: named(folder) for folder in out} == {folder.name: [] for folder in out}
+    (record,) = (work / "lfnet_runs" / "removals").iterdir()
+    assert "person_id" not in record.read_text()
+
+
+def test_the_model_of_a_fusion_has_no_planted_name(tmp_path: Path) -> None:
+    train, test = make_split(f"train_{MARK}", clips=30, people=10), make_split(f"test_{MARK}")
+    assert all(MARK in name for ids in (train.people, train.clip_ids, train.recording_ids) for name in ids)
+    chosen = fusion_settings(*SMALL_FUSION, "fusion.model=fused", fusion="published")
+    persist.save(fuse(train, {"test": test}, chosen, seed=0).system, tmp_path / "model.skops")
+    assert zipfile.is_zipfile(tmp_path / "model.skops") and named(tmp_path) == []
+
+
+def test_names_of_an_avec_tree_are_in_no_warning(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of label files, of clips that are left out, of labels without a clip: each is planted."""
+    for number, part in enumerate(("Training", "Development", "Testing")):
+        folder = planted / f"of {MARK}" / part
+        (folder / "Freeform").mkdir(parents=True)
+        (folder / "Freeform" / f"{number}_1_Freeform_video.mp4").touch()
+        (folder / "Freeform" / f"spare_{MARK}.mp4").touch()
+        (folder / f"{number}_1_{MARK}_Depression.csv").write_text("3\n")
+    (folder / f"9_1_{MARK}_Depression.csv").write_text("3\n")
+    files = rf"cohort.labels.files=['(?P<person>\d+)_(?P<session>\d+)_{MARK}_Depression\.csv']"
+    settings, _ = composed("cohort=avec2014", f"cohort.root='{planted}'", files)
+    cohort = instantiate(settings["cohort"], "cohort")
+    assert len(cohort.clips) == 3 and cohort.clips["label"].tolist() == [3, 3, 3]
+    assert MARK in capsys.readouterr().err, "the person at this machine is told"
+    assert len(cohort.warnings) >= 3 and MARK not in repr(cohort.warnings)
+
+
+def test_no_lock_lies_in_a_folder_that_is_handed_on(planted: Path) -> None:
+    """A lock names the process and the host, and stays when its holder is killed."""
+    with replaced(planted.parent / "bundle") as folder:
+        assert named(planted.parent / "bundle") == [], "while an export runs"
+        (folder / "bundle.json").write_text('{"files": {}}')
+        (folder / "MODEL_CARD.md").touch()
+    assert named(planted.parent / "bundle") == []
+
+
+@pytest.mark.long
+@pytest.mark.shared
+@pytest.mark.parametrize("encoder", ["blendshapes", "mobilenet", "expression"])
+def test_a_bundle_that_scores_video_has_no_planted_name(planted: Path, shared: Path, encoder: str) -> None:
+    """Clips, weights and landmarker are the user's own files, with planted names."""
+    own = {"face_landmarker.task": "video.landmarker.path"}
+    own |= {"mobilenet": {"mobilenetv3_small_features.pt": "encoder.mobilenet.weights.path"}}.get(encoder, {})
+    own |= {"expression": {"expression_7.onnx": "encoder.expression.weights.path"}}.get(encoder, {})
+    words = []
+    for name, key in own.items():
+        copied = shutil.copy(shared / "weights" / name, planted / f"{MARK}_{name}")
+        words += [f"{key}='{copied}'", *([f"{key.removesuffix('path')}sha256=null"] if "encoder" in key else [])]
+    rows = []
+    for number, part in enumerate(("train", "train", "dev", "test")):
+        cut(shared / "media" / "single_face.mp4", planted / f"film_{MARK}_{number}.mp4", 0.3 * number, 0.5)
+        rows.append(f"film_{MARK}_{number}.mp4,{MARK}_{number},{part},{10 * number}")
+    (planted / "manifest.csv").write_text("\n".join(["path,person_id,split,label", *rows]) + "\n")
+    cohort = ["cohort=folder", f"cohort.root='{planted}'", f"encoder={encoder}", *words]
+    assert (
+        lfnet(["train", *cohort, "head=mean_mlp", "trainer.max_epochs=1", "protocol.window=8", "protocol.hop=8"]) == 0
+    )
+    (run,) = Path().glob("lfnet_runs/*/result.json")
+    assert lfnet(["export", str(run.parent), "--out", "bundle", "--tolerance", "1"]) == 0
+    facts = json.loads(Path("bundle/bundle.json").read_text())
+    assert facts["encoder"]["name"] == encoder and Path("bundle", facts["video"]["file"]).is_file()
+    assert named(Path("bundle")) == []
