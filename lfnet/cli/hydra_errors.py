@@ -24,7 +24,9 @@ def explain(error: BaseException) -> str | None:
     if text.startswith("Config group override must be a string or a list"):
         return f"a group is chosen by name, as in head=ldbm, not by a number ({text.partition('. ')[2]})."
     if isinstance(error, OSError) and error.errno in _PLACE_ERRORS and error.filename:
-        return f"cannot write {error.filename}: {error.strerror}. Free some space or choose another folder in `paths`."
+        no_folder = error.errno in (errno.ENOTDIR, errno.EEXIST)
+        remedy = "It is no folder: choose another one" if no_folder else "Free some space or choose another folder"
+        return f"cannot write {error.filename}: {error.strerror}. {remedy} in `paths`."
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return f"{str(error.filename)[:60]}… is no file: the name is too long."
     if isinstance(error, OSError) and error.errno in (*DISK_ERRORS, errno.ELOOP, errno.ENOMEM):

@@ -264,7 +264,7 @@ class _Task:
         What the jobs of this command share.
     sweeps : list of Swept
         `LfnetLauncher` appends the sweeps that it ran.
-    mistake : LfnetError or None
+    mistake : LfnetError, OSError or None
         Raised inside Hydra, it would be announced as "Error executing job".
     """
 
@@ -274,12 +274,12 @@ class _Task:
         self._function = function
         self.session = Session()
         self.sweeps: list[Swept] = []
-        self.mistake: LfnetError | None = None
+        self.mistake: LfnetError | OSError | None = None
 
     def __call__(self, config: Any) -> None:
         try:
             self._function(config, self.session)
-        except LfnetError as error:
+        except (LfnetError, OSError) as error:
             self.mistake = error
 
 

@@ -1,11 +1,14 @@
 """Mistakes in settings, made on the real configuration, and what is said about them."""
 
+import errno
+
 import pytest
 from hydra.errors import HydraException
 
 from lfnet.cli.configs import compose
 from lfnet.cli.hydra_errors import explain
 from lfnet.cli.main import main
+from lfnet.cli.train import _Task
 
 
 @pytest.mark.parametrize(
@@ -110,3 +113,17 @@ def test_an_own_yaml_that_cannot_be_used_is_one_message(tmp_path, capfd, content
     assert main(["train", "--config-dir", str(tmp_path), "head=mine"]) == 2
     text = capfd.readouterr().err
     assert "Traceback" not in text and reason in text
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_message():
+    """Hydra would announce an error of the disk, too, before lfnet explains it."""
+    error = FileExistsError(errno.EEXIST, "File exists", "/dev/full")
+
+    def raising(*_):
+        raise error
+
+    task = _Task(raising)
+    task({})
+    assert task.mistake is error
+    text = "cannot write /dev/full: File exists. It is no folder: choose another one in `paths`."
+    assert explain(error) == text

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lfnet.cli.main import main
+from lfnet.encoders.onnx_network import open_session
 from lfnet.errors import LfnetError
 from lfnet.runs.run import Run
 from tests.video.media import write_video
@@ -157,3 +158,7 @@ def test_names_that_are_no_utf8(here, capsys):
     feature_files(here / odd, "a.npz", "b.npz", "c.npz")
     manifest(here / odd, "a.npz", "b.npz", "c.npz")
     assert mistake(capsys, "extract", "cohort=folder", f"cohort.root={odd}")
+    assert "is no person_id" in mistake(capsys, "forget", odd)
+    with pytest.raises(LfnetError, match=r"is not UTF-8: rename the folder") as raised:
+        open_session(here / odd / "head.onnx", "cpu", 1)
+    assert "\n" not in str(raised.value)
