@@ -160,8 +160,8 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
     Raises
     ------
     LfnetError
-        The file cannot be written: it names `path` and the reason. Errors of other files in the block are raised as
-        they are.
+        The file cannot be written, or `path` is a device or a pipe: it names `path` and the reason. Errors of other
+        files in the block are raised as they are.
 
     Examples
     --------
@@ -172,6 +172,7 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
     ['a.txt']
     """
     path = Path(path)
+    refuse_special(path)  # a device would be replaced by a file
     try:
         make_folder(path.parent, personal=personal)
         handle, temporary = _temporary(path)

@@ -23,6 +23,16 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.parametrize("kind", ["named pipe", "device"])
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path, kind):
+    """As root, `--csv /dev/null` would remove the device for the whole system."""
+    path = tmp_path / "a"
+    os.mkfifo(path) if kind == "named pipe" else path.symlink_to("/dev/null")
+    with pytest.raises(LfnetError, match=f"a is a {kind} and no file: give a file"):
+        write_text(path, "text")
+    assert not path.is_file() and [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
 def test_a_full_disk_is_one_message_that_names_the_file(tmp_path):
     with pytest.raises(LfnetError, match=r"cannot write .*a\.txt: No space left"), atomic_path(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
