@@ -1,19 +1,24 @@
 """`lfnet train`, `table` and `extract`: Hydra's commands."""
 
 import os
+import re
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import conf_dir
+from lfnet.cli.hydra_errors import explain, hint
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 from lfnet.files import refuse_special
 
 if TYPE_CHECKING:
+    from lfnet.cohorts.cohort import Cohort
+    from lfnet.features.store import Readable
     from lfnet.jobs.session import Session
     from lfnet.runs.sweep_record import Swept
     from lfnet.tables.table import Table
@@ -108,6 +113,8 @@ def table(argv: list[str]) -> int:
     if argv[0].startswith("-") or "=" in argv[0]:
         words = " ".join(argv)
         raise LfnetError(f"the table's name comes first: lfnet table NAME {words}. `lfnet list tables` shows them.")
+    if not re.fullmatch(r"\w[\w-]*", argv[0]):
+        raise LfnetError(f"{argv[0]!r} is no name of a table. `lfnet list tables` shows them.")
     if argv[0] == "none":
         raise LfnetError("`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables.")
     if other := [word for word in argv[1:] if word.startswith(("table=", "+table="))]:
@@ -154,8 +161,7 @@ def _one_job(config: Any, session: "Session") -> None:
 
     job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
     # A single job makes no table: rows and columns may be empty, but no setting may be wrong.
-    nameless = {"table": {**job.config["table"], "name": None}}
-    read_settings(job.config, session, checks=[lambda _: read_table(nameless)])
+    read_settings(job.config, session, checks=[lambda all: read_table({"table": {**all["table"], "name": None}})])
     outcome = run(job.config, job.choices, session)
     folder = Path(job.config["paths"]["runs"]) / outcome.run
     result = Run.open(folder).result
@@ -186,18 +192,30 @@ def _one_job(config: Any, session: "Session") -> None:
 
 def _extract(config: Any, session: "Session") -> None:
     from lfnet.config import plain
-    from lfnet.features.time_notes import time_notes
+    from lfnet.features.extract import Incomplete
     from lfnet.files import personal_files
     from lfnet.jobs.inputs import prepare_streams
     from lfnet.jobs.settings import read_inputs
 
     settings = read_inputs(plain(config), session)
     with personal_files(settings.paths.mode):
-        inputs = prepare_streams(settings, session)
-    for store in inputs.stores.values():
-        print(f"{len(inputs.cohort.clips)} clips of cohort {inputs.cohort.name} have their vectors in {store.folder}")
-    for clip_id, note in time_notes(inputs.stores.values(), inputs.cohort.clips["clip_id"]).items():
-        print(f"note on clip {clip_id}: {note}")
+        try:
+            inputs = prepare_streams(settings, session)
+        except Incomplete as error:
+            _print_features(error.cohort, error.stores)
+            raise
+        _print_features(inputs.cohort, inputs.stores)
+
+
+def _print_features(cohort: "Cohort", stores: "Mapping[str, Readable]") -> None:
+    from lfnet.data.protocol import Health
+    from lfnet.features.summary import check_clips, describe_features
+
+    for stream, store in stores.items():
+        print(f"vectors of cohort {cohort.name}, stream {stream}: {store.folder}")
+    checks = check_clips(stores, cohort.clips["clip_id"], Health().min_coverage)
+    for line in describe_features(checks, list(stores)):
+        print(line)
 
 
 def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
@@ -207,6 +225,8 @@ def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Pat
     from lfnet.runs.sweep_record import sweep_name
 
     given, folder = _without_config_dir(overrides)
+    if unknown := [word for word in overrides if _has_option([word]) and word not in ("-m", "--multirun")]:
+        raise LfnetError(f"{unknown[0]} is no option of this command: see its --help.")
     _refuse_special_settings(overrides)
     where = [word for word in given if word.startswith("paths.")]
     searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
@@ -215,9 +235,8 @@ def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Pat
     given.sort(key=lambda word: word.startswith("hydra."))  # as the sweep's record was named
     record = runs / "sweeps" / f"{sweep_name(name, given)}.json"
     if not record.is_file():
-        raise LfnetError(
-            f"there is nothing to render: {record} does not exist. Run the command without --render first."
-        )
+        command = shlex.join(["lfnet", "table", name, *given])
+        raise LfnetError(f"the table has not been run: {record} does not exist. Run `{command}` first.")
     return record, runs, Path(paths["tables"])
 
 
@@ -243,6 +262,22 @@ def _refuse_special_settings(words: list[str]) -> None:
         for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml"):
             for path in Path(folder).glob(pattern):
                 refuse_special(path)
+
+
+def _refuse_unknown_groups(name: str, words: Sequence[str]) -> None:
+    """Refuse an added setting (+foo=1) of a group that lfnet does not read, since it would change nothing."""
+    given, folder = _without_config_dir(list(words))
+    yamls = [conf_dir() / f"{one}.yaml" for one in (name, "base")]
+    known = {key for path in yamls for key in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)}
+    for root in (conf_dir(), *([] if folder is None else [Path(folder)])):
+        known |= {path.name for path in root.glob("*/")}
+    for word in given:
+        group = re.match(r"\+{1,2}(\w+)", word)
+        if group and group[1] not in known:
+            near = hint(group[1], known)
+            raise LfnetError(
+                f"there is no setting `{group[1]}`.{near} Add --cfg job to the command to see every setting."
+            )
 
 
 def _has_option(words: list[str]) -> bool:
@@ -281,6 +316,10 @@ class _Task:
             self._function(config, self.session)
         except (LfnetError, OSError) as error:
             self.mistake = error
+        except Exception as error:
+            if (message := explain(error)) is None:
+                raise
+            self.mistake = LfnetError(message)
 
 
 def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], None]) -> "list[Swept]":
@@ -291,6 +330,7 @@ def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], None
     os.environ["HYDRA_FULL_ERROR"] = "1"
     append_current_folder()
     _refuse_special_settings(argv)
+    _refuse_unknown_groups(name, argv)
     task = _Task(function)
     before = sys.argv
     sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]

@@ -24,8 +24,8 @@ class OwnFeatures(Protocol):
     """Features that a cohort brings itself, so that no encoder is needed.
 
     Optional attributes: `more`, a tuple of further streams, each an `OwnFeatures`; and `meta`, text for the headers of
-    the feature files: `per_segment` is "true" where rows are segments instead of frames, `names` is a JSON list of the
-    feature names.
+    the feature files: `per_segment` is "true" where rows are segments instead of frames, `sparse` where zero and
+    constant vectors are values, `names` is a JSON list of the feature names.
 
     Attributes
     ----------

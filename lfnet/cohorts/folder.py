@@ -48,6 +48,7 @@ def load(
     manifest: Path | str = "manifest.csv",
     name: str | None = None,
     aligned: bool = False,
+    sparse: bool = False,
     allow_outside: bool = False,
     manifest_only: bool = False,
     fold: Annotated[int, Field(ge=0)] | None = None,
@@ -72,6 +73,8 @@ def load(
         Name of the cohort; by default that of the folder.
     aligned : bool
         Whether frames are face crops already.
+    sparse : bool
+        Whether zero and constant vectors in feature files are values, as counts and one-hot vectors are.
     allow_outside : bool
         Whether paths may lie outside `root`.
     manifest_only : bool
@@ -120,7 +123,7 @@ def load(
     if set(kinds.values()) == {"features"} and len(kinds) == len(clips):
         media = zip(map(Path, clips["path"]), clips["fps"].tolist(), strict=True)
         files = dict(zip(clips["clip_id"].tolist(), media, strict=True))
-        own = ReadyFeatures(files, None if cache is None else user_path(cache))
+        own = ReadyFeatures(files, None if cache is None else user_path(cache), sparse=sparse)
     return Cohort(
         name=safe_name(name or root.resolve().name),
         clips=clips,

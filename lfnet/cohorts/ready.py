@@ -25,12 +25,17 @@ class ReadyFeatures:
         File and frames per second (NaN where the file holds times) of each clip_id.
     cache : Path, optional
         Folder for the files' digests, so that an unchanged file is not hashed again.
+    sparse : bool
+        Whether zero and constant vectors are values, as counts and one-hot vectors are.
     """
 
     stream = "ready"
 
-    def __init__(self, clips: Mapping[str, tuple[Path, float]], cache: Path | None = None) -> None:
-        self.recipe = digest({"stream": self.stream, "format": _FORMAT})
+    def __init__(
+        self, clips: Mapping[str, tuple[Path, float]], cache: Path | None = None, *, sparse: bool = False
+    ) -> None:
+        self.meta = {"sparse": "true"} if sparse else {}
+        self.recipe = digest({"stream": self.stream, "format": _FORMAT, **self.meta})
         self._clips = dict(clips)
         self._digests = DigestCache(None if cache is None else Path(cache) / "digests")
         self._dim: tuple[int, Path] | None = None

@@ -254,8 +254,7 @@ class DataModule(L.LightningDataModule):
             return frame_rows(*self._packed_frames(clip_id), self.protocol.segment)
         clip, protocol = store.read(clip_id), self.protocol
         if clip.valid.any():  # a clip without a valid frame is missing in this stream
-            unit = clip.meta.get("unit_norm") == "true"
-            problems = [health.Problem(clip_id, *found) for found in health.problems_of(clip, unit, 0.0)]
+            problems = [health.Problem(clip_id, *found) for found in health.problems_of(clip)]
             if problems and protocol.health.unusable == "refuse":
                 health.refuse(problems)
             if problems:

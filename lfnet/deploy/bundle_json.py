@@ -198,12 +198,16 @@ class VideoFacts:
 
 @settings
 class Limits:
-    """Conditions for scoring a clip: frames per second (after the stride), frames with a face, share of such frames."""
+    """Conditions for scoring a clip: frames per second (after the stride), frames with a face, share of such frames.
+
+    sparse: zero and constant vectors are values, and no fault.
+    """
 
     rows_per_second: _Rates | None
     trained_rows_per_second: _Rates | None
     min_frames: _Whole
     min_coverage: Share
+    sparse: bool = False
 
 
 @settings

@@ -195,10 +195,11 @@ def _video(run: TrainedHead, folder: Path) -> tuple[EncoderFacts | None, VideoFa
 
 def _limits(data: DataModule, min_frames: int | None) -> Limits:
     """Derive the limits from the frame rates and lengths of the training clips."""
-    rates, seen = [], []
+    rates, seen, sparse = [], [], False
     for clip_id in data.clips.loc[data.clips["split"] == "train", "clip_id"]:
         clip = data.store.read(clip_id)
         seen.append(int(clip.valid.sum()))
+        sparse = clip.meta.get("sparse") == "true"
         if len(clip.time) > 1 and clip.time[-1] > clip.time[0]:
             rates.append((len(clip.time) - 1) / float(clip.time[-1] - clip.time[0]))
     return Limits(
@@ -206,6 +207,7 @@ def _limits(data: DataModule, min_frames: int | None) -> Limits:
         trained_rows_per_second=(round(min(rates), 3), round(max(rates), 3)) if rates else None,
         min_frames=min(seen) if min_frames is None else min_frames,
         min_coverage=data.protocol.health.min_coverage,
+        sparse=sparse,
     )
 
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -285,21 +285,27 @@ def _stages(trained: "TrainedHead") -> Stages:
         return np.concatenate(parts) * sd + mean
 
     min_coverage = trained.protocol.health.min_coverage
+    inputs = read_inputs(config, Session())
+    encoders: list[Encoder] = [instantiate(node, f"encoder.{name}") for name, node in inputs.encoders.items()]
     stages = Stages(
         score,
         trained.protocol,
         _scale(trained.result),
         trained.n_features,
         trained.result.cohort.name,
-        Limits(rows_per_second=None, trained_rows_per_second=None, min_frames=1, min_coverage=min_coverage),
+        Limits(
+            rows_per_second=None,
+            trained_rows_per_second=None,
+            min_frames=1,
+            min_coverage=min_coverage,
+            sparse=bool(config["cohort"].get("sparse")) or any(getattr(one, "sparse", False) for one in encoders),
+        ),
     )
-    inputs = read_inputs(config, Session())
     if len(inputs.encoders) != 1 or "streams" in trained.result.config or config["cohort"].get("aligned"):
         return stages
-    (name,) = inputs.encoders
     return replace(
         stages,
-        encoder=cast(Encoder, instantiate(config["encoder"][name], f"encoder.{name}")),
+        encoder=encoders[0],
         video=inputs.video,
         landmarker=lambda: inputs.video.find_landmarker(Path(config["paths"]["weights"])),
         stride=inputs.encoding.stride,

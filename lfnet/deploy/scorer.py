@@ -236,7 +236,7 @@ class Scorer:
         known = sum(watch.seconds[name] for name in ("decode", "landmarker", "encoder", "skin"))
         watch.seconds["align"] = max(0.0, whole - known)
         watch.overlapped = max(0.0, known - whole)
-        clip = consumers[0].clip(passed[0], {"unit_norm": "true" if encoder.unit_norm else "false"})
+        clip = consumers[0].clip(passed[0], {})
         found = {
             "duration_s": round(media.duration, 3),
             "fps": round(media.fps, 3),
@@ -292,9 +292,14 @@ class Scorer:
         if seen < min_coverage * frames:
             raise LfnetError(f"a face in only {seen} of {frames} frames: {min_coverage:.0%} is the minimum.")
         self._check_length(seen, "frames with a face")
-        unit = self.stages.encoder is not None and self.stages.encoder.unit_norm
-        if found := health.problems_of(clip, unit, 0.0):
+        if found := health.problems_of(replace(clip, meta=self._kind_of_vectors())):
             raise LfnetError(f"its features cannot be right: {found[0][0]}.")
+
+    def _kind_of_vectors(self) -> dict[str, str]:
+        """Return what a feature file's header would say of the vectors (`lfnet.features.health`)."""
+        unit = self.stages.encoder is not None and self.stages.encoder.unit_norm
+        found = {"unit_norm": unit, "sparse": self.stages.limits.sparse}
+        return {name: "true" if value else "false" for name, value in found.items()}
 
     def _scored(self, clip: ClipFeatures, watch: StopWatch) -> dict[str, Any]:
         stages = self.stages

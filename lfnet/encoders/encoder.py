@@ -69,6 +69,8 @@ class Encoder(ABC):
         Side of the aligned crops in pixels; None without "crops".
     unit_norm : bool
         Whether vectors have Euclidean length 1.
+    sparse : bool
+        Whether zero and constant vectors are values, as counts and one-hot vectors are; else they are taken for faults.
     per_segment : bool
         Whether it is a `SegmentEncoder`.
 
@@ -93,6 +95,7 @@ class Encoder(ABC):
     needs: frozenset[str]
     crop_size: int | None = None
     unit_norm: bool = False
+    sparse: bool = False
     per_segment: bool = False
 
     @abstractmethod

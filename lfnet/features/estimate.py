@@ -12,6 +12,7 @@ from lfnet.encoders.encoder import Encoder
 from lfnet.errors import Unreadable
 from lfnet.features.consumers import SegmentConsumer
 from lfnet.features.extraction_job import Job, Missing
+from lfnet.text import plural
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["Estimate", "estimate"]
@@ -30,8 +31,8 @@ class Estimate:
     def __str__(self) -> str:
         if not self.clips:
             return "nothing to extract"
-        frames = f", {self.frames:,} frames" if self.frames else ""  # unknown for ready features
-        work = f"{self.clips} clips{frames} to extract"
+        frames = f", {plural(self.frames, 'frame')}" if self.frames else ""  # unknown for ready features
+        work = f"{plural(self.clips, 'clip')}{frames} to extract"
         return work if self.seconds is None else f"{work}: about {_duration(self.seconds)} on this machine"
 
 

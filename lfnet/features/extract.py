@@ -19,7 +19,15 @@ from lfnet.files import make_folder
 from lfnet.locks import lock, remove_abandoned
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["Estimate", "clear_abandoned", "estimate", "extract", "needs_landmarker", "open_stores"]
+__all__ = ["Estimate", "Incomplete", "clear_abandoned", "estimate", "extract", "needs_landmarker", "open_stores"]
+
+
+class Incomplete(LfnetError):
+    """Clips could not be read; the others are extracted, into `stores`."""
+
+    def __init__(self, message: str, cohort: Cohort, stores: dict[str, FeatureStore]) -> None:
+        super().__init__(message)
+        self.cohort, self.stores = cohort, stores
 
 
 class ProgressBar:
@@ -127,8 +135,8 @@ def extract(
 
     Raises
     ------
-    LfnetError
-        Clips could not be read: the others are extracted, and all of them are named at the end.
+    Incomplete
+        Clips could not be read: the others are extracted, and the first twenty of them are named at the end.
     """
     job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride, batch_size)
     stores = job.stores()
@@ -162,7 +170,7 @@ def extract(
                     stores[stream].write(clip.clip_id, vectors, source)
             bar.finish(clip)
     if failed:
-        raise LfnetError(_failures(failed, len(cohort.clips)))
+        raise Incomplete(_failures(failed, len(cohort.clips)), cohort, stores)
     return stores
 
 

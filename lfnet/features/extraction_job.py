@@ -202,6 +202,7 @@ class Job:
         return {
             **measured,
             "unit_norm": _truth(encoder.unit_norm),
+            **({"sparse": "true"} if getattr(encoder, "sparse", False) else {}),
             "coverage": f"{float(summary.valid.mean()):.4f}",
             "frame_size": "{} x {}".format(*summary.size),
             "stride": str(self.stride),

@@ -7,6 +7,7 @@ import numpy as np
 
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures, Readable
+from lfnet.text import plural
 
 __all__ = ["Problem", "check", "problems_of", "refuse"]
 
@@ -48,16 +49,26 @@ def check(store: Readable, clip_ids: Iterable[str], *, min_coverage: float = 0.0
     LfnetError
         A clip's file is missing.
     """
-    problems = []
+    problems, empty, seen = [], [], False
     for clip_id in clip_ids:
         clip = store.read(clip_id)
-        unit = clip.meta.get("unit_norm") == "true"
-        problems += [Problem(clip_id, *found) for found in problems_of(clip, unit, min_coverage)]
+        problems += [Problem(clip_id, *found) for found in problems_of(clip, min_coverage)]
+        if _is(clip, "sparse") and clip.valid.any():
+            if clip.features[clip.valid].any():
+                seen = True
+            else:
+                empty.append(clip_id)
+    if not seen:  # a zero is a value only where there are others
+        problems += [Problem(clip_id, "all-zero vectors in every clip", _EMPTY) for clip_id in empty]
     return problems
 
 
-def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> list[tuple[str, str]]:
-    """Return faults of one clip's features with their fixes: frames, coverage, NaN, zeros, constant vectors, length."""
+def problems_of(clip: ClipFeatures, min_coverage: float = 0.0) -> list[tuple[str, str]]:
+    """Return faults of one clip's features with their fixes: frames, coverage, NaN, zeros, constant vectors, length.
+
+    The clip's `meta` tells which vectors are right: "unit_norm" is "true" where each has length 1, and "sparse" where
+    zero and constant ones are values.
+    """
     if not len(clip.valid):
         return [("no frame", "check the clip's file")]
     if not clip.valid.any():
@@ -76,12 +87,12 @@ def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> lis
     if broken:
         return [*found, (f"NaN or infinite numbers in {broken} of {len(vectors)} frames with a face", _FILLED)]
     largest = np.abs(vectors).max(axis=1)
-    zeros = int((largest == 0).sum())
-    if zeros:
-        return [*found, (f"all-zero vectors in {zeros} of {len(vectors)} frames with a face", _FILLED)]
-    if len(vectors) > 1 and np.ptp(vectors, axis=0).max() <= _STILL * largest.max():
-        found.append((f"the same vector in all {len(vectors)} frames with a face", _CONSTANT))
-    if unit_norm:
+    zeros, sparse = int((largest == 0).sum()), _is(clip, "sparse")
+    if zeros and not sparse:
+        return [*found, (f"all-zero vectors in {zeros} of {len(vectors)} frames with a face", f"{_FILLED}; {_SPARSE}")]
+    if len(vectors) > 1 and not sparse and np.ptp(vectors, axis=0).max() <= _STILL * largest.max():
+        found.append((f"the same vector in all {len(vectors)} frames with a face", f"{_CONSTANT}; {_SPARSE}"))
+    if _is(clip, "unit_norm"):
         norm = np.linalg.norm(vectors.astype(np.float64), axis=1)
         off = np.abs(norm - 1) > _UNIT
         if off.any():
@@ -92,11 +103,20 @@ def problems_of(clip: ClipFeatures, unit_norm: bool, min_coverage: float) -> lis
     return found
 
 
+def _is(clip: ClipFeatures, name: str) -> bool:
+    return clip.meta.get(name) == "true"
+
+
 _NO_FACE = (
     "look at the clip; if its frames are face crops already, set cohort.aligned=true, and no face is searched in them"
 )
 _FILLED = "a frame without a face must be marked invalid, not filled; delete the file and extract it again"
 _CONSTANT = "the encoder does not read the frames, or the clip is a still image: leave the clip out"
+_SPARSE = (
+    "if zero or constant vectors are values (counts, one-hot series), set cohort.sparse=true for feature files, or "
+    "`sparse = True` in the class of your encoder"
+)
+_EMPTY = "the stream has no information: leave it out"
 _SCALED = "the file was changed after the extraction, or the encoder does not normalise: extract it again"
 
 
@@ -108,4 +128,6 @@ def refuse(problems: Sequence[Problem]) -> None:
     lines = [f"{problem.clip_id}: {problem.what} ({problem.fix})" for problem in problems[:_MAX_NAMED]]
     if len(problems) > _MAX_NAMED:
         lines.append(f"and {len(problems) - _MAX_NAMED} more")
-    raise LfnetError(f"the features of {clips} clips are dead and are not trained on:\n  " + "\n  ".join(lines))
+    raise LfnetError(
+        f"the features of {plural(clips, 'clip')} are dead and are not trained on:\n  " + "\n  ".join(lines)
+    )

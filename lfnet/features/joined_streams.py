@@ -153,7 +153,8 @@ class JoinedStreams:
             x_TD[:, self.spans[-1].stop :] = there_TS
         valid_T = np.asarray(there_TS.any(axis=1) if self.settings.valid == "any" else there_TS.all(axis=1))
         x_TD[~valid_T] = 0
-        return ClipFeatures(x_TD, valid_T, grid, {"unit_norm": "false"})
+        sparse = any(clip.meta.get("sparse") == "true" for clip in clips)
+        return ClipFeatures(x_TD, valid_T, grid, {"unit_norm": "false", "sparse": "true" if sparse else "false"})
 
     def problems(self, clip_ids: Iterable[str]) -> list[Problem]:
         """Find the problems of single streams as they were extracted; a missing one is no problem."""
@@ -251,7 +252,7 @@ def _columns(clip: ClipFeatures, columns: tuple[int, int] | None) -> ClipFeature
 
 
 def _wrong(clip: ClipFeatures) -> list[tuple[str, str]]:
-    return problems_of(clip, clip.meta.get("unit_norm") == "true", 0.0) if clip.valid.any() else []
+    return problems_of(clip) if clip.valid.any() else []
 
 
 def _rows_at(grid_T: np.ndarray, time_N: np.ndarray) -> np.ndarray:

@@ -277,7 +277,7 @@ def test_the_estimate(clips, tmp_path):
     done = estimate(cohort_of(clips), Brightness(), cache=cache)
     assert (done.clips, done.frames, str(done)) == (0, 0, "nothing to extract")
     unknown = estimate(cohort_of({"0": broken}), Brightness(), cache=cache)
-    assert unknown.seconds is None and str(unknown) == "1 clips to extract"
+    assert unknown.seconds is None and str(unknown) == "1 clip to extract"
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,12 @@ def live(frames: int = 40, dim: int = 8, faceless: int = 0, unit: bool = False) 
     return features, valid
 
 
-def found(features: np.ndarray, valid: np.ndarray, unit: bool = False, least: float = 0.0) -> list[str]:
-    clip = ClipFeatures(features, valid, np.arange(len(valid)) / 30)
-    return [what for what, _ in problems_of(clip, unit, least)]
+def found(
+    features: np.ndarray, valid: np.ndarray, unit: bool = False, least: float = 0.0, sparse: bool = False
+) -> list[str]:
+    meta = {"unit_norm": "true" if unit else "false", "sparse": "true" if sparse else "false"}
+    clip = ClipFeatures(features, valid, np.arange(len(valid)) / 30, meta)
+    return [what for what, _ in problems_of(clip, least)]
 
 
 @given(frames=st.integers(1, 60), share=st.floats(0, 0.9), unit=st.booleans())
@@ -70,6 +73,25 @@ def test_the_same_vector_all_the_time():
     still[30, 2] += 0.01
     assert found(still, valid) == []
     assert found(*live(1)) == []
+
+
+def test_zero_and_constant_vectors_are_values_of_a_sparse_stream():
+    features, valid = live(40, faceless=4)
+    assert found(np.zeros_like(features), valid, sparse=True) == []
+    assert found(np.repeat(features[5:6], 40, axis=0), valid, sparse=True) == []
+    features[7] = np.nan
+    assert found(features, valid, sparse=True) == ["NaN or infinite numbers in 1 of 36 frames with a face"]
+    assert found(*live(40, faceless=40), sparse=True) == ["no face in any of 40 frames"]
+
+
+def test_a_sparse_stream_without_any_value_is_dead(tmp_path):
+    store = FeatureStore(tmp_path, "s", "r" * 64)
+    zeros, valid = np.zeros((40, 3), np.float32), np.ones(40, bool)
+    for name, features in (("a", zeros), ("b", zeros), ("events", np.eye(40, 3, dtype=np.float32))):
+        store.write(name, ClipFeatures(features, valid, np.arange(40) / 30, {"sparse": "true"}), "source")
+    assert health.check(store, ["a", "b", "events"]) == []
+    problems = health.check(store, ["a", "b"])
+    assert [(one.clip_id, one.what) for one in problems] == [(name, "all-zero vectors in every clip") for name in "ab"]
 
 
 def test_length():

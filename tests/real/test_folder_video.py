@@ -61,7 +61,7 @@ def test_a_clip_without_a_face_is_refused_and_one_with_half_a_face_trains(clips,
     assert lfnet("train", *settings(shared), *QUICK) == 2
     said = capsys.readouterr().err
     assert said.startswith(
-        "error: the features of 1 clips are dead and are not trained on:\n  no_face: no face in any of 24"
+        "error: the features of 1 clip are dead and are not trained on:\n  no_face: no face in any of 24"
     )
     assert not load_file(vectors("no_face"))["valid"].any()
     assert 0.3 < load_file(vectors("noface_face"))["valid"].mean() < 0.6

@@ -85,7 +85,7 @@ def test_videos_from_a_drafted_manifest_broken_and_fixed(here, encoder, capsys):
     shutil.copy(whole, folder)
     assert lfnet("train", "-m", *cohort, *QUICK, "cohort.fold=1,2,3,4") == 0
     printed = capsys.readouterr().out
-    assert "1 clips, 14 frames to extract" in printed and printed.count("] finished cohort.fold=") == 4
+    assert "1 clip, 14 frames to extract" in printed and printed.count("] finished cohort.fold=") == 4
     tested = []
     for run in Path("lfnet_runs").glob("*/result.json"):
         scores = pd.read_csv(run.parent / "predictions.csv").query("level == 'recording' and split == 'test'")
