@@ -9,6 +9,7 @@ import functools
 import inspect
 import io
 import pkgutil
+import traceback
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -260,7 +261,7 @@ def _faults(
             absolute = path != "" and said.startswith(f"{path}.")
             text = said if absolute else place + said if said.startswith(".") else f"{place}={_shown(value)}: {said}"
         else:
-            text = f"{place}={_shown(value)}: give {describe(hint)}."
+            text = f"{place}={_shown(value)}: give {describe(hint)}{_quoted(place, value, hint)}."
         lines.setdefault(place, text)
     return list(lines.values())
 
@@ -291,6 +292,12 @@ def _place(
     return tuple(names), value, hint, known
 
 
+def _quoted(place: str, value: Any, hint: Any) -> str:
+    """How a name such as 2024, which Hydra reads as a number, is given where a text is wanted."""
+    texts = {str, Path} & {hint, *get_args(hint)}
+    return f""", as in '{place}="{value}"'""" if texts and type(value) in (int, float) else ""
+
+
 def _item(hint: Any, place: int) -> Any:
     """Return the annotation of one item of a list; None where there is none."""
     inner = get_args(next((kind for kind in _kinds(hint) if get_origin(kind) in (tuple, list)), None))
@@ -307,6 +314,7 @@ def describe(hint: Any) -> str:
         return what.replace("a list", f"a list{limits}", 1) if what.startswith("a list") else what + limits
     if origin in (Union, types.UnionType):
         words = [describe(part) for part in inner if part is not type(None)]
+        words = [word for word in words if word != "a text" or "a path" not in words]
         return ", or ".join([*words, *(["null"] if type(None) in inner else [])])
     if origin is Literal:
         words = [_shown(choice) for choice in inner]
@@ -319,7 +327,8 @@ def describe(hint: Any) -> str:
         return "names and their values"
     if is_dataclass(hint):
         return f"its settings by name ({', '.join(item.name for item in fields(hint))})"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(hint, "another value")
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    return words.get(hint, "another value")
 
 
 def _range(marks: Iterable[Any]) -> str:
@@ -465,6 +474,16 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
         raise cause from error
 
 
+def _import_fault(error: Exception) -> str:
+    """Why a module cannot be imported; where it is code that fails, with its file and line."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {error.msg}"
+    if isinstance(error, ImportError | AttributeError | ValueError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}, line {last.lineno}: {type(error).__name__}: {error}"
+
+
 def check_target(node: Mapping[str, Any], path: str = "") -> None:
     """Check a node's settings against its `_target_`'s signature without calling it, and nested nodes alike.
 
@@ -486,10 +505,10 @@ def check_target(node: Mapping[str, Any], path: str = "") -> None:
     place = f"{path}._target_" if path else "_target_"
     try:
         target = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module of the user's own may raise anything
         raise LfnetError(
-            f"{place}={name} cannot be imported: {error}. Give a class or function of an installed module, or of one "
-            "in the current folder."
+            f"{place}={name} cannot be imported: {_import_fault(error)}. Give a class or function of an installed "
+            "module, or of one in the current folder."
         ) from error
     if not callable(target):
         raise LfnetError(f"{place}={name}: give a class or function, not a {type(target).__name__}.")

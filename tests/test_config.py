@@ -1,5 +1,7 @@
 """The settings reader: all faults of a node at once, each with what is allowed; nothing is coerced."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -185,6 +187,37 @@ def test_a_target_that_cannot_be_imported_and_a_node_without_one_are_reported():
     (line,) = faults({"inside": {"_target_": "nowhere.Whole"}}, Outer)
     assert "nowhere.Whole" in line
     assert faults({"inside": 3}, Outer) == ["node.inside=3: give a node with _target_, chosen from its group of conf/."]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def Head(: pass", r"broken\.py, line 1: invalid syntax"),
+        ("x = 1\nraise RuntimeError('boo')", r"broken\.py, line 2: RuntimeError: boo"),
+        ("import nosuch_module", "No module named 'nosuch_module'"),
+        ("x = {}['key']", r"broken\.py, line 1: KeyError: 'key'"),
+    ],
+)
+def test_a_module_of_the_users_that_fails_is_named_with_its_line(tmp_path, monkeypatch, code, said):
+    (tmp_path / "broken.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    with pytest.raises(LfnetError, match=rf"head\._target_=broken\.Head cannot be imported: .*{said}"):
+        check_target({"_target_": "broken.Head"}, "head")
+
+
+def test_a_number_where_a_text_or_a_path_is_wanted_is_answered_with_quotes():
+    @settings
+    class Named:
+        name: str
+        root: Path | str
+
+    with pytest.raises(LfnetError) as caught:
+        read(Named, {"name": 2024, "root": 7}, "cohort")
+    assert str(caught.value).splitlines() == [
+        "cohort.name=2024: give a text, as in 'cohort.name=\"2024\"'.",
+        "cohort.root=7: give a path, as in 'cohort.root=\"7\"'.",
+    ]
 
 
 def test_settings_named_as_a_target_are_checked_like_settings():

@@ -88,6 +88,8 @@ class LfnetLauncher(Launcher):
         def load(overrides: list[str]) -> DictConfig:
             return self._context.config_loader.load_sweep_config(self._config, overrides)
 
+        if not job_overrides:
+            raise LfnetError("the sweep has no job: one of its patterns (`glob`) matches nothing.")
         jobs = compose_jobs(load, job_overrides, initial_job_idx)
         first = jobs[0].config
         read_settings(first, self._task.session, checks=[read_table])

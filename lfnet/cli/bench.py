@@ -41,6 +41,9 @@ def main(argv: list[str]) -> int:
     options = parser.parse_intermixed_args(argv)
     if options.threads is not None and options.threads < 1:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")
+    if options.video is not None and not options.video.exists():
+        raise LfnetError(f"--video {options.video} does not exist.")
+    runs = paths(options.overrides)["runs"]
     from lfnet.deploy.bundle import Bundle
     from lfnet.deploy.replace import bundle_folder
 
@@ -51,7 +54,7 @@ def main(argv: list[str]) -> int:
         from lfnet.deploy.export import export
         from lfnet.deploy.trained_head import TrainedHead
 
-        run = TrainedHead.open([options.what], paths(options.overrides)["runs"], trust=trust)
+        run = TrainedHead.open([options.what], runs, trust=trust)
         with TemporaryDirectory(prefix="lfnet_bench_") as folder:
             export(run, Path(folder) / "bundle")
             found = _measure(Bundle.open(Path(folder) / "bundle", trust=trust), options)

@@ -57,6 +57,7 @@ def main(argv: list[str]) -> int:
     init.add_argument("--label-column", metavar="NAME", help="the column of scores, where there are several")
     init.add_argument("--name-column", metavar="NAME", help="the column of names of clips, recordings or people")
     init.add_argument("--person-column", metavar="NAME", help="a column of people that replaces what file names say")
+    init.add_argument("--encoding", metavar="NAME", help="of a table of scores that is not UTF-8, such as cp1252")
     init.add_argument("--scale", default="bdi_ii", help="scale of the scores: a yaml of conf/scale (default: bdi_ii)")
     _add_split_options(init)
     init.add_argument(
@@ -85,17 +86,20 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from lfnet.cli.cohort_report import print_few, print_left_out, print_next, print_people, print_splits
+    from lfnet.cli.cohort_report import counts, print_few, print_left_out, print_next, print_people, print_splits
+    from lfnet.cohorts.csvfile import check_encoding
     from lfnet.cohorts.draft import add_splits, draft, manifest_text
     from lfnet.cohorts.merge_labels import add_labels, describe_merged
     from lfnet.files import write_text
-    from lfnet.text import first_names
+    from lfnet.text import first_names, plural
 
     manifest = options.root / "manifest.csv"
     if manifest.exists() and not options.force:
         raise LfnetError(f"{manifest} exists already. Edit it, or replace it with --force.")
     if options.fps is not None and not 0 < options.fps < float("inf"):
         raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames per second.")
+    if options.encoding is not None:
+        check_encoding(options.encoding, "--encoding")
     shares = _shares(options.splits)
     scale = _scale(options.scale)
     table, rule = draft(options.root, options.kind)
@@ -103,14 +107,14 @@ def _init(options: argparse.Namespace) -> int:
     merged = None
     if options.labels is not None:
         columns = (options.label_column, options.name_column, options.person_column)
-        merged = add_labels(table, options.labels, scale, *columns)
+        merged = add_labels(table, options.labels, scale, *columns, options.encoding)
     drafted = len(table)
     table = _probed(table, options)
     people = add_splits(table, shares, options.seed)
     write_text(manifest, manifest_text(table))
 
     recordings, persons = table["recording_id"].nunique(), table["person_id"].nunique()
-    print(f"wrote {manifest}: {len(table)} clips, {recordings} recordings, {persons} people")
+    print(f"wrote {manifest}: {counts(len(table), recordings, persons)}")
     print_left_out(options.root, table)
     if same:
         groups = first_names([" = ".join(group) for group in same])
@@ -121,7 +125,7 @@ def _init(options: argparse.Namespace) -> int:
             print(f"  {line}")
     missing = int(table["label"].isna().sum())
     if missing:
-        print(f"{missing} clips have no score: they are in split `unlabelled`, which is predicted but not trained on")
+        print(f"{plural(missing, 'clip')} without a score: split `unlabelled`, which is predicted but not trained on")
     print_splits(table)
     print_people(table, rule)
     print_few(people)

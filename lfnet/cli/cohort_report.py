@@ -9,9 +9,9 @@ import pandas as pd
 from lfnet.cohorts.cohort import SPLITS, Cohort
 from lfnet.cohorts.media import kind, left_out
 from lfnet.cohorts.splits import FEW_PEOPLE
-from lfnet.text import first_names
+from lfnet.text import first_names, plural
 
-__all__ = ["described", "print_few", "print_left_out", "print_next", "print_people", "print_splits"]
+__all__ = ["counts", "described", "print_few", "print_left_out", "print_next", "print_people", "print_splits"]
 
 
 def print_splits(table: pd.DataFrame) -> None:
@@ -22,7 +22,8 @@ def print_splits(table: pd.DataFrame) -> None:
             continue
         scores = part["label"].dropna()
         mean = f", mean score {scores.mean():.1f}" if len(scores) else ""
-        print(f"  {split:<10} {len(part):>4} recordings of {part['person_id'].nunique()} people{mean}")
+        people = plural(part["person_id"].nunique(), "person")
+        print(f"  {split:<10} {plural(len(part), 'recording'):>15} of {people}{mean}")
 
 
 def print_people(table: pd.DataFrame, rule: str) -> None:
@@ -30,7 +31,7 @@ def print_people(table: pd.DataFrame, rule: str) -> None:
     guessed = table[table["person_guessed"] == "yes"]
     if guessed.empty:
         return
-    print(f"\nPEOPLE ARE GUESSED for {len(guessed)} of {len(table)} clips, from {rule}:")
+    print(f"\nPEOPLE ARE GUESSED for {len(guessed)} of {plural(len(table), 'clip')}, from {rule}:")
     for person, clips in list(guessed.groupby("person_id", sort=True))[:3]:
         print(f"  {person}: {first_names(clips['clip_id'].tolist())}")
     print("A wrong guess puts one person into two splits, where a model can recognise people instead.")
@@ -40,13 +41,15 @@ def print_left_out(root: Path, table: pd.DataFrame) -> None:
     """Print which files look like clips and are not taken."""
     for what, paths in left_out(root, kind(table.index[0])).items():
         shown = first_names([path.relative_to(root).as_posix() for path in paths])
-        print(f"left out: {len(paths)} {what}{' file(s)' if what.startswith('.') else ''}: {shown}")
+        count = plural(len(paths), f"{what} file") if what.startswith(".") else f"{len(paths)} {what}"
+        print(f"left out: {count}: {shown}")
 
 
 def print_few(people: int) -> None:
     """Print which evaluation is possible with few people."""
     if 0 < people < 3:
-        print(f"\n{people} people with scores cannot fill train, dev and test: fill in column split yourself.")
+        with_scores = plural(people, "person")
+        print(f"\n{with_scores} with scores cannot fill train, dev and test: fill in column split yourself.")
     elif 0 < people < FEW_PEOPLE:
         print(
             f"\n{people} people with scores are few: a small test split describes its own people only. Prefer"
@@ -96,13 +99,18 @@ def _setting(name: str, value: str) -> str:
     return shlex.quote(f'{name}="{escaped}"')
 
 
+def counts(clips: int, recordings: int, people: int) -> str:
+    """Return the numbers of clips, recordings and people in words."""
+    return f"{plural(clips, 'clip')}, {plural(recordings, 'recording')}, {plural(people, 'person')}"
+
+
 def described(cohort: Cohort) -> list[str]:
     """Return a cohort as lines of text: splits, people, scores by band, warnings."""
     clips, recordings = cohort.clips, cohort.recordings()
     scale = cohort.scale
     people = clips["person_id"].nunique()
     lines = [
-        f"{cohort.name}: {len(clips)} clips, {len(recordings)} recordings, {people} people; "
+        f"{cohort.name}: {counts(len(clips), len(recordings), people)}; "
         f"{scale.name} {scale.min:g} to {scale.max:g}{'; SIMULATED' if cohort.simulated else ''}"
     ]
     for split in SPLITS:
@@ -110,7 +118,8 @@ def described(cohort: Cohort) -> list[str]:
         if part.empty:
             continue
         scores = part["label"].dropna()
-        facts = [f"{len(part)} recordings of {part['person_id'].nunique()} people", f"{len(scores)} with a score"]
+        count = f"{plural(len(part), 'recording')} of {plural(part['person_id'].nunique(), 'person')}"
+        facts = [count, f"{len(scores)} with a score"]
         if len(scores):
             bands = [scale.band(score).name for score in scores]
             facts.append(f"mean {scores.mean():.1f}, SD {scores.std(ddof=0):.1f}")

@@ -146,6 +146,8 @@ def _roles(frame: "pd.DataFrame", options: argparse.Namespace) -> tuple[dict[str
         raise LfnetError(f"no column looks like the label: name it with --label. Columns: {_listed(columns)}.")
     if not roles["score"]:
         roles["score"] = _guess_scores(frame, [name for name in columns if name not in taken])
+    if roles["label"][0] in roles["score"]:
+        raise LfnetError(f"--score {roles['label'][0]} is the label: name the columns of predicted values.")
     if not roles["recording"] and (roles["model"] or roles["seed"]):
         raise LfnetError("rows of several models or seeds need the recording of each row: name it with --recording.")
     notes = [] if roles["person"] else ["no person: each recording counts as a person of its own (--person)"]

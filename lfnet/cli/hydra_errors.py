@@ -2,14 +2,15 @@
 
 import difflib
 import errno
+import re
 import traceback
 from collections.abc import Iterable
 from typing import Any
 
-from lfnet.cli.configs import conf_dir
+from lfnet.cli.configs import conf_dir, names
 from lfnet.files import DISK_ERRORS
 
-__all__ = ["explain"]
+__all__ = ["explain", "hint"]
 
 # What is wrong with a path and not with the program.
 _PLACE_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
@@ -27,6 +28,8 @@ def explain(error: BaseException) -> str | None:
         no_folder = error.errno in (errno.ENOTDIR, errno.EEXIST)
         remedy = "It is no folder: choose another one" if no_folder else "Free some space or choose another folder"
         return f"cannot write {error.filename}: {error.strerror}. {remedy} in `paths`."
+    if isinstance(error, FileNotFoundError) and _last_function(error) == "mkdir":  # in /proc
+        return f"cannot make the folder {error.filename}: choose another one in `paths`."
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return f"{str(error.filename)[:60]}… is no file: the name is too long."
     if isinstance(error, OSError) and error.errno in (*DISK_ERRORS, errno.ELOOP, errno.ENOMEM):
@@ -78,6 +81,10 @@ def _composing(error: BaseException) -> str | None:
     return f"{file} cannot be used: {reason}." if file else f"the settings cannot be read: {reason}."
 
 
+def _last_function(error: BaseException) -> str:
+    return [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+
+
 def _kind(error: BaseException) -> str:
     # By name, so that a mistake found before Hydra was needed does not import it.
     return f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
@@ -85,11 +92,11 @@ def _kind(error: BaseException) -> str:
 
 def _missing_choice(error: Any) -> str:
     missing = str(error.missing_cfg_file or "")
-    group, _, name = missing.rpartition("/")
-    options = [option for option in error.options or () if (group, option) != ("table", "none")]
+    group, _, name = missing.partition("/") if "//" in missing else missing.rpartition("/")
+    options = [option for option in error.options or names(group) if (group, option) != ("table", "none")]
     if not group or not options:
         return _line(error)
-    return f"there is no `{group}={name}`.{_hint(name, options)} There are: {', '.join(options)}."
+    return f"there is no `{group}={name}`.{hint(name, options)} There are: {', '.join(options)}."
 
 
 def _unreadable(error: Any) -> str:
@@ -109,6 +116,12 @@ def _composition(error: BaseException) -> str:
         given = text.split("'")[1]
         name, _, value = given.partition("=")
         return f"`{given}` names several values: add -m for a job with each, or write '{name}=[{value}]' for a list."
+    if text.startswith("Sweep parameters "):
+        return f"`{text.split(chr(39))[1]}` names several values: add -m for a job with each."
+    if text.startswith("Could not override") and "Did you mean to override " in text:
+        return f"{' '.join(text.partition('?')[0].split())}?".replace("Could not override", "there is no group")
+    if "appears more than once in the final defaults list" in text:
+        return f"{text.split()[0]} is chosen twice: name each choice of a group once."
     if text.startswith("Could not append to config. An item is already at"):
         return f"`{text.split(chr(39))[1]}` exists already: write it without the +."
     if cause is not None:
@@ -128,10 +141,21 @@ def _unknown_setting(key: str, cause: Any) -> str:
     if not found:
         folders = (path.name for path in conf_dir().iterdir() if path.is_dir())
         siblings = [name for name in {*siblings, *folders} if name not in ("hydra", part)]
-    hint = _hint(part, siblings, prefix, rest)
-    if not hint and siblings and found:
-        hint = f" There are: {', '.join(sorted(prefix + name for name in siblings))}."
-    return f"there is no setting `{key}`.{hint} Add --cfg job to the command to see every setting."
+    if not found and (setting := rest.strip(".").partition(".")[0]):
+        siblings = [name for name in siblings if _options_with(name, setting) or name == "hydra"]
+    near = hint(part, siblings, prefix, rest)
+    if not near and (options := _options_with(found, part)):
+        near = f" It is one of {', '.join(f'{found}={option}' for option in options)}: choose it first."
+    elif not near and siblings and found:
+        near = f" There are: {', '.join(sorted(prefix + name for name in siblings))}."
+    return f"there is no setting `{key}`.{near} Add --cfg job to the command to see every setting."
+
+
+def _options_with(group: str, setting: str) -> list[str]:
+    """Return the options of a group that have a setting."""
+    wanted = re.compile(rf"^{re.escape(setting)}:", re.MULTILINE)
+    files = {name: conf_dir() / group / f"{name}.yaml" for name in (names(group) if group else ())}
+    return [name for name, path in files.items() if wanted.search(path.read_text(encoding="utf-8"))]
 
 
 def _mandatory(error: Any) -> str:
@@ -154,6 +178,7 @@ def _first(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else "empty"
 
 
-def _hint(word: str, options: Iterable[str], prefix: str = "", suffix: str = "") -> str:
+def hint(word: str, options: Iterable[str], prefix: str = "", suffix: str = "") -> str:
+    """Return a sentence that names the options that are nearest to a word, or an empty text."""
     near = difflib.get_close_matches(word, list(options), n=3)
     return f" Did you mean {' or '.join(f'`{prefix}{name}{suffix}`' for name in near)}?" if near else ""

@@ -8,6 +8,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -128,7 +129,16 @@ def _dispatch(arguments: list[str]) -> int:
         os.getcwd()  # noqa: PTH109
     except FileNotFoundError as error:
         raise LfnetError("the current folder does not exist any more: change to another one.") from error
-    return COMMANDS[word].load()(rest)
+    return COMMANDS[word].load()([_with_home(argument) for argument in rest])
+
+
+def _with_home(argument: str) -> str:
+    """Replace the `~` of cohort.root=~/videos, which shells leave and Hydra cannot read."""
+    found = re.fullmatch(r"([\w.@/+]+)=(~(/[^,\[\]{}()]*)?)", argument)
+    if not found:
+        return argument
+    path = os.path.expanduser(found[2]).replace("\\", "\\\\").replace('"', '\\"')  # noqa: PTH111
+    return f'{found[1]}="{path}"'
 
 
 def _unknown(word: str) -> str:

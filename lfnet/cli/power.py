@@ -32,11 +32,14 @@ def main(argv: list[str]) -> int:
         raise LfnetError(f"{strange[0]!r} is not a setting: give NAME=VALUE. See `lfnet power --help`.")
     own = [word for word in overrides if word.lstrip("+").split("=")[0].split(".")[0] in _OWN]
     of_the_table = [word for word in overrides if word not in own]
-    from lfnet.cli.configs import compose
+    from lfnet.cli.configs import compose, names
     from lfnet.config import plain, read
     from lfnet.runs.sweep_record import sweep_name
     from lfnet.tables.power import PowerSettings, measure_power, write_power
 
+    if table not in names("table"):
+        known = [name for name in names("table") if name != "none"]
+        raise LfnetError(f"there is no table {table!r}. There are: {', '.join(known)}.")
     settings = plain(compose("power", own))
     paths = {name: Path(folder) for name, folder in settings.pop("paths").items()}
     options = read(PowerSettings, settings, "")

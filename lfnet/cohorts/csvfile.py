@@ -12,7 +12,7 @@ from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
 from lfnet.files import refuse_special
 
-__all__ = ["BLANK", "blanked", "read_table", "read_text"]
+__all__ = ["BLANK", "blanked", "check_encoding", "read_table", "read_text"]
 
 # Spellings of an empty cell, in lower case: pandas, R, spreadsheets.
 BLANK = frozenset(["", "nan", "na", "n/a", "#n/a", "<na>", "none", "null", "-", "."])
@@ -20,10 +20,34 @@ BLANK = frozenset(["", "nan", "na", "n/a", "#n/a", "<na>", "none", "null", "-", 
 _BLANK_COLUMNS = ("label", "fps", "n_frames", "fold", "task")
 _DELIMITERS = (",", ";", "\t")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SAVE = "Save the file as 'CSV UTF-8'"
 
 
-def read_text(path: Path) -> str:
+def check_encoding(name: str, option: str) -> None:
+    """Raise `LfnetError` where Python knows no text encoding of this name. option: where the user gave it."""
+    try:
+        known = codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise LfnetError(
+            f"{option} {name}: there is no such encoding. Give one that Python knows, such as cp1252 (Windows, western "
+            "Europe), cp1251 (Cyrillic), gb18030 (Chinese), shift_jis or utf-16-le."
+        )
+
+
+def read_text(path: Path, encoding: str | None = None, option: str | None = None) -> str:
     """Return the text of a UTF-8 file, or of a UTF-16 file with a byte order mark.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    encoding : str, optional
+        Encoding of a file that has no byte order mark and is not UTF-8. None is guessed: tables in two 8-bit encodings
+        differ in nothing but the names in them.
+    option : str, optional
+        The option that sets `encoding`, for messages.
 
     Raises
     ------
@@ -37,18 +61,34 @@ def read_text(path: Path) -> str:
         raise LfnetError(f"{path} does not exist.") from error
     except OSError as error:
         raise LfnetError(f"{path} cannot be read ({error.strerror}).") from error
+    # Excel's "Unicode text" is UTF-16 with a byte order mark.
+    marked = "utf-16" if raw.startswith(_UTF16) else "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else None
+    name = marked or encoding or "utf-8"
     try:
-        # Excel's "Unicode text" is UTF-16 with a byte order mark.
-        text = raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise LfnetError(f"{path}: line {line} is not UTF-8 text. Save the file as 'CSV UTF-8'.") from error
+        text = raw.decode(name)
+    except UnicodeError as error:
+        line = raw[: getattr(error, "start", 0)].count(b"\n") + 1
+        other = f", or give its encoding, such as {option} cp1252" if option and name == "utf-8" else ""
+        what = "UTF-8" if name == "utf-8" else name
+        raise LfnetError(f"{path}: line {line} is not {what} text. {_SAVE}{other}.") from error
     if "\0" in text:
-        raise LfnetError(f"{path} is not plain text. Save it as 'CSV UTF-8'.")
+        raise LfnetError(f"{path} is not plain text. {_SAVE}.")
+    if name == encoding and not raw.isascii() and _is_utf8(raw):
+        raise LfnetError(f"{path} is UTF-8 text, and {option} says {encoding}. Leave {option} out.")
     return text
 
 
-def read_table(path: Path, header: bool = True, *, rename: bool = True) -> pd.DataFrame:
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def read_table(
+    path: Path, header: bool = True, *, rename: bool = True, encoding: str | None = None, option: str | None = None
+) -> pd.DataFrame:
     """Read a table as text.
 
     The delimiter is the comma, semicolon or tab that parts the first line into most values, or the one that Excel's
@@ -63,6 +103,8 @@ def read_table(path: Path, header: bool = True, *, rename: bool = True) -> pd.Da
         Whether the first line holds column names. Else columns are 0, 1, …
     rename : bool
         Whether column names become lower case, with "_" for spaces.
+    encoding, option : str, optional
+        As for `read_text`.
 
     Returns
     -------
@@ -74,7 +116,10 @@ def read_table(path: Path, header: bool = True, *, rename: bool = True) -> pd.Da
     LfnetError
         The file is empty, has two columns of one name or uneven rows.
     """
-    lines = _excel_lines(path) if Path(path).suffix.lower() in (".xlsx", ".xlsm") else _csv_lines(path)
+    if Path(path).suffix.lower() in (".xlsx", ".xlsm"):
+        lines = _excel_lines(path)
+    else:
+        lines = _csv_lines(path, read_text(path, encoding, option))
     lines = [(number, row) for number, row in lines if any(row)]
     if not lines:
         raise LfnetError(f"{path} is empty.")
@@ -127,8 +172,7 @@ def blanked(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _csv_lines(path: Path) -> list[tuple[int, list[str]]]:
-    text = read_text(path)
+def _csv_lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
     filled = [line for line in text.splitlines() if line.strip()]
     first = filled[0] if filled else ""
     named = re.fullmatch(r'"?sep=(.)"?', first.strip("\r\n"), re.IGNORECASE)

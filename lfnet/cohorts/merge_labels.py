@@ -66,6 +66,7 @@ def add_labels(
     label: str | None = None,
     name: str | None = None,
     person: str | None = None,
+    encoding: str | None = None,
 ) -> Merged:
     """Fill in the labels of a drafted manifest from a table with names of clips, recordings or people.
 
@@ -86,6 +87,8 @@ def add_labels(
     person : str, optional
         Column of people that replaces what the names of the clips say. By default a column of people replaces only
         guesses that it does not contradict.
+    encoding : str, optional
+        Encoding of a table that is not UTF-8 and has no byte order mark.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def add_labels(
     --------
     `lfnet cohort init DIR --labels CSV` drafts a manifest and calls this function.
     """
-    labels = read_table(path)
+    labels = read_table(path, encoding=encoding, option="--encoding")
     names = None if name is None else find_column(labels, path, name)
     people = None if person is None else find_column(labels, path, person)
     score = label_column(labels.drop(columns=[names] if names else []), path, label, "--label-column NAME")

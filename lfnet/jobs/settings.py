@@ -4,6 +4,7 @@
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -18,7 +19,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
 from lfnet.features.joined_streams import JoinSettings
-from lfnet.files import Access
+from lfnet.files import Access, exists
 from lfnet.fingerprints import digest
 from lfnet.fusion.settings import FusionSettings
 from lfnet.jobs.session import Session
@@ -52,6 +53,15 @@ class Paths:
     runs: Path
     tables: Path
     mode: Access = "private"
+
+    @model_validator(mode="after")
+    def _check(self) -> "Paths":
+        for name in ("data", "cache", "weights", "runs", "tables"):
+            folder = getattr(self, name)
+            file = next((part for part in (folder, *folder.parents) if exists(part)), folder)
+            if exists(file) and not os.path.isdir(file):  # noqa: PTH112  Path.is_dir raises OSError for some names
+                raise ValueError(f".{name}={folder}: {file} is no folder. Give a folder, or a path that is free.")
+        return self
 
 
 @settings
@@ -211,6 +221,7 @@ def read_settings(
     LfnetError
         One line for each wrong setting of all groups.
     """
+    _check_groups(config, (*_INPUT_GROUPS, *_JOB_GROUPS, *_SWITCHES))
     reader = _Reader(config, session)
     inputs = _inputs(reader)
     switches = reader.part(
@@ -252,16 +263,29 @@ def read_settings(
     )
 
 
+_INPUT_GROUPS = ("cohort", "encoder", "video", "paths")
+_JOB_GROUPS = ("head", "protocol", "trainer", "launcher", "logger", "table")
 _SWITCHES = ("seed", "force", "fail_fast")
 _AUDIT = AuditSettings()
 
 
 def read_inputs(config: Mapping[str, Any], session: Session) -> InputSettings:
     """Read the settings of a cohort and its features alone. Raises `LfnetError` with one line for each wrong one."""
+    _check_groups(config, _INPUT_GROUPS)
     reader = _Reader(config, session)
     inputs = _inputs(reader)
     reader.end()
     return inputs
+
+
+def _check_groups(config: Mapping[str, Any], names: Sequence[str]) -> None:
+    if missing := [name for name in names if name not in config]:
+        raise LfnetError(
+            "\n".join(
+                f"{name}: it is needed, and is not among the settings: give {name}=VALUE, and no ~{name}."
+                for name in missing
+            )
+        )
 
 
 def encoder_names(node: Mapping[str, Any]) -> list[str]:

@@ -135,6 +135,8 @@ class Run:
         LfnetError
             No run has this name, or several begin with it.
         """
+        if not name:
+            raise LfnetError("a run's name is empty. `lfnet train` prints the folder of a run.")
         if (Path(name) / RESULT).is_file():
             return cls.open(name)
         found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []

@@ -27,6 +27,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             f"{path} cannot be opened as a video ({reason_of(error)}). Check the file, or copy it again."
         ) from error
     with container:
+        if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+            raise Unreadable(f"{path} is an image, not a video. Give a video, or a folder of images and their fps.")
         # FFmpeg's choice: the default stream before others, and films before single images.
         stream = container.streams.best("video") or next(iter(container.streams.video), None)
         if stream is None or stream.disposition & av.stream.Disposition.attached_pic:

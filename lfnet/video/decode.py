@@ -35,10 +35,11 @@ def display_matrix(frame: Any, metadata: dict[str, str]) -> np.ndarray:
     ndarray of float64, shape [2, 2]
         The identity if neither exists.
     """
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d = np.frombuffer(data, np.int32)[:5]
-            return np.array([[a, b], [c, d]], np.float64)
+    with contextlib.suppress(ValueError):  # PyAV does not know every kind of side data
+        for data in frame.side_data:
+            if data.type.name == "DISPLAYMATRIX":
+                a, b, _, c, d = np.frombuffer(data, np.int32)[:5]
+                return np.array([[a, b], [c, d]], np.float64)
     turns = {"90": [[0, 1], [-1, 0]], "180": [[-1, 0], [0, -1]], "270": [[0, -1], [1, 0]]}
     return np.array(turns.get(metadata.get("rotate", ""), [[1, 0], [0, 1]]), np.float64)
 

@@ -18,6 +18,16 @@ from lfnet.cli.train import _Task
         (["hed.patch_size=3"], "there is no setting `hed.patch_size`. Did you mean `head.patch_size`?"),
         (["head=ldbm", "head.patchsize=3"], "there is no setting `head.patchsize`. Did you mean `head.patch_size`?"),
         (["weights.path=x"], "there is no setting `weights.path`. Add --cfg job"),
+        (["pretrain.epochs=3"], "there is no setting `pretrain.epochs`. Add --cfg job"),
+        (
+            ["cohort.root=x"],
+            "there is no setting `cohort.root`. It is one of cohort=avec2014, cohort=folder: choose it",
+        ),
+        (["head=/etc/passwd"], "there is no `head=/etc/passwd`. There are: attention_mil, "),
+        (["encoder=[skin,nosuch]"], "there is no `encoder=nosuch`. There are: blendshapes, "),
+        (["encoder=[webface,webface]"], "weights@encoder.webface.weights is chosen twice: name each choice of a group"),
+        (["head=glob(m*)"], "`head=glob(m*)` names several values: add -m for a job with each."),
+        (["scale=phq8"], "there is no group 'scale'. Did you mean to override scale@cohort.scale?"),
         (["sede=1"], "there is no setting `sede`. Did you mean `seed`?"),
         (["head=ldmb"], "there is no `head=ldmb`. Did you mean `ldbm`? There are: "),
         (["table=architecture"], "there is no `table=architecture`. Did you mean `architectures`? There are: "),
@@ -35,6 +45,30 @@ def test_the_message_names_the_setting_and_the_mend(overrides, message):
     said = explain(caught.value)
     assert said is not None and said.startswith(message)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["~head"], "error: head: it is needed, and is not among the settings: give head=VALUE, and no ~head.\n"),
+        (["~cohort", "~seed"], "error: cohort: it is needed, and is not"),
+        (["~logger"], "error: logger: it is needed, and is not"),
+        (["-m", "~paths", "seed=1,2"], "error: paths: it is needed, and is not"),
+        (["+foo=1"], "error: there is no setting `foo`. Add --cfg job to the command to see every setting.\n"),
+        (["++hed.hidden=1"], "error: there is no setting `hed`. Did you mean `head`?"),
+        (["-m", "head=glob(zzz*)"], "error: the sweep has no job: one of its patterns (`glob`) matches nothing.\n"),
+        (
+            ["-m", "trainer.lr=tag(x,interval(0,1))"],
+            "error: trainer.lr=tag(x,interval(0,1)): give the values themselves",
+        ),
+        (["seed=${nosuch}"], "error: `seed`: Interpolation key 'nosuch' not found\n"),
+        (["hydra.run.dir=/proc/x"], "error: cannot make the folder /proc/x: choose another one in `paths`.\n"),
+    ],
+)
+def test_what_only_a_job_or_a_sweep_notices_is_one_message(tmp_path, monkeypatch, capfd, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *words]) == 2
+    assert capfd.readouterr().err.startswith(message)
 
 
 def test_a_group_that_another_command_has():

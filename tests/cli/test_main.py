@@ -200,6 +200,15 @@ def test_options_may_stand_between_settings(tmp_path):
         assert "_target_: my_heads.Mine" in done.stdout and "\nseed: 3\n" in done.stdout
 
 
+def test_a_setting_may_begin_with_the_home_folder(command, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/some one")
+    given = ["cohort.root=~/my videos", "paths.cache=~", "cohort.root=~ann/x", "~head", "a=[~/x]", "~/clip.mp4"]
+    kept: list[str] = []
+    command(lambda arguments: kept.extend(arguments) or 0)
+    assert entry.main(["train", *given]) == 0
+    assert kept == ['cohort.root="/home/some one/my videos"', 'paths.cache="/home/some one"', *given[2:]]
+
+
 def test_a_long_value_does_not_make_a_long_message(command, capsys):
     command(raising(LfnetError("a.csv: row 3: " + "x" * 70_000 + "\nCorrect it.")))
     assert entry.main(["train"]) == 2

@@ -340,10 +340,7 @@ def test_what_looks_like_a_clip_is_taken_or_named(tmp_path: Path, capsys: pytest
     assert main(["init", str(tmp_path / "v"), "--kind", "videos"]) == 0
     said = capsys.readouterr().out
     assert "3 clips, 3 recordings, 3 people" in said and "notes" not in said
-    assert (
-        "left out: 1 .mxf file(s): 04_1.mxf\n" in said
-        and "left out: 2 .tif file(s): frames/a.tif, frames/b.tif" in said
-    )
+    assert "left out: 1 .mxf file: 04_1.mxf\n" in said and "left out: 2 .tif files: frames/a.tif, frames/b.tif" in said
     assert "left out: 1 features (other --kind): x.npy" in said
     with pytest.raises(LfnetError, match=r"holds no clip.*\(\.png \.jpg.*Found 2 \.tif: convert them"):
         draft(tmp_path / "v" / "frames")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lfnet.cohorts.csvfile import read_table
+from lfnet.cohorts.csvfile import check_encoding, read_table
 from lfnet.errors import LfnetError
 
 
@@ -33,6 +33,49 @@ def test_one_table_in_many_formats(tmp_path: Path, text: str, encoding: str) -> 
     table = read_table(file)
     assert table.to_dict("records") == [{"path": "a.mp4", "label": "3.5"}, {"path": "b c.mp4", "label": ""}]
     assert list(table.index) == [2, 3] and table.index.name == "row"
+
+
+LATIN = "name,bdi\nMüller,3\nMöller,9\nJosé,20\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "utf-16-le", "mac-roman"])
+def test_another_encoding_is_read_where_it_is_named_and_else_refused(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(LATIN.encode(encoding))
+    table = read_table(file, encoding=encoding, option="--encoding")
+    assert table["name"].tolist() == ["Müller", "Möller", "José"]
+    with pytest.raises(LfnetError, match=r"not (UTF-8|plain) text\. Save (the file|it) as 'CSV UTF-8'"):
+        read_table(file)
+    if encoding == "cp1252":
+        with pytest.raises(LfnetError, match=r"not UTF-8 text\. .* give its encoding, such as --encoding cp1252"):
+            read_table(file, option="--encoding")
+        with pytest.raises(LfnetError, match=r"line 2 is not ascii text"):
+            read_table(file, encoding="ascii", option="--encoding")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_says_more_than_an_option(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(LATIN.encode(encoding))
+    assert read_table(file, encoding="cp1252", option="--encoding")["name"].tolist() == ["Müller", "Möller", "José"]
+
+
+def test_utf8_text_is_not_read_as_another_encoding(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(LATIN, encoding="utf-8")
+    with pytest.raises(LfnetError, match=r"is UTF-8 text, and --encoding says cp1252\. Leave --encoding out\."):
+        read_table(file, encoding="cp1252", option="--encoding")
+
+
+@pytest.mark.parametrize("name", ["latin1", "cp1252", "gb18030"])
+def test_names_of_encodings(name: str) -> None:
+    check_encoding(name, "--encoding")
+
+
+@pytest.mark.parametrize("name", ["", "utf9", "base64", "rot13", "a\0b"])
+def test_names_of_no_encoding(name: str) -> None:
+    with pytest.raises(LfnetError, match="there is no such encoding"):
+        check_encoding(name, "--encoding")
 
 
 def test_rows_are_lines_of_the_file(tmp_path: Path) -> None:

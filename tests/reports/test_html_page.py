@@ -203,7 +203,7 @@ def test_in_a_real_browser_nothing_fails_and_sorting_sorts(
 def test_the_command_needs_a_table_that_was_run(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["report", "architectures"]) == 2
-    assert "there is nothing to render" in capsys.readouterr().err
+    assert "Run `lfnet table architectures` first." in capsys.readouterr().err
     assert main(["report", "architectures", "--pictures"]) == 2
     assert "--pictures is now --figures" in capsys.readouterr().err
     assert main(["report", "--figures"]) == 2
