@@ -24,3 +24,10 @@ def test_a_worker_ends_when_its_parent_is_killed(work):
     code = PARENT.replace("WORK", work)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "working\n" and done.stderr == ""
+
+
+def test_a_worker_whose_parent_ended_while_it_started_does_no_work():
+    code = "import os; from lfnet.parent import end_with_parent; "
+    code += "end_with_parent(os.getpid()); print('orphan', flush=True)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
