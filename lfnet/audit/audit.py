@@ -1,24 +1,29 @@
 """Audit of a cohort: all checks, with false alarms controlled over all of their tests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lfnet.audit.copies import Copy, copies, file_copies, source_copies, vector_copies
+from lfnet.audit.copies import copies, file_copies, source_copies
+from lfnet.audit.courses import MIN_SECONDS, comparable, feature_copies, frame_copies
 from lfnet.audit.finding import Check, Finding
 from lfnet.audit.label_checks import by_recording, distribution, label_association, label_balance, missing
+from lfnet.audit.recognition import HOW_TO_CHECK, recording_vectors, two_ids, verification
 from lfnet.audit.report import Report
 from lfnet.audit.settings import AuditSettings
-from lfnet.audit.shared_people import look_up, recording_vectors, shared_people, two_names, verification
+from lfnet.audit.shared_people import look_up, shared_people
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.identity import normal_id, one_spelling
 from lfnet.evaluation.compare import holm
 from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.features.store import Readable
+from lfnet.features.thumbnails import RATE, Thumbnails
 from lfnet.fingerprints import digest, source_digest
+from lfnet.text import plural
 
 __all__ = ["Report", "audited_by", "find_leaks", "summary"]
 
@@ -37,6 +42,8 @@ def find_leaks(
     cohort: Cohort,
     pool: ClipSummaries | None = None,
     *,
+    encoder: str = "",
+    thumbnails: Thumbnails | None = None,
     sources: Mapping[str, str] | None = None,
     no_features: str = "needs features",
     no_durations: str = "",
@@ -52,6 +59,10 @@ def find_leaks(
     cohort : Cohort
     pool : ClipSummaries, optional
         Summaries of the clips' features; without it `no_features` says why.
+    encoder : str
+        The features' name, by which `AuditSettings.same_person` knows them.
+    thumbnails : Thumbnails, optional
+        Thumbnails of the clips' frames, by which copies of videos are found.
     sources : mapping, optional
         clip_id → digest of the file that its features come from; without it the files are compared where they exist.
     no_features, no_durations : str
@@ -69,7 +80,11 @@ def find_leaks(
     settings = settings or AuditSettings()
     clips, whole = cohort.clips, cohort.recordings()
     table = whole[whole["split"] != "unlabelled"].reset_index(drop=True)
-    running = _checks(cohort, table, pool, sources, no_features, no_durations, settings)
+
+    def copied() -> Check:
+        return _copies(cohort, pool, thumbnails, sources, no_features, settings)
+
+    running = _checks(cohort, table, pool, copied, encoder, no_features, no_durations, settings)
     shown = None if progress else True
     checks = [*tqdm(running, "audit", total=_CHECKS, unit="check", disable=shown, leave=False)]
     return Report(
@@ -90,7 +105,8 @@ def _checks(
     cohort: Cohort,
     table: pd.DataFrame,
     pool: ClipSummaries | None,
-    sources: Mapping[str, str] | None,
+    copied: Callable[[], Check],
+    encoder: str,
     no_features: str,
     no_durations: str,
     settings: AuditSettings,
@@ -101,7 +117,7 @@ def _checks(
     given: tuple[np.random.Generator, int] = (random, settings.resamples)
     yield shared_people(table)
     table = table.assign(person_id=table["person_id"].map(one_spelling(table["person_id"])))
-    yield _copies(cohort, pool, sources, no_features, settings)
+    yield copied()
     yield label_balance(table, cohort.scale, *given)
     seconds = clip_seconds(cohort, pool)
     if seconds is None:
@@ -119,13 +135,15 @@ def _checks(
         yield label_association("coverage", "frame coverage", values, table, _COVERAGE, *given)
     yield look_up(table, *given)
     if pool is None or not np.isfinite(pool.mean_ND).any():
-        for name, title in (("identity", "people in the features"), ("names", "one person with two ids")):
-            yield Check.certain(Finding(name, title, "not checked", no_features))
+        yield Check.certain(Finding("identity", "people in the features", "not checked", no_features))
+        text = f"{no_features}; {HOW_TO_CHECK}"
+        yield Check.certain(Finding("names", "one person with two ids", "not checked", text))
     else:
         vectors = recording_vectors(pool, clips, table)
         shared = bool((table.groupby("person_id")["split"].nunique() > 1).any())
-        yield verification(vectors, table, random, shared)
-        yield two_names(vectors, table, random)
+        two = two_ids(vectors, table, settings.same_person.get(encoder), encoder)
+        yield verification(vectors, table, random, shared, two.conclude((), settings.alpha).status)
+        yield two
 
 
 def clip_seconds(cohort: Cohort, pool: ClipSummaries | None) -> np.ndarray | None:
@@ -147,27 +165,44 @@ def _by_clip(pool: ClipSummaries, values: np.ndarray, clip_ids: list[str]) -> np
 def _copies(
     cohort: Cohort,
     pool: ClipSummaries | None,
+    thumbnails: Thumbnails | None,
     sources: Mapping[str, str] | None,
     no_features: str,
     settings: AuditSettings,
 ) -> Check:
+    """The check for copies, by files, and by frames of videos or else by features."""
     clips = cohort.clips
-    found: list[Copy] = []
-    checked: list[str] = []
     if sources:
-        found += source_copies(clips["clip_id"], sources)
-        checked.append("files")
+        found, number = source_copies(clips["clip_id"], sources), len(sources)
     else:
-        by_file, number = file_copies(clips)
-        found += by_file
-        checked += ["files"] if number else []
-    if pool is not None and np.isfinite(pool.mean_ND).any():
-        found += vector_copies(pool, clips, settings.min_correlation, settings.min_overlap, settings.seed)
-        checked.append("features over time" if any(len(course) > 1 for course in pool.courses) else "feature vectors")
-    lacking = "" if pool is not None else f"re-encoded copies are not detected: {no_features}"
-    if not checked:
-        lacking = f"there are no files to compare, and {no_features}"
+        found, number = file_copies(clips)
+    checked = ["files"] if number else []
+    if thumbnails is not None and thumbnails.clips:
+        found += frame_copies(thumbnails.clips, settings.min_likeness)
+        checked.append(f"frames of {plural(len(thumbnails.clips), 'video')}")
+        lacking = _not_compared(thumbnails)
+    elif pool is not None and np.isfinite(pool.mean_ND).any():
+        recordings = clips.set_index("clip_id")["recording_id"].reindex(pool.clip_ids).to_numpy()
+        found += feature_copies(pool, recordings, settings.min_correlation, settings.min_overlap, settings.seed)
+        checked.append("features")
+        few = int((~comparable(pool)).sum())
+        lacking = f"re-encoded copies are not checked for {plural(few, 'clip')} with few frames" if few else ""
+        if cohort.own is None and (clips["path"] != "").any():
+            lacking = "frames of videos are not compared here: `lfnet audit` does it"
+    else:
+        lacking = f"re-encoded copies are not checked: {no_features}"
+        lacking = lacking if checked else f"there are no files to compare, and {no_features}"
     return copies(clips, found, tuple(checked), lacking)
+
+
+def _not_compared(thumbnails: Thumbnails) -> str:
+    """Which clips were not compared by their frames; "" if all were."""
+    count = Counter(thumbnails.left_out.values())
+    short = sum(len(x_TD) < MIN_SECONDS * RATE for x_TD in thumbnails.clips.values())
+    if short:
+        count[f"shorter than {MIN_SECONDS:g} s"] = short
+    left = ", ".join(f"{number} {why}" for why, number in sorted(count.items()))
+    return f"re-encoded copies are not checked for {plural(count.total(), 'clip')} ({left})" if left else ""
 
 
 def _concluded(checks: list[Check], alpha: float) -> tuple[Finding, ...]:
@@ -199,7 +234,7 @@ def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
 def summary(cohort: Cohort, store: Readable, pool: ClipSummaries, settings: AuditSettings) -> list[dict[str, Any]]:
     """Return one dict per finding: name, title, status, flagged, text; without ids. pool: summaries of all clips."""
     sources_of = sources(store, cohort.clips["clip_id"].tolist())
-    report = find_leaks(cohort, pool, sources=sources_of, settings=settings)
+    report = find_leaks(cohort, pool, encoder=store.stream, sources=sources_of, settings=settings)
     return [
         {name: getattr(finding, name) for name in ("name", "title", "status", "flagged", "text")}
         for finding in report.findings

@@ -14,9 +14,11 @@ from lfnet.cohorts.validation import SPLIT_ALIASES
 from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import check_recordings
-from lfnet.features.clip_summaries import ClipSummaries
+from lfnet.features.clip_summaries import ClipSummaries, frames_digest
 
 __all__ = ["audit_cohort"]
+
+_VECTORS = "vectors"  # name of the given vectors
 
 
 def audit_cohort(
@@ -34,6 +36,7 @@ def audit_cohort(
     duration: str | None = None,
     coverage: str | None = None,
     path: str | None = None,
+    same_person: float | None = None,
     alpha: float = 0.005,
     resamples: int = 19999,
     random_seed: int = 0,
@@ -56,6 +59,9 @@ def audit_cohort(
     recording, clip, task, duration, coverage, path : str, optional
         Columns, where there are any of these names (or recording_id, clip_id): the recording of each clip, its id, its
         task, its seconds, its share of frames with a face, and its file.
+    same_person : float, optional
+        Cosine of two vectors from which they show one person, where `vectors` are those of a face-recognition network
+        and its error rates are known; without it, one person with two ids is not searched for.
     alpha, resamples
         As in `AuditSettings`.
     random_seed : int
@@ -87,7 +93,8 @@ def audit_cohort(
     >>> report.to_frame().set_index("name").loc["people", "status"]
     'clear'
     """
-    options = {"alpha": alpha, "resamples": resamples, "seed": random_seed}
+    bars = {} if same_person is None else {_VECTORS: same_person}
+    options = {"alpha": alpha, "resamples": resamples, "seed": random_seed, "same_person": bars}
     settings = read(AuditSettings, options, "")
     table = frame.reset_index(drop=True)
     if not len(table):
@@ -126,7 +133,14 @@ def audit_cohort(
     )
     absent = int(clips["n_frames"].isna().sum())
     no_durations = f"durations of {absent} of {len(clips)} rows are not given"
-    return find_leaks(cohort, pool, no_features="no vectors are given", no_durations=no_durations, settings=settings)
+    return find_leaks(
+        cohort,
+        pool,
+        encoder=_VECTORS,
+        no_features="no vectors are given",
+        no_durations=no_durations,
+        settings=settings,
+    )
 
 
 def _name(table: pd.DataFrame, role: str, given: str | None, required: bool = False) -> str | None:
@@ -203,4 +217,5 @@ def _pool(table: pd.DataFrame, clips: pd.DataFrame, vectors: ArrayLike | None, s
         np.full(n, np.nan),
         np.full(n, np.nan) if share is None else _numbers(table, share).to_numpy(),
         tuple(np.zeros((1, 1), np.float32) for _ in range(n)),
+        tuple(frames_digest(x_D[None]) for x_D in x_ND) if vectors is not None else ("",) * n,
     )

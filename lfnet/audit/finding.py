@@ -51,6 +51,8 @@ class Finding:
         What to do; "" where there is nothing to do.
     people, recordings, clips : tuple
         Ids concerned; for a terminal, never for a tracker.
+    evidence : tuple of str
+        What shows it, for each of `clips`.
     tests : tuple of Test
     numbers : dict
         Counts and estimates.
@@ -64,6 +66,7 @@ class Finding:
     people: tuple[str, ...] = ()
     recordings: tuple[str, ...] = ()
     clips: tuple[tuple[str, ...], ...] = ()
+    evidence: tuple[str, ...] = ()
     tests: tuple[Test, ...] = ()
     numbers: dict[str, Any] = field(default_factory=dict)
 
@@ -74,8 +77,8 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a dict, NaN as None."""
-        fields = ("name", "title", "status", "flagged", "text", "advice", "people", "recordings", "clips", "tests")
-        content = {name: getattr(self, name) for name in fields} | {"numbers": self.numbers}
+        fields = ("name", "title", "status", "flagged", "text", "advice", "people", "recordings", "clips", "evidence")
+        content = {name: getattr(self, name) for name in (*fields, "tests", "numbers")}
         numbers = ("name", "estimate", "low", "high", "p", "adjusted")
         content["tests"] = [{name: getattr(test, name) for name in numbers} for test in self.tests]
         plain: dict[str, Any] = _plain(content)

@@ -8,8 +8,9 @@ import pandas as pd
 from scipy import stats
 
 from lfnet.audit.finding import Check, Finding, Status, Test, interval, p_text
-from lfnet.audit.statistics import association, split_difference
+from lfnet.audit.statistics import MIN_CLEAR, MIN_CLEAR_SPLIT, association, split_difference
 from lfnet.cohorts.scale import Scale
+from lfnet.text import plural
 
 __all__ = ["by_recording", "distribution", "label_association", "label_balance", "missing"]
 
@@ -65,9 +66,15 @@ def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Gene
         text = "fewer than two splits with labels, or too few people to compare"
         return Check.certain(Finding("labels", title, "not checked", text))
 
+    few = _too_few(people, splits)
+
     def conclude(done: Sequence[Test], alpha: float) -> Finding:
         strongest = min(done, key=lambda test: test.adjusted)
         found = strongest.adjusted <= alpha
+        if few and not found:
+            return Finding(
+                "labels", title, "not checked", f"{few} whether labels differ: means {means}", tests=tuple(done)
+            )
         how = {"location": "in height", "bands": "in their severity bands"}[strongest.name]
         text = f"the splits' labels differ {how}: " if found else "the splits' labels do not visibly differ: "
         text += f"means {means}, {p_text(strongest.adjusted)}"
@@ -80,6 +87,15 @@ def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Gene
         return Finding("labels", title, status, text, advice if found else "", tests=tuple(done))
 
     return Check(tuple(tests), conclude)
+
+
+def _too_few(people: np.ndarray, splits: np.ndarray) -> str:
+    """Why splits cannot be told to have equal labels; "" where they can."""
+    each = {split: len(set(people[splits == split])) for split in SPLITS if (splits == split).any()}
+    if len(set(people)) < MIN_CLEAR:
+        return f"{plural(len(set(people)), 'person')} with a label are too few to tell"
+    small = [f"{plural(number, 'person')} in {split}" for split, number in each.items() if number < MIN_CLEAR_SPLIT]
+    return f"{' and '.join(small)} are too few to tell" if small else ""
 
 
 def label_association(
@@ -112,9 +128,14 @@ def label_association(
         text = f"{what} is constant" if same else "too few people with labels"
         return Check.certain(Finding(name, title, "clear" if same else "not checked", text))
 
+    number = len(set(people[np.isfinite(y) & np.isfinite(values[""])]))
+
     def conclude(done: Sequence[Test], alpha: float) -> Finding:
         strongest = min(done, key=lambda test: test.adjusted)
         found = strongest.adjusted <= alpha
+        if number < MIN_CLEAR and not found:
+            text = f"{plural(number, 'person')} with a label are too few to tell whether {what} is associated with it"
+            return Finding(name, title, "not checked", text, tests=tuple(done))
         shown = strongest if found else done[0]
         text = f"{what} {'is associated' if found else 'is not visibly associated'} with the label: "
         text += interval(shown, "rank correlation")

@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lfnet.audit.finding import Finding
@@ -118,7 +119,10 @@ def _finding(finding: Finding, ids: bool) -> list[str]:
         lines += _wrapped("", f"advice: {finding.advice}")
     named = {
         "people": finding.people,
-        "clips": tuple(" = ".join(pair) for pair in finding.clips),
+        "clips": tuple(
+            " = ".join(pair) + (f" ({how})" if how else "")
+            for pair, how in zip_longest(finding.clips, finding.evidence, fillvalue="")
+        ),
         "recordings": finding.recordings,
     }
     for kind, names in named.items():

@@ -1,5 +1,6 @@
 """Settings of an audit."""
 
+from dataclasses import field
 from typing import Annotated
 
 from pydantic import Field
@@ -21,10 +22,16 @@ class AuditSettings:
         Permutations of a test.
     seed : int
         Of the permutations.
+    frames : bool
+        Whether the frames of videos are compared; each video is decoded once.
+    min_likeness : float
+        Likeness of two videos over time from which they count as copies (`lfnet.audit.courses.frame_copies`).
     min_correlation : float
-        Correlation over time from which the features of two clips count as copies.
+        Correlation over time from which the features of two clips count as copies, where no frames are compared.
     min_overlap : float
         Share of the shorter clip that must overlap the other.
+    same_person : dict
+        Cosine of the mean vectors of two recordings from which they show one person, by the encoder's name.
 
     Examples
     --------
@@ -37,5 +44,8 @@ class AuditSettings:
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.005
     resamples: Annotated[int, Field(ge=99)] = 19999
     seed: Annotated[int, Field(ge=0)] = 0
+    frames: bool = True
+    min_likeness: Annotated[float, Field(gt=0, le=1)] = 0.62
     min_correlation: Annotated[float, Field(gt=0, le=1)] = 0.8
     min_overlap: Annotated[float, Field(gt=0, le=1)] = 0.5
+    same_person: dict[str, Annotated[float, Field(gt=-1, lt=1)]] = field(default_factory=lambda: {"mobileface": 0.45})

@@ -7,10 +7,25 @@ from scipy import stats
 
 from lfnet.audit.finding import Test
 
-__all__ = ["association", "auc", "auc_test", "intraclass", "permutation_p", "spearman_interval", "split_difference"]
+__all__ = [
+    "MIN_CLEAR",
+    "MIN_CLEAR_SPLIT",
+    "association",
+    "auc",
+    "auc_test",
+    "intraclass",
+    "permutation_p",
+    "spearman_interval",
+    "split_difference",
+]
 
 # Below this number of people a permutation test has too few permutations.
 MIN_PEOPLE = 8
+# Below this number of people a test that finds nothing tells nothing: at the default level, and with Holm's procedure
+# over ten tests, 20 people must have a correlation of .71 to be flagged, and nine one of .92.
+MIN_CLEAR = 20
+# The same for the people of each split whose labels are compared.
+MIN_CLEAR_SPLIT = 5
 # Permutations after which a test with a p-value above _EARLY_P stops.
 _EARLY, _EARLY_P = 499, 0.2
 # Numbers in memory in one batch of permutations.

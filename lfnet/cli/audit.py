@@ -1,7 +1,7 @@
 """`lfnet audit`: check a cohort, its splits and its features for leaks and confounds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ __all__ = ["cohort_settings", "main"]
 DESCRIPTION = """\
 Check a cohort for people and copies in several splits, labels that differ between splits, durations and lost frames
 that are associated with the label, and identity leakage in features. A manifest is enough; checks that need files or
-features are reported as not checked where they are absent. Nothing is extracted. Ids are printed here and go to no
-tracker."""
+features are reported as not checked where they are absent. Videos are decoded once, to compare their frames; no
+features are extracted. Ids are printed here and go to no tracker."""
 EPILOG = """\
 examples:
   lfnet audit my_videos/manifest.csv                         a bare manifest, with or without its videos
@@ -91,6 +91,7 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, str]]":
     """The report, the cohort, and notes on the times of its clips."""
     from lfnet.audit.audit import find_leaks
     from lfnet.config import instantiate
+    from lfnet.features.thumbnails import cohort_thumbnails
     from lfnet.jobs.inputs import load_cohort
     from lfnet.jobs.session import Session
     from lfnet.jobs.settings import read_inputs
@@ -98,27 +99,45 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, str]]":
     settings = instantiate(config["audit"], "audit")
     session = Session()
     cohort = load_cohort(read_inputs(config, session), session)
-    pool, sources, notes, missing = _features(cohort, config)
-    report = find_leaks(cohort, pool, sources=sources, no_features=missing, settings=settings, progress=True)
+    pool, encoder, sources, notes, missing = _features(cohort, config, settings.same_person)
+    thumbnails = None
+    if settings.frames and cohort.own is None:
+        thumbnails = cohort_thumbnails(
+            cohort, Path(config["paths"]["cache"]), instantiate(config["video"]), progress=True
+        )
+    report = find_leaks(
+        cohort,
+        pool,
+        encoder=encoder,
+        thumbnails=thumbnails,
+        sources=sources,
+        no_features=missing,
+        settings=settings,
+        progress=True,
+    )
     return report, cohort, notes
 
 
 def _features(
-    cohort: "Cohort", config: dict[str, Any]
-) -> "tuple[ClipSummaries | None, dict[str, str] | None, dict[str, str], str]":
-    """Summaries of the features, their sources and notes on their times; or None and why they are missing."""
+    cohort: "Cohort", config: dict[str, Any], identifying: Collection[str]
+) -> "tuple[ClipSummaries | None, str, dict[str, str] | None, dict[str, str], str]":
+    """Summaries of the features, their encoder, their sources and notes on their times; or why they are missing.
+
+    Of several streams, one whose encoder is among the `identifying` ones.
+    """
     from lfnet.audit.audit import sources
     from lfnet.features.clip_summaries import summarise_clips, summarise_store
     from lfnet.features.time_notes import time_notes
 
     clip_ids = cohort.clips["clip_id"].tolist()
     if cohort.own is not None:
-        return summarise_clips(cohort.own.clip, clip_ids), {clip: cohort.own.source(clip) for clip in clip_ids}, {}, ""
+        found = {clip: cohort.own.source(clip) for clip in clip_ids}
+        return summarise_clips(cohort.own.clip, clip_ids), cohort.own.stream, found, {}, ""
     names = [name for name in config["encoder"] if isinstance(config["encoder"][name], dict)]
     if not names:
-        return None, None, {}, "this needs features: extract some and name their encoder (encoder=NAME)"
+        return None, "", None, {}, "this needs features: extract some and name their encoder (encoder=NAME)"
     if (cohort.clips["path"] == "").any() or not all(Path(path).exists() for path in cohort.clips["path"]):
-        return None, None, {}, "this needs features, and files that do not exist here"
+        return None, "", None, {}, "this needs features, and files that do not exist here"
     from contextlib import ExitStack
 
     from lfnet.config import instantiate
@@ -133,9 +152,11 @@ def _features(
             video=instantiate(config["video"]),
             stride=config["encoder"]["stride"],
         )
-    stream, store = next(iter(stores.items()))
+    stream = next((name for name in stores if name in identifying), next(iter(stores)))
+    store = stores[stream]
     if lacking.get(stream):
         number = len(lacking[stream])
         which = f"{number} of {len(clip_ids)} clips lack {stream}"
-        return None, None, {}, f"this needs features: {which} (run `lfnet extract`)"
-    return summarise_store(store, clip_ids), sources(store, clip_ids), time_notes(stores.values(), clip_ids), ""
+        return None, "", None, {}, f"this needs features: {which} (run `lfnet extract`)"
+    notes = time_notes(stores.values(), clip_ids)
+    return summarise_store(store, clip_ids), stream, sources(store, clip_ids), notes, ""

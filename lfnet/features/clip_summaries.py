@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 
 from lfnet.features.store import Readable
 
-__all__ = ["COURSE_DIM", "COURSE_ROWS", "ClipSummaries", "Read", "summarise_clips", "summarise_store"]
+__all__ = ["COURSE_DIM", "COURSE_ROWS", "ClipSummaries", "Read", "frames_digest", "summarise_clips", "summarise_store"]
 
 # A clip's features float32 [T, D], valid bool [T] and time float64 [T] in seconds.
 Read = Callable[[str], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 # The courses take some megabytes for a cohort like AVEC2014, some hundreds for thousands of long clips.
 COURSE_DIM, COURSE_ROWS = 8, 4096
+_MIN_VALUES = 16  # different numbers from which equal frames are no coincidence
+_LOOKED_AT = 4096  # numbers of a clip among which they are counted
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class ClipSummaries:
         Each clip's frames, minus their mean, projected on fixed random directions; zero for invalid frames. A course
         keeps what changes during a clip: two recordings of one face have similar means, but only copies of one
         recording have similar courses.
+    digests : tuple of str
+        `frames_digest` of each clip.
     """
 
     clip_ids: tuple[str, ...]
@@ -46,6 +51,7 @@ class ClipSummaries:
     seconds_N: np.ndarray
     coverage_N: np.ndarray
     courses: tuple[np.ndarray, ...]
+    digests: tuple[str, ...]
 
 
 def summarise_store(store: Readable, clip_ids: Iterable[str]) -> ClipSummaries:
@@ -61,7 +67,7 @@ def summarise_store(store: Readable, clip_ids: Iterable[str]) -> ClipSummaries:
 def summarise_clips(read: Read, clip_ids: Iterable[str]) -> ClipSummaries:
     """Read clips one by one and summarise them."""
     clip_ids = tuple(clip_ids)
-    means, frames, steps, seconds, coverage, courses = [], [], [], [], [], []
+    means, frames, steps, seconds, coverage, courses, digests = [], [], [], [], [], [], []
     directions = np.empty((0, 0), np.float32)
     for clip_id in clip_ids:
         x_TD, valid_T, time_T = read(clip_id)
@@ -83,6 +89,7 @@ def summarise_clips(read: Read, clip_ids: Iterable[str]) -> ClipSummaries:
         seconds.append(float(time_T[-1] - time_T[0] + np.nan_to_num(step)) if len(time_T) else 0.0)
         coverage.append(float(valid_T.mean()) if len(valid_T) else 0.0)
         courses.append(course)
+        digests.append(frames_digest(x_TD, valid_T))
     return ClipSummaries(
         clip_ids,
         np.array(means).reshape(len(clip_ids), -1),
@@ -91,4 +98,28 @@ def summarise_clips(read: Read, clip_ids: Iterable[str]) -> ClipSummaries:
         np.array(seconds),
         np.array(coverage),
         tuple(courses),
+        tuple(digests),
     )
+
+
+def frames_digest(x_TD: np.ndarray, valid_T: np.ndarray | None = None) -> str:
+    """Digest of all frames of a clip: equal for equal frames only. valid_T: which frames count; by default all.
+
+    "" for a clip with fewer than 16 different numbers, such as counts of rare events or one-hot series: two recordings
+    may have equal ones by chance.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> x_TD = random.normal(size=(100, 4)).astype(np.float32)
+    >>> frames_digest(x_TD) == frames_digest(x_TD.copy()) != frames_digest(x_TD[::-1])
+    True
+    >>> frames_digest(np.zeros((100, 1), np.float32))
+    ''
+    """
+    seen_TD = np.ascontiguousarray(x_TD if valid_T is None or valid_T.all() else x_TD[valid_T])
+    some = seen_TD.ravel()[:: max(1, seen_TD.size // _LOOKED_AT)]
+    if not np.isfinite(some).all() or len(np.unique(some)) < _MIN_VALUES:
+        return ""
+    valid = b"" if valid_T is None else np.packbits(valid_T).tobytes()
+    return blake2b(seen_TD.tobytes() + valid, digest_size=16).hexdigest() + f" {seen_TD.shape}"

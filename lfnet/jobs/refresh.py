@@ -5,7 +5,7 @@ None of it is part of a job's fingerprint, so that a better audit or another bas
 
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetWarning
 from lfnet.evaluation.predictions import models_to_csv_text
 from lfnet.files import write_text
-from lfnet.fingerprints import file_digest
+from lfnet.fingerprints import digest, file_digest
 from lfnet.jobs.baselines import baseline_code, fit_baselines, summarise
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
@@ -104,4 +104,5 @@ def _damaged_baselines(folder: Path, result: Result) -> bool:
 
 def _audit_digest(job: Experiment, session: Session) -> str:
     cohort, store, settings = job.inputs.cohort, job.inputs.store, job.settings.audit
-    return session.keep("audit digest", (cohort, store, settings), lambda: audited_by(cohort, store, settings))
+    key = (cohort, store, digest(asdict(settings)))
+    return session.keep("audit digest", key, lambda: audited_by(cohort, store, settings))

@@ -1,4 +1,4 @@
-"""Cohorts for the tests of the audit: those of experiments/audit/false_flags.py, and a table of recordings."""
+"""Cohorts for the tests of the audit: those of experiments/audit, and a table of recordings."""
 
 import importlib.util
 from pathlib import Path
@@ -7,12 +7,12 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "audit" / "false_flags.py"
+FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "audit"
 
 
-def script() -> ModuleType:
-    """Import the experiment's module."""
-    spec = importlib.util.spec_from_file_location("false_flags", SCRIPT)
+def script(name: str = "false_flags") -> ModuleType:
+    """Import the module of an experiment."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -58,7 +58,10 @@ def test_vectors_that_identify_people_leak_where_people_are_shared(frame):
     random = np.random.default_rng(0)
     _, person = np.unique(frame["person"], return_inverse=True)
     vectors = 3 * random.standard_normal((40, 16))[person] + random.standard_normal((80, 16))
-    assert findings(lfnet.audit_cohort(frame, vectors=vectors))["identity"].status == "clear"
+    assert findings(lfnet.audit_cohort(frame, vectors=vectors))["names"].status == "not checked"
+    known = findings(lfnet.audit_cohort(frame, vectors=vectors, same_person=0.999))
+    assert known["identity"].status == known["names"].status == "clear"
+    assert findings(lfnet.audit_cohort(frame, vectors=vectors, same_person=0.5))["names"].status == "warning"
     mixed = frame.assign(split=np.tile(["train", "test"], 40))
     found = findings(lfnet.audit_cohort(mixed, vectors=vectors))
     assert found["identity"].status == found["people"].status == "leak"

@@ -48,6 +48,19 @@ def test_similar_splits_are_clear_and_empty_bands_are_named() -> None:
     assert "no high recording in train" in balance(low).text
 
 
+def test_few_people_are_too_few_to_tell() -> None:
+    """Three groups of three people with means of 28.6, 35.6 and 35.7 are not said to be alike."""
+    few = sessions(people=9, each=1)
+    finding = balance(few)
+    assert finding.status == "not checked" and finding.text.startswith("9 people with a label are too few to tell")
+    assert "p =" not in finding.text
+    small = sessions(people=40)
+    small.loc[(small["split"] == "test") & (small["person_id"] > "p08"), "split"] = "train"
+    assert balance(small).text.startswith("3 people in test are too few to tell")
+    finding = associated(np.random.default_rng(5).standard_normal(9), few)
+    assert finding.status == "not checked" and finding.text.startswith("9 people with a label are too few to tell")
+
+
 def test_a_split_of_higher_labels_is_a_warning() -> None:
     table = sessions()
     table["label"] += np.where(table["split"] == "test", 12, 0)

@@ -79,7 +79,7 @@ def test_people_in_two_splits_by_another_spelling_are_found() -> None:
     (warning,) = clean.warnings
     assert "30 people have several spellings" in warning and "P01" not in warning
     (finding,) = [f for f in find_leaks(clean).findings if f.name == "people"]
-    assert finding.status == "warning" and "each of 30 people is in one split only" in finding.text
+    assert finding.status == "warning" and "each of 30 person_ids is in one split only" in finding.text
     assert "30 people with an id in several spellings" in finding.text and "P01" not in finding.text
     shared = cohort(["test", *split[1:-1], "train"])
     assert "2 of 30 people, 4 of 60 recordings" in shared.warnings[0]

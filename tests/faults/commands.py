@@ -172,6 +172,7 @@ def make_commands(shared: Path) -> list[Command]:
     init = _lfnet("cohort", "init", "clips", "--labels", "scores.csv")
     return [
         Command("extract video", _lfnet(*video), (_write_videos(shared), _lfnet(*video), _forget_two_clips), shared),
+        Command("audit videos", _lfnet("audit", *_FOLDER), (_write_videos(shared),), shared, in_tenth=False),
         Command("extract features", _lfnet("extract", *_FOLDER), (write_features, init)),
         Command("train", _lfnet(*_TRAIN), (_lfnet("extract", *_TINY[:3]),)),
         Command("train again", _lfnet(*_TRAIN, "force=true"), (_lfnet(*_TRAIN),), in_tenth=False),
