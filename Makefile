@@ -22,7 +22,7 @@ help: ## this page
 tables: table-architectures table-patch_size ## the architecture table and the patch-size table
 
 test: $(READY) ## all tests and docstring examples except the long tests; ARGS="-k ldbm" selects, ARGS="--shared DIR" names real weights and media
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests lfnet --doctest-modules -n 2 --dist loadfile -m "not long" $(ARGS)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests lfnet --doctest-modules -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 test-long: $(READY) ## the tests that take minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)

@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch.utils.data import DataLoader
 from lfnet.cohorts.cohort import Cohort
 from lfnet.data.arrays import Arrays, Rows, feature_names, frame_rows, is_segments, segment_rows, stack
 from lfnet.data.batches import EpochSampler, Shorten, StreamDropout, WindowDataset, in_batches
+from lfnet.data.frame_cache import FrameCache
 from lfnet.data.labels import Labels, permuted
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import Packed, cut, frames_of, pack
@@ -23,18 +23,7 @@ from lfnet.features.joined_streams import JoinedStreams
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
 
-__all__ = ["Arrays", "DataModule", "FrameCache", "Labels", "Rows"]
-
-
-@dataclass
-class FrameCache:
-    """Packed frames of one cohort, and the problems found in features, for all jobs of a process.
-
-    One cohort only: a second would double what a sweep needs.
-    """
-
-    packed: tuple[str, Packed] | None = None
-    problems: dict[str, list[health.Problem]] = field(default_factory=dict)
+__all__ = ["Arrays", "DataModule", "Labels", "Rows"]
 
 
 class DataModule(L.LightningDataModule):

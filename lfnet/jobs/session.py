@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from lfnet.data.datamodule import FrameCache
+from lfnet.data.frame_cache import FrameCache
 
 __all__ = ["Session"]
 

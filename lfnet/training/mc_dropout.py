@@ -7,19 +7,21 @@ have a spread near 1/√n of a window's, and the spread would tell how long the 
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.evaluation.replicates import score_spread, spread_summary
 from lfnet.files import write_text
 from lfnet.runs.run import SPREAD
 from lfnet.training.predict import Grouping
+
+if TYPE_CHECKING:
+    from lfnet.data.datamodule import DataModule
 
 __all__ = ["dropout_spread", "passes_with_dropout", "require_dropout"]
 
@@ -109,7 +111,7 @@ def passes_with_dropout(
 
 
 def dropout_spread(
-    head: nn.Module, data: DataModule, folder: Path, *, passes: int, device: str, seed: int
+    head: nn.Module, data: "DataModule", folder: Path, *, passes: int, device: str, seed: int
 ) -> dict[str, Any]:
     """Write spread.csv of every split but train, and return the entry `spread` of result.json."""
     tables = []

@@ -2,16 +2,19 @@
 
 import copy
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from lfnet.data.datamodule import DataModule
 
 __all__ = ["Grouping", "check_output", "predict", "score_splits", "window_predictions"]
 
@@ -91,7 +94,7 @@ def window_predictions(windows: pd.DataFrame, scores: np.ndarray) -> Predictions
     return Predictions.from_frame(windows[columns].assign(score=scores), level="window")
 
 
-def score_splits(head: nn.Module, data: DataModule, device: str) -> Predictions:
+def score_splits(head: nn.Module, data: "DataModule", device: str) -> Predictions:
     """Score every split but train, at every level. The test split is opened here, once."""
     frames = []
     for split in ("dev", "test", "unlabelled"):

@@ -1,7 +1,7 @@
 """Self-supervised pre-training: a head learns to predict hidden frames, from clips without labels."""
 
 import logging
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,11 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from lfnet.config import Count, NonNegative, settings
-from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.heads.layers import masked_mean, zero_masked
+
+if TYPE_CHECKING:
+    from lfnet.data.datamodule import DataModule
 
 __all__ = ["MaskedFrames", "Pretraining", "hide"]
 
@@ -28,7 +30,7 @@ class Pretraining(Protocol):
         """Raise `LfnetError` where the head cannot be pre-trained."""
         ...
 
-    def fit(self, head: nn.Module, data: DataModule, *, device: str, seed: int) -> dict[str, Any]:
+    def fit(self, head: nn.Module, data: "DataModule", *, device: str, seed: int) -> dict[str, Any]:
         """Pre-train the head in place, and return the entry `pretraining` of result.json."""
         ...
 
@@ -98,7 +100,7 @@ class MaskedFrames:
                 "head with vectors of single frames (hybrid, tcn, transformer, mamba_gru, mamba)."
             )
 
-    def fit(self, head: nn.Module, data: DataModule, *, device: str, seed: int) -> dict[str, Any]:
+    def fit(self, head: nn.Module, data: "DataModule", *, device: str, seed: int) -> dict[str, Any]:
         """Pre-train `head` in place, and return the entry `pretraining` of result.json.
 
         The order of windows and the hidden frames follow from `seed`.
@@ -140,7 +142,7 @@ class MaskedFrames:
         head: nn.Module,
         decoder: nn.Module,
         optimizer: torch.optim.Optimizer,
-        data: DataModule,
+        data: "DataModule",
         windows: pd.DataFrame,
         sd_D: Tensor,
         rng: np.random.Generator,
@@ -193,7 +195,7 @@ def hide(mask_BT: np.ndarray, share: float, span: int, rng: np.random.Generator)
 
 
 @torch.no_grad()
-def _deviation_sd(data: DataModule, windows: pd.DataFrame) -> Tensor:
+def _deviation_sd(data: "DataModule", windows: pd.DataFrame) -> Tensor:
     """Compute the SD [D] of real frames around their window's mean; 1 where a feature is constant."""
     square_D, count = torch.zeros(data.n_features, dtype=torch.float64), 0
     for batch in data.eval_dataloader(windows):

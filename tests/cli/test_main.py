@@ -178,9 +178,13 @@ def test_a_closed_pipe_is_no_defect():
     assert done.returncode == 141
 
 
-def test_a_mistyped_setting_is_one_line(tmp_path):
-    done = run("train", "head.patchsize=8", "head=ldbm", cwd=tmp_path)
-    assert done.returncode == 2
+def test_a_mistyped_setting_is_one_line_before_torch_is_imported(tmp_path):
+    code = (
+        "import sys; from lfnet.cli.main import main; status = main(['train', 'head.patchsize=8', 'head=ldbm']); "
+        "print(status, [name for name in ('torch', 'lightning', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.strip() == "2 []"
     assert done.stderr.startswith("error: there is no setting `head.patchsize`. Did you mean `head.patch_size`?")
     assert done.stderr.count("\n") == 1
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lfnet.data.datamodule import DataModule, FrameCache, Labels
+from lfnet.data.datamodule import DataModule, Labels
+from lfnet.data.frame_cache import FrameCache
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.features.store import FeatureStore

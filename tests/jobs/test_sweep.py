@@ -1,5 +1,6 @@
 """Many jobs: finished ones are skipped, failed ones are named, and by hand or by table the folders are the same."""
 
+import contextlib
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,38 +122,52 @@ def test_a_mistake_of_all_jobs_is_one_message(here, capsys):
     assert err.startswith("error: ") and "nowhere" in err and "Traceback" not in err
 
 
-def _killed(folder, words, rng, kills):
-    """Run `lfnet WORDS` in `folder`, killing it (and its workers) at `kills` random instants, then let it end."""
-    command = [sys.executable, "-m", "lfnet.cli.main", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for _ in range(kills):
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(rng.uniform(3.0, 14.0))
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait()
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+def _killed(folder, words, wait):
+    """Run `lfnet WORDS` in `folder`, and kill it and its workers when `wait` returns."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lfnet.cli.main", *words],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-@pytest.mark.parametrize("kills", [pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)])
-def test_a_killed_parallel_sweep_ends_as_an_undisturbed_serial_one(here, kills):
-    words = ["train", "-m", *SMALL, *GRID]
-    calm, rough = here, here / "rough"
-    rough.mkdir()
+def _check_killed(calm, words, monkeypatch, waits):
+    """Kill the sweep once for each of `waits`; then it ends with the predictions of an undisturbed, serial one."""
     assert lfnet(*words) == 0
-    ended = _killed(rough, [*words, "launcher=joblib", "launcher.jobs=2"], random.Random(kills), kills)
-    assert ended.returncode == 0, ended.stderr
-    assert predictions(rough) == predictions(calm) and len(predictions(calm)) == 4
+    rough = calm / "rough"
+    rough.mkdir()
+    parallel = [*words, "launcher=joblib", "launcher.jobs=2"]
+    for wait in waits:
+        _killed(rough, parallel, partial(wait, rough))
+    monkeypatch.chdir(rough)
+    assert lfnet(*parallel) == 0
+    assert predictions(rough) == predictions(calm)
     assert not list(rough.glob("lfnet_runs/*/.*.part"))
+
+
+@pytest.mark.slow
+def test_a_killed_parallel_sweep_ends_as_an_undisturbed_serial_one(here, monkeypatch):
+    def until_one_job_is_finished(folder):  # the other one is still at work
+        end = time.monotonic() + 120
+        while not results(folder) and time.monotonic() < end:
+            time.sleep(0.02)
+
+    words = ["train", "-m", *SMALL, "head=mean_mlp,ldbm"]
+    _check_killed(here, words, monkeypatch, [until_one_job_is_finished])
+
+
+@pytest.mark.long
+def test_a_parallel_sweep_killed_ten_times_ends_as_an_undisturbed_serial_one(here, monkeypatch):
+    instants = random.Random(10)
+    waits = [lambda folder: time.sleep(instants.uniform(3.0, 14.0))] * 10
+    _check_killed(here, ["train", "-m", *SMALL, *GRID], monkeypatch, waits)
 
 
 def test_a_sweeps_files_are_named_after_what_was_overridden():

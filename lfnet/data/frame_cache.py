@@ -1,0 +1,22 @@
+"""What the data modules of one process share.
+
+Without torch and Lightning: every command that has settings has such a cache, also where it only checks or prints them.
+"""
+
+from dataclasses import dataclass, field
+
+from lfnet.data.windows import Packed
+from lfnet.features import health
+
+__all__ = ["FrameCache"]
+
+
+@dataclass
+class FrameCache:
+    """Packed frames of one cohort, and the problems found in features, for all jobs of a process.
+
+    One cohort only: a second would double what a sweep needs.
+    """
+
+    packed: tuple[str, Packed] | None = None
+    problems: dict[str, list[health.Problem]] = field(default_factory=dict)
