@@ -3,23 +3,23 @@
 from pathlib import Path
 from typing import Any
 
+from lfnet.video.packets import Packets
+
 __all__ = ["missing_part"]
 
 # Seconds. Matroska files may state how long a stream lasts; the last frame's own length is often a guess of the writer.
 _SLACK = 1.0
 _SLACK_SHARE = 0.02  # of the length of the whole file, which browsers' recordings measure by another clock
-_TS_PACKETS = (188, 192, 204)  # bytes: plain, with time codes (m2ts), with error correction
-_FLV_TAG = 11  # bytes of a tag's header
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEADER = 1 << 16  # bytes in which the file properties are searched
 _ROUNDED = 8  # bytes: some writers count the first chunk's own header, or pad the last chunk
 
 
-def missing_part(path: Path, container: Any, stream: Any, packets: int, end: float, last: float) -> str | None:
+def missing_part(path: Path, container: Any, stream: Any, packets: Packets) -> str | None:
     """Return what a video lacks at its end; None where nothing is missing, or the container does not say.
 
-    MP4 and MOV index their frames, Matroska often states the length of a stream, AVI and ASF state their size, FLV
-    closes every tag with its length, and MPEG-TS consists of packets of one size. MPEG-PS has no such information.
+    Matroska often states how long streams and the whole last, FLV the latter, and AVI and ASF state their size. MPEG
+    program streams have no such information.
 
     Parameters
     ----------
@@ -27,29 +27,20 @@ def missing_part(path: Path, container: Any, stream: Any, packets: int, end: flo
         The file.
     container, stream
         PyAV's container and video stream, after the last packet was read.
-    packets : int
-        Packets of the stream that hold data.
-    end : float
-        Time of the stream's last packet, in seconds.
-    last : float
-        Time of the last packet of any stream, in seconds.
+    packets : Packets
+        All packets of the stream.
     """
     name = container.format.name
-    # The index holds what the edit lists show; `stream.frames` also counts what they hide.
-    if "mov" in name and packets < (indexed := len(stream.index_entries)):
-        return f"the file ends after {packets} of {indexed} frames"
     stated = _seconds(stream.metadata.get("DURATION"))
-    if "matroska" in name and stated is not None and end < stated - _SLACK:
-        return f"the file ends at {end:.1f} of {stated:.1f} s"
+    if "matroska" in name and stated is not None and packets.end < stated - _SLACK:
+        return f"the file ends at {packets.end:.1f} of {stated:.1f} s"
     whole = (container.duration or 0) / 1e6  # of the longest stream
-    if "matroska" in name and last < whole - max(_SLACK, _SLACK_SHARE * whole):
-        return f"the file ends at {last:.1f} of {whole:.1f} s"
+    if ("matroska" in name or name == "flv") and packets.last < whole - max(_SLACK, _SLACK_SHARE * whole):
+        return f"the file ends at {packets.last:.1f} of {whole:.1f} s"
     size = path.stat().st_size
     declared = _declared_size(path, name)
     if declared is not None and size < declared - _ROUNDED:
         return f"the file ends after {size} of {declared} bytes"
-    if (name == "mpegts" and all(size % packet for packet in _TS_PACKETS)) or (name == "flv" and _within_tag(path)):
-        return "the file ends within a packet"
     return None
 
 
@@ -64,18 +55,6 @@ def _declared_size(path: Path, name: str) -> int | None:
         return size + 8 if 0 < size < 2**32 - 1 else None
     at = head.find(_ASF_FILE_PROPERTIES)  # the identifier, the object's size, the file's identifier, the file's size
     return int.from_bytes(head[at + 40 : at + 48], "little") or None if at >= 0 else None
-
-
-def _within_tag(path: Path) -> bool:
-    """Whether an FLV file does not end with the length of its last tag."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 4))
-        last = int.from_bytes(file.read(4), "big")
-        if not _FLV_TAG <= last <= size - 4:
-            return True
-        file.seek(size - 4 - last)
-        return int.from_bytes(file.read(4)[1:], "big") + _FLV_TAG != last
 
 
 def _seconds(text: str | None) -> float | None:

@@ -13,7 +13,7 @@ __all__ = ["opened", "reason_of"]
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a video's container and its default video stream, ready to decode.
+    """Open a video's container and its default video stream.
 
     Raises `Unreadable` if that is impossible, or the only image is the cover of a sound file.
     """
@@ -35,9 +35,6 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             raise Unreadable(f"{path} holds no video stream{'' if stream is None else ', only a cover image'}.")
         if stream.codec_context is None:
             raise Unreadable(f"{path} is encoded with an unknown codec. Convert it, for example to H.264.")
-        # Two decoding threads on every machine: the frames of a damaged file must not depend on the number of cores.
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.thread_count = 2
         yield container, stream
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lfnet.video.decode import check_video, folder_rate, frames
+from lfnet.video.decode import folder_rate, frames
 from lfnet.video.image_folder import frame_files, read_image
-from lfnet.video.times import read_clock
+from lfnet.video.survey import survey
 
 __all__ = ["Media", "probe"]
 
@@ -35,12 +35,12 @@ class Media:
     height: int
 
 
-def probe(path: Path, fps: float | None = None, times: str = "stamps") -> Media:
+def probe(path: Path, fps: float | None = None, times: str = "stamps", damaged: str = "refuse") -> Media:
     """Read the facts of a video, or of a frame folder with its `fps`; only the first frame is decoded.
 
     A video's packets are counted, since headers may be wrong (edit lists hide frames) or say nothing (WebM). Times are
-    those of `frames` with the same `times`.
-    Raises `Unreadable` if the file is missing, empty, broken or no video.
+    those of `frames` with the same `times` and `damaged`.
+    Raises `Unreadable` if the file is missing, empty, broken, no video, or damaged as far as its container reveals.
     """
     path = Path(path)
     if path.is_dir():
@@ -48,7 +48,7 @@ def probe(path: Path, fps: float | None = None, times: str = "stamps") -> Media:
         rate = folder_rate(path, fps)
         height, width = read_image(files[0]).shape[:2]
         return Media("frames", rate, len(files), len(files) / rate, width, height)
-    check_video(path)
-    clock = read_clock(path, times)
-    height, width = next(frames(path, damaged="keep", clock=clock)).rgb.shape[:2]
+    found = survey(path, times, damaged)
+    clock = found.clock
+    height, width = next(frames(path, damaged="keep", surveyed=found)).rgb.shape[:2]
     return Media("videos", clock.rate, clock.n_frames, clock.n_frames / clock.rate, width, height)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lfnet.errors import LfnetError, Unreadable
 from lfnet.video import decode
-from lfnet.video.decode import Frame, display_matrix, frames, orient
+from lfnet.video.decode import Frame, frames
+from lfnet.video.orientation import display_matrix, orient
 from tests.video.media import HEIGHT, WIDTH, corners, number_of, picture, truncate, write_folder, write_video
 
 UPRIGHT = ["red", "green", "blue", "white"]
@@ -95,13 +96,13 @@ def _planted(monkeypatch, pts: list[int | None]) -> None:
     """Let the decoder give pictures with these timestamps, in ms, which no muxer would write."""
     import av
 
-    def decoded(path, container, stream, clock):
+    def images(decoder):
         for number, stamp in enumerate(pts):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame.pts, frame.time_base = stamp, Fraction(1, 1000)
             yield frame
 
-    monkeypatch.setattr(decode, "_decoded", decoded)
+    monkeypatch.setattr(decode.Decoder, "images", images)
 
 
 def test_a_frame_that_does_not_advance_the_time_is_left_out(tmp_path, monkeypatch):

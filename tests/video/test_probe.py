@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lfnet.errors import LfnetError
+from lfnet.errors import LfnetError, Unreadable
+from lfnet.video.decode import frames
 from lfnet.video.probe import Media, probe
 from tests.video.media import HEIGHT, WIDTH, picture, truncate, write_folder, write_video
 
@@ -44,7 +45,12 @@ def test_a_truncated_video_counts_its_remaining_frames(tmp_path):
     rng = np.random.default_rng(0)
     noisy = [rng.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(30)]
     path = truncate(write_video(tmp_path / "a.mp4", noisy, options={"movflags": "faststart"}), 0.5)
-    assert 5 < probe(path).n_frames < 25
+    assert 5 < probe(path, damaged="keep").n_frames == len(list(frames(path, damaged="keep"))) < 25
+    with pytest.raises(Unreadable) as by_probe:
+        probe(path)
+    with pytest.raises(Unreadable) as by_decoding:
+        list(frames(path))
+    assert str(by_probe.value) == str(by_decoding.value)
 
 
 @pytest.mark.parametrize(("name", "n_frames"), [("no_face.mp4", 95), ("noface_face.mov", 169), ("single_face.mp4", 72)])
