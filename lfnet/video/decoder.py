@@ -32,14 +32,14 @@ class Decoder:
 
     Attributes
     ----------
-    lost : int
-        Frames, after the first that was shown, that the decoder was given and did not return.
+    unstarted, lost : int
+        Frames before the first that was returned, and after it, that the decoder was given and did not return.
     """
 
     def __init__(self, container: Any, stream: Any, surveyed: Survey) -> None:
         import av
 
-        self.lost = 0
+        self.unstarted = self.lost = 0
         self._container, self._stream, self._surveyed = container, stream, surveyed
         decoder = stream.codec_context
         if decoder.name == "vp9" and "libvpx-vp9" in av.codecs_available:
@@ -72,7 +72,8 @@ class Decoder:
         except (av.FFmpegError, OSError) as error:
             raise Damaged(reason_of(error)) from error
         if progressive and first is not None:
-            self.lost = sum(stamp > first for stamp in waiting)
+            self.unstarted = sum(stamp < first for stamp in waiting)
+            self.lost = len(waiting) - self.unstarted
         if self._surveyed.damage is not None:
             raise Damaged(self._surveyed.damage.reason)
 

@@ -14,17 +14,20 @@ __all__ = ["Packet", "Packets", "read_packets"]
 
 # Seconds. A gap between frames that is longer than this and than 100 frames is no pause, but another clock.
 _FAR, _FAR_FRAMES = 60.0, 100
+_WITH_DECODING_TIMES = ("mpegts", "mpeg")  # FFmpeg derives those of other containers
 _PROOF = 250  # frames whose stamps advance show that a container stores presentation times
 
 
 class Packet(NamedTuple):
     """A packet with data.
 
-    stamp: time of presentation in the stream's time base. hidden: whether an edit list hides its frame. place: its byte
-    in the file; None if FFmpeg does not tell. corrupt: whether FFmpeg takes it for damaged.
+    stamp: time of presentation in the stream's time base. decoding: time of decoding, where the container stores it.
+    hidden: whether an edit list hides its frame. place: its byte in the file; None if FFmpeg does not tell. corrupt:
+    whether FFmpeg takes it for damaged.
     """
 
     stamp: int | None
+    decoding: int | None
     hidden: bool
     place: int | None
     corrupt: bool
@@ -70,7 +73,8 @@ class Packets:
         known = [packet.stamp for packet in self.each if _is_known(packet)]
         steps = np.abs(np.diff(np.array(known, np.int64)))
         typical = float(np.median(steps[steps > 0])) if steps.any() else 0.0
-        return split_stamps(known, max(float(_FAR / self.unit) if self.unit else 0.0, _FAR_FRAMES * typical))
+        far = max(float(_FAR / self.unit) if self.unit else 0.0, _FAR_FRAMES * typical)
+        return split_stamps(known, far, _restarts([packet.decoding for packet in self.each if _is_known(packet)]))
 
     def of_shown(self, values: Sequence[Any]) -> list[Any]:
         """Distribute values of the stamps that `split` takes to all packets; None for the others."""
@@ -80,6 +84,16 @@ class Packets:
 
 def _is_known(packet: Packet) -> bool:
     return packet.stamp is not None and not packet.hidden
+
+
+def _restarts(decoding: Sequence[int | None]) -> set[int]:
+    """Positions at which times of decoding begin anew; after a single time that is wrong they are above the others."""
+    found = set()
+    for place in range(1, len(decoding)):
+        now, last, earlier = decoding[place], decoding[place - 1], decoding[max(0, place - 2)]
+        if now is not None and last is not None and earlier is not None and now <= min(last, earlier):
+            found.add(place)
+    return found
 
 
 def read_packets(container: Any, video: Any) -> Packets:
@@ -99,6 +113,7 @@ def read_packets(container: Any, video: Any) -> Packets:
     error = None
     end = last = 0.0
     order = _DecodingOrder(video.codec_context)
+    stored = container.format.name in _WITH_DECODING_TIMES
     try:
         for packet in container.demux():
             if packet.pts is not None and packet.size:
@@ -109,7 +124,8 @@ def read_packets(container: Any, video: Any) -> Packets:
             if packet.stream_index != video.index:
                 continue
             if packet.size:
-                packets.append(Packet(packet.pts, packet.is_discard, packet.pos, packet.is_corrupt))
+                decoding = packet.dts if stored else None
+                packets.append(Packet(packet.pts, decoding, packet.is_discard, packet.pos, packet.is_corrupt))
             order.add(packet)
     except (av.FFmpegError, OSError) as fault:
         error = reason_of(fault)

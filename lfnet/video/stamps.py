@@ -1,7 +1,7 @@
 """Timestamps in decode order: where they change to another clock, which are wrong, and one clock for all."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ class Split(NamedTuple):
         return tuple(notes)
 
 
-def split_stamps(stamps: Sequence[int], far: float) -> Split:
+def split_stamps(stamps: Sequence[int], far: float, restarts: Collection[int] = ()) -> Split:
     """Find where timestamps change to another clock, and single stamps that are wrong.
 
     A clock continues while a stamp is at most `far` above the highest so far, and above all but the 16 highest, since
@@ -77,6 +77,8 @@ def split_stamps(stamps: Sequence[int], far: float) -> Split:
         Timestamps of the packets in decode order.
     far : float
         In the stamps' unit.
+    restarts : collection of int
+        Positions at which another clock is known to begin.
 
     Returns
     -------
@@ -92,7 +94,9 @@ def split_stamps(stamps: Sequence[int], far: float) -> Split:
     clock, highest = 0, _Highest(far)
     place = 0
     while place < len(stamps):
-        if not highest.continued_by(stamps[place]):
+        if place in restarts:
+            clock, highest = clock + 1, _Highest(far)
+        elif not highest.continued_by(stamps[place]):
             following = range(place + 1, min(place + 1 + _SINGLE, len(stamps)))
             back = next((later for later in following if highest.continued_by(stamps[later])), None)
             if back is not None:
