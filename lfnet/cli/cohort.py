@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lfnet.cli.arguments import command_parser
+from lfnet.cli.video_settings import HELP, video_settings
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = ["main"]
 EXAMPLES = """\
 examples:
   lfnet cohort init my_videos --labels scores.csv
+  lfnet cohort init my_videos --decode video.damaged=keep
   lfnet cohort init my_frames --fps 30 --splits 0.7,0.15,0.15 --seed 3
   lfnet cohort init features --kind features --fps 30 --labels phq.csv --scale phq8
   lfnet cohort split my_videos --seed 1
@@ -51,6 +53,7 @@ def main(argv: list[str]) -> int:
 
     init = add("init", "draft a manifest for a folder", INIT, _init)
     init.add_argument("root", type=Path, metavar="DIR", help="the folder that holds the clips")
+    init.add_argument("settings", nargs="*", metavar="SETTING", help=HELP)
     init.add_argument(
         "--labels", type=Path, metavar="CSV", help="scores by clip, recording or person (.csv, .tsv, .xlsx)"
     )
@@ -65,13 +68,14 @@ def main(argv: list[str]) -> int:
     )
     init.add_argument("--fps", type=float, help="frames per second of frame folders and of features without times")
     init.add_argument("--skip-unreadable", action="store_true", help="leave unreadable clips out instead of stopping")
+    init.add_argument("--decode", action="store_true", help="decode all frames to find damaged ones, which takes long")
     init.add_argument("--force", action="store_true", help="replace an existing manifest.csv")
     split = add("split", "replace a manifest's splits", SPLIT, _split)
     split.add_argument("root", type=Path, metavar="DIR", help="the folder that holds manifest.csv")
     _add_split_options(split)
     show = add("show", "print a cohort's splits, people and scores", SHOW, _show)
     show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     from lfnet.cli.configs import mode
     from lfnet.files import personal_files
 
@@ -86,7 +90,15 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from lfnet.cli.cohort_report import counts, print_few, print_left_out, print_next, print_people, print_splits
+    from lfnet.cli.cohort_report import (
+        counts,
+        print_few,
+        print_left_out,
+        print_next,
+        print_people,
+        print_reading,
+        print_splits,
+    )
     from lfnet.cohorts.csvfile import check_encoding
     from lfnet.cohorts.draft import add_splits, draft, manifest_text
     from lfnet.cohorts.merge_labels import add_labels, describe_merged
@@ -100,6 +112,7 @@ def _init(options: argparse.Namespace) -> int:
         raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames per second.")
     if options.encoding is not None:
         check_encoding(options.encoding, "--encoding")
+    reading = video_settings(options.settings)
     shares = _shares(options.splits)
     scale = _scale(options.scale)
     table, rule = draft(options.root, options.kind)
@@ -109,7 +122,7 @@ def _init(options: argparse.Namespace) -> int:
         columns = (options.label_column, options.name_column, options.person_column)
         merged = add_labels(table, options.labels, scale, *columns, options.encoding)
     drafted = len(table)
-    table = _probed(table, options)
+    table = _probed(table, options, reading)
     people = add_splits(table, shares, options.seed)
     write_text(manifest, manifest_text(table))
 
@@ -129,7 +142,8 @@ def _init(options: argparse.Namespace) -> int:
     print_splits(table)
     print_people(table, rule)
     print_few(people)
-    print_next(table, str(options.root), options.scale, people)
+    print_reading(table, options.decode)
+    print_next(table, str(options.root), options.scale, people, options.settings)
     return 0
 
 
@@ -152,21 +166,24 @@ def _shares(text: str) -> tuple[float, ...]:
         raise LfnetError(f"--splits {text}: give three shares, such as 0.6,0.2,0.2.") from error
 
 
-def _probed(table: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame":
+def _probed(table: "pd.DataFrame", options: argparse.Namespace, reading: dict[str, str]) -> "pd.DataFrame":
     """The draft with frame rates and counts; unreadable clips are refused, or left out with --skip-unreadable."""
     from tqdm import tqdm
 
     from lfnet.cohorts.validation import refuse
 
-    unreadable = {}
+    unreadable: dict[Path, str] = {}
+    notes: dict[str, str] = {}
     for file in tqdm(table.index, desc="reading clips", unit="clip", disable=None, leave=False):
         try:
-            fps, frames = _rate_and_length(file, options.fps)
+            fps, frames, noted = _facts(file, options, reading)
         except LfnetError as error:
             unreadable[file] = str(error)
             continue
         table.at[file, "fps"] = "" if fps is None else f"{round(fps, 4):g}"
         table.at[file, "n_frames"] = str(frames)
+        if noted:
+            notes[str(table.at[file, "clip_id"])] = "; ".join(noted)
     if unreadable and not options.skip_unreadable:
         remedy = "Repair or remove them, give the missing options, or leave them out with --skip-unreadable"
         refuse([*unreadable.values()], f"{options.root}: some clips cannot be read. {remedy}")
@@ -174,25 +191,31 @@ def _probed(table: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame
         print(f"left out: {reason}", file=sys.stderr)
     if len(unreadable) == len(table):
         raise LfnetError(f"{options.root}: none of {len(table)} clips can be read.")
-    return table.drop(index=list(unreadable))
+    table = table.drop(index=list(unreadable))
+    table.attrs["notes"] = notes
+    return table
 
 
-def _rate_and_length(file: Path, fps: float | None) -> tuple[float | None, int]:
+def _facts(
+    file: Path, options: argparse.Namespace, reading: dict[str, str]
+) -> tuple[float | None, int, tuple[str, ...]]:
+    """Frame rate, number of frames and notes on the times of a clip."""
     from lfnet.cohorts.media import kind
     from lfnet.cohorts.ready import ready_shape
 
-    what = kind(file)
+    what, fps = kind(file), options.fps
     if what == "features":
         frames, _, timed = ready_shape(file)
         if fps is None and not timed:
             raise LfnetError(f"{file} holds no `time`: give its frame rate with --fps.")
-        return (None if timed else fps), frames
+        return (None if timed else fps), frames, ()
     if what == "frames" and fps is None:
         raise LfnetError(f"{file}: images have no frame rate: give it with --fps.")
-    from lfnet.video.probe import probe
+    from lfnet.video.probe import decode_all, probe
 
-    media = probe(file, fps if what == "frames" else None)
-    return media.fps, media.n_frames
+    media = probe(file, fps if what == "frames" else None, **reading)
+    notes = decode_all(file, fps, **reading) if options.decode else media.notes
+    return media.fps, media.n_frames, notes
 
 
 def _split(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,16 @@ from lfnet.cohorts.media import kind, left_out
 from lfnet.cohorts.splits import FEW_PEOPLE
 from lfnet.text import first_names, plural
 
-__all__ = ["counts", "described", "print_few", "print_left_out", "print_next", "print_people", "print_splits"]
+__all__ = [
+    "counts",
+    "described",
+    "print_few",
+    "print_left_out",
+    "print_next",
+    "print_people",
+    "print_reading",
+    "print_splits",
+]
 
 
 def print_splits(table: pd.DataFrame) -> None:
@@ -58,9 +68,17 @@ def print_few(people: int) -> None:
         )
 
 
-def print_next(table: pd.DataFrame, root: str, scale: str, people: int) -> None:
-    """Print the commands that come next for a drafted manifest."""
-    settings = ["cohort=folder", _setting("cohort.root", root)]
+def print_reading(table: pd.DataFrame, decoded: bool) -> None:
+    """Print notes on the times of clips, and whether their frames were decoded."""
+    for clip_id, note in table.attrs["notes"].items():
+        print(f"note on clip {clip_id}: {note}")
+    if not decoded and kind(table.index[0]) != "features":
+        print("frames were not decoded: `lfnet extract` names clips with damaged frames, or add --decode to check now")
+
+
+def print_next(table: pd.DataFrame, root: str, scale: str, people: int, reading: Sequence[str] = ()) -> None:
+    """Print the commands that come next for a drafted manifest; reading: settings of conf/video."""
+    settings = ["cohort=folder", _setting("cohort.root", root), *reading]
     if scale != "bdi_ii":
         settings.append(f"scale@cohort.scale={scale}")
     what = kind(table.index[0])

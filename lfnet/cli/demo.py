@@ -13,6 +13,7 @@ import numpy as np
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose, mode, names
+from lfnet.cli.video_settings import HELP, video_settings
 from lfnet.config import plain
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files, write_text
@@ -27,6 +28,7 @@ examples:
   lfnet demo clip.mp4
   lfnet demo clip.mp4 --keep                               keep manifests, features and the run in ./lfnet_demo
   lfnet demo clip.mp4 --encoder mobileface
+  lfnet demo clip.avi video.times=rebuild                  count frames instead of reading their times
   lfnet demo clip.mp4 --landmarker face_landmarker.task    your own copy instead of a fetched one
 
 The labels are invented, so that the score means nothing: it demonstrates the steps. The video stays on this machine.
@@ -42,14 +44,16 @@ def main(argv: list[str]) -> int:
     """Run `lfnet demo ARGV` and return the exit status. Raises `LfnetError` for an unsuitable video."""
     parser = command_parser("demo", DESCRIPTION, EPILOG)
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a video of 2 s or more that shows a person's face")
+    parser.add_argument("settings", nargs="*", metavar="SETTING", help=HELP)
     parser.add_argument("--encoder", default="blendshapes", metavar="NAME", help="see `lfnet list encoders`")
     parser.add_argument("--landmarker", type=Path, metavar="FILE", help="your own copy of the face landmarker")
     parser.add_argument("--keep", action="store_true", help="keep all files in ./lfnet_demo")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
+    options.reading = {"damaged": "keep"} | video_settings(options.settings)
     encoders = [name for name in names("encoder") if name != "none"]
     if options.encoder not in encoders:
         raise LfnetError(f"--encoder {options.encoder}: there is no such encoder; choose one of {', '.join(encoders)}.")
-    _check(options.video)
+    _check(options.video, options.reading)
     kept = nullcontext("lfnet_demo") if options.keep else tempfile.TemporaryDirectory(prefix="lfnet_demo_")
     with personal_files(mode()), kept as folder:
         _demo(options, Path(folder).absolute())
@@ -62,12 +66,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _check(video: Path) -> None:
+def _check(video: Path, reading: dict[str, str]) -> None:
     from lfnet.video.probe import probe
 
     if video.is_dir():
         raise LfnetError(f"{video} is a folder: give one video. For folders use `lfnet cohort init {video}`.")
-    media = probe(video)
+    media = probe(video, None, **reading)
     if media.n_frames < _MIN_FRAMES * len(_SPLITS):
         raise LfnetError(
             f"{video} is too short: {media.n_frames} frames, {media.duration:.1f} s. Give a video of 2 s or more."
@@ -84,9 +88,8 @@ def _demo(options: argparse.Namespace, work: Path) -> None:
 
     print("\n1. Find the face in each frame and encode it.")
     manifest = _manifest(work / "clip.csv", [(options.video.absolute(), "unlabelled", "")])
-    settings = _settings(
-        work, manifest, f"encoder={options.encoder}", "cohort.allow_outside=true", "video.damaged=keep"
-    )
+    reading = [f"video.{name}={value}" for name, value in options.reading.items()]
+    settings = _settings(work, manifest, f"encoder={options.encoder}", "cohort.allow_outside=true", *reading)
     if options.landmarker is not None:
         settings["video"]["landmarker"]["path"] = str(options.landmarker)
     session = Session()

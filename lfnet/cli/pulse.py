@@ -130,7 +130,7 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
 
     settings, reading = instantiate(config["pulse"], "pulse"), instantiate(config["video"], "video")
     vectors = FrameConsumer(instantiate(config["encoder"]["skin"], "encoder.skin"))
-    media = probe(video, fps, reading.times)
+    media = probe(video, fps, reading.times, reading.damaged)
     notes: list[str] = []
     model = reading.find_landmarker(user_path(config["paths"]["weights"]))
     with FaceMesh(model, reading) as mesh:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -99,7 +99,14 @@ class Scorer:
         self.stages, self.load_s = stages, load_s
 
     @classmethod
-    def of(cls, bundle: Bundle, *, pulse: bool = True, threads: int | None = None) -> Self:
+    def of(
+        cls,
+        bundle: Bundle,
+        *,
+        pulse: bool = True,
+        threads: int | None = None,
+        video: Mapping[str, str] | None = None,
+    ) -> Self:
         """Load the networks of a bundle.
 
         Parameters
@@ -109,6 +116,8 @@ class Scorer:
             Whether the pulse is read too.
         threads : int or None
             Of onnxruntime; None lets it decide.
+        video : mapping, optional
+            Settings of `VideoSettings` that replace those of the bundle, such as `{"times": "rebuild"}`.
         """
         facts, started = bundle.facts, time.perf_counter()
         stages = Stages(
@@ -127,7 +136,7 @@ class Scorer:
             stages = replace(
                 stages,
                 encoder=open_encoder(facts.encoder, bundle.folder, threads),
-                video=video_settings(facts.video),
+                video=video_settings(facts.video, video),
                 landmarker=lambda: path,
                 stride=facts.encoder.stride,
                 batch_size=facts.encoder.batch_size,
@@ -199,7 +208,7 @@ class Scorer:
         """Encode a video: its features, and what is reported of it."""
         stages = self.stages
         assert stages.video is not None and stages.landmarker is not None
-        media = probe(path, fps, stages.video.times)
+        media = probe(path, fps, stages.video.times, stages.video.damaged)
         self._check_rate(media.fps / stages.stride)
         self._check_length(-(-media.n_frames // stages.stride), "frames")
         notes: list[str] = []

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,9 +92,10 @@ def open_encoder(facts: EncoderFacts, folder: Path, threads: int | None) -> Enco
     return cast(Encoder, instantiate(node, "encoder.node"))
 
 
-def video_settings(facts: VideoFacts) -> VideoSettings:
-    """Read the settings of the face landmarker."""
-    return cast(VideoSettings, instantiate({**facts.node, "_target_": "lfnet.video.settings.VideoSettings"}, "video"))
+def video_settings(facts: VideoFacts, replaced: Mapping[str, str] | None = None) -> VideoSettings:
+    """Read the settings of videos and of the face landmarker; replaced: settings that replace those of the bundle."""
+    node = {**facts.node, **(replaced or {}), "_target_": "lfnet.video.settings.VideoSettings"}
+    return cast(VideoSettings, instantiate(node, "video"))
 
 
 def _convert(trunk: Trunk, weights: Path, target: Path) -> float:

@@ -20,6 +20,7 @@ from lfnet.video.decode import Frame, frames
 from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
 from lfnet.video.settings import VideoSettings
+from lfnet.video.survey import Survey, survey
 
 __all__ = ["Clip", "Job", "Missing"]
 
@@ -117,7 +118,7 @@ class Job:
         number = clip.n_frames
         if number is None and self.cohort.own is None:
             try:
-                number = probe(clip.path, clip.fps, self.video.times).n_frames
+                number = probe(clip.path, clip.fps, self.video.times, self.video.damaged).n_frames
             except Unreadable:
                 number = None
         frames = -(-(number or 0) // self.stride)  # rounded up: frame 0 is always read
@@ -125,11 +126,20 @@ class Job:
         known = [limit for limit in limits if limit is not None]
         return min(frames, max(known)) if limits and len(known) == len(limits) else frames
 
-    def frames(self, clip: Clip, notes: list[str] | None = None) -> Iterator[Frame]:
-        """Iterate over the frames of a clip that are read."""
-        video = self.video
+    def survey(self, clip: Clip) -> Survey | None:
+        """Survey a clip's video; None for a folder of images."""
+        return None if clip.path.is_dir() else survey(clip.path, self.video.times, self.video.damaged)
+
+    def frames(self, clip: Clip, surveyed: Survey | None = None, notes: list[str] | None = None) -> Iterator[Frame]:
+        """Iterate over the frames of a clip that are read; surveyed: what `survey` returned, if it was called."""
         return frames(
-            clip.path, fps=clip.fps, stride=self.stride, damaged=video.damaged, times=video.times, notes=notes
+            clip.path,
+            fps=clip.fps,
+            stride=self.stride,
+            damaged=self.video.damaged,
+            times=self.video.times,
+            surveyed=surveyed,
+            notes=notes,
         )
 
     def mesh(self, encoders: Sequence[Encoder]) -> AbstractContextManager[FaceMesh | None]:
@@ -173,12 +183,15 @@ class Job:
         if self.cohort.own is not None:
             return {self.cohort.own.stream: self.own_vectors(clip)}
         encoders = self.named(streams)
+        surveyed = self.survey(clip)
+        # A stream that ends before the clip has the notes that it would have alone: without those on the clip's end.
+        early = [] if surveyed is None else list(surveyed.clock.notes)
         notes: list[str] = []
         consumers = [self.consumer(encoder) for encoder in encoders]
         with self.mesh(encoders) as mesh:
-            summaries = self.run(self.frames(clip, notes), mesh, consumers, tick)
+            summaries = self.run(self.frames(clip, surveyed, notes), mesh, consumers, tick)
         return {
-            encoder.name: consumer.clip(summary, self._meta(encoder, summary, notes))
+            encoder.name: consumer.clip(summary, self._meta(encoder, summary, notes if summary.ended else early))
             for encoder, consumer, summary in zip(encoders, consumers, summaries, strict=True)
         }
 
@@ -187,8 +200,6 @@ class Job:
         return SegmentConsumer(cast(SegmentEncoder, encoder)) if per_segment(encoder) else FrameConsumer(encoder)
 
     def _meta(self, encoder: Encoder, summary: PassSummary, decoding: list[str]) -> dict[str, str]:
-        # The decoder's notes on a clip's end are left out for a stream that ends earlier and alone would not have them.
-        decoding = decoding if summary.ended else []
         notes = [*decoding, *summary.notes()]
         if self.cohort.aligned and needs_landmarker(self.cohort, [encoder]):
             notes.append(

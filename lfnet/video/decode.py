@@ -160,7 +160,7 @@ def _video_frames(
     if not shown:
         raise Unreadable(f"{path} holds no readable frame. Check the file, or copy it again.")
     if decoder.unstarted:  # as in recordings that begin between two key frames
-        notes.append(f"{decoder.unstarted} frames at the beginning refer to frames that the file lacks, and were left out")
+        notes.append(f"the first {decoder.unstarted} frames refer to frames that the file lacks, and were left out")
     for count, what, remedy in (
         (skipped, "do not advance the time", "Count frames at the stated rate with video.times=rebuild"),
         (decoder.lost, "cannot be decoded", "Copy the file again"),

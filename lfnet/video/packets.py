@@ -70,20 +70,17 @@ class Packets:
 
     def split(self) -> Split:
         """Split the stamps of shown frames by clock."""
-        known = [packet.stamp for packet in self.each if _is_known(packet)]
+        shown = [(p.stamp, p.decoding) for p in self.each if p.stamp is not None and not p.hidden]
+        known, decoding = [stamp for stamp, _ in shown], [time for _, time in shown]
         steps = np.abs(np.diff(np.array(known, np.int64)))
         typical = float(np.median(steps[steps > 0])) if steps.any() else 0.0
         far = max(float(_FAR / self.unit) if self.unit else 0.0, _FAR_FRAMES * typical)
-        return split_stamps(known, far, _restarts([packet.decoding for packet in self.each if _is_known(packet)]))
+        return split_stamps(known, far, _restarts(decoding))
 
     def of_shown(self, values: Sequence[Any]) -> list[Any]:
         """Distribute values of the stamps that `split` takes to all packets; None for the others."""
         left = iter(values)
-        return [next(left) if _is_known(packet) else None for packet in self.each]
-
-
-def _is_known(packet: Packet) -> bool:
-    return packet.stamp is not None and not packet.hidden
+        return [None if packet.hidden or packet.stamp is None else next(left) for packet in self.each]
 
 
 def _restarts(decoding: Sequence[int | None]) -> set[int]:
@@ -157,9 +154,12 @@ class _DecodingOrder:
             pass  # reported where frames are decoded to be used
 
     def _add_frame(self, stamp: int | None) -> None:
-        self._disordered |= stamp is not None and bool(self._decoded) and stamp < self._decoded[-1]
-        self._possible &= stamp is not None and (self._disordered or len(self._decoded) < _PROOF)
-        self._decoded += [stamp] * (stamp is not None)
+        if stamp is None:
+            self._possible = False
+            return
+        self._disordered |= bool(self._decoded) and stamp < self._decoded[-1]
+        self._possible &= self._disordered or len(self._decoded) < _PROOF
+        self._decoded.append(stamp)
 
     def stamps(self) -> tuple[int, ...] | None:
         """The frames' stamps, None if they are times of presentation."""

@@ -7,7 +7,9 @@ from lfnet.video.decode import folder_rate, frames
 from lfnet.video.image_folder import frame_files, read_image
 from lfnet.video.survey import survey
 
-__all__ = ["Media", "probe"]
+__all__ = ["Media", "decode_all", "probe"]
+
+_FIRST_FRAME = 1 << 62  # a stride that takes the first frame alone
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Media:
         Seconds, n_frames / fps.
     width, height : int
         Pixels of the image as shown, after rotation.
+    notes : tuple of str
+        Sentences about repaired times and damage, as far as they are known before frames are decoded.
     """
 
     kind: str
@@ -33,6 +37,7 @@ class Media:
     duration: float
     width: int
     height: int
+    notes: tuple[str, ...] = ()
 
 
 def probe(path: Path, fps: float | None = None, times: str = "stamps", damaged: str = "refuse") -> Media:
@@ -51,4 +56,17 @@ def probe(path: Path, fps: float | None = None, times: str = "stamps", damaged: 
     found = survey(path, times, damaged)
     clock = found.clock
     height, width = next(frames(path, damaged="keep", surveyed=found)).rgb.shape[:2]
-    return Media("videos", clock.rate, clock.n_frames, clock.n_frames / clock.rate, width, height)
+    return Media("videos", clock.rate, clock.n_frames, clock.n_frames / clock.rate, width, height, found.notes)
+
+
+def decode_all(path: Path, fps: float | None = None, times: str = "stamps", damaged: str = "refuse") -> tuple[str, ...]:
+    """Decode all frames of a video or frame folder and return the notes on them; parameters as those of `probe`.
+
+    Raises `Unreadable` where `lfnet.video.decode.frames` does.
+    """
+    notes: list[str] = []
+    # A video is decoded whatever the stride, and only every stride-th frame is converted; an image would be skipped.
+    stride = 1 if Path(path).is_dir() else _FIRST_FRAME
+    for _ in frames(path, fps=fps, stride=stride, times=times, damaged=damaged, notes=notes):
+        pass
+    return tuple(notes)

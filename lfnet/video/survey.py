@@ -27,6 +27,12 @@ class Survey(NamedTuple):
         """Seconds from the first frame to the last."""
         return max(0, self.clock.n_frames - 1) / self.clock.rate
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about repaired times and damage that are known before a frame is decoded."""
+        kept = () if self.damage is None else (kept_note(self.duration, self.damage.reason),)
+        return (*self.clock.notes, *kept)
+
 
 def survey(path: Path, times: str = "stamps", damaged: str = "refuse") -> Survey:
     """Read the packets of a video, decide on the times of its frames, and look for damage.
