@@ -9,6 +9,7 @@ __all__ = ["missing_part"]
 
 # Seconds. Matroska files may state how long a stream lasts; the last frame's own length is often a guess of the writer.
 _SLACK = 1.0
+_STATING = ("matroska,webm", "flv", "avi", "asf")  # containers that state how long the whole lasts
 _SLACK_SHARE = 0.02  # of the length of the whole file, which browsers' recordings measure by another clock
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEADER = 1 << 16  # bytes in which the file properties are searched
@@ -18,8 +19,8 @@ _ROUNDED = 8  # bytes: some writers count the first chunk's own header, or pad t
 def missing_part(path: Path, container: Any, stream: Any, packets: Packets) -> str | None:
     """Return what a video lacks at its end; None where nothing is missing, or the container does not say.
 
-    Matroska often states how long streams and the whole last, FLV the latter, and AVI and ASF state their size. MPEG
-    program streams have no such information.
+    Matroska often states how long a stream lasts; Matroska, FLV, AVI and ASF state how long the whole lasts, and AVI and
+    ASF the file's size. MPEG program streams have no such information.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def missing_part(path: Path, container: Any, stream: Any, packets: Packets) -> s
     if "matroska" in name and stated is not None and packets.end < stated - _SLACK:
         return f"the file ends at {packets.end:.1f} of {stated:.1f} s"
     whole = (container.duration or 0) / 1e6  # of the longest stream
-    if ("matroska" in name or name == "flv") and packets.last < whole - max(_SLACK, _SLACK_SHARE * whole):
+    if name in _STATING and packets.last < whole - max(_SLACK, _SLACK_SHARE * whole):
         return f"the file ends at {packets.last:.1f} of {whole:.1f} s"
     size = path.stat().st_size
     declared = _declared_size(path, name)

@@ -7,6 +7,8 @@ from typing import BinaryIO, NamedTuple
 
 __all__ = ["Fault", "first_fault"]
 
+_BLOCK = 1 << 20  # bytes that are read at once
+
 
 class Fault(NamedTuple):
     """place: the first byte that may be damaged. reason: a clause."""
@@ -53,9 +55,8 @@ def _walk(file: BinaryIO, size: int, measure: Callable[[BinaryIO, int], _Element
     last = place = promised = 0
     while place < size:
         element = measure(file, place)
-        if element is None:
-            # Some programs fill up the end with zeros. A file that does not begin with an element is of another kind.
-            return None if place == 0 or _only_zeros(file, place) else Fault(last, "the file's structure is broken")
+        if element is None:  # a file that does not begin with an element is of another kind
+            return Fault(last, "the file's structure is broken") if place else None
         if not element.sound:
             return Fault(place, "a checksum does not fit")
         promised = max(promised, place + element.whole)
@@ -68,11 +69,6 @@ def _walk(file: BinaryIO, size: int, measure: Callable[[BinaryIO, int], _Element
 def _read(file: BinaryIO, place: int, length: int) -> bytes:
     file.seek(place)
     return file.read(length)
-
-
-def _only_zeros(file: BinaryIO, place: int) -> bool:
-    file.seek(place)
-    return not any(iter(lambda: file.read(1 << 16).strip(b"\0"), b""))
 
 
 # --- FLV: a header, and tags with a length after each (Adobe Flash Video File Format Specification 10.1, annex E) ---
@@ -91,11 +87,14 @@ def _flv_tag(file: BinaryIO, place: int) -> _Element | None:
 
 
 # --- MPEG program streams: packs and packets, each with a start code (ISO/IEC 13818-1, 2.5.3) ---
-_PACK, _END, _FIRST_PACKET = 0xBA, 0xB9, 0xBB
+_PACK, _END = 0xBA, 0xB9
+_SECTOR = 2352
 
 
 def _program_stream_packet(file: BinaryIO, place: int) -> _Element | None:
     head = _read(file, place, 14)
+    if head[:3] == b"\0\0\0":
+        return _padding(file, place)
     if head[:3] != b"\0\0\1" or len(head) < 4 or head[3] < _END:
         return None
     if head[3] == _PACK:
@@ -104,6 +103,15 @@ def _program_stream_packet(file: BinaryIO, place: int) -> _Element | None:
     else:
         length = 4 if head[3] == _END else 6 + int.from_bytes(head[4:6], "big")
     return _Element(length, length)
+
+
+def _padding(file: BinaryIO, place: int) -> _Element | None:
+    """Zeros up to the next pack or the file's end, within a sector of a video CD."""
+    content = _read(file, place, _SECTOR)
+    length = len(content) - len(rest := content.lstrip(b"\0"))
+    if rest[:2] == bytes([1, _PACK]):
+        return _Element(length - 2, length - 2)  # of a start code the first two bytes are zeros
+    return None if rest or length == _SECTOR else _Element(length, length)
 
 
 # --- Matroska and WebM: elements with an identifier and a length (RFC 8794, RFC 9559) ---
@@ -147,6 +155,7 @@ def _checksum_fits(file: BinaryIO, place: int, length: int) -> bool:
     first = _read(file, place, _CRC_LENGTH)
     if first[:2] != bytes([_CRC, 0x84]):
         return True
-    content = file.read(length - _CRC_LENGTH)
-    short = len(content) < length - _CRC_LENGTH  # reported as cut short
-    return short or zlib.crc32(content) == int.from_bytes(first[2:], "little")
+    left, checksum = length - _CRC_LENGTH, 0
+    while content := file.read(min(left, _BLOCK)):
+        left, checksum = left - len(content), zlib.crc32(content, checksum)
+    return left > 0 or checksum == int.from_bytes(first[2:], "little")  # a cut is reported elsewhere
