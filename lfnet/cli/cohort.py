@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lfnet.cli.arguments import command_parser
-from lfnet.cli.video_settings import HELP, video_settings
+from lfnet.cli.video_settings import split_settings
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ examples:
 INIT = """\
 Draft manifest.csv for a folder of videos, frame folders (images) or feature files (.npy, .npz, .safetensors). Frame
 rates and counts are filled in, people are guessed from the file names (please check them), and splits are made by
-person, stratified by score. An existing manifest is kept unless --force is given."""
+person, stratified by score. An existing manifest is kept unless --force is given.
+
+Settings of reading videos: video.times=rebuild counts frames at the stated rate; video.damaged=keep uses what precedes
+damage. Give the same settings to the later commands."""
 SPLIT = """\
 Replace the splits of DIR/manifest.csv, by person and stratified by score; for example after you corrected person_id.
 Only the columns split and fold change. Clips without a label are unlabelled."""
@@ -53,7 +56,6 @@ def main(argv: list[str]) -> int:
 
     init = add("init", "draft a manifest for a folder", INIT, _init)
     init.add_argument("root", type=Path, metavar="DIR", help="the folder that holds the clips")
-    init.add_argument("settings", nargs="*", metavar="SETTING", help=HELP)
     init.add_argument(
         "--labels", type=Path, metavar="CSV", help="scores by clip, recording or person (.csv, .tsv, .xlsx)"
     )
@@ -75,7 +77,11 @@ def main(argv: list[str]) -> int:
     _add_split_options(split)
     show = add("show", "print a cohort's splits, people and scores", SHOW, _show)
     show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
-    options = parser.parse_intermixed_args(argv)
+    reading: dict[str, str] = {}
+    if argv[:1] == ["init"]:
+        argv, reading = split_settings(argv)
+    options = parser.parse_args(argv)
+    options.reading = reading
     from lfnet.cli.configs import mode
     from lfnet.files import personal_files
 
@@ -112,7 +118,6 @@ def _init(options: argparse.Namespace) -> int:
         raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames per second.")
     if options.encoding is not None:
         check_encoding(options.encoding, "--encoding")
-    reading = video_settings(options.settings)
     shares = _shares(options.splits)
     scale = _scale(options.scale)
     table, rule = draft(options.root, options.kind)
@@ -122,7 +127,7 @@ def _init(options: argparse.Namespace) -> int:
         columns = (options.label_column, options.name_column, options.person_column)
         merged = add_labels(table, options.labels, scale, *columns, options.encoding)
     drafted = len(table)
-    table = _probed(table, options, reading)
+    table = _probed(table, options)
     people = add_splits(table, shares, options.seed)
     write_text(manifest, manifest_text(table))
 
@@ -143,7 +148,7 @@ def _init(options: argparse.Namespace) -> int:
     print_people(table, rule)
     print_few(people)
     print_reading(table, options.decode)
-    print_next(table, str(options.root), options.scale, people, options.settings)
+    print_next(table, str(options.root), options.scale, people, options.reading)
     return 0
 
 
@@ -166,7 +171,7 @@ def _shares(text: str) -> tuple[float, ...]:
         raise LfnetError(f"--splits {text}: give three shares, such as 0.6,0.2,0.2.") from error
 
 
-def _probed(table: "pd.DataFrame", options: argparse.Namespace, reading: dict[str, str]) -> "pd.DataFrame":
+def _probed(table: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame":
     """The draft with frame rates and counts; unreadable clips are refused, or left out with --skip-unreadable."""
     from tqdm import tqdm
 
@@ -176,7 +181,7 @@ def _probed(table: "pd.DataFrame", options: argparse.Namespace, reading: dict[st
     notes: dict[str, str] = {}
     for file in tqdm(table.index, desc="reading clips", unit="clip", disable=None, leave=False):
         try:
-            fps, frames, noted = _facts(file, options, reading)
+            fps, frames, noted = _facts(file, options)
         except LfnetError as error:
             unreadable[file] = str(error)
             continue
@@ -196,9 +201,7 @@ def _probed(table: "pd.DataFrame", options: argparse.Namespace, reading: dict[st
     return table
 
 
-def _facts(
-    file: Path, options: argparse.Namespace, reading: dict[str, str]
-) -> tuple[float | None, int, tuple[str, ...]]:
+def _facts(file: Path, options: argparse.Namespace) -> tuple[float | None, int, tuple[str, ...]]:
     """Frame rate, number of frames and notes on the times of a clip."""
     from lfnet.cohorts.media import kind
     from lfnet.cohorts.ready import ready_shape
@@ -213,8 +216,8 @@ def _facts(
         raise LfnetError(f"{file}: images have no frame rate: give it with --fps.")
     from lfnet.video.probe import decode_all, probe
 
-    media = probe(file, fps if what == "frames" else None, **reading)
-    notes = decode_all(file, fps, **reading) if options.decode else media.notes
+    media = probe(file, fps if what == "frames" else None, **options.reading)
+    notes = decode_all(file, fps, **options.reading) if options.decode else media.notes
     return media.fps, media.n_frames, notes
 
 

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -76,9 +76,10 @@ def print_reading(table: pd.DataFrame, decoded: bool) -> None:
         print("frames were not decoded: `lfnet extract` names clips with damaged frames, or add --decode to check now")
 
 
-def print_next(table: pd.DataFrame, root: str, scale: str, people: int, reading: Sequence[str] = ()) -> None:
+def print_next(table: pd.DataFrame, root: str, scale: str, people: int, reading: Mapping[str, str]) -> None:
     """Print the commands that come next for a drafted manifest; reading: settings of conf/video."""
-    settings = ["cohort=folder", _setting("cohort.root", root), *reading]
+    settings = ["cohort=folder", _setting("cohort.root", root)]
+    settings += [f"video.{name}={value}" for name, value in reading.items()]
     if scale != "bdi_ii":
         settings.append(f"scale@cohort.scale={scale}")
     what = kind(table.index[0])

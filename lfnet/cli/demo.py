@@ -13,7 +13,7 @@ import numpy as np
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose, mode, names
-from lfnet.cli.video_settings import HELP, video_settings
+from lfnet.cli.video_settings import split_settings
 from lfnet.config import plain
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files, write_text
@@ -44,12 +44,12 @@ def main(argv: list[str]) -> int:
     """Run `lfnet demo ARGV` and return the exit status. Raises `LfnetError` for an unsuitable video."""
     parser = command_parser("demo", DESCRIPTION, EPILOG)
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a video of 2 s or more that shows a person's face")
-    parser.add_argument("settings", nargs="*", metavar="SETTING", help=HELP)
     parser.add_argument("--encoder", default="blendshapes", metavar="NAME", help="see `lfnet list encoders`")
     parser.add_argument("--landmarker", type=Path, metavar="FILE", help="your own copy of the face landmarker")
     parser.add_argument("--keep", action="store_true", help="keep all files in ./lfnet_demo")
-    options = parser.parse_intermixed_args(argv)
-    options.reading = {"damaged": "keep"} | video_settings(options.settings)
+    argv, settings = split_settings(argv)
+    options = parser.parse_args(argv)
+    options.reading = {"damaged": "keep"} | settings
     encoders = [name for name in names("encoder") if name != "none"]
     if options.encoder not in encoders:
         raise LfnetError(f"--encoder {options.encoder}: there is no such encoder; choose one of {', '.join(encoders)}.")

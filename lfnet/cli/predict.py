@@ -8,7 +8,7 @@ from typing import Any
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.own_code import add_trust, trusted
-from lfnet.cli.video_settings import HELP, split_settings
+from lfnet.cli.video_settings import split_settings
 from lfnet.errors import LfnetError
 
 __all__ = ["REFUSED", "main"]
@@ -33,9 +33,7 @@ exit status: 0 every video was scored; {REFUSED} some were refused; 2 a mistake 
 def main(argv: list[str]) -> int:
     """Run `lfnet predict ARGV`; returns the exit status."""
     parser = command_parser("predict", DESCRIPTION, EPILOG)
-    parser.add_argument(
-        "videos", nargs="+", metavar="VIDEO", help=f"videos, or folders of images; and settings of reading them: {HELP}"
-    )
+    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos, or folders of images")
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="what `lfnet export` wrote")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
     parser.add_argument("--together", action="store_true", help="the videos are clips of one recording")
@@ -43,10 +41,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--fps", type=float, metavar="N", help="frames per second of a folder of images")
     parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
     add_trust(parser)
-    options = parser.parse_intermixed_args(argv)
-    videos, settings = split_settings(options.videos)
-    if not videos:
-        raise LfnetError("give a video: lfnet predict VIDEO --bundle DIR")
+    argv, settings = split_settings(argv)
+    options = parser.parse_args(argv)
     if options.threads is not None and options.threads < 1:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")
     from lfnet.deploy.bundle import Bundle
@@ -55,8 +51,8 @@ def main(argv: list[str]) -> int:
     bundle = Bundle.open(options.bundle, trust=trusted(options))
     reports = []
     with Scorer.of(bundle, pulse=not options.no_pulse, threads=options.threads, video=settings) as scorer:
-        for video in videos:
-            reports.append(scorer.score(Path(video), options.fps))
+        for video in options.videos:
+            reports.append(scorer.score(video, options.fps))
             if not options.json:
                 _show(reports[-1])
     together = scorer.join(reports) if options.together else None

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from lfnet.errors import LfnetError
 
-__all__ = ["HELP", "split_settings", "video_settings"]
+__all__ = ["split_settings"]
 
 _ALLOWED = {"video.times": ("stamps", "rebuild"), "video.damaged": ("refuse", "keep")}
-HELP = "video.times=rebuild counts frames at the stated rate; video.damaged=keep uses what precedes damage"
 
 
-def split_settings(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Split words into paths and settings of conf/video.
+def split_settings(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Split the words of a command into others and settings of conf/video, by their names without `video.`.
+
+    Raises `LfnetError` for settings other than `video.times` and `video.damaged`.
 
     Examples
     --------
@@ -19,17 +20,14 @@ def split_settings(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     >>> split_settings(["clip.avi", "video.times=rebuild"])
     (['clip.avi'], {'times': 'rebuild'})
     """
-    settings = [word for word in words if word.startswith("video.") and "=" in word]
-    return [word for word in words if word not in settings], video_settings(settings)
-
-
-def video_settings(words: Sequence[str]) -> dict[str, str]:
-    """Read settings of conf/video by name, without `video.`. Raises `LfnetError` for other words."""
-    found = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        if value not in _ALLOWED.get(name, ()):
+    others, found = [], {}
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if not equals or not name.startswith("video."):
+            others.append(word)
+        elif value in _ALLOWED.get(name, ()):
+            found[name.removeprefix("video.")] = value
+        else:
             allowed = " or ".join(f"{name}={'|'.join(values)}" for name, values in _ALLOWED.items())
             raise LfnetError(f"`{word}` is no setting of this command: give {allowed}.")
-        found[name.removeprefix("video.")] = value
-    return found
+    return others, found

@@ -19,8 +19,8 @@ _ROUNDED = 8  # bytes: some writers count the first chunk's own header, or pad t
 def missing_part(path: Path, container: Any, stream: Any, packets: Packets) -> str | None:
     """Return what a video lacks at its end; None where nothing is missing, or the container does not say.
 
-    Matroska often states how long a stream lasts; Matroska, FLV, AVI and ASF state how long the whole lasts, and AVI and
-    ASF the file's size. MPEG program streams have no such information.
+    Matroska often states how long a stream lasts; Matroska, FLV, AVI and ASF state how long the whole lasts, and AVI
+    and ASF the size of the file. MPEG program streams have no such information.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ def first_gap(path: Path, stream: int, joins: Collection[int] = ()) -> Fault | N
         announced = (byte_3 & 0x20 != 0) & (run.head_N6[:, 4] > 0) & (run.head_N6[:, 5] & 0x80 != 0)
         joined = begins & np.isin(run.places, list(joins))
         jumps = ((before + payload) % _NUMBERS != counter) & ~announced & ~joined
-        bad = jumps | (run.damaged >= _NUMBERS) | (byte_1 & 0x80 != 0)
+        bad = jumps | (run.damaged > 0) | (byte_1 & 0x80 != 0)
         frames = run.places[begins]
         if bad.any():
             frames = frames[frames < run.places[bad.argmax()]]

@@ -13,6 +13,7 @@ from lfnet.training.predict import predict
 from tests.composing import CONF
 from tests.deploy.conftest import CLIPS
 from tests.deploy.test_bundle import PREDICT
+from tests.video.test_times import write
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
 
@@ -61,6 +62,13 @@ def test_export_and_predict_print_the_facts(filmed, shared, tmp_path, capsys):
     printed = capsys.readouterr().out
     for text in ("score ", "BDI-II, 0 to 63", "no interval: 1 labelled", "ms per frame", "not a diagnosis"):
         assert text in printed
+    film = str(write(tmp_path, "webm-vp9", "spike"))
+    words = ["predict", film, "--bundle", str(tmp_path / "b"), "--no-pulse"]
+    assert main(words) == 3
+    assert "1 of 40 frames have wrong timestamps" in (printed := capsys.readouterr().out)
+    assert "video.times=rebuild" in printed
+    assert main([*words, "video.times=rebuild"]) == 3
+    assert "too short: 40 frames" in capsys.readouterr().out
 
 
 @pytest.mark.long
