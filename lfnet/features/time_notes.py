@@ -12,9 +12,9 @@ def time_notes(stores: Iterable[Readable], clip_ids: Iterable[str]) -> dict[str,
     stores = list(stores)
     found = {}
     for clip_id in clip_ids:
-        notes = dict.fromkeys((store.header(clip_id) or {}).get("time_notes", "") for store in stores)
-        if text := "; ".join(note for note in notes if note):
-            found[clip_id] = text
+        texts = [(store.header(clip_id) or {}).get("time_notes", "") for store in stores]
+        if notes := dict.fromkeys(note for text in texts if text for note in text.split("; ")):
+            found[clip_id] = "; ".join(notes)
     return found
 
 

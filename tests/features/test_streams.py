@@ -12,9 +12,11 @@ from lfnet.features import extraction_job as job_module
 from lfnet.features import health
 from lfnet.features.consumers import FrameConsumer
 from lfnet.features.extract import estimate, extract, open_stores
+from lfnet.features.time_notes import time_notes
 from lfnet.features.video_pass import run_pass
 from lfnet.video.align import TEMPLATE_112
 from lfnet.video.decode import Frame
+from lfnet.video.settings import VideoSettings
 from tests.features import fakes
 from tests.features.fakes import Brightness, Loudest, cohort_of, crop_picture, files_of
 from tests.features.test_video_pass import FakeMesh, Kept, made
@@ -185,6 +187,21 @@ def test_clips_are_cut_into_segments(tmp_path, frames, spans, note):
     assert clip.features[:, 3:].tolist() == spans and clip.valid.all()
     np.testing.assert_allclose(clip.time, [start / 5 for start, _ in spans])
     assert clip.meta["notes"] == note and clip.meta["per_segment"] == "true"
+
+
+def test_a_stream_that_ends_before_its_clip_has_the_notes_on_times_that_it_has_alone(tmp_path):
+    """Repaired times concern all frames; a damaged end does not concern a stream that ends earlier."""
+    film = write_video(tmp_path / "x.mts", [crop_picture(k, 32) for k in range(20)], codec="libx264")
+    film.write_bytes(film.read_bytes() * 2)
+    film.write_bytes(film.read_bytes()[:-100])
+    cohort, video = cohort_of({"x": film}), VideoSettings(damaged="keep")
+    first, all_frames = Loudest(6, segments=1), Brightness(16)
+    together = extract(cohort, [first, all_frames], cache=tmp_path / "together", video=video)
+    alone = extract(cohort, [first], cache=tmp_path / "alone", video=video)["loudest"].read("x").meta
+    early, late = (together[name].read("x").meta["time_notes"] for name in ("loudest", "brightness"))
+    assert early == alone["time_notes"] == late.partition("; ")[0]
+    assert early.startswith("the clock jumps by -0.76 s after 0.76 s") and "only the frames up to" in late
+    assert time_notes(together.values(), ["x"]) == {"x": late}
 
 
 def test_a_gap_of_seconds_is_noted_and_not_filled(tmp_path):

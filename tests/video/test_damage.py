@@ -43,9 +43,6 @@ FILMS = {
     "ffv1.mkv": ("ffv1", {}),
     "prores.mov": ("prores_ks", {}),
 }
-# Films of which some damage changes frames, or loses some, without a sign in the file that a decoder could notice: VP8
-# without checksums, HEVC within a frame, and headers of frames in Windows Media and FLV.
-UNNOTICED = ("vp8.webm", "h265.mp4", "h265.ts", "wmv2.wmv", "h264.flv")
 COUNT, HOLE = 40, 256
 
 
@@ -119,9 +116,8 @@ def test_what_ffmpeg_reports_is_reported(films, tmp_path, name):
         reported = bool(subprocess.run(command, stderr=subprocess.PIPE, check=False).stderr)
         counts[found] += 1
         silent += [found] * (found in ("lost", "changed") and reported)
-    print(f"\n{name}: {dict(counts)}, of which ffmpeg reports {dict(Counter(silent))}")
-    if name not in UNNOTICED:
-        assert not counts["lost"] and not counts["changed"]
+    print(f"\n{name}: {dict(counts)}, of which ffmpeg reports {silent}")
+    assert len(silent) <= (name == "wmv2.wmv"), "FFmpeg drops a frame of Windows Media and tells PyAV nothing"
 
 
 @pytest.mark.parametrize("name", FILMS)
