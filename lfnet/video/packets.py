@@ -84,7 +84,7 @@ class Packets:
 
 
 def _restarts(decoding: Sequence[int | None]) -> set[int]:
-    """Positions at which times of decoding begin anew; after a single time that is wrong they are above the others."""
+    """Positions at which times of decoding restart; after a single wrong time they are above those before it."""
     found = set()
     for place in range(1, len(decoding)):
         now, last, earlier = decoding[place], decoding[place - 1], decoding[max(0, place - 2)]
