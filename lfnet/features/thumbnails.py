@@ -22,7 +22,7 @@ from lfnet.fingerprints import code_digest, digest
 from lfnet.locks import remove_abandoned
 from lfnet.video.decode import folder_rate, frames
 from lfnet.video.settings import VideoSettings
-from lfnet.video.times import read_clock
+from lfnet.video.survey import survey
 
 __all__ = ["RATE", "SIDE", "Thumbnails", "clip_thumbnails", "cohort_thumbnails"]
 
@@ -98,13 +98,13 @@ def clip_thumbnails(path: Path, fps: float | None = None, times: str = "stamps")
     if nothing can be decoded.
     """
     path = Path(path)
-    clock = None if path.is_dir() else read_clock(path, times, "keep")
-    rate = clock.rate if clock is not None else folder_rate(path, fps)
+    surveyed = None if path.is_dir() else survey(path, times, "keep")
+    rate = surveyed.clock.rate if surveyed is not None else folder_rate(path, fps)
     # Two frames a thumbnail are enough: converting a frame to RGB takes as long as decoding it.
     stride = max(1, int(rate / (2 * RATE)))
     sums: list[np.ndarray] = []
     counts: list[int] = []
-    for frame in frames(path, fps=fps, stride=stride, damaged="keep", times=times, clock=clock):
+    for frame in frames(path, fps=fps, stride=stride, damaged="keep", times=times, surveyed=surveyed):
         row = int(frame.time * RATE + 1e-6)
         if row >= _MAX_ROWS:
             break
