@@ -46,6 +46,7 @@ __all__ = [
     "Share",
     "Target",
     "check_arguments",
+    "check_nesting",
     "check_target",
     "conf_dir",
     "describe",
@@ -385,15 +386,7 @@ def read_yaml(path: Path) -> Any:
     refuse_special(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
-        depth = 0
-        for event in yaml.parse(text):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent) or depth > _MAX_DEPTH:
-                line = event.start_mark.line + 1
-                raise LfnetError(
-                    f"{path} is no file of settings: line {line} has an alias (*name), or is nested more than "
-                    f"{_MAX_DEPTH} levels deep."
-                )
+        check_nesting(path, text, aliases=False)
         values = OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
     except FileNotFoundError as error:
         raise LfnetError(f"{path} does not exist.") from error
@@ -403,6 +396,26 @@ def read_yaml(path: Path) -> Any:
         raise LfnetError(f"{path} is no valid yaml file of settings ({' '.join(str(error).split())}).") from error
     _check_names(values, str(path))
     return values
+
+
+def check_nesting(path: Path, text: str, *, aliases: bool = True) -> None:
+    """Raise `LfnetError` where a yaml is nested deeply: the time of its parser grows with the square of the depth.
+
+    aliases: whether parts may be repeated (`*name`). Text that is no YAML is a `yaml.YAMLError`.
+
+    Examples
+    --------
+    >>> check_nesting(Path("mine.yaml"), "[" * 5000)
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: mine.yaml is no file of settings: line 1 is nested more than 50 levels deep.
+    """
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        has_alias = not aliases and isinstance(event, yaml.AliasEvent)
+        if has_alias or depth > _MAX_DEPTH:
+            fault = "has an alias (*name)" if has_alias else f"is nested more than {_MAX_DEPTH} levels deep"
+            raise LfnetError(f"{path} is no file of settings: line {event.start_mark.line + 1} {fault}.")
 
 
 def plain(node: Any) -> Any:

@@ -62,6 +62,7 @@ DISK_ERRORS = (
     errno.ETXTBSY,
     errno.EXDEV,
 )
+_DEVICES = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOO_MANY = (errno.EMFILE, errno.ENFILE)
 
@@ -160,8 +161,8 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
     Raises
     ------
     LfnetError
-        The file cannot be written, or `path` is a device or a pipe: it names `path` and the reason. Errors of other
-        files in the block are raised as they are.
+        The file cannot be written, or `path` is a device, a pipe or in /dev: it names `path` and the reason. Errors of
+        other files in the block are raised as they are.
 
     Examples
     --------
@@ -173,6 +174,8 @@ def atomic_path(path: Path, *, personal: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     refuse_special(path)  # a device would be replaced by a file
+    if path.absolute().parent in _DEVICES:  # /dev/stdout is a link, often to a file
+        raise LfnetError(f"{path} is in a folder of devices: give a file.")
     try:
         make_folder(path.parent, personal=personal)
         handle, temporary = _temporary(path)

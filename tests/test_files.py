@@ -33,6 +33,13 @@ def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path, kind):
     assert not path.is_file() and [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/lfnet-none", "/dev/fd/1"])
+def test_nothing_in_dev_is_replaced(path, monkeypatch):
+    monkeypatch.setattr("lfnet.files._temporary", lambda path: pytest.fail("writes"))
+    with pytest.raises(LfnetError, match=r"give a file"):
+        write_text(Path(path), "text")
+
+
 def test_a_full_disk_is_one_message_that_names_the_file(tmp_path):
     with pytest.raises(LfnetError, match=r"cannot write .*a\.txt: No space left"), atomic_path(tmp_path / "a.txt"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,6 +1,7 @@
 """Damage of stored files is reported, never used: random faults in a store, in run folders and in a bundle."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,6 +160,25 @@ def test_a_planted_fault_is_reported(places, kind, fault, seed):
 @pytest.mark.parametrize(("kind", "fault", "seed"), cases(IN_MAKE_TEST, LONG))
 def test_many_planted_faults_are_reported(places, kind, fault, seed):
     check(places[kind], fault, seed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "number"),
+    [
+        ("head", "result.json", r'"mae": \d'),
+        ("bundle", "bundle.json", r'"min_frames": \d'),
+        ("record", "architectures.json", r"seed=\d"),
+    ],
+)
+def test_another_number_in_a_record_is_reported(places, kind, name, number):
+    """The file is as valid as before, and no other file tells: only its own digest does."""
+    (place,) = (place for place in places[kind] if place.path.name == name)
+    text = place.path.read_text()
+    found = re.search(number, text)
+    assert found is not None
+    content = text[: found.end() - 1] + str((int(found[0][-1]) + 1) % 10) + text[found.end() :]
+    with planted(place.path, content.encode()), pytest.raises(LfnetError, match=r"SHA-256|damaged"):
+        place.read()
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,5 +1,6 @@
 """`lfnet train`, `table` and `extract`: Hydra's commands."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from lfnet.tables.table import Table
 
 __all__ = ["extract", "find_sweep_outputs", "make_table", "sweep", "table", "train"]
+
+_MAX_SETTINGS = 1_000_000  # bytes; a larger yaml in the folder is data of something else
 
 TABLE_HELP = """\
 usage: lfnet table NAME [OVERRIDES] [--render] [--show-paths]
@@ -227,7 +230,7 @@ def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Pat
     given, folder = _without_config_dir(overrides)
     if unknown := [word for word in overrides if _has_option([word]) and word not in ("-m", "--multirun")]:
         raise LfnetError(f"{unknown[0]} is no option of this command: see its --help.")
-    _refuse_special_settings(overrides)
+    _check_own_settings(overrides)
     where = [word for word in given if word.startswith("paths.")]
     searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
     paths = plain(compose("train", [f"table={name}", *where, *searched]))["paths"]
@@ -255,13 +258,21 @@ def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
     return given, folder
 
 
-def _refuse_special_settings(words: list[str]) -> None:
-    """Refuse a --config-dir with a named pipe among its yamls: Hydra would wait for what is written into it."""
+def _check_own_settings(words: list[str]) -> None:
+    """Refuse yamls of a --config-dir on which Hydra would hang: named pipes, and thousands of levels of nesting."""
     _, folder = _without_config_dir(words)
-    if folder is not None:
-        for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml"):
-            for path in Path(folder).glob(pattern):
-                refuse_special(path)
+    if folder is None:
+        return
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    from lfnet.config import check_nesting
+
+    for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml"):
+        for path in Path(folder).glob(pattern):
+            refuse_special(path)
+            with contextlib.suppress(OSError, UnicodeDecodeError, YAMLError):  # reported where Hydra reads it
+                if path.stat().st_size < _MAX_SETTINGS:
+                    check_nesting(path, path.read_text(encoding="utf-8"))
 
 
 def _refuse_unknown_groups(name: str, words: Sequence[str]) -> None:
@@ -329,7 +340,7 @@ def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], None
     # Hydra prints errors itself and exits, unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     append_current_folder()
-    _refuse_special_settings(argv)
+    _check_own_settings(argv)
     _refuse_unknown_groups(name, argv)
     task = _Task(function)
     before = sys.argv

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import pandas as pd
 
@@ -18,6 +19,8 @@ __all__ = ["BLANK", "blanked", "check_encoding", "read_table", "read_text"]
 BLANK = frozenset(["", "nan", "na", "n/a", "#n/a", "<na>", "none", "null", "-", "."])
 # Columns of a manifest in which these are no values. A person may be called NA.
 _BLANK_COLUMNS = ("label", "fps", "n_frames", "fold", "task")
+# Of an Excel file: bytes of what the archive contains, and cells of a sheet.
+_MAX_UNPACKED, _MAX_CELLS = 200_000_000, 5_000_000
 _DELIMITERS = (",", ";", "\t")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SAVE = "Save the file as 'CSV UTF-8'"
@@ -206,9 +209,18 @@ def _excel_lines(path: Path) -> list[tuple[int, list[str]]]:
             "CSV UTF-8."
         ) from error
     try:
+        with ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _MAX_UNPACKED:
+                raise ValueError("larger than any table of labels")
         values, formulas = (load_workbook(path, data_only=computed) for computed in (True, False))
     except Exception as error:  # openpyxl raises errors of zip and xml libraries of many kinds
         raise LfnetError(f"{path} is no .xlsx file that can be read. Save the table as CSV UTF-8.") from error
+    for sheet in values.worksheets:
+        if sheet.max_row * sheet.max_column > _MAX_CELLS:  # openpyxl would make all cells between
+            raise LfnetError(
+                f"{path}: sheet {sheet.title!r} reaches to row {sheet.max_row} and column {sheet.max_column}. Delete "
+                "the cells far from the others, or save the table as CSV UTF-8."
+            )
     sheets = [
         sheet for sheet in values.worksheets if any(any(cell is not None for cell in row) for row in sheet.values)
     ]

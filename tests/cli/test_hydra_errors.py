@@ -135,7 +135,7 @@ def test_a_wrong_key_in_the_code_is_a_defect_not_a_mistake():
         (b"a: \x1b\n", "special characters are not allowed"),
         (b"defaults: text\n", "defaults must be a list"),
         (b"# @package\n# @pa\n", "Expected header format"),
-        (b"a: " + b"[" * 500, "nested too deeply"),
+        (b"a: " + b"[" * 20_000, "line 1 is nested more than 50 levels deep"),
         (b"1.5: 2\n", "1.5 is no name of a setting"),
         (b"[1, 2]\n", "head="),
     ],

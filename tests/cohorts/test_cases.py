@@ -386,6 +386,11 @@ def test_excel(tmp_path: Path) -> None:
     book.save(tmp_path / "l.xlsx")
     with pytest.raises(LfnetError, match=r"has 2 sheets with values \('Sheet', 'empty'\)"):
         add_labels(draft(tmp_path)[0], tmp_path / "l.xlsx", SCALE)
+    book["empty"]["A1"] = None
+    sheet["XFD1048576"] = 1  # 17 thousand million cells with those between
+    book.save(tmp_path / "l.xlsx")
+    with pytest.raises(LfnetError, match=r"sheet 'Sheet' reaches to row 1048576 and column 16384\. Delete the cells"):
+        add_labels(draft(tmp_path)[0], tmp_path / "l.xlsx", SCALE)
     (tmp_path / "l.xlsx").write_bytes(b"PK no workbook")
     with pytest.raises(LfnetError, match=r"is no \.xlsx file that can be read"):
         add_labels(draft(tmp_path)[0], tmp_path / "l.xlsx", SCALE)

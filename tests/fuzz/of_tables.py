@@ -96,6 +96,32 @@ def _read_labels(path: Path) -> Any:
         add_labels(draft(Path(place))[0], path, SCALE)
 
 
+def _excel_labels(at: Path) -> Path:
+    from openpyxl import Workbook
+
+    book, path = Workbook(), at / "labels.xlsx"
+    for row in [("participant", "bdi", "session"), *((person, number, 1) for number, person in enumerate(PEOPLE))]:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def _excel_parts(at: Path) -> Path:
+    shutil.unpack_archive(_excel_labels(at), at / "parts", "zip")
+    return at / "parts"
+
+
+reader("labels-xlsx", _excel_labels, 0.5)(_read_labels)
+
+
+@reader("labels-xlsx-parts", _excel_parts, named=False)
+def _read_excel_parts(path: Path) -> Any:
+    """A damaged archive is noticed by its checksums; here the texts inside are damaged, and packed again."""
+    _read_labels(
+        Path(shutil.make_archive(str(path.parent / "labels"), "zip", path)).rename(path.parent / "labels.xlsx")
+    )
+
+
 def _avec_scores(at: Path) -> Path:
     path = at / "labels.csv"
     path.write_text("file,score\n" + "".join(f"20{n}_1_Freeform,{n}\n" for n in range(6)))
