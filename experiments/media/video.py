@@ -1,6 +1,6 @@
-"""Synthetic face video with a known pulse: a photograph whose skin follows a pulse, encoded as H.264."""
+"""Synthetic face video with a known pulse: a photograph whose skin follows a pulse, encoded in several ways."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +10,16 @@ import numpy as np
 from experiments.media.skin import PULSE_RGB, wave
 from lfnet.video.backends import import_cv2
 
-__all__ = ["Scene", "rendered", "scene", "write_h264"]
+__all__ = ["CODECS", "Scene", "rendered", "scene", "write_h264", "write_video"]
+
+# Name → ending, encoder, pixel format and options.
+CODECS: dict[str, tuple[str, str, str, dict[str, str]]] = {
+    **{
+        f"H.264 crf {crf}": (".mp4", "libx264", "yuv420p", {"crf": str(crf), "preset": "medium", "threads": "1"})
+        for crf in (18, 23, 28)
+    },
+    "MJPEG": (".mov", "mjpeg", "yuvj420p", {"qmin": "4", "qmax": "4"}),
+}
 
 # The mesh's outline of the face, and the parts in it that are no skin: eyes with brows, and the mouth.
 _OVAL = (
@@ -77,7 +86,7 @@ def scene(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, width: float = 240.0
 def rendered(
     base: Scene,
     seconds_T: np.ndarray,
-    beats_B: np.ndarray,
+    beats: np.ndarray | Callable[[np.ndarray], np.ndarray],
     rng: np.random.Generator,
     *,
     amplitude: float = 0.005,
@@ -85,16 +94,18 @@ def rendered(
     flicker: tuple[float, float] = (2.1, 0.004),
     noise: float = 2.0,
 ) -> Iterator[np.ndarray]:
-    """Render frames uint8 [H, W, 3] at given seconds, whose skin follows the beats (seconds) as `PULSE_RGB` says.
+    """Render frames uint8 [H, W, 3] at given seconds, whose skin follows the beats as `PULSE_RGB` says.
 
-    amplitude: of the pulse in green, as a share of the skin's colour; 0 is no pulse. motion: range of the head's slow
-    horizontal sway in widths of the face; vertically half of it. flicker: Hz and share of a lamp that lights the whole
-    scene. noise: SD of the camera's noise in grey levels.
+    beats: their seconds, or the blood volume as a function of seconds. amplitude: of the pulse in green, as a share of
+    the skin's colour; 0 is no pulse. motion: range of the head's slow horizontal sway in widths of the face; vertically
+    half of it. flicker: Hz and share of a lamp that lights the whole scene. noise: SD of the camera's noise in grey
+    levels.
     """
     cv2 = import_cv2()
     height, width = base.skin_HW.shape
     share = (amplitude * PULSE_RGB / PULSE_RGB[1]).astype(np.float32)
-    pulse = wave(seconds_T, beats_B) if amplitude else np.zeros(len(seconds_T))
+    volume = beats(seconds_T) if callable(beats) else wave(seconds_T, beats)
+    pulse = volume if amplitude else np.zeros(len(seconds_T))
     phase = 2 * np.pi * rng.random()
     sway_T2 = motion * base.width * _sway(seconds_T, rng) * (1.0, 0.5)
     # Camera noise is drawn once and shifted at random, which encoders and means cannot tell from new noise.
@@ -123,6 +134,24 @@ def write_h264(
     path: Path, frames: Iterator[np.ndarray], seconds_T: np.ndarray, *, crf: int = 23, preset: str = "medium"
 ) -> Path:
     """Encode frames with given times as H.264 in 4:2:0."""
+    options = {"crf": str(crf), "preset": preset, "threads": "1"}
+    return _encode(path, frames, seconds_T, "libx264", "yuv420p", options)
+
+
+def write_video(path: Path, frames: Iterator[np.ndarray], seconds_T: np.ndarray, codec: str) -> Path:
+    """Encode frames with given times as one of `CODECS`; return the path with the codec's ending."""
+    ending, encoder, pixels, options = CODECS[codec]
+    return _encode(path.with_suffix(ending), frames, seconds_T, encoder, pixels, options)
+
+
+def _encode(
+    path: Path,
+    frames: Iterator[np.ndarray],
+    seconds_T: np.ndarray,
+    encoder: str,
+    pixels: str,
+    options: dict[str, str],
+) -> Path:
     import av
 
     base = Fraction(1, 90_000)
@@ -130,10 +159,10 @@ def write_h264(
     with av.open(str(path), "w") as container:
         for rgb, time in zip(frames, seconds_T, strict=True):
             if stream is None:
-                stream = container.add_stream("libx264", rate=30)
-                stream.height, stream.width, stream.pix_fmt = *rgb.shape[:2], "yuv420p"
+                stream = container.add_stream(encoder, rate=30)
+                stream.height, stream.width, stream.pix_fmt = *rgb.shape[:2], pixels
                 stream.codec_context.time_base = base
-                stream.codec_context.options = {"crf": str(crf), "preset": preset, "threads": "1"}
+                stream.codec_context.options = options
             image = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             image.pts, image.time_base = round(time / base), base
             container.mux(stream.encode(image))

@@ -46,11 +46,11 @@ def astronaut(landmarker: Path, width: float) -> Scene:
     return scene(image, found.landmarks_LC, width=width)
 
 
-def read(video: Path, landmarker: Path) -> Any:
-    """Return the stream `skin` of a video."""
+def read_skin(video: Path, landmarker: Path, every: int = 1) -> Any:
+    """Return the stream `skin` of a video, with the face found in every Nth frame."""
     vectors = FrameConsumer(Skin())
     with FaceMesh(landmarker) as mesh:
-        (passed,) = run_pass(frames(video), mesh, [vectors])
+        (passed,) = run_pass(frames(video), mesh, [vectors], every=every)
     return vectors.clip(passed, {})
 
 
@@ -66,7 +66,7 @@ def measure(base: Scene, options: argparse.Namespace, bpm: float, amplitude: flo
     with tempfile.TemporaryDirectory() as folder:
         video = write_h264(Path(folder) / "made.mp4", rendered(base, time, beats, rng, **given), time)
         size = video.stat().st_size
-        clip = read(video, options.landmarker)
+        clip = read_skin(video, options.landmarker)
     rows = []
     for name, settings in variants().items():
         (segment,) = read_segments(clip.features, clip.time, clip.valid, settings)[:1]

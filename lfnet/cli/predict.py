@@ -10,6 +10,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.cli.video_settings import split_settings
 from lfnet.errors import LfnetError
+from lfnet.text import plural
 
 __all__ = ["REFUSED", "main"]
 
@@ -69,7 +70,7 @@ def main(argv: list[str]) -> int:
     else:
         if together is not None:
             score = _score(together, asdict(bundle.facts.scale))
-            print(f"together, {together['videos']} of {len(reports)} videos: {score}\n")
+            print(f"together, {together['videos']} of {plural(len(reports), 'video')}: {score}\n")
         if bundle.facts.run.simulated:
             print("The bundle was trained on a simulated cohort: its scores say nothing about any person.")
         print(RESEARCH_ONLY)
@@ -94,14 +95,14 @@ def _show(report: dict[str, Any]) -> None:
         print(f"  no interval: {report['no_interval']}")
     if "frames" in report:
         print(
-            f"  a face in {report['frames_with_a_face']} of {report['frames']} frames "
+            f"  a face in {report['frames_with_a_face']} of {plural(report['frames'], 'frame')} "
             f"({100 * report['coverage']:.0f} %), {report['duration_s']:.1f} s"
         )
     for note in report.get("notes", []):
-        print(f"  not usable: {note}" if note.startswith(("no face", "only")) else f"  {note}")
+        print(f"  {note}")
     if pulse := report.get("pulse"):
         rate = pulse["heart_rate_bpm"]
-        kept = f"{pulse['segments_kept']} of {pulse['segments']} segments"
+        kept = f"{pulse['segments_kept']} of {plural(pulse['segments'], 'segment')}"
         print(f"  no pulse: {pulse['why_not']}" if rate is None else f"  pulse {rate:.1f} beats a minute ({kept})")
     latency = report["latency"]
     if latency["ms_per_frame"] is not None:

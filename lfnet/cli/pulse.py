@@ -14,6 +14,7 @@ from lfnet.cli.configs import compose
 from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files, user_path
+from lfnet.text import plural
 
 __all__ = ["main"]
 
@@ -31,15 +32,14 @@ examples:
   lfnet pulse frames/ --fps 30                           a folder of images
 
 Settings are those of conf/pulse, conf/video and conf/encoder/skin.yaml (encoder.skin.dark=10). Features for which the
-segments are too short are marked.
+segments are too short, or whose measured error is above half of the value (pulse.max_error), are withheld.
 exit status: 0 a pulse was found; {REFUSED} no segment has a reliable pulse (the report gives the reason and no rate);
 2 no face, too short, or not readable.
 
 {RESEARCH_ONLY}
 """
 _GROUPS = ("pulse", "video", "paths", "encoder.skin")
-# Measured in experiments/pulse, floor.csv: perfectly regular beats, from a pulse amplitude of 1 % and of .3 %.
-_FLOOR = "A camera locates beats with an error: regular beats have an RMSSD of 10 to 30 ms, in poor video more."
+_ERROR = "± is the error that {:.0%} or more of made pulses with such an SNR and value keep to."
 _UNITS = {
     **dict.fromkeys(("MeanHR", "SDHR", "MinHR", "MaxHR"), "1/min"),
     **dict.fromkeys(("MeanNN", "MedianNN", "SDNN", "SDSD", "RMSSD", "MadNN", "IQRNN", "TINN", "SD1", "SD2"), "ms"),
@@ -123,6 +123,7 @@ def _config(overrides: list[str]) -> dict[str, Any]:
 def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) -> tuple[dict[str, Any], list[Any], Any]:
     from lfnet.features.consumers import FrameConsumer
     from lfnet.features.video_pass import run_pass
+    from lfnet.pulse.errors import COVERAGE
     from lfnet.pulse.segments import OUTCOMES, read_segments
     from lfnet.video.decode import frames
     from lfnet.video.mesh import FaceMesh
@@ -138,15 +139,18 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
         (passed,) = run_pass(decoded, mesh, [vectors], every=every)
     clip = vectors.clip(passed, {})
     if not clip.valid.any():
-        raise LfnetError(f"{video}: no face in any of {len(clip.valid)} frames. Give a clip with a visible face.")
+        raise LfnetError(
+            f"{video}: no face in any of {plural(len(clip.valid), 'frame')}. Give a clip with a visible face."
+        )
     try:
         segments = read_segments(clip.features, clip.time, clip.valid, settings)
     except LfnetError as error:
         raise LfnetError(f"{video}: {error}") from error
     if not segments:
+        seconds = float(clip.time[-1] - clip.time[0] + np.median(np.diff(clip.time))) if len(clip.time) > 1 else 0.0
         raise LfnetError(
-            f"{video} is too short: {media.duration:.1f} s, and a pulse is read from segments of "
-            f"{settings.segment:g} s. Give a longer clip{_shorter(media.duration)}."
+            f"{video} is too short: {seconds:.1f} s, and a pulse is read from segments of {settings.segment:g} s. "
+            f"{settings.advice(seconds)}"
         )
     kept = [segment for segment in segments if segment.kept]
     outcomes = Counter(segment.outcome for segment in segments)
@@ -167,7 +171,7 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
         "notes": [*notes, *passed.notes()],
         "settings": settings.recipe(),
         "prv": _features(kept, settings),
-        "prv_note": _FLOOR,
+        "prv_note": _ERROR.format(COVERAGE),
         "each": [_one(segment) for segment in segments],
         "disclaimer": RESEARCH_ONLY,
     }
@@ -180,18 +184,31 @@ def _features(kept: list[Any], settings: Any) -> dict[str, Any]:
         return {}
     found = {}
     for name in kept[0].values:
-        valid = [segment.valid[name] for segment in kept]
-        use = [s.values[name] for s, ok in zip(kept, valid, strict=True) if ok or settings.invalid == "keep"]
-        entry: dict[str, Any] = {"value": _median(use), "unit": _UNITS.get(name, ""), "valid": any(valid)}
-        if not any(valid):
+        used = [segment for segment in kept if segment.valid[name] or settings.invalid == "keep"]
+        valid = sum(segment.valid[name] for segment in kept)
+        entry: dict[str, Any] = {
+            "value": _median([segment.values[name] for segment in used]),
+            "unit": _UNITS.get(name, ""),
+            "valid": valid > 0,
+        }
+        if name in kept[0].errors:
+            entry["error"] = _median([segment.errors[name] for segment in used])
+        if 0 < valid < len(kept):
+            entry["segments"] = valid
+        if not valid and any(name in segment.withheld for segment in kept):
+            entry["withheld"] = _reason(name, kept, settings)
+        elif not valid:
             entry["needs"] = _needs(name, settings)
         found[name] = entry
     return found
 
 
-def _shorter(seconds: float) -> str:
-    """Suggest a segment that fits the clip, where one long enough for a rate does."""
-    return f" or, for a rate alone, pulse.segment={int(seconds)} pulse.hop={int(seconds)}" if seconds >= 10 else ""
+def _reason(name: str, kept: list[Any], settings: Any) -> str:
+    from lfnet.pulse.errors import follows
+
+    root = follows(name)
+    error = np.median([segment.errors[root] for segment in kept])
+    return f"error of {root} {error:.0f} ms, above {settings.max_error:.0%} of it"
 
 
 def _needs(name: str, settings: Any) -> str:
@@ -211,7 +228,7 @@ def _one(segment: Any) -> dict[str, Any]:
         "peak_bpm_of_regions": [_rounded(each) for each in segment.region_rates],
         "snr_db": _rounded(segment.snr),
         "quality": _rounded(segment.q),
-        "beats": 0 if segment.beats is None else len(segment.beats.seconds),
+        "beats": 0 if segment.beats is None else len(segment.beats.peaks),
         "beats_corrected": 0 if segment.beats is None else int(segment.beats.corrected),
     }
 
@@ -228,7 +245,7 @@ def _rounded(value: float) -> float | None:
 def _show(report: dict[str, Any]) -> None:
     print(
         f"{report['video']}: {report['duration_s']:.1f} s, {report['fps']:.4g} frames per second, a face in "
-        f"{report['frames_with_a_face']} of {report['frames']} frames"
+        f"{report['frames_with_a_face']} of {plural(report['frames'], 'frame')}"
     )
     for note in report["notes"]:
         print(f"  {note}")
@@ -238,7 +255,8 @@ def _show(report: dict[str, Any]) -> None:
         print(f"no reliable pulse: {report['outcome']}")
     else:
         decibels, method = report["snr_db"], settings["method"].upper()
-        print(f"heart rate {rate:.1f} beats per minute, SNR {decibels:.1f} dB ({method}, {kept} of {total} segments)")
+        of = f"{kept} of {plural(total, 'segment')}"
+        print(f"heart rate {rate:.1f} beats per minute, SNR {decibels:.1f} dB ({method}, {of})")
     print(f"\n  {'segment':>12}  {'outcome':<14}  {'peak/min':>8}  {'SNR dB':>6}  {'Q':>5}  beats")
     for each in report["each"]:
         span = f"{each['start_s']:.0f}–{each['start_s'] + settings['segment']:.0f} s"
@@ -248,9 +266,15 @@ def _show(report: dict[str, Any]) -> None:
     if report["prv"]:
         print("\n  pulse-rate variability (PRV, not HRV), median of the segments")
         for name, entry in report["prv"].items():
-            state = "" if entry["valid"] else f"not valid: needs {entry['needs']}"
-            print(f"  {name:<16} {_text(entry['value'], 3):>12} {entry['unit']:<6} {state}".rstrip())
-        print(f"  {_FLOOR}")
+            error = "" if entry.get("error") is None else f"± {entry['error']:.3g}"
+            if "needs" in entry:
+                state = f"not valid: needs {entry['needs']}"
+            elif "withheld" in entry:
+                state = f"withheld: {entry['withheld']}"
+            else:
+                state = f"of {entry['segments']} of {plural(kept, 'segment')}" if "segments" in entry else ""
+            print(f"  {name:<16} {_text(entry['value'], 3):>12} {error:<8} {entry['unit']:<6} {state}".rstrip())
+        print(f"  {report['prv_note']}")
     print()
 
 

@@ -356,7 +356,7 @@ def _read_pulse(clip: ClipFeatures, settings: PulseSettings) -> dict[str, Any]:
     dropped = Counter(segment.outcome for segment in segments if not segment.kept)
     why = "; ".join(OUTCOMES[name] for name in dropped)
     if not segments:
-        why = f"too short: a pulse is read from segments of {settings.segment:g} s"
+        why = f"the clip is shorter than {settings.segment:g} s, the length of a segment"
     return {
         "heart_rate_bpm": round(float(np.median([each.heart_rate for each in kept])), 2) if kept else None,
         "snr_db": round(float(np.median([each.snr for each in kept])), 2) if kept else None,

@@ -10,9 +10,11 @@ import numpy as np
 
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures, FeatureStore
-from lfnet.fingerprints import code_digest, digest
+from lfnet.fingerprints import code_digest, digest, file_digest
+from lfnet.pulse.errors import TABLE
 from lfnet.pulse.segments import KEPT, SegmentFeatures, segment_features
 from lfnet.pulse.settings import PulseSettings
+from lfnet.text import plural
 
 __all__ = ["PULSE", "SKIN", "pulse_clip", "pulse_store"]
 
@@ -24,7 +26,7 @@ def pulse_store(skin: FeatureStore, clip_ids: Iterable[str], folder: Path, setti
 
     A clip's rows [S, K] have the starts of its segments as times; segments that were kept are valid. A clip without
     any, or shorter than a segment, is missing in this stream, never zero; the header's `outcomes` says why. The recipe
-    holds the settings, the skin's recipe and the code of the pulse.
+    holds the settings, the skin's recipe, the code of the pulse and the table of its errors.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ def pulse_store(skin: FeatureStore, clip_ids: Iterable[str], folder: Path, setti
         "skin": skin.recipe,
         "settings": settings.recipe(),
         "code": code_digest(["lfnet.pulse.segments"], ["lfnet.pulse"]),
+        "errors": file_digest(TABLE),
     }
     store = FeatureStore(folder, PULSE, digest(recipe))
     for clip_id in clip_ids:
@@ -87,11 +90,18 @@ def pulse_clip(skin: ClipFeatures, settings: PulseSettings, clip_id: str = "clip
 def _note(found: SegmentFeatures, settings: PulseSettings) -> str:
     if not len(found.kept_S):
         return f"no pulse: shorter than a segment of {settings.segment:g} s"
-    if not found.dropped:
-        return ""
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(found.dropped.items()))
+    notes = []
     kept = found.outcome_S.count(KEPT)
-    return f"pulse of {kept} of {len(found.kept_S)} segments; dropped: {reasons}"
+    if found.dropped:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(found.dropped.items()))
+        notes.append(f"pulse of {kept} of {plural(len(found.kept_S), 'segment')}; dropped: {reasons}")
+    notes += [
+        f"{name} of {count} of {plural(kept, 'segment')} withheld: its error is above "
+        f"{100 * (settings.max_error or 0):g} % of the value"
+        for name, count in found.withheld.items()
+        if count
+    ]
+    return "; ".join(notes)
 
 
 def _number(value: float) -> float | None:

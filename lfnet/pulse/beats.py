@@ -18,6 +18,7 @@ FINE_RATE = 250.0  # Hz; at 30 Hz a beat is located to 33 ms, which is more than
 # Beats closer than this share of the spectral rate's period are one beat and its dicrotic wave.
 _MIN_DISTANCE = 0.6
 _PROMINENCE = 0.4  # standard deviations of the pulse
+_STEEP = 0.4  # share of a wave's highest slope
 _MILLISECOND = 1000
 
 
@@ -27,25 +28,29 @@ class Beats(NamedTuple):
     Attributes
     ----------
     seconds : float64 [B]
-        Peaks as detected, from the start of the trace.
+        Steepest upstrokes as detected, from the start of the trace.
+    peaks : float64 [P]
+        Peaks of the waves, from the start of the trace; a wave that begins before the trace has no upstroke.
     intervals : float64 [I]
-        Interbeat intervals in ms, after correction.
+        Interbeat intervals in ms, from upstroke to upstroke, after correction.
     corrected : float
         Number of beats that the correction moved, added or removed.
 
     Examples
     --------
-    >>> beats = Beats(seconds=np.array([0.2, 1.0, 1.8]), intervals=np.array([800.0, 800.0]), corrected=0.0)
+    >>> at = np.array([0.2, 1.0, 1.8])
+    >>> beats = Beats(seconds=at, peaks=at + 0.15, intervals=np.array([800.0, 800.0]), corrected=0.0)
     >>> float(60_000 / beats.intervals.mean())  # beats per minute
     75.0
     """
 
     seconds: np.ndarray
+    peaks: np.ndarray
     intervals: np.ndarray
     corrected: float
 
 
-def upsample(pulse_N: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+def upsample(pulse_N: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Upsample a pulse to `FINE_RATE` by cubic spline, which loses nothing of a band below 4 Hz.
 
     Parameters
@@ -57,15 +62,21 @@ def upsample(pulse_N: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    seconds, values : float64 [M]
+    seconds, values, slopes : float64 [M]
+        The slope is per second.
     """
     time = np.arange(len(pulse_N)) / rate
     fine = np.arange(0, time[-1] + 1e-9, 1 / FINE_RATE)
-    return fine, CubicSpline(time, pulse_N)(fine)
+    spline = CubicSpline(time, pulse_N)
+    return fine, spline(fine), spline(fine, 1)
 
 
 def find_beats(pulse_N: np.ndarray, rate: float, beats_per_minute: float, *, max_deviation: float | None) -> Beats:
-    """Detect the peaks of a band-passed pulse, at least .6 of the spectral rate's period apart.
+    """Detect the waves of a band-passed pulse and place each beat at its steepest upstroke.
+
+    Peaks are at least .6 of the spectral rate's period apart. A beat is where the slope is highest between a wave's
+    foot and its peak, interpolated between samples by a parabola. Light and motion that change slowly shift a broad
+    peak more than a steep edge (experiments/pulse).
 
     Parameters
     ----------
@@ -82,20 +93,45 @@ def find_beats(pulse_N: np.ndarray, rate: float, beats_per_minute: float, *, max
     -------
     Beats
 
+    References
+    ----------
+    Peralta, Lázaro, Bailón, Marozas & Gil 2019, "Optimal fiducial points for pulse rate variability analysis from
+    forehead and finger photoplethysmographic signals", Physiological Measurement 40(2).
+
     Examples
     --------
     >>> time = np.arange(600) / 30
     >>> beats = find_beats(np.sin(2 * np.pi * 1.25 * time), 30.0, 75.0, max_deviation=0.2)
-    >>> len(beats.seconds), float(beats.intervals.mean().round())
+    >>> len(beats.peaks), float(beats.intervals.mean().round())
     (25, 800.0)
     """
-    seconds, values = upsample(pulse_N, rate)
+    seconds, values, slopes = upsample(pulse_N, rate)
     distance = max(1, round(_MIN_DISTANCE * 60 / beats_per_minute * FINE_RATE))
     peaks, _ = find_peaks(values, distance=distance, prominence=_PROMINENCE * values.std())
-    found = seconds[peaks]
+    found = _steepest(values, slopes, peaks, distance) / FINE_RATE
     if max_deviation is not None and len(found) >= 5:
-        return Beats(found, *correct_artefacts(found, max_deviation))
-    return Beats(found, np.diff(found) * _MILLISECOND, 0.0)
+        return Beats(found, seconds[peaks], *correct_artefacts(found, max_deviation))
+    return Beats(found, seconds[peaks], np.diff(found) * _MILLISECOND, 0.0)
+
+
+def _steepest(values_M: np.ndarray, slopes_M: np.ndarray, peaks_P: np.ndarray, distance: int) -> np.ndarray:
+    """Return the samples, with fractions, of the highest slope before each peak whose foot is in the trace.
+
+    Where a wave rises in steps, as after a dicrotic wave or a weak beat, the last steep one leads to the peak.
+    """
+    places = []
+    for before, peak in itertools.pairwise([0, *peaks_P]):
+        start = max(before, peak - distance)
+        foot = start + int(values_M[start:peak].argmin())
+        if foot == 0:  # the wave began before the trace
+            continue
+        rise = slopes_M[foot : peak + 1]
+        steep, _ = find_peaks(rise, height=_STEEP * rise.max())
+        top = foot + int(steep[-1] if len(steep) else rise.argmax())
+        left, middle, right = slopes_M[top - 1 : top + 2]
+        bend = left - 2 * middle + right
+        places.append(top + (0.5 * (left - right) / bend if bend < 0 else 0.0))
+    return np.array(places, np.float64)
 
 
 def correct_artefacts(seconds: np.ndarray, max_deviation: float) -> tuple[np.ndarray, float]:
@@ -150,7 +186,7 @@ def correct_artefacts(seconds: np.ndarray, max_deviation: float) -> tuple[np.nda
 
 
 def waveform_features(
-    pulse_N: np.ndarray, rate: float, beats_S: np.ndarray, found: Spectrum, band: tuple[float, float], snr: float
+    pulse_N: np.ndarray, rate: float, peaks_P: np.ndarray, found: Spectrum, band: tuple[float, float], snr: float
 ) -> dict[str, float]:
     """Compute the features `WAVEFORM` of a band-passed pulse.
 
@@ -160,7 +196,7 @@ def waveform_features(
         Band-passed pulse.
     rate : float
         Its rate in Hz.
-    beats_S : float64 [B]
+    peaks_P : float64 [P]
         Seconds of its peaks.
     found : Spectrum
         Its spectrum.
@@ -182,7 +218,7 @@ def waveform_features(
     >>> from lfnet.pulse import spectrum
     >>> pulse = 0.01 * np.sin(2 * np.pi * 1.25 * np.arange(600) / 30)
     >>> beats = find_beats(pulse, 30.0, 75.0, max_deviation=None)
-    >>> found = waveform_features(pulse, 30.0, beats.seconds, spectrum(pulse, 30.0), (0.6, 4.0), snr=20.0)
+    >>> found = waveform_features(pulse, 30.0, beats.peaks, spectrum(pulse, 30.0), (0.6, 4.0), snr=20.0)
     >>> round(found["Amplitude"], 3), round(found["RiseTime"], 3)
     (2.0, 0.4)
     """
@@ -194,8 +230,8 @@ def waveform_features(
         share = power / power.sum()
         share = share[share > 0]
         result["SpectralEntropy"] = float(-(share * np.log(share)).sum() / np.log(len(power)))
-    _, values = upsample(pulse_N, rate)
-    peaks = np.round(beats_S * FINE_RATE).astype(int)
+    _, values, _ = upsample(pulse_N, rate)
+    peaks = np.round(peaks_P * FINE_RATE).astype(int)
     if len(peaks) < 3:
         return result
     feet = np.array([a + values[a:b].argmin() for a, b in itertools.pairwise(peaks)])

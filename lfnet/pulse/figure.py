@@ -54,7 +54,7 @@ def draw_figure(segments: Sequence[Segment], settings: PulseSettings, path: Path
         row[1].plot(time, 100 * segment.pulse_N, color=colour, linewidth=0.9)
         if segment.beats is not None:
             at = np.round(segment.beats.seconds * segment.rate).astype(int).clip(0, len(time) - 1)
-            row[1].plot(time[at], 100 * segment.pulse_N[at], "v", color="black", markersize=4)
+            row[1].plot(time[at], 100 * segment.pulse_N[at], ".", color="black", markersize=4)
         for axis in row[:2]:
             axis.margins(x=0.01)
         assert segment.pulse is not None and segment.green is not None
@@ -69,7 +69,7 @@ def draw_figure(segments: Sequence[Segment], settings: PulseSettings, path: Path
     from matplotlib.patches import Patch
 
     handles = [
-        Line2D([], [], marker="v", color="black", linestyle="", markersize=4, label="beat"),
+        Line2D([], [], marker=".", color="black", linestyle="", markersize=4, label="beat (steepest upstroke)"),
         Line2D([], [], color=_GREEN, label="power of the green channel, relative to its peak"),
         Line2D([], [], color=_KEPT, label="power of the pulse, kept"),
         Line2D([], [], color=_DROPPED, label="dropped"),

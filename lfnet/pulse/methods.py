@@ -3,6 +3,7 @@
 Skin is darker with more blood, so GREEN and POS are inverted: all three signals rise with the blood volume.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -233,7 +234,12 @@ def band_pass(x_N: np.ndarray, rate: float, band: tuple[float, float], order: in
     >>> float(np.corrcoef(band_pass(slow + pulse, 30.0, (0.6, 4.0), 3), pulse)[0, 1]) > 0.99
     True
     """
-    sections: Any = butter(order, band, "bandpass", fs=rate, output="sos")
+    sections = _sections(order, *band, rate)
     # Padded by a period of the lowest frequency, or by as much as there is.
     padding = min(len(x_N) - 1, round(rate / band[0]))
     return sosfiltfilt(sections, x_N, padlen=padding)
+
+
+@cache
+def _sections(order: int, low: float, high: float, rate: float) -> Any:
+    return butter(order, (low, high), "bandpass", fs=rate, output="sos")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lfnet.pulse.beats import Beats, find_beats, waveform_features
+from lfnet.pulse.errors import MEASURED, feature_errors, follows
 from lfnet.pulse.methods import band_pass, detrend, extract_pulse
 from lfnet.pulse.quality import Spectrum, heart_rate, published_q, snr, spectrum
 from lfnet.pulse.settings import PulseSettings
@@ -54,7 +55,12 @@ class Segment:
     beats : Beats or None
         Beats.
     values, valid : dict
-        Features by name, and whether the segment is long enough for each; empty where the segment was dropped.
+        Features by name, and whether each is valid: the segment is long enough for it, and it is not withheld. Empty
+        where the segment was dropped.
+    errors : dict of str to float
+        Errors of the features for which one is known (`lfnet.pulse.errors`), in their own units.
+    withheld : frozenset of str
+        Features for which the segment is long enough, but whose error is too large (`PulseSettings.max_error`).
 
     Examples
     --------
@@ -78,6 +84,8 @@ class Segment:
     beats: Beats | None = None
     values: dict[str, float] = field(default_factory=dict)
     valid: dict[str, bool] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
 
     @property
     def kept(self) -> bool:
@@ -94,7 +102,9 @@ class SegmentFeatures(NamedTuple):
     names : tuple of str
         K names, the same for all settings.
     valid_SK : bool [S, K]
-        Whether the segment is long enough for the feature.
+        Whether the segment is long enough for the feature, and the feature is not withheld.
+    withheld : dict of str to int
+        Number of segments whose RMSSD and SDNN are withheld because their error is too large.
     start_S, quality_S, snr_S, heart_rate_S : float64 [S]
         Seconds, Q, dB, and beats per minute of the spectrum, also of segments dropped for their quality.
     kept_S : bool [S]
@@ -117,6 +127,7 @@ class SegmentFeatures(NamedTuple):
     X: np.ndarray
     names: tuple[str, ...]
     valid_SK: np.ndarray
+    withheld: dict[str, int]
     start_S: np.ndarray
     quality_S: np.ndarray
     snr_S: np.ndarray
@@ -167,6 +178,7 @@ def segment_features(
         X=X,
         names=NAMES,
         valid_SK=valid,
+        withheld={name: sum(name in segment.withheld for segment in segments) for name in MEASURED},
         start_S=column("start"),
         quality_S=column("q"),
         snr_S=column("snr"),
@@ -268,17 +280,26 @@ def _read(traces: Traces, begin: int, length: int, settings: PulseSettings) -> S
     if not quality >= settings.threshold or agree < needed:
         return seen
     found = find_beats(pulse, rate, beats_per_minute, max_deviation=settings.correct)
-    if len(found.seconds) < settings.min_beats:
+    if len(found.peaks) < settings.min_beats:
         return replace(seen, outcome="few beats", beats=found)
     values = variability(found.intervals)
-    values |= waveform_features(pulse, rate, found.seconds, pulse_spectrum, settings.band, decibels)
-    valid = {
-        name: bool(np.isfinite(value))
+    values |= waveform_features(pulse, rate, found.peaks, pulse_spectrum, settings.band, decibels)
+    errors = feature_errors(values, decibels)
+    long_enough = {
+        name
+        for name, value in values.items()
+        if np.isfinite(value)
         and seconds >= settings.min_seconds.get(name, 0)
         and len(found.intervals) >= settings.min_intervals.get(name, 0)
-        for name, value in values.items()
     }
-    return replace(seen, outcome=KEPT, beats=found, values=values, valid=valid)
+    too_wrong = {
+        name
+        for name in MEASURED
+        if settings.max_error is not None and not errors[name] <= settings.max_error * values[name]
+    }
+    withheld = frozenset(name for name in long_enough if follows(name) in too_wrong)
+    valid = {name: name in long_enough and name not in withheld for name in values}
+    return replace(seen, outcome=KEPT, beats=found, values=values, valid=valid, errors=errors, withheld=withheld)
 
 
 def _pulse(rgb_NC: np.ndarray, settings: PulseSettings) -> np.ndarray:

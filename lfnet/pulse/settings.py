@@ -1,5 +1,6 @@
 """Settings of the pulse (conf/pulse): how it is extracted, and which segments and features are kept."""
 
+import math
 from dataclasses import asdict, field
 from typing import Annotated, Any, Literal, Self
 
@@ -60,6 +61,9 @@ class PulseSettings:
         Relative deviation of an interval that starts the correction (`lfnet.pulse.beats.correct_artefacts`).
     invalid : {"keep", "missing"}
         Values of features for which a segment is too short: kept, or missing.
+    max_error : float or None
+        Share of RMSSD or SDNN that its measured error may reach (`lfnet.pulse.errors`); above it, the feature and those
+        that follow it are invalid. None for no such rule.
     min_seconds, min_intervals : dict
         Minimum length and number of interbeat intervals of each feature; features without an entry need none.
 
@@ -90,6 +94,7 @@ class PulseSettings:
     min_beats: Annotated[int, Field(ge=0)] = 8
     correct: Annotated[float, Field(gt=0, lt=1)] | None = 0.2
     invalid: Literal["keep", "missing"] = "keep"
+    max_error: Positive | None = None
     min_seconds: dict[str, Positive] = field(default_factory=dict)
     min_intervals: dict[str, Count] = field(default_factory=dict)
 
@@ -104,15 +109,43 @@ class PulseSettings:
             raise ValueError(
                 f".min_fps={self.min_fps:g}: give a number above {2 * high:g}, twice the band's {high:g} Hz."
             )
-        if self.segment * low < _MIN_PERIODS:
+        if self.segment < self.min_segment:
             raise ValueError(
-                f".segment={self.segment:g}: give {_MIN_PERIODS / low:.0f} s or more, {_MIN_PERIODS} periods of "
-                f"{low:g} Hz."
+                f".segment={self.segment:g}: give {self.min_segment:g} s or more, {_MIN_PERIODS} periods of {low:g} Hz."
             )
         for name in ("min_seconds", "min_intervals"):
             if unknown := sorted(set(getattr(self, name)) - set(NAMES)):
                 raise ValueError(f".{name}.{unknown[0]}: there is no such feature; known: {', '.join(NAMES)}.")
         return self
+
+    @property
+    def min_segment(self) -> float:
+        """Return the minimum length of a segment in seconds, rounded up to .1 s."""
+        return math.ceil(10 * _MIN_PERIODS / self.band[0] - 1e-9) / 10
+
+    def advice(self, seconds: float) -> str:
+        """Return what to do with a clip that is shorter than a segment.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of the clip.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> PulseSettings().advice(12.34)
+        'Give 17 s or more, or set pulse.segment=12.3 pulse.hop=12.3.'
+        >>> PulseSettings().advice(5.0)
+        'Give 17 s or more; the shortest segment that can be set is 6.7 s.'
+        """
+        longest = math.floor(10 * seconds + 1e-6) / 10
+        if longest < self.min_segment:
+            return f"Give {self.segment:g} s or more; the shortest segment that can be set is {self.min_segment:g} s."
+        return f"Give {self.segment:g} s or more, or set pulse.segment={longest:g} pulse.hop={longest:g}."
 
     def recipe(self) -> dict[str, Any]:
         """Return all settings as JSON-like values, for fingerprints."""

@@ -38,7 +38,7 @@ def test_each_clip_gets_its_segments_and_their_outcomes(skin: FeatureStore, tmp_
     assert short.features.shape == (0, len(NAMES)) and "shorter than a segment of 17 s" in short.meta["notes"]
     assert not dead.valid.any() and np.isnan(dead.features).all(), "missing, never zero"
     assert json.loads(dead.meta["outcomes"]) == {"no pulse": 1}
-    assert "0 of 1 segments; dropped: no pulse 1" in dead.meta["notes"]
+    assert "0 of 1 segment; dropped: no pulse 1" in dead.meta["notes"]
 
 
 def test_present_features_are_kept_and_changed_ones_recomputed(skin: FeatureStore, tmp_path: Path) -> None:

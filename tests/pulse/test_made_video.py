@@ -1,6 +1,7 @@
 """A face with a known pulse, from H.264 video to the report of `lfnet pulse`."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,26 @@ def test_the_command_reports_rate_quality_and_variability_and_draws_a_figure(
     assert status == 0 and err == ""
     assert next(key for key in report if "rate" in key or "bpm" in key) == "heart_rate_bpm" == next(iter(report))
     assert report["heart_rate_bpm"] == pytest.approx(BPM, abs=1) and report["snr_db"] > 1
-    assert report["prv"]["RMSSD"]["valid"] and report["prv"]["RMSSD"]["unit"] == "ms"
+    assert report["prv"]["MeanHR"]["valid"] and report["prv"]["MeanHR"]["unit"] == "1/min"
+    # The beats are regular: what is measured is the error of the codec.
+    rmssd = report["prv"]["RMSSD"]
+    assert (rmssd["value"], rmssd["valid"]) == (None, False) and rmssd["withheld"].startswith("error of RMSSD ")
     assert report["prv"]["LF"] == {"value": None, "unit": "ms²", "valid": False, "needs": "120 s"}
     assert "not a diagnosis" in report["disclaimer"]
     from PIL import Image
 
     assert np.asarray(Image.open(figure).convert("L")).std() > 10
+
+
+def test_each_value_is_printed_with_its_error(
+    with_pulse: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (str(with_pulse), "--landmarker", str(model), "pulse.max_error=null")
+    status, out, _ = run(capsys, *words)
+    line = next(line for line in out.splitlines() if line.split()[:1] == ["RMSSD"])
+    assert status == 0 and re.fullmatch(r"  RMSSD +[\d.]+ ± [\d.]+ +ms", line)
+    assert "the error that 68% or more of made pulses" in out and "1 of 1 segment)" in out
+    assert max(map(len, out.splitlines()[1:])) <= 100
 
 
 def test_without_a_pulse_the_command_refuses(
@@ -134,7 +149,11 @@ def test_without_a_pulse_the_command_refuses(
     ("name", "line"),
     [
         ("no_face.mp4", "no_face.mp4: no face in any of 95 frames"),
-        ("noface_face.mov", "noface_face.mov is too short: 6.4 s, and a pulse is read from segments of 17 s"),
+        (
+            "noface_face.mov",
+            "noface_face.mov is too short: 6.4 s, and a pulse is read from segments of 17 s. Give 17 s or more; the "
+            "shortest segment that can be set is 6.7 s.",
+        ),
     ],
 )
 def test_no_face_and_too_short_are_one_line(

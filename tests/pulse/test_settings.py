@@ -48,7 +48,7 @@ def test_every_yaml_names_itself_and_has_a_recipe(name: str) -> None:
         ({"band": (0.6, 20.0)}, "pulse.band=[0.6, 20]: give two increasing frequencies below half of rate, 15 Hz."),
         ({"band": 4}, "pulse.band=4: give a list of a number above 0, a number above 0."),
         ({"min_fps": 5}, "pulse.min_fps=5: give a number above 8, twice the band's 4 Hz."),
-        ({"segment": 3}, "pulse.segment=3: give 7 s or more, 4 periods of 0.6 Hz."),
+        ({"segment": 3}, "pulse.segment=3: give 6.7 s or more, 4 periods of 0.6 Hz."),
         ({"detrend": -1}, "pulse.detrend=-1: give a number above 0, or null."),
         ({"correct": 2}, "pulse.correct=2: give a number above 0 and below 1, or null."),
         ({"min_coverage": 0}, "pulse.min_coverage=0: give a number above 0 and at most 1."),
