@@ -185,7 +185,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         one["error"] = (one.found - one.true).abs()
         one["error_peak"] = (rows[f"{name}_peak"] - one.true).abs()
         one["share"] = [error_share(name, value, snr) for value, snr in zip(one.found, one.snr, strict=True)]
-        parts.append(one[one.true.between(*TRUE)])
+        parts.append(one)
     return pd.concat(parts)
 
 
@@ -259,9 +259,14 @@ def main() -> None:
     if options.report:
         found = {path.stem: pd.read_csv(path) for path in options.rows.glob("*.csv")}
         TABLE.write_text(table_of(found["fit"]).to_csv(index=False, lineterminator="\n"))
-        rows = summary(pd.concat([each.assign(source=name) for name, each in found.items()], ignore_index=True))
+        everyone = summary(pd.concat([each.assign(source=name) for name, each in found.items()], ignore_index=True))
+        rows = everyone[everyone.true.between(*TRUE)]
         cells(rows).to_csv(HERE / "variability.csv", index=False, lineterminator="\n")
         print(report(rows))
+        for name, group in everyone[(everyone.source == "traces") & (everyone.true < TRUE[0])].groupby("feature"):
+            count, true, value, _, within, shown, _ = line(group)
+            print(f"\n{name} below {TRUE[0]:g} ms: {count} segments, {true} ms is read as {value} ms")
+            print(f"{within} within the stated error, {shown} shown")
 
 
 if __name__ == "__main__":
