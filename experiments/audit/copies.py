@@ -151,7 +151,7 @@ def write_film(path: Path, images: Iterable[np.ndarray], fps: float, codec: str,
 
 
 def write_copy(source: Path, target: Path, fps: float, how: Recoding) -> None:
-    """Encode a film anew."""
+    """Encode a film again, as a recoding says."""
     rate = (how.fps or fps) * how.speed
 
     def images() -> Iterator[np.ndarray]:

@@ -18,7 +18,7 @@ from lfnet.features.clip_summaries import ClipSummaries, frames_digest
 
 __all__ = ["audit_cohort"]
 
-_VECTORS = "vectors"  # name of the given vectors
+_VECTORS = "given"  # name of the vectors
 
 
 def audit_cohort(

@@ -54,7 +54,7 @@ def copies(clips: pd.DataFrame, found: Iterable[Copy], checked: tuple[str, ...],
     )
     numbers = {"pairs": len(pairs), "pairs_across_splits": len(across)}
     status: Status = "leak" if across else "warning"
-    evidence = tuple(", ".join(filter(None, (pairs[pair].how, pairs[pair].detail))) for pair in ordered)
+    evidence = tuple(f"{one} = {other} ({', '.join(filter(None, pairs[one, other][2:]))})" for one, other in ordered)
     return Check.certain(
         Finding(
             "copies",

@@ -52,7 +52,7 @@ class Finding:
     people, recordings, clips : tuple
         Ids concerned; for a terminal, never for a tracker.
     evidence : tuple of str
-        What shows it, for each of `clips`.
+        One line for each pair of clips or people, with their ids and what shows it.
     tests : tuple of Test
     numbers : dict
         Counts and estimates.

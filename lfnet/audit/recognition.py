@@ -10,9 +10,9 @@ from lfnet.audit.statistics import auc_test
 from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.text import plural
 
-__all__ = ["HOW_TO_CHECK", "recording_vectors", "two_ids", "verification"]
+__all__ = ["recording_vectors", "two_ids", "verification"]
 
-HOW_TO_CHECK = "extract features with encoder=mobileface, and name it in the audit, to check this"
+_HOW_TO_CHECK = "extract features with encoder=mobileface, and name it in the audit, to check this"
 _MAX_RECORDINGS = 300  # of which all pairs enter the AUC: pairs grow with the square
 _MAX_COMPARED = 10_000  # recordings whose pairs are compared with the threshold: some seconds
 _BLOCK = 1000  # recordings compared with all others at a time
@@ -46,12 +46,11 @@ def two_ids(vectors_RD: np.ndarray, recordings: pd.DataFrame, min_cosine: float 
         recording_id, person_id and split of each recording.
     min_cosine : float or None
     encoder : str
-        Name of the features, "" if they have none.
+        Name of the features.
     """
     title = "one person with two ids"
     if min_cosine is None:
-        whose = f"features of {encoder}" if encoder else "these features"
-        text = f"no cosine is known from which {whose} show one person (audit.same_person); {HOW_TO_CHECK}"
+        text = f"no cosine is known from which {encoder} vectors show one person (audit.same_person); {_HOW_TO_CHECK}"
         return Check.certain(Finding("names", title, "not checked", text))
     known = np.flatnonzero(np.isfinite(vectors_RD).all(axis=1) & (np.abs(vectors_RD).max(axis=1, initial=0) > 0))
     compared = known[:_MAX_COMPARED]
@@ -89,8 +88,19 @@ def two_ids(vectors_RD: np.ndarray, recordings: pd.DataFrame, min_cosine: float 
         "make new splits; relatives, and faces in bad light, can look alike."
     )
     names = tuple(dict.fromkeys(name for pair in ordered for name in pair))
+    evidence = tuple(f"{one} = {other} (cosine {pairs[one, other]:.2f})" for one, other in ordered)
     return Check.certain(
-        Finding("names", title, "warning", text + beyond, advice, names, tuple(sorted(touched)), numbers=numbers)
+        Finding(
+            "names",
+            title,
+            "warning",
+            text + beyond,
+            advice,
+            people=names,
+            recordings=tuple(sorted(touched)),
+            evidence=evidence,
+            numbers=numbers,
+        )
     )
 
 

@@ -2,7 +2,6 @@
 
 import textwrap
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from lfnet.audit.finding import Finding
@@ -117,14 +116,8 @@ def _finding(finding: Finding, ids: bool) -> list[str]:
     lines = _wrapped(label, f"{finding.title}: {finding.text}.")
     if finding.advice:
         lines += _wrapped("", f"advice: {finding.advice}")
-    named = {
-        "people": finding.people,
-        "clips": tuple(
-            " = ".join(pair) + (f" ({how})" if how else "")
-            for pair, how in zip_longest(finding.clips, finding.evidence, fillvalue="")
-        ),
-        "recordings": finding.recordings,
-    }
+    people = () if finding.evidence else finding.people
+    named = {"people": people, "pairs": finding.evidence, "recordings": finding.recordings}
     for kind, names in named.items():
         if names and ids:
             more = f" and {len(names) - _SHOWN} more (--json)" if len(names) > _SHOWN else ""

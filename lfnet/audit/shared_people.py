@@ -46,7 +46,7 @@ def shared_people(recordings: pd.DataFrame) -> Check:
     if not len(shared):
         text = f"each of {plural(len(splits), 'person_id')} is in one split only"
         if len(splits) == len(recordings) > 1:
-            text += "; no person has two recordings, so a wrong person_id cannot be detected"
+            text += "; no person_id has two recordings, and whether two ids are one person is the last check"
         if several:
             advice = "Write each person_id in one way, or make ids of two people differ by more than case and zeros."
             names = tuple(name for group in several for name in group)

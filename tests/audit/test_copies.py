@@ -34,7 +34,7 @@ def test_a_copy_across_splits_is_a_leak_and_within_a_split_a_warning() -> None:
     assert (across.status, within.status) == ("leak", "warning")
     assert across.clips == (("c0", "c1"),) and across.recordings == ("r0", "r1")
     assert "1 pair of clips is a copy (1 by equal files), 1 of them across splits; 1 with two person_ids" in across.text
-    assert across.evidence == ("equal files",) and "keep one of their two rows" in across.advice
+    assert across.evidence == ("c0 = c1 (equal files)",) and "keep one of their two rows" in across.advice
     unlabelled = table(4, ("train", "unlabelled"))
     assert copies(unlabelled, [Copy("c0", "c1", "x")], ("x",), "").conclude((), 0.005).status == "warning"
     assert copies(table(4), [], (), "no files").conclude((), 0.005).status == "not checked"

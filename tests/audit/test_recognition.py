@@ -76,6 +76,8 @@ def test_one_pair_of_forty_people_is_found_and_the_others_are_not() -> None:
     finding = two_ids(x, table, 0.45, "mobileface").conclude((), 0.005)
     assert finding.status == "warning" and finding.people == ("p06", "p08")
     assert finding.recordings == ("r06_0", "r08_0") and "p06" not in finding.text
+    (evidence,) = finding.evidence
+    assert evidence.startswith("p06 = p08 (cosine 0.")
 
 
 def test_without_a_known_cosine_it_is_not_checked() -> None:

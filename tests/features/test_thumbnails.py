@@ -128,7 +128,7 @@ def test_an_audit_of_films_finds_the_copy_and_forget_removes_what_it_kept(
     assert main(["audit", "clips/manifest.csv", "--strict"]) == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "LEAK copies of clips: 1 pair of clips is a copy (1 by frames over time), 1 of them across splits" in printed
-    assert "clips: anna = berta (frames over time, likeness " in printed
+    assert "pairs: anna = berta (frames over time, likeness " in printed
     kept = [*(tmp_path / "lfnet_cache").rglob("anna.safetensors")]
     assert len(kept) == 1
     assert main(["forget", "anna", "clips/manifest.csv", "--yes"]) == 0
