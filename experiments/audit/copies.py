@@ -184,7 +184,7 @@ def make_films(media: Path, folder: Path, count: int) -> list[Film]:
         else:
             images = made_film(photos[number % len(photos)], number, still, fps)
         if not path.exists():
-            write_film(path, images, fps, "libx264", {"crf": "18", **FAST})
+            write_film(path, images, fps, "libx264", {"crf": "18" if kind == "real" else "20", **FAST})
         found.append(Film(path, str(number), kind, ""))
         for place in range(2):
             name = list(COPIES)[(2 * number + place + number // 5 * 3) % len(COPIES)]

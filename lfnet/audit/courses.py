@@ -52,13 +52,12 @@ def equal_pairs(keys: Mapping[str, str], how: str) -> list[Copy]:
 def frame_copies(clips: Mapping[str, np.ndarray], min_likeness: float) -> list[Copy]:
     """Find re-encoded, cut, scaled and re-timed copies among thumbnails [T, D] of videos, by clip_id.
 
-    Two clips are compared where their mean thumbnails show one scene. What is compared is the change within about a
-    second, without the clip's own size of it: each thumbnail minus a moving mean (Gaussian, SD 1 s), scaled to length
-    1. The correlation of two such courses at the best shift is their likeness. Every moment counts the same, so that
-    one blink in both clips, or breathing at one pace, makes no copy; and what a codec changes in single frames is
-    small against 64 cells over five seconds or more.
+    Two clips are compared where their mean thumbnails show one scene. Their changes within about a second are compared:
+    each thumbnail minus a moving mean (Gaussian, SD 1 s), scaled to length 1. The correlation of two such courses at
+    the best shift and speed is their likeness. By the scaling every moment counts the same, so that one blink in both
+    clips makes no copy.
 
-    Clips shorter than `MIN_SECONDS` are copies where all their thumbnails are equal.
+    Clips shorter than `MIN_SECONDS` are copies only where all their thumbnails are equal.
     """
     found = equal_pairs({clip: frames_digest(x_TD) for clip, x_TD in clips.items()}, "equal frames")
     equal = {(copy.first, copy.second) for copy in found}

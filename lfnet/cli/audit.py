@@ -25,7 +25,7 @@ features are extracted. Ids are printed here and go to no tracker."""
 EPILOG = """\
 examples:
   lfnet audit my_videos/manifest.csv                         a bare manifest, with or without its videos
-  lfnet audit cohort=folder cohort.root=my_videos encoder=blendshapes
+  lfnet audit cohort=folder cohort.root=my_videos encoder=mobileface     one person with two ids, too
   lfnet audit cohort=avec2014 cohort.root=/data/AVEC2014 encoder=webface --strict
   lfnet audit cohort=simulated cohort.duration_leak=0.5 --json
 Exit status: 0; with --strict 1 where there is a leak.

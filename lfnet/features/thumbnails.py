@@ -1,8 +1,8 @@
 """Thumbnails of a clip's frames over time, by which copies of a video are recognised; cached like features.
 
-A thumbnail is the mean luma of 8 × 8 cells of the frame over a quarter of a second: 64 numbers, four times a second. No
-face can be recognised in it, but it is derived from the film of one person and kept under the clip's id: personal
-data, like features. It has the permissions of features (`paths.mode`), and `lfnet forget` removes it with them.
+A thumbnail is the mean luma of 8 × 8 cells of the frame over a quarter of a second: 64 numbers, four times a second. It
+is coarse, but it is derived from the film of one person and kept under the clip's id: personal data, like features. It
+has the permissions of features (`paths.mode`), and `lfnet forget` removes it with them.
 """
 
 import warnings
