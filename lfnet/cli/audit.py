@@ -45,15 +45,16 @@ def main(argv: list[str]) -> int:
     with personal_files(config["paths"].get("mode", "private")):
         report, cohort, notes = _audit(config)
     if options.json:
-        print(json.dumps({**report.to_json(), "time_notes": notes}, indent=2, allow_nan=False))
+        print(json.dumps({**report.to_json(), **notes}, indent=2, allow_nan=False))
     else:
         print(report.text(ids=True))
         # The report has its own finding for people in two splits.
         for text in cohort.warnings:
             if not text.startswith("people in more than one split"):
                 print(f"warning: {text}")
-        for clip_id, note in notes.items():
-            print(f"warning: clip {clip_id}: {note}")
+        for kind in notes.values():
+            for clip_id, note in kind.items():
+                print(f"warning: clip {clip_id}: {note}")
     return int(options.strict and bool(report.leaks))
 
 
@@ -87,10 +88,11 @@ def _quoted(value: object) -> str:
     return f'"{escaped}"'
 
 
-def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, str]]":
-    """The report, the cohort, and notes on the times of its clips."""
+def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, dict[str, str]]]":
+    """The report, the cohort, and notes on its clips by kind."""
     from lfnet.audit.audit import find_leaks
     from lfnet.config import instantiate
+    from lfnet.features.clip_notes import KINDS
     from lfnet.features.thumbnails import cohort_thumbnails
     from lfnet.jobs.inputs import load_cohort
     from lfnet.jobs.session import Session
@@ -115,19 +117,19 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, str]]":
         settings=settings,
         progress=True,
     )
-    return report, cohort, notes
+    return report, cohort, {kind: notes.get(kind, {}) for kind in KINDS}
 
 
 def _features(
     cohort: "Cohort", config: dict[str, Any], identifying: Collection[str]
-) -> "tuple[ClipSummaries | None, str, dict[str, str] | None, dict[str, str], str]":
-    """Summaries of the features, their encoder, their sources and notes on their times; or why they are missing.
+) -> "tuple[ClipSummaries | None, str, dict[str, str] | None, dict[str, dict[str, str]], str]":
+    """Summaries of the features, their encoder, their sources, and notes by kind; or why they are missing.
 
     Of several streams, one whose encoder is among the `identifying` ones.
     """
     from lfnet.audit.audit import sources
+    from lfnet.features.clip_notes import KINDS, clip_notes
     from lfnet.features.clip_summaries import summarise_clips, summarise_store
-    from lfnet.features.time_notes import time_notes
 
     clip_ids = cohort.clips["clip_id"].tolist()
     if cohort.own is not None:
@@ -158,5 +160,5 @@ def _features(
         number = len(lacking[stream])
         which = f"{number} of {len(clip_ids)} clips lack {stream}"
         return None, "", None, {}, f"this needs features: {which} (run `lfnet extract`)"
-    notes = time_notes(stores.values(), clip_ids)
+    notes = {kind: clip_notes(stores.values(), clip_ids, kind) for kind in KINDS}
     return summarise_store(store, clip_ids), stream, sources(store, clip_ids), notes, ""

@@ -30,6 +30,7 @@ examples:
   lfnet demo clip.mp4 --encoder mobileface
   lfnet demo clip.avi video.times=rebuild                  count frames instead of reading their times
   lfnet demo clip.mp4 --landmarker face_landmarker.task    your own copy instead of a fetched one
+  lfnet demo clip.mp4 video.faces=2 video.person=left      of two faces, the left one
 
 The labels are invented, so that the score means nothing: it demonstrates the steps. The video stays on this machine.
 With your own videos and labels, continue with: lfnet cohort init DIR --labels CSV
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--encoder", default="blendshapes", metavar="NAME", help="see `lfnet list encoders`")
     parser.add_argument("--landmarker", type=Path, metavar="FILE", help="your own copy of the face landmarker")
     parser.add_argument("--keep", action="store_true", help="keep all files in ./lfnet_demo")
-    argv, settings = split_settings(argv)
+    argv, settings = split_settings(argv, faces=True)
     options = parser.parse_args(argv)
     options.reading = {"damaged": "keep"} | settings
     encoders = [name for name in names("encoder") if name != "none"]
@@ -66,12 +67,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _check(video: Path, reading: dict[str, str]) -> None:
+def _check(video: Path, reading: dict[str, Any]) -> None:
     from lfnet.video.probe import probe
 
     if video.is_dir():
         raise LfnetError(f"{video} is a folder: give one video. For folders use `lfnet cohort init {video}`.")
-    media = probe(video, None, **reading)
+    media = probe(video, None, **{name: reading[name] for name in ("times", "damaged") if name in reading})
     if media.n_frames < _MIN_FRAMES * len(_SPLITS):
         raise LfnetError(
             f"{video} is too short: {media.n_frames} frames, {media.duration:.1f} s. Give a video of 2 s or more."
@@ -88,7 +89,7 @@ def _demo(options: argparse.Namespace, work: Path) -> None:
 
     print("\n1. Find the face in each frame and encode it.")
     manifest = _manifest(work / "clip.csv", [(options.video.absolute(), "unlabelled", "")])
-    reading = [f"video.{name}={value}" for name, value in options.reading.items()]
+    reading = [f"video.{name}={'null' if value is None else value}" for name, value in options.reading.items()]
     settings = _settings(work, manifest, f"encoder={options.encoder}", "cohort.allow_outside=true", *reading)
     if options.landmarker is not None:
         settings["video"]["landmarker"]["path"] = str(options.landmarker)

@@ -24,7 +24,9 @@ examples:
   lfnet predict freeform.mp4 northwind.mp4 --bundle my_bundle --together    two clips of one recording: one score
   lfnet predict clip.mp4 --bundle my_bundle --json
   lfnet predict clip.avi --bundle my_bundle video.times=rebuild
+  lfnet predict clip.mp4 --bundle my_bundle video.faces=2 video.person=left    of two faces, the left one
 
+Settings are those of conf/video, instead of the bundle's.
 exit status: 0 every video was scored; {REFUSED} some were refused; 2 a mistake (for instance, no bundle).
 
 {RESEARCH_ONLY}
@@ -33,7 +35,8 @@ exit status: 0 every video was scored; {REFUSED} some were refused; 2 a mistake 
 
 def main(argv: list[str]) -> int:
     """Run `lfnet predict ARGV`; returns the exit status."""
-    parser = command_parser("predict", DESCRIPTION, EPILOG)
+    usage = "lfnet predict VIDEO [VIDEO ...] --bundle DIR [OPTIONS] [video.SETTING=VALUE ...]"
+    parser = command_parser("predict", DESCRIPTION, EPILOG, usage=usage)
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos, or folders of images")
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="what `lfnet export` wrote")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
@@ -42,7 +45,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--fps", type=float, metavar="N", help="frames per second of a folder of images")
     parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
     add_trust(parser)
-    argv, settings = split_settings(argv)
+    argv, settings = split_settings(argv, faces=True)
     options = parser.parse_args(argv)
     if options.threads is not None and options.threads < 1:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")

@@ -136,7 +136,8 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
     model = reading.find_landmarker(user_path(config["paths"]["weights"]))
     with FaceMesh(model, reading) as mesh:
         decoded = frames(video, fps=fps, damaged=reading.damaged, times=reading.times, notes=notes)
-        (passed,) = run_pass(decoded, mesh, [vectors], every=every)
+        checks = reading.check_every is not None
+        (passed,) = run_pass(decoded, mesh, [vectors], every=every, check_people=checks)
     clip = vectors.clip(passed, {})
     if not clip.valid.any():
         raise LfnetError(

@@ -60,6 +60,8 @@ class Stages:
     video : VideoSettings or None
     landmarker : callable or None
         Returns the file of the face landmarker.
+    changed : tuple of str
+        Notes on settings of videos that differ from those of the training clips.
     stride, batch_size : int
         Every `stride`-th frame is encoded, `batch_size` frames together.
     pulse : PulseSettings or None
@@ -77,6 +79,7 @@ class Stages:
     encoder: Encoder | None = None
     video: VideoSettings | None = None
     landmarker: Callable[[], Path] | None = None
+    changed: tuple[str, ...] = ()
     stride: int = 1
     batch_size: int = 32
     pulse: PulseSettings | None = None
@@ -105,9 +108,9 @@ class Scorer:
         *,
         pulse: bool = True,
         threads: int | None = None,
-        video: Mapping[str, str] | None = None,
+        video: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Load the networks of a bundle.
+        """Load the networks of a bundle. Raises `LfnetError` for wrong settings.
 
         Parameters
         ----------
@@ -131,12 +134,20 @@ class Scorer:
             conformal=facts.conformal,
             no_interval=facts.no_interval,
         )
+        if video and facts.video is None:
+            raise LfnetError(f"video.{next(iter(video))}: the bundle scores features, and has no settings of videos.")
         if facts.encoder is not None and facts.video is not None:
+            before, after = video_settings(facts.video), video_settings(facts.video, video)
             path = bundle.folder / facts.video.file
             stages = replace(
                 stages,
                 encoder=open_encoder(facts.encoder, bundle.folder, threads),
-                video=video_settings(facts.video, video),
+                video=after,
+                changed=tuple(
+                    f"video.{name}={getattr(after, name)}, and {getattr(before, name)} for the training clips"
+                    for name in video or ()
+                    if getattr(after, name) != getattr(before, name)
+                ),
                 landmarker=lambda: path,
                 stride=facts.encoder.stride,
                 batch_size=facts.encoder.batch_size,
@@ -240,6 +251,7 @@ class Scorer:
                 cast(FaceMesh, Timed(mesh, "find", watch, "landmarker")),
                 consumers,
                 batch_size=stages.batch_size,
+                check_people=stages.video.check_every is not None,
             )
             whole = time.perf_counter() - began
         known = sum(watch.seconds[name] for name in ("decode", "landmarker", "encoder", "skin"))
@@ -250,7 +262,7 @@ class Scorer:
             "duration_s": round(media.duration, 3),
             "fps": round(media.fps, 3),
             **_counts(clip),
-            "notes": [*notes, *passed[0].notes()],
+            "notes": [*stages.changed, *notes, *passed[0].notes()],
         }
         if stages.pulse is not None:
             found["pulse"] = watch.call("pulse", _read_pulse)(skin.clip(passed[1], {}), stages.pulse)

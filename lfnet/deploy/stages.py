@@ -92,7 +92,7 @@ def open_encoder(facts: EncoderFacts, folder: Path, threads: int | None) -> Enco
     return cast(Encoder, instantiate(node, "encoder.node"))
 
 
-def video_settings(facts: VideoFacts, replaced: Mapping[str, str] | None = None) -> VideoSettings:
+def video_settings(facts: VideoFacts, replaced: Mapping[str, Any] | None = None) -> VideoSettings:
     """Read the settings of videos and of the face landmarker; replaced: settings that replace those of the bundle."""
     node = {**facts.node, **(replaced or {}), "_target_": "lfnet.video.settings.VideoSettings"}
     return cast(VideoSettings, instantiate(node, "video"))

@@ -42,6 +42,8 @@ class PassSummary:
         Width and height of the first frame.
     ended : bool
         Whether the pass reached the clip's end.
+    people : tuple of str, optional
+        Notes of the check whether one person is shown (`lfnet.features.people`); None if there was no check.
     """
 
     number: np.ndarray
@@ -52,6 +54,7 @@ class PassSummary:
     jumps: int
     size: tuple[int, int]
     ended: bool
+    people: tuple[str, ...] | None = None
 
     def notes(self) -> list[str]:
         """Return sentences on what a user should know: gaps of seconds, several faces, jumps, missing colour."""
@@ -66,10 +69,11 @@ class PassSummary:
             notes.append(f"no face for a second or more: {named}{more}")
         if self.crowded:
             notes.append(
-                f"more than one face in {self.crowded} of {frames} frames: the largest was taken first, and then the "
-                "one with the largest overlap with the previous one"
+                f"more than one face in {self.crowded} of {frames} frames: the one of video.person was taken first, "
+                "and then the one with the largest overlap with the previous one"
             )
-        if self.jumps:
+        notes += self.people or ()
+        if self.jumps and self.people is None:
             times = "once" if self.jumps == 1 else f"{self.jumps} times"
             notes.append(f"the face jumped to another place {times}: it may be another person's")
         if self.grey == faces:

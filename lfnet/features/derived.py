@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lfnet.errors import LfnetError
+from lfnet.features.clip_notes import KINDS
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.fingerprints import code_digest, digest, file_digest
 from lfnet.pulse.errors import TABLE
@@ -81,7 +82,7 @@ def pulse_clip(skin: ClipFeatures, settings: PulseSettings, clip_id: str = "clip
         "quality": json.dumps([_number(q) for q in found.quality_S]),
         "snr": json.dumps([_number(decibels) for decibels in found.snr_S]),
         "notes": "; ".join(part for part in (skin.meta.get("notes", ""), _note(found, settings)) if part),
-        "time_notes": skin.meta.get("time_notes", ""),
+        **{name: skin.meta.get(name, "") for name in KINDS},
         "versions": ", ".join(f"{name} {version(name)}" for name in ("neurokit2", "scipy")),
     }
     return ClipFeatures(found.X.astype(np.float32), found.kept_S, found.start_S, meta)

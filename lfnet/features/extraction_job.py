@@ -158,8 +158,15 @@ class Job:
         tick: Callable[[], None] | None = None,
     ) -> list[PassSummary]:
         """Run one pass with this job's settings."""
-        aligned, size = self.cohort.aligned, self.batch_size
-        return run_pass(frames, mesh, consumers, aligned=aligned, batch_size=size, tick=tick)
+        return run_pass(
+            frames,
+            mesh,
+            consumers,
+            aligned=self.cohort.aligned,
+            batch_size=self.batch_size,
+            tick=tick,
+            check_people=self.video.check_every is not None,
+        )
 
     def own_vectors(self, clip: Clip) -> ClipFeatures:
         """Return a clip's vectors of a cohort that has its own. Raises `Unreadable` if they cannot be read."""
@@ -221,6 +228,7 @@ class Job:
             "crowded": str(summary.crowded),
             "notes": "; ".join(notes),
             "time_notes": "; ".join(decoding),
+            "people_notes": "; ".join(summary.people or ()),
             "versions": ", ".join(f"{name} {version(name)}" for name in ("av", "mediapipe", "onnxruntime")),
         }
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from lfnet.errors import Unreadable
 from lfnet.features.consumers import Consumer, PassSummary, SkinMeans
+from lfnet.features.people import People
 from lfnet.video.align import crop, points_in_crop
 from lfnet.video.decode import Frame
 from lfnet.video.faces import Box, Faces, Mesh
@@ -36,6 +37,7 @@ def run_pass(
     skin_means: SkinMeans | None = None,
     tick: Callable[[], None] | None = None,
     every: int = 1,
+    check_people: bool = False,
 ) -> list[PassSummary]:
     """Feed frames with a face to consumers; memory does not grow with the clip.
 
@@ -61,6 +63,8 @@ def run_pass(
     every : int
         Faces are searched in every so many frames and in the last; the mesh is interpolated linearly between two frames
         with a face. For consumers of skin alone.
+    check_people : bool
+        Check whether the clip shows one person (`lfnet.features.people`).
 
     Returns
     -------
@@ -79,7 +83,8 @@ def run_pass(
         lanes = [_Lane(consumer, aligned, batch_size, skin_means, worker) for consumer in consumers]
         if mesh is None and any(lane.searches for lane in lanes):
             raise ValueError("frames that are not aligned, and consumers of a mesh, need a mesh")
-        return _feed(frames, mesh, lanes, aligned, tick, every)
+        people = People() if check_people else None
+        return _feed(frames, mesh, lanes, aligned, tick, every, people)
     finally:  # after Ctrl-C or an error: drop pending batches
         worker.shutdown(wait=True, cancel_futures=True)
 
@@ -91,6 +96,7 @@ def _feed(
     aligned: bool,
     tick: Callable[[], None] | None,
     every: int,
+    people: People | None,
 ) -> list[PassSummary]:
     open_lanes = list(lanes)
 
@@ -100,14 +106,20 @@ def _feed(
 
     for frame, face in _with_meshes(frames, find, every):
         view = _FrameView(frame, face, aligned)
+        if people is not None:
+            people.add(frame, face)
         for lane in open_lanes:
             lane.add(view)
         if tick is not None:
             tick()
         del frame, view  # otherwise the generator decodes the next frame while this one is in memory
-        open_lanes = [lane for lane in open_lanes if not lane.full]
+        for lane in (full := [lane for lane in open_lanes if lane.full]):
+            lane.add_people(people)
+        open_lanes = [lane for lane in open_lanes if lane not in full]
         if not open_lanes:
             break
+    for lane in open_lanes:
+        lane.add_people(people)
     return [lane.end(ended=lane in open_lanes) for lane in lanes]
 
 
@@ -242,6 +254,7 @@ class _Lane:
         self._faces = self._crowded = self._grey = self._jumps = 0
         self._box: Box | None = None
         self._box_size = self._size = (0, 0)
+        self._people: tuple[str, ...] | None = None
 
     @property
     def full(self) -> bool:
@@ -273,6 +286,11 @@ class _Lane:
         if len(self._parts) >= self._batch_size or self.full:
             self._hand_over()
 
+    def add_people(self, people: People | None) -> None:
+        """Keep the notes on people after the last frame, so that they do not depend on longer streams."""
+        if people is not None and self.searches:
+            self._people = tuple(people.notes())
+
     def end(self, *, ended: bool) -> PassSummary:
         """Hand over the rest and summarise. ended: whether the pass reached the clip's end."""
         self._hand_over()
@@ -287,6 +305,7 @@ class _Lane:
             self._jumps,
             self._size,
             ended,
+            self._people,
         )
 
     def _add_face(self, view: _FrameView) -> bool:

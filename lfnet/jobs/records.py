@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
-from lfnet.features.time_notes import count_noted, time_notes
+from lfnet.features.clip_notes import count_noted
 from lfnet.files import atomic_path, make_folder, write_text
 from lfnet.fingerprints import digest
 from lfnet.jobs.experiment import Experiment
@@ -51,7 +51,7 @@ def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> 
         number = f"{len(data.dropped)} clip{'s' * (len(data.dropped) > 1)} left out as unusable (protocol.health)"
         _logger.warning("%s: %s", number, ", ".join(data.dropped))
         warnings.append(f"{number}; {LOG} names them")
-    warnings += count_noted(time_notes(data.stores.values(), cohort.clips["clip_id"]), len(cohort.clips))
+    warnings += count_noted(data.stores.values(), cohort.clips["clip_id"])
     return {
         "scale": Scale(cohort.scale.name, cohort.scale.min, cohort.scale.max),
         "cohort": CohortSummary(

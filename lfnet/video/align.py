@@ -4,7 +4,7 @@ import numpy as np
 
 from lfnet.video.backends import import_cv2
 
-__all__ = ["TEMPLATE_112", "crop", "five_points", "points_in_crop", "similarity"]
+__all__ = ["TEMPLATE_112", "crop", "five_points", "points_in_crop", "quarter_turns", "similarity"]
 
 # ArcFace's five-point template at 112 × 112: the eyes, the tip of the nose, the corners of the mouth, each pair from
 # the image's left. A published constant of ArcFace models (Deng et al., CVPR 2019; InsightFace).
@@ -19,6 +19,23 @@ _POINTS = ((33, 133), (362, 263), (1,), (61,), (291,))
 def five_points(landmarks_LC: np.ndarray) -> np.ndarray:
     """Compute eye, eye, nose, mouth corner, mouth corner, float64 [5, 2] in pixels, of a mesh [478, 2 or 3]."""
     return np.stack([landmarks_LC[list(points), :2].astype(np.float64).mean(axis=0) for points in _POINTS])
+
+
+def quarter_turns(landmarks_LC: np.ndarray) -> int:
+    """Return by how many quarter turns clockwise a face is turned, 0 to 3; 0 is upright.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lfnet.video.align import quarter_turns
+    >>> mesh = np.zeros((478, 2))
+    >>> mesh[[61, 291]] = 0, -40  # the corners of the mouth, above the eyes
+    >>> quarter_turns(mesh)
+    2
+    """
+    points = five_points(landmarks_LC)
+    x, y = points[3:].mean(axis=0) - points[:2].mean(axis=0)
+    return round(float(np.arctan2(-x, y)) / (np.pi / 2)) % 4
 
 
 def similarity(source_P2: np.ndarray, target_P2: np.ndarray) -> np.ndarray | None:

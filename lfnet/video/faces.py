@@ -32,6 +32,11 @@ class Box(NamedTuple):
         across = self.right < other.left or other.right < self.left
         return not (across or self.bottom < other.top or other.bottom < self.top)
 
+    def holds_centre(self, other: "Box") -> bool:
+        """Return whether the other box's centre lies inside this one."""
+        x, y = (other.left + other.right) / 2, (other.top + other.bottom) / 2
+        return self.left <= x <= self.right and self.top <= y <= self.bottom
+
     def overlap(self, other: "Box") -> float:
         """Return the intersection over union of two boxes."""
         across = max(0.0, min(self.right, other.right) - max(self.left, other.left))
@@ -54,12 +59,15 @@ class Mesh:
         Facial transformation matrix: canonical face to camera, in centimetres.
     n_faces : int
         Faces found in the frame, at most `VideoSettings.faces`.
+    others : tuple of Box, optional
+        Other faces of a frame that was searched for them; None in frames that were not.
     """
 
     landmarks_LC: np.ndarray
     blendshapes_B: np.ndarray
     pose_44: np.ndarray
     n_faces: int
+    others: tuple[Box, ...] | None = None
 
     @property
     def box(self) -> Box:

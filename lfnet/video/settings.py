@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from lfnet.config import Count, Share, Target, settings
+from pydantic import model_validator
+
+from lfnet.config import Count, Positive, Share, Target, settings
 from lfnet.errors import LfnetError
 from lfnet.weights.weights_file import WeightsFile
 
@@ -18,6 +20,11 @@ class VideoSettings:
     ----------
     faces : int
         Maximum number of faces that the landmarker finds; the clip's person is tracked among them (`FaceMesh`).
+    person : {"largest", "left", "right"}
+        Which of several faces is taken first, left and right as in the image.
+    check_every : float or None
+        Seconds between two checks for other people (`lfnet.features.people`), and between two searches for a face
+        upside down while none is found. None: neither.
     min_detection, min_presence, min_tracking : float
         MediaPipe's minimum confidences, 0 to 1.
     damaged : {"refuse", "keep"}
@@ -38,15 +45,23 @@ class VideoSettings:
     min_detection: Share = 0.5
     min_presence: Share = 0.5
     min_tracking: Share = 0.5
+    person: Literal["largest", "left", "right"] = "largest"
+    check_every: Positive | None = 5.0
     damaged: Literal["refuse", "keep"] = "refuse"
     times: Literal["stamps", "rebuild"] = "stamps"
     landmarker: Annotated[WeightsFile, Target] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "VideoSettings":
+        if self.person != "largest" and self.faces == 1:
+            raise ValueError(f".person={self.person}: set faces=2 or more, so that there are several to choose from.")
+        return self
 
     def recipe(self, mesh: bool) -> dict[str, Any]:
         """Describe as JSON what determines the vectors; without a mesh the landmarker's settings do not."""
         values: dict[str, Any] = {"damaged": self.damaged, "times": self.times}
         if mesh:
-            names = ("faces", "min_detection", "min_presence", "min_tracking")
+            names = ("faces", "person", "check_every", "min_detection", "min_presence", "min_tracking")
             values |= {name: getattr(self, name) for name in names}
         return values
 

@@ -13,6 +13,8 @@ from lfnet.training.predict import predict
 from tests.composing import CONF
 from tests.deploy.conftest import CLIPS
 from tests.deploy.test_bundle import PREDICT
+from tests.features.heads import head, place
+from tests.video.media import write_video
 from tests.video.test_times import write
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
@@ -69,6 +71,41 @@ def test_export_and_predict_print_the_facts(filmed, shared, tmp_path, capsys):
     assert "video.times=rebuild" in printed
     assert main([*words, "video.times=rebuild"]) == 3
     assert "too short: 40 frames" in capsys.readouterr().out
+
+
+def test_of_two_people_one_is_scored_the_other_is_noted_and_either_can_be_chosen(filmed, shared, tmp_path, capsys):
+    export(filmed, tmp_path / "bundle", min_frames=60)
+    one, other = head(shared, "obama/obama.jpg"), head(shared, "rose_leslie/img1.jpg")
+    images = [place(other, t / 28, 480, 270, place(one, t / 28, 160, 270)) for t in range(64)]
+    times = [round(1000 * number / 28) for number in range(64)]
+    film = write_video(tmp_path / "two.mp4", images, times)
+    words = ["predict", str(film), "--bundle", str(tmp_path / "bundle"), "--no-pulse", "--json"]
+
+    def score(*settings: str) -> tuple[float, list[str]]:
+        assert main([*words, *settings]) == 0
+        (report,) = json.loads(capsys.readouterr().out)["videos"]
+        return report["score"], report["notes"]
+
+    _, (note,) = score()
+    assert note.startswith("a second face next to the person's in 1 of 1 check: 0.0 s (video.faces=2 finds both")
+    left, notes = score("video.faces=2", "video.person=left")
+    right, _ = score("video.faces=2", "video.person=right")
+    assert left != right
+    assert notes[:2] == [
+        "video.faces=2, and 1 for the training clips",
+        "video.person=left, and largest for the training clips",
+    ]
+    for setting, message in (
+        ("video.person=left", "video.person=left: set faces=2 or more"),
+        (
+            "video.landmarker=null",
+            "`video.landmarker=null` is no setting of this command: give video.times=stamps|rebuild",
+        ),
+        ("video.face=2", "`video.face=2` is no setting of this command"),
+        ("video.faces=0", "video.faces=0: give a whole number of 1 or more"),
+    ):
+        assert main([*words, setting]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.long

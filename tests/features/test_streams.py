@@ -253,8 +253,8 @@ def notes_of(frames, mesh, **settings) -> list[str]:
 
 def test_two_faces_are_noted():
     assert notes_of(made(9), FakeMesh(set(), {2, 3})) == [
-        "more than one face in 2 of 9 frames: the largest was taken first, and then the one with the largest overlap "
-        "with the previous one"
+        "more than one face in 2 of 9 frames: the one of video.person was taken first, and then the one with the "
+        "largest overlap with the previous one"
     ]
 
 

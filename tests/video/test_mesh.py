@@ -3,6 +3,7 @@
 import builtins
 import subprocess
 import sys
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.video import backends as system
-from lfnet.video.align import crop, five_points
+from lfnet.video.align import crop, five_points, quarter_turns
 from lfnet.video.decode import frames
 from lfnet.video.faces import Mesh
 from lfnet.video.image_folder import read_image
-from lfnet.video.mesh import FaceMesh, _follow
+from lfnet.video.mesh import _SURE, FaceMesh, _follow
 from lfnet.video.settings import VideoSettings
 
 
@@ -179,6 +180,8 @@ def test_start_up_messages_are_suppressed_unless_something_fails(capfd):
         ({"faces": 0}, r"video\.faces=0: give a whole number of 1 or more\."),
         ({"min_tracking": 1.5}, r"video\.min_tracking=1\.5: give a number from 0 to 1\."),
         ({"damaged": "ignore"}, r"video\.damaged=ignore: give one of refuse, keep\."),
+        ({"person": "left"}, r"video\.person=left: set faces=2 or more"),
+        ({"check_every": 0}, r"video\.check_every=0: give a number above 0"),
         ({"tracking": 0.5}, r"video\.tracking: there is no such setting; known: faces, min_detection"),
     ],
 )
@@ -228,3 +231,93 @@ look()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def meshes_of(shared, name: str, count: int = 20, turns: int = 0, stride: int = 1, **settings) -> list[Mesh | None]:
+    """Meshes of the first frames of a real clip, turned counterclockwise by quarter turns."""
+    with FaceMesh(shared / "weights" / "face_landmarker.task", VideoSettings(**settings)) as mesh:
+        images = islice(frames(shared / "media" / name, stride=stride), count)
+        return [mesh.find(np.ascontiguousarray(np.rot90(frame.rgb, turns)), frame.time) for frame in images]
+
+
+@pytest.mark.parametrize("name", ["single_face.mp4", "WolfgangLanger_Pexels.mp4"])
+def test_a_film_upside_down_has_the_mesh_of_the_upright_film(shared, model, name):
+    """The second film's face was found upside down before, with its mouth on its forehead."""
+    upright, turned = meshes_of(shared, name), meshes_of(shared, name, turns=2)
+    height, width = next(frames(shared / "media" / name)).rgb.shape[:2]
+    for one, other in zip(upright, turned, strict=True):
+        assert np.array_equal(one.blendshapes_B, other.blendshapes_B)
+        back_LC = [width - 1, height - 1, 0] + other.landmarks_LC * [-1, -1, 1]
+        np.testing.assert_allclose(back_LC, one.landmarks_LC, atol=1e-3)
+        assert quarter_turns(one.landmarks_LC) == 0 and quarter_turns(other.landmarks_LC) == 2
+        # The camera is turned around its axis: the same head, rolled by 180°.
+        camera = np.diag([-1.0, -1.0, 1.0, 1.0])
+        np.testing.assert_allclose(camera @ other.pose_44, one.pose_44, atol=1e-4)
+
+
+def test_a_film_that_is_turned_upside_down_is_found_at_the_next_check(shared, model):
+    """The face is turned after 1 s of 2; checks are every 0.5 s."""
+    with FaceMesh(model, VideoSettings(check_every=0.5)) as mesh:
+        found = [
+            mesh.find(np.rot90(frame.rgb, 2 * (frame.number >= 30)), frame.time)
+            for frame in islice(frames(shared / "media" / "single_face.mp4"), 60)
+        ]
+    assert [quarter_turns(face.landmarks_LC) for face in found[:30]] == [0] * 30
+    assert [quarter_turns(face.landmarks_LC) for face in found[-15:]] == [2] * 15
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_face_on_its_side_is_found_as_before(shared, model, turns):
+    for name in ("single_face.mp4", "WolfgangLanger_Pexels.mp4"):
+        faces = meshes_of(shared, name, 8, turns)
+        before = meshes_of(shared, name, 8, turns, check_every=None)
+        assert {quarter_turns(face.landmarks_LC) for face in faces} == {4 - turns}
+        assert all(np.array_equal(a.landmarks_LC, b.landmarks_LC) for a, b in zip(faces, before, strict=True))
+
+
+def test_checks_change_no_mesh_of_an_upright_film_and_are_as_often_as_asked(shared, model):
+    """Of films whose face is there from the start, comes late, or is never there."""
+    for name, count in (("single_face.mp4", 30), ("noface_face.mov", 28), ("no_face.mp4", 10)):
+        often, never = (
+            meshes_of(shared, name, count, stride=6 if count == 28 else 1, check_every=every) for every in (0.2, None)
+        )
+        assert [face is None for face in often] == [face is None for face in never]
+        assert all(
+            np.array_equal(a.landmarks_LC, b.landmarks_LC) and np.array_equal(a.blendshapes_B, b.blendshapes_B)
+            for a, b in zip(often, never, strict=True)
+            if a is not None
+        )
+        assert all(face is None or face.others is None for face in never)
+    checks = [face.others for face in meshes_of(shared, "single_face.mp4", 40, check_every=0.5)]
+    assert [number for number, others in enumerate(checks) if others is not None] == [0, 15, 30]
+    assert not any(checks)
+
+
+def test_others_are_the_other_faces_of_the_frame(two_people, model):
+    with FaceMesh(model) as mesh:
+        face = mesh.find(two_people(280, 260))
+    (other,) = face.others
+    assert abs(other.left - face.box.left) > 200 and other.area > 0.5 * face.box.area
+
+
+def test_which_of_several_faces_is_taken_first():
+    faces = [at(300, 80, 60), at(100, 100, 90), at(500, 100, 50)]
+    for person, chosen in (("largest", 1), ("left", 1), ("right", 2)):
+        assert _follow(faces, None, person) is faces[chosen]
+    assert _follow(faces, at(310, 90, 60).box, "right") is faces[0]
+
+
+@pytest.mark.long
+def test_clear_faces_are_found_upright_and_not_upside_down(shared, model):
+    """The numbers that the confidences of a clear face rest on: photographs, and every 20th frame of films."""
+    media = shared / "media"
+    images = [read_image(path) for path in sorted((media / "faces").glob("*/*"))]
+    for name in ("WolfgangLanger_Pexels.mp4", "single_face.mp4", "noface_face.mov"):
+        images += [frame.rgb for frame in frames(media / name) if frame.number % 20 == 0]
+
+    def count(turns: int, **settings: float) -> int:
+        with FaceMesh(model, VideoSettings(faces=2, **settings), video=False) as mesh:
+            return sum(mesh.find(np.rot90(image, turns)) is not None for image in images)
+
+    assert (count(0), count(0, **_SURE)) == (41, 41)
+    assert (count(2), count(2, **_SURE)) == (11, 0)
