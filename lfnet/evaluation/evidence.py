@@ -6,7 +6,7 @@ There are two estimands, and every result names its own:
 - architecture: the error of *this architecture*, over people and over the seeds of training. Both are drawn, which
   needs `min_seeds` seeds of every row that has any.
 
-People are drawn as those of this split were. They are *new people* only where nobody of them is in another split;
+People are drawn as those of this split were. They are *new people* only where none of them is in another split;
 where somebody is, each row also has its metrics on the new people alone.
 
 The training recordings are the same throughout: neither includes the variance from drawing another training set.
@@ -90,7 +90,7 @@ class RowEvidence:
     """Evidence on one row.
 
     `comparison` is None for the reference; `shared` and `new` (people in another split too, or not) are None where
-    nobody is shared.
+    no one is shared.
     """
 
     name: str
@@ -204,7 +204,7 @@ def compute_evidence(
 
 
 def adjust_together(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
-    """Adjust the p-values of comparisons with different references as one family, and give each its verdict anew.
+    """Adjust the p-values of comparisons with different references as one family, and give each its verdict again.
 
     Parameters
     ----------
