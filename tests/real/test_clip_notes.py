@@ -31,7 +31,7 @@ def test_extract_ends_with_notes_on_times_and_an_audit_names_the_clips(here, sha
     lines = capsys.readouterr().out.splitlines()
     assert f"  avi-h264-none: {NOTE}" in lines[lines.index("notes:") :]
     assert main(["audit", *settings, landmarker(shared)]) == 0
-    assert f"warning: clip avi-h264-none: {NOTE}" in (text := capsys.readouterr().out) and "mp4-h264" not in text
+    assert f"warning: clip avi-h264-none: {NOTE}" in (text := capsys.readouterr().out) and "clip mp4-h264" not in text
     assert main(["audit", *settings, landmarker(shared), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["time_notes"] == {"avi-h264-none": NOTE}
 
