@@ -10,9 +10,9 @@ from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
 from lfnet.features import extraction_job as job_module
 from lfnet.features import health
+from lfnet.features.clip_notes import clip_notes
 from lfnet.features.consumers import FrameConsumer
 from lfnet.features.extract import estimate, extract, open_stores
-from lfnet.features.time_notes import time_notes
 from lfnet.features.video_pass import run_pass
 from lfnet.video.align import TEMPLATE_112
 from lfnet.video.decode import Frame
@@ -201,7 +201,7 @@ def test_a_stream_that_ends_before_its_clip_has_the_notes_on_times_that_it_has_a
     early, late = (together[name].read("x").meta["time_notes"] for name in ("loudest", "brightness"))
     assert early == alone["time_notes"] == late.partition("; ")[0]
     assert early.startswith("the clock jumps by -0.76 s after 0.76 s") and "only the frames up to" in late
-    assert time_notes(together.values(), ["x"]) == {"x": late}
+    assert clip_notes(together.values(), ["x"], "time_notes") == {"x": late}
 
 
 def test_a_gap_of_seconds_is_noted_and_not_filled(tmp_path):
