@@ -44,6 +44,15 @@ def shared(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes that run these tests: a job that one has finished there is skipped in the others."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shared_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of features and runs for tests that do not mind what others have run: finished jobs are skipped."""
     return tmp_path_factory.mktemp("shared_jobs")

@@ -1,12 +1,12 @@
-"""Runs to export, trained once: a small simulated one, and one on real video."""
+"""Runs to export, trained once for all processes that test: a small simulated one, and one on real video."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lfnet.deploy.trained_head import TrainedHead
+from lfnet.files import write_text
 from lfnet.jobs.job import run
 from lfnet.runs.run import Run
 from tests.composing import SMALL, composed
@@ -21,9 +21,9 @@ CLIPS = (
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedHead:
+def trained(common: Path) -> TrainedHead:
     """A head on the simulated cohort, no person in two splits, trained until scores differ."""
-    return TrainedHead(_simulated(tmp_path_factory.mktemp("deploy"), seed=0))
+    return TrainedHead(_simulated(common / "deploy", seed=0))
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +48,12 @@ def _simulated(root: Path, seed: int) -> Run:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Callable[[str], TrainedHead]:
+def films(common: Path, shared: Path) -> Callable[[str], TrainedHead]:
     """A run of the head that is named, on blendshapes of real video; the labels are invented."""
-    root = tmp_path_factory.mktemp("filmed")
-    with (root / "manifest.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "person_id", "split", "label"])
-        writer.writerows((shared / "media" / name, name, split, label) for name, split, label in CLIPS)
+    root = common / "filmed"
+    root.mkdir(exist_ok=True)
+    rows = [f"{shared / 'media' / name},{name},{split},{label}" for name, split, label in CLIPS]
+    write_text(root / "manifest.csv", "\n".join(["path,person_id,split,label", *rows]) + "\n")
 
     def trained_on(head: str) -> TrainedHead:
         settings, choices = composed(
