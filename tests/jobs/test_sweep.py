@@ -103,7 +103,8 @@ def test_a_failing_job_is_named_and_does_not_stop_the_others(here, capsys):
 
 @pytest.mark.slow
 def test_a_killed_worker_fails_its_own_job_alone(here, capsys):
-    heads = "head._target_=tests.jobs.broken.Killed,lfnet.heads.mean_mlp.TemporalMeanMLP"
+    # In this order the worker that runs the first job alone is still there for the second.
+    heads = "head._target_=lfnet.heads.mean_mlp.TemporalMeanMLP,tests.jobs.broken.Killed"
     assert lfnet("train", "-m", *TINY, heads, "launcher=joblib", "launcher.jobs=2") == 1
     out = capsys.readouterr().out
     assert "failed   head._target_=tests.jobs.broken.Killed: its process was killed" in out
