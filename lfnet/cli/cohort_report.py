@@ -73,7 +73,7 @@ def print_reading(table: pd.DataFrame, decoded: bool) -> None:
     for clip_id, note in table.attrs["notes"].items():
         print(f"note on clip {clip_id}: {note}")
     if not decoded and kind(table.index[0]) != "features":
-        print("frames were not decoded: `lfnet extract` names clips with damaged frames, or add --decode to check now")
+        print("frames were not decoded: damaged ones are named when features are extracted, or now with --decode")
 
 
 def print_next(table: pd.DataFrame, root: str, scale: str, people: int, reading: Mapping[str, str]) -> None:

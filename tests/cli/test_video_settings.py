@@ -73,7 +73,7 @@ def test_init_and_extract_refuse_a_clip_with_the_same_sentence(here, shared, cap
     assert main(["cohort", "init", "clips", "--decode"]) == 2
     by_init = [line.strip() for line in capsys.readouterr().err.splitlines() if "is damaged after" in line]
     assert main(["cohort", "init", "clips", "--skip-unreadable"]) == 0
-    assert "frames were not decoded: `lfnet extract` names clips with damaged frames" in capsys.readouterr().out
+    assert "frames were not decoded: damaged ones are named when features are extracted" in capsys.readouterr().out
     rows = "cut.mkv,a,unlabelled,\nbad.mov,b,unlabelled,\n"
     (here / "clips" / "manifest.csv").write_text(f"path,person_id,split,label\n{rows}")
     assert main(commands(shared)["extract"]) == 2
