@@ -12,6 +12,7 @@ import pytest
 
 from lfnet.errors import Unreadable
 from lfnet.video.decode import frames
+from lfnet.video.decoder import Decoder
 from lfnet.video.probe import decode_all, probe
 from lfnet.video.transport_stream import first_gap
 from tests.video.media import HEIGHT, WIDTH, picture, truncate
@@ -193,6 +194,17 @@ def test_padding_of_a_video_cd_is_no_damage(films, tmp_path):
     assert len(list(frames(path))) == COUNT
 
 
+def test_a_flash_video_cut_between_two_tags_is_shorter_than_it_states(films, tmp_path):
+    import av
+
+    with av.open(str(films["flv1.flv"])) as container:
+        place = [packet.pos for packet in container.demux(video=0)][10]
+    path = tmp_path / "a.flv"
+    path.write_bytes(films["flv1.flv"].read_bytes()[:place])
+    with pytest.raises(Unreadable, match=r"is damaged after 0\.36 s \(the file ends at 0\.4 of 1\.6 s\)"):
+        probe(path)
+
+
 def test_a_frame_missing_from_an_avi_is_found_by_its_index(films, tmp_path):
     import av
 
@@ -206,6 +218,32 @@ def test_a_frame_missing_from_an_avi_is_found_by_its_index(films, tmp_path):
     with pytest.raises(Unreadable, match=r"is damaged after 0\.36 s \(1 of 40 frames are missing\)"):
         probe(path)
     assert len(list(frames(path, damaged="keep"))) == 10
+
+
+class Forgetful:
+    """A decoder that does not return the frames at some timestamps."""
+
+    def __init__(self, decoder, forgotten: set[int]) -> None:
+        self.name, self._decoder, self._forgotten = decoder.name, decoder, forgotten
+
+    def decode(self, packet):
+        return [image for image in self._decoder.decode(packet) if image.pts not in self._forgotten]
+
+
+def test_frames_that_the_decoder_does_not_return_are_counted(films, monkeypatch):
+    prepare = Decoder.__init__
+
+    def prepare_forgetful(self, container, stream, surveyed):
+        prepare(self, container, stream, surveyed)
+        step = round(1 / (25 * stream.time_base))
+        self._decoder = Forgetful(self._decoder, {7 * step, 30 * step})
+
+    monkeypatch.setattr(Decoder, "__init__", prepare_forgetful)
+    with pytest.raises(Unreadable, match=r"h264\.mp4: 2 of 40 frames cannot be decoded, more than 1%"):
+        decode_all(films["h264.mp4"])
+    notes: list[str] = []
+    assert len(list(frames(films["h264.mp4"], damaged="keep", notes=notes))) == COUNT - 2
+    assert notes == ["2 frames that cannot be decoded were left out"]
 
 
 def test_frames_before_the_first_key_frame_are_noted(films, tmp_path):
