@@ -38,6 +38,8 @@ for _name, _codec, _share in (
     ("a.mts", "libx264", 0.7),
     ("a.webm", "libvpx", 0.7),
     ("a.mov", "mjpeg", 0.7),
+    ("a.mpg", "mpeg2video", 0.5),
+    ("a.m2ts", "libx264", 0.5),
 ):
     reader(f"video-{_name[2:]}", _video(_name, _codec), _share)(_read_video)
 
