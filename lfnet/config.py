@@ -462,7 +462,7 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
     LfnetError
         The target does not exist, or does not take a setting; one line a fault. An `LfnetError` that the target itself
         raises comes through as it is. A `TypeError` or `ValueError` of the target is a wrong setting; any other
-        exception of the target comes through as its own cause.
+        exception of a target outside lfnet is named with its file and line, and one of lfnet's own comes through.
     """
     node = plain(node)
     check_target(node, path)
@@ -484,6 +484,8 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
             ) from None
         if isinstance(cause, TypeError | ValueError):
             raise LfnetError(f"{path or name} refuses its settings: {cause}. See its yaml in conf/.") from error
+        if name.partition(".")[0] != "lfnet":
+            raise LfnetError(f"{path or name} cannot be made: {_import_fault(cause)}.") from error
         raise cause from error
 
 

@@ -206,6 +206,13 @@ def test_a_module_of_the_users_that_fails_is_named_with_its_line(tmp_path, monke
         check_target({"_target_": "broken.Head"}, "head")
 
 
+def test_a_class_of_the_users_that_fails_is_named_with_its_line(tmp_path, monkeypatch):
+    (tmp_path / "failing.py").write_text("class Head:\n    def __init__(self):\n        raise KeyError('mine')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LfnetError, match=r"head cannot be made: .*failing\.py, line 3: KeyError: 'mine'\."):
+        instantiate({"_target_": "failing.Head"}, "head")
+
+
 def test_a_number_where_a_text_or_a_path_is_wanted_is_answered_with_quotes():
     @settings
     class Named:

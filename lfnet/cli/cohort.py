@@ -108,6 +108,7 @@ def _init(options: argparse.Namespace) -> int:
     from lfnet.cohorts.csvfile import check_encoding
     from lfnet.cohorts.draft import add_splits, draft, manifest_text
     from lfnet.cohorts.merge_labels import add_labels, describe_merged
+    from lfnet.cohorts.splits import check_split_settings
     from lfnet.files import write_text
     from lfnet.text import first_names, plural
 
@@ -118,7 +119,11 @@ def _init(options: argparse.Namespace) -> int:
         raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames per second.")
     if options.encoding is not None:
         check_encoding(options.encoding, "--encoding")
+    of_labels = ("encoding", "label_column", "name_column", "person_column")
+    if options.labels is None and (given := [name for name in of_labels if getattr(options, name) is not None]):
+        raise LfnetError(f"--{given[0].replace('_', '-')} needs a table of scores: give it with --labels CSV.")
     shares = _shares(options.splits)
+    check_split_settings(shares, options.seed)
     scale = _scale(options.scale)
     table, rule = draft(options.root, options.kind)
     same = table.attrs["spellings"]

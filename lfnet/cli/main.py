@@ -129,16 +129,19 @@ def _dispatch(arguments: list[str]) -> int:
         os.getcwd()  # noqa: PTH109
     except FileNotFoundError as error:
         raise LfnetError("the current folder does not exist any more: change to another one.") from error
-    return COMMANDS[word].load()([_with_home(argument) for argument in rest])
+    return COMMANDS[word].load()([_quoted(argument) for argument in rest])
 
 
-def _with_home(argument: str) -> str:
-    """Replace the `~` of cohort.root=~/videos, which shells leave and Hydra cannot read."""
-    found = re.fullmatch(r"([\w.@/+]+)=(~(/[^,\[\]{}()]*)?)", argument)
-    if not found:
+def _quoted(argument: str) -> str:
+    """Quote a value that Hydra cannot read, such as in cohort.root=Köln, and replace the `~` of cohort.root=~/videos.
+
+    Values in quotes or brackets, and lists, are left as they are.
+    """
+    found = re.fullmatch(r"([\w.@/+]+)=([^,\[\](){}$'\"\\]+)", argument)
+    if not found or os.path.lexists(argument) or re.fullmatch(r"[\w/%*+.@?|:\s-]+", found[2], re.ASCII):
         return argument
-    path = os.path.expanduser(found[2]).replace("\\", "\\\\").replace('"', '\\"')  # noqa: PTH111
-    return f'{found[1]}="{path}"'
+    value = re.sub(r"^~(?=/|$)", lambda _: os.path.expanduser("~"), found[2])  # noqa: PTH111
+    return f'{found[1]}="{value}"'
 
 
 def _unknown(word: str) -> str:
@@ -226,4 +229,6 @@ def _plain_warnings() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    from lfnet.__main__ import main as run  # takes the current folder off the import path
+
+    raise SystemExit(run())

@@ -23,6 +23,7 @@ _BLANK_COLUMNS = ("label", "fps", "n_frames", "fold", "task")
 _MAX_UNPACKED, _MAX_CELLS = 200_000_000, 5_000_000
 _DELIMITERS = (",", ";", "\t")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_OFFICE = (b"\xd0\xcf\x11\xe0", b"PK\x03\x04")  # .xls; .xlsx and .ods
 _SAVE = "Save the file as 'CSV UTF-8'"
 
 
@@ -64,6 +65,8 @@ def read_text(path: Path, encoding: str | None = None, option: str | None = None
         raise LfnetError(f"{path} does not exist.") from error
     except OSError as error:
         raise LfnetError(f"{path} cannot be read ({error.strerror}).") from error
+    if raw.startswith(_OFFICE):
+        raise LfnetError(f"{path} is no text, but an office file. Save the table as .xlsx or 'CSV UTF-8'.")
     # Excel's "Unicode text" is UTF-16 with a byte order mark.
     marked = "utf-16" if raw.startswith(_UTF16) else "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else None
     name = marked or encoding or "utf-8"
@@ -76,7 +79,7 @@ def read_text(path: Path, encoding: str | None = None, option: str | None = None
         raise LfnetError(f"{path}: line {line} is not {what} text. {_SAVE}{other}.") from error
     if "\0" in text:
         raise LfnetError(f"{path} is not plain text. {_SAVE}.")
-    if name == encoding and not raw.isascii() and _is_utf8(raw):
+    if name == encoding and b"\0" not in raw and _is_utf8(raw) and raw.decode() != text:
         raise LfnetError(f"{path} is UTF-8 text, and {option} says {encoding}. Leave {option} out.")
     return text
 
@@ -183,11 +186,24 @@ def _csv_lines(path: Path, text: str) -> list[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
         lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
+        if lines and _is_open(text, delimiter):  # the rows behind the mark are all part of one value
+            before = lines[-2][0] if len(lines) > 1 else 0
+            raise LfnetError(f"{path}: row {before + 1}: a quotation mark is not closed. Close or remove it.")
     except csv.Error as error:
         raise LfnetError(f"{path}: line {reader.line_num} is not csv ({error}).") from error
     if named:
         lines.pop(next(place for place, (_, row) in enumerate(lines) if any(row)))
     return lines
+
+
+def _is_open(text: str, delimiter: str) -> bool:
+    """Whether a csv file ends inside quotation marks."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False
 
 
 def _count(line: str, delimiter: str) -> int:

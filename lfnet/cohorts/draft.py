@@ -61,7 +61,10 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
         raise LfnetError(
             f"{root} holds {wanted}. Clips are videos ({' '.join(VIDEO_SUFFIXES)}), folders of two or more images "
             f"({' '.join(FRAME_SUFFIXES)}), or feature files ({' '.join(READY_SUFFIXES)})."
-            + "".join(f" Found {len(paths)} {what}: convert them." for what, paths in left_out(root, "").items())
+            + "".join(
+                f" Found {len(paths)} {what}{': convert them' if what.startswith('.') else ''}."
+                for what, paths in left_out(root, "").items()
+            )
         )
     files = found[chosen]
     refuse(

@@ -94,6 +94,8 @@ def load(
         raise LfnetError(f"cohort.root: {root} is not a folder. Give cohort.root=DIR.")
     root = root.absolute()
     origin = root / user_path(manifest)
+    if origin.is_dir():
+        raise LfnetError(f"{origin} is a folder. Give the csv file that lists its clips with cohort.manifest=FILE.")
     if not origin.is_file():
         raise LfnetError(f"{origin} does not exist. `lfnet cohort init {root}` drafts one.")
     table = blanked(read_table(origin))

@@ -84,6 +84,12 @@ def match_rows(
             f"{path}: no value of column {people[0]!r} names a person of the folder, but column {best.column!r} "
             f"matches {len(best.rows)} clips. If it holds their names, give --name-column {best.column}."
         )
+    rival = None if given else _unmatched_numbers(labels, matches, best, score)
+    if rival is not None:
+        raise LfnetError(
+            f"{path}: column {best.column!r} matches {len(best.rows)} clips by their numbers, but column {rival!r}, "
+            "which is called like an id too, names none. Choose the right one with --name-column NAME."
+        )
     for other in matches[1:]:
         if other.column == best.column:
             continue
@@ -153,6 +159,19 @@ def _matches(table: pd.DataFrame, labels: pd.DataFrame, score: str, given: str |
             if what in _LEVELS:
                 break
     return found
+
+
+def _unmatched_numbers(labels: pd.DataFrame, matches: Sequence[Match], best: Match, score: str) -> str | None:
+    """A second column of ids that holds numbers and names no clip, where the best one may match by accident."""
+    used = {row for rows in best.rows.values() for row in rows}
+    if role(best.column) != "id" or not all(best.keys[row].replace("_", "").isdecimal() for row in used):
+        return None
+    matched = {match.column for match in matches}
+    for column in labels.columns:
+        other_id = column not in (*matched, score) and role(column) == "id"
+        if other_id and any(normal_id(text).isdecimal() for text in labels[column]):
+            return str(column)
+    return None
 
 
 def _is_named(column: str) -> bool:

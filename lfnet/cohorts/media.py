@@ -44,7 +44,7 @@ def left_out(root: Path, chosen: str) -> dict[str, list[Path]]:
     for what, path in find(root):
         suffix = path.suffix.lower()
         if what in KINDS and what != chosen:
-            found.setdefault(f"{what} (other --kind)", []).append(path)
+            found.setdefault(f"{what} (--kind {what})", []).append(path)
         elif what == "other" and (suffix in _OTHER_SUFFIXES or suffix in FRAME_SUFFIXES):
             found.setdefault(suffix, []).append(path)
     return found

@@ -12,6 +12,7 @@ from lfnet.cohorts.identity import normal_id, one_spelling
 from lfnet.cohorts.matching import Match, cells, match_rows, text_of
 from lfnet.cohorts.scale import Scale
 from lfnet.cohorts.validation import refuse
+from lfnet.errors import LfnetError
 from lfnet.text import first_names
 
 __all__ = ["Merged", "add_labels", "describe_merged"]
@@ -100,10 +101,18 @@ def add_labels(
     `lfnet cohort init DIR --labels CSV` drafts a manifest and calls this function.
     """
     labels = read_table(path, encoding=encoding, option="--encoding")
+    if len(labels.columns) == 1:
+        raise LfnetError(
+            f"{path} has one column, {str(labels.columns[0])!r}. Give one of names and one of scores, separated by "
+            "commas, semicolons or tabs."
+        )
     names = None if name is None else find_column(labels, path, name)
     people = None if person is None else find_column(labels, path, person)
     score = label_column(labels.drop(columns=[names] if names else []), path, label, "--label-column NAME")
     values, wrong = _scores(labels, score, scale)
+    if label is not None and not values and wrong:
+        first = text_of(labels, next(iter(wrong)), score)
+        raise LfnetError(f"{path}: no value of column {score!r} is a score on {scale.name} (the first: {first!r}).")
     candidates = labels.drop(columns=[people]) if people and people != names else labels
     match = match_rows(table, candidates, values, path, score, names)
     refuse(

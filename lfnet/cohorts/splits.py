@@ -147,11 +147,7 @@ def split_people(recordings: pd.DataFrame, shares: Sequence[float] = (0.6, 0.2, 
     >>> split_people(recordings, (0.6, 0.2, 0.2)).value_counts().sort_index().to_dict()
     {'dev': 2, 'test': 2, 'train': 6}
     """
-    if len(shares) != 3 or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
-        given = ",".join(f"{share:g}" for share in shares)
-        raise LfnetError(
-            f"splits {given}: give three positive shares for train, dev and test with sum 1 (0.6,0.2,0.2)."
-        )
+    check_split_settings(shares, seed)
     part_of = _assign(recordings, np.asarray(shares, float), seed, "three splits")
     return part_of.map(lambda number: "unlabelled" if number < 0 else _NAMES[number]).rename("split")
 
@@ -174,14 +170,26 @@ def fold_people(recordings: pd.DataFrame, folds: int = 5, seed: int = 0) -> pd.S
     return (_assign(recordings, np.full(folds, 1 / folds), seed, f"{folds} folds") + 1).rename("fold")
 
 
+def check_split_settings(shares: Sequence[float] | None, seed: int) -> None:
+    """Raise `LfnetError` where shares (None for folds) or seed cannot be used."""
+    if seed < 0:
+        raise LfnetError(f"seed {seed}: give 0 or more.")
+    if shares is not None and (
+        len(shares) != 3 or not all(share > 0 for share in shares) or not abs(sum(shares) - 1) <= 1e-6
+    ):
+        given = ",".join(f"{share:g}" for share in shares)
+        raise LfnetError(
+            f"splits {given}: give three positive shares for train, dev and test with sum 1 (0.6,0.2,0.2)."
+        )
+
+
 def _one_spelling(recordings: pd.DataFrame) -> pd.DataFrame:
     return recordings.assign(person_id=recordings["person_id"].map(one_spelling(recordings["person_id"])))
 
 
 def _assign(recordings: pd.DataFrame, shares: np.ndarray, seed: int, what: str) -> pd.Series:
     """The part of each recording_id, -1 where it has no label."""
-    if seed < 0:
-        raise LfnetError(f"seed {seed}: give 0 or more.")
+    check_split_settings(None, seed)
     recordings = _one_spelling(recordings)
     labelled = recordings[recordings["label"].notna()].sort_values("recording_id")
     people = labelled.groupby("person_id", sort=True)["label"].agg(["size", "mean"])

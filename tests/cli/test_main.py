@@ -204,13 +204,20 @@ def test_options_may_stand_between_settings(tmp_path):
         assert "_target_: my_heads.Mine" in done.stdout and "\nseed: 3\n" in done.stdout
 
 
-def test_a_setting_may_begin_with_the_home_folder(command, monkeypatch):
+def test_values_that_hydra_cannot_read_are_quoted(command, monkeypatch):
     monkeypatch.setenv("HOME", "/home/some one")
-    given = ["cohort.root=~/my videos", "paths.cache=~", "cohort.root=~ann/x", "~head", "a=[~/x]", "~/clip.mp4"]
+    quoted = {
+        "cohort.root=~/my videos": 'cohort.root="/home/some one/my videos"',
+        "paths.cache=~": 'paths.cache="/home/some one"',
+        "cohort.root=~ann/x": 'cohort.root="~ann/x"',
+        "cohort.root=Köln 2024/a&b": 'cohort.root="Köln 2024/a&b"',
+        "cohort.root=a=b": 'cohort.root="a=b"',
+    }
+    left = ["~head", "a=[~/x]", "~/clip.mp4", "seed=1,2", "x='ü'", "head=glob(m*)", "a.b=c:/d e", "seed=${x}"]
     kept: list[str] = []
     command(lambda arguments: kept.extend(arguments) or 0)
-    assert entry.main(["train", *given]) == 0
-    assert kept == ['cohort.root="/home/some one/my videos"', 'paths.cache="/home/some one"', *given[2:]]
+    assert entry.main(["train", *quoted, *left]) == 0
+    assert kept == [*quoted.values(), *left]
 
 
 def test_a_long_value_does_not_make_a_long_message(command, capsys):

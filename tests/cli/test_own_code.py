@@ -45,6 +45,17 @@ def hostile(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("module", ["lfnet", "lfnet.cli.main"])
+def test_libraries_win_with_python_m(module: str, tmp_path: Path) -> None:
+    for name in ("json", "logging", "numpy", "random", "statistics", "yaml"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('shadowed')")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONSAFEPATH", None)
+    command = [sys.executable, "-m", module, "list", "protocols"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0 and "masked" in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -26,6 +26,12 @@ MISTAKES = {
     "demo picture.jpg": "picture.jpg is an image, not a video.",
     "pulse picture.png": "picture.png is an image, not a video.",
     "cohort init clips --force --fps 30 --labels scores.csv --encoding utf9": "utf9: there is no such encoding.",
+    "cohort init clips --force --label-column bdi": "--label-column needs a table of scores:",
+    "cohort init clips --force --fps 30 --splits 1": "splits 1: give three positive shares",
+    "cohort init clips --force --fps 30 --seed -1": "seed -1: give 0 or more.",
+    "cohort init clips --force --fps 30 --labels line.csv": "line.csv has one column, 'person_bdi'.",
+    "cohort init clips --force --fps 30 --labels a.csv --label-column person": "no value of column 'person' is a score",
+    "cohort init clips --force --kind videos": "Found 1 features (--kind features).",
     f"forget ann {CLIPS} paths.runs=scores.csv": "paths.runs=scores.csv: scores.csv is no folder.",
     f"extract {CLIPS} paths.cache=scores.csv/x": "paths.cache=scores.csv/x: scores.csv is no folder.",
     f"train {CLIPS} paths.weights=scores.csv": "paths.weights=scores.csv: scores.csv is no folder.",
@@ -42,6 +48,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(root / "clips" / "ann.npy", np.eye(9, 3, dtype=np.float32))
     (root / "clips" / "manifest.csv").write_text("path,person_id,split,label,fps\nann.npy,ann,unlabelled,,30\n")
     (root / "scores.csv").write_text("person,a,b\nann,1,2\nbob,3,4\n")
+    (root / "a.csv").write_text("person,bdi\nann,1\n")
+    (root / "line.csv").write_text("person bdi\nann 3\n")
     (root / "broken.py").write_text("def Head(: pass")
     for suffix in ("jpg", "png"):
         Image.new("RGB", (64, 48), (200, 30, 30)).save(root / f"picture.{suffix}")

@@ -110,6 +110,18 @@ def test_columns_that_disagree_are_refused(tmp_path: Path) -> None:
     assert table["label"].tolist() == [1, 2, 3, 4, 5] and merged.column == "participant"
 
 
+def test_an_id_that_matches_by_its_number_alone_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "1.mp4", "2.mp4")
+    with pytest.raises(LfnetError, match=r"'id' matches 1 clips by their numbers, but column 'code', .* names none"):
+        labelled(tmp_path, "code,bdi,id\n6,0,1\n")
+    with pytest.raises(LfnetError, match=r"column 'code', which is called like an id too, names none"):
+        labelled(tmp_path, "code,bdi,id\nP6,0,1\nP7,9,2\n")
+    table, merged = labelled(tmp_path, "code,bdi,id\nP6,0,1\nP7,9,2\n", name="id")
+    assert merged.column == "id" and table["label"].tolist() == [0, 9]
+    table, merged = labelled(tmp_path, "name,bdi,id\nAnna,0,1\nBen,9,2\n")
+    assert merged.column == "id" and table["label"].tolist() == [0, 9]
+
+
 def test_one_person_in_two_spellings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ready(tmp_path, *(f"{p}{number:02}_{s}.npy" for number in range(1, 31) for p, s in (("P", 1), ("p", 2))))
     made = init(tmp_path, "person,bdi\n" + "".join(f"P{number},{7 * number % 50}\n" for number in range(1, 31)))
@@ -341,7 +353,7 @@ def test_what_looks_like_a_clip_is_taken_or_named(tmp_path: Path, capsys: pytest
     said = capsys.readouterr().out
     assert "3 clips, 3 recordings, 3 people" in said and "notes" not in said
     assert "left out: 1 .mxf file: 04_1.mxf\n" in said and "left out: 2 .tif files: frames/a.tif, frames/b.tif" in said
-    assert "left out: 1 features (other --kind): x.npy" in said
+    assert "left out: 1 features (--kind features): x.npy" in said
     with pytest.raises(LfnetError, match=r"holds no clip.*\(\.png \.jpg.*Found 2 \.tif: convert them"):
         draft(tmp_path / "v" / "frames")
 

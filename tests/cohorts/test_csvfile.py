@@ -35,6 +35,14 @@ def test_one_table_in_many_formats(tmp_path: Path, text: str, encoding: str) -> 
     assert list(table.index) == [2, 3] and table.index.name == "row"
 
 
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;"])
+def test_excels_line_that_names_the_delimiter(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(f"{line}\r\nclip;bdi,old;bdi\r\n203_1;1,2,3;3,5\r\n", encoding="utf-8")
+    table = read_table(file)
+    assert table.to_dict("index") == {3: {"clip": "203_1", "bdi,old": "1,2,3", "bdi": "3.5"}}
+
+
 LATIN = "name,bdi\nMüller,3\nMöller,9\nJosé,20\n"
 
 
@@ -65,6 +73,29 @@ def test_utf8_text_is_not_read_as_another_encoding(tmp_path: Path) -> None:
     file.write_text(LATIN, encoding="utf-8")
     with pytest.raises(LfnetError, match=r"is UTF-8 text, and --encoding says cp1252\. Leave --encoding out\."):
         read_table(file, encoding="cp1252", option="--encoding")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"is no text, but an office file\. Save the table as \.xlsx or 'CSV"),
+        (b"PK\x03\x04abc", r"is no text, but an office file"),
+        (b'a,b\n1,2\n3,"x\n4,5\n', r"row 3: a quotation mark is not closed\. Close or remove it\."),
+        (b'a,"b\n1,2\n', r"row 1: a quotation mark is not closed"),
+    ],
+)
+def test_what_is_no_whole_table(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(content)
+    with pytest.raises(LfnetError, match=said):
+        read_table(file)
+
+
+def test_ascii_text_is_not_read_as_utf16(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("name,bdi1\n")
+    with pytest.raises(LfnetError, match=r"is UTF-8 text, and --encoding says utf-16-le"):
+        read_table(file, encoding="utf-16-le", option="--encoding")
 
 
 @pytest.mark.parametrize("name", ["latin1", "cp1252", "gb18030"])

@@ -1,0 +1,13 @@
+"""Run the command line as `python -m lfnet`."""
+
+import os
+import sys
+
+# `python -m` puts the current folder in front of the import path, where a user's statistics.py would replace Python's.
+if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109
+    del sys.path[0]
+
+from lfnet.cli.main import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
