@@ -89,13 +89,15 @@ def _list(person: str, config: dict[str, Any]) -> int:
 
 def _remove(person: str, config: dict[str, Any], words: list[str]) -> int:
     from lfnet.files import make_folder
-    from lfnet.locks import lock
+    from lfnet.locks import lock, remove_unused
     from lfnet.runs.removal import finish_removal, pending_removals
     from lfnet.runs.removal_record import Removal
 
     runs = Path(config["paths"]["runs"])
     make_folder(runs)
     with lock(runs / ".removal.lock"):
+        for path in (*runs.glob("*/.*.part"), *runs.glob("*/.*.lock")):  # of killed processes; they may have rows
+            remove_unused(path)
         for folder in pending_removals(runs):
             finish_removal(folder)
         found = _find(person, config)

@@ -4,6 +4,7 @@ import gc
 import os
 import time
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from lfnet import fingerprints
 from lfnet.errors import LfnetError
+from lfnet.features import extract as extract_module
 from lfnet.features import extraction_job as job_module
 from lfnet.features import provenance as sources
 from lfnet.features.extract import needs_landmarker
@@ -51,6 +53,21 @@ def test_all_clips_are_extracted_once(clips, tmp_path):
     before = files_of(store.folder)
     assert open_store(cohort, again, cache=cache)[1] == []
     assert files_of(extract(cohort, again, cache=cache).folder) == before and again.batches == []
+
+
+def test_clips_that_another_process_extracted_meanwhile_are_skipped(clips, tmp_path, monkeypatch):
+    cohort, cache, real = cohort_of(clips), tmp_path / "cache", extract_module.lock
+
+    @contextmanager
+    def waiting(path):
+        monkeypatch.setattr(extract_module, "lock", real)
+        extract(cohort, Brightness(), cache=cache)  # the other process, while this one waits for the first clip
+        with real(path):
+            yield True
+
+    monkeypatch.setattr(extract_module, "lock", waiting)
+    encoder = Brightness()
+    assert len(files_of(extract(cohort, encoder, cache=cache).folder)) == 3 and encoder.batches == []
 
 
 def test_features_extracted_again_are_the_same_bytes(clips, tmp_path):
