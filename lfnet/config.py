@@ -328,8 +328,8 @@ def describe(hint: Any) -> str:
         return "names and their values"
     if is_dataclass(hint):
         return f"its settings by name ({', '.join(item.name for item in fields(hint))})"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
-    return words.get(hint, "another value")
+    kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    return kinds.get(hint, "another value")
 
 
 def _range(marks: Iterable[Any]) -> str:
