@@ -12,6 +12,7 @@ from lfnet.video.decode import frames
 from lfnet.video.probe import probe
 from tests.fuzz.targets import reader
 from tests.video.media import picture, write_folder, write_video
+from tests.video.test_damage import film
 
 
 def _video(name: str, codec: str) -> Callable[[Path], Path]:
@@ -38,10 +39,12 @@ for _name, _codec, _share in (
     ("a.mts", "libx264", 0.7),
     ("a.webm", "libvpx", 0.7),
     ("a.mov", "mjpeg", 0.7),
-    ("a.mpg", "mpeg2video", 0.5),
     ("a.m2ts", "libx264", 0.5),
 ):
     reader(f"video-{_name[2:]}", _video(_name, _codec), _share)(_read_video)
+
+
+reader("video-mpg", lambda at: film(at / "mpeg2.mpg"), 0.5)(_read_video)
 
 
 @reader("images", lambda at: write_folder(at / "pictures", [picture(n, 64, 48) for n in range(4)]))
