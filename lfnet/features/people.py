@@ -1,4 +1,6 @@
-"""Check whether a clip shows one person, and which way up: other faces than the person's.
+"""Check whether a clip shows one person, and which way up the face is.
+
+Once every `video.check_every` seconds the face mesh also finds the other faces of a frame (`Mesh.others`).
 
 Whether one person is shown is judged by how the face looks. Five times a second, the face is aligned and reduced to
 16 × 16 grey values. Looks whose distance is below a bar are linked, and so are, by any chain of links, all looks of a
@@ -23,9 +25,9 @@ _SIDE = 16
 # Distances from 0 to 2. The bar's error rates are in docs/people.md.
 _BAR = 0.7  # looks that are nearer are one person's
 _EQUAL = 0.15  # a look so near to a stored one is not stored
-_MIN_LOOKS = 25  # of a chain that is said to be another person's: 5 s
-_MIN_STRAY = 5  # looks of no long chain that are worth a word: 1 s
-_MIN_SHARE = 0.5  # of the person's face, in width: a second face that counts
+_MIN_LOOKS = 25  # of a chain that is reported as another person's: 5 s
+_MIN_STRAY = 5  # looks of no long chain that are reported as not checked: 1 s
+_MIN_SHARE = 0.5  # of the person's face, in width: of a second face that is reported
 _MAX_NAMED = 3
 _TURNS = {1: "a quarter turn clockwise", 2: "upside down", 3: "a quarter turn counterclockwise"}
 
