@@ -1,6 +1,7 @@
 """Save a fitted fusion as one skops file; opening a file runs no code from it."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lfnet.fusion.system import System
 
 __all__ = ["TRUSTED", "dumps", "load", "loads", "save"]
 
+_SCHEMA = "schema.json"  # the member of a skops file that describes its objects
 # Types that a file may contain besides those that skops trusts (scikit-learn, NumPy and plain Python).
 TRUSTED = (
     "collections.OrderedDict",
@@ -35,10 +37,35 @@ TRUSTED = (
 
 
 def dumps(fitted: Any) -> bytes:
-    """Serialise a system, or a part of one, as a skops file."""
+    """Serialise a system, or a part of one, as a skops file. Systems that were fitted alike give the same bytes."""
     import skops.io
 
-    return skops.io.dumps(fitted, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+    return _without_addresses(skops.io.dumps(fitted))
+
+
+def _without_addresses(content: bytes) -> bytes:
+    """The same skops file with objects and members numbered, and undated.
+
+    skops identifies objects by their addresses in memory, names members after addresses or at random, and dates them.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    numbers: dict[int, int] = {}
+    names: dict[str, str] = {}
+
+    def number(node: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(address := node.get("__id__"), int):
+            node["__id__"] = numbers.setdefault(address, len(numbers))
+        if isinstance(name := node.get("file"), str) and name in members:
+            node["file"] = names.setdefault(name, f"{len(names)}{Path(name).suffix}")
+        return node
+
+    schema = json.dumps(json.loads(members[_SCHEMA], object_hook=number)).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, data in [(_SCHEMA, schema), *((new, members[old]) for old, new in names.items())]:
+            file.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED, compresslevel=6)
+    return buffer.getvalue()
 
 
 def save(system: System, path: Path) -> int:
