@@ -53,5 +53,9 @@ def read_image(file: Path) -> np.ndarray:
             if image.mode.startswith(("I", "F")):
                 raise Unreadable(f"{file} has more than 8 bits a channel (mode {image.mode}). Convert it to 8-bit RGB.")
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except MemoryError as error:  # a damaged PNG can ask for 4 GB
+        raise Unreadable(
+            f"{file} cannot be read as an image (it asks for more memory than there is). Copy or export it again."
+        ) from error
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise Unreadable(f"{file} cannot be read as an image ({error}). Copy or export it again.") from error

@@ -1,5 +1,6 @@
 """Frames by timestamp: variable rates, orientation, damage."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.testing.isolated import Outcome, run_cases
 from lfnet.video import decode
 from lfnet.video.decode import Frame, frames
 from lfnet.video.orientation import display_matrix, orient
@@ -361,3 +363,19 @@ def test_an_image_whose_header_asks_for_all_memory(tmp_path):
     file.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
     with pytest.raises(Unreadable, match=r"frame_1\.png has 13000 × 13000 pixels, more than 100,000,000"):
         list(frames(folder, fps=25))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the memory of a process")
+def test_an_image_whose_data_asks_for_all_memory(tmp_path):
+    folder = write_folder(tmp_path / "clip", pictures(2))
+    file = folder / "frame_1.png"
+    content = file.read_bytes()
+    at = content.index(b"IDAT") - 4
+    file.write_bytes(content[:at] + (2**31 - 1).to_bytes(4, "big") + content[at + 4 :])
+
+    def read(case: int) -> str:
+        with pytest.raises(Unreadable, match=r"frame_1\.png cannot be read as an image \(it asks for more memory"):
+            list(frames(folder, fps=25))
+        return "refused"
+
+    assert list(run_cases(read, [0], memory=1 << 30)) == [Outcome(0, "", "refused")]
