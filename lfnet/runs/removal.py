@@ -239,7 +239,8 @@ def _finish(folder: Path) -> None:
         for name in (*_TABLES, LOG, RESULT):
             if (stage / name).is_file():
                 (stage / name).replace(folder / name)
-    shutil.rmtree(stage, ignore_errors=True)
+    if stage.is_dir():
+        shutil.rmtree(stage)
 
 
 def logs_of_failed_jobs(runs: Path, names: Collection[str]) -> list[Path]:
