@@ -78,10 +78,11 @@ def match_rows(
     # A column without a usual name counts only where no other matches; but it must not disagree either.
     matches.sort(key=lambda match: match.rank)
     best = matches[0]
-    people = [column for column in labels.columns if role(column) == "person"]
-    if given is None and people and not _is_named(best.column):
+    named = [column for column in labels.columns if _is_named(column) and column != score]
+    if given is None and named and not _is_named(best.column):
+        what = role(named[0])
         raise LfnetError(
-            f"{path}: no value of column {people[0]!r} names a person of the folder, but column {best.column!r} "
+            f"{path}: no value of column {named[0]!r} names a {what} of the folder, but column {best.column!r} "
             f"matches {len(best.rows)} clips. If it holds their names, give --name-column {best.column}."
         )
     rival = None if given else _unmatched_numbers(labels, matches, best, score)

@@ -122,6 +122,13 @@ def test_an_id_that_matches_by_its_number_alone_is_refused(tmp_path: Path) -> No
     assert merged.column == "id" and table["label"].tolist() == [0, 9]
 
 
+def test_a_column_of_another_name_is_no_second_choice(tmp_path: Path) -> None:
+    touch(tmp_path, "ann_1.mp4", "ann_2.mp4", "bob_1.mp4", "bob_2.mp4")
+    text = "points2,label,recording\nzoe,20,sub-ann\nann,46,sub-bob\n"
+    with pytest.raises(LfnetError, match=r"no value of column 'recording' names a recording .*, but column 'points2'"):
+        labelled(tmp_path, text)
+
+
 def test_one_person_in_two_spellings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ready(tmp_path, *(f"{p}{number:02}_{s}.npy" for number in range(1, 31) for p, s in (("P", 1), ("p", 2))))
     made = init(tmp_path, "person,bdi\n" + "".join(f"P{number},{7 * number % 50}\n" for number in range(1, 31)))
