@@ -35,7 +35,7 @@ _VARYING = {
 }
 _LONG_AGO = 1_700_000_000
 # Files that a command goes on without: a failure to write them, or to remove a lock, may be passed over.
-_OPTIONAL = re.compile(r"(^|/)(digests|health)(/|$)|\.lock$")
+_OPTIONAL = re.compile(r"(^|/)(digests|health|thumbnails-[^/]*)(/|$)|\.lock$")
 _CHANGES = re.compile(r"(open|os\.(rename|remove|rmdir|write|sendfile|copy_file_range|fsync|truncate|ftruncate)) ")
 
 

@@ -170,9 +170,10 @@ def make_commands(shared: Path) -> list[Command]:
         f'video.landmarker.path="{shared}/weights/face_landmarker.task"',
     )
     init = _lfnet("cohort", "init", "clips", "--labels", "scores.csv")
+    audit = _lfnet("audit", *_FOLDER)
     return [
         Command("extract video", _lfnet(*video), (_write_videos(shared), _lfnet(*video), _forget_two_clips), shared),
-        Command("audit videos", _lfnet("audit", *_FOLDER), (_write_videos(shared),), shared, in_tenth=False),
+        Command("audit videos", audit, (_write_videos(shared), audit, _forget_two_clips), shared, in_tenth=False),
         Command("extract features", _lfnet("extract", *_FOLDER), (write_features, init)),
         Command("train", _lfnet(*_TRAIN), (_lfnet("extract", *_TINY[:3]),)),
         Command("train again", _lfnet(*_TRAIN, "force=true"), (_lfnet(*_TRAIN),), in_tenth=False),
