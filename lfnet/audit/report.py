@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lfnet.audit.finding import Finding
-from lfnet.text import align_columns
+from lfnet.text import align_columns, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,8 @@ class Report:
 
     def text(self, ids: bool = False) -> str:
         """Return the report as text, at most 100 columns wide; with `ids`, up to 8 ids of each finding."""
-        head = f"{self.cohort}: {self.clips} clips, {self.recordings} recordings, {self.people} people; {self.scale}"
+        numbers = ((self.clips, "clip"), (self.recordings, "recording"), (self.people, "person"))
+        head = f"{self.cohort}: {', '.join(plural(*each) for each in numbers)}; {self.scale}"
         lines = [head + ("; SIMULATED" if self.simulated else ""), "", *self._table(), ""]
         for finding in self.findings:
             lines += [*_finding(finding, ids), ""]

@@ -9,6 +9,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files, user_path
+from lfnet.text import plural
 
 if TYPE_CHECKING:
     from lfnet.audit.report import Report
@@ -158,7 +159,7 @@ def _features(
     store = stores[stream]
     if lacking.get(stream):
         number = len(lacking[stream])
-        which = f"{number} of {len(clip_ids)} clips lack {stream}"
+        which = f"{number} of {plural(len(clip_ids), 'clip')} lack {stream}"
         return None, "", None, {}, f"this needs features: {which} (run `lfnet extract`)"
     notes = {kind: clip_notes(stores.values(), clip_ids, kind) for kind in KINDS}
     return summarise_store(store, clip_ids), stream, sources(store, clip_ids), notes, ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lfnet.errors import LfnetError
 from lfnet.fingerprints import digest
+from lfnet.text import plural
 
 __all__ = ["main"]
 
@@ -64,7 +65,8 @@ def main(argv: list[str]) -> int:
     remembered = Path(tables) / f"{record.stem}.dashboard.json"
     with personal_files(mode([word for word in overrides if word.startswith("paths")])):
         done = mirror(table, settings, remembered)
-    print(f"{len(done.sent)} runs written to W&B, {len(done.kept)} were there already; project {settings['project']}")
+    sent = plural(len(done.sent), "run")
+    print(f"{sent} written to W&B, {len(done.kept)} were there already; project {settings['project']}")
     if online:
         print(f"dashboard: {save_workspace(table, settings['project'], settings['entity'], remembered)}")
         return 0

@@ -17,6 +17,7 @@ from lfnet.cli.video_settings import split_settings
 from lfnet.config import plain
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files, write_text
+from lfnet.text import plural
 
 __all__ = ["main"]
 
@@ -75,9 +76,10 @@ def _check(video: Path, reading: dict[str, Any]) -> None:
     media = probe(video, None, **{name: reading[name] for name in ("times", "damaged") if name in reading})
     if media.n_frames < _MIN_FRAMES * len(_SPLITS):
         raise LfnetError(
-            f"{video} is too short: {media.n_frames} frames, {media.duration:.1f} s. Give a video of 2 s or more."
+            f"{video} is too short: {plural(media.n_frames, 'frame')}, {media.duration:.1f} s. Give a video of 2 s or "
+            "more."
         )
-    print(f"{video}: {media.n_frames} frames, {media.duration:.1f} s, {media.width} × {media.height}")
+    print(f"{video}: {plural(media.n_frames, 'frame')}, {media.duration:.1f} s, {media.width} × {media.height}")
 
 
 def _demo(options: argparse.Namespace, work: Path) -> None:
@@ -96,14 +98,14 @@ def _demo(options: argparse.Namespace, work: Path) -> None:
     session = Session()
     inputs = prepare(read_inputs(settings, session), session)
     clip = inputs.store.read(str(inputs.cohort.clips["clip_id"].iloc[0]))
-    print(f"   a face in {clip.valid.sum()} of {len(clip.valid)} frames (coverage {clip.coverage:.2f})")
+    print(f"   a face in {clip.valid.sum()} of {plural(len(clip.valid), 'frame')} (coverage {clip.coverage:.2f})")
     print(f"   {clip.features.shape[1]} numbers a frame, {options.encoder}")
     if notes := clip.meta.get("notes"):
         print(f"   {notes}")
     if clip.valid.sum() < _MIN_FRAMES * len(_SPLITS):
         raise LfnetError(
-            f"{options.video}: a face is seen in {clip.valid.sum()} of {len(clip.valid)} frames, too few for a demo. "
-            "Give a video of 2 s or more in which a face is near, well lit and turned towards the camera."
+            f"{options.video}: a face is seen in {clip.valid.sum()} of {plural(len(clip.valid), 'frame')}, too few for "
+            "a demo. Give a video of 2 s or more in which a face is near, well lit and turned towards the camera."
         )
 
     scale = inputs.cohort.scale

@@ -20,6 +20,7 @@ import lfnet
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import conf_dir, mode, names, paths
 from lfnet.errors import LfnetError
+from lfnet.text import plural
 
 __all__ = ["Check", "main"]
 
@@ -252,7 +253,8 @@ def _personal(places: dict[str, Path], access: str) -> Iterator[Check]:
         if count:
             whom = "others" if access == "group" else "your group or others"
             fix = f"Run `chmod -R {'o=' if access == 'group' else 'go='} {shlex.quote(str(places[name]))}`."
-            yield Check(f"paths.{name}", "note", f"{whom} can read {count} files of people (paths.mode={access})", fix)
+            files = plural(count, "file")
+            yield Check(f"paths.{name}", "note", f"{whom} can read {files} of people (paths.mode={access})", fix)
 
 
 def _readable_files(folder: Path, beyond: int, left_out: set[Path]) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.audit import cohort_settings
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files
+from lfnet.text import plural
 
 if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
@@ -182,7 +183,7 @@ def _steps(found: _Found, cache: Path) -> Iterator[tuple[str, Callable[[], objec
         if record is not None:
             yield f"names in {path}", partial(record.write, path)
     for run in found.rows.found:
-        counts = ", ".join(f"{count} rows of {name}" for name, count in run.counts.items())
+        counts = ", ".join(f"{plural(count, 'row')} of {name}" for name, count in run.counts.items())
         yield f"{counts} in {run.folder}", partial(remove_rows, run, found.person, found.names)
 
 

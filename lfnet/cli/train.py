@@ -16,6 +16,7 @@ from lfnet.cli.hydra_errors import explain, hint
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 from lfnet.files import refuse_special
+from lfnet.text import plural
 
 if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
@@ -179,7 +180,8 @@ def _one_job(config: Any, session: "Session") -> None:
         median = "" if constant is None else f"  (the training median: mae {constant:.2f})"
         print(f"{split:>5}: {shown}{median}")
     if number := result.cohort.recordings.get("unlabelled"):
-        print(f"{number} recordings without a label have scores too: {folder / PREDICTIONS} (split unlabelled)")
+        count = plural(number, "recording")
+        print(f"scores of {count} without a label: {folder / PREDICTIONS} (split unlabelled)")
     training, scale = result.training, result.scale.name
     if training.epochs is not None:
         ended = "converged" if training.converged else "not converged"

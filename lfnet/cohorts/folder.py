@@ -16,6 +16,7 @@ from lfnet.cohorts.ready import ReadyFeatures, ready_shape
 from lfnet.cohorts.validation import nearest
 from lfnet.errors import LfnetError
 from lfnet.files import exists, user_path
+from lfnet.text import plural
 
 __all__ = ["load"]
 
@@ -241,6 +242,6 @@ def _warnings(table: pd.DataFrame) -> list[str]:
     if not guessed.any():
         return []
     return [
-        f"people are guessed from file names for {int(guessed.sum())} of {len(table)} clips: check person_id in "
-        "the manifest, then remove its column person_guessed. A wrong guess puts one person into two splits."
+        f"people are guessed from file names for {int(guessed.sum())} of {plural(len(table), 'clip')}: check person_id "
+        "in the manifest, then remove its column person_guessed. A wrong guess puts one person into two splits."
     ]

@@ -29,6 +29,7 @@ from lfnet.features.store import ClipFeatures
 from lfnet.features.video_pass import run_pass
 from lfnet.pulse.segments import OUTCOMES, read_segments
 from lfnet.pulse.settings import PulseSettings
+from lfnet.text import plural
 from lfnet.video.decode import Frame, frames
 from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
@@ -308,10 +309,10 @@ class Scorer:
     def _check_clip(self, clip: ClipFeatures) -> None:
         seen, frames = int(clip.valid.sum()), len(clip.valid)
         if not seen:
-            raise LfnetError(f"no face in any of {frames} frames.")
+            raise LfnetError(f"no face in any of {plural(frames, 'frame')}.")
         min_coverage = self.stages.limits.min_coverage
         if seen < min_coverage * frames:
-            raise LfnetError(f"a face in only {seen} of {frames} frames: {min_coverage:.0%} is the minimum.")
+            raise LfnetError(f"a face in only {seen} of {plural(frames, 'frame')}: {min_coverage:.0%} is the minimum.")
         self._check_length(seen, "frames with a face")
         if found := health.problems_of(replace(clip, meta=self._kind_of_vectors())):
             raise LfnetError(f"its features cannot be right: {found[0][0]}.")

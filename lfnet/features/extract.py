@@ -17,6 +17,7 @@ from lfnet.features.provenance import Sources, needs_landmarker
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.files import make_folder
 from lfnet.locks import lock, remove_abandoned
+from lfnet.text import plural
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["Estimate", "Incomplete", "clear_abandoned", "estimate", "extract", "needs_landmarker", "open_stores"]
@@ -192,7 +193,7 @@ def _failures(failed: list[str], clips: int) -> str:
     if len(failed) > _MAX_NAMED:
         lines.append(f"and {len(failed) - _MAX_NAMED} more")
     return (
-        f"{len(failed)} of {clips} clips could not be read; the others are extracted.\n  "
+        f"{len(failed)} of {plural(clips, 'clip')} could not be read; the others are extracted.\n  "
         + "\n  ".join(lines)
         + "\nFix these clips, or remove them from the manifest, and run again."
     )

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from lfnet.features.health import problems_of
 from lfnet.features.store import ClipFeatures, Readable
-from lfnet.text import align_columns, first_names
+from lfnet.text import align_columns, first_names, plural
 
 __all__ = ["ClipCheck", "check_clips", "describe_features"]
 
@@ -97,7 +97,7 @@ def _problem_lines(checks: Mapping[str, ClipCheck], streams: int) -> list[str]:
     if not shown:
         return []
     stops = sum(check.refused for check in shown.values())
-    need = f"{len(shown)} of {len(checks)} clips {'needs' if len(shown) == 1 else 'need'} attention"
+    need = f"{len(shown)} of {plural(len(checks), 'clip')} {'needs' if len(shown) == 1 else 'need'} attention"
     drop = f"protocol.health.unusable=drop leaves {'it' if stops == 1 else 'them'} out"
     train = f"`lfnet train` stops at {stops} ({drop})" if stops else "`lfnet train` uses them"
     lines = []

@@ -20,6 +20,7 @@ from lfnet.jobs.settings import JobSettings, read_settings
 from lfnet.parent import end_with_parent
 from lfnet.runs.run import Outcome, Run
 from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
+from lfnet.text import plural
 
 __all__ = ["Job", "run_sweep"]
 
@@ -83,7 +84,7 @@ def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[s
     workers = _workers(next(iter(planned.values())).settings, len(planned)) if planned else 1
     done = Counter(outcome.status for outcome in outcomes if outcome)
     print(
-        f"{len(jobs)} jobs: {done['skipped']} finished already, {len(planned)} to run"
+        f"{plural(len(jobs), 'job')}: {done['skipped']} finished already, {len(planned)} to run"
         + (f", {done['failed']} cannot start" if done["failed"] else ""),
         flush=True,
     )

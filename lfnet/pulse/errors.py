@@ -62,7 +62,7 @@ def error_share(name: str, value: float, snr: float) -> float:
 
     Examples
     --------
-    >>> error_share("RMSSD", 150.0, snr=4.0) > 0.5 > error_share("RMSSD", 50.0, snr=14.0)
+    >>> error_share("RMSSD", 150.0, snr=4.0) > 0.5 > error_share("RMSSD", 20.0, snr=9.5)
     True
     """
     if not (math.isfinite(value) and math.isfinite(snr)):

@@ -216,7 +216,7 @@ def read_segments(
     >>> skin = np.concatenate([[120, 90, 80] * colour.repeat(3, axis=1), np.full((600, 3, 1), 900)], axis=2)
     >>> [segment] = read_segments(skin, time, np.ones(600, bool), PulseSettings())
     >>> segment.outcome, round(segment.heart_rate), len(segment.beats.intervals)
-    ('kept', 72, 20)
+    ('kept', 72, 19)
     """
     traces = uniform_traces(skin_TRC, time_T, valid_T, settings)
     length, hop = round(settings.segment * settings.rate), round(settings.hop * settings.rate)

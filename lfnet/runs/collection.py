@@ -17,6 +17,7 @@ from lfnet.evaluation.replicates import mean_scores, spread_of_runs
 from lfnet.runs.result import RESULT, Cost, Training
 from lfnet.runs.run import MISSING, Run, check_same_config_except_seed, leaves
 from lfnet.runs.sweep_record import collect
+from lfnet.text import plural
 
 __all__ = ["DifferentRecordings", "Ensemble", "RunCollection", "open_runs", "recording_scores"]
 
@@ -121,7 +122,7 @@ class RunCollection:
         models = dict.fromkeys(run.result.model for run in self.runs)
         cohorts = dict.fromkeys(run.result.cohort.name for run in self.runs)
         counts = ", ".join(f"{sum(run.result.model == model for run in self.runs)} {model}" for model in models)
-        return f"RunCollection of {len(self.runs)} runs" + (
+        return f"RunCollection of {plural(len(self.runs), 'run')}" + (
             f": {counts}; cohort {', '.join(cohorts)}" if self.runs else ""
         )
 
@@ -280,7 +281,7 @@ def open_runs(path: Path | str = "lfnet_runs") -> RunCollection:
         except LfnetError as error:
             faults.append(str(error))
     if faults:
-        warnings.warn(f"{len(faults)} runs of {path} are left out: {faults[0]}", LfnetWarning, stacklevel=2)
+        warnings.warn(f"left out: {plural(len(faults), 'run')} of {path}: {faults[0]}", LfnetWarning, stacklevel=2)
     return RunCollection(found)
 
 

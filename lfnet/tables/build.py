@@ -20,6 +20,7 @@ from lfnet.tables.reference_rows import published_rows
 from lfnet.tables.remarks import audit_box, closing_lines, target_lines
 from lfnet.tables.settings import TableEvidence, read_table
 from lfnet.tables.table import Column, Row, Section, Table
+from lfnet.text import plural
 
 __all__ = ["build"]
 
@@ -184,7 +185,7 @@ def _row(
     notes += _sigma_notes(runs, shown, {name for name, cell in cells.items() if cell.summary.undefined})
     if group.failures:
         total = len(runs) + len(group.failures)
-        notes.append(f"{len(group.failures)} of {total} jobs failed: {_shorten(next(iter(reasons)))}")
+        notes.append(f"{len(group.failures)} of {plural(total, 'job')} failed: {_shorten(next(iter(reasons)))}")
     return Row(kind, named, cells, "", tuple(run.seed for run in runs), tuple(notes), tuple(runs))
 
 

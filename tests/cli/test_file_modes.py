@@ -110,7 +110,7 @@ def test_doctor_counts_files_that_others_can_read(here, monkeypatch, capsys):
         return [line for line in capsys.readouterr().out.splitlines() if "files of people" in line or "chmod" in line]
 
     line, fix = said()
-    assert "your group or others can read 1 files of people (paths.mode=private)" in line
+    assert "your group or others can read 1 file of people (paths.mode=private)" in line
     assert fix.endswith(f"-> Run `chmod -R go= {here}/lfnet_runs`.")
     assert said("paths.mode=umask") == []
     (here / "lfnet_runs" / "run").chmod(0o700)

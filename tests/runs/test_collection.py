@@ -71,7 +71,7 @@ def test_runs_come_from_a_folder_a_record_or_a_run(tmp_path: Path) -> None:
         open_runs(tmp_path / "none")
     path = open_runs(tmp_path)[0].folder / "result.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
-    with pytest.warns(LfnetWarning, match="1 runs of .* are left out: .*its format is 1"):
+    with pytest.warns(LfnetWarning, match="left out: 1 run of .*: .*its format is 1"):
         assert len(open_runs(tmp_path)) == 1
 
 
