@@ -107,7 +107,8 @@ def test_doctor_counts_files_that_others_can_read(here, monkeypatch, capsys):
 
     def said(*settings: str) -> list[str]:
         main(["doctor", *settings])
-        return [line for line in capsys.readouterr().out.splitlines() if "files of people" in line or "chmod" in line]
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if " of people (paths.mode" in line or "chmod" in line]
 
     line, fix = said()
     assert "your group or others can read 1 file of people (paths.mode=private)" in line
