@@ -489,7 +489,7 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
         raise cause from error
 
 
-def _import_fault(error: Exception) -> str:
+def _import_fault(error: BaseException) -> str:
     """Why a module cannot be imported; where it is code that fails, with its file and line."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {error.msg}"
