@@ -97,7 +97,7 @@ def quantised(rgb_TRC: np.ndarray, rng: np.random.Generator, step: float) -> np.
 
     Each region has 40 blocks of 16 × 16 pixels with their own brightness and noise. Of each block, luma and chroma are
     predicted from the frame before; the difference is rounded to multiples of `step` grey levels (1.5 · `step` in
-    chroma), towards zero below two thirds of it. Every 250 frames the prediction starts anew.
+    chroma), towards zero below two thirds of it. Every 250 frames the prediction starts again.
     """
     to_luma = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
     steps = step * np.array([1.0, 1.5, 1.5])

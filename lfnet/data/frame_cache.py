@@ -1,4 +1,4 @@
-"""What the data modules of one process share.
+"""Frames, and problems of features, that the data modules of one process share.
 
 Without torch and Lightning: every command that has settings has such a cache, also where it only checks or prints them.
 """
