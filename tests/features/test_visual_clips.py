@@ -102,7 +102,9 @@ def test_a_clip_without_a_face_is_missing_and_not_zero(store):
 def test_two_faces_are_named(store):
     clip = store.read("crowd")
     # In how many frames MediaPipe finds the second one is its own affair; the clip's person is followed all along.
-    assert re.search("more than one face in [1-4] of 4 frames: the largest was taken first", clip.meta["notes"])
+    assert re.search(
+        "more than one face in [1-4] of 4 frames: the one of video.person was taken first", clip.meta["notes"]
+    )
     assert clip.meta["coverage"] == "1.0000" and "jumped" not in clip.meta["notes"]
     assert np.isfinite(clip.features).all()
 

@@ -186,7 +186,7 @@ def test_a_failed_job_has_an_error_and_keeps_its_traceback(root, tmp_path):
     config, choices = job(tmp_path, "head._target_=tests.jobs.broken.Exploding")
     outcome = run_safely(config, choices)
     assert outcome.status == "failed"
-    assert outcome.error == "RuntimeError: the head exploded (broken.py:11)"
+    assert outcome.error == "RuntimeError: the head exploded (broken.py:21)"
     (log,) = (tmp_path / "runs").glob("*/train.log")
     assert "Traceback" in log.read_text()
     assert not list((tmp_path / "runs").glob("*/result.json"))

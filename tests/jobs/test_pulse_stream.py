@@ -26,7 +26,7 @@ def test_skin_becomes_pulse(pulse: str, tmp_path: Path, monkeypatch: pytest.Monk
     made = made_skin(72, 18, np.random.default_rng(0), amplitude=0.01, light=0, motion=0.0005)
     colours = made.skin_TRC.reshape(-1, 12).astype(np.float32)
     stores["skin"].write("a", ClipFeatures(colours, made.valid_T, made.time_T), "film")
-    cohort = SimpleNamespace(name="filmed", clips=pd.DataFrame({"clip_id": ["a"]}), own=None)
+    cohort = SimpleNamespace(name="filmed", clips=pd.DataFrame({"clip_id": ["a"], "person_id": ["p"]}), own=None)
     monkeypatch.setattr(inputs, "load_cohort", lambda *given: cohort)
     monkeypatch.setattr(inputs, "_extract", lambda *given: dict(stores))
     session = Session()
