@@ -88,8 +88,12 @@ def look_up(recordings: pd.DataFrame, random: np.random.Generator, resamples: in
         numbers |= dict(zip(("icc", "icc_low", "icc_high"), icc, strict=True))
         repeat = "labels of one person have an intraclass correlation of {:.2f} [{:.2f}, {:.2f}]".format(*icc)
     train, other = labelled[labelled["split"] == "train"], labelled[labelled["split"].isin(("dev", "test"))]
+    if train.empty or other.empty:
+        empty = "train" if train.empty else "dev or test"
+        text = f"there is no label in {empty}; {repeat}"
+        return Check.certain(Finding("look_up", title, "not checked", text, numbers=numbers))
     other = other[other["person_id"].isin(train["person_id"])]
-    if not len(other):
+    if other.empty:
         text = f"no person of dev or test has a label in train; {repeat}"
         return Check.certain(Finding("look_up", title, "clear", text, numbers=numbers))
     fitted = PersonLookup().fit(train)

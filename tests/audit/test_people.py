@@ -72,6 +72,15 @@ def test_people_unknown_from_train_are_clear_with_the_correlation_of_labels() ->
     assert finding.status == "clear" and "intraclass correlation of 0." in finding.text
 
 
+@pytest.mark.parametrize("splits", [["train"], ["dev", "test"], ["train", "dev", "test"]])
+def test_without_labels_on_both_sides_nothing_is_looked_up(splits: list[str]) -> None:
+    table = sessions()
+    table["label"] = table["label"].mask(table["split"].isin(splits))
+    finding = look_up(table, np.random.default_rng(0), 99).conclude((), 0.005)
+    assert finding.status == "not checked"
+    assert finding.text.startswith(f"there is no label in {'train' if 'train' in splits else 'dev or test'}; ")
+
+
 def test_few_people_known_from_train_are_too_few_to_tell() -> None:
     table = shared(0, 0.0).head(18)
     check = look_up(table, np.random.default_rng(0), 499)
