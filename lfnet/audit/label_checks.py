@@ -90,7 +90,7 @@ def label_balance(recordings: pd.DataFrame, scale: Scale, random: np.random.Gene
 
 
 def _too_few(people: np.ndarray, splits: np.ndarray) -> str:
-    """Why splits cannot be told to have equal labels; "" where they can."""
+    """Why nothing can be said on equal labels of the splits; "" where it can."""
     each = {split: len(set(people[splits == split])) for split in SPLITS if (splits == split).any()}
     if len(set(people)) < MIN_CLEAR:
         return f"{plural(len(set(people)), 'person')} with a label are too few to tell"

@@ -64,7 +64,11 @@ def comparisons(title: str, found: Sequence[tuple[str, Comparison]]) -> Block:
 def verdicts_on(title: str, estimand: str, what: str, margin: float) -> str:
     """The title of a block of comparisons: whom its verdicts are about, and the margin."""
     subject = f"these trained {what}" if estimand == "trained" else "the architectures"
-    return f"{title}: verdicts on {subject}, margin {margin:g} point{'' if margin == 1 else 's'}"
+    return f"{title}: verdicts on {subject}, margin {_points(margin)}"
+
+
+def _points(margin: float) -> str:
+    return f"{margin:g} point{'' if margin == 1 else 's'}"
 
 
 def _line(name: str, estimates: Numbers, row: RowEvidence, people: int, fewest: int, shared: bool) -> tuple[str, ...]:
@@ -181,7 +185,7 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
         lines.append(
             "Only MAE is tested, by flipping the signs of people's differences or, for architectures, by a bootstrap "
             "of seeds and people; Holm over the rows compared with one reference. "
-            f"Margin {settings.margin:g} point{'' if settings.margin == 1 else 's'}. Differences are row {MINUS} "
+            f"Margin {_points(settings.margin)}. Differences are row {MINUS} "
             "reference; effect: the mean difference of "
             "people's errors in its own SD, above 0 where the row errs less; P(closer): the share of people whose "
             "scores are closer than the reference's."
