@@ -1,10 +1,11 @@
-"""Joint models of both modalities: the published SVR over two scores, and alternatives."""
+"""Joint models of both modalities: the published SVR over two scores, stacked regression, and other alternatives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectKBest, f_regression
@@ -16,12 +17,11 @@ from sklearn.svm import SVR
 
 from lfnet.errors import LfnetError
 from lfnet.fusion.modalities import Recipe, ignore_solver_warnings
-from lfnet.fusion.modality_data import balanced_folds
-from lfnet.fusion.model_selection import Choice
+from lfnet.fusion.model_selection import Choice, deals
 from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.transformers import Bound, Columns
 
-__all__ = ["Candidate", "WeightedMean", "candidates", "choose_joint"]
+__all__ = ["Candidate", "StackedRegression", "WeightedMean", "candidates", "choose_joint"]
 
 
 class WeightedMean(RegressorMixin, BaseEstimator):
@@ -47,6 +47,45 @@ class WeightedMean(RegressorMixin, BaseEstimator):
         return self.weight * X[:, 0] + (1 - self.weight) * X[:, 1]
 
 
+class StackedRegression(RegressorMixin, BaseEstimator):
+    """Stacked regression: ŷ = b + Σ w_k z_k with w_k ≥ 0, shrunk towards the mean of the K scores (w_k = 1/K).
+
+    Weights minimise |y − ŷ|² + `shrinkage` · V · |w − 1/K|², with V the mean sum of squares of the centred scores. A
+    score can lose its weight, but never change its sign.
+
+    References
+    ----------
+    Breiman L. (1996). Stacked regressions. Machine Learning 24, 49–64.
+
+    Examples
+    --------
+    >>> z = np.array([[10.0, 3.0], [20.0, 2.0], [30.0, 1.0]])
+    >>> StackedRegression(shrinkage=0).fit(z, [10, 20, 30]).weight_.round(6)
+    array([1., 0.])
+    >>> StackedRegression(shrinkage=1e9).fit(z, [10, 20, 30]).weight_.round(6)
+    array([0.5, 0.5])
+    """
+
+    def __init__(self, shrinkage: float = 1.0) -> None:
+        self.shrinkage = shrinkage
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Fit weights and offset to scores [clips, K] and labels [clips]."""
+        X, y = np.asarray(X, float), np.asarray(y, float)
+        self.n_features_in_ = k = X.shape[1]
+        centre, level = X.mean(axis=0), y.mean()
+        Z = X - centre
+        penalty = np.sqrt(self.shrinkage * np.square(Z).sum() / k)
+        rows = np.vstack([Z, penalty * np.eye(k)])
+        self.weight_, _ = nnls(rows, np.concatenate([y - level, np.full(k, penalty / k)]))
+        self.offset_ = float(level - centre @ self.weight_)
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Map [clips, K] to [clips]."""
+        return np.asarray(X, float) @ self.weight_ + self.offset_
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A recipe and a function that makes its unfitted estimator."""
@@ -64,6 +103,8 @@ def candidates(settings: FusionSettings, widths: Sequence[int], valid: np.ndarra
     joint = settings.joint
     if settings.model == "weighted":
         return [Candidate({"weight": w}, lambda w=w: WeightedMean(w)) for w in joint.weight]  # type: ignore[misc]
+    if settings.model == "stacked":
+        return [Candidate({"shrinkage": s}, lambda s=s: StackedRegression(s)) for s in joint.shrinkage]  # type: ignore[misc]
     if settings.model == "fused":
         return [
             Candidate({"C": C, "epsilon": epsilon}, lambda C=C, epsilon=epsilon: _over_scores(settings, C, epsilon))  # type: ignore[misc]
@@ -119,10 +160,10 @@ def choose_joint(
             scores = np.array([one.make().fit(X, y).predict(test[0]) for one in given])
             choice = Choice.best([one.recipe for one in given], scores, test[1])
         else:
-            scores = np.full((len(given), len(y)), np.nan)
-            for kept, held_out in balanced_folds(people, y, settings.outer_folds):
+            scores = np.full((settings.repeats, len(given), len(y)), np.nan)
+            for repeat, (kept, held_out) in deals(people, y, settings.outer_folds, settings.repeats):
                 for row, one in enumerate(given):
-                    scores[row, held_out] = one.make().fit(X[kept], y[kept]).predict(X[held_out])
+                    scores[repeat, row, held_out] = one.make().fit(X[kept], y[kept]).predict(X[held_out])
             choice = Choice.best([one.recipe for one in given], scores, y)
         best = next(one for one in given if one.recipe == choice.recipe)
         return choice, best.make().fit(X, y)

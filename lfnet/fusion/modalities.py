@@ -61,7 +61,7 @@ class Scorer:
     rows: str
     pipeline: Any
     aggregate: str
-    trim: float
+    trim: int
     mean_share: float
 
     def scores(self, split: Split) -> np.ndarray:
@@ -146,7 +146,7 @@ class VisualModality:
             both = [("svr", FrozenEstimator(svr)), ("forest", FrozenEstimator(forest))]
             vote = VotingRegressor(both).fit(Xk, y)
         pipeline = Pipeline([*scale.steps, ("select", select), ("vote", vote)])
-        return Scorer("visual", rows, pipeline, "mean", 0.0, 1.0)
+        return Scorer("visual", rows, pipeline, "mean", 0, 1.0)
 
     def _scale(self, X: np.ndarray) -> Pipeline:
         # Constant features have no F value, so they are dropped first.
@@ -185,18 +185,19 @@ class PhysiologicalModality:
     seed: int
 
     def recipes(self) -> list[Recipe]:
-        """Return k × model × aggregation."""
+        """Return k × model × C × aggregation; the SVR within a stack has the last C alone."""
         chosen = self.settings
         return [
-            {"k": k, "model": model, "aggregate": how}
+            {"k": k, "model": model, "C": C, "aggregate": how}
             for k in chosen.votes.k
             for model in chosen.models
+            for C in (chosen.svr.C if model == "svr" else chosen.svr.C[-1:])
             for how in chosen.aggregate
         ]
 
     def fit(self, split: Split, recipe: Recipe, memo: Memo) -> Scorer:
         """Fit all segments of labelled clips, each with its clip's label."""
-        k, model, how = recipe["k"], recipe["model"], recipe["aggregate"]
+        k, model, C, how = recipe["k"], recipe["model"], recipe["C"], recipe["aggregate"]
         stream = split.stream("physiological")
         X, y = memo.compute("rows", lambda: _rows(split, stream, "physiological"))
         with ignore_solver_warnings():
@@ -205,7 +206,7 @@ class PhysiologicalModality:
             selector = memo.compute("votes", lambda: self._selector().fit(Xp, y))
             after = memo.compute(k, lambda: self._after(selector.with_k(k), Xp))
             Xk = memo.compute((k, "X"), lambda: after.transform(Xp))
-            fitted = memo.compute((k, model), lambda: self._model(model, split, stream, Xk, y))
+            fitted = self._model(model, C, k, split, stream, Xk, y, memo)
         pipeline = Pipeline([*prepare.steps, *after.steps, ("model", fitted)])
         return Scorer("physiological", "all", pipeline, how, self.settings.trim, self.settings.mean_share)
 
@@ -217,6 +218,8 @@ class PhysiologicalModality:
         steps: list[tuple[str, Any]] = [("valid", Columns(columns)), ("engineered", AddEngineered(ratios, distances))]
         if settings.standardise:
             steps.append(("standardise", StandardScaler()))
+        if settings.fill == "median":
+            steps.append(("median", SimpleImputer(strategy="median", keep_empty_features=True)))
         steps.append(("impute", KNNImputer(n_neighbors=settings.neighbours, keep_empty_features=True)))
         return Pipeline(steps).fit(stream.X)
 
@@ -244,9 +247,20 @@ class PhysiologicalModality:
             steps += [("yeo_johnson", power), ("bound", Bound())]
         return Pipeline(steps)
 
-    def _model(self, model: str, split: Split, stream: Stream, Xk: np.ndarray, y: np.ndarray) -> Any:
+    def _model(
+        self, model: str, C: float, k: int, split: Split, stream: Stream, Xk: np.ndarray, y: np.ndarray, memo: Memo
+    ) -> Any:
+        svr = memo.compute((k, "svr", C), lambda: self._svr(C).fit(Xk, y))
         if model == "svr":
-            return self._svr().fit(Xk, y)
+            return svr
+        stack = memo.compute((k, "stacking", C), lambda: self._stack(C, split, stream, Xk, y))
+        if model == "stacking":
+            return stack
+        both = [("svr", FrozenEstimator(svr)), ("stacking", FrozenEstimator(stack))]
+        share = self.settings.svr_share
+        return VotingRegressor(both, weights=[share, 1 - share]).fit(Xk, y)
+
+    def _stack(self, C: float, split: Split, stream: Stream, Xk: np.ndarray, y: np.ndarray) -> StackingRegressor:
         settings = self.settings
         if self.group_by == "person":
             splits = list(balanced_folds(split.people[stream.clip], y, settings.folds))
@@ -258,7 +272,7 @@ class PhysiologicalModality:
                 "training rows. Use fusion.physiological.models=[svr]."
             )
         stack = StackingRegressor(
-            self._members(),
+            self._members(C),
             final_estimator=ElasticNet(alpha=settings.meta.alpha, l1_ratio=settings.meta.l1_ratio),
             cv=splits,
             n_jobs=1,
@@ -266,14 +280,14 @@ class PhysiologicalModality:
         stack.cv = None  # drop fold indices from the saved model: they identify rows
         return stack
 
-    def _svr(self) -> SVR:
-        return SVR(kernel="rbf", C=self.settings.svr.C, epsilon=self.settings.svr.epsilon)
+    def _svr(self, C: float) -> SVR:
+        return SVR(kernel="rbf", C=C, epsilon=self.settings.svr.epsilon)
 
-    def _members(self) -> list[tuple[str, Any]]:
+    def _members(self, C: float) -> list[tuple[str, Any]]:
         settings = self.settings
         boosted, extreme = _boosting()
         return [
-            ("svr", self._svr()),
+            ("svr", self._svr(C)),
             ("poly", SVR(kernel="poly", degree=settings.poly.degree, C=settings.poly.C, epsilon=settings.poly.epsilon)),
             ("net", ElasticNet(alpha=settings.elastic_net.alpha, l1_ratio=settings.elastic_net.l1_ratio)),
             ("bayes", BayesianRidge()),

@@ -138,6 +138,21 @@ class Split:
         visual, pulse = (None if rows is None else rows.take(clips) for rows in (self.visual, self.physiological))
         return Split(self.y[clips], self.people[clips], self.clip_ids[clips], self.recording_ids[clips], visual, pulse)
 
+    def join(self, other: "Split") -> "Split":
+        """Return the clips of both splits, these first."""
+        streams: list[Stream | None] = []
+        for name in ("visual", "physiological"):
+            mine, others = getattr(self, name), getattr(other, name)
+            if mine is None or others is None:
+                streams.append(None)
+                continue
+            clip = np.concatenate([mine.clip, others.clip + len(self)])
+            streams.append(Stream(np.vstack([mine.X, others.X]), clip, mine.names))
+        ids = (
+            np.concatenate([getattr(self, key), getattr(other, key)]) for key in ("people", "clip_ids", "recording_ids")
+        )
+        return Split(np.concatenate([self.y, other.y]), *ids, *streams)
+
     def labelled(self) -> "Split":
         """Return the clips with a known label."""
         return self if np.isfinite(self.y).all() else self.take(np.flatnonzero(np.isfinite(self.y)))
@@ -206,7 +221,7 @@ AGGREGATES = ("mean", "median", "trimmed_mean", "mean_median")
 
 
 def aggregate(
-    scores: np.ndarray, clip: np.ndarray, clips: int, how: str, *, trim: float = 0.1, mean_share: float = 0.7
+    scores: np.ndarray, clip: np.ndarray, clips: int, how: str, *, trim: int = 1, mean_share: float = 0.7
 ) -> np.ndarray:
     """Aggregate scores of segments to scores of clips.
 
@@ -219,7 +234,7 @@ def aggregate(
     clips : int
         Number of clips.
     how : {"mean", "median", "trimmed_mean", "mean_median"}
-        "trimmed_mean" leaves out a share `trim` at either end, as `scipy.stats.trim_mean`; "mean_median" is
+        "trimmed_mean" leaves out `trim` scores at either end, where as many remain (published: 1); "mean_median" is
         mean_share · mean + (1 − mean_share) · median (published: .7 and .3).
 
     Returns
@@ -236,6 +251,8 @@ def aggregate(
     --------
     >>> aggregate(np.array([1.0, 2.0, 9.0]), np.array([0, 0, 0]), 2, "median")
     array([ 2., nan])
+    >>> aggregate(np.array([3.0, 9, 10, 11, 30]), np.zeros(5, int), 1, "trimmed_mean")
+    array([10.])
     """
     if how not in AGGREGATES:
         raise ValueError(f"unknown aggregation {how!r}: one of {AGGREGATES}")
@@ -243,7 +260,7 @@ def aggregate(
     for number in np.unique(clip):
         own = np.sort(scores[clip == number])
         if how == "trimmed_mean":
-            cut = int(trim * len(own))
+            cut = trim if len(own) > 2 * trim else 0
             own = own[cut : len(own) - cut]
         mean, median = own.mean(), np.median(own)
         if how == "median":
@@ -266,8 +283,8 @@ def folds(groups: np.ndarray, count: int, what: str) -> Iterator[Fold]:
     yield from GroupKFold(min(count, _count_groups(groups, what))).split(groups, groups=groups)
 
 
-def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int) -> Iterator[Fold]:
-    """Yield folds as `folds` does, with groups balanced by their mean label.
+def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int, repeat: int = 0) -> Iterator[Fold]:
+    """Yield folds as `folds` does, with groups balanced by their mean label; each `repeat` is another deal.
 
     A model with shrunken scores predicts near the mean of its training labels. Where a held-out fold's labels are high,
     those of the others are low. So out-of-fold scores of unbalanced folds correlate negatively with the labels, and a
@@ -286,7 +303,13 @@ def balanced_folds(groups: np.ndarray, labels: np.ndarray, count: int) -> Iterat
     rank[np.argsort(means, kind="stable")] = np.arange(len(names))
     # Snake order (0 1 2 2 1 0 0 …): in round-robin order the last fold would always get the highest label.
     turn = rank % (2 * count)
-    fold = np.where(turn < count, turn, 2 * count - 1 - turn)[place]
+    fold = np.where(turn < count, turn, 2 * count - 1 - turn)
+    if repeat:  # neighbours in rank, one of each fold, change places at random
+        random = np.random.default_rng(repeat)
+        for start in range(0, len(names), count):
+            block = np.flatnonzero((rank >= start) & (rank < start + count))
+            fold[block] = random.permutation(fold[block])
+    fold = fold[place]
     for number in range(count):
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 

@@ -1,5 +1,6 @@
 """Select recipes: on test labels, as published, or within the training split, cross-validated by person."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,10 @@ import numpy as np
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import mae
 from lfnet.fusion.modalities import Memo, Modality, Recipe
-from lfnet.fusion.modality_data import Split, balanced_folds
+from lfnet.fusion.modality_data import Fold, Split, balanced_folds
 from lfnet.fusion.settings import FusionSettings
 
-__all__ = ["Choice", "best_on_test", "best_within", "choose", "out_of_fold"]
+__all__ = ["Choice", "best_on_test", "best_within", "choose", "deals", "out_of_fold"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Choice:
 
     @classmethod
     def best(cls, recipes: list[Recipe], scores: np.ndarray, labels: np.ndarray) -> "Choice":
-        """Select the recipe with the smallest MAE of its scores [recipes, clips]; ties go to the first."""
+        """Select the recipe with the smallest MAE of its scores [(deals,) recipes, clips]; ties go to the first."""
         errors = mae(labels, scores)
+        errors = errors if errors.ndim == 1 else errors.mean(axis=0)
         best = int(np.argmin(errors))
         return cls(recipes[best], len(recipes), float(errors[best]))
 
@@ -37,17 +39,27 @@ def choose(modality: Modality, train: Split, test: Split | None, settings: Fusio
     """Select the recipe of `modality` as `fusion.choose` asks; `test` is needed, with labels, for "test" alone."""
     if settings.choose == "test":
         return best_on_test(modality, train, test)
-    return best_within(modality, train, settings.inner_folds)
+    return best_within(modality, train, settings.inner_folds, settings.repeats)
 
 
-def best_within(modality: Modality, train: Split, count: int) -> Choice:
-    """Select the recipe with the smallest MAE over clips, cross-validated by person within `train`."""
+def deals(people: np.ndarray, y: np.ndarray, count: int, repeats: int) -> Iterator[tuple[int, Fold]]:
+    """Yield the number of the deal and a fold of it, for `repeats` deals of people into `count` folds."""
+    for repeat in range(repeats):
+        for fold in balanced_folds(people, y, count, repeat):
+            yield repeat, fold
+
+
+def best_within(modality: Modality, train: Split, count: int, repeats: int = 1) -> Choice:
+    """Select the recipe with the smallest MAE over clips, cross-validated by person within `train`.
+
+    The MAE is the mean over `repeats` deals of people into `count` folds.
+    """
     recipes = modality.recipes()
     if len(recipes) == 1:
         return Choice(recipes[0], 1, None)
-    scores = np.full((len(recipes), len(train)), np.nan)
-    for kept, held_out in balanced_folds(train.people, train.y, count):
-        scores[:, held_out] = _all_scores(modality, recipes, train.take(kept), train.take(held_out))
+    scores = np.full((repeats, len(recipes), len(train)), np.nan)
+    for repeat, (kept, held_out) in deals(train.people, train.y, count, repeats):
+        scores[repeat][:, held_out] = _all_scores(modality, recipes, train.take(kept), train.take(held_out))
     return Choice.best(recipes, scores, train.y)
 
 
@@ -63,20 +75,22 @@ def best_on_test(modality: Modality, train: Split, test: Split | None) -> Choice
 
 
 def out_of_fold(modality: Modality, train: Split, settings: FusionSettings, centre: float) -> np.ndarray:
-    """Score each training clip with a model that was selected and fitted on other people, float64 [clips].
+    """Score each training clip with models that were selected and fitted on other people, float64 [clips].
+
+    A score is the mean over `fusion.repeats` deals of people into folds; within a fold the selection has one deal.
 
     Each fold's scores are centred: minus the mean score of its model on its own training clips, plus `centre`, the same
     mean of the model fitted on all clips. Without centring, out-of-fold scores of models with shrunken scores correlate
     negatively with the labels (where a held-out fold's labels are high, the others are low), and a joint model fitted
     on them reverses the sign of every later score.
     """
-    scores = np.full(len(train), np.nan)
-    for kept, held_out in balanced_folds(train.people, train.y, settings.outer_folds):
+    scores = np.full((settings.repeats, len(train)), np.nan)
+    for repeat, (kept, held_out) in deals(train.people, train.y, settings.outer_folds, settings.repeats):
         part = train.take(kept)
         recipe = best_within(modality, part, settings.inner_folds).recipe
         fitted = modality.fit(part, recipe, Memo())
-        scores[held_out] = fitted.scores(train.take(held_out)) - fitted.scores(part).mean() + centre
-    return scores
+        scores[repeat, held_out] = fitted.scores(train.take(held_out)) - fitted.scores(part).mean() + centre
+    return scores.mean(axis=0)
 
 
 def _all_scores(modality: Modality, recipes: list[Recipe], train: Split, held_out: Split) -> np.ndarray:

@@ -18,6 +18,7 @@ _SCHEMA = "schema.json"  # the member of a skops file that describes its objects
 # Types that a file may contain besides those that skops trusts (scikit-learn, NumPy and plain Python).
 TRUSTED = (
     "collections.OrderedDict",
+    "lfnet.fusion.joint.StackedRegression",
     "lfnet.fusion.joint.WeightedMean",
     "lfnet.fusion.modalities.Scorer",
     "lfnet.fusion.system.System",

@@ -8,9 +8,12 @@ import pandas as pd
 
 from lfnet.evaluation.predictions import Predictions
 from lfnet.fusion.modality_data import Split
+from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.system import FusionResult
 
-__all__ = ["member_predictions", "missing_rows", "recording_metrics", "selection_marks"]
+__all__ = ["fitting_marks", "member_predictions", "missing_rows", "recording_metrics"]
+
+COLLAPSED = 0.1  # sigma_ratio below which scores are all but a constant, as of a head (trainer.min_sigma_ratio)
 
 
 def member_predictions(
@@ -38,12 +41,20 @@ def recording_metrics(members: Mapping[str, Predictions]) -> dict[str, dict[str,
     }
 
 
-def selection_marks(fused: FusionResult, choose: str) -> list[str]:
-    """What a reader must know where recipes were chosen on test."""
-    if choose != "test":
-        return []
-    count = math.prod(choice.candidates for choice in fused.chosen.values())
-    return ["selected on test", f"{count} candidate{'s' * (count > 1)}"]
+def fitting_marks(fused: FusionResult, settings: FusionSettings, sigma_ratio: float | None) -> list[str]:
+    """What a reader must know of a fusion: choice on test, fit on dev, and scores that hardly vary.
+
+    sigma_ratio: of the model's scores of recordings in the split that is looked at before test.
+    """
+    marks = []
+    if settings.choose == "test":
+        count = math.prod(choice.candidates for choice in fused.chosen.values())
+        marks += ["selected on test", f"{count} candidate{'s' * (count > 1)}"]
+    if "physiological" in settings.scored and "dev" in settings.physiological.fit_on:
+        marks.append("physiological side fitted on train and dev")
+    if sigma_ratio is not None and sigma_ratio < COLLAPSED:
+        marks.append(f"collapsed: dev sigma_ratio below {COLLAPSED:g}")
+    return marks
 
 
 def missing_rows(fused: FusionResult, splits: Mapping[str, Split]) -> list[str]:

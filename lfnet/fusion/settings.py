@@ -6,11 +6,12 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lfnet.config import Count, NonNegative, Positive, Share, settings
 
-__all__ = ["CONCATENATED", "MODALITIES", "MODELS", "FusionSettings", "Joint", "Physiological", "Visual"]
+__all__ = ["CONCATENATED", "MODALITIES", "MODELS", "OF_JOINT_SVR", "FusionSettings", "Joint", "Physiological", "Visual"]
 
 MODALITIES = ("visual", "physiological")
 CONCATENATED = ("concat_svr", "concat_ridge")  # these read descriptors, other joint models scores
-MODELS = (*MODALITIES, "fused", "weighted", *CONCATENATED)
+MODELS = (*MODALITIES, "fused", "stacked", "weighted", *CONCATENATED)
+OF_JOINT_SVR = ("without_power_transform", "without_tuned_svr")  # components of model=fused alone
 
 Modality = Literal["visual", "physiological"]
 Folds = Annotated[int, Field(ge=2)]
@@ -71,11 +72,19 @@ class Votes:
 
 @settings
 class Kernel:
-    """An SVR: C and ε, and the degree of a polynomial kernel."""
+    """An SVR: C (candidates, of the rbf kernel) and ε."""
+
+    C: Positives
+    epsilon: NonNegative
+
+
+@settings
+class Polynomial:
+    """An SVR with a polynomial kernel: C, ε and the degree."""
 
     C: Positive
     epsilon: NonNegative
-    degree: Count = 3
+    degree: Count
 
 
 @settings
@@ -99,28 +108,34 @@ class Boosting:
 class Physiological:
     """The physiological regressor: KNN imputation (3), engineered features, votes, Yeo-Johnson, and a model.
 
-    models: `svr` (rbf, C = 5, ε = .05) or `stacking`: that SVR, SVR-poly2 (C = 2, ε = .1), ElasticNet (.05/.3),
-    Bayesian ridge, LightGBM and XGBoost (80 trees, rate .05, depth 4 and 3) under an ElasticNet (.1/.5), out-of-fold by
-    GroupKFold(5). aggregate: segments → clip: mean, median, trimmed_mean, mean_median (.7 mean + .3 median).
+    fit_on: the splits whose clips it is fitted on; the published script joins train and dev. models: `svr` (rbf, C = 5,
+    ε = .05), `stacking`: that SVR, SVR-poly2 (C = 2, ε = .1), ElasticNet (.05/.3), Bayesian ridge, LightGBM and XGBoost
+    (80 trees, rate .05, depth 4 and 3) under an ElasticNet (.1/.5), out-of-fold by GroupKFold(5), or `blend`:
+    .6 SVR + .4 stack. fill: gaps are filled by the median of the training rows, as in the published script, or left to
+    KNN. aggregate: segments → clip: mean, median, trimmed_mean (without the smallest and the largest), mean_median
+    (.7 mean + .3 median).
     """
 
     stream: str
+    fit_on: Annotated[tuple[Literal["train", "dev"], ...], *_OneOrMore]
     max_invalid: Share | None
     engineered: Engineered
     standardise: bool
+    fill: Literal["median", "none"]
     neighbours: Count
     votes: Votes
     power_transform: bool
-    models: Annotated[tuple[Literal["svr", "stacking"], ...], *_OneOrMore]
+    models: Annotated[tuple[Literal["svr", "stacking", "blend"], ...], *_OneOrMore]
+    svr_share: Share
     svr: Kernel
-    poly: Kernel
+    poly: Polynomial
     elastic_net: Net
     lightgbm: Boosting
     xgboost: Boosting
     meta: Net
     folds: Folds
     aggregate: Annotated[tuple[Literal["mean", "median", "trimmed_mean", "mean_median"], ...], *_OneOrMore]
-    trim: Annotated[float, Field(ge=0, lt=0.5)]
+    trim: Count
     mean_share: Share
 
 
@@ -129,8 +144,8 @@ class Joint:
     """The joint model: z = [visual; physiological] → Yeo-Johnson → SVR(rbf, C = 25, ε = .01, γ = scale).
 
     Published as about 350 parameters in less than 50 KB. weight: w of late fusion, ŷ = w·visual +
-    (1 − w)·physiological; published w* = .98, and ablation_weight .95 in the component ablation. alpha: of the ridge
-    regression, which is not published.
+    (1 − w)·physiological; published w* = .98, and ablation_weight .95 in the component ablation. Not published:
+    shrinkage of the stacked regression towards the mean of the scores, and alpha of the ridge regression.
     """
 
     inputs: Annotated[tuple[Modality, ...], *_OneOrMore]
@@ -138,6 +153,7 @@ class Joint:
     C: Positives
     epsilon: NonNegatives
     gamma: Literal["scale", "auto"] | Positive
+    shrinkage: NonNegatives
     weight: Weights
     ablation_weight: Weights
     alpha: Positives
@@ -148,13 +164,14 @@ class FusionSettings:
     """The `fusion` node; conf/fusion/published.yaml explains each setting."""
 
     name: str
-    model: Literal["visual", "physiological", "fused", "weighted", "concat_svr", "concat_ridge"]
+    model: Literal["visual", "physiological", "fused", "stacked", "weighted", "concat_svr", "concat_ridge"]
     component: str
     choose: Literal["test", "people"]
     training_scores: Literal["in_sample", "out_of_fold"]
     group_by: Literal["clip", "person"]
     inner_folds: Folds
     outer_folds: Folds
+    repeats: Count
     visual: Visual
     physiological: Physiological
     joint: Joint
@@ -162,6 +179,8 @@ class FusionSettings:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if "train" not in self.physiological.fit_on:
+            raise ValueError(".physiological.fit_on: give [train] or [train, dev].")
         if self.model == "weighted" and set(self.joint.inputs) != set(MODALITIES):
             raise ValueError(f".joint.inputs: fusion.model=weighted needs both, [{', '.join(MODALITIES)}].")
         return self

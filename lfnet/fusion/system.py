@@ -95,7 +95,8 @@ def fuse(
     train : Split
         Training clips; those without a label are left out.
     others : mapping of str to Split
-        Split name → clips to score. Labels are read only where `fusion.choose` is `test`, and of `test` only.
+        Split name → clips to score. Labels are read of `test` where `fusion.choose` is "test", and of `dev` where
+        `fusion.physiological.fit_on` names it.
     settings : FusionSettings
         The fusion.
     seed : int
@@ -121,7 +122,12 @@ def fuse(
     blind = {name: split.without_labels() for name, split in others.items()}
     features = {name: _features(train, name) for name in settings.used}
     cache = Memo() if share is None else share
-    fitted = {name: _FittedModality(name, train, test, settings, seed, cache) for name in settings.scored}
+    fitted = {}
+    for name in settings.scored:
+        own = train
+        if name == "physiological" and "dev" in settings.physiological.fit_on and "dev" in others:
+            own = train.join(others["dev"].labelled())
+        fitted[name] = _FittedModality(name, train, own, test, settings, seed, cache)
     chosen = {name: modality.choice for name, modality in fitted.items()}
     scorers = {name: modality.scorer for name, modality in fitted.items()}
     joint = None
@@ -132,25 +138,26 @@ def fuse(
 
 
 class _FittedModality:
-    """One modality, selected and fitted, with the scores that the joint model is fitted on; cached across fusions."""
+    """One modality, selected and fitted on the clips `own`, with its scores of `train` for the joint model.
+
+    Cached across fusions.
+    """
 
     def __init__(
-        self, name: str, train: Split, test: Split | None, settings: FusionSettings, seed: int, share: Memo
+        self, name: str, train: Split, own: Split, test: Split | None, settings: FusionSettings, seed: int, share: Memo
     ) -> None:
-        own = settings.visual if name == "visual" else settings.physiological
-        how = (settings.choose, settings.group_by, settings.inner_folds, settings.outer_folds)
-        self._key, self._share = repr((name, own, how, seed)), share
+        node = settings.visual if name == "visual" else settings.physiological
+        how = (settings.choose, settings.group_by, settings.inner_folds, settings.outer_folds, settings.repeats)
+        self._key, self._share = repr((name, node, how, seed)), share
         self._modality: Modality = (
             VisualModality(settings.visual, seed)
             if name == "visual"
             else PhysiologicalModality(settings.physiological, settings.group_by, seed)
         )
         self._train, self._settings = train, settings
-        self.choice: Choice = share.compute(
-            (self._key, "choice"), lambda: choose(self._modality, train, test, settings)
-        )
+        self.choice: Choice = share.compute((self._key, "choice"), lambda: choose(self._modality, own, test, settings))
         self.scorer: Scorer = share.compute(
-            (self._key, "scorer"), lambda: self._modality.fit(train, self.choice.recipe, Memo())
+            (self._key, "scorer"), lambda: self._modality.fit(own, self.choice.recipe, Memo())
         )
 
     def training_scores(self) -> np.ndarray:

@@ -14,7 +14,7 @@ from lfnet.fingerprints import digest
 from lfnet.fusion import persist
 from lfnet.fusion.modalities import Memo
 from lfnet.fusion.modality_data import Split, read_splits
-from lfnet.fusion.results import member_predictions, missing_rows, recording_metrics, selection_marks
+from lfnet.fusion.results import fitting_marks, member_predictions, missing_rows, recording_metrics
 from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.system import fuse
 from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
@@ -102,8 +102,10 @@ def _fit(
     members = {name: member_predictions(fused, name, splits, data.clips, how) for name in names}
     write_text(job.folder / PREDICTIONS, members[settings.model].to_csv_text())
     persist.save(fused.system, job.folder / WEIGHTS["fusion"])
+    measured = recording_metrics(members)
+    sigma_ratio = measured[settings.model].get("dev", {}).get("sigma_ratio")
     return {
-        "members": recording_metrics(members),
+        "members": measured,
         "chosen": {name: choice.to_json() for name, choice in fused.chosen.items()},
         "missing": fused.missing,
         "cost": measure_fusion(fused.system, next(iter(others.values()))),
@@ -111,6 +113,6 @@ def _fit(
             seconds=round(seconds, 2),
             monitor="test MAE (clips)" if settings.choose == "test" else "train MAE (clips), by person",
         ),
-        "marks": tuple(dict.fromkeys([*data.marks, *selection_marks(fused, settings.choose)])),
+        "marks": tuple(dict.fromkeys([*data.marks, *fitting_marks(fused, settings, sigma_ratio)])),
         "warnings": missing_rows(fused, splits),
     }

@@ -21,7 +21,7 @@ from lfnet.errors import LfnetError
 from lfnet.features.joined_streams import JoinSettings
 from lfnet.files import Access, exists
 from lfnet.fingerprints import digest
-from lfnet.fusion.settings import FusionSettings
+from lfnet.fusion.settings import OF_JOINT_SVR, FusionSettings
 from lfnet.jobs.session import Session
 from lfnet.pulse.settings import PulseSettings
 from lfnet.training.settings import TrainerSettings, check_compatible
@@ -156,8 +156,12 @@ class JobSettings:
 
     @property
     def lacking_component(self) -> str:
-        """Why the component that `fusion.extraction` changes does not exist here; "" where it does."""
-        if self.fusion is None or not self.fusion.extraction or _VISUAL in self.inputs.encoders:
+        """Why the component that is to be removed does not exist here; "" where it does."""
+        if self.fusion is None:
+            return ""
+        if self.fusion.model == "stacked" and self.fusion.component in OF_JOINT_SVR:
+            return "no such component here: a stacked regression is no SVR"
+        if not self.fusion.extraction or _VISUAL in self.inputs.encoders:
             return ""
         parts = ", ".join(self.fusion.extraction)
         return f"no such component here: features not made by encoder={_VISUAL} have no {parts}"

@@ -56,7 +56,7 @@ def test_the_stacks_folds_keep_people_together(monkeypatch):
     spy("folds")
     spy("balanced_folds")
     chosen = settings(*SMALL, fusion="nested")
-    recipe = {"k": 5, "model": "stacking", "aggregate": "mean"}
+    recipe = {"k": 5, "model": "stacking", "C": 5.0, "aggregate": "mean"}
     scorer = PhysiologicalModality(chosen.physiological, "person", 0).fit(train, recipe, Memo())
     name, groups, rest = seen[0]
     assert name == "balanced_folds" and rest[1] == 2
@@ -67,3 +67,33 @@ def test_the_stacks_folds_keep_people_together(monkeypatch):
     PhysiologicalModality(chosen.physiological, "clip", 0).fit(train, recipe, Memo())
     assert seen[1][0] == "folds" and seen[1][2] == (2, "clip")
     np.testing.assert_array_equal(seen[1][1], train.physiological.clip)
+
+
+def test_a_blend_is_six_tenths_svr_and_four_tenths_stack():
+    train, test = split("train", clips=30, people=10), split("test")
+    modality = PhysiologicalModality(settings(*SMALL, fusion="published").physiological, "clip", 0)
+    svr, stack, blend = (
+        modality.fit(train, {"k": 5, "model": model, "C": 5.0, "aggregate": "mean"}, Memo()).scores(test)
+        for model in ("svr", "stacking", "blend")
+    )
+    np.testing.assert_allclose(blend, 0.6 * svr + 0.4 * stack)
+
+
+def test_published_gaps_get_the_training_median_and_nested_ones_their_neighbours():
+    train = split("train", clips=30, people=10)
+    X = train.physiological.X
+    recipe = {"k": 5, "model": "svr", "C": 5.0, "aggregate": "mean"}
+    for how, median in (("published", True), ("nested", False)):
+        modality = PhysiologicalModality(settings(*SMALL, fusion=how).physiological, "person", 0)
+        steps = modality.fit(train, recipe, Memo()).pipeline
+        prepared = steps[:-3].transform(X) if how == "published" else None
+        assert ("median" in dict(steps.steps)) == median
+        if prepared is not None:
+            gap = np.isnan(X[:, 0])
+            np.testing.assert_allclose(prepared[gap, 0], np.nanmedian(X[:, 0]))
+
+
+def test_the_svr_has_candidates_of_C_and_the_stack_one():
+    modality = PhysiologicalModality(settings(*SMALL, fusion="nested").physiological, "person", 0)
+    found = {(one["model"], one["C"]) for one in modality.recipes()}
+    assert found == {("svr", 0.1), ("svr", 1.0), ("svr", 5.0), ("stacking", 5.0)}

@@ -44,7 +44,7 @@ CONSTANTS: list[tuple[str, Any, str, str]] = [
     ("fusion.physiological.votes.k", [25], "fusion.settings.Votes", "k = 25"),
     ("fusion.physiological.votes.variance", 0.01, "fusion.settings.Votes", "above .01"),
     ("fusion.physiological.power_transform", True, "fusion.settings.Physiological", "Yeo-Johnson"),
-    ("fusion.physiological.svr", {"C": 5, "epsilon": 0.05}, "fusion.settings.Physiological", "rbf, C = 5, ε = .05"),
+    ("fusion.physiological.svr", {"C": [5], "epsilon": 0.05}, "fusion.settings.Physiological", "rbf, C = 5, ε = .05"),
     (
         "fusion.physiological.poly",
         {"C": 2, "epsilon": 0.1, "degree": 2},
@@ -77,6 +77,11 @@ CONSTANTS: list[tuple[str, Any, str, str]] = [
         "fusion.settings.Physiological",
         "mean, median, trimmed_mean, mean_median (.7 mean + .3 median)",
     ),
+    ("fusion.physiological.fit_on", ["train", "dev"], "fusion.settings.Physiological", "joins train and dev"),
+    ("fusion.physiological.fill", "median", "fusion.settings.Physiological", "as in the published script"),
+    ("fusion.physiological.models", ["svr", "stacking", "blend"], "fusion.settings.Physiological", ".6 SVR + .4 stack"),
+    ("fusion.physiological.svr_share", 0.6, "fusion.settings.Physiological", ".6 SVR + .4 stack"),
+    ("fusion.physiological.trim", 1, "fusion.settings.Physiological", "without the smallest and the largest"),
     ("fusion.physiological.mean_share", 0.7, "fusion.settings.Physiological", ".7 mean + .3 median"),
     (
         "fusion.physiological.engineered.ratio.rmssd_over_sdnn",

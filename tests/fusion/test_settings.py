@@ -15,8 +15,8 @@ def test_every_published_constant_is_a_default():
     assert (visual.rows, visual.k, visual.C) == (("first",), (1000,), (0.1,))
     assert (visual.forest.trees, visual.forest.depth, visual.forest.min_split) == (100, 5, 5)
     assert (pulse.neighbours, pulse.votes.variance, pulse.votes.k) == (3, 0.01, (25,))
-    assert pulse.models == ("svr", "stacking") and pulse.aggregate == AGGREGATES and pulse.folds == 5
-    assert (pulse.svr.C, pulse.svr.epsilon) == (5, 0.05)
+    assert pulse.models == ("svr", "stacking", "blend") and pulse.aggregate == AGGREGATES and pulse.folds == 5
+    assert (pulse.svr.C, pulse.svr.epsilon, pulse.svr_share) == ((5,), 0.05, 0.6)
     assert (pulse.poly.C, pulse.poly.epsilon, pulse.poly.degree) == (2, 0.1, 2)
     assert (pulse.elastic_net.alpha, pulse.elastic_net.l1_ratio) == (0.05, 0.3)
     assert (pulse.lightgbm.trees, pulse.lightgbm.lr, pulse.lightgbm.depth) == (80, 0.05, 4)
@@ -27,13 +27,15 @@ def test_every_published_constant_is_a_default():
     assert (published.choose, published.training_scores, published.group_by) == ("test", "in_sample", "clip")
     nested = settings(fusion="nested")
     assert (nested.choose, nested.training_scores, nested.group_by) == ("people", "out_of_fold", "person")
+    assert (pulse.fit_on, pulse.fill, pulse.trim) == (("train", "dev"), "median", 1)
+    assert (nested.model, nested.repeats, nested.physiological.fit_on) == ("stacked", 3, ("train",))
     assert nested.physiological.lightgbm == pulse.lightgbm and nested.physiological.max_invalid == 0.5
 
 
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("fusion.model=both", "fusion.model=both: give one of visual, physiological, fused, weighted, concat_svr, "),
+        ("fusion.model=both", "fusion.model=both: give one of visual, physiological, fused, stacked, weighted, "),
         ("fusion.visual.k=[]", "fusion.visual.k=[]: give a list of 1 or more, each a whole number of 1 or more."),
         ("fusion.visual.k=[0]", "fusion.visual.k.0=0: give a whole number of 1 or more."),
         ("fusion.visual.k=[many]", "fusion.visual.k.0=many: give a whole number of 1 or more."),
@@ -43,10 +45,14 @@ def test_every_published_constant_is_a_default():
         ("fusion.joint.C=[-1]", "fusion.joint.C.0=-1: give a number above 0."),
         ("fusion.joint.inputs=[visual,audio]", "fusion.joint.inputs.1=audio: give one of visual, physiological."),
         ("fusion.inner_folds=1", "fusion.inner_folds=1: give a whole number of 2 or more."),
-        ("fusion.physiological.models=[forest]", "fusion.physiological.models.0=forest: give one of svr, stacking."),
-        ("fusion.physiological.svr.C=0", "fusion.physiological.svr.C=0: give a number above 0."),
+        (
+            "fusion.physiological.models=[forest]",
+            "fusion.physiological.models.0=forest: give one of svr, stacking, blend.",
+        ),
+        ("fusion.physiological.svr.C=[0]", "fusion.physiological.svr.C.0=0: give a number above 0."),
         ("fusion.joint.power_transform=maybe", "fusion.joint.power_transform=maybe: give true or false."),
-        ("fusion.physiological.trim=0.5", "fusion.physiological.trim=0.5: give a number from 0 to below 0.5."),
+        ("fusion.physiological.trim=0", "fusion.physiological.trim=0: give a whole number of 1 or more."),
+        ("fusion.physiological.fit_on=[dev]", "fusion.physiological.fit_on: give [train] or [train, dev]."),
         ("fusion.visual=3", "fusion.visual=3: give its settings by name (stream, rows, "),
     ],
 )

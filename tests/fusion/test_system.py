@@ -5,10 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import compute_metrics, mae
+from lfnet.fusion.joint import StackedRegression
 from lfnet.fusion.modalities import Memo, PhysiologicalModality, VisualModality
+from lfnet.fusion.modality_data import balanced_folds
 from lfnet.fusion.model_selection import out_of_fold
 from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
@@ -46,7 +49,7 @@ def test_every_model_scores_every_clip_and_learns(fitted, how, model):
 def test_nested_never_uses_labels_of_dev_or_test(fitted):
     strange = {name: replace(part, y=np.random.default_rng(3).permutation(part.y)) for name, part in OTHERS.items()}
     share = Memo()
-    for model in ("fused", "weighted", "concat_svr"):
+    for model in ("fused", "stacked", "weighted", "concat_svr"):
         again = fuse(TRAIN, strange, small(model), seed=0, share=share)
         for name in OTHERS:
             np.testing.assert_array_equal(again.scores[name][model], fitted["nested", model].scores[name][model])
@@ -54,19 +57,20 @@ def test_nested_never_uses_labels_of_dev_or_test(fitted):
 
 def test_published_selects_on_test_labels_and_nested_does_not(fitted):
     choice = fitted["published", "physiological"].chosen["physiological"]
-    assert choice.candidates == 8
+    assert choice.candidates == 12
     assert choice.mae == pytest.approx(
         mae(TEST.y, fitted["published", "physiological"].scores["test"]["physiological"])
     )
     modality = PhysiologicalModality(small("physiological", "published").physiological, "clip", 0)
-    errors = [mae(TEST.y, modality.fit(TRAIN, recipe, Memo()).scores(TEST)) for recipe in modality.recipes()]
+    both = TRAIN.join(DEV)  # the published script fits this side on both
+    errors = [mae(TEST.y, modality.fit(both, recipe, Memo()).scores(TEST)) for recipe in modality.recipes()]
     assert choice.recipe == modality.recipes()[int(np.argmin(errors))]
     # With labels that another recipe fits best, that recipe is selected.
     worst = int(np.argmax(errors))
-    wanted = modality.fit(TRAIN, modality.recipes()[worst], Memo()).scores(TEST)
-    other = fuse(TRAIN, {"test": replace(TEST, y=wanted)}, small("physiological", "published"), seed=0)
+    wanted = modality.fit(both, modality.recipes()[worst], Memo()).scores(TEST)
+    other = fuse(TRAIN, {"dev": DEV, "test": replace(TEST, y=wanted)}, small("physiological", "published"), seed=0)
     assert other.chosen["physiological"].mae == pytest.approx(0)
-    inside = fuse(TRAIN, {"test": replace(TEST, y=wanted)}, small("physiological"), seed=0)
+    inside = fuse(TRAIN, {"dev": DEV, "test": replace(TEST, y=wanted)}, small("physiological"), seed=0)
     assert inside.chosen == fitted["nested", "physiological"].chosen
 
 
@@ -158,6 +162,53 @@ def test_the_order_of_clips_does_not_matter(fitted):
     order = np.random.default_rng(0).permutation(len(TEST))
     again = fitted["nested", "fused"].system.scores(TEST.take(order))["fused"]
     np.testing.assert_allclose(again, fitted["nested", "fused"].scores["test"]["fused"][order])
+
+
+def test_the_published_physiological_side_is_fitted_on_dev_too_and_nothing_else_is(fitted):
+    flipped = {**OTHERS, "dev": replace(DEV, y=40 - DEV.y)}
+    for how, model, same in (
+        ("published", "physiological", False),
+        ("published", "visual", True),
+        ("nested", "physiological", True),
+    ):
+        again = fuse(TRAIN, flipped, small(model, how), seed=0).scores["test"][model]
+        assert np.array_equal(again, fitted[how, model].scores["test"][model]) == same
+    unlabelled = replace(DEV, y=np.full(len(DEV), np.nan))
+    alone = fuse(TRAIN, {**OTHERS, "dev": unlabelled}, small("physiological", "published"), seed=0)
+    train_only = fuse(TRAIN, OTHERS, small("physiological", "published", "fusion.physiological.fit_on=[train]"), seed=0)
+    np.testing.assert_array_equal(alone.scores["test"]["physiological"], train_only.scores["test"]["physiological"])
+
+
+def test_a_stacked_fusion_never_turns_a_score_upside_down():
+    """Members that run against the labels out-of-fold get no weight; an SVR over them would follow them backwards."""
+    rng = np.random.default_rng(0)
+    y = rng.uniform(0, 40, 60)
+    for sign in ((-1, -1), (-1, 1), (1, 1)):
+        z = np.column_stack([sign[0] * y, sign[1] * y]) + rng.normal(0, 12, (60, 2))
+        for shrinkage in (0.0, 0.1, 10.0):
+            model = StackedRegression(shrinkage).fit(z, y)
+            assert (model.weight_ >= 0).all()
+            for column in (0, 1):
+                higher = z + 5 * (np.arange(2) == column)
+                assert (model.predict(higher) - model.predict(z) >= -1e-9).all()
+    free = LinearRegression().fit(z, y)
+    np.testing.assert_allclose(StackedRegression(0.0).fit(z, y).predict(z), free.predict(z), rtol=1e-6)
+    equal = StackedRegression(1e9).fit(z, y)
+    np.testing.assert_allclose(equal.weight_, 0.5, rtol=1e-6)
+
+
+def test_repeated_deals_differ_and_each_keeps_people_together_and_balanced():
+    people, y = TRAIN.people, TRAIN.y
+    means = {person: y[people == person].mean() for person in np.unique(people)}
+    held = []
+    for repeat in range(4):
+        folds = list(balanced_folds(people, y, 3, repeat))
+        assert sorted(np.concatenate([out for _, out in folds])) == list(range(len(y)))
+        assert all(not set(people[kept]) & set(people[out]) for kept, out in folds)
+        each = [np.mean([means[person] for person in set(people[out])]) for _, out in folds]
+        assert np.ptp(each) < np.ptp(list(means.values())) / 3
+        held.append(tuple(map(tuple, (out for _, out in folds))))
+    assert len(set(held)) == 4
 
 
 @pytest.mark.parametrize(
