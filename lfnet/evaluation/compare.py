@@ -146,6 +146,7 @@ Verdict = Literal[
     "cannot tell",
     "worse but inside the margin",
     "worse",
+    "not compared",
 ]
 
 VERDICTS: dict[Verdict, str] = {
@@ -155,6 +156,7 @@ VERDICTS: dict[Verdict, str] = {
     "cannot tell": "neither a difference nor equivalence is shown with this number of people",
     "worse but inside the margin": "its MAE is larger, and it is also shown to be larger by less than the margin",
     "worse": "its MAE is larger than the reference's (p ≤ α after Holm)",
+    "not compared": "both rows rank people backwards (the intervals of their PCC lie below 0)",
 }
 
 

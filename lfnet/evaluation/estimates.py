@@ -1,5 +1,6 @@
 """Estimates of each row's metrics: intervals, components of variance, and differences from a reference."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -14,7 +15,7 @@ from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.resample import Quantity, measure, people_weights, seed_shares
 from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, Labels, Scores, influence, means
 
-__all__ = ["Difference", "Estimate", "EvidenceSettings", "Measured", "estimate_text", "measure_rows"]
+__all__ = ["Difference", "Estimate", "EvidenceSettings", "Measured", "estimate_text", "measure_rows", "ranks_backwards"]
 
 
 @settings
@@ -102,6 +103,18 @@ class Difference:
 
     value: float | None
     interval: Interval | None = None
+
+
+def ranks_backwards(estimates: Mapping[str, Estimate | None]) -> bool:
+    """Whether the interval of PCC lies below 0: higher scores go with lower labels.
+
+    Examples
+    --------
+    >>> ranks_backwards({"pcc": Estimate(-0.5, Interval(-0.7, -0.2, 0.95, "studentised"))})
+    True
+    """
+    pcc = estimates.get("pcc")
+    return pcc is not None and pcc.interval is not None and pcc.interval.high < 0
 
 
 def estimate_text(found: Estimate | Difference | None, form: str, interval: bool = True) -> str:

@@ -23,7 +23,7 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
 from lfnet.evaluation.compare import Verdict, verdict
-from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows
+from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows, ranks_backwards
 from lfnet.evaluation.resample import Quantity
 
 __all__ = [
@@ -233,7 +233,9 @@ def adjust_together(comparisons: Sequence[Comparison], alpha: float) -> list[Com
             one,
             p_holm=p[number],
             p_equivalent_holm=p_equivalent[number],
-            verdict=verdict(one.differences["mae"].value or 0.0, p[number], p_equivalent[number], alpha),
+            verdict=one.verdict
+            if one.verdict == "not compared"
+            else verdict(one.differences["mae"].value or 0.0, p[number], p_equivalent[number], alpha),
         )
         for number, one in enumerate(comparisons)
     ]
@@ -290,7 +292,9 @@ def _compared(
             adjusted_equivalent[place],
             compare.effect_size(apart[number]),
             compare.probability_of_improvement(apart[number]),
-            verdict(differences["mae"].value or 0.0, adjusted[place], adjusted_equivalent[place], settings.alpha),
+            "not compared"
+            if ranks_backwards(measured.estimates[number]) and ranks_backwards(measured.estimates[base])
+            else verdict(differences["mae"].value or 0.0, adjusted[place], adjusted_equivalent[place], settings.alpha),
         )
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lfnet.evaluation.compare import VERDICTS
+from lfnet.evaluation.estimates import ranks_backwards
 from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, EvidenceSettings, RowEvidence
 from lfnet.evaluation.intervals import coverage_sentence
 from lfnet.tables.formatting import DASH, MINUS, fixed, too_few
@@ -16,6 +17,7 @@ __all__ = ["Numbers", "comparisons", "explained", "intervals", "verdicts_on"]
 Numbers = Mapping[str, Estimate | None]
 
 _SHOWN = ("mae", "pcc", "skill")
+_BACKWARDS = "backwards"
 _HEADINGS = {"mae": "MAE", "pcc": "PCC", "skill": "Skill"}
 
 
@@ -78,7 +80,8 @@ def _line(name: str, estimates: Numbers, row: RowEvidence, people: int, fewest: 
     )
     few = too_few(people) if people < fewest else None
     mae, pcc, skill = (estimates.get(metric) for metric in _SHOWN)
-    texts = [_carried(mae, 1, people, fewest), few or _estimate(pcc, 2), _estimate(skill, 2)]
+    correlation = few or _estimate(pcc, 2) + f" {_BACKWARDS}" * ranks_backwards(estimates)
+    texts = [_carried(mae, 1, people, fewest), correlation, _estimate(skill, 2)]
     over_people, over_seeds = (None, None) if mae is None else (mae.var_people, mae.var_seeds)
     errors = [few or _root(over_people), _root(over_seeds)]
     return (name, *[new] * shared, *texts, *errors, *[other] * shared)
@@ -178,6 +181,8 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
         "SE people, SE seeds: the standard error of MAE from drawing people, and from drawing seeds.",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]
+    if any(_BACKWARDS in text for block in present for line in block.rows for text in line[1:]):
+        lines.append(f"{_BACKWARDS}: the interval of PCC lies below 0: higher scores go with lower labels.")
     if measured := coverage_sentence(_SHOWN, settings.level):
         lines.append(measured)
     verdicts = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}

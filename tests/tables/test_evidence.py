@@ -184,3 +184,19 @@ def test_a_row_may_be_compared_with_one_other_row(tmp_path: Path) -> None:
     for wrong in ({"ldbm": "transformer"}, {"head=ldbm": []}):
         with pytest.raises(LfnetError, match=r"write \{key=value: \[other values\]\}"):
             made(tmp_path / "wrong", results, {"against": [wrong]})
+
+
+def test_rows_that_rank_people_backwards_are_marked_and_not_compared_with_each_other(tmp_path: Path) -> None:
+    results = [result("mean_mlp", seed, skill=-0.9, noise=1) for seed in (0, 1)]
+    results += [result("ldbm", seed, skill=-0.5, noise=1) for seed in (0, 1)]
+    results += [result("transformer", seed, skill=0.9, noise=1) for seed in (0, 1)]
+    table = made(tmp_path, results, {"against": ["train_median", "head=mean_mlp"], **FEW})
+    own, constant, head = blocks(table)
+    marked = {line[0]: "backwards" in " ".join(line) for line in own.rows}
+    assert (marked["mean_mlp"], marked["ldbm"], marked["transformer"]) == (True, True, False)
+    assert any(line.startswith("backwards: ") for line in table.foot)
+    assert {line[0]: line[-1] for line in head.rows} == {"ldbm": "not compared", "transformer": "better"}
+    assert "not compared" not in {line[-1] for line in constant.rows}
+    assert any(
+        "Not compared: both rows rank people backwards" in line or "not compared: both" in line for line in table.foot
+    )
