@@ -16,6 +16,7 @@ from lfnet.tables.ensembles import with_ensembles
 from lfnet.tables.evidence import blocks
 from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
+from lfnet.tables.optimism import fill_optimism
 from lfnet.tables.reference_rows import published_rows
 from lfnet.tables.remarks import audit_box, closing_lines, target_lines
 from lfnet.tables.settings import TableEvidence, read_table
@@ -142,7 +143,7 @@ def _section(
     targets: dict[str, tuple[str, float]] | None = None,
 ) -> Section:
     people = few.people_of([run for group in groups for run in group.runs])
-    models = columns.fill_optimism([_row(group, shown, row_keys) for group in groups], shown)
+    models = fill_optimism([_row(group, shown, row_keys) for group in groups], shown)
     models = few.withhold(models, shown, people, fewest)
     others = [row for name in wanted for row in reference_rows.reference_rows(name, groups, _metrics(shown), row_keys)]
     text = "; ".join(f"{key.heading}: {part[key.name]}" for key in grouping.keys(tuple(part)))

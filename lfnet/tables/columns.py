@@ -1,7 +1,6 @@
 """Columns of a table by name: where a result has the number, its heading, and its text over several seeds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lfnet.errors import LfnetError
@@ -11,9 +10,10 @@ from lfnet.evaluation.replicates import summarise
 from lfnet.runs.result import Result
 from lfnet.runs.run import MISSING, Run
 from lfnet.tables.formatting import DASH, amount, fixed, magnitude, span, spread
-from lfnet.tables.table import Cell, Column, Row, Values
+from lfnet.tables.optimism import optimism_column
+from lfnet.tables.table import Column, Values
 
-__all__ = ["fill_optimism", "parse"]
+__all__ = ["parse"]
 
 _SPLITS = ("train", "dev", "test")
 _ARROWS = {"lower": " ↓", "higher": " ↑", None: ""}
@@ -52,7 +52,7 @@ def parse(name: str, level: str) -> Column:
     """
     if name in _PLAIN:
         return _PLAIN[name]
-    if found := _optimism(name):
+    if found := optimism_column(name):
         return found
     parts = name.split(".")
     if len(parts) == 2:
@@ -171,62 +171,3 @@ _PLAIN = {
         _plain("coverage", "Coverage", "features.coverage", _mean(lambda value: f"{fixed(100 * value, 0)} %")),
     )
 }
-
-
-_PREFIX = "optimism."
-_KEY = "fusion"  # the row key whose two values are compared
-_PUBLISHED, _NESTED = "published", "nested"
-
-
-def _optimism(name: str) -> Column | None:
-    """The column `optimism.METRIC`, of test; None for another name. It is empty until `fill_optimism` sees all rows."""
-    metric = name.removeprefix(_PREFIX)
-    if not name.startswith(_PREFIX) or metric not in METRICS or METRICS[metric].better is None:
-        return None
-
-    def show(values: Values, runs: Sequence[Any]) -> str:
-        return spread(summarise(values.values()), sign=True)
-
-    return Column(name, f"Optimism {METRICS[metric].label}", lambda result: MISSING, show)
-
-
-def fill_optimism(rows: Sequence[Row], shown: Sequence[Column]) -> list[Row]:
-    """Fill the optimism of rows with fusion=published: by how much they are better than their nested twins.
-
-    A twin agrees in all other row keys; seeds are paired. Above 0, the published row is better than the row that
-    chose nothing on test: its MAE is lower, or its PCC higher.
-    """
-    wanted = [one for one in shown if one.name.startswith(_PREFIX)]
-    if not wanted:
-        return list(rows)
-    twins = {_others(row): row for row in rows if row.identity.get(_KEY) == _NESTED}
-    filled = []
-    for row in rows:
-        twin = twins.get(_others(row))
-        if row.identity.get(_KEY) == _PUBLISHED and twin is not None:
-            row = replace(row, cells={**row.cells, **{one.name: _cell(one, row, twin) for one in wanted}})
-        filled.append(row)
-    return filled
-
-
-def _others(row: Row) -> tuple[tuple[str, str], ...]:
-    return tuple((key, text) for key, text in row.identity.items() if key != _KEY)
-
-
-def _cell(one: Column, row: Row, twin: Row) -> Cell:
-    metric = one.name.removeprefix(_PREFIX)
-    sign = 1 if METRICS[metric].better == "lower" else -1
-    mine, other = _by_seed(row, metric), _by_seed(twin, metric)
-    values: Values = {}
-    for seed in mine.keys() & other.keys():
-        folder, published = mine[seed]
-        nested = other[seed][1]
-        values[folder] = None if published is None or nested is None else sign * (nested - published)
-    return Cell(one.show(values, ()) if values else DASH, values, summarise(values.values()))
-
-
-def _by_seed(row: Row, metric: str) -> dict[int, tuple[str, float | None]]:
-    cell = row.cells.get(f"test.{metric}")
-    if cell is None or len(set(row.seeds)) < len(row.seeds):  # draws of the cohort share seeds
-        return {}
-    return {run.seed: (run.name, cell.values[run.name]) for run in row.runs if run.name in cell.values}

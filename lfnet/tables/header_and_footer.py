@@ -11,6 +11,7 @@ from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import Sweep
 from lfnet.tables.evidence_text import explained
 from lfnet.tables.formatting import DASH, count, fixed
+from lfnet.tables.optimism import LEVEL
 from lfnet.tables.reference_rows import is_oracle, label, meanings
 from lfnet.tables.table import Column, Row, Section
 
@@ -173,8 +174,8 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
         yield "Active: the parameters that get a gradient at the window's length."
     if any(column.name.startswith("optimism.") for column in columns):
         yield (
-            "Optimism: by how much a row that chose on test labels is better on test than its twin that chose nothing "
-            "there; above 0, test scores are too good."
+            "Optimism: by how much the shortcut alone improves test scores, run by run of the same seed and draw of "
+            f"the cohort, with Student's {100 * LEVEL:g} % interval over these pairs; above 0, test scores are too good."
         )
     if names & {"bytes", "fusion_bytes"}:
         yield "Bytes: of a fusion's saved file, compressed; a head has 4 a parameter."

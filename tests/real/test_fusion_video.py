@@ -25,9 +25,9 @@ MADE = {"train": (62, 70, 78, 86, 94, 102, 110), "dev": (66, 90), "test": (74, 9
 ACTOR = {"train": ((0, 10.5), (4, 10.5)), "dev": ((8, 10.5),), "test": ((9, 10.5), (2, 4.0))}
 SHORT = "actor_test_1"
 TABLES = {
-    "modalities": (12, ()),
+    "modalities": (14, ()),
     "components": (14, ()),
-    "optimism": (8, ()),
+    "optimism": (12, ("~hydra.sweeper.params.cohort.seed",)),
     "efficiency": (16, ("fusion=published,nested",)),  # of heads, which read frames, there are none here
 }
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from lfnet.errors import LfnetError
 from lfnet.reports import scatter_plot
@@ -43,30 +44,41 @@ def rows_of(table):
     return {tuple(row.identity.values()): row for row in table.rows if row.kind == "model"}
 
 
-def test_optimism_pairs_seeds_and_is_above_zero_where_the_published_row_is_better(tmp_path):
-    results = [fused("published", seed, skill=0.7) for seed in (0, 1)] + [
-        fused("nested", seed, skill=0.2) for seed in (1, 0)
-    ]
-    table = make(tmp_path, results, columns=["test.mae", "test.pcc", "optimism.mae", "optimism.pcc"])
-    published, nested = rows_of(table)["fused", "published"], rows_of(table)["fused", "nested"]
+SHORTCUT = {"rows": ["fusion.model", "shortcut"], "columns": ["test.mae", "test.pcc", "optimism.mae", "optimism.pcc"]}
+
+
+def draws(folder, shortcuts, seeds=(0, 1, 2), model="fused"):
+    """A table over draws of the cohort; the row with a shortcut is better."""
+    results, overrides = [], []
+    for shortcut, skill in shortcuts.items():
+        for seed in seeds:
+            done = fused("nested", model=model, skill=skill, cohort_seed=seed)
+            done["config"]["fusion"]["choose"] = shortcut
+            results.append(done)
+            overrides.append([f"+shortcut={shortcut}", f"cohort.seed={seed}"])
+    return results, build(sweep(folder, results, overrides=overrides, **{"closing": False, **SHORTCUT}), folder)
+
+
+def test_optimism_pairs_draws_and_has_students_interval_over_them(tmp_path):
+    results, table = draws(tmp_path, {"choice_on_test": 0.7, "none": 0.2})
+    flattered, honest = rows_of(table)["fused", "choice_on_test"], rows_of(table)["fused", "none"]
     for metric, sign in (("mae", 1), ("pcc", -1)):
-        by_seed = {
-            (done["choices"]["fusion"], done["seed"]): done["metrics"]["test"]["recording"][metric] for done in results
-        }
-        expected = [sign * (by_seed["nested", seed] - by_seed["published", seed]) for seed in (0, 1)]
-        cell = published.cells[f"optimism.{metric}"]
+        values = [done["metrics"]["test"]["recording"][metric] for done in results]
+        expected = [sign * (values[3 + draw] - values[draw]) for draw in range(3)]
+        cell = flattered.cells[f"optimism.{metric}"]
         assert cell.summary.mean == pytest.approx(np.mean(expected)) and cell.summary.mean > 0
-        assert cell.summary.sd == pytest.approx(np.std(expected, ddof=1))
-        assert cell.run_names == published.run_names and cell.text.startswith("+")
-        assert nested.cells[f"optimism.{metric}"].text == "—"
+        low, high = ttest_1samp(expected, 0).confidence_interval(0.95)
+        assert cell.text == f"{np.mean(expected):+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
+        assert set(cell.run_names) == set(flattered.run_names)
+        assert honest.cells[f"optimism.{metric}"].text == "—"
     assert any(line.startswith("Optimism:") and "above 0, test scores are too good" in line for line in table.foot)
 
 
-def test_optimism_is_empty_without_a_twin(tmp_path):
-    table = make(
-        tmp_path, [fused("published"), fused("nested", model="weighted")], columns=["test.mae", "optimism.mae"]
-    )
-    assert all(row.cells["optimism.mae"].text == "—" for row in rows_of(table).values())
+def test_optimism_is_empty_without_a_twin_and_has_no_interval_over_two_draws(tmp_path):
+    _, table = draws(tmp_path / "alone", {"choice_on_test": 0.7})
+    assert rows_of(table)["fused", "choice_on_test"].cells["optimism.mae"].text == "—"
+    _, table = draws(tmp_path / "two", {"choice_on_test": 0.7, "none": 0.2}, seeds=(0, 1))
+    assert "[" not in rows_of(table)["fused", "choice_on_test"].cells["optimism.mae"].text
 
 
 def test_sigma_ratio_has_no_optimism(tmp_path):
@@ -151,14 +163,14 @@ def test_names_in_a_figure_cover_neither_each_other_nor_a_point():
 
 def test_sections_by_a_setting_of_the_simulated_cohort_are_left_out_on_others(tmp_path):
     results = [fused("published"), fused("nested")]
-    columns, sections = ["test.mae", "optimism.mae"], ["cohort.people_shared"]
+    columns, sections = ["test.mae"], ["cohort.people_shared"]
     with pytest.raises(LfnetError, match=r"names 'cohort.people_shared', which is neither a choice nor a setting"):
         make(tmp_path / "simulated", results, columns=columns, sections=sections)
     for done in results:
         done["cohort"]["simulated"] = False
     table = make(tmp_path / "folder", results, columns=columns, sections=sections)
     (section,) = table.sections
-    assert section.label == "" and rows_of(table)["fused", "published"].cells["optimism.mae"].text != "—"
+    assert section.label == "" and len(rows_of(table)) == 2
     with pytest.raises(LfnetError, match=r"names 'fusion.modle', which is neither"):
         make(tmp_path / "typo", results, columns=columns, sections=["fusion.modle"])
 
