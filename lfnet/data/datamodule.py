@@ -148,13 +148,19 @@ class DataModule(L.LightningDataModule):
         return self.windows[self.windows["split"] == name].reset_index(drop=True)
 
     def selection(self) -> pd.DataFrame:
-        """Return the windows that choose the best epoch, of `protocol.select.split`: all, or evenly spread ones."""
+        """Return the windows that choose the best epoch, of `protocol.select.split`: all, or evenly spread ones.
+
+        Evenly spread over the windows with a valid frame, where the clip has any: of a short clip without a mask, most
+        windows are padding, and a clip must not be judged by these alone.
+        """
         table = self.split(self.protocol.select.split)
         limit = self.select_windows_per_clip
         if limit is None:
             return table
         kept = []
+        valid = table["valid"].to_numpy() > 0
         for own in table.groupby("clip_id", sort=False).indices.values():
+            own = own[valid[own]] if valid[own].any() else own
             count = min(limit, len(own))
             kept.append(own[((np.arange(count) + 0.5) * len(own) / count).astype(int)])
         return table.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)

@@ -6,7 +6,11 @@ from pydantic import Field, model_validator
 
 from lfnet.config import Share, settings
 
-__all__ = ["Aggregate", "Health", "Protocol", "Select"]
+__all__ = ["PUBLISHED_TRAINING", "Aggregate", "Health", "Protocol", "Select"]
+
+# Training of the published temporal ablation: Adam at 3e-4 on all windows, and all dev windows choose the epoch. A row
+# of a table is called `published` only where its training is this.
+PUBLISHED_TRAINING = {"lr": 3e-4, "windows_per_clip": None, "select_windows_per_clip": None}
 
 # Nine hours at 30 frames a second; windows are laid over `length` whether a clip has so many frames or not.
 _Frames = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lfnet.data.protocol import PUBLISHED_TRAINING
 from lfnet.errors import LfnetError
 from lfnet.runs.public_settings import is_public, public_value
 from lfnet.runs.run import MISSING, Run, leaves
@@ -111,8 +112,21 @@ def _texts(name: str, runs: Sequence[Run]) -> list[str]:
         raise LfnetError(
             f"table.rows or table.sections names {name!r}, which is neither a choice nor a setting of any run."
         )
+    if name == "protocol":
+        values = [_protocol_text(run, value) for run, value in zip(runs, values, strict=True)]
     dicts = [value for value in values if isinstance(value, dict)]
     return [_dict_text(value, dicts) if isinstance(value, dict) else _text(value) for value in values]
+
+
+def _protocol_text(run: Run, protocol: Any) -> Any:
+    """`published` only where training is as published too; "published, quick" under a faster trainer."""
+    trainer = run.result.config.get("trainer")
+    if protocol != "published" or not trainer:
+        return protocol
+    if all(trainer.get(key) == value for key, value in PUBLISHED_TRAINING.items()):
+        return protocol
+    choice = run.result.choices.get("trainer", "")
+    return f"published, {choice if choice.startswith('quick') else 'other training'}"
 
 
 def _text(value: Any) -> str:

@@ -175,7 +175,8 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
     if any(column.name.startswith("optimism.") for column in columns):
         yield (
             "Optimism: by how much the shortcut alone improves test scores, run by run of the same seed and draw of "
-            f"the cohort, with Student's {100 * LEVEL:g} % interval over these pairs; above 0, test scores are too good."
+            f"the cohort, with Student's {100 * LEVEL:g} % interval over these pairs; above 0, test scores are too "
+            "good."
         )
     if names & {"bytes", "fusion_bytes"}:
         yield "Bytes: of a fusion's saved file, compressed; a head has 4 a parameter."

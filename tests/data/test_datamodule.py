@@ -135,6 +135,7 @@ def test_selection_takes_evenly_spread_windows_of_each_clip(inputs, most):
     data = module(inputs, select_windows_per_clip=most)
     everything, chosen = data.split("dev"), data.selection()
     for clip_id, windows in everything.groupby("clip_id"):
+        windows = windows[windows["valid"] > 0] if (windows["valid"] > 0).any() else windows
         own = chosen.loc[chosen["clip_id"] == clip_id, "window"]
         assert len(own) == min(most, len(windows))
         if len(windows) > most == 1:
@@ -142,6 +143,15 @@ def test_selection_takes_evenly_spread_windows_of_each_clip(inputs, most):
     batches = torch.cat([batch["y_B"] for batch in data.val_dataloader()])
     assert len(batches) == len(chosen)
     assert module(inputs).selection().equals(everything)
+
+
+def test_no_clip_is_judged_only_by_windows_of_padding(inputs):
+    data = module(inputs, length=400, tail="drop", mask=False, min_valid=0.0, select_windows_per_clip=1)
+    padding = data.split("dev").groupby("clip_id")["valid"].agg(lambda valid: (valid == 0).any() and (valid > 0).any())
+    assert padding.any()  # some clips have both kinds of windows
+    chosen = data.selection()
+    assert len(chosen) == data.split("dev")["clip_id"].nunique()
+    assert (chosen["valid"] > 0).all()
 
 
 def test_the_order_follows_from_the_seed(inputs):

@@ -75,7 +75,7 @@ CONSTANTS: list[tuple[str, Any, str, str]] = [
         "fusion.physiological.aggregate",
         ["mean", "median", "trimmed_mean", "mean_median"],
         "fusion.settings.Physiological",
-        "mean, median, trimmed_mean, mean_median (.7 mean + .3 median)",
+        "trimmed_mean (without the smallest and the largest), mean_median",
     ),
     ("fusion.physiological.fit_on", ["train", "dev"], "fusion.settings.Physiological", "joins train and dev"),
     ("fusion.physiological.fill", "median", "fusion.settings.Physiological", "as in the published script"),

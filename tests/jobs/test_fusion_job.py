@@ -58,7 +58,7 @@ def test_the_run_folder_is_complete(finished):
     assert (result["kind"], result["model"], result["marks"]) == (
         "fusion",
         "fused",
-        ["selected on test", "8 candidates"],
+        ["selected on test", "12 candidates", "physiological side fitted on train and dev"],
     )
     assert "head" not in result["choices"] and result["choices"]["fusion"] == "published"
     assert "head" not in result["config"] and result["config"]["fusion"]["joint"]["C"] == [25]

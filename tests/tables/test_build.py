@@ -288,6 +288,26 @@ def test_closing_line_is_over_architectures(tmp_path: Path) -> None:
     assert make(tmp_path / "off", results, closing=False).sections[0].closing == ()
 
 
+def test_published_is_said_only_of_published_training(tmp_path: Path) -> None:
+    quick = {"lr": 1e-3, "windows_per_clip": 1, "select_windows_per_clip": 1}
+    full = {"lr": 3e-4, "windows_per_clip": None, "select_windows_per_clip": None}
+    results = []
+    for number, (choice, trainer) in enumerate(
+        [("quick", quick), ("full", full), ("default", full), ("quick_bf16", quick), ("full", {**full, "lr": 1e-3})]
+    ):
+        done = result("ldbm", seed=number)
+        done["choices"] |= {"protocol": "published", "trainer": choice}
+        done["config"]["trainer"] = trainer
+        results.append(done)
+    done = result("ldbm", seed=9)
+    done["config"]["trainer"] = quick
+    rows = [row for row in make(tmp_path, [*results, done]).rows if row.kind == "model"]
+    assert [(row.identity["protocol"], row.seeds) for row in rows] == [
+        ("published, quick", (0,)), ("published", (1, 2)), ("published, quick_bf16", (3,)),
+        ("published, other training", (4,)), ("masked", (9,)),
+    ]  # fmt: skip
+
+
 def test_closing_lines_keep_protocols_apart(tmp_path: Path) -> None:
     results = [result(head) for head in ("ldbm", "mean_mlp")]
     for head in ("ldbm", "mean_mlp"):
