@@ -130,6 +130,7 @@ _BY_KIND: dict[str, Any] = {
     "ElasticNet": _linear,
     "BayesianRidge": _linear,
     "Ridge": _linear,
+    "StackedRegression": lambda model: Cost(len(model.weight_) + 1, 2 * len(model.weight_), 0),
     "WeightedMean": lambda model: Cost(1, 4, 0),
     "StandardScaler": _per_feature(2, 2),
     "PowerTransformer": _per_feature(3, 7),
