@@ -159,8 +159,9 @@ class DataModule(L.LightningDataModule):
             return table
         kept = []
         valid = table["valid"].to_numpy() > 0
-        for own in table.groupby("clip_id", sort=False).indices.values():
-            own = own[valid[own]] if valid[own].any() else own
+        for positions in table.groupby("clip_id", sort=False).indices.values():
+            rows = np.asarray(positions)
+            own = rows[valid[rows]] if valid[rows].any() else rows
             count = min(limit, len(own))
             kept.append(own[((np.arange(count) + 0.5) * len(own) / count).astype(int)])
         return table.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
