@@ -12,6 +12,7 @@ from lfnet.pulse.methods import band_pass, detrend, extract_pulse
 from lfnet.pulse.quality import Spectrum, heart_rate, published_q, snr, spectrum
 from lfnet.pulse.settings import PulseSettings
 from lfnet.pulse.trace import Traces, mean_colour, uniform_traces
+from lfnet.pulse.validity import is_long_enough
 from lfnet.pulse.variability import NAMES, variability
 
 __all__ = ["KEPT", "OUTCOMES", "Segment", "SegmentFeatures", "read_segments", "segment_features"]
@@ -289,8 +290,7 @@ def _read(traces: Traces, begin: int, length: int, settings: PulseSettings) -> S
         name
         for name, value in values.items()
         if np.isfinite(value)
-        and seconds >= settings.min_seconds.get(name, 0)
-        and len(found.intervals) >= settings.min_intervals.get(name, 0)
+        and is_long_enough(name, seconds, len(found.intervals), settings.min_seconds, settings.min_intervals)
     }
     too_wrong = {
         name

@@ -11,7 +11,7 @@ import pandas as pd
 from lfnet.fingerprints import digest, source_digest
 from lfnet.simulation import oracle, signals
 from lfnet.simulation.people import Truth, stream
-from lfnet.simulation.pulse import SimulatedPulse, read_pulse
+from lfnet.simulation.pulse import Planted, SimulatedPulse, read_pulse
 from lfnet.simulation.settings import Settings
 from lfnet.simulation.signals import ClipStatistics, read_statistics
 
@@ -151,7 +151,10 @@ class SimulatedFeatures:
             and oracle_both_people (`lfnet.simulation.oracle`).
         """
         statistics = list(self.statistics(read).values())
-        pulse = None if read_segments is None else [read_pulse(*read_segments(clip)) for clip in self._row]
+        pulse = None
+        if read_segments is not None and self.settings.pulse is not None:
+            planted = Planted(self.settings.pulse)
+            pulse = [read_pulse(*read_segments(clip), planted) for clip in self._row]
         recording_of_clip = self.truth.clips["recording"].to_numpy()[list(self._row.values())]
         return oracle.references(self.truth.recordings, recording_of_clip, statistics, self.settings, pulse)
 

@@ -238,7 +238,7 @@ class Oracle:
         if self.settings.duration_leak:
             per_segment = self.settings.pulse.segment * self.settings.fps / self.settings.signal.block
             for row, clip in zip(self.recording_of_clip, self.pulse, strict=True):
-                low = 0.0 if clip.segments == 1 else clip.segments * per_segment
+                low = clip.segments * per_segment
                 high = np.nextafter((clip.segments + 1) * per_segment, 0)
                 log[row] += log_length(math.ceil(low), math.floor(high), u, self.settings)
         return log

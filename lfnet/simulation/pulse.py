@@ -1,7 +1,13 @@
 """Simulated features of pulse-rate variability, drawn directly for each segment and not from a video.
 
-White coordinates w of unit variance at each level of a recording (p person, r recording, c clip, s segment; each h is
-a vector of independent standard normal numbers), and severity u along one of their directions, q::
+A feature for which a segment is too short is missing or noise, by the list that pulse=nested applies to video
+(conf/validity); the effect of severity is planted in the others. In 17 s these are mean interval, RMSSD and amplitude,
+with heart rate and SD1, which follow from them; with 30 s SDNN joins them, with 60 s pNN50, with 200 beats SampEn.
+What is not simulated: the error of RMSSD and SDNN by SNR (`pulse.max_error`).
+
+White coordinates w of unit variance, one for each of these features, at each level of a recording (p person,
+r recording, c clip, s segment; each h is a vector of independent standard normal numbers), and severity u along one of
+their directions, q::
 
     j_c = √.5 h_p + √.3 h_r + √.2 h_c
     w_c = j_c + q (κ u_r + (√(1 − κ²) − 1) qᵀj_c),      κ = strength / √(1 + strength²)
@@ -11,10 +17,11 @@ a vector of independent standard normal numbers), and severity u along one of th
 C is the correlation of the features, b the effect of severity on them: the pulse of people with a high score is faster
 and varies less (lower variability in depression: the meta-analyses of Kemp et al. 2010 and Koch et al. 2019).
 Each feature is a monotone function of its own z, or computed from others by its definition. Since all levels share C,
-the mean of qᵀw over a clip's segments is sufficient for u, and the Bayes predictor is simple (`oracle`).
+the mean of qᵀw over a clip's segments is sufficient for u, and the Bayes predictor is simple (`oracle`). LF, HF, LF/HF
+and DFA α1 never depend on severity.
 
-LF, HF, LF/HF and DFA α1 need minutes (Task Force 1996) and mean nothing in a segment of 17 s: they are missing, or
-noise. Segments are lost to poor quality, and with them whole clips, regardless of severity.
+Segments are lost to poor quality, and with them whole clips, regardless of severity. A clip shorter than a segment has
+none, as on video.
 """
 
 import json
@@ -24,11 +31,13 @@ from functools import cached_property
 import numpy as np
 from scipy.special import expit, logit
 
+from lfnet.errors import LfnetError
 from lfnet.fingerprints import digest, source_digest
+from lfnet.pulse.validity import is_long_enough
 from lfnet.simulation.people import Truth, stream
 from lfnet.simulation.settings import Pulse, Settings
 
-__all__ = ["CLIP", "NAMES", "NOISE", "PERSON", "SESSION", "PulseStatistics", "SimulatedPulse", "read_pulse"]
+__all__ = ["CLIP", "NAMES", "NOISE", "PERSON", "SESSION", "Planted", "PulseStatistics", "SimulatedPulse", "read_pulse"]
 
 # Shares of the variance between clips that belong to the person, the session and the clip.
 PERSON, SESSION, CLIP = 0.5, 0.3, 0.2
@@ -51,14 +60,50 @@ _CORRELATION = np.array(
     ]
 )
 _EFFECT = np.array([-0.35, -0.45, -0.55, -0.50, -0.15, -0.25])
-# Invalid in a short segment: median and SD on the logarithmic scale, ms² and ms²; DFA α1 is normal.
+# Without an effect: median and SD on the logarithmic scale, ms² and ms²; DFA α1 is normal.
 _LF, _HF, _DFA = (500.0, 0.9), (400.0, 1.0), (1.0, 0.35)
 
 NAMES = (*_BASE, "MeanHR", "SD1", "LF", "HF", "LFHF", "DFA_alpha1")
 
-_LOWER = np.linalg.cholesky(_CORRELATION)
-_Q = np.linalg.solve(_LOWER, _EFFECT)
-_Q /= np.linalg.norm(_Q)
+
+class Planted:
+    """The features that severity has an effect on: those that are valid in a segment.
+
+    Parameters
+    ----------
+    settings : Pulse
+        Settings of the pulse; the number of intervals of a segment is that of the median mean interval.
+
+    Attributes
+    ----------
+    valid : bool [K]
+        Whether a segment is long enough for each of `NAMES`.
+    columns : int [P]
+        Planted features among `NAMES`, the first of which are those with an effect.
+    lower : float64 [P, P]
+        L, the Cholesky factor of their correlation.
+    q : float64 [P]
+        Direction of severity, of length 1.
+
+    Raises
+    ------
+    LfnetError
+        No feature with an effect is valid.
+    """
+
+    def __init__(self, settings: Pulse) -> None:
+        intervals = 1000 * settings.segment / _MEDIAN[_BASE.index("MeanNN")]
+        rules = settings.segment, intervals, settings.min_seconds, settings.min_intervals
+        self.valid = np.array([is_long_enough(name, *rules) for name in NAMES])
+        self.columns = np.flatnonzero(self.valid[: len(_BASE)])
+        if not len(self.columns):
+            raise LfnetError(
+                f"cohort.pulse.segment={settings.segment:g}: a segment is too short for all of {', '.join(_BASE)} "
+                "(cohort.pulse.min_seconds, min_intervals). Give longer segments."
+            )
+        self.lower = np.linalg.cholesky(_CORRELATION[np.ix_(self.columns, self.columns)])
+        q = np.linalg.solve(self.lower, _EFFECT[self.columns])
+        self.q = q / np.linalg.norm(q)
 
 
 @dataclass(frozen=True)
@@ -97,8 +142,9 @@ class SimulatedPulse:
         assert settings.pulse is not None
         self.settings = settings
         self.pulse: Pulse = settings.pulse
+        self.planted = Planted(settings.pulse)
         self.truth = truth
-        code = source_digest(["lfnet.simulation"])
+        code = source_digest(["lfnet.pulse.validity", "lfnet.simulation"])
         self.recipe = digest({"stream": self.stream, "settings": asdict(settings), "code": code})
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
 
@@ -109,7 +155,7 @@ class SimulatedPulse:
         return digest({"recipe": self.recipe, "clip": clip_id, "frames": frames, "u": severity})
 
     def clip(self, clip_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Generate the segments of a clip; one shorter than a segment has one.
+        """Generate the segments of a clip; one shorter than a segment has none.
 
         Parameters
         ----------
@@ -119,7 +165,7 @@ class SimulatedPulse:
         Returns
         -------
         features : float32 [S, K]
-            The features `NAMES`; NaN where invalid or lost.
+            The features `NAMES`; NaN where missing or lost.
         kept : bool [S]
             Whether the segment is usable.
         start : float64 [S]
@@ -132,10 +178,12 @@ class SimulatedPulse:
         """
         row = self._row[clip_id]
         seconds = int(self.truth.clips["n_frames"].iloc[row]) / self.settings.fps
-        count = max(1, int(seconds / self.pulse.segment))
+        count = int(seconds / self.pulse.segment)
         random = stream(self.settings.seed, "pulse", 3, row)
-        white = self._white[row] + np.sqrt(NOISE) * random.standard_normal((count, len(_BASE)))
-        features = _features(white, self.pulse.invalid == "noise", random)
+        white = self._white[row] + np.sqrt(NOISE) * random.standard_normal((count, len(self.planted.q)))
+        features = _features(white, self.planted, random)
+        if self.pulse.invalid == "missing":
+            features[:, ~self.planted.valid] = np.nan
         whole, each = random.random(), random.random(count)
         kept = each >= self.pulse.lost_segments if whole >= self.pulse.lost_clips else np.zeros(count, bool)
         features[~kept] = np.nan
@@ -147,39 +195,38 @@ class SimulatedPulse:
 
     @cached_property
     def _white(self) -> np.ndarray:
-        """w_c, float64 [clips, 6]."""
+        """w_c, float64 [clips, P]."""
         recording = self.truth.clips["recording"].to_numpy()
         person = self.truth.recordings["person"].to_numpy()[recording]
         parts = ((PERSON, self.settings.n_people, person), (SESSION, self.settings.n_recordings, recording))
-        jitter = np.sqrt(CLIP) * stream(self.settings.seed, "pulse", 2).standard_normal((len(recording), len(_BASE)))
+        coupling, q = self.pulse.coupling, self.planted.q
+        jitter = np.sqrt(CLIP) * stream(self.settings.seed, "pulse", 2).standard_normal((len(recording), len(q)))
         for level, (share, number, owner) in enumerate(parts):
-            jitter += np.sqrt(share) * stream(self.settings.seed, "pulse", level).standard_normal((number, 6))[owner]
-        coupling = self.pulse.coupling
-        along = coupling * self._u + (np.sqrt(1 - coupling**2) - 1) * (jitter @ _Q)
-        return jitter + along[:, None] * _Q
+            own = stream(self.settings.seed, "pulse", level).standard_normal((number, len(q)))
+            jitter += np.sqrt(share) * own[owner]
+        along = coupling * self._u + (np.sqrt(1 - coupling**2) - 1) * (jitter @ q)
+        return jitter + along[:, None] * q
 
 
-def read_pulse(features: np.ndarray, kept: np.ndarray) -> PulseStatistics:
+def read_pulse(features: np.ndarray, kept: np.ndarray, planted: Planted) -> PulseStatistics:
     """Read a clip's statistics from its features [S, K] and kept [S]."""
     if not kept.any():
         return PulseStatistics(len(kept), 0, 0.0)
     base = features[kept][:, : len(_BASE)].astype(np.float64)
     z = np.log(base / _MEDIAN) / _SPREAD
     z[:, _SHARE] = (logit(base[:, _SHARE] / 100) - logit(_MEDIAN[_SHARE] / 100)) / _SPREAD[_SHARE]
-    white = np.linalg.solve(_LOWER, z.T * np.sqrt(1 + NOISE))
-    return PulseStatistics(len(kept), int(kept.sum()), float((_Q @ white).mean()))
+    white = np.linalg.solve(planted.lower, z[:, planted.columns].T * np.sqrt(1 + NOISE))
+    return PulseStatistics(len(kept), int(kept.sum()), float((planted.q @ white).mean()))
 
 
-def _features(white: np.ndarray, noise: bool, random: np.random.Generator) -> np.ndarray:
-    """Return features in the order of `NAMES`, float64 [S, K], from w_s [S, 6]."""
-    z = white @ _LOWER.T / np.sqrt(1 + NOISE)
+def _features(white: np.ndarray, planted: Planted, random: np.random.Generator) -> np.ndarray:
+    """Return features in the order of `NAMES`, float64 [S, K], from w_s [S, P]; those without an effect are noise."""
+    z, other = np.split(random.standard_normal((len(white), len(_BASE) + 3)), [len(_BASE)], axis=1)
+    z[:, planted.columns] = white @ planted.lower.T / np.sqrt(1 + NOISE)
     base = _MEDIAN * np.exp(_SPREAD * z)
     base[:, _SHARE] = 100 * expit(logit(_MEDIAN[_SHARE] / 100) + _SPREAD[_SHARE] * z[:, _SHARE])
     rate = 60_000 / base[:, _BASE.index("MeanNN")]
     sd1 = base[:, _BASE.index("RMSSD")] / np.sqrt(2)
-    short = random.standard_normal((len(z), 3))
-    low, high = (median * np.exp(spread * h) for (median, spread), h in zip((_LF, _HF), short.T[:2], strict=True))
-    invalid = np.stack([low, high, low / high, _DFA[0] + _DFA[1] * short[:, 2]], axis=1)
-    if not noise:
-        invalid[:] = np.nan
-    return np.concatenate([base, np.stack([rate, sd1], axis=1), invalid], axis=1)
+    low, high = (median * np.exp(spread * h) for (median, spread), h in zip((_LF, _HF), other.T[:2], strict=True))
+    alpha = _DFA[0] + _DFA[1] * other[:, 2]
+    return np.concatenate([base, np.stack([rate, sd1, low, high, low / high, alpha], axis=1)], axis=1)

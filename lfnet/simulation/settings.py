@@ -134,7 +134,9 @@ class Pulse:
     lost_segments, lost_clips : float
         Share of segments of too poor quality, and of clips without any usable segment.
     invalid : {"missing", "noise"}
-        Value of features for which a segment is too short: missing, or numbers that mean nothing.
+        Value of features for which a segment is too short: missing, or numbers that say nothing about severity.
+    min_seconds, min_intervals : dict
+        Minimum length of a segment for each feature (`lfnet.pulse.validity`).
     """
 
     strength: NonNegative
@@ -142,6 +144,8 @@ class Pulse:
     lost_segments: Share
     lost_clips: Share
     invalid: Literal["missing", "noise"]
+    min_seconds: dict[str, Positive]
+    min_intervals: dict[str, Count]
 
     @property
     def coupling(self) -> float:

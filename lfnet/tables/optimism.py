@@ -1,8 +1,8 @@
 """Optimism: by how much a shortcut of selection or fitting improves test scores, all else equal.
 
 A row with a shortcut (conf/shortcut) is compared with the row that differs from it in that alone, run by run of the
-same seed and the same draw of the cohort. The interval is Student's over these pairs: draws of a cohort are drawn anew
-with all their people.
+same seed and the same draw of the cohort. The interval is Student's over these pairs; each draw of a
+cohort has other people.
 """
 
 from collections.abc import Sequence
