@@ -10,7 +10,7 @@ TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.ya
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tables test test-long test-faults fuzz validate lint format lock wheel clean setup FORCE
+.PHONY: help tables test test-long test-faults fuzz validate experiments lint format lock wheel clean setup FORCE
 
 help: ## this page
 	@echo "make TARGET [ARGS=\"...\"]     set-up is automatic, once, in .venv (choose a Python: PYTHON=python3.12)"
@@ -35,6 +35,9 @@ fuzz: $(READY) ## 10,000 damaged files, options and settings for every reader an
 
 validate: $(READY) ## measure the coverage of intervals and the false alarms of tests (10 minutes of one core)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python experiments/validation/validate.py --write $(ARGS)
+
+experiments: $(READY) ## run again what all pages in experiments/ report (ARGS=--list: hours and state of each); stop and go on at will
+	@PYTHONPATH=. .venv/bin/python -m experiments.regenerate $(ARGS)
 
 bench: $(READY) ## benchmark against plain implementations (45 minutes, nothing else running); ARGS="--only sweep,tools" selects, ARGS=--quick for a trial
 	@PYTHONPATH=. .venv/bin/python -m experiments.benchmarks.bench $(ARGS)

@@ -13,9 +13,10 @@ import argparse
 import datetime
 import os
 import shlex
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 # One thread: the matrices are small, and the numbers should not depend on the number of cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -48,20 +49,20 @@ def main() -> None:
     rows = []
     for seed in range(arguments.first, arguments.first + arguments.draws):
         start = time.perf_counter()
-        cohort, settings = _cohort(["cohort.people_shared=0", f"cohort.seed={seed}", *arguments.overrides])
+        settings = _settings(["cohort.people_shared=0", f"cohort.seed={seed}", *arguments.overrides])
+        cohort = instantiate(settings["cohort"], "cohort")
         rows.append({"seed": seed, **_measure(cohort)})
         table = pd.DataFrame(rows)
         seconds = time.perf_counter() - start
         print(f"{seed}: {_line(table)} ({seconds:.1f} s)", flush=True)
     if arguments.write:
         table.to_csv(HERE / "draws.csv", index=False, float_format="%.4f", lineterminator="\n")
-        (HERE / "README.md").write_text(_readme(table, settings["signal"], sys.argv[1:]), encoding="utf-8")
+        (HERE / "README.md").write_text(readme(HERE, arguments.overrides), encoding="utf-8")
 
 
-def _cohort(overrides: list[str]) -> tuple[Cohort, dict]:
+def _settings(overrides: list[str]) -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("cohort/simulated", overrides=overrides)
-    return instantiate(config.cohort, "cohort"), plain(config.cohort)
+        return plain(compose("cohort/simulated", overrides=overrides))
 
 
 def _measure(cohort: Cohort) -> dict[str, float]:
@@ -103,15 +104,17 @@ def _mean(values: pd.Series, digits: int = 3) -> str:
     return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
 
 
-def _readme(table: pd.DataFrame, signal: dict, arguments: list[str]) -> str:
+def readme(folder: Path, overrides: Sequence[str] = ()) -> str:
+    """Return the page of draws.csv in `folder`, which was made with the settings in conf/ and these overrides."""
+    table = pd.read_csv(folder / "draws.csv")
+    signal = _settings([*overrides])["cohort"]["signal"]
     reached = "reached" if abs(table["ridge_pcc"].mean() - GOAL) <= TOLERANCE else "NOT reached"
     return f"""# How strong is the simulated signal?
 
 **Question:** at which strength does ridge on mean-pooled features reach a test PCC of {GOAL:.2f} ± {TOLERANCE:.2f} on
 unseen people, averaged over 200 draws of the cohort? That strength is the default in `conf/cohort/simulated.yaml`.
 
-**Result**, measured {datetime.date.today().isoformat()} by
-`python experiments/calibration/calibrate.py {shlex.join(arguments)}`
+**Result**, measured {datetime.date.today().isoformat()}
 (`cohort.people_shared=0`, {len(table)} draws, each in `draws.csv`; mean ± Monte Carlo standard error over draws):
 
 | | test PCC | test MAE |
@@ -125,6 +128,14 @@ amplitudes {signal["amplitudes"]}, blocks of {signal["block"]} frames.
 
 The PCC of single draws has a standard deviation of {table["ridge_pcc"].std(ddof=1):.3f}: with 50 test recordings
 a single cohort is little evidence.
+
+## Repeat
+
+```sh
+python experiments/calibration/calibrate.py {shlex.join(["--draws", str(len(table)), "--write", *overrides])}
+```
+
+About 40 minutes of one core. Digest of the result files: `-`.
 """
 
 

@@ -1,8 +1,8 @@
-"""Test error of a head when one of its two streams is missing, with and without modality dropout.
+"""Test error of a head on one stream, on two joined streams, and on two of which one is missing.
 
-Trains the mean head on the default simulated cohort, with the vector as two streams of 256 columns, without and with
-modality dropout (finished runs are not trained again). Scores the test recordings with both streams and without each of
-them. Writes missing.csv.
+Trains the mean head on the default simulated cohort, with the vector as one stream and as two of 256 columns, for
+several lengths (joined.csv), and without and with modality dropout. Scores the test recordings with both streams and
+without each of them (missing.csv). Finished runs are not trained again.
 
     python experiments/streams/missing.py          2 minutes of one core, runs in ./lfnet_runs
 """
@@ -27,11 +27,13 @@ from lfnet.features.joined_streams import JoinedStreams
 from lfnet.jobs.inputs import prepare
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
-from lfnet.runs.collection import open_runs
+from lfnet.runs.collection import RunCollection, open_runs
 from lfnet.runs.run import Run
 from lfnet.training.predict import Grouping
 
 CHANCES = (0.0, 0.1, 0.25, 0.5)
+LENGTHS = (1.0, 5.0, 22.6)  # 22.6: SD 1 in each of 512 columns
+WORDS = ("trainer=quick", "head=mean_mlp", "seed=0,1,2")
 
 
 def scored(run: Run, data: DataModule, store: JoinedStreams) -> Iterator[tuple[str, float, float]]:
@@ -57,13 +59,38 @@ def scored(run: Run, data: DataModule, store: JoinedStreams) -> Iterator[tuple[s
         yield "none" if missing is None else store.parts[missing].name, numbers["mae"] or 0, numbers["sigma_ratio"] or 0
 
 
-def main() -> None:
-    chances = ",".join(map(str, CHANCES))
-    words = ["trainer=quick", "head=mean_mlp", "streams.columns=[256,256]", f"streams.dropout={chances}", "seed=0,1,2"]
-    swept = sweep(["-m", *words])
+def swept_runs(*words: str) -> RunCollection:
+    """Train the mean head with each value of `words`, where it is not trained yet."""
+    swept = sweep(["-m", *WORDS, *words])
     if swept.failed:
         raise SystemExit("a job failed: its folder's train.log says why")
-    runs = open_runs(swept.record)
+    return open_runs(swept.record)
+
+
+def write(name: str, rows: list[dict[str, Any]]) -> None:
+    target = Path(__file__).with_name(name)
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"written: {target}")
+
+
+def measure_joined() -> None:
+    """Write the test error on one stream, and on two joined streams by their length."""
+    rows: list[dict[str, Any]] = []
+    lengths = ",".join(map(str, LENGTHS))
+    for columns, words in (("none", []), ("[256,256]", ["streams.columns=[256,256]", f"streams.length={lengths}"])):
+        for run in swept_runs(*words):
+            mae = run.result.metrics["test"]["recording"]["mae"] or 0
+            length = run.setting("streams.length") if words else ""
+            rows.append({"columns": columns, "length": length, "seed": run.seed, "mae": round(mae, 4)})
+    write("joined.csv", rows)
+
+
+def measure_missing() -> None:
+    """Write the test error without each stream, by the dropout of streams in training."""
+    runs = swept_runs("streams.columns=[256,256]", f"streams.dropout={','.join(map(str, CHANCES))}")
     config = runs[0].config
     session = Session()
     inputs = prepare(read_inputs(config, session), session)
@@ -75,15 +102,11 @@ def main() -> None:
         for missing, mae, sigma_ratio in scored(run, data, inputs.store):
             row = {"dropout": run.setting("streams.dropout"), "seed": run.seed, "missing": missing}
             rows.append({**row, "mae": round(mae, 4), "sigma_ratio": round(sigma_ratio, 4)})
-    target = Path(__file__).with_name("missing.csv")
-    with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
     frame = pd.DataFrame(rows)
     print(frame.pivot_table(index="dropout", columns="missing", values=["mae", "sigma_ratio"]).round(2))
-    print(f"written: {target}")
+    write("missing.csv", rows)
 
 
 if __name__ == "__main__":
-    main()
+    measure_joined()
+    measure_missing()

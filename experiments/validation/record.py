@@ -108,6 +108,14 @@ statements about an architecture need resampled seeds.
 
 `method.csv` has the results of the methods in use on one fixed cohort; a test compares it with the code, so that this
 record cannot outlive the methods it describes.
+
+## Repeat
+
+```sh
+make validate
+```
+
+About 10 minutes of one core. Digest of the result files: `-`.
 """
 
 

@@ -1,12 +1,24 @@
-"""Scripts of experiments: each imports names that exist."""
+"""Experiments: scripts import names that exist; pages quote figures of their results, and can be repeated."""
 
 import ast
 import importlib
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from experiments import regenerate
+from experiments.regenerate import Page, digest, main, read_page, result_files
 from tests.conftest import ROOT
+from tests.packaging.figures import is_recorded, quoted_figures, recorded_numbers
 
+FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob("*/README.md"))
+WITH_RESULTS = [folder for folder in FOLDERS if result_files(folder) and folder.name != "benchmarks"]
+SCRIPTED = {"calibration": "calibrate", "validation": "record"}  # pages that a script writes from its csv files
 SCRIPTS = sorted((ROOT / "experiments").rglob("*.py"))
 
 
@@ -35,3 +47,112 @@ def test_imports_are_found():
         ("lfnet.b", "c"),
         ("lfnet.b", "d"),
     ]
+
+
+@pytest.mark.parametrize("folder", WITH_RESULTS, ids=lambda path: path.name)
+def test_a_page_states_its_commands_and_the_digest_of_its_results(folder):
+    page = read_page(folder)
+    assert page is not None, "a page ends with ## Repeat: see experiments/regenerate.py"
+    assert page.commands and page.hours > 0
+    assert page.digest == digest(folder), "compare the page with its results, then make experiments ARGS='--stamp NAME'"
+    for line in page.commands:
+        words = line.split()
+        assert words[0] in ("lfnet", "make", "python", "cp")
+        if words[0] == "python":
+            assert (ROOT / words[1]).is_file()
+        if words[0] == "cp":
+            assert (ROOT / words[2]).is_file()
+
+
+@pytest.mark.parametrize(
+    "folder", [folder for folder in WITH_RESULTS if folder.name not in SCRIPTED], ids=lambda path: path.name
+)
+def test_figures_of_a_page_are_those_of_its_results(folder):
+    numbers = recorded_numbers(folder)
+    figures = quoted_figures((folder / "README.md").read_text(encoding="utf-8"))
+    assert [figure for figure in figures if not is_recorded(figure, numbers)] == []
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_pages_that_a_script_writes_are_as_it_writes_them(name, monkeypatch):
+    folder = ROOT / "experiments" / name
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    spec = importlib.util.spec_from_file_location(f"page_of_{name}", folder / f"{SCRIPTED[name]}.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    def undated(text: str) -> str:
+        return re.sub(r"measured \d{4}-\d\d-\d\d|result files: `[\w-]*`", "", text)
+
+    assert undated(script.readme(folder)) == undated((folder / "README.md").read_text(encoding="utf-8"))
+
+
+def test_a_figure_that_no_result_holds_is_found(tmp_path):
+    (tmp_path / "result.md").write_text("| mean | 6.38 ± 0.03 | −1,234.5 |\n", encoding="utf-8")
+    (tmp_path / "draws.csv").write_text(
+        "case,seed,mae,found\na,0,1.0,True\na,1,2.0,False\nb,0,7.77,True\n", encoding="utf-8"
+    )
+    page = """**Hypothesis:** 9.9
+
+| row | 6.4 |
+
+**Result:** 6.38, .03, 1,234.5; a mean of 1.5, a share of 66.7 %; 6.47 and 8.8. `lr=3.3`, version 1.2.3
+
+**Limits:** 5.5
+"""
+    figures = quoted_figures(page)
+    assert figures == ["6.4", "6.38", ".03", "1,234.5", "1.5", "66.7", "6.47", "8.8"]
+    numbers = recorded_numbers(tmp_path)
+    assert [figure for figure in figures if not is_recorded(figure, numbers)] == ["6.47", "8.8"]
+    assert np.all(np.diff(numbers) > 0)
+
+
+def write_page(folder: Path, commands: str, stated: str = "-") -> None:
+    folder.mkdir(parents=True)
+    time = f"About 30 minutes of one core. Digest of the result files: `{stated}`."
+    text = f"# Q\n\n## Repeat\n\n```sh\n{commands}\n```\n\n{time}\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setattr(regenerate, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    write_page(tmp_path / "experiments" / "one", "echo ran >> log && cp log experiments/one/result.md\ntest -f ready")
+    write_page(tmp_path / "experiments" / "two", "echo two >> log")
+    return tmp_path
+
+
+def test_finished_commands_are_not_run_again_until_the_code_changes(project, capsys):
+    assert main([]) == 1  # the second command fails
+    assert "one: FAILED with exit status 1: test -f ready" in capsys.readouterr().out
+    assert (project / "log").read_text() == "ran\ntwo\n"
+    (project / "ready").touch()
+    assert main([]) == 0
+    assert (project / "log").read_text() == "ran\ntwo\n"
+    (project / "experiments" / "one" / "script.py").touch()
+    assert main(["one"]) == 0 and main(["one"]) == 0
+    assert (project / "log").read_text() == "ran\ntwo\nran\n"
+    assert main(["one", "--again"]) == 0
+    assert (project / "log").read_text() == "ran\ntwo\nran\nran\n"
+
+
+def test_pages_are_listed_stamped_and_left_out_without_their_media(project, capsys):
+    write_page(project / "experiments" / "video", "python x.py --media ../shared/nowhere")
+    assert main(["--list"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"one +0\.5 hours  to run", out) and re.search(r"all +1\.5 hours", out)
+    assert main(["video"]) == 0
+    assert "video: left out, ../shared/nowhere is not there." in capsys.readouterr().out
+    (project / "ready").touch()
+    assert main(["one"]) == 0
+    assert "one: results changed. Read experiments/one/README.md" in capsys.readouterr().out
+    one = project / "experiments" / "one"
+    assert read_page(one).digest == "-"
+    assert main(["--stamp", "one"]) == 0
+    assert read_page(one) == Page(one, read_page(one).commands, "About 30 minutes of one core.", 0.5, digest(one))
+    assert json.loads((project / "lfnet_runs" / "experiments.json").read_text()).keys() == {
+        f"one: {line}" for line in read_page(one).commands
+    }
+    with pytest.raises(SystemExit):
+        main(["three"])

@@ -1,0 +1,75 @@
+"""The figures that an experiment's page quotes, and those that its result files hold."""
+
+import io
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.regenerate import result_files
+
+# A number with a decimal point, which is not part of a version, a file name or a longer number.
+_FIGURE = re.compile(r"(?<![\w.,/])(?:\d{1,3}(?:,\d{3})+|\d+)?\.\d+(?![\w/]|\.\d)")
+_NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:e-?\d+)?")
+_MOST_GROUPS = 12  # values of a column by which rows are averaged
+
+
+def quoted_figures(page: str) -> list[str]:
+    """Return the figures of a page's tables, and those of its paragraphs from **Result** on that are not in code.
+
+    >>> quoted_figures("**Hypothesis:** .5\\n\\n**Result:** the MAE is 6.4 (`lr=1.5`), 1.2.3.\\n\\n**Limits:** 7.5")
+    ['6.4']
+    """
+    found: list[str] = []
+    result = False
+    for paragraph in re.split(r"\n\s*\n", re.sub(r"<!--.*?-->|^```.*?^```", "", page, flags=re.S | re.M)):
+        opening = re.match(r"\*\*(\w+)|#", paragraph)
+        if opening:
+            result = opening[1] in ("Result", "Answer")
+        if result or paragraph.lstrip().startswith("|"):
+            found += _FIGURE.findall(re.sub(r"`[^`]*`|\]\([^)]*\)", "", paragraph))
+    return found
+
+
+def _derived(table: pd.DataFrame) -> list[float]:
+    """Numbers of a csv, and the means, medians, SDs and standard errors of its columns over groups of its rows."""
+    settings = table.columns if len(table) < 100 else table.select_dtypes(exclude="float").columns
+    truth = table.select_dtypes("bool").columns
+    table = table.assign(**{name: table[name].astype(float) for name in truth})
+    found = list(table.select_dtypes("number").to_numpy(float).ravel())
+    keys = [name for name in table if name in settings and 1 < table[name].nunique() <= _MOST_GROUPS]
+    for size in range(4 if len(table) < 100 else 3):
+        for by in itertools.combinations(keys, size):
+            columns = [column for column in table.select_dtypes("number") if column not in by]
+            if not columns:
+                continue
+            groups = table.groupby(list(by) or np.zeros(len(table)), dropna=False)[columns]
+            found += groups.agg(["mean", "median", "std", "sem"]).to_numpy(float).ravel().tolist()
+    return found
+
+
+def recorded_numbers(folder: Path) -> np.ndarray:
+    """Return the sorted absolute values of all numbers in a folder's result files, and of averages of its csv rows."""
+    found: list[float] = []
+    for path in result_files(folder):
+        if path.suffix == ".csv":
+            found += _derived(pd.read_csv(io.StringIO(path.read_text(encoding="utf-8"))))
+        elif path.suffix == ".md":
+            found += [float(number.replace(",", "")) for number in _NUMBER.findall(path.read_text(encoding="utf-8"))]
+    values = np.abs(np.array(found))
+    return np.unique(values[np.isfinite(values)])
+
+
+def is_recorded(figure: str, numbers: np.ndarray) -> bool:
+    """Say whether a number, or 100 times it, rounds to the figure.
+
+    >>> [is_recorded(figure, np.array([0.9286, 6.3501])) for figure in ("6.4", "92.9", "6.3")]
+    [True, True, False]
+    """
+    value, half = float(figure.replace(",", "")), 0.5001 * 10.0 ** -len(figure.split(".")[1])
+    return any(
+        np.searchsorted(numbers, (value - half) / scale) < np.searchsorted(numbers, (value + half) / scale, "right")
+        for scale in (1, 100)
+    )
