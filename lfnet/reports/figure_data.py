@@ -54,9 +54,13 @@ def _test(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Course:
-    """One run's dev MAE after each epoch, in scale points. best: the epoch that was kept (from 1)."""
+    """One run's MAE after each epoch, in scale points, of `of`: windows, clips or recordings of the split that chooses.
+
+    best: the epoch that was kept (from 1).
+    """
 
     seed: int
+    of: str
     mae_E: np.ndarray
     best: int | None
 
@@ -145,4 +149,5 @@ def _course(run: Run) -> Course | None:
     if column is None:
         return None
     mae_E = table.dropna(subset=[column])[column].to_numpy(float)
-    return Course(run.seed, mae_E, run.result.training.best_epoch)
+    of = f"{column.split('/')[0]} {run.result.config['protocol']['select']['level']}s"
+    return Course(run.seed, of, mae_E, run.result.training.best_epoch)

@@ -74,14 +74,24 @@ def _forest(part: Part) -> Any:
     return figure
 
 
-def _multiples(part: Part, panel: Callable[[Any, Drawn], None], x: str, y: str, side: float = 2.3) -> Any:
-    rows = [row for row in part.rows if len(row.label_N)][:_MOST]
+def _multiples(
+    part: Part,
+    panel: Callable[[Any, Drawn], None],
+    x: str,
+    y: str,
+    rows: list[Drawn] | None = None,
+    *,
+    share_y: bool = True,
+) -> Any:
+    """One panel for each row, of those with scores unless `rows` are given."""
+    rows = ([row for row in part.rows if len(row.label_N)] if rows is None else rows)[:_MOST]
+    side = 2.3
     if not rows:
         return None
     across = min(_ACROSS, len(rows))
     down = -(-len(rows) // across)
     figure = _new(0.5 + side * across, 0.5 + side * down)
-    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=share_y).ravel()
     for axis, row in zip(axes, rows, strict=False):
         panel(axis, row)
         axis.set_title(row.name)
@@ -155,26 +165,32 @@ def _residuals(part: Part) -> Any:
 
 
 def _courses(part: Part) -> Any:
-    """Dev MAE after each epoch of every run; the dot is the epoch that was kept."""
+    """Dev MAE after each epoch of every run; the dot is the epoch that was kept.
+
+    Protocols choose the epoch by windows or by recordings, whose errors do not compare: each has a scale of its own.
+    """
     rows = [row for row in part.rows if row.courses]
-    if not rows:
-        return None
-    figure = _new(7.2, 3.2)
-    axis = figure.subplots()
-    for number, row in enumerate(rows):
-        colour = _COLOURS[number % len(_COLOURS)]
-        style = "-" if number < len(_COLOURS) else "--"
-        for place, course in enumerate(row.courses):
-            epochs = np.arange(1, len(course.mae_E) + 1)
-            axis.plot(
-                epochs, course.mae_E, style, color=colour, linewidth=1, alpha=0.8, label=None if place else row.name
-            )
+    kinds = list(dict.fromkeys(row.courses[0].of for row in rows))
+
+    def panel(axis: Any, row: Drawn) -> None:
+        colour = _COLOURS[kinds.index(row.courses[0].of) % len(_COLOURS)]
+        for course in row.courses:
+            axis.plot(np.arange(1, len(course.mae_E) + 1), course.mae_E, color=colour, linewidth=1, alpha=0.8)
             if course.best and course.best <= len(course.mae_E):
                 axis.plot(course.best, course.mae_E[course.best - 1], "o", color=colour, markersize=4)
-    axis.set_xlabel("epoch")
-    axis.set_ylabel(f"dev MAE, {part.scale} points")
-    axis.grid(axis="y", color=_GREY, alpha=0.3)
-    _legend(figure, axis)
+        axis.grid(axis="y", color=_GREY, alpha=0.3)
+
+    if len(kinds) == 1:
+        return _multiples(part, panel, "epoch", f"MAE of {kinds[0]}, {part.scale} points", rows=rows)
+    figure = _multiples(part, panel, "epoch", f"MAE, {part.scale} points", rows=rows, share_y=False)
+    if figure is not None:
+        shown = list(zip(figure.axes, rows, strict=False))
+        for kind in kinds:
+            own = [axis for axis, row in shown if row.courses[0].of == kind]
+            low, high = min(axis.get_ylim()[0] for axis in own), max(axis.get_ylim()[1] for axis in own)
+            for axis in own:
+                axis.set_ylim(low, high)
+                axis.set_ylabel(kind, fontsize=8)
     return figure
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lfnet.cli.main import main
-from lfnet.reports.figure_data import Part, parts
+from lfnet.reports.figure_data import Course, Drawn, Part, parts
 from lfnet.reports.figures import FIGURES, draw
 from lfnet.reports.html_page import page, write_report
 from lfnet.tables.build import build
@@ -122,6 +122,19 @@ def test_the_figures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> None
     assert list(zip(x, y, strict=True)) == [tuple(seed) for seed in part.rows[0].seeds]
     courses = draw("courses", part).axes[0]
     assert list(courses.lines[0].get_ydata()) == [9.5, 8.1, 8.4]
+
+
+def test_learning_curves_of_windows_and_of_recordings_do_not_share_a_scale() -> None:
+    def drawn(name: str, of: str, mae: float) -> Drawn:
+        return Drawn(name, np.zeros(0), np.zeros(0), (), (Course(0, of, np.array([mae, mae + 1]), 1),))
+
+    rows = (drawn("a", "dev windows", 10), drawn("b", "dev recordings", 5), drawn("c", "dev recordings", 7))
+    figure = draw("courses", Part("", rows, None, "BDI-II", 0, 63, ()))
+    a, b, c = figure.axes
+    assert [axis.get_ylabel() for axis in (a, b, c)] == ["dev windows", "dev recordings", "dev recordings"]
+    assert b.get_ylim() == c.get_ylim() != a.get_ylim()
+    one = draw("courses", Part("", rows[1:], None, "BDI-II", 0, 63, ()))
+    assert one.get_supylabel() == "MAE of dev recordings, BDI-II points"
 
 
 def test_the_page_reports_coverage_of_intervals(tmp_path: Path) -> None:

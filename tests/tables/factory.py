@@ -90,7 +90,10 @@ def result(
     models, reference_metrics = references(cohort_seed, each)
     people = recordings(cohort_seed, each).groupby("split")["person_id"].nunique()
     config = {"head": {"_target_": f"lfnet.heads.{head}.Head"}, "cohort": {"name": "simulated", "seed": cohort_seed}}
-    config |= {"seed": seed, "protocol": {"window": 512}}
+    config |= {
+        "seed": seed,
+        "protocol": {"window": 512, "select": {"split": "dev", "metric": "mae", "level": "recording"}},
+    }
     if head == "ldbm":
         config["head"]["patch_size"] = 16
     done = {
