@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lfnet.heads.mamba import Mamba as Mamba
     from lfnet.heads.mamba_gru import MambaGRU as MambaGRU
     from lfnet.heads.mean_mlp import TemporalMeanMLP as TemporalMeanMLP
+    from lfnet.heads.patch_statistics import PatchStatistics as PatchStatistics
     from lfnet.heads.region_attention import RegionAttention as RegionAttention
     from lfnet.heads.tcn import TCN as TCN
     from lfnet.heads.transformer import VanillaTransformer as VanillaTransformer
@@ -48,6 +49,7 @@ _MODULES = {
     "Hybrid": "hybrid",
     "Mamba": "mamba",
     "MambaGRU": "mamba_gru",
+    "PatchStatistics": "patch_statistics",
     "RegionAttention": "region_attention",
     "TemporalMeanMLP": "mean_mlp",
     "VanillaTransformer": "transformer",
