@@ -31,11 +31,11 @@ class PatchStatistics(nn.Module):
         y = R(m) + S(mean of act(E norm(u_k)))
 
     Subtracting m takes the person's own face out of the second part, and dividing by σ makes a patch's motion a share
-    of the window's own variance: near 0 where frames follow each other smoothly, 2 where they have no relation. The
-    units after E count patches of one kind, so a rare event is not averaged away. Differences are taken between real
-    frames that follow each other, across the borders of patches too; a patch without one is left out. A window without
-    any real frame is scored as a zero vector without patches. No patch knows its place: the score does not depend on
-    the order of patches. 158,594 parameters at D = 512.
+    of the window's own variance: near 0 where frames follow each other smoothly, 2 where they have no relation. Units
+    after E respond to patches of one kind and their mean counts them, so a rare event is not averaged away.
+    Differences are taken between real frames that follow each other, across the borders of patches too; a patch
+    without one is left out. A window without any real frame is scored as a zero vector without patches. No patch
+    knows its place in the window. 158,594 parameters at D = 512.
 
     Parameters
     ----------

@@ -42,6 +42,8 @@ def node(name: str, **settings: object) -> dict:
         ("mamba", {"expand": 0}, "head.expand=0: give a whole number of 1 or more."),
         ("attention_mil", {"patch_size": 0}, "head.patch_size=0: give a whole number of 1 or more."),
         ("attention_mil", {"gated": "yes"}, "head.gated=yes: give true or false."),
+        ("patch_statistics", {"patch_size": 0}, "head.patch_size=0: give a whole number of 1 or more."),
+        ("patch_statistics", {"rank": 0}, "head.rank=0: give a whole number of 1 or more."),
         ("region_attention", {"keep": 0}, "head.keep=0: give a whole number of 1 or more."),
         ("region_attention", {"parts": 0}, "head.parts=0: give a whole number of 1 or more."),
     ],
