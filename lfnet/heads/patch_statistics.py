@@ -20,6 +20,7 @@ __all__ = ["PatchStatistics"]
 
 _LEAST_VARIANCE = 1e-8  # of a projected feature in a window: a still image stays still, whatever its rounding
 _LEAST_MOTION = 1e-2  # so that the logarithm of no motion is finite; two frames without relation have motion 2
+_START = 0.1  # size of the first weights of S's last layer, as a share of the usual one
 
 
 class PatchStatistics(nn.Module):
@@ -32,10 +33,12 @@ class PatchStatistics(nn.Module):
 
     Subtracting m takes the person's own face out of the second part, and dividing by σ makes a patch's motion a share
     of the window's own variance: near 0 where frames follow each other smoothly, 2 where they have no relation. Units
-    after E respond to patches of one kind and their mean counts them, so a rare event is not averaged away.
+    after E respond to patches of one kind and their mean counts them, so a rare event is not averaged away. S starts
+    small: with few recordings, random first scores of patches would disturb what the mean frame shows.
+
     Differences are taken between real frames that follow each other, across the borders of patches too; a patch
-    without one is left out. A window without any real frame is scored as a zero vector without patches. No patch
-    knows its place in the window. 158,594 parameters at D = 512.
+    without one is left out. A window without any real frame is scored as a zero vector without patches. No patch knows
+    its place in the window. 158,594 parameters at D = 512.
 
     Parameters
     ----------
@@ -93,6 +96,9 @@ class PatchStatistics(nn.Module):
         self.norm = nn.LayerNorm(3 * rank)
         self.embedding = nn.Sequential(nn.Linear(3 * rank, width), activation_module(activation), nn.Dropout(dropout))
         self.patch_regressor = regressor(width, width, activation, dropout)
+        with torch.no_grad():
+            for weight in self.patch_regressor[-1].parameters():
+                weight.mul_(_START)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         statistics_BNS, real_BN = self.statistics(x_BTD, mask_BT)

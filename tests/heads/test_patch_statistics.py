@@ -16,7 +16,9 @@ D, R, SIZE = 12, 5, 4
 
 def make(**settings: object) -> PatchStatistics:
     torch.manual_seed(3)
-    return PatchStatistics(D, 128, patch_size=SIZE, rank=R, width=8, dropout=0.0, **settings)
+    head = PatchStatistics(D, 128, patch_size=SIZE, rank=R, width=8, dropout=0.0, **settings)
+    nn.init.normal_(head.patch_regressor[-1].weight)  # the first weights are small
+    return head
 
 
 def identity(**settings: object) -> PatchStatistics:
@@ -121,6 +123,13 @@ def test_windows_without_patches_are_scored_by_their_mean_frame() -> None:
     expected_B = head.regressor(masked_mean(x_BTD, mask_BT)) + head.patch_regressor(torch.zeros(3, 8))
     y_B = head(x_BTD.masked_fill(~mask_BT.unsqueeze(-1), float("nan")), mask_BT)
     torch.testing.assert_close(y_B, expected_B.squeeze(-1), atol=1e-6, rtol=1e-6)
+
+
+def test_it_starts_near_the_mean_head() -> None:
+    torch.manual_seed(3)
+    head, x_BTD = PatchStatistics(D).eval(), torch.randn(64, 80, D)
+    mean_B = head.regressor(x_BTD.mean(1)).squeeze(-1)
+    assert 0 < (head(x_BTD, all_real(x_BTD)) - mean_B).abs().max() < 0.05, "of the labels' SD"
 
 
 def size(features: int, rank: int = 32, width: int = 64, hidden: int = 256) -> int:
