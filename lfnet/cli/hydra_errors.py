@@ -129,9 +129,15 @@ def _composition(error: BaseException) -> str:
     return _line(error)
 
 
+# Settings of earlier versions, and what took their place.
+_REPLACED = {"trainer.bags": "choose pooling=mean; trainer.pooling.recordings are the recordings in a step"}
+
+
 def _unknown_setting(key: str, cause: Any) -> str:
     """key: as typed, such as head.patchsize. The cause has the node where the search ended."""
     full = str(cause.full_key or key)
+    if full in _REPLACED:
+        return f"there is no setting `{full}` any more: {_REPLACED[full]}."
     key = full if full.startswith(f"{key}.") else key
     rest = key.removeprefix(full)
     found, part = full.rpartition(".")[::2]

@@ -169,13 +169,13 @@ class EpochSampler(Sampler[list[int]]):
     clips_W : ndarray
         Clip of each window.
     batch_size : int
-        Windows of a batch.
+        Windows of a batch, or recordings.
     windows_per_clip : int or None
         Windows drawn from each clip in an epoch; None for all.
     seed : int
         Seed of the order.
-    bags : int, optional
-        If given, a batch is all drawn windows of this number of clips, and `batch_size` is ignored.
+    recordings_W : ndarray, optional
+        Recording of each window. If given, a batch is all drawn windows of `batch_size` recordings.
     """
 
     def __init__(
@@ -184,14 +184,14 @@ class EpochSampler(Sampler[list[int]]):
         batch_size: int,
         windows_per_clip: int | None,
         seed: int,
-        bags: int | None = None,
+        recordings_W: np.ndarray | None = None,
     ) -> None:
-        clips = pd.Series(clips_W)
-        self._groups: list[np.ndarray] = [np.asarray(own) for own in clips.groupby(clips, sort=False).indices.values()]
+        self._groups = _positions(clips_W)
         self._batch_size = batch_size
         self._windows_per_clip = windows_per_clip
         self._seed = seed
-        self._bags = bags
+        first_C = [group[0] for group in self._groups]
+        self._bags = None if recordings_W is None else _positions(recordings_W[first_C])
         self._epoch = 0
 
     @property
@@ -201,8 +201,7 @@ class EpochSampler(Sampler[list[int]]):
         return sum(len(group) if limit is None else min(limit, len(group)) for group in self._groups)
 
     def __len__(self) -> int:
-        steps, size = (len(self._groups), self._bags) if self._bags else (self.windows, self._batch_size)
-        return -(-steps // size)
+        return -(-(self.windows if self._bags is None else len(self._bags)) // self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         # Epochs are counted here instead of by the trainer, so that the order depends on the seed alone.
@@ -210,12 +209,18 @@ class EpochSampler(Sampler[list[int]]):
         self._epoch += 1
         limit = self._windows_per_clip
         drawn = [g if limit is None else rng.choice(g, min(limit, len(g)), replace=False) for g in self._groups]
-        if self._bags:
-            clips = rng.permutation(len(drawn)).tolist()
-            yield from (np.concatenate([drawn[i] for i in some]).tolist() for some in in_batches(clips, self._bags))
+        if self._bags is not None:
+            for some in in_batches(rng.permutation(len(self._bags)).tolist(), self._batch_size):
+                yield np.concatenate([drawn[clip] for bag in some for clip in self._bags[bag]]).tolist()
             return
         order = rng.permutation(np.concatenate(drawn))
         yield from in_batches(order.tolist(), self._batch_size)
+
+
+def _positions(names_W: np.ndarray) -> list[np.ndarray]:
+    """Return the positions of each name."""
+    names = pd.Series(names_W)
+    return [np.asarray(own) for own in names.groupby(names, sort=False).indices.values()]
 
 
 def in_batches(items: list[int], size: int) -> Iterator[list[int]]:

@@ -43,8 +43,8 @@ class DataModule(L.LightningDataModule):
         Windows of a batch in training and in evaluation.
     windows_per_clip : int, optional
         Windows drawn from each clip in an epoch; None for all.
-    bags : int, optional
-        Clips of a training batch, each with all its drawn windows; None for `batch_size` windows of any clips.
+    recordings : int, optional
+        Recordings of a training batch, each with all its drawn windows; None for `batch_size` windows of any clips.
     select_windows_per_clip : int, optional
         Evenly spread windows of each clip that choose the best epoch; None for all.
     stream_dropout : float
@@ -88,7 +88,7 @@ class DataModule(L.LightningDataModule):
         batch_size: int = 32,
         eval_batch_size: int = 64,
         windows_per_clip: int | None = None,
-        bags: int | None = None,
+        recordings: int | None = None,
         select_windows_per_clip: int | None = None,
         stream_dropout: float = 0.0,
         seed: int = 0,
@@ -104,7 +104,7 @@ class DataModule(L.LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.windows_per_clip = windows_per_clip
-        self.bags = bags
+        self.recordings = recordings
         self.select_windows_per_clip = select_windows_per_clip
         self.stream_dropout = stream_dropout
         self.seed = seed
@@ -169,9 +169,9 @@ class DataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training windows in a seeded order."""
         table = self.split("train")
-        sampler = EpochSampler(
-            table["clip_id"].to_numpy(), self.batch_size, self.windows_per_clip, self.seed, self.bags
-        )
+        bags = None if self.recordings is None else table["recording_id"].to_numpy()
+        size = self.batch_size if self.recordings is None else self.recordings
+        sampler = EpochSampler(table["clip_id"].to_numpy(), size, self.windows_per_clip, self.seed, bags)
         return DataLoader(self._dataset(table, self._dropout()), sampler=sampler, batch_size=None)
 
     def eval_dataloader(self, table: pd.DataFrame) -> DataLoader[Any]:

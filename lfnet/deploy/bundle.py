@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -14,6 +15,7 @@ from lfnet.deploy.bundle_json import Facts, read_facts
 from lfnet.deploy.replace import BUNDLE, bundle_folder
 from lfnet.encoders.onnx_network import open_session
 from lfnet.errors import LfnetError
+from lfnet.evaluation.pooling import Pooling, read_pooling, to_points
 from lfnet.features.store import ClipFeatures
 from lfnet.fingerprints import file_digest
 
@@ -82,10 +84,15 @@ class Bundle:
         """Cut, pad and mask a clip's windows as the run's protocol does for clips to be scored."""
         return clip_windows(clip, self.facts.protocol)
 
+    @cached_property
+    def pooling(self) -> Pooling | None:
+        """The pooling of standardised window scores; None where the protocol says how they are averaged."""
+        return read_pooling(self.facts.pooling, "pooling")
+
     def head(self, threads: int | None = None) -> "HeadSession":
         """Load the head; `threads` None lets onnxruntime decide."""
         labels = self.facts.labels
-        return HeadSession(self.folder / self.facts.head.file, labels.mean, labels.sd, threads)
+        return HeadSession(self.folder / self.facts.head.file, labels.mean, labels.sd, threads, self.pooling)
 
 
 def clip_windows(clip: ClipFeatures, protocol: Protocol) -> Windows:
@@ -113,21 +120,28 @@ class HeadSession:
         Of the training labels, in points.
     threads : int or None
         Of onnxruntime; None lets it decide.
+    pooling : Pooling, optional
+        Where it attends, the graph also returns the logarithms of the windows' weights.
     """
 
-    def __init__(self, path: Path, mean: float, sd: float, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, mean: float, sd: float, threads: int | None = None, pooling: Pooling | None = None
+    ) -> None:
         self._session = open_session(path, "cpu", threads)
-        self._mean, self._sd = mean, sd
+        self._mean, self._sd, self._pooling = mean, sd, pooling
         shape = next(value for value in self._session.get_inputs() if value.name == FRAMES).shape
         # A free axis has a name in place of a size.
         self.any_windows, self.any_length = isinstance(shape[0], str), isinstance(shape[1], str)
 
     def __call__(self, windows: Windows) -> np.ndarray:
-        """Return scores float64 [B], or [B, K] of K heads; one window at a time where the graph fixes their number."""
+        """Return scores float64 [B], or [B, K] of K heads; where the pooling attends, with log weights [..., 2].
+
+        Windows are scored one at a time where the graph fixes their number.
+        """
         step = 64 if self.any_windows else 1
         parts = [
             self._session.run([SCORE], {FRAMES: windows.x_BTD[b : b + step], VALID: windows.mask_BT[b : b + step]})[0]
             for b in range(0, len(windows.x_BTD), step)
         ]
         standard = np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
-        return standard * self._sd + self._mean
+        return to_points(standard, self._mean, self._sd, self._pooling)

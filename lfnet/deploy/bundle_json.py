@@ -12,6 +12,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.deploy.replace import BUNDLE, listed
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
+from lfnet.evaluation.pooling import read_pooling
 from lfnet.files import read_json
 from lfnet.seals import SEAL
 from lfnet.trust import check_targets
@@ -38,7 +39,7 @@ __all__ = [
 
 FORMAT: Literal[3] = 3
 VARIANTS = ("fp32", "fp16", "int8")
-_GROUPS = ("encoder", "pulse", "video", "visual", "weights")  # of the classes that bundle.json may name
+_GROUPS = ("encoder", "pooling", "pulse", "video", "visual", "weights")  # of the classes that bundle.json may name
 _Whole = Annotated[int, Field(ge=0)]
 _Rates = tuple[NonNegative, NonNegative]
 
@@ -242,6 +243,8 @@ class Facts:
         The calibrated interval; None where too few people were left for calibration: `no_interval` is the reason.
     files : dict
         Name → digest and size of every file except bundle.json, which contains its own digest (`lfnet.seals`).
+    pooling : dict or None
+        How window scores are pooled, as in conf/pooling; None: as `protocol.aggregate` says.
     """
 
     format: Literal[3]
@@ -260,6 +263,7 @@ class Facts:
     conformal: Conformal | None
     no_interval: str
     files: dict[str, FileFacts]
+    pooling: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _check_stages(self) -> "Facts":
@@ -313,7 +317,9 @@ def read_facts(folder: Path, *, trust: Sequence[str] = ()) -> Facts:
         raise LfnetError(f"{path} contains no SHA-256 of itself: copy the bundle again, or export the run again.")
     check_targets(content, path, groups=_GROUPS, trust=trust)
     try:
-        return read(Facts, content, "")
+        facts = read(Facts, content, "")
+        read_pooling(facts.pooling, "pooling")
+        return facts
     except LfnetError as error:
         fault, *more = str(error).removeprefix(".").splitlines()
         rest = f" ({len(more)} more faults)" if more else ""

@@ -124,6 +124,7 @@ def export(
             encoder=encoder,
             video=video,
             pulse=run.config.get("pulse"),
+            pooling=run.config["trainer"].get("pooling"),
             limits=_limits(data, min_frames),
             conformal=conformal,
             no_interval=no_interval,
@@ -154,11 +155,13 @@ def _head(run: TrainedHead, data: DataModule, folder: Path, variant: str, tolera
             to_int8(plain_file, target, feeds)
         else:
             shutil.copyfile(plain_file, target)
-    session = HeadSession(target, *run.labels, threads=1)
+    session = HeadSession(target, *run.labels, threads=1, pooling=run.pooling)
     # Ranges come from training windows alone; they are tested on others.
     others = _some_windows(data, data.windows[data.windows["split"] != "train"])
     real = Windows(*(np.concatenate(pair) for pair in zip(windows, others, strict=True)))
-    parity = measure_parity(head, session, real, labels=run.labels, variant=variant, tolerance=tolerance)
+    parity = measure_parity(
+        head, session, real, labels=run.labels, variant=variant, tolerance=tolerance, pooling=run.pooling
+    )
     count = len(run.runs)
     return HeadFacts(
         file=target.name,

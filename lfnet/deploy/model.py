@@ -15,6 +15,7 @@ from lfnet.deploy.bundle_json import Limits, Scale
 from lfnet.deploy.replace import bundle_folder
 from lfnet.deploy.scorer import Scorer, Stages
 from lfnet.errors import LfnetError
+from lfnet.evaluation.pooling import to_points
 from lfnet.runs.result import Result
 from lfnet.runs.run import Run
 
@@ -282,7 +283,7 @@ def _stages(trained: "TrainedHead") -> Stages:
             for b in range(0, len(windows.x_BTD), _BATCH):
                 x_BTD, mask_BT = (torch.from_numpy(part[b : b + _BATCH]) for part in windows)
                 parts.append(head(x_BTD, mask_BT).double().numpy())
-        return np.concatenate(parts) * sd + mean
+        return to_points(np.concatenate(parts), mean, sd, trained.pooling)
 
     min_coverage = trained.protocol.health.min_coverage
     inputs = read_inputs(config, Session())
@@ -300,6 +301,7 @@ def _stages(trained: "TrainedHead") -> Stages:
             min_coverage=min_coverage,
             sparse=bool(config["cohort"].get("sparse")) or any(getattr(one, "sparse", False) for one in encoders),
         ),
+        pooling=None if trained.pooling is None else trained.pooling.in_points(sd),
     )
     if len(inputs.encoders) != 1 or "streams" in trained.result.config or config["cohort"].get("aligned"):
         return stages

@@ -7,6 +7,7 @@ from torch import nn
 from lfnet.deploy.bundle import HeadSession, Windows
 from lfnet.deploy.bundle_json import Parity
 from lfnet.errors import LfnetError
+from lfnet.evaluation.pooling import Pooling, pool_members, to_points
 
 __all__ = ["TOLERANCES", "lengths_of", "measure_parity", "random_windows"]
 
@@ -40,7 +41,14 @@ def random_windows(real: Windows, lengths: tuple[int, ...], each: int, seed: int
 
 
 def measure_parity(
-    head: nn.Module, session: HeadSession, real: Windows, *, labels: tuple[float, float], variant: str, tolerance: float
+    head: nn.Module,
+    session: HeadSession,
+    real: Windows,
+    *,
+    labels: tuple[float, float],
+    variant: str,
+    tolerance: float,
+    pooling: Pooling | None = None,
 ) -> Parity:
     """Compare the scores of an exported head with PyTorch's.
 
@@ -56,6 +64,8 @@ def measure_parity(
         For the message.
     tolerance : float
         Largest difference allowed, in points.
+    pooling : Pooling or None
+        Of the head; the scores of windows that are pooled together are compared too.
 
     Raises
     ------
@@ -64,8 +74,8 @@ def measure_parity(
     """
     window = real.x_BTD.shape[1]
     lengths = lengths_of(window) if session.any_length else (window,)
-    real_error = _errors(head, session, [real], labels)
-    random_error = _errors(head, session, random_windows(real, lengths, 6), labels)
+    real_error = _errors(head, session, [real], labels, pooling)
+    random_error = _errors(head, session, random_windows(real, lengths, 6), labels, pooling)
     worst = max(real_error.max(), random_error.max())
     if not worst <= tolerance:
         what = "a real window" if real_error.max() == worst else "a random masked window"
@@ -94,13 +104,32 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _errors(head: nn.Module, session: HeadSession, batches: list[Windows], labels: tuple[float, float]) -> np.ndarray:
-    mean, sd = labels
+def _errors(
+    head: nn.Module,
+    session: HeadSession,
+    batches: list[Windows],
+    labels: tuple[float, float],
+    pooling: Pooling | None,
+) -> np.ndarray:
+    """Return the difference of each window's score, or of its batch's pooled score where that is larger, in points."""
     errors = []
     with torch.inference_mode():
         for batch in batches:
             for b in range(0, len(batch.x_BTD), 32):
                 some = Windows(batch.x_BTD[b : b + 32], batch.mask_BT[b : b + 32])
                 y_B = head(torch.from_numpy(some.x_BTD), torch.from_numpy(some.mask_BT)).double().numpy()
-                errors.append(np.abs(session(some) - (y_B * sd + mean)))
+                found, wanted = session(some), to_points(y_B, *labels, pooling)
+                error = np.abs(found - wanted)
+                if pooling is not None:
+                    pairs = [_scores_and_pooled(values, pooling.in_points(labels[1])) for values in (found, wanted)]
+                    of_windows, of_all = (np.abs(one - other) for one, other in zip(*pairs, strict=True))
+                    error = np.maximum(of_windows, of_all)
+                errors.append(error)
     return np.concatenate(errors)
+
+
+def _scores_and_pooled(values: np.ndarray, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores [B, K] of a batch's windows by K heads, and those of all its windows pooled [K]."""
+    if values.ndim == 1 + pooling.attends:  # of one head
+        values = values[:, None]
+    return (values[..., 0] if pooling.attends else values), pool_members(pooling, values)[0]

@@ -23,6 +23,7 @@ from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
+from lfnet.evaluation.pooling import Pooling, pool_members
 from lfnet.features import health
 from lfnet.features.consumers import FrameConsumer
 from lfnet.features.store import ClipFeatures
@@ -45,7 +46,7 @@ class Stages:
     Parameters
     ----------
     head : callable
-        Windows → scores in points, [B] or [B, K] of K heads.
+        Windows → scores in points, [B] or [B, K] of K heads; where the pooling attends, with weights [..., 2].
     protocol : Protocol
         How clips are cut into windows, and scores aggregated.
     scale : Scale
@@ -69,6 +70,8 @@ class Stages:
         None where the pulse is not read.
     conformal : Conformal or None
         The interval; None where there is none: `no_interval` is the reason.
+    pooling : Pooling or None
+        Of window scores in points; None: as the protocol aggregates.
     """
 
     head: Callable[[Windows], np.ndarray]
@@ -86,6 +89,7 @@ class Stages:
     pulse: PulseSettings | None = None
     conformal: Conformal | None = None
     no_interval: str = ""
+    pooling: Pooling | None = None
 
 
 class Scorer:
@@ -134,6 +138,7 @@ class Scorer:
             pulse=instantiate(facts.pulse, "pulse") if pulse and facts.pulse else None,
             conformal=facts.conformal,
             no_interval=facts.no_interval,
+            pooling=None if bundle.pooling is None else bundle.pooling.in_points(facts.labels.sd),
         )
         if video and facts.video is None:
             raise LfnetError(f"video.{next(iter(video))}: the bundle scores features, and has no settings of videos.")
@@ -204,15 +209,42 @@ class Scorer:
         return report
 
     def join(self, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Aggregate the reports of several videos of one recording as the protocol does, without the refused ones.
+        """Aggregate the reports of several videos of one recording as in training, without the refused ones.
 
         The interval is calibrated on recordings: where a recording has several clips, it holds for this score.
         """
-        scores = [report["members_score"] for report in reports if report["score"] is not None]
-        if not scores:
+        scored = [report for report in reports if report["score"] is not None]
+        if not scored:
             return {"score": None, "refused": "none of the videos could be scored", "videos": 0}
-        own_K = _aggregated(np.array(scores), self.stages.protocol.aggregate.recording)
-        return {**self._summary(own_K), "refused": None, "videos": len(scores)}
+        values = np.array([report["members_score"] for report in scored])
+        if self._attends:
+            values = np.stack([values, [report["members_log_weight"] for report in scored]], axis=-1)
+        own_K, _ = self._aggregated(values, self.stages.protocol.aggregate.recording)
+        return {**self._summary(own_K), "refused": None, "videos": len(scored)}
+
+    @property
+    def _attends(self) -> bool:
+        return self.stages.pooling is not None and self.stages.pooling.attends
+
+    def _aggregated(self, values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Join N windows or videos.
+
+        Parameters
+        ----------
+        values : ndarray
+            Scores [N, K] of K heads; where the pooling attends, with logarithms of weights [N, K, 2].
+        how : {"mean", "median"}
+            What the protocol does where there is no pooling.
+
+        Returns
+        -------
+        ndarray, ndarray or None
+            Scores [K], and logarithms of weights [K] where the pooling attends.
+        """
+        pooling = self.stages.pooling
+        if pooling is None:
+            return (np.mean(values, axis=0) if how == "mean" else np.median(values, axis=0)), None
+        return pool_members(pooling, values)
 
     def _video(
         self, encoder: Encoder, path: Path, fps: float | None, watch: StopWatch
@@ -326,10 +358,14 @@ class Scorer:
     def _scored(self, clip: ClipFeatures, watch: StopWatch) -> dict[str, Any]:
         stages = self.stages
         windows = watch.call("windows", clip_windows)(clip, stages.protocol)
-        scores = watch.call("head", stages.head)(windows)
-        own_K = _aggregated(scores if scores.ndim > 1 else scores[:, None], stages.protocol.aggregate.clip)
+        values = watch.call("head", stages.head)(windows)
+        if values.ndim == 1 + self._attends:  # of one head
+            values = values[:, None]
+        own_K, weight_K = self._aggregated(values, stages.protocol.aggregate.clip)
+        scores = values[..., 0] if self._attends else values
         return {
             **self._summary(own_K),
+            **({} if weight_K is None else {"members_log_weight": [round(float(value), 6) for value in weight_K]}),
             "scale": asdict(stages.scale),
             **({} if stages.conformal else {"no_interval": stages.no_interval}),
             "windows": len(scores),
@@ -378,12 +414,6 @@ def _read_pulse(clip: ClipFeatures, settings: PulseSettings) -> dict[str, Any]:
         "dropped": dict(dropped),
         "why_not": None if kept else why,
     }
-
-
-def _aggregated(scores_NK: np.ndarray, how: str) -> np.ndarray:
-    """Return each head's score [K] of N windows or videos together."""
-    joint: np.ndarray = np.mean(scores_NK, axis=0) if how == "mean" else np.median(scores_NK, axis=0)
-    return joint
 
 
 def _counts(clip: ClipFeatures) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from lfnet.config import instantiate, read
 from lfnet.data.datamodule import DataModule
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
+from lfnet.evaluation.pooling import read_pooling
 from lfnet.jobs.inputs import prepare
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
 from lfnet.runs.collection import RunCollection
 from lfnet.runs.result import RESULT, damaged
 from lfnet.runs.run import Run
+from lfnet.training.pooling import with_pooling
 
 __all__ = ["TrainedHead"]
 
@@ -44,6 +46,7 @@ class TrainedHead:
             raise LfnetError(f"{run.folder} is a run of a {run.result.kind}: give a run of a head.")
         self.config = run.config
         self.protocol = read(Protocol, self.config["protocol"], "protocol")
+        self.pooling = read_pooling(self.config["trainer"].get("pooling"), "trainer.pooling")
         self.spread: pd.DataFrame | None = None
         if more:
             ensemble = RunCollection(self.runs).ensemble()
@@ -73,12 +76,16 @@ class TrainedHead:
         return self.runs[0].folder
 
     def head(self) -> torch.nn.Module:
-        """Return the head with its trained weights, [B] scores; of an ensemble all members, [B, K]."""
+        """Return the head with its trained weights, [B] scores; of an ensemble all members, [B, K].
+
+        Where its pooling attends, scores and logarithms of weights, [B, 2] or [B, K, 2].
+        """
         heads = [self._head(run) for run in self.runs]
         return heads[0] if len(heads) == 1 else _Members(heads).eval()
 
     def _head(self, run: Run) -> torch.nn.Module:
         head: torch.nn.Module = instantiate(self.config["head"], "head", n_features=self.n_features)
+        head = with_pooling(head, self.pooling, self.n_features)
         try:
             head.load_state_dict(run.weights())
         except RuntimeError as error:
@@ -99,7 +106,7 @@ class TrainedHead:
 
 
 class _Members(torch.nn.Module):
-    """Several heads as one: [B, K] scores."""
+    """Several heads as one: [B, K] scores, or [B, K, 2]."""
 
     def __init__(self, heads: Sequence[torch.nn.Module]) -> None:
         super().__init__()

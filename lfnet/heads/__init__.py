@@ -6,9 +6,13 @@ A head is a `torch.nn.Module` with `forward(x_BTD, mask_BT) -> y_B`:
 - `mask_BT`: bool [B, T], true where a frame is real; what lies under a false mask never changes the score;
 - `y_B`: float32 [B], in units of the training labels' standard deviation.
 
-It is built as `Head(n_features, max_frames, **settings)`; `lfnet.testing.check_head` checks the whole contract. Two
-methods are optional: `frames(x_BTD, mask_BT) -> z_BTW`, the vectors that the head pools, which pre-training needs; and
-`shorten(x_BTD, mask_BT)`, an equivalent shorter window, which training computes once for each window.
+It is built as `Head(n_features, max_frames, **settings)`; `lfnet.testing.check_head` checks the whole contract. Three
+methods are optional:
+
+- `frames(x_BTD, mask_BT) -> z_BTW`: the vectors that the head pools, which pre-training needs;
+- `shorten(x_BTD, mask_BT)`: an equivalent shorter window, which training computes once for each window;
+- `embed_windows(x_BTD, mask_BT) -> z_BW`: the vector of each window, where the head's score is
+  `regressor(z_BW).squeeze(-1)`. `pooling=gated` weighs windows by it; it weighs those of other heads by their scores.
 
 Axes in names: B windows, T frames, D features, W width, N tokens or patches, H attention heads, E channels.
 

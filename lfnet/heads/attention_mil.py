@@ -78,8 +78,12 @@ class AttentionMIL(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the vector of each window, [B, W], which the regressor scores."""
         h_BNW, weights_BN1 = self._instances(x_BTD, mask_BT)
-        return self.regressor((weights_BN1 * h_BNW).sum(1)).squeeze(-1)
+        return (weights_BN1 * h_BNW).sum(1)
 
     def weights(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return each patch's attention weight, [B, N]: a window's sum is 1, or 0 where no frame is real."""

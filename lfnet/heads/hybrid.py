@@ -98,13 +98,17 @@ class Hybrid(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the vector of each window, [B, W], which the regressor scores."""
         z_BTW, local_BTW = self._local(x_BTD, mask_BT)
         mean_BW = masked_mean(z_BTW, mask_BT)
         weights_BTH = attention_weights(self.scores(local_BTW), mask_BT)
         by_head_BTHV = local_BTW.unflatten(-1, (weights_BTH.shape[-1], -1))
         seen_BW = (weights_BTH.unsqueeze(-1) * by_head_BTHV).sum(1).flatten(1)
         gate_BW = self.gate(torch.cat([mean_BW, seen_BW], dim=-1)).sigmoid()
-        return self.regressor(torch.lerp(mean_BW, seen_BW, gate_BW)).squeeze(-1)
+        return torch.lerp(mean_BW, seen_BW, gate_BW)
 
     def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return each frame's vector in its context, [B, T, W], before pooling; pre-training trains them."""

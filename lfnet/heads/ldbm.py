@@ -108,14 +108,18 @@ class LDBM(nn.Module):
         self.regressor = regressor(width, hidden, activation)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the vector of each window, [B, W], which the regressor scores."""
         check_length(x_BTD.shape[1], self.max_frames)
-        z_BNW = map_chunks(self._embed, x_BTD, mask_BT)
+        z_BNW = map_chunks(self._patches, x_BTD, mask_BT)
         mask_BN = fold_mask(mask_BT, self.patch_size, self.stride)
         z_BNW = z_BNW + self.get_buffer("positions")[: z_BNW.shape[1]]
         for layer in self.layers:
             z_BNW = self.merge(fold(layer(z_BNW, mask_BN), mask_BN, 2, 2))
             mask_BN = fold_mask(mask_BN, 2, 2)
-        return self.regressor(masked_mean(z_BNW, mask_BN)).squeeze(-1)
+        return masked_mean(z_BNW, mask_BN)
 
-    def _embed(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def _patches(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.projection(fold(x_BTD, mask_BT, self.patch_size, self.stride))

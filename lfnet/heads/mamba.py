@@ -77,7 +77,11 @@ class Mamba(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(masked_mean(self.frames(x_BTD, mask_BT), mask_BT)).squeeze(-1)
+        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the vector of each window, [B, W], which the regressor scores."""
+        return masked_mean(self.frames(x_BTD, mask_BT), mask_BT)
 
     def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vectors [B, T, W] that the head averages; pre-training trains them."""

@@ -68,10 +68,14 @@ class MambaGRU(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the vector of each window, [B, H], which the regressor scores."""
         h_TBH, _ = self._states(x_BTD, mask_BT)
         real_B = mask_BT.sum(1)
         last_BH = h_TBH[(real_B - 1).clamp(min=0), torch.arange(len(real_B), device=mask_BT.device)]
-        return self.regressor(last_BH.masked_fill((real_B == 0).unsqueeze(1), 0.0)).squeeze(-1)
+        return last_BH.masked_fill((real_B == 0).unsqueeze(1), 0.0)
 
     def frames(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the hidden state after each real frame, [B, T, H], zeros at the others; pre-training trains them."""

@@ -64,4 +64,8 @@ class TemporalMeanMLP(nn.Module):
         return map_chunks(masked_mean, x_BTD, mask_BT).unsqueeze(1), mask_BT.any(1, keepdim=True)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(map_chunks(masked_mean, x_BTD, mask_BT)).squeeze(-1)
+        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the vector of each window, its mean frame [B, D], which the regressor scores."""
+        return map_chunks(masked_mean, x_BTD, mask_BT)

@@ -92,11 +92,15 @@ class RegionAttention(nn.Module):
         self.regressor = regressor(regions * width, hidden, activation, dropout)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return the vector of each window, [B, R·W], which the regressor scores."""
         x_BTPW = zero_masked(x_BTD, mask_BT).unflatten(-1, (self.parts, -1))
         weights_BT = self._weights(x_BTPW[:, :, 0], mask_BT)
         regions_BTRW = x_BTPW[:, :, 1:] if self.parts > 1 else x_BTPW
         z_BRW = torch.einsum("bt,btrw->brw", weights_BT, regions_BTRW) * self.regions[:, None]
-        return self.regressor(z_BRW.flatten(1)).squeeze(-1)
+        return z_BRW.flatten(1)
 
     def weights(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return each frame's weight β·α, [B, T]: zero for frames that are not real or not kept."""

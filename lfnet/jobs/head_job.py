@@ -21,6 +21,7 @@ from lfnet.runs.result import Cost
 from lfnet.runs.run import LEARNING_CURVE, PREDICTIONS
 from lfnet.training.fit import fit, seed_all
 from lfnet.training.mc_dropout import dropout_spread
+from lfnet.training.pooling import with_pooling
 from lfnet.training.predict import check_output, score_splits
 from lfnet.training.settings import check_compatible
 
@@ -52,7 +53,7 @@ def load_data(job: Experiment, session: Session) -> DataModule:
         batch_size=trainer.batch_size,
         eval_batch_size=trainer.eval_batch_size,
         windows_per_clip=trainer.windows_per_clip,
-        bags=trainer.bags,
+        recordings=None if trainer.pooling is None else trainer.pooling.recordings,
         select_windows_per_clip=trainer.select_windows_per_clip,
         stream_dropout=streams.dropout if streams and isinstance(job.inputs.store, JoinedStreams) else 0.0,
         seed=job.settings.seed,
@@ -76,18 +77,25 @@ def execute(job: Experiment, session: Session) -> None:
     head = instantiate(settings.head, "head", n_features=data.n_features)
     check_compatible(trainer, protocol, head)  # again, for heads that the meta device cannot hold
     check_output(head, protocol.window, data.n_features)
-    cost = measure_cost(head, frames=protocol.window, n_features=data.n_features)
+    whole = with_pooling(head, trainer.pooling, data.n_features)
+    cost = measure_cost(whole, frames=protocol.window, n_features=data.n_features)
     seed_all(settings.seed)  # measuring the cost drew random numbers
     if trainer.pretrain is not None:
         parts["pretraining"] = trainer.pretrain.fit(head, data, device=trainer.device, seed=settings.seed)
         seed_all(settings.seed)
 
     with trackers(job) as loggers:
-        fitted = fit(head, data, trainer, job.folder / LEARNING_CURVE, loggers)
-        scores = score_splits(fitted.head, data, trainer.device)
+        fitted = fit(whole, data, trainer, job.folder / LEARNING_CURVE, loggers)
+        scores = score_splits(fitted.head, data, trainer.device, trainer.pooling)
         if passes := trainer.mc_dropout:
             parts["spread"] = dropout_spread(
-                fitted.head, data, job.folder, passes=passes, device=trainer.device, seed=settings.seed
+                fitted.head,
+                data,
+                job.folder,
+                passes=passes,
+                device=trainer.device,
+                seed=settings.seed,
+                pooling=trainer.pooling,
             )
         save_weights(fitted.head, job.folder)
         write_text(job.folder / PREDICTIONS, scores.to_csv_text())

@@ -15,14 +15,14 @@ __all__ = ["HIDDEN", "is_public", "public_cohort", "public_command", "public_ove
 
 HIDDEN = "…"
 _GROUPS = (
-    *("audit", "cohort", "debug", "encoder", "fusion", "fusion/component", "head", "ingredient", "launcher", "leak"),
-    *("logger", "loss", "pretrain", "protocol", "pulse", "scale", "splits", "streams", "table", "trainer", "video"),
-    *("visual", "weights"),
+    *("audit", "cohort", "debug", "encoder", "events", "fusion", "fusion/component", "head", "ingredient", "launcher"),
+    *("leak", "logger", "loss", "pooling", "pretrain", "protocol", "pulse", "scale", "splits", "streams", "table"),
+    *("trainer", "video", "visual", "weights"),
 )
 # Settings, each with all below it.
 _SETTINGS = (
-    *("audit", "fusion", "head", "launcher", "loss", "pretrain", "protocol", "pulse", "streams", "table", "trainer"),
-    *("video", "visual", "seed", "force", "fail_fast"),
+    *("audit", "fusion", "head", "launcher", "loss", "pooling", "pretrain", "protocol", "pulse", "streams", "table"),
+    *("trainer", "video", "visual", "seed", "force", "fail_fast"),
     *(f"encoder.{name}" for name in ("device", "stride", "batch_size", "threads")),
     *(f"splits.{name}" for name in ("_target_", "name", "folds", "fold", "seed")),
     *(f"cohort.{name}" for name in ("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings")),

@@ -65,6 +65,7 @@ def check_head(
     save         weights go through safetensors into a new head with the same answers
     copy         `copy.deepcopy` and `pickle` give a head with the same answers (parallel jobs need it)
     length       a window longer than `max_frames` is scored, or refused with an error that names `max_frames`
+    embedding    where it has `embed_windows`, its `regressor` makes its scores of these vectors
     meta         it can be built on torch's meta device: jobs check its settings there before they read any data
     config       a yaml in `config_dir/head` names the head as `_target_` and builds one that works
 

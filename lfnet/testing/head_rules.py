@@ -197,6 +197,21 @@ def _length(case: Case) -> None:
         require(bool(y_B.isfinite().all()), "a window longer than max_frames gets an answer that is not finite")
 
 
+@torch.no_grad()
+def _embedding(case: Case) -> None:
+    head = case.make().eval()
+    if not callable(embed := getattr(head, "embed_windows", None)):
+        return
+    require(callable(getattr(head, "regressor", None)), "it has `embed_windows` and no `regressor` that scores vectors")
+    mask_BT = masks(case.short)
+    x_BTD = case.windows(len(mask_BT), case.short)
+    z_BW = embed(x_BTD, mask_BT)
+    require(z_BW.ndim == 2 and len(z_BW) == len(x_BTD), f"`embed_windows` returns {list(z_BW.shape)}, not [B, W]")
+    y_B = head.regressor(z_BW).squeeze(-1)  # type: ignore[operator]
+    what = "`regressor(embed_windows(x, mask)).squeeze(-1)` is not its score: it differs"
+    require_same(y_B, score(head, x_BTD, mask_BT), case.tolerance, what)
+
+
 def _meta(case: Case) -> None:
     with torch.device("meta"):
         head = case.make()
@@ -250,6 +265,7 @@ RULES: dict[str, Callable[[Case], None]] = {
     "save": _save,
     "copy": _copy,
     "length": _length,
+    "embedding": _embedding,
     "meta": _meta,
     "config": _config,
 }

@@ -96,7 +96,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Pat
         data.split("train"),
         data.selection(),
         loss=settings.loss,
-        bags=settings.bags is not None,
+        pooling=settings.pooling,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
         fused=settings.clip_gradient is None,  # Lightning clips no gradients of a fused optimiser in mixed precision

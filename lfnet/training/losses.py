@@ -3,7 +3,7 @@
 A label belongs to a recording, a head scores windows. `conf/loss/*.yaml` names a loss by its `_target_`; a loss of your
 own is a class with `prepare` and `__call__`, and a yaml.
 
-Axes in names: W training windows, B windows of a batch, C clips of a batch, R recordings.
+Axes in names: W training windows, B windows or recordings of a batch, R recordings.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lfnet.config import Positive, settings
 
-__all__ = ["L1", "Bags", "Loss", "Targets", "label_density", "smoothed_in_time"]
+__all__ = ["L1", "Loss", "Targets", "label_density", "smoothed_in_time"]
 
 
 class Targets(NamedTuple):
@@ -175,42 +175,3 @@ def smoothed_in_time(windows: pd.DataFrame, label_W: np.ndarray, *, mean: float,
     end = pd.Series(np.where(frames > 0, first + frames, start)).groupby(clips).transform("max").to_numpy()
     share = ndtr((end - centre) / sigma) - ndtr((start - centre) / sigma)
     return mean + (label_W - mean) * share
-
-
-class Bags:
-    """Bags of windows by clip: their scores, targets and weights are averaged, as evaluation averages scores.
-
-    The loss of a bag's mean score demands of no single window that it shows the recording's label.
-
-    Parameters
-    ----------
-    clip_ids : pandas.Series
-        The clip of each training window, in the order of `index_B`.
-
-    References
-    ----------
-    Dietterich et al. 1997; with the mean as pooling, Ilse et al. 2018, "Attention-based deep multiple instance
-    learning", section 2.1.
-
-    Examples
-    --------
-    >>> scores, target = torch.tensor([1.0, 3.0, 5.0]), torch.tensor([2.0, 2.0, 7.0])
-    >>> Bags(pd.Series(["a", "a", "b"])).join(torch.arange(3), scores, target, None)
-    (tensor([2., 5.]), tensor([2., 7.]), None)
-    """
-
-    def __init__(self, clip_ids: pd.Series) -> None:
-        self._clip_W = torch.from_numpy(pd.factorize(clip_ids)[0].astype("int64"))
-
-    def join(
-        self, index_B: Tensor, scores_B: Tensor, target_B: Tensor, weight_B: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Average the scores, targets and weights of a batch's windows [B] by clip [C]."""
-        clips_C, bag_B = self._clip_W[index_B.cpu()].unique(return_inverse=True)
-        bag_B = bag_B.to(scores_B.device)
-        count_C = torch.bincount(bag_B, minlength=len(clips_C))
-
-        def mean(values_B: Tensor) -> Tensor:
-            return values_B.new_zeros(len(clips_C)).index_add(0, bag_B, values_B) / count_C
-
-        return mean(scores_B), mean(target_B), None if weight_B is None else mean(weight_B)

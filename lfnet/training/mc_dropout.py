@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lfnet.errors import LfnetError
+from lfnet.evaluation.pooling import Pooling, to_points
 from lfnet.evaluation.replicates import score_spread, spread_summary
 from lfnet.files import write_text
 from lfnet.runs.run import SPREAD
@@ -74,7 +75,7 @@ def passes_with_dropout(
     Returns
     -------
     numpy.ndarray
-        Scores float64 [K, W], in units of the training labels' SD.
+        Scores float64 [K, W], in units of the training labels' SD; with log weights [K, W, 2] of `GatedWindows`.
 
     References
     ----------
@@ -111,16 +112,25 @@ def passes_with_dropout(
 
 
 def dropout_spread(
-    head: nn.Module, data: "DataModule", folder: Path, *, passes: int, device: str, seed: int
+    head: nn.Module,
+    data: "DataModule",
+    folder: Path,
+    *,
+    passes: int,
+    device: str,
+    seed: int,
+    pooling: Pooling | None = None,
 ) -> dict[str, Any]:
     """Write spread.csv of every split but train, and return the entry `spread` of result.json."""
     tables = []
+    in_points = None if pooling is None else pooling.in_points(data.labels.sd)
     for split in ("dev", "test", "unlabelled"):
         windows = data.split(split)
         if len(windows):
             scores_KW = passes_with_dropout(head, data.eval_dataloader(windows), device, passes=passes, seed=seed)
-            grouping = Grouping(windows, data.protocol, "recording")
-            scores_KR = np.stack([grouping.scores(data.labels.points(scores_W)) for scores_W in scores_KW])
+            grouping = Grouping(windows, data.protocol, "recording", in_points)
+            points_KW = to_points(scores_KW, data.labels.mean, data.labels.sd, pooling)
+            scores_KR = np.stack([grouping.scores(points_W) for points_W in points_KW])
             tables.append(score_spread(grouping.rows, scores_KR))
     table = pd.concat(tables, ignore_index=True)
     write_text(folder / SPREAD, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))

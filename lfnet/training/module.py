@@ -11,7 +11,9 @@ from torch import nn
 from lfnet.data.datamodule import Labels
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import compute_metrics
-from lfnet.training.losses import L1, Bags, Loss
+from lfnet.evaluation.pooling import Pooling, to_points
+from lfnet.training.losses import L1, Loss
+from lfnet.training.pooling import Bags
 from lfnet.training.predict import Grouping
 
 __all__ = ["SeverityModule"]
@@ -25,7 +27,7 @@ class SeverityModule(L.LightningModule):
     Parameters
     ----------
     head : torch.nn.Module
-        (x_BTD, mask_BT) -> y_B in units of the training labels' SD.
+        (x_BTD, mask_BT) -> y_B in units of the training labels' SD, or with log weights [B, 2] (`with_pooling`).
     labels : Labels
         The z-score of labels.
     protocol : Protocol
@@ -35,8 +37,8 @@ class SeverityModule(L.LightningModule):
         Table of the windows that `val_dataloader` serves, in its order; the epoch is chosen by their column `target`.
     loss : Loss or None
         None is `L1()`.
-    bags : bool
-        Whether a batch holds whole clips, each scored by the mean over its windows.
+    pooling : Pooling or None
+        Of the windows of a batch's recordings, whose scores the loss compares; None: the loss is of single windows.
     lr, weight_decay : float
         Of Adam.
     fused : bool
@@ -55,7 +57,7 @@ class SeverityModule(L.LightningModule):
         windows: pd.DataFrame,
         *,
         loss: Loss | None = None,
-        bags: bool = False,
+        pooling: Pooling | None = None,
         lr: float = 3e-4,
         weight_decay: float = 1e-4,
         fused: bool = True,
@@ -64,12 +66,14 @@ class SeverityModule(L.LightningModule):
         self.head = head
         self._labels = labels
         self._protocol = protocol
-        self._grouping = Grouping(windows.assign(label=windows["target"]), protocol, protocol.select.level)
+        self._pooling = pooling
+        in_points = None if pooling is None else pooling.in_points(labels.sd)
+        self._grouping = Grouping(windows.assign(label=windows["target"]), protocol, protocol.select.level, in_points)
         self._loss = L1() if loss is None else loss
         targets = self._loss.prepare(train)
         self._register("_target_W", labels.standardise(targets.target_W))
         self._register("_weight_W", targets.weight_W)
-        self._bags = Bags(train["clip_id"]) if bags else None
+        self._bags = None if pooling is None else Bags(train, pooling)
         self._lr = lr
         self._weight_decay = weight_decay
         self._fused = fused
@@ -78,11 +82,11 @@ class SeverityModule(L.LightningModule):
         self.dev: dict[str, float | None] = {}
 
     def forward(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
-        """Return the head's scores [B], in units of the training labels' SD."""
+        """Return the head's output, in units of the training labels' SD."""
         return self.head(x_BTD, mask_BT)
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
-        """Return the loss of one batch: of its windows, or of its clips with bags."""
+        """Return the loss of one batch: of its windows, or of its recordings where windows are pooled."""
         index_B = batch["index_B"]
         scores_B, target_B = self.head(batch["x_BTD"], batch["mask_BT"]), self._target_W[index_B]
         weight_B = None if self._weight_W is None else self._weight_W[index_B]
@@ -103,7 +107,8 @@ class SeverityModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Compute the metrics of dev at the protocol's level."""
-        scores = self._labels.points(torch.cat(self._scores).double().numpy())
+        values = torch.cat(self._scores).double().numpy()
+        scores = to_points(values, self._labels.mean, self._labels.sd, self._pooling)
         self._scores.clear()
         if not np.isfinite(scores).all():
             self.dev = {}

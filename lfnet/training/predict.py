@@ -11,12 +11,15 @@ from torch import nn
 
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
-from lfnet.evaluation.predictions import Predictions
+from lfnet.evaluation.pooling import Groups, Pooling, pool, to_points
+from lfnet.evaluation.predictions import LEVELS, Predictions
 
 if TYPE_CHECKING:
     from lfnet.data.datamodule import DataModule
 
 __all__ = ["Grouping", "check_output", "predict", "score_splits", "window_predictions"]
+
+_COLUMNS = ["window", "clip_id", "recording_id", "person_id", "split", "label"]
 
 
 def check_output(head: nn.Module, frames: int, n_features: int) -> None:
@@ -74,7 +77,7 @@ def predict(head: nn.Module, batches: Iterable[dict[str, torch.Tensor]], device:
     Returns
     -------
     numpy.ndarray
-        Scores float64 [W], in units of the training labels' SD.
+        Scores float64 [W], in units of the training labels' SD; with log weights [W, 2] of `GatedWindows`.
 
     Examples
     --------
@@ -90,19 +93,31 @@ def predict(head: nn.Module, batches: Iterable[dict[str, torch.Tensor]], device:
 
 def window_predictions(windows: pd.DataFrame, scores: np.ndarray) -> Predictions:
     """Return scores [W] in scale points as window Predictions; `windows` is a split's table of the DataModule."""
-    columns = ["window", "clip_id", "recording_id", "person_id", "split", "label"]
-    return Predictions.from_frame(windows[columns].assign(score=scores), level="window")
+    return Predictions.from_frame(windows[_COLUMNS].assign(score=scores), level="window")
 
 
-def score_splits(head: nn.Module, data: "DataModule", device: str) -> Predictions:
-    """Score every split but train, at every level. The test split is opened here, once."""
+def score_splits(head: nn.Module, data: "DataModule", device: str, pooling: Pooling | None = None) -> Predictions:
+    """Score every split but train, at every level. The test split is opened here, once.
+
+    Scores are aggregated as `data.protocol` says or, where there is a pooling, by it.
+    """
     frames = []
     for split in ("dev", "test", "unlabelled"):
         windows = data.split(split)
-        if len(windows):
-            scores = data.labels.points(predict(head, data.eval_dataloader(windows), device))
+        if not len(windows):
+            continue
+        values = predict(head, data.eval_dataloader(windows), device)
+        if pooling is None:
             how = data.protocol.aggregate
-            frames.append(window_predictions(windows, scores).all_levels(how.clip, how.recording).frame)
+            scored = window_predictions(windows, data.labels.points(values)).all_levels(how.clip, how.recording)
+            frames.append(scored.frame)
+        else:
+            in_points = pooling.in_points(data.labels.sd)
+            values = to_points(values, data.labels.mean, data.labels.sd, pooling)
+            for level in LEVELS:
+                grouping = Grouping(windows, data.protocol, level, in_points)
+                rows = grouping.rows[_COLUMNS].assign(score=grouping.scores(values))
+                frames.append(Predictions.from_frame(rows, level).frame)
     return Predictions(pd.concat(frames, ignore_index=True))
 
 
@@ -115,6 +130,8 @@ class Grouping:
         A split's table of the DataModule.
     protocol : Protocol
     level : {"window", "clip", "recording"}
+    pooling : Pooling, optional
+        Of scores in points, in place of the protocol's means.
 
     Attributes
     ----------
@@ -134,7 +151,8 @@ class Grouping:
     [5.0]
     """
 
-    def __init__(self, windows: pd.DataFrame, protocol: Protocol, level: str) -> None:
+    def __init__(self, windows: pd.DataFrame, protocol: Protocol, level: str, pooling: Pooling | None = None) -> None:
+        self._pooling = pooling
         self._steps: list[tuple[np.ndarray, int, str]] = []
         rows = windows
         for key, how in (("clip", protocol.aggregate.clip), ("recording", protocol.aggregate.recording)):
@@ -147,7 +165,9 @@ class Grouping:
         self.labels = rows["label"].to_numpy(float)
 
     def scores(self, scores_W: np.ndarray) -> np.ndarray:
-        """Aggregate the windows' scores [W] to the level's [n]."""
+        """Aggregate the windows' scores [W] to the level's [n]; with a pooling, what the head gave (`pool`)."""
+        if self._pooling is not None:
+            return pool(self._pooling, scores_W, [Groups(codes, count) for codes, count, _ in self._steps])[0]
         for codes, count, how in self._steps:
             if how == "mean":
                 scores_W = np.bincount(codes, scores_W, count) / np.bincount(codes, minlength=count)

@@ -9,6 +9,7 @@ from lfnet.config import Count, NonNegative, Target, settings
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
+from lfnet.evaluation.pooling import Pooling
 from lfnet.training.losses import Loss
 from lfnet.training.mc_dropout import require_dropout
 from lfnet.training.pretrain import Pretraining
@@ -48,7 +49,6 @@ class TrainerSettings:
     eval_batch_size: Count
     windows_per_clip: Count | None
     select_windows_per_clip: Count | None
-    bags: Count | None
     clip_gradient: NonNegative | None
     min_sigma_ratio: NonNegative | None
     collapse_patience: Count
@@ -56,6 +56,7 @@ class TrainerSettings:
     mc_dropout: Annotated[int, Field(ge=0), AfterValidator(_not_one)]
     loss: Annotated[Loss, Target]
     pretrain: Annotated[Pretraining | None, Target]
+    pooling: Annotated[Pooling | None, Target]
     precision: Literal["32-true", "bf16-mixed"]
     device: Literal["cpu", "cuda", "mps"]
     threads: Count
@@ -81,11 +82,8 @@ def check_compatible(trainer: TrainerSettings, protocol: Protocol, head: nn.Modu
     if metric is None or metric.better is None:
         usable = ", ".join(name for name, metric in METRICS.items() if metric.better)
         lines.append(f"protocol.select.metric={protocol.select.metric}: choose one of {usable}.")
-    if trainer.bags is not None and protocol.aggregate.clip != "mean":
-        lines.append(
-            f"trainer.bags={trainer.bags} averages a clip's windows, and "
-            f"protocol.aggregate.clip={protocol.aggregate.clip}: choose mean, or trainer.bags=null."
-        )
+    if trainer.pooling is not None:
+        lines += _pooling_faults(trainer, protocol)
     try:
         if trainer.mc_dropout:
             require_dropout(head, trainer.mc_dropout)
@@ -98,3 +96,22 @@ def check_compatible(trainer: TrainerSettings, protocol: Protocol, head: nn.Modu
         lines.append(str(error))
     if lines:
         raise LfnetError("\n".join(lines))
+
+
+def _pooling_faults(trainer: TrainerSettings, protocol: Protocol) -> list[str]:
+    """Name the settings under which windows would not be pooled, or not as they were in training."""
+    lines = []
+    for level in ("clip", "recording"):
+        if (how := getattr(protocol.aggregate, level)) != "mean":
+            lines.append(f"protocol.aggregate.{level}={how}: pooling takes its place: choose mean, or pooling=none.")
+    if protocol.select.level == "window":
+        lines.append(
+            "protocol.select.level=window: the best epoch would be chosen without the pooling: choose clip or "
+            "recording, or pooling=none."
+        )
+    for name in ("windows_per_clip", "select_windows_per_clip"):
+        if getattr(trainer, name) == 1:
+            lines.append(
+                f"trainer.{name}=1: there is nothing to pool: give 2 or more, or null for all windows, or pooling=none."
+            )
+    return lines

@@ -17,6 +17,7 @@ from lfnet.cli.train import _Task
         (["heda=ldbm"], "there is no setting `heda`. Did you mean `head`?"),
         (["hed.patch_size=3"], "there is no setting `hed.patch_size`. Did you mean `head.patch_size`?"),
         (["head=ldbm", "head.patchsize=3"], "there is no setting `head.patchsize`. Did you mean `head.patch_size`?"),
+        (["trainer.bags=4"], "there is no setting `trainer.bags` any more: choose pooling=mean; trainer.pooling."),
         (["weights.path=x"], "there is no setting `weights.path`. Add --cfg job"),
         (["pretrain.epochs=3"], "there is no setting `pretrain.epochs`. Add --cfg job"),
         (

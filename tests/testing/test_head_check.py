@@ -290,6 +290,24 @@ class ClearLength(UnclearLength):
         return super().forward(x_BTD, mask_BT)
 
 
+class EmbedsWithoutRegressor(Good):
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return masked_mean(x_BTD, mask_BT)
+
+
+class EmbedsFrames(EmbedsWithoutRegressor):
+    def regressor(self, z: Tensor) -> Tensor:
+        return self.out(z)
+
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return zero_masked(x_BTD, mask_BT)
+
+
+class EmbedsOtherVectors(EmbedsFrames):
+    def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return 2 * masked_mean(x_BTD, mask_BT)
+
+
 class ReadsItsWeights(Good):
     def __init__(self, n_features: int, max_frames: int = 2000) -> None:
         super().__init__(n_features, max_frames)
@@ -343,6 +361,9 @@ BROKEN = [
     (LosesItsWeightsInACopy, "copy", "after copy.deepcopy it answers differently"),
     (UnclearLength, "length", "must raise LfnetError and name max_frames, not RuntimeError"),
     (TooShort, "length", "for x of shape (2, 40, 16) it raised ValueError"),
+    (EmbedsOtherVectors, "embedding", "is not its score"),
+    (EmbedsFrames, "embedding", "`embed_windows` returns [5, 33, 16], not [B, W]"),
+    (EmbedsWithoutRegressor, "embedding", "no `regressor`"),
     (ReadsItsWeights, "meta", "it raised RuntimeError"),
     (HasItsOwnDevice, "meta", "it has values in scale"),
     (NaNWhenTooLong, "length", "an answer that is not finite"),

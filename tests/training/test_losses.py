@@ -126,7 +126,7 @@ def test_l1_without_weights_is_torchs():
 
 
 @pytest.mark.parametrize(
-    "overrides", [("loss=lds",), ("loss=temporal", "trainer.loss.temporal_sigma=16"), ("trainer.bags=3",)]
+    "overrides", [("loss=lds",), ("loss=temporal", "trainer.loss.temporal_sigma=16"), ("pooling=mean",)]
 )
 def test_a_job_trains_with_it(shared_jobs, overrides):
     plain, choices = composed(*SMALL, root=shared_jobs)

@@ -53,7 +53,7 @@ def test_every_fault_of_trainer_loss_and_pretrain_is_reported_at_once():
         ("loss", 3, "trainer.loss=3: give a node with _target_, chosen from its group of conf/."),
         ("pretrain", "x", "trainer.pretrain=x: give a node with _target_, chosen from its group of conf/."),
         ("device", "gpu", "trainer.device=gpu: give one of cpu, cuda, mps."),
-        ("bags", 0, "trainer.bags=0: give a whole number of 1 or more, or null."),
+        ("pooling", "max", "trainer.pooling=max: give a node with _target_, chosen from its group of conf/."),
         ("clip_gradient", -1, "trainer.clip_gradient=-1: give a number of 0 or more, or null."),
         ("stop_on_collapse", 1, "trainer.stop_on_collapse=1: give true or false."),
     ],
@@ -81,25 +81,25 @@ def test_every_trainer_of_conf_can_be_read():
 
 def test_rules_between_trainer_protocol_and_head_need_no_weights():
     trainer, protocol, head = parts(
-        *("head=mean_mlp", "trainer.bags=4", "trainer.mc_dropout=5", "pretrain=masked_frames"),
-        *("protocol.aggregate.clip=median", "protocol.select.metric=n"),
+        *("head=mean_mlp", "pooling=max", "trainer=quick", "trainer.mc_dropout=5", "pretrain=masked_frames"),
+        *("protocol.aggregate.clip=median", "protocol.select.level=window", "protocol.select.metric=n"),
     )
     with torch.device("meta"):
         module = instantiate(head, "head", n_features=8)
     with pytest.raises(LfnetError) as caught:
         check_compatible(read(TrainerSettings, trainer, "trainer"), read(Protocol, protocol, "protocol"), module)
-    metric, bags, dropout, pretrain = str(caught.value).splitlines()
+    metric, median, level, drawn, selected, dropout, pretrain = str(caught.value).splitlines()
     assert metric.startswith("protocol.select.metric=n: choose one of ")
-    assert bags == (
-        "trainer.bags=4 averages a clip's windows, and protocol.aggregate.clip=median: choose mean, "
-        "or trainer.bags=null."
-    )
+    assert median == ("protocol.aggregate.clip=median: pooling takes its place: choose mean, or pooling=none.")
+    assert level.startswith("protocol.select.level=window: the best epoch would be chosen without the pooling")
+    assert drawn.startswith("trainer.windows_per_clip=1: there is nothing to pool: give 2 or more")
+    assert selected.startswith("trainer.select_windows_per_clip=1: there is nothing to pool")
     assert dropout.startswith("trainer.mc_dropout=5 needs a head with dropout")
     assert pretrain.startswith("head TemporalMeanMLP has no `frames(x, mask)` to pre-train: choose pretrain=none")
 
 
 def test_settings_that_fit_each_other_pass():
-    trainer, protocol, head = parts("head=hybrid", "trainer.mc_dropout=5", "pretrain=masked_frames", "trainer.bags=2")
+    trainer, protocol, head = parts("head=hybrid", "trainer.mc_dropout=5", "pretrain=masked_frames", "pooling=gated")
     with torch.device("meta"):
         module = instantiate(head, "head", n_features=8)
     check_compatible(read(TrainerSettings, trainer, "trainer"), read(Protocol, protocol, "protocol"), module)
