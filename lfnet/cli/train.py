@@ -213,12 +213,12 @@ def _extract(config: Any, session: "Session") -> None:
 
 
 def _print_features(cohort: "Cohort", stores: "Mapping[str, Readable]") -> None:
-    from lfnet.data.protocol import Health
+    from lfnet.features.health import Health
     from lfnet.features.summary import check_clips, describe_features
 
     for stream, store in stores.items():
         print(f"vectors of cohort {cohort.name}, stream {stream}: {store.folder}")
-    checks = check_clips(stores, cohort.clips["clip_id"], Health().min_coverage)
+    checks = check_clips(stores, cohort.clips["clip_id"], Health())
     for line in describe_features(checks, list(stores)):
         print(line)
 

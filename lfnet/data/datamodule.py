@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -109,6 +110,7 @@ class DataModule(L.LightningDataModule):
         self.stream_dropout = stream_dropout
         self.seed = seed
         self.dropped: list[str] = []
+        self.remarks: list[health.Remark] = []
         # Set by `fit`; see `WindowDataset`.
         self.shorten: Shorten | None = None
         self.reuse = False
@@ -250,7 +252,7 @@ class DataModule(L.LightningDataModule):
             return frame_rows(*self._packed_frames(clip_id), self.protocol.segment)
         clip, protocol = store.read(clip_id), self.protocol
         if clip.valid.any():  # a clip without a valid frame is missing in this stream
-            problems = [health.Problem(clip_id, *found) for found in health.problems_of(clip)]
+            problems = [health.Problem(clip_id, *found) for found in health.problems_of(clip, self._uncovered)]
             if problems and protocol.health.unusable == "refuse":
                 health.refuse(problems)
             if problems:
@@ -283,22 +285,30 @@ class DataModule(L.LightningDataModule):
 
     def _usable(self, clips: pd.DataFrame) -> pd.DataFrame:
         clip_ids = list(clips["clip_id"])
-        min_coverage = self.protocol.health.min_coverage
-        key = f"{self.store.fingerprint(clip_ids)}-{min_coverage}"
-        if key not in self._cache.problems:
-            self._cache.problems[key] = self._problems(clip_ids, min_coverage)
-        problems = self._cache.problems[key]
+        key = digest([self.store.fingerprint(clip_ids), asdict(replace(self.protocol.health, unusable="refuse"))])
+        if key not in self._cache.checked:
+            self._cache.checked[key] = self._check(clip_ids)
+        problems, self.remarks = self._cache.checked[key]
         if problems and self.protocol.health.unusable == "refuse":
             health.refuse(problems)
         self.dropped = sorted({problem.clip_id for problem in problems})
         return clips[~clips["clip_id"].isin(self.dropped)].reset_index(drop=True)
 
-    def _problems(self, clip_ids: list[str], min_coverage: float) -> list[health.Problem]:
-        """Problems of each joined stream first, since the other streams would hide them."""
-        found = self.store.problems(clip_ids) if isinstance(self.store, JoinedStreams) else []
-        unusable = {problem.clip_id for problem in found}
+    def _check(self, clip_ids: list[str]) -> health.Report:
+        """Check each joined stream first, since the other streams would hide its faults; then whether any is there."""
+        if not isinstance(self.store, JoinedStreams):
+            return health.check(self.store, clip_ids, self.protocol.health)
+        problems, remarks = self.store.check(clip_ids, self.protocol.health)
+        unusable = {problem.clip_id for problem in problems}
         alive = [clip_id for clip_id in clip_ids if clip_id not in unusable]
-        return [*found, *health.check(self.store, alive, min_coverage=min_coverage)]
+        exact = replace(health.EXACT, min_coverage=self.protocol.health.min_coverage)
+        joined = health.check(self.store, alive, exact)
+        return health.Report([*problems, *joined.problems], [*remarks, *joined.remarks])
+
+    @property
+    def _uncovered(self) -> health.Health:
+        """The conditions for a stream that a clip may lack."""
+        return replace(self.protocol.health, min_coverage=0.0)
 
     def _pack(self) -> Packed:
         protocol = self.protocol

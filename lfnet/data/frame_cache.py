@@ -13,10 +13,10 @@ __all__ = ["FrameCache"]
 
 @dataclass
 class FrameCache:
-    """Packed frames of one cohort, and the problems found in features, for all jobs of a process.
+    """Packed frames of one cohort, and what the check of their features found, for all jobs of a process.
 
     One cohort only: a second would double what a sweep needs.
     """
 
     packed: tuple[str, Packed] | None = None
-    problems: dict[str, list[health.Problem]] = field(default_factory=dict)
+    checked: dict[str, health.Report] = field(default_factory=dict)

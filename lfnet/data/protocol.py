@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lfnet.config import Share, settings
+from lfnet.features.health import Health
 
 __all__ = ["PUBLISHED_TRAINING", "Aggregate", "Health", "Protocol", "Select"]
 
@@ -33,14 +34,6 @@ class Select:
     split: Literal["dev", "test"] = "dev"
     metric: str = "mae"
     level: Literal["window", "clip", "recording"] = "recording"
-
-
-@settings
-class Health:
-    """Condition for a usable clip, and whether unusable ones stop the job (refuse) or are left out (drop)."""
-
-    min_coverage: Share = 0.05
-    unusable: Literal["refuse", "drop"] = "refuse"
 
 
 @settings

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -11,7 +12,7 @@ from pydantic import Field, field_validator
 
 from lfnet.config import Count, Positive, settings
 from lfnet.errors import LfnetError
-from lfnet.features.health import Problem, problems_of
+from lfnet.features.health import CohortCheck, Health, Problem, Remark, Report, problems_of
 from lfnet.features.store import ClipFeatures, Readable
 from lfnet.fingerprints import digest, source_digest
 
@@ -156,11 +157,21 @@ class JoinedStreams:
         sparse = any(clip.meta.get("sparse") == "true" for clip in clips)
         return ClipFeatures(x_TD, valid_T, grid, {"unit_norm": "false", "sparse": "true" if sparse else "false"})
 
-    def problems(self, clip_ids: Iterable[str]) -> list[Problem]:
-        """Find the problems of single streams as they were extracted; a missing one is no problem."""
-        stores = self._stores()
-        found = [(clip_id, store.stream, _wrong(store.read(clip_id))) for clip_id in clip_ids for store in stores]
-        return [Problem(clip_id, f"{name}: {what}", fix) for clip_id, name, faults in found for what, fix in faults]
+    def check(self, clip_ids: Iterable[str], health: Health) -> Report:
+        """Check single streams as they were extracted; a missing one is no problem, whatever its coverage."""
+        problems: list[Problem] = []
+        remarks: list[Remark] = []
+        ids = list(clip_ids)
+        for store in self._stores():
+            stream = CohortCheck(replace(health, min_coverage=0.0))
+            for clip_id in ids:
+                clip = store.read(clip_id)
+                if clip.valid.any():
+                    stream.add(clip_id, clip)
+            found = stream.report()
+            problems += [replace(problem, what=f"{store.stream}: {problem.what}") for problem in found.problems]
+            remarks += [Remark(f"{store.stream}: {text}", named) for text, named in found.remarks]
+        return Report(problems, remarks)
 
     def _read(self, clip_id: str) -> list[ClipFeatures]:
         """The clip's streams, each with its own columns."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from lfnet.features.health import problems_of
+from lfnet.features.health import CohortCheck, Health, Report, problems_of
 from lfnet.features.store import ClipFeatures, Readable
 from lfnet.text import align_columns, first_names, plural
 
@@ -36,13 +36,14 @@ class ClipCheck:
     refused: bool = False
 
 
-def check_clips(stores: Mapping[str, Readable], clip_ids: Iterable[str], min_coverage: float) -> dict[str, ClipCheck]:
+def check_clips(stores: Mapping[str, Readable], clip_ids: Iterable[str], health: Health) -> dict[str, ClipCheck]:
     """Check the features of clips as `lfnet train` does; a clip that a stream lacks is passed over there.
 
     A clip is refused where a stream of frames is faulty, or where no stream has enough faces: what one stream lacks is
     missing there, and no fault. Rows of segments are not checked, unless there is no other stream.
     """
     found: dict[str, ClipCheck] = {}
+    cohort = {stream: CohortCheck(health) for stream in stores}
     for clip_id in tqdm(list(clip_ids), desc="checking features", unit="clip", disable=None, leave=False):
         check = found[clip_id] = ClipCheck()
         faulty, enough = False, False
@@ -51,17 +52,34 @@ def check_clips(stores: Mapping[str, Readable], clip_ids: Iterable[str], min_cov
                 continue
             clip = store.read(clip_id)
             check.coverage[stream] = clip.coverage
-            found_here = problems_of(clip, min_coverage)
+            segments = number > 0 and clip.meta.get("per_segment") == "true"
+            found_here = problems_of(clip, health) if segments else cohort[stream].add(clip_id, clip)
             known = [*check.notes, *(text for text, _ in found_here)]
             check.notes += [note for note in _notes(clip) if note not in known]
-            if number and clip.meta.get("per_segment") == "true":
+            if segments:
                 continue
             for problem in found_here:
                 check.problems.setdefault(problem, []).append(stream)
-            faulty |= bool(clip.valid.any() and problems_of(clip))
-            enough |= bool(clip.valid.any()) and clip.coverage >= min_coverage
+            covered = clip.coverage >= health.min_coverage
+            faulty |= bool(clip.valid.any()) and len(found_here) > (not covered)
+            enough |= bool(clip.valid.any()) and covered
         check.refused = bool(check.coverage) and (faulty or not enough)
+    for stream, all_clips in cohort.items():
+        _add_report(found, stream, all_clips.report())
     return found
+
+
+def _add_report(checks: Mapping[str, ClipCheck], stream: str, report: Report) -> None:
+    """Add to each clip what is found by comparing all clips of a stream."""
+    for problem in report.problems:
+        check = checks[problem.clip_id]
+        streams = check.problems.setdefault((problem.what, problem.fix), [])
+        if stream not in streams:
+            streams.append(stream)
+            check.refused = True
+    for text, clip_ids in report.remarks:
+        for clip_id in clip_ids or [name for name, check in checks.items() if stream in check.coverage]:
+            checks[clip_id].notes.append(f"{stream}: {text}")
 
 
 def _notes(clip: ClipFeatures) -> list[str]:

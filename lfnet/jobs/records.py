@@ -51,6 +51,10 @@ def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> 
         number = f"{len(data.dropped)} clip{'s' * (len(data.dropped) > 1)} left out as unusable (protocol.health)"
         _logger.warning("%s: %s", number, ", ".join(data.dropped))
         warnings.append(f"{number}; {LOG} names them")
+    for text, clip_ids in data.remarks:
+        if clip_ids:
+            _logger.warning("%s: %s", text, ", ".join(clip_ids))
+        warnings.append(f"{text}; {LOG} names them" if clip_ids else text)
     warnings += count_noted(data.stores.values(), cohort.clips["clip_id"])
     return {
         "scale": Scale(cohort.scale.name, cohort.scale.min, cohort.scale.max),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
+from lfnet.features.health import EXACT
 from lfnet.features.joined_streams import JoinedStreams, JoinSettings, Part, _rows_at, parts_of
 from lfnet.features.store import ClipFeatures, FeatureStore
 from tests.composing import composed
@@ -170,7 +171,7 @@ def test_a_dead_stream_is_named_and_a_missing_one_is_not(stores):
     still.features[:] = 1.0
     stores["narrow"].write("b", still, "n")
     store = joined(stores)
-    (problem,) = store.problems(ALL)
+    (problem,) = store.check(ALL, EXACT).problems
     assert problem.clip_id == "b" and problem.what.startswith("narrow: the same vector in all 40 frames")
     # What is dead is nobody's mean: the statistics are those of the other training clip.
     alone = joined(stores, train=("a",))

@@ -58,7 +58,7 @@ def test_coverage_of_real_clips(shared, model, tmp_path):
     for clip in clips.values():
         assert clip.features.shape[1] == 58 and np.isnan(clip.features[~clip.valid]).all()
         assert (np.diff(clip.time) > 0).all()
-    problems = health.check(store, list(clips), min_coverage=0.05)
+    problems = health.check(store, list(clips), health.Health(min_coverage=0.05)).problems
     assert [(problem.clip_id, problem.what) for problem in problems] == [("no_face", "no face in any of 32 frames")]
     with pytest.raises(LfnetError, match=r"no_face: no face in any of 32 frames .*cohort\.aligned=true"):
         health.refuse(problems)
@@ -80,7 +80,7 @@ def test_system_bs_bug_cannot_be_trained_on(crops, tmp_path):
     zeros = np.zeros((count, 512), np.float32)
     store.write("clip", ClipFeatures(zeros, np.ones(count, bool), np.arange(count) / 30), "source")
     with pytest.raises(LfnetError, match=f"all-zero vectors in {count} of {count} frames"):
-        health.refuse(health.check(store, ["clip"]))
+        health.refuse(health.check(store, ["clip"]).problems)
 
 
 def test_a_detector_that_sees_nobody_leaves_no_vectors(crops, model, tmp_path, monkeypatch):
@@ -90,7 +90,7 @@ def test_a_detector_that_sees_nobody_leaves_no_vectors(crops, model, tmp_path, m
     clip = store.read("clip")
     assert clip.coverage == 0 and np.isnan(clip.features).all()
     with pytest.raises(LfnetError, match=r"no face in any of 9 frames .*cohort\.aligned=true"):
-        health.refuse(health.check(store, ["clip"]))
+        health.refuse(health.check(store, ["clip"]).problems)
 
 
 def test_aligned_crops_give_live_features(shared, crops, model, mobileface, tmp_path):
@@ -98,7 +98,7 @@ def test_aligned_crops_give_live_features(shared, crops, model, mobileface, tmp_
     ready = extract(cohort_of({"clip": crops}), mobileface, cache=tmp_path).read("clip")
     assert ready.valid.all() and ready.meta["unit_norm"] == "true"
     store = extract(cohort_of({"clip": crops}), mobileface, cache=tmp_path)
-    assert health.check(store, ["clip"], min_coverage=1.0) == []
+    assert health.check(store, ["clip"], health.Health(min_coverage=1.0)).problems == []
     video = cohort_of({"clip": shared / "media" / "single_face.mp4"}, aligned=False)
     direct = extract(video, mobileface, cache=tmp_path, mesh_model=model, stride=8).read("clip")
     np.testing.assert_allclose(ready.features, direct.features, atol=1e-5)
@@ -110,5 +110,5 @@ def test_the_mesh_is_found_in_aligned_crops(crops, model, tmp_path):
     with pytest.raises(LfnetError, match="landmarker"):
         extract(cohort, Blendshapes(), cache=tmp_path)
     store = extract(cohort, Blendshapes(), cache=tmp_path, mesh_model=model)
-    assert store.read("clip").coverage == 1 and health.check(store, ["clip"]) == []
+    assert store.read("clip").coverage == 1 and health.check(store, ["clip"]).problems == []
     assert "alignment has removed most of the head's roll and position" in store.read("clip").meta["notes"]

@@ -69,13 +69,13 @@ def test_what_is_dead_is_found_in_other_streams(tmp_path: Path) -> None:
     events, dead, bright = Events(name="events"), Dead(name="dead"), Brightness(name="bright")
     assert not Blendshapes.sparse
     stores = extract(cohort, [events, dead, bright], cache=tmp_path / "cache")
-    assert health.check(stores["events"], ["a"]) == [] and stores["events"].header("a")["sparse"] == "true"
+    assert health.check(stores["events"], ["a"]).problems == [] and stores["events"].header("a")["sparse"] == "true"
     assert "sparse" not in stores["bright"].header("a")
     settings = JoinSettings(normalise="none", length=1.0, presence=False, valid="any", dropout=0.0, columns=None)
     names = ("events", "bright")
     both = JoinedStreams(parts_of({name: stores[name] for name in names}, settings, "a"), ["a"], settings)
-    assert both.problems(["a"]) == [] and health.check(both, ["a"]) == []
+    assert both.check(["a"], health.EXACT).problems == [] and health.check(both, ["a"]).problems == []
     names = ("events", "dead")
     both = JoinedStreams(parts_of({name: stores[name] for name in names}, settings, "a"), ["a"], settings)
-    (problem,) = both.problems(["a"])
+    (problem,) = both.check(["a"], health.EXACT).problems
     assert problem.what == "dead: all-zero vectors in 9 of 9 frames with a face"

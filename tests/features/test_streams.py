@@ -210,7 +210,7 @@ def test_a_gap_of_seconds_is_noted_and_not_filled(tmp_path):
     assert clip.meta["coverage"] == f"{19 / 30:.4f}"
     assert "no face for a second or more: 0.8–2.8 s" in clip.meta["notes"]
     assert "segment 1 contains 2.2 s without a face" in clip.meta["notes"] and "segment 2" not in clip.meta["notes"]
-    assert health.check(store, ["x"]) == []
+    assert health.check(store, ["x"]).problems == []
 
 
 def test_a_clip_without_a_face_has_one_segment_that_is_not_valid(tmp_path):
@@ -219,7 +219,7 @@ def test_a_clip_without_a_face_has_one_segment_that_is_not_valid(tmp_path):
     assert encoder.lengths == [] and clip.features.shape == (1, 5)
     assert np.isnan(clip.features).all() and not clip.valid.any()
     assert clip.meta["notes"] == "no face in any of 9 frames; no frame with a face: the clip has no segment"
-    assert health.check(store, ["x"])[0].what == "no face in any of 1 segments"
+    assert health.check(store, ["x"]).problems[0].what == "no face in any of 1 segments"
 
 
 def test_a_segment_encoder_that_breaks_its_contract(tmp_path, monkeypatch):

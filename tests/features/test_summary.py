@@ -7,6 +7,7 @@ import pytest
 
 from lfnet.cli.main import main
 from lfnet.features.extract import extract
+from lfnet.features.health import Health
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.features.summary import check_clips, describe_features
 from tests.features.fakes import Brightness, Loudest, cohort_of, crop_picture
@@ -25,7 +26,9 @@ def store_of(folder: Path, stream: str, **clips: tuple[int, str]) -> FeatureStor
 def test_one_stream(tmp_path: Path) -> None:
     none = "no face in any of 10 frames"
     store = store_of(tmp_path, "face", a=(10, ""), b=(5, "cut; dark"), c=(0, none), d=(1, "dark"))
-    lines = describe_features(check_clips({"face": store}, ["a", "b", "c", "d", "gone"], 0.2), ["face"])
+    lines = describe_features(
+        check_clips({"face": store}, ["a", "b", "c", "d", "gone"], Health(min_coverage=0.2)), ["face"]
+    )
     assert lines[0].split() == ["stream", "clips", "mean", "coverage", "lowest", "no", "face", "with", "notes"]
     assert lines[1].split() == ["face", "4", "0.40", "0.00", "1", "2"]
     need, train = lines[2].split("; ")
@@ -43,7 +46,7 @@ def test_a_clip_that_one_of_two_streams_lacks_is_used(tmp_path: Path) -> None:
         "face": store_of(tmp_path, "face", a=(0, ""), b=(0, "")),
         "voice": store_of(tmp_path, "voice", a=(9, ""), b=(0, "")),
     }
-    checks = check_clips(stores, ["a", "b"], 0.05)
+    checks = check_clips(stores, ["a", "b"], Health(min_coverage=0.05))
     assert [checks[clip].refused for clip in "ab"] == [False, True]
     lines = describe_features(checks, list(stores))
     assert [line.split()[:5] for line in lines[1:3]] == [
@@ -56,7 +59,7 @@ def test_a_clip_that_one_of_two_streams_lacks_is_used(tmp_path: Path) -> None:
 
 def test_no_more_than_twenty_lines_of_ten_thousand_clips(tmp_path: Path) -> None:
     store = store_of(tmp_path, "face", a=(0, "dark"))
-    check = check_clips({"face": store}, ["a"], 0.05)["a"]
+    check = check_clips({"face": store}, ["a"], Health(min_coverage=0.05))["a"]
     lines = describe_features({f"clip_{number:05}": check for number in range(10_000)}, ["face"])
     assert len(lines) == 2 + 1 + 20 + 1 + 1 + 1 + 1 and "  and 9980 more" in lines
     assert lines[-1] == "  10000 clips (clip_00000, clip_00001, clip_00002, …): dark"
@@ -66,7 +69,7 @@ def test_streams_of_frames_and_segments(tmp_path: Path) -> None:
     pictures = [crop_picture(number) for number in range(9)]
     cohort = cohort_of({"a": write_folder(tmp_path / "a", pictures), "b": write_folder(tmp_path / "b", pictures[:2])})
     stores = extract(cohort, [Brightness(), Loudest(min_frames=3)], cache=tmp_path / "cache")
-    lines = describe_features(check_clips(stores, ["a", "b"], 0.05), list(stores))
+    lines = describe_features(check_clips(stores, ["a", "b"], Health(min_coverage=0.05)), list(stores))
     assert [line.split()[:2] for line in lines[1:3]] == [["brightness", "2"], ["loudest", "2"]]
 
 

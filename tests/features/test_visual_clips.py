@@ -70,7 +70,7 @@ def test_a_good_clip(store):
     assert clip.time.tolist() == [0, 8 / FPS] and clip.meta["segment_frames"] == "8, 8"
     assert clip.meta["notes"] == "2 frames with a face at the end, too few for a segment, were left out"
     assert clip.meta["parameters"] == "927008" and int(clip.meta["flops_per_segment"]) == 109_793_152 * (8 + 4 * 3)
-    assert health.check(store, ["good"]) == []
+    assert health.check(store, ["good"]).problems == []
 
 
 def test_a_clip_shorter_than_a_segment_is_one_short_segment(store):
@@ -96,7 +96,7 @@ def test_a_face_lost_for_seconds_is_named(store):
 def test_a_clip_without_a_face_is_missing_and_not_zero(store):
     clip = store.read("nobody")
     assert clip.features.shape == (1, 2304) and np.isnan(clip.features).all() and not clip.valid.any()
-    assert health.check(store, ["nobody"])[0].what.startswith("no face")
+    assert health.check(store, ["nobody"]).problems[0].what.startswith("no face")
 
 
 def test_two_faces_are_named(store):
