@@ -71,7 +71,7 @@ def main() -> None:
             "head=mean_mlp,hybrid",
             "head.dropout=0.2",
             "trainer.mc_dropout=50",
-            "splits=unshared",
+            "cohort.people_shared=0",
             "cohort.recordings={train:50,dev:50,test:150}",
             "seed=0,1,2",
         ]
@@ -79,7 +79,7 @@ def main() -> None:
     if swept.failed:
         raise SystemExit("a job failed: its folder's train.log says why")
     found = [
-        {"head": run.model, "seed": run.seed, "recordings": len(rows), **measured(rows, run.seed or 0)}
+        {"head": run.result.model, "seed": run.seed, "recordings": len(rows), **measured(rows, run.seed or 0)}
         for run in open_runs(swept.record)
         for rows in [recordings(run)]
     ]

@@ -138,6 +138,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Pat
     marks = () if watch is None else watch.marks(keep.sigma_ratio)
     for mark in marks:
         _log.warning("the head that is kept, of epoch %d: %s", keep.best_epoch, mark)
+    marks = (*getattr(settings.loss, "marks", ()), *marks)
     return Fitted(head, keep.epochs, keep.best_epoch, keep.best, keep.converged, seconds, marks)
 
 

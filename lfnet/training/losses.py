@@ -32,7 +32,10 @@ class Targets(NamedTuple):
 
 @runtime_checkable
 class Loss(Protocol):
-    """Interface of `trainer.loss`: targets of the training windows, then the loss of a batch."""
+    """Interface of `trainer.loss`: targets of the training windows, then the loss of a batch.
+
+    A loss may also have `marks`, a tuple of str: remarks that tables, model cards and `lfnet train` print with a run.
+    """
 
     def prepare(self, windows: pd.DataFrame) -> Targets:
         """Compute the targets of training windows.
@@ -72,7 +75,8 @@ class L1:
             target = mean + (label − mean) · [Φ((e − c) / σ) − Φ((s − c) / σ)]
 
         so windows in the middle of a long clip keep their label, and those at its ends and in short clips move to the
-        mean. Targets then depend on the clip's length. None: each window's target is its label.
+        mean. Targets then depend on the clip's length: where features reveal the length, so do scores, and runs are
+        marked (experiments/recommended measures it). None: each window's target is its label.
 
     References
     ----------
@@ -94,6 +98,11 @@ class L1:
     lds_bin: Positive = 1.0
     lds_power: Positive = 1.0
     temporal_sigma: Positive | None = None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Remarks that a table prints with a run."""
+        return () if self.temporal_sigma is None else ("targets depend on clip length",)
 
     def prepare(self, windows: pd.DataFrame) -> Targets:
         """Compute targets and weights; see `Loss.prepare`."""
