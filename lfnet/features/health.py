@@ -33,7 +33,7 @@ _MAX_STEPS = 512
 _FEW = 0.05
 # Above this share of repeated frames a clip is named: conversions from 24 to 30 frames a second repeat a fifth, videos
 # of 15 frames a second in files of 30 a half.
-_REPEATED = 0.55
+_REPEATED = 0.6
 
 
 @settings

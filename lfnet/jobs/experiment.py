@@ -24,6 +24,7 @@ SHARED_CODE = (
     "lfnet.data",
     "lfnet.evaluation.metrics",  # chooses the best epoch or recipe
     "lfnet.evaluation.predictions",  # aggregates scores
+    "lfnet.features.columns",
     "lfnet.features.feature_file",
     "lfnet.features.health",
     "lfnet.features.store",

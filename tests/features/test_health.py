@@ -220,7 +220,7 @@ def test_repeated_frames_of_a_conversion_are_no_fault():
     for rate in (24.0, 22.5, 15.0):  # a fifth, a quarter and a half of the frames are repeated
         assert report({name: repeated(x_TD, rate) for name, x_TD in clips.items()}) == ([], [])
     clips["c1"] = repeated(clips["c1"], 5)
-    assert report(clips) == ([], [("more than 55% of the frames repeat the one before in 1 clip", ("c1",))])
+    assert report(clips) == ([], [("more than 60% of the frames repeat the one before in 1 clip", ("c1",))])
     assert next(iter(whats(report({"one": repeated(clips["c0"], 1)})).values())).startswith("no change in 97 %")
 
 

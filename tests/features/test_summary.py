@@ -96,3 +96,32 @@ def test_the_command_ends_with_it_also_where_clips_fail_or_are_there_already(
         assert lines[-4].split() == ["ready", "3", "0.67", "0.00", "1", "0"]
         assert lines[-3].startswith("1 of 3 clips needs attention; `lfnet train` stops at 1 (")
         assert lines[-2] == "  cyd: no face in any of 9 frames"
+
+
+def test_clips_are_compared_by_extraction_and_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("clips").mkdir()
+    rows = []
+    for number in range(8):
+        x_TD = np.random.default_rng(number).normal(size=(40, 8)) + number
+        x_TD[:, 5] = 1
+        if number == 6:
+            x_TD[:, :5] = 0.5
+        np.save(f"clips/p{number}.npy", x_TD)
+        rows.append(f"p{number}.npy,p{number},{('train', 'dev', 'test')[number % 3]},{number},25\n")
+    Path("clips/manifest.csv").write_text("path,person_id,split,label,fps\n" + "".join(rows))
+    dead = "5 of 7 columns are the same number in all frames, and move in most other clips"
+    everywhere = "1 of 8 columns are the same number in all frames of all clips"
+    folder = ("cohort=folder", "cohort.root=clips")
+    assert main(["extract", *folder]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  p6: {dead}" in lines and any(line.endswith(f"ready: {everywhere}") for line in lines)
+    assert any("`lfnet train` stops at 1 (" in line for line in lines)
+    quick = ("trainer.max_epochs=1", "protocol.window=16", "protocol.hop=8", *folder)
+    assert main(["train", *quick]) == 2
+    assert f"p6: {dead} (" in capsys.readouterr().err
+    assert main(["train", *quick, "protocol.health.unusable=drop"]) == 0
+    printed = capsys.readouterr().out
+    assert "warning: 1 clip left out as unusable (protocol.health)" in printed and f"warning: {everywhere}" in printed

@@ -20,6 +20,7 @@ COMMON = (
     "data/",
     "evaluation/metrics.py",
     "evaluation/predictions.py",
+    "features/columns.py",
     "features/feature_file.py",
     "features/health.py",
     "features/store.py",

@@ -116,6 +116,7 @@ def test_every_yaml_builds_a_loss(name):
     assert choices["loss"] == name and isinstance(loss, L1)
     assert (loss.lds_sigma is not None) == name.startswith("lds")
     assert (loss.temporal_sigma is not None) == (name == "temporal")
+    assert loss.marks == (("targets depend on clip length",) if name == "temporal" else ())
 
 
 def test_l1_without_weights_is_torchs():
@@ -137,3 +138,5 @@ def test_a_job_trains_with_it(shared_jobs, overrides):
     assert results[0]["fingerprint"] != results[1]["fingerprint"]
     one, two = (result["metrics"]["dev"]["recording"]["mae"] for result in results)
     assert one != two
+    mark = "targets depend on clip length"
+    assert [mark in result["marks"] for result in results] == [False, overrides[0] == "loss=temporal"]
