@@ -12,6 +12,8 @@ import pandas as pd
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder, SegmentEncoder, per_segment
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.features.acquisition import KEY as ACQUISITION
+from lfnet.features.acquisition import Acquisition
 from lfnet.features.consumers import FrameConsumer, PassSummary, SegmentConsumer
 from lfnet.features.provenance import Sources, check, needs_landmarker, recipe
 from lfnet.features.store import ClipFeatures, FeatureStore
@@ -195,12 +197,18 @@ class Job:
         early = [] if surveyed is None else list(surveyed.clock.notes)
         notes: list[str] = []
         consumers = [self.consumer(encoder) for encoder in encoders]
+        measured = Acquisition(self.cohort.aligned)
         with self.mesh(encoders) as mesh:
-            summaries = self.run(self.frames(clip, surveyed, notes), mesh, consumers, tick)
-        return {
-            encoder.name: consumer.clip(summary, self._meta(encoder, summary, notes if summary.ended else early))
-            for encoder, consumer, summary in zip(encoders, consumers, summaries, strict=True)
-        }
+            frames = measured.frames(self.frames(clip, surveyed, notes))
+            summaries = self.run(frames, measured.searching(mesh), consumers, tick)
+        rate = clip.fps if surveyed is None else surveyed.clock.rate
+        made = {}
+        for encoder, consumer, summary in zip(encoders, consumers, summaries, strict=True):
+            meta = self._meta(encoder, summary, notes if summary.ended else early)
+            # Of the frames of this stream alone, so that the file does not depend on longer streams.
+            last = int(summary.number[-1]) if len(summary.number) else -1
+            made[encoder.name] = consumer.clip(summary, {**meta, ACQUISITION: measured.text(clip.path, rate, last)})
+        return made
 
     def consumer(self, encoder: Encoder) -> FrameConsumer | SegmentConsumer:
         """Make the consumer that collects an encoder's vectors during a pass."""
