@@ -37,6 +37,7 @@ CONF = HERE.parents[1] / "conf"
 SIGNALS = ("mixture", "none", "level", "tempo", "burst")
 SMALL = ("cohort.dim=64", "cohort.duration={min:3,max:60,median:5,spread:0.6}")
 GOAL = 0.01
+FILMING = ("filming", "filming_splits", "demographics")
 
 
 def clean(seed: int, *overrides: str) -> Cohort:
@@ -61,8 +62,8 @@ def features(cohort: Cohort) -> ClipSummaries:
 
 
 def flags(report: Report) -> list[str]:
-    """Names of the flagged findings."""
-    return [finding.name for finding in report.findings if finding.flagged]
+    """Names of the flagged findings, without those on filming: they have a level of their own (filming.py)."""
+    return [finding.name for finding in report.findings if finding.flagged and finding.name not in FILMING]
 
 
 def confounded(seed: int, strength: float) -> Report:
@@ -139,7 +140,7 @@ def main() -> None:
         (HERE / "README.md").write_text(_readme(table, planted, sys.argv[1:]), encoding="utf-8")
 
 
-def _share(flagged: pd.Series) -> str:
+def share(flagged: pd.Series) -> str:
     """4 of 500 = 0.8 % [0.2 %, 2.0 %], with Clopper and Pearson's interval."""
     count, n = int(flagged.sum()), len(flagged)
     low, high = stats.binomtest(count, n).proportion_ci(method="exact")
@@ -147,16 +148,16 @@ def _share(flagged: pd.Series) -> str:
 
 
 def _rates(table: pd.DataFrame) -> str:
-    return "; ".join(f"{kind}: {_share(table[kind] != '')}" for kind in ("manifest", "features"))
+    return "; ".join(f"{kind}: {share(table[kind] != '')}" for kind in ("manifest", "features"))
 
 
 def _found(planted: pd.DataFrame) -> str:
-    return "\n".join(f"{name}: {_share(rows['found'])}" for name, rows in planted.groupby("leak", sort=False))
+    return "\n".join(f"{name}: {share(rows['found'])}" for name, rows in planted.groupby("leak", sort=False))
 
 
 def _readme(table: pd.DataFrame, planted: pd.DataFrame, arguments: list[str]) -> str:
     reached = all((table[kind] != "").mean() <= GOAL for kind in ("manifest", "features"))
-    lines = "\n".join(f"| {name} | {_share(rows['found'])} |" for name, rows in planted.groupby("leak", sort=False))
+    lines = "\n".join(f"| {name} | {share(rows['found'])} |" for name, rows in planted.groupby("leak", sort=False))
     which = ", ".join(
         f"seed {seed} ({kind}: {row[kind]})" for seed, row in table.iterrows() for kind in row.index[1:] if row[kind]
     )
@@ -172,8 +173,8 @@ def _readme(table: pd.DataFrame, planted: pd.DataFrame, arguments: list[str]) ->
 
 | clean cohorts | flagged |
 |---|---|
-| bare manifest, 150 recordings | {_share(table["manifest"] != "")} |
-| with features (64-D, median 5 s) | {_share(table["features"] != "")} |
+| bare manifest, 150 recordings | {share(table["manifest"] != "")} |
+| with features (64-D, median 5 s) | {share(table["features"] != "")} |
 
 The hypothesis {"holds" if reached else "is WRONG"}. Flagged: {which or "none"}.
 
@@ -182,7 +183,9 @@ Leaks planted into clean cohorts and found by their check (`planted.csv`):
 | leak | found |
 |---|---|
 {lines}
-{_level()}"""
+{_level()}
+Findings on how people were filmed have a level of 5 % of their own: `filming.md`.
+"""
 
 
 def _level() -> str:

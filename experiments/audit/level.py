@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from false_flags import HERE, clean
+from false_flags import FILMING, HERE, clean
 
 from lfnet.audit.audit import find_leaks
 from lfnet.audit.settings import AuditSettings
@@ -25,7 +25,7 @@ def main() -> None:
     rows = []
     for seed in range(FIRST, FIRST + parser.parse_args().cohorts):
         report = find_leaks(clean(seed), settings=AuditSettings(resamples=1999))
-        tests = [test for finding in report.findings for test in finding.tests]
+        tests = [test for finding in report.findings if finding.name not in FILMING for test in finding.tests]
         rows.append({"seed": seed, "tests": len(tests), "min_p": min(test.adjusted for test in tests)})
     table = pd.DataFrame(rows)
     table.to_csv(Path(HERE) / "level.csv", index=False, float_format="%.4f", lineterminator="\n")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lfnet.audit.filming import Filming, collect
+from lfnet.audit.filming_checks import filming_checks
 from lfnet.audit.copies import copies, file_copies, source_copies
 from lfnet.audit.courses import MIN_SECONDS, comparable, feature_copies, frame_copies
 from lfnet.audit.finding import Check, Finding
@@ -19,6 +21,7 @@ from lfnet.audit.shared_people import look_up, shared_people
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.identity import normal_id, one_spelling
 from lfnet.evaluation.compare import holm
+from lfnet.features.filming import read_filming
 from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.features.store import Readable
 from lfnet.features.thumbnails import RATE, Thumbnails
@@ -27,7 +30,7 @@ from lfnet.text import plural
 
 __all__ = ["Report", "audited_by", "find_leaks", "summary"]
 
-_CHECKS = 8  # of `_checks`
+_CHECKS = 11  # of `_checks`
 _DURATION = (
     "Use masks (protocol=masked) and windows of equal length, compare every row with the baseline duration, and do not "
     "pad clips to a common length."
@@ -45,6 +48,7 @@ def find_leaks(
     encoder: str = "",
     thumbnails: Thumbnails | None = None,
     sources: Mapping[str, str] | None = None,
+    filming: Mapping[str, Mapping[str, float | str]] | None = None,
     no_features: str = "needs features",
     no_durations: str = "",
     settings: AuditSettings | None = None,
@@ -65,6 +69,9 @@ def find_leaks(
         Thumbnails of the clips' frames, by which copies of videos are found.
     sources : mapping, optional
         clip_id → digest of the file that its features come from; without it the files are compared where they exist.
+    filming : mapping, optional
+        How clips were filmed, by clip_id (`lfnet.features.filming.read_filming`). The thumbnails tell some of
+        it.
     no_features, no_durations : str
         Why features or durations are missing.
     settings : AuditSettings, optional
@@ -84,7 +91,8 @@ def find_leaks(
     def copied() -> Check:
         return _copies(cohort, pool, thumbnails, sources, no_features, settings)
 
-    running = _checks(cohort, table, pool, copied, encoder, no_features, no_durations, settings)
+    filmed = filming_of(cohort, pool, {**(thumbnails.filming if thumbnails else {}), **(filming or {})})
+    running = _checks(cohort, table, pool, copied, filmed, encoder, no_features, no_durations, settings)
     shown = None if progress else True
     checks = [*tqdm(running, "audit", total=_CHECKS, unit="check", disable=shown, leave=False)]
     return Report(
@@ -98,6 +106,7 @@ def find_leaks(
         alpha=settings.alpha,
         splits=tuple(distribution(whole, cohort.scale)),
         findings=_concluded(checks, settings.alpha),
+        filming_alpha=settings.filming_alpha,
     )
 
 
@@ -106,6 +115,7 @@ def _checks(
     table: pd.DataFrame,
     pool: ClipSummaries | None,
     copied: Callable[[], Check],
+    filmed: Filming,
     encoder: str,
     no_features: str,
     no_durations: str,
@@ -133,6 +143,7 @@ def _checks(
         coverage = _by_clip(pool, pool.coverage_N, clips["clip_id"].tolist())
         values = by_recording(coverage, clips, table)
         yield label_association("coverage", "frame coverage", values, table, _COVERAGE, *given)
+    yield from filming_checks(filmed, table, settings)
     yield look_up(table, *given)
     if pool is None or not np.isfinite(pool.mean_ND).any():
         yield Check.certain(Finding("identity", "people in the features", "not checked", no_features))
@@ -155,6 +166,17 @@ def clip_seconds(cohort: Cohort, pool: ClipSummaries | None) -> np.ndarray | Non
     if pool is not None and np.isfinite(pool.seconds_N).any():
         return _by_clip(pool, pool.seconds_N, clips["clip_id"].tolist())
     return None
+
+
+def filming_of(
+    cohort: Cohort, pool: ClipSummaries | None, measured: Mapping[str, Mapping[str, float | str]]
+) -> Filming:
+    """What is known of how the cohort was filmed. Features tell lengths and frame rates where nothing else does."""
+    rate = None
+    if pool is not None and np.isfinite(pool.step_N).any():
+        with np.errstate(divide="ignore"):
+            rate = _by_clip(pool, 1 / pool.step_N, cohort.clips["clip_id"].tolist())
+    return collect(cohort, measured, seconds=clip_seconds(cohort, pool), rate=rate)
 
 
 def _by_clip(pool: ClipSummaries, values: np.ndarray, clip_ids: list[str]) -> np.ndarray:
@@ -219,7 +241,15 @@ def _concluded(checks: list[Check], alpha: float) -> tuple[Finding, ...]:
 def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
     """Digest of everything that an audit depends on: code, settings, cohort, durations and features."""
     clips = cohort.clips
-    code = ["lfnet.audit", "lfnet.features.clip_summaries", "lfnet.evaluation.baselines", "lfnet.evaluation.compare"]
+    filmed = read_filming(store, clips["clip_id"])
+    about = None if cohort.about is None else cohort.about.to_csv()
+    code = [
+        "lfnet.audit",
+        "lfnet.features.filming",
+        "lfnet.features.clip_summaries",
+        "lfnet.evaluation.baselines",
+        "lfnet.evaluation.compare",
+    ]
     lengths = [[str(value) for value in clips[column]] for column in ("n_frames", "fps")]
     return digest(
         {
@@ -227,6 +257,7 @@ def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
             "settings": asdict(settings),
             "cohort": [cohort.fingerprint(), lengths],
             "features": store.fingerprint(clips["clip_id"]),
+            "filmed": [filmed, about],
         }
     )
 
@@ -234,7 +265,8 @@ def audited_by(cohort: Cohort, store: Readable, settings: AuditSettings) -> str:
 def summary(cohort: Cohort, store: Readable, pool: ClipSummaries, settings: AuditSettings) -> list[dict[str, Any]]:
     """Return one dict per finding: name, title, status, flagged, text; without ids. pool: summaries of all clips."""
     sources_of = sources(store, cohort.clips["clip_id"].tolist())
-    report = find_leaks(cohort, pool, encoder=store.stream, sources=sources_of, settings=settings)
+    filmed = read_filming(store, cohort.clips["clip_id"])
+    report = find_leaks(cohort, pool, encoder=store.stream, sources=sources_of, filming=filmed, settings=settings)
     return [
         {name: getattr(finding, name) for name in ("name", "title", "status", "flagged", "text")}
         for finding in report.findings

@@ -30,6 +30,8 @@ class Report:
         Numbers in the cohort.
     alpha : float
         Chance of one false alarm or more.
+    filming_alpha : float
+        The same among the numbers of how people were filmed.
     splits : tuple of dict
         Distribution of labels, one dict per split (`labels.distribution`).
     findings : tuple of Finding
@@ -46,6 +48,7 @@ class Report:
     alpha: float
     splits: tuple[dict[str, Any], ...]
     findings: tuple[Finding, ...]
+    filming_alpha: float = 0.05
 
     @property
     def leaks(self) -> tuple[Finding, ...]:
@@ -63,6 +66,7 @@ class Report:
             "cohort": {"name": self.cohort, "fingerprint": self.fingerprint, "simulated": self.simulated},
             "scale": self.scale,
             "alpha": self.alpha,
+            "filming_alpha": self.filming_alpha,
             "splits": list(self.splits),
             "leaks": [finding.name for finding in self.leaks],
             "findings": [finding.to_json() for finding in self.findings],
@@ -98,7 +102,9 @@ class Report:
         for word in ("leak", "warning", "not checked"):
             number = sum(finding.status == word for finding in self.findings)
             parts.append(f"{number} {word}{'s' if word != 'not checked' and number != 1 else ''}")
-        lines.append(f"{', '.join(parts)}. Chance of a false alarm without a leak: {100 * self.alpha:g} %.")
+        chance = f"Chance of a false alarm without a leak: {100 * self.alpha:g} %"
+        filming = f"{100 * self.filming_alpha:g} % over all numbers of filming"
+        lines += textwrap.wrap(f"{', '.join(parts)}. {chance}, and {filming}.", _WIDTH)
         return "\n".join(lines)
 
     def _table(self) -> list[str]:

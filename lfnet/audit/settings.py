@@ -17,7 +17,9 @@ class AuditSettings:
     Parameters
     ----------
     alpha : float
-        Chance of one false alarm or more among all tests of one audit.
+        Chance of one false alarm or more among all tests of one audit, but those of how people were filmed.
+    filming_alpha : float
+        The same among all numbers of how people were filmed; below `alpha`, an association is a leak, else a warning.
     resamples : int
         Permutations of a test.
     seed : int
@@ -42,6 +44,7 @@ class AuditSettings:
     """
 
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.005
+    filming_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     resamples: Annotated[int, Field(ge=99)] = 19999
     seed: Annotated[int, Field(ge=0)] = 0
     frames: bool = True

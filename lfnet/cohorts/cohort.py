@@ -71,6 +71,9 @@ class Cohort:
         spellings and absent test labels are added here.
     own : OwnFeatures, optional
         Features that the cohort brings itself.
+    about : DataFrame, optional
+        Further columns of the manifest as text, indexed by clip_id: what an audit and the baseline `nuisance` read of
+        how clips were filmed. They are no part of the fingerprint.
 
     Examples
     --------
@@ -93,6 +96,7 @@ class Cohort:
     simulated: bool = False
     warnings: tuple[str, ...] = ()
     own: OwnFeatures | None = None
+    about: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if list(self.clips.columns) != list(COLUMNS):

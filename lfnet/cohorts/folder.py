@@ -58,9 +58,9 @@ def load(
     """Load the cohort that a folder's manifest describes.
 
     The manifest is a csv file with the columns path, person_id, split and label. Optional columns are clip_id (default:
-    the path without its suffix), recording_id (default: clip_id), task, fps, n_frames, fold and person_guessed; others
-    are ignored. Videos are not opened here, so that their fps and n_frames may be unknown. Frame folders need fps;
-    feature files need it unless they hold times.
+    the path without its suffix), recording_id (default: clip_id), task, fps, n_frames, fold and person_guessed. Others
+    become `Cohort.about`. Videos are not opened here, so that their fps and n_frames may be unknown. Frame folders need
+    fps; feature files need it unless they hold times.
 
     Parameters
     ----------
@@ -106,6 +106,7 @@ def load(
     problems = []
     if fold is not None:
         problems += _use_fold(table, fold, origin)
+    written = table["path"].copy()
     table["path"] = [_resolve(root, value) for value in table["path"]]
     if not allow_outside:
         problems += _paths_outside(table, root)
@@ -127,6 +128,8 @@ def load(
         media = zip(map(Path, clips["path"]), clips["fps"].tolist(), strict=True)
         files = dict(zip(clips["clip_id"].tolist(), media, strict=True))
         own = ReadyFeatures(files, None if cache is None else user_path(cache), sparse=sparse)
+    further = [column for column in table.columns if column not in (*COLUMNS, *_EXTRA)]
+    about = table[further].assign(path=written).set_axis(table["clip_id"], axis=0)
     return Cohort(
         name=safe_name(name or root.resolve().name),
         clips=clips,
@@ -134,6 +137,7 @@ def load(
         aligned=aligned,
         warnings=tuple(_warnings(table)),
         own=own,
+        about=about,
     )
 
 

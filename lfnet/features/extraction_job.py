@@ -12,8 +12,8 @@ import pandas as pd
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder, SegmentEncoder, per_segment
 from lfnet.errors import LfnetError, Unreadable
-from lfnet.features.acquisition import KEY as ACQUISITION
-from lfnet.features.acquisition import Acquisition
+from lfnet.features.filming import KEY as FILMING
+from lfnet.features.filming import FilmingMeter
 from lfnet.features.consumers import FrameConsumer, PassSummary, SegmentConsumer
 from lfnet.features.provenance import Sources, check, needs_landmarker, recipe
 from lfnet.features.store import ClipFeatures, FeatureStore
@@ -197,7 +197,7 @@ class Job:
         early = [] if surveyed is None else list(surveyed.clock.notes)
         notes: list[str] = []
         consumers = [self.consumer(encoder) for encoder in encoders]
-        measured = Acquisition(self.cohort.aligned)
+        measured = FilmingMeter(self.cohort.aligned)
         with self.mesh(encoders) as mesh:
             frames = measured.frames(self.frames(clip, surveyed, notes))
             summaries = self.run(frames, measured.searching(mesh), consumers, tick)
@@ -207,7 +207,7 @@ class Job:
             meta = self._meta(encoder, summary, notes if summary.ended else early)
             # Of the frames of this stream alone, so that the file does not depend on longer streams.
             last = int(summary.number[-1]) if len(summary.number) else -1
-            made[encoder.name] = consumer.clip(summary, {**meta, ACQUISITION: measured.text(clip.path, rate, last)})
+            made[encoder.name] = consumer.clip(summary, {**meta, FILMING: measured.text(clip.path, rate, last)})
         return made
 
     def consumer(self, encoder: Encoder) -> FrameConsumer | SegmentConsumer:

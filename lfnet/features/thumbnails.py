@@ -15,8 +15,8 @@ import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.errors import LfnetError, LfnetWarning, Unreadable
-from lfnet.features.acquisition import KEY as ACQUISITION
-from lfnet.features.acquisition import Acquisition, parse
+from lfnet.features.filming import KEY as FILMING
+from lfnet.features.filming import FilmingMeter, parse
 from lfnet.features.provenance import Sources
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.files import exists
@@ -44,13 +44,13 @@ class Thumbnails:
         By clip_id, `RATE` rows a second from the clip's first frame.
     left_out : mapping of str to str
         Why other clips have none, by clip_id.
-    acquisition : mapping of str to mapping
-        How each clip was filmed (`lfnet.features.acquisition`), by clip_id; without numbers of the face.
+    filming : mapping of str to mapping
+        How each clip was filmed (`lfnet.features.filming`), by clip_id; without numbers of the face.
     """
 
     clips: Mapping[str, np.ndarray]
     left_out: Mapping[str, str]
-    acquisition: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+    filming: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
 
 
 def cohort_thumbnails(
@@ -70,7 +70,7 @@ def cohort_thumbnails(
     sources = Sources(cache)
     clips: dict[str, np.ndarray] = {}
     left_out: dict[str, str] = {}
-    acquisition: dict[str, Mapping[str, float | str]] = {}
+    filming: dict[str, Mapping[str, float | str]] = {}
     rows = [*zip(*(cohort.clips[name].tolist() for name in ("clip_id", "path", "fps")), strict=True)]
     writing = True
     for clip_id, path, stated in tqdm(rows, "frames", unit="clip", disable=None if progress else True, leave=False):
@@ -82,20 +82,20 @@ def cohort_thumbnails(
             source = sources.clip(Path(path), fps)
             if store.has(clip_id, source):
                 kept = store.read(clip_id)
-                clips[clip_id], acquisition[clip_id] = kept.features, parse(kept.meta.get(ACQUISITION))
+                clips[clip_id], filming[clip_id] = kept.features, parse(kept.meta.get(FILMING))
                 continue
             clip = clip_thumbnails(Path(path), fps, video.times)
         except Unreadable:
             left_out[clip_id] = "not decodable"
             continue
-        clips[clip_id], acquisition[clip_id] = clip.features, parse(clip.meta.get(ACQUISITION))
+        clips[clip_id], filming[clip_id] = clip.features, parse(clip.meta.get(FILMING))
         try:
             if writing:
                 store.write(clip_id, clip, source)
         except (LfnetError, OSError) as error:
             writing = False
             warnings.warn(f"thumbnails of frames are not kept for the next audit: {error}", LfnetWarning, stacklevel=2)
-    return Thumbnails(clips, left_out, acquisition)
+    return Thumbnails(clips, left_out, filming)
 
 
 def clip_thumbnails(path: Path, fps: float | None = None, times: str = "stamps") -> ClipFeatures:
@@ -111,7 +111,7 @@ def clip_thumbnails(path: Path, fps: float | None = None, times: str = "stamps")
     stride = max(1, int(rate / (2 * RATE)))
     sums: list[np.ndarray] = []
     counts: list[int] = []
-    measured = Acquisition()
+    measured = FilmingMeter()
     read = frames(path, fps=fps, stride=stride, damaged="keep", times=times, surveyed=surveyed)
     for frame in measured.frames(read):
         row = int(frame.time * RATE + 1e-6)
@@ -129,7 +129,7 @@ def clip_thumbnails(path: Path, fps: float | None = None, times: str = "stamps")
     row_T = np.arange(len(count_T))
     mean_TD = np.stack(sums[: len(count_T)])[valid_T] / count_T[valid_T, None]
     filled_TD = np.stack([np.interp(row_T, row_T[valid_T], column) for column in mean_TD.T], axis=1)
-    meta = {ACQUISITION: measured.text(path, rate)}
+    meta = {FILMING: measured.text(path, rate)}
     return ClipFeatures(filled_TD.astype(np.float32), valid_T, row_T / RATE, meta)
 
 

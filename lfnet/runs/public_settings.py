@@ -27,7 +27,10 @@ _SETTINGS = (
     *(f"splits.{name}" for name in ("_target_", "name", "folds", "fold", "seed")),
     *(f"cohort.{name}" for name in ("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings")),
     *(f"cohort.{name}" for name in ("people", "people_shared", "label_mean", "label_sd", "within_person")),
-    *(f"cohort.{name}" for name in ("label_noise", "signal", "identity", "pulse", "duration", "duration_leak")),
+    *(
+        f"cohort.{name}"
+        for name in ("label_noise", "signal", "identity", "pulse", "duration", "duration_leak", "filming")
+    ),
     *(f"cohort.{name}" for name in ("lost_frames", "dim", "sparse")),
 )
 _PLACES = ("path", "cache", "root", "file", "sources")  # last part of a key that names a place, wherever it is

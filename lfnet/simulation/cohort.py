@@ -64,10 +64,15 @@ def simulate(*, scale: Scale, name: str = "simulated", **settings: Annotated[Any
     owners = truth.recordings.loc[truth.clips["recording"], ["recording_id", "person_id", "split", "label"]]
     clips = pd.concat([clips, owners.reset_index(drop=True)], axis=1)
     clips = clips.assign(path="", fps=float(chosen.fps))
+    about = None
+    if truth.filming is not None:
+        about = truth.filming.loc[truth.clips["recording"]].set_axis(truth.clips["clip_id"], axis=0)
+        about = about[[column for column in about if not column.startswith("moved_")]]
     return Cohort(
         name=name,
         clips=validate(clips, scale, f"cohort {name}"),
         scale=scale,
         simulated=True,
         own=SimulatedFeatures(chosen, truth),
+        about=about,
     )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lfnet.fingerprints import digest, source_digest
 from lfnet.simulation import oracle, signals
+from lfnet.simulation.filming import MOVED
 from lfnet.simulation.people import Truth, stream
 from lfnet.simulation.pulse import Planted, SimulatedPulse, read_pulse
 from lfnet.simulation.settings import Settings
@@ -71,6 +72,12 @@ class SimulatedFeatures:
         random = stream(self.settings.seed, "space", 0)
         basis, _ = np.linalg.qr(random.standard_normal((self.settings.dim, signals.DIRECTIONS)))
         return np.ascontiguousarray(basis)
+
+    @cached_property
+    def _filming_directions(self) -> np.ndarray:
+        """The orthonormal directions in which place and size of the face move a vector, float64 [D, 3]."""
+        random = stream(self.settings.seed, "space", 2)
+        return np.asarray(np.linalg.qr(random.standard_normal((self.settings.dim, len(MOVED))))[0])
 
     def source(self, clip_id: str) -> str:
         """Return a digest of what determines the clip's vectors: the recipe and the clip's true drives and length."""
@@ -174,6 +181,9 @@ class SimulatedFeatures:
             for key in (("space", 1), ("person", person), ("session", recording))
         )
         fixed = np.sqrt(_COMMON) * common + settings.identity * np.sqrt(_PERSON) * own + np.sqrt(_SESSION) * sitting
+        if self.truth.filming is not None and settings.filming is not None and settings.filming.moves:
+            z = self.truth.filming.loc[recording, [f"moved_{name}" for name in MOVED]].to_numpy(float)
+            fixed = fixed + settings.filming.moves * self._filming_directions @ z
         slow = fixed + np.sqrt(_DRIFT / dim) * _drift(blocks, dim, _DRIFT_MEMORY ** (block / _DRIFT_FRAMES), random)
         noise = random.standard_normal((blocks, block, dim), dtype=np.float32)
         noise *= np.float32(np.sqrt(_NOISE / dim))

@@ -9,6 +9,7 @@ from scipy import special, stats
 
 from lfnet.errors import LfnetError
 from lfnet.simulation import signals
+from lfnet.simulation.filming import draw_filming
 from lfnet.simulation.settings import Settings
 
 __all__ = ["TASKS", "Truth", "block_bounds", "draw", "severity", "stream"]
@@ -27,6 +28,7 @@ _STREAMS = (
     "clip",
     "lost",
     "pulse",
+    "filming",
 )
 _ATTEMPTS = 200
 
@@ -42,10 +44,13 @@ class Truth:
         normal scale), severity (points), label, tempo and burst (drives).
     clips : DataFrame
         One row a clip: clip_id, recording (row in `recordings`), task, n_frames, level (drive).
+    filming : DataFrame, optional
+        One row a recording: how it was filmed (`lfnet.simulation.filming`).
     """
 
     recordings: pd.DataFrame
     clips: pd.DataFrame
+    filming: pd.DataFrame | None = None
 
 
 def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
@@ -97,7 +102,9 @@ def draw(settings: Settings) -> Truth:
             "level": level.ravel(),
         }
     )
-    return Truth(recordings, clips)
+    if settings.filming is None:
+        return Truth(recordings, clips)
+    return Truth(recordings, clips, draw_filming(u, person, settings, stream(settings.seed, "filming")))
 
 
 def severity(u: np.ndarray, settings: Settings) -> np.ndarray:

@@ -12,11 +12,17 @@ from lfnet.config import Count, NonNegative, Positive, Share, settings
 __all__ = [
     "Amplitudes",
     "Duration",
+    "Filming",
     "Pulse",
     "Recordings",
     "Settings",
     "Shares",
     "Signal",
+]
+
+FilmingNumber = Literal[
+    *("face_x", "face_y", "face_size", "yaw", "pitch", "roll", "fps", "resolution", "codec", "bitrate", "brightness"),
+    *("sharpness", "noise", "loudness", "folder", "date", "sex", "age"),
 ]
 
 # AVEC2014: 84 people in 150 recordings, at most 3 a person.
@@ -154,6 +160,22 @@ class Pulse:
 
 
 @settings
+class Filming:
+    """How people were filmed: numbers of place, size and pose of the face, light, camera, folder, date, sex and age.
+
+    Parameters
+    ----------
+    leak : dict
+        Correlation of a number with severity on its normal scale, by the number's name; others have none.
+    moves : float
+        How far one SD of the face's place and size moves a vector of length 1, in a direction of its own for each.
+    """
+
+    leak: dict[FilmingNumber, Annotated[float, Field(ge=-0.99, le=0.99)]]
+    moves: NonNegative
+
+
+@settings
 class Settings:
     """All settings of a simulated cohort."""
 
@@ -174,6 +196,7 @@ class Settings:
     fps: Positive
     dim: Annotated[int, Field(ge=16)]  # 6 signal directions, and room for noise
     pulse: Pulse | None = None
+    filming: Filming | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,4 +1,4 @@
-"""Read how a video was recorded from its file: codec, bit rate, date, and loudness of its sound. No image is decoded."""
+"""Read how a video was recorded from its file: codec, bit rate, date, loudness of its sound. No image is decoded."""
 
 import math
 from pathlib import Path

@@ -17,9 +17,9 @@ from lfnet.video.decode import Frame
 from lfnet.video.faces import Mesh
 from lfnet.video.file_facts import file_facts
 
-__all__ = ["KEY", "Acquisition", "parse", "read_acquisition", "sharpness_and_noise"]
+__all__ = ["KEY", "FilmingMeter", "parse", "read_filming", "sharpness_and_noise"]
 
-KEY = "acquisition"  # of a feature file's header
+KEY = "filming"  # of a feature file's header
 _PERIOD = 1.0  # seconds between two frames that are measured
 _STEP = 8  # every so many pixels and lines of a frame give its brightness
 _SIDE = 256  # pixels of the square in the middle of a frame that gives sharpness and noise
@@ -28,7 +28,7 @@ _IMAGE = ("brightness", "sharpness", "noise")
 _FACE = ("face_x", "face_y", "face_size", "yaw", "pitch", "roll")
 
 
-class Acquisition:
+class FilmingMeter:
     """Measures a clip while its frames are read and its face is searched.
 
     Parameters
@@ -90,7 +90,7 @@ class Acquisition:
         return found
 
     def text(self, path: Path, fps: float | None, last: int | None = None) -> str:
-        """The numbers with those of the file at `path`, which is read once, and its frame rate, as JSON for a header."""
+        """The numbers, those of the file at `path`, which is read once, and its frame rate, as JSON for a header."""
         if self._file is None:
             self._file = file_facts(path)
         rate = {} if fps is None else {"fps": round(float(fps), 4)}
@@ -100,7 +100,7 @@ class Acquisition:
 class _Watched:
     """A landmarker whose faces are also measured."""
 
-    def __init__(self, mesh: Any, measured: Acquisition) -> None:
+    def __init__(self, mesh: Any, measured: FilmingMeter) -> None:
         self._mesh, self._measured = mesh, measured
 
     def find(self, rgb_HWC: np.ndarray, time: float) -> Mesh | None:
@@ -121,7 +121,7 @@ def parse(text: str | None) -> dict[str, float | str]:
     return found
 
 
-def read_acquisition(store: Readable, clip_ids: Iterable[str]) -> dict[str, Mapping[str, float | str]]:
+def read_filming(store: Readable, clip_ids: Iterable[str]) -> dict[str, Mapping[str, float | str]]:
     """Read clip_id → numbers from the headers of a store; clips without numbers are left out.
 
     Of joined streams, the first one's. Headers of earlier versions have the size of the frames alone.

@@ -1,0 +1,270 @@
+"""Checks of how people were filmed against label and split, with one family-wise error over all numbers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from lfnet.audit.filming import Filming, Number
+from lfnet.audit.finding import Check, Finding, Status, Test, interval, p_text
+from lfnet.audit.label_checks import SPLITS
+from lfnet.audit.max_t import centred, one_hot, step_down
+from lfnet.audit.settings import AuditSettings
+from lfnet.audit.statistics import MIN_CLEAR, MIN_CLEAR_SPLIT, MIN_PEOPLE, spearman_interval
+from lfnet.text import plural
+
+__all__ = ["filming_checks"]
+
+LABEL, SPLIT = "label", "split"
+# A category of more levels than this is no property of a shoot, and takes all degrees of freedom.
+_MAX_LEVELS = 20
+_RESAMPLES = 4999  # enough for a level of 5 %
+_CROPS = (
+    "use features of aligned crops (an encoder of crops, or encoder.blendshapes.translation=false and rotation=false)"
+)
+_PIXELS = "convert all videos alike (one size, codec and quality) before features are extracted"
+_SHOOT = "make splits that balance it, or compare within it"
+_REMEDIES = {
+    "face_x": _CROPS,
+    "face_y": _CROPS,
+    "face_size": _CROPS,
+    "yaw": _CROPS,
+    "pitch": _CROPS,
+    "roll": _CROPS,
+    "fps": "resample all clips to one frame rate (filming=rate), since heads count frames and not seconds",
+    "length": "use masks and windows of equal length (protocol=masked)",
+    "tasks": "use one task that all have (protocol.tasks)",
+    **dict.fromkeys(("resolution", "codec", "bitrate", "brightness", "sharpness", "noise"), _PIXELS),
+    "loudness": "leave sound out, or normalise it",
+}
+
+
+def filming_checks(filming: Filming, table: pd.DataFrame, settings: AuditSettings) -> list[Check]:
+    """Check how people were filmed against the label and against the split, and sex and age against the label.
+
+    Parameters
+    ----------
+    filming : Filming
+    table : DataFrame
+        Labelled recordings: recording_id, person_id, split, label. People are the unit.
+    settings : AuditSettings
+
+    Returns
+    -------
+    list of Check
+        Findings filming, filming_splits and demographics. Their tests are adjusted already: they are a family
+        of their own with the level `settings.filming_alpha`.
+    """
+    known = filming.table.reindex(table["recording_id"])
+    y, splits = table["label"].to_numpy(float), table["split"].to_numpy()
+    person = np.unique(table["person_id"], return_inverse=True)[1]
+    columns, few = _columns(filming.varying, known, person)
+    of_person = frozenset((n.name, SPLIT) for n in filming.varying if n.of_person)
+    responses = {LABEL: _within_splits(y, splits), SPLIT: one_hot(splits.astype(object))}
+    random = np.random.default_rng([settings.seed, 1])  # its own, so that other checks draw what they drew before
+    p = step_down(columns, responses, person, random, min(settings.resamples, _RESAMPLES), of_person)
+    tests = {
+        pair: Test(pair[0], raw, *_strength(pair, columns, responses, person), adjusted)
+        for pair, (raw, adjusted) in p.items()
+    }
+    labelled = len(set(person[np.isfinite(y)]))
+    shoot = [n for n in filming.varying if not n.of_person]
+    unknown = [n for n in filming.absent if not n.of_person]
+    constant = [n.what for n in filming.constant if not n.of_person]
+    lacking = _lacking(unknown, constant, few)
+    people = [n for n in filming.varying if n.of_person]
+    against_label = _against_label(shoot, tests, labelled, lacking, settings)
+    return [
+        Check.certain(against_label),
+        Check.certain(_against_split(shoot, tests, known, splits, person, lacking, settings)),
+        Check.certain(_demographics(people, filming, tests, labelled, few, settings)),
+    ]
+
+
+def _columns(
+    numbers: Sequence[Number], known: pd.DataFrame, person: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The columns of each number that can be tested, and why others cannot."""
+    columns, few = {}, {}
+    for number in numbers:
+        values = known[number.name].to_numpy()
+        if number.category:
+            names = np.array([name if isinstance(name, str) else "" for name in values], object)
+            if len(set(names) - {""}) > _MAX_LEVELS:
+                few[number.what] = f"it has more than {_MAX_LEVELS} values"
+                continue
+            there, made = names != "", one_hot(names)
+        else:
+            there, made = np.isfinite(values.astype(float)), centred(values.astype(float))
+        if (count := len(set(person[there]))) < MIN_PEOPLE:
+            few[number.what] = f"known for {plural(count, 'person')}"
+            continue
+        columns[number.name] = made
+    return columns, few
+
+
+def _within_splits(y: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    """Ranks of labels within each split about their mean, so that differences between splits cause no association."""
+    ranks = np.zeros((len(y), 1))
+    for split in np.unique(splits):
+        own = splits == split
+        ranks[own] = centred(y[own]) / own.sum()
+    return ranks
+
+
+def _strength(
+    pair: tuple[str, str], columns: Mapping[str, np.ndarray], responses: Mapping[str, np.ndarray], person: np.ndarray
+) -> tuple[float, float, float]:
+    """A rank correlation with its interval over people; of a category, or against splits, the share explained."""
+    x, y = columns[pair[0]], responses[pair[1]]
+    if x.shape[1] == 1 and pair[1] == LABEL:
+        rho = float((x.T @ y).item() / np.sqrt((x**2).sum() * (y**2).sum()))
+        return rho, *spearman_interval(rho, len(set(person)))
+    left = [np.linalg.svd(part, full_matrices=False) for part in (x, y)]
+    one, other = (u[:, s > 1e-9] for u, s, _ in left)
+    share = float(((one.T @ other) ** 2).sum() / min(one.shape[1], other.shape[1]))
+    return share, float("nan"), float("nan")
+
+
+def _lacking(absent: Sequence[Number], constant: Sequence[str], few: Mapping[str, str]) -> str:
+    """What is not checked, and why."""
+    by_need: dict[str, list[str]] = {}
+    for number in absent:
+        by_need.setdefault(f"it needs {number.needs}", []).append(number.what)
+    for what, why in few.items():
+        by_need.setdefault(why, []).append(what)
+    parts = [
+        f"{', '.join(whats)} ({why.replace('it ', 'they ', 1) if len(whats) > 1 else why})"
+        for why, whats in by_need.items()
+    ]
+    parts = [part.replace("they needs", "they need").replace("they has", "they have") for part in parts]
+    text = f"not checked: {'; '.join(parts)}" if parts else ""
+    same = f"the same in all recordings: {', '.join(constant)}" if constant else ""
+    return "; ".join(part for part in (same, text) if part)
+
+
+def _against_label(
+    numbers: Sequence[Number],
+    tests: Mapping[tuple[str, str], Test],
+    people: int,
+    lacking: str,
+    settings: AuditSettings,
+) -> Finding:
+    title, name = "filming vs label", "filming"
+    tested = {n: tests[n.name, LABEL] for n in numbers if (n.name, LABEL) in tests}
+    found = {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+    rest = f"; {lacking}" if lacking else ""
+    if not tested or (people < MIN_CLEAR and not found):
+        why = "no number of how people were filmed can be compared with labels"
+        if tested:
+            why = f"{plural(people, 'person')} with a label are too few to tell"
+        return Finding(name, title, "not checked", why + rest, tests=tuple(tested.values()))
+    if not found:
+        names = ", ".join(n.what for n in tested)
+        text = f"no visible association with the label of {names} (smallest {_least(tested.values())})"
+        return Finding(name, title, "clear", text + rest, tests=tuple(tested.values()))
+    told = [f"{n.what} goes with the label: {_told(test)}" for n, test in sorted(found.items(), key=_by_p)]
+    clear = [n.what for n in tested if n not in found]
+    text = "; ".join(told) + (f"; no visible association of {', '.join(clear)}" if clear else "") + rest
+    remedies = dict.fromkeys(_REMEDIES.get(n.name, _SHOOT) for n in found)
+    advice = (
+        "A model can read this in place of severity. Compare every row with the baseline nuisance, which sees nothing "
+        f"else, and {'; '.join(remedies)}."
+    )
+    certain = min(test.adjusted for test in found.values()) <= settings.alpha
+    status: Status = "leak" if certain else "warning"
+    return Finding(name, title, status, text, advice, tests=tuple(tested.values()))
+
+
+def _against_split(
+    numbers: Sequence[Number],
+    tests: Mapping[tuple[str, str], Test],
+    known: pd.DataFrame,
+    splits: np.ndarray,
+    person: np.ndarray,
+    lacking: str,
+    settings: AuditSettings,
+) -> Finding:
+    title, name = "filming of the splits", "filming_splits"
+    present = [split for split in SPLITS if (splits == split).any()]
+    tested = {n: tests[n.name, SPLIT] for n in numbers if (n.name, SPLIT) in tests}
+    found = {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+    few = [split for split in present if len(set(person[splits == split])) < MIN_CLEAR_SPLIT]
+    if not tested or ((few or len(set(person)) < MIN_CLEAR) and not found):
+        why = "nothing to compare between splits"
+        if tested:
+            why = f"{plural(len(set(person)), 'person')} in {plural(len(present), 'split')} are too few to tell"
+        return Finding(name, title, "not checked", why, tests=tuple(tested.values()))
+    if not found:
+        names = ", ".join(n.what for n in tested)
+        text = f"the splits do not visibly differ in {names} (smallest {_least(tested.values())})"
+        return Finding(name, title, "clear", text, tests=tuple(tested.values()))
+    told = []
+    for number, test in sorted(found.items(), key=_by_p):
+        each = [f"{split} {_typical(known[number.name][splits == split], number)}" for split in present]
+        told.append(f"{number.what} differs: {', '.join(each)}, {p_text(test.adjusted)}")
+    advice = (
+        "Scores on test then mix how well a model reads people with how well it bears another way of filming. Make new "
+        "splits (`lfnet cohort split DIR`); where they are given, say so, and film or convert all clips alike."
+    )
+    return Finding(name, title, "warning", "; ".join(told), advice, tests=tuple(tested.values()))
+
+
+def _demographics(
+    numbers: Sequence[Number],
+    filming: Filming,
+    tests: Mapping[tuple[str, str], Test],
+    people: int,
+    few: Mapping[str, str],
+    settings: AuditSettings,
+) -> Finding:
+    title, name = "sex and age vs label", "demographics"
+    tested = {n: tests[n.name, LABEL] for n in numbers if (n.name, LABEL) in tests}
+    found = {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+    lacking = _lacking(
+        [n for n in filming.absent if n.of_person],
+        [n.what for n in filming.constant if n.of_person],
+        {what: why for what, why in few.items() if what in {n.what for n in numbers}},
+    )
+    rest = f"; {lacking}" if lacking and tested else lacking
+    if not tested or (people < MIN_CLEAR and not found):
+        why = f"{plural(people, 'person')} with a label are too few to tell" if tested else ""
+        return Finding(name, title, "not checked", why + rest, tests=tuple(tested.values()))
+    told = [f"{n.what}: {_told(test)}" for n, test in tested.items()]
+    if not found:
+        return Finding(name, title, "clear", "; ".join(told) + rest, tests=tuple(tested.values()))
+    advice = (
+        "This is no leak; but a model that tells it from a face scores better without seeing severity. Report metrics "
+        "by group."
+    )
+    return Finding(name, title, "warning", "; ".join(told) + rest, advice, tests=tuple(tested.values()))
+
+
+def _told(test: Test) -> str:
+    if np.isfinite(test.low):
+        return interval(test, "rank correlation")
+    return f"it explains {100 * test.estimate:.0f} % of the labels' ranks, {p_text(test.adjusted)}"
+
+
+def _typical(values: "pd.Series[float]", number: Number) -> str:
+    """The mean of a number, or the most frequent name with its share."""
+    if not number.category:
+        known = values.dropna().to_numpy(float)
+        if not len(known):
+            return "unknown"
+        if number.name == "date":
+            return str(np.datetime64(int(known.mean()), "D"))
+        return f"{known.mean():.4g}"
+    names = values[values != ""].dropna()
+    if not len(names):
+        return "unknown"
+    counts = names.value_counts()
+    return f"{counts.index[0]} {100 * counts.iloc[0] / len(names):.0f} %"
+
+
+def _least(tests: Iterable[Test]) -> str:
+    return p_text(min(test.adjusted for test in tests))
+
+
+def _by_p(item: tuple[Number, Test]) -> tuple[float, float]:
+    return item[1].adjusted, -abs(item[1].estimate)
