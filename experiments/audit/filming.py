@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 from false_flags import HERE, clean, share
 
-from lfnet.audit.filming_checks import filming_checks
 from lfnet.audit.audit import filming_of
+from lfnet.audit.filming_checks import filming_checks
 from lfnet.audit.finding import Finding
 from lfnet.audit.settings import AuditSettings
 from lfnet.cohorts.cohort import Cohort
@@ -32,9 +32,9 @@ def filmed(seed: int, leak: str = "", *overrides: str) -> Cohort:
     return clean(seed, f"cohort.filming={{leak:{{{leak}}},moves:0.0}}", *overrides)
 
 
-def findings(cohort: Cohort) -> dict[str, Finding]:
+def findings(cohort: Cohort, settings: AuditSettings | None = None) -> dict[str, Finding]:
     """The findings on filming, by name."""
-    settings = AuditSettings()
+    settings = settings or AuditSettings()
     table = cohort.recordings()
     checks = filming_checks(filming_of(cohort, None, {}), table, settings)
     return {found.name: found for check in checks if (found := check.conclude((), settings.alpha))}

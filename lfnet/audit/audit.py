@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lfnet.audit.filming import Filming, collect
-from lfnet.audit.filming_checks import filming_checks
 from lfnet.audit.copies import copies, file_copies, source_copies
 from lfnet.audit.courses import MIN_SECONDS, comparable, feature_copies, frame_copies
+from lfnet.audit.filming import Filming, collect
+from lfnet.audit.filming_checks import filming_checks
 from lfnet.audit.finding import Check, Finding
 from lfnet.audit.label_checks import by_recording, distribution, label_association, label_balance, missing
 from lfnet.audit.recognition import recording_vectors, two_ids, verification
@@ -21,8 +21,8 @@ from lfnet.audit.shared_people import look_up, shared_people
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.identity import normal_id, one_spelling
 from lfnet.evaluation.compare import holm
-from lfnet.features.filming import read_filming
 from lfnet.features.clip_summaries import ClipSummaries
+from lfnet.features.filming import read_filming
 from lfnet.features.store import Readable
 from lfnet.features.thumbnails import RATE, Thumbnails
 from lfnet.fingerprints import digest, source_digest

@@ -63,7 +63,8 @@ def audit_cohort(
         Cosine of two vectors from which they show one person, where `vectors` are those of a face-recognition network
         and its error rates are known; without it, one person with two ids is not searched for.
     alpha, resamples
-        As in `AuditSettings`.
+        As in `AuditSettings`. Further columns whose names are those of numbers of filming (fps, face_size, session,
+        sex, age and more: `lfnet.audit.filming.NUMBERS`) are compared with label and split.
     random_seed : int
         Of the permutations.
 
@@ -128,9 +129,12 @@ def audit_cohort(
             row = int(wrong.to_numpy().argmax())
             allowed = "0 or more" if column == "duration" else "a share from 0 to 1"
             raise LfnetError(f"{column} of row {row} is {values.iloc[row]:g}: give {allowed}.")
-    cohort = Cohort(
-        name, clips[list(COLUMNS)].sort_values("clip_id", kind="stable", ignore_index=True), scale or _scale(clips)
-    )
+    ordered = clips[list(COLUMNS)].sort_values("clip_id", kind="stable", ignore_index=True)
+    about = table.astype(object).where(table.notna(), "").astype(str).set_axis(clips["clip_id"], axis=0)
+    known = about.rename(columns=lambda column: str(column).lower()).drop(columns=["path"], errors="ignore")
+    if (clips["fps"] == 1).all():
+        known["fps"] = ""  # durations were given, and no frame rate
+    cohort = Cohort(name, ordered, scale or _scale(clips), about=known)
     absent = int(clips["n_frames"].isna().sum())
     no_durations = f"durations of {absent} of {len(clips)} rows are not given"
     return find_leaks(

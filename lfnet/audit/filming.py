@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -102,7 +102,7 @@ def collect(
 ) -> Filming:
     """Collect what the manifest, paths, ids and measured clips tell about filming.
 
-    A manifest's column of a number's name takes precedence over what was measured.
+    A manifest's column of a number's name takes precedence over what was measured; one that is empty says unknown.
 
     Parameters
     ----------
@@ -123,8 +123,10 @@ def collect(
     about = cohort.about.reindex(clips["clip_id"]) if cohort.about is not None else pd.DataFrame(index=clips["clip_id"])
     values = pd.DataFrame(index=clips.index)
     for number in NUMBERS:
-        found = _from_column(number, about)
-        if found is None:
+        column = next((name for name in (number.name, *number.columns) if name in about.columns), None)
+        if column is not None:
+            found = _from_column(number, about[column])
+        else:
             found = _other(number, cohort, about, measured, seconds, rate)
         if found is not None:
             values[number.name] = found
@@ -133,32 +135,29 @@ def collect(
 
 
 def _by_recording(values: pd.DataFrame, owner: "pd.Series[str]") -> Filming:
-    columns, constant = {}, []
+    columns: dict[str, pd.Series[Any]] = {}
+    constant = []
     for number in NUMBERS:
         if number.name not in values.columns:
             continue
         grouped = values[number.name].groupby(owner)
         if number.category:
-            whole = grouped.agg(lambda names: "+".join(sorted({str(name) for name in names} - {""})))
-            known = whole[whole != ""]
+            columns[number.name] = grouped.agg(lambda names: "+".join(sorted({str(name) for name in names} - {""})))
         else:
-            whole = grouped.mean().astype(float)
-            known = whole.dropna()
+            columns[number.name] = grouped.mean().astype(float)
+        whole = columns[number.name]
+        known = whole[whole.notna() & (whole != "")]
         if not len(known):
-            continue
-        columns[number.name] = whole
-        if known.nunique() < 2:
+            del columns[number.name]
+        elif known.nunique() < 2:
             constant.append(number)
     absent = tuple(n for n in NUMBERS if n.name not in columns and n.name != "site")
     return Filming(pd.DataFrame(columns, index=sorted(set(owner))), tuple(constant), absent)
 
 
-def _from_column(number: Number, about: pd.DataFrame) -> np.ndarray | None:
-    """The number as a column of the manifest; None where there is none."""
-    name = next((name for name in (number.name, *number.columns) if name in about.columns), None)
-    if name is None:
-        return None
-    text = about[name].fillna("").astype(str).str.strip()
+def _from_column(number: Number, column: "pd.Series[str]") -> np.ndarray | None:
+    """The number as a column of the manifest; None where all of it is empty."""
+    text = column.fillna("").astype(str).str.strip()
     if number.category:
         return text.to_numpy(object) if (text != "").any() else None
     if number.name == "date":

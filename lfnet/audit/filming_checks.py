@@ -32,7 +32,6 @@ _REMEDIES = {
     "pitch": _CROPS,
     "roll": _CROPS,
     "fps": "resample all clips to one frame rate (filming=rate), since heads count frames and not seconds",
-    "length": "use masks and windows of equal length (protocol=masked)",
     "tasks": "use one task that all have (protocol.tasks)",
     **dict.fromkeys(("resolution", "codec", "bitrate", "brightness", "sharpness", "noise"), _PIXELS),
     "loudness": "leave sound out, or normalise it",
@@ -59,10 +58,11 @@ def filming_checks(filming: Filming, table: pd.DataFrame, settings: AuditSetting
     y, splits = table["label"].to_numpy(float), table["split"].to_numpy()
     person = np.unique(table["person_id"], return_inverse=True)[1]
     columns, few = _columns(filming.varying, known, person)
-    of_person = frozenset((n.name, SPLIT) for n in filming.varying if n.of_person)
+    # The length against the label is the finding `duration`.
+    left_out = frozenset((n.name, SPLIT) for n in filming.varying if n.of_person) | {("length", LABEL)}
     responses = {LABEL: _within_splits(y, splits), SPLIT: one_hot(splits.astype(object))}
     random = np.random.default_rng([settings.seed, 1])  # its own, so that other checks draw what they drew before
-    p = step_down(columns, responses, person, random, min(settings.resamples, _RESAMPLES), of_person)
+    p = step_down(columns, responses, person, random, min(settings.resamples, _RESAMPLES), left_out)
     tests = {
         pair: Test(pair[0], raw, *_strength(pair, columns, responses, person), adjusted)
         for pair, (raw, adjusted) in p.items()

@@ -1,7 +1,7 @@
 """`lfnet audit`: check a cohort, its splits and its features for leaks and confounds."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cohort_settings", "main"]
 
+_Numbers = dict[str, Mapping[str, float | str]]
+
 DESCRIPTION = """\
 Check a cohort for people and copies in several splits, labels that differ between splits, durations and lost frames
-that are associated with the label, and identity leakage in features. A manifest is enough; checks that need files or
-features are reported as not checked where they are absent. Videos are decoded once, to compare their frames; no
-features are extracted. Ids are printed here and go to no tracker."""
+that are associated with the label, how people were filmed (place and size of the face, light, frame rate, session,
+folder, date and more) against label and split, and identity leakage in features. A manifest is enough; checks that
+need files or features are reported as not checked where they are absent. Videos are decoded once, to compare their
+frames; no features are extracted. Ids are printed here and go to no tracker."""
 EPILOG = """\
 examples:
   lfnet audit my_videos/manifest.csv                         a bare manifest, with or without its videos
@@ -102,7 +105,7 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, dict[str,
     settings = instantiate(config["audit"], "audit")
     session = Session()
     cohort = load_cohort(read_inputs(config, session), session)
-    pool, encoder, sources, notes, missing = _features(cohort, config, settings.same_person)
+    pool, encoder, sources, filming, notes, missing = _features(cohort, config, settings.same_person)
     thumbnails = None
     if settings.frames and cohort.own is None:
         thumbnails = cohort_thumbnails(
@@ -114,6 +117,7 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, dict[str,
         encoder=encoder,
         thumbnails=thumbnails,
         sources=sources,
+        filming=filming,
         no_features=missing,
         settings=settings,
         progress=True,
@@ -123,24 +127,26 @@ def _audit(config: dict[str, Any]) -> "tuple[Report, Cohort, dict[str, dict[str,
 
 def _features(
     cohort: "Cohort", config: dict[str, Any], identifying: Collection[str]
-) -> "tuple[ClipSummaries | None, str, dict[str, str] | None, dict[str, dict[str, str]], str]":
-    """Summaries of the features, their encoder, their sources, and notes by kind; or why they are missing.
+) -> "tuple[ClipSummaries | None, str, dict[str, str] | None, _Numbers, dict[str, dict[str, str]], str]":
+    """Summaries of the features, their encoder, their sources, how clips were filmed, and notes by kind; or why they
+    are missing.
 
     Of several streams, one whose encoder is among the `identifying` ones.
     """
     from lfnet.audit.audit import sources
     from lfnet.features.clip_notes import KINDS, clip_notes
     from lfnet.features.clip_summaries import summarise_clips, summarise_store
+    from lfnet.features.filming import read_filming
 
     clip_ids = cohort.clips["clip_id"].tolist()
     if cohort.own is not None:
         found = {clip: cohort.own.source(clip) for clip in clip_ids}
-        return summarise_clips(cohort.own.clip, clip_ids), cohort.own.stream, found, {}, ""
+        return summarise_clips(cohort.own.clip, clip_ids), cohort.own.stream, found, {}, {}, ""
     names = [name for name in config["encoder"] if isinstance(config["encoder"][name], dict)]
     if not names:
-        return None, "", None, {}, "this needs features: extract some and name their encoder (encoder=NAME)"
+        return None, "", None, {}, {}, "this needs features: extract some and name their encoder (encoder=NAME)"
     if (cohort.clips["path"] == "").any() or not all(Path(path).exists() for path in cohort.clips["path"]):
-        return None, "", None, {}, "this needs features, and files that do not exist here"
+        return None, "", None, {}, {}, "this needs features, and files that do not exist here"
     from contextlib import ExitStack
 
     from lfnet.config import instantiate
@@ -160,6 +166,7 @@ def _features(
     if lacking.get(stream):
         number = len(lacking[stream])
         which = f"{number} of {plural(len(clip_ids), 'clip')} lack {stream}"
-        return None, "", None, {}, f"this needs features: {which} (run `lfnet extract`)"
+        return None, "", None, read_filming(store, clip_ids), {}, f"this needs features: {which} (run `lfnet extract`)"
     notes = {kind: clip_notes(stores.values(), clip_ids, kind) for kind in KINDS}
-    return summarise_store(store, clip_ids), stream, sources(store, clip_ids), notes, ""
+    filming = read_filming(store, clip_ids)
+    return summarise_store(store, clip_ids), stream, sources(store, clip_ids), filming, notes, ""

@@ -12,9 +12,9 @@ import pandas as pd
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder, SegmentEncoder, per_segment
 from lfnet.errors import LfnetError, Unreadable
+from lfnet.features.consumers import FrameConsumer, PassSummary, SegmentConsumer
 from lfnet.features.filming import KEY as FILMING
 from lfnet.features.filming import FilmingMeter
-from lfnet.features.consumers import FrameConsumer, PassSummary, SegmentConsumer
 from lfnet.features.provenance import Sources, check, needs_landmarker, recipe
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.features.video_pass import run_pass

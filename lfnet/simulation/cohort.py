@@ -7,6 +7,7 @@ import pandas as pd
 from lfnet.cohorts.cohort import Cohort, Scale, validate
 from lfnet.config import read
 from lfnet.errors import LfnetError
+from lfnet.simulation.filming import MOVED
 from lfnet.simulation.generator import SimulatedFeatures
 from lfnet.simulation.people import draw
 from lfnet.simulation.settings import Settings
@@ -67,7 +68,7 @@ def simulate(*, scale: Scale, name: str = "simulated", **settings: Annotated[Any
     about = None
     if truth.filming is not None:
         about = truth.filming.loc[truth.clips["recording"]].set_axis(truth.clips["clip_id"], axis=0)
-        about = about[[column for column in about if not column.startswith("moved_")]]
+        about = about.drop(columns=[f"moved_{name}" for name in MOVED])
     return Cohort(
         name=name,
         clips=validate(clips, scale, f"cohort {name}"),

@@ -21,8 +21,24 @@ __all__ = [
 ]
 
 FilmingNumber = Literal[
-    *("face_x", "face_y", "face_size", "yaw", "pitch", "roll", "fps", "resolution", "codec", "bitrate", "brightness"),
-    *("sharpness", "noise", "loudness", "folder", "date", "sex", "age"),
+    "face_x",
+    "face_y",
+    "face_size",
+    "yaw",
+    "pitch",
+    "roll",
+    "fps",
+    "resolution",
+    "codec",
+    "bitrate",
+    "brightness",
+    "sharpness",
+    "noise",
+    "loudness",
+    "folder",
+    "date",
+    "sex",
+    "age",
 ]
 
 # AVEC2014: 84 people in 150 recordings, at most 3 a person.

@@ -1,6 +1,7 @@
 """Cohorts for the tests of the audit: those of experiments/audit, and a table of recordings."""
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "audit"
 
 
 def script(name: str = "false_flags") -> ModuleType:
-    """Import the module of an experiment."""
+    """Import the module of an experiment, which may import others of its folder."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

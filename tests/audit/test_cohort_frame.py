@@ -47,6 +47,16 @@ def test_durations_that_follow_the_label_are_a_leak(frame):
     assert "LEAK         duration vs label" in repr(report) and "advice: Use masks" in repr(report)
 
 
+def test_columns_of_filming_are_compared_with_the_label(frame):
+    random = np.random.default_rng(0)
+    filmed = frame.assign(Brightness=100 - frame["label"], noise=random.normal(size=len(frame)))
+    report = lfnet.audit_cohort(filmed)
+    assert [finding.name for finding in report.leaks] == ["filming"]
+    text = report["filming"].text
+    assert "brightness goes with the label" in text and "no visible association of noise" in text
+    assert "frame rate" in text.partition("not checked")[2]  # durations were given, and no frame rate
+
+
 def test_other_names_of_splits_are_known(frame):
     names = {"train": "Training", "dev": "validation", "test": "test"}
     assert lfnet.audit_cohort(frame.assign(split=frame["split"].map(names))).to_json() == (
@@ -77,6 +87,7 @@ def test_what_is_not_given_is_not_checked(frame):
     assert statuses == {
         **dict.fromkeys(("people", "labels", "look_up"), "clear"),
         **dict.fromkeys(("copies", "duration", "coverage", "identity", "names"), "not checked"),
+        **dict.fromkeys(("filming", "filming_splits", "demographics"), "not checked"),
     }
     assert found["coverage"].text == "no coverage is given" and found["identity"].text == "no vectors are given"
     assert found["duration"].text == "durations of 80 of 80 rows are not given"
