@@ -169,14 +169,20 @@ def clip_seconds(cohort: Cohort, pool: ClipSummaries | None) -> np.ndarray | Non
 
 
 def filming_of(
-    cohort: Cohort, pool: ClipSummaries | None, measured: Mapping[str, Mapping[str, float | str]]
+    cohort: Cohort,
+    pool: ClipSummaries | None,
+    measured: Mapping[str, Mapping[str, float | str]],
+    clip_ids: Sequence[str] | None = None,
 ) -> Filming:
-    """What is known of how the cohort was filmed. Features tell lengths and frame rates where nothing else does."""
+    """What is known of how the cohort was filmed. Features tell lengths and frame rates where nothing else does.
+
+    clip_ids: the clips that count; None for all.
+    """
     rate = None
     if pool is not None and np.isfinite(pool.step_N).any():
         with np.errstate(divide="ignore"):
             rate = _by_clip(pool, 1 / pool.step_N, cohort.clips["clip_id"].tolist())
-    return collect(cohort, measured, seconds=clip_seconds(cohort, pool), rate=rate)
+    return collect(cohort, measured, seconds=clip_seconds(cohort, pool), rate=rate, clip_ids=clip_ids)
 
 
 def _by_clip(pool: ClipSummaries, values: np.ndarray, clip_ids: list[str]) -> np.ndarray:

@@ -140,11 +140,10 @@ def _by_recording(values: pd.DataFrame, owner: "pd.Series[str]") -> Filming:
     for number in NUMBERS:
         if number.name not in values.columns:
             continue
-        grouped = values[number.name].groupby(owner)
         if number.category:
-            columns[number.name] = grouped.agg(lambda names: "+".join(sorted({str(name) for name in names} - {""})))
+            columns[number.name] = _joined(values[number.name].astype(str), owner)
         else:
-            columns[number.name] = grouped.mean().astype(float)
+            columns[number.name] = values[number.name].groupby(owner).mean().astype(float)
         whole = columns[number.name]
         known = whole[whole.notna() & (whole != "")]
         if not len(known):
@@ -153,6 +152,14 @@ def _by_recording(values: pd.DataFrame, owner: "pd.Series[str]") -> Filming:
             constant.append(number)
     absent = tuple(n for n in NUMBERS if n.name not in columns and n.name != "site")
     return Filming(pd.DataFrame(columns, index=sorted(set(owner))), tuple(constant), absent)
+
+
+def _joined(names: "pd.Series[str]", owner: "pd.Series[str]") -> "pd.Series[Any]":
+    """The different names of each recording's clips, joined; "" where it has none."""
+    pairs = pd.DataFrame({"owner": owner, "name": names})[names != ""].drop_duplicates().sort_values("name")
+    one = pairs.drop_duplicates("owner", keep=False).set_index("owner")["name"]
+    several = pairs[pairs["owner"].duplicated(keep=False)].groupby("owner")["name"].agg("+".join)
+    return pd.concat([one, several]).reindex(sorted(set(owner)), fill_value="")
 
 
 def _from_column(number: Number, column: "pd.Series[str]") -> np.ndarray | None:

@@ -51,8 +51,8 @@ def step_down(
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """Test each number against each response; the chance that any test errs is that of its adjusted p-value.
 
-    The statistic is the share of a response that a number explains (R², for several columns Pillai's trace), as -log of
-    its asymptotic p-value, so that numbers of different degrees of freedom are comparable. Labels and splits of a
+    The statistic is the share of a response that a number explains (R², for several columns Pillai's trace), n times
+    which is nearly chi², on its normal scale, so that numbers of different degrees of freedom are comparable. Labels and splits of a
     person stay together: they are exchanged between people with equally many recordings, and among the recordings of
     one person. One permutation serves all tests.
 
@@ -75,7 +75,8 @@ def step_down(
 
     References
     ----------
-    Westfall and Young (1993), "Resampling-based multiple testing", algorithm 2.8.
+    Westfall and Young (1993), "Resampling-based multiple testing", algorithm 2.8. Wilson and Hilferty (1931), "The
+    distribution of chi-square", PNAS 17.
 
     Examples
     --------
@@ -99,7 +100,9 @@ def step_down(
         """[B, pairs]"""
         squares_BMK = (y_NM[order_BN].transpose(0, 2, 1) @ x_NK) ** 2
         shares = [squares_BMK[:, of_response[r], of_number[n]].sum(axis=(1, 2)) for n, r in pairs]
-        return -stats.chi2.logsf(len(people) * np.stack(shares, axis=1), degrees)
+        # Wilson and Hilferty's normal approximation of chi², in a tenth of the time of its distribution function.
+        spread = 2 / (9 * degrees)
+        return (np.cbrt(len(people) * np.stack(shares, axis=1) / degrees) - 1 + spread) / np.sqrt(spread)
 
     observed = statistics(np.arange(len(people))[None])[0]
     count = min(resamples, max(_MIN_PERMUTATIONS, _WORK // x_NK.size))

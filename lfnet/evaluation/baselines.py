@@ -15,7 +15,7 @@ import pandas as pd
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
 
-__all__ = ["SECONDS", "TRIVIAL", "Baseline", "Constant", "Duration", "PersonLookup", "Ridge", "fit_predict"]
+__all__ = ["SECONDS", "TRIVIAL", "Baseline", "Constant", "Duration", "Nuisance", "PersonLookup", "Ridge", "fit_predict"]
 
 SECONDS = "seconds"
 # From nearly no shrinkage to nearly a constant, for standardised features.
@@ -158,9 +158,6 @@ class Ridge:
     name: str = "ridge"
 
     def fit(self, train: pd.DataFrame) -> "Ridge":
-        from sklearn.linear_model import Ridge as Linear
-        from sklearn.model_selection import GridSearchCV, GroupKFold
-        from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         from sklearn.random_projection import GaussianRandomProjection
 
@@ -173,16 +170,7 @@ class Ridge:
         if self.projection is not None:
             width = min(self.projection, x_RD.shape[1])
             steps += [GaussianRandomProjection(width, random_state=0), StandardScaler()]
-        folds = min(_FOLDS, len(set(people)))
-        if folds < 2:
-            return replace(self, model=make_pipeline(*steps, Linear(_ALPHAS[-1])).fit(x_RD, y))
-        search = GridSearchCV(
-            make_pipeline(*steps, Linear()),
-            {"ridge__alpha": _ALPHAS},
-            cv=GroupKFold(folds),
-            scoring="neg_mean_squared_error",
-        )
-        return replace(self, model=search.fit(x_RD, y, groups=people))
+        return replace(self, model=_fit_ridge(steps, x_RD, y, people))
 
     def predict(self, recordings: pd.DataFrame) -> np.ndarray:
         if self.model is None:
@@ -199,6 +187,86 @@ class Ridge:
         unknown = np.full(width, np.nan)
         rows = [self.vectors.get(name, unknown) for name in recordings["recording_id"]]
         return np.array(rows, float).reshape(len(rows), width)
+
+
+@dataclass(frozen=True, eq=False)
+class Nuisance:
+    """Ridge regression on numbers and names that say nothing of a face's expression, such as how a person was filmed.
+
+    Numbers are standardised and names become indicators by the training recordings alone; an unknown number counts as
+    the training mean, an unknown name as none. The penalty is chosen as in `Ridge`.
+
+    Parameters
+    ----------
+    numbers, names : tuple of str
+        Columns of the recordings: float (NaN where unknown), and text ("" where unknown).
+    model : object, optional
+        The fitted pipeline.
+    means : mapping, optional
+        Training mean of each number.
+    levels : mapping, optional
+        Training names of each column of names.
+    name : str
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> people = [f"p{i}" for i in range(60)]
+    >>> train = pd.DataFrame({"person_id": people, "fps": random.choice([25.0, 30.0], 60), "site": ["a", "b"] * 30})
+    >>> train["label"] = 4 * (train["fps"] - 25) + 10 * (train["site"] == "a")
+    >>> scores = Nuisance(("fps",), ("site",)).fit(train).predict(train)
+    >>> bool(np.abs(scores - train["label"]).max() < 0.1)
+    True
+    """
+
+    numbers: tuple[str, ...]
+    names: tuple[str, ...]
+    model: Any = None
+    means: Mapping[str, float] | None = None
+    levels: Mapping[str, tuple[str, ...]] | None = None
+    name: str = "nuisance"
+
+    def fit(self, train: pd.DataFrame) -> "Nuisance":
+        from sklearn.preprocessing import StandardScaler
+
+        means = {column: train[column].astype(float).mean() for column in self.numbers}
+        means = {column: 0.0 if np.isnan(mean) else float(mean) for column, mean in means.items()}
+        levels = {column: tuple(sorted(set(train[column]) - {""})) for column in self.names}
+        made = replace(self, means=means, levels=levels)
+        y, people = train["label"].to_numpy(float), train["person_id"].to_numpy()
+        return replace(made, model=_fit_ridge([StandardScaler()], made._matrix(train), y, people))
+
+    def predict(self, recordings: pd.DataFrame) -> np.ndarray:
+        if self.model is None:
+            raise ValueError("fit before predict")
+        return np.asarray(self.model.predict(self._matrix(recordings)), float)
+
+    def _matrix(self, recordings: pd.DataFrame) -> np.ndarray:
+        """Numbers and indicators of names, float64 [recordings, D]."""
+        if self.means is None or self.levels is None:
+            raise ValueError("fit before predict")
+        columns = [recordings[name].astype(float).fillna(mean).to_numpy() for name, mean in self.means.items()]
+        for name, levels in self.levels.items():
+            columns += [(recordings[name] == level).to_numpy(float) for level in levels]
+        return np.stack(columns, axis=1)
+
+
+def _fit_ridge(steps: list[Any], x_RD: np.ndarray, y: np.ndarray, people: np.ndarray) -> Any:
+    """A ridge regression after `steps`, its penalty chosen by folds of people; the largest with one person."""
+    from sklearn.linear_model import Ridge as Linear
+    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.pipeline import make_pipeline
+
+    folds = min(_FOLDS, len(set(people)))
+    if folds < 2:
+        return make_pipeline(*steps, Linear(_ALPHAS[-1])).fit(x_RD, y)
+    search = GridSearchCV(
+        make_pipeline(*steps, Linear()),
+        {"ridge__alpha": _ALPHAS},
+        cv=GroupKFold(folds),
+        scoring="neg_mean_squared_error",
+    )
+    return search.fit(x_RD, y, groups=people)
 
 
 TRIVIAL: tuple[Baseline, ...] = (Constant("mean"), Constant("median"))

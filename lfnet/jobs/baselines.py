@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lfnet.audit.audit import filming_of
+from lfnet.audit.filming import Filming
 from lfnet.cohorts.cohort import Cohort
-from lfnet.evaluation.baselines import SECONDS, TRIVIAL, Baseline, Duration, PersonLookup, Ridge, fit_predict
+from lfnet.evaluation.baselines import SECONDS, TRIVIAL, Baseline, Duration, Nuisance, PersonLookup, Ridge, fit_predict
 from lfnet.evaluation.predictions import Predictions
 from lfnet.features.clip_summaries import ClipSummaries, summarise_store
+from lfnet.features.filming import read_filming
 from lfnet.features.joined_streams import JoinedStreams
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest, source_digest
 from lfnet.jobs.session import Session
 
-__all__ = ["baseline_code", "fit_baselines", "summarise"]
+__all__ = ["baseline_code", "filming_numbers", "fit_baselines", "summarise"]
 
 # Dimensions that the random projection leaves: few next to an encoder's, many next to what ridge can use of 50 people.
 _PROJECTION = 64
@@ -28,7 +31,14 @@ _PROJECTION = 64
 def baseline_code() -> str:
     """Digest of the code of the baselines, without the oracles': theirs is in the features' fingerprint."""
     return source_digest(
-        ["lfnet.evaluation.baselines", "lfnet.evaluation.predictions", "lfnet.features.clip_summaries", __name__]
+        [
+            "lfnet.audit.filming",
+            "lfnet.evaluation.baselines",
+            "lfnet.evaluation.predictions",
+            "lfnet.features.clip_summaries",
+            "lfnet.features.filming",
+            __name__,
+        ]
     )
 
 
@@ -69,9 +79,7 @@ def fit_baselines(
     dict
         Predictions by model, in the order of tables.
     """
-    clips = cohort.clips[cohort.clips["recording_id"].isin(recordings["recording_id"])]
-    if clip_ids is not None:
-        clips = clips[clips["clip_id"].isin(clip_ids)]
+    clips = _usable(cohort, recordings, clip_ids)
     rows = recordings[["recording_id", "person_id", "split"]].to_numpy().tolist()
     labels = [None if np.isnan(label) else float(label) for label in recordings["label"]]
     features = store.fingerprint(cohort.clips["clip_id"])
@@ -80,6 +88,26 @@ def fit_baselines(
     key = digest([cohort.fingerprint(), features, more, rows, labels, clips["clip_id"].tolist()])
     found = session.keep("baselines", key, lambda: _fit(cohort, store, recordings, clips, further, session))
     return dict(found)
+
+
+def filming_numbers(
+    cohort: Cohort, store: Readable, recordings: pd.DataFrame, session: Session, clip_ids: Sequence[str] | None = None
+) -> dict[str, list[str]]:
+    """What the baseline `nuisance` uses: {"used", "constant", "absent"}, each names in print."""
+    found = _filming(cohort, store, _usable(cohort, recordings, clip_ids), session)
+    parts = {"used": found.varying, "constant": found.constant, "absent": found.absent}
+    return {part: [number.what for number in numbers if not number.of_person] for part, numbers in parts.items()}
+
+
+def _usable(cohort: Cohort, recordings: pd.DataFrame, clip_ids: Sequence[str] | None) -> pd.DataFrame:
+    clips = cohort.clips[cohort.clips["recording_id"].isin(recordings["recording_id"])]
+    return clips if clip_ids is None else clips[clips["clip_id"].isin(clip_ids)]
+
+
+def _filming(cohort: Cohort, store: Readable, clips: pd.DataFrame, session: Session) -> Filming:
+    """How the recordings of these clips were filmed."""
+    measured = read_filming(store, clips["clip_id"])
+    return filming_of(cohort, summarise(cohort, store, session), measured, clips["clip_id"].tolist())
 
 
 def _further(cohort: Cohort, streams: Mapping[str, Readable]) -> Readable | None:
@@ -100,6 +128,15 @@ def _fit(
     baselines: list[Baseline] = [*TRIVIAL]
     if table[SECONDS].notna().any():
         baselines.append(Duration())
+    filming = _filming(cohort, store, clips, session)
+    if numbers := [number for number in filming.varying if not number.of_person]:
+        filmed = filming.table.reindex(table["recording_id"])
+        for number in numbers:
+            values = filmed[number.name]
+            positive = np.maximum(values, 1e-9) if number.logarithm else values
+            table[number.name] = (np.log(positive) if number.logarithm else values).to_numpy()
+        of_kind = [tuple(n.name for n in numbers if n.category == names) for names in (False, True)]
+        baselines.append(Nuisance(*of_kind))
     baselines.append(PersonLookup())
     if any(np.isfinite(vectors[name]).all() for name in table.loc[table["split"] == "train", "recording_id"]):
         baselines += [Ridge(vectors), Ridge(vectors, _PROJECTION, name="random_projection")]

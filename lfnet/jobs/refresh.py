@@ -15,7 +15,7 @@ from lfnet.errors import LfnetWarning
 from lfnet.evaluation.predictions import models_to_csv_text
 from lfnet.files import write_text
 from lfnet.fingerprints import digest, file_digest
-from lfnet.jobs.baselines import baseline_code, fit_baselines, summarise
+from lfnet.jobs.baselines import baseline_code, filming_numbers, fit_baselines, summarise
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
 from lfnet.locks import lock
@@ -38,7 +38,8 @@ def write_baselines(job: Experiment, data: DataModule, session: Session) -> dict
         streams=data.stores,
     )
     write_text(job.folder / REFERENCES, models_to_csv_text(models))
-    return {"referred_by": baseline_code()}
+    numbers = filming_numbers(data.cohort, data.store, usable, session, data.clips["clip_id"].tolist())
+    return {"referred_by": baseline_code(), "nuisance": numbers}
 
 
 def run_audit(job: Experiment, session: Session) -> dict[str, Any]:

@@ -156,6 +156,8 @@ class Result:
         Of a fusion: metrics of each member, chosen recipes, imputed clips.
     spread, pretraining : dict or None
         Of a head: MC dropout and pre-training.
+    nuisance : dict
+        What the baseline of that name uses, and what is constant or absent: {"used", "constant", "absent": names}.
     files : dict
         SHA-256 of each file of the folder that readers use, by name: all but result.json, which contains its own, and
         train.log, which is open until the job ends and which nothing reads.
@@ -196,6 +198,7 @@ class Result:
     missing: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     spread: dict[str, Any] | None = None
     pretraining: dict[str, Any] | None = None
+    nuisance: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from lfnet.runs.sweep_record import Sweep
 from lfnet.tables.evidence_text import explained
 from lfnet.tables.formatting import DASH, count, fixed
 from lfnet.tables.optimism import LEVEL
-from lfnet.tables.reference_rows import is_oracle, label, meanings
+from lfnet.tables.reference_rows import is_oracle, label, meanings, nuisance_lines
 from lfnet.tables.table import Column, Row, Section
 
 __all__ = ["foot", "head", "warnings"]
@@ -121,6 +121,7 @@ def foot(
         *(explained(settings, [block for part in sections for block in part.evidence]) if settings else ()),
         *notes,
         *_reference_lines([name for name in references if name not in absent]),
+        *(nuisance_lines(sweep.runs) if "nuisance" in references and "nuisance" not in absent else ()),
         f"No run has the reference {', '.join(missing)}." if missing else "",
         f"Made by `{sweep.command}`; digest of its runs {digest[:16]}."
         if sweep.command

@@ -19,12 +19,13 @@ from lfnet.tables.table import Cell, Column, Row
 if TYPE_CHECKING:
     from lfnet.tables.settings import PublishedRow
 
-__all__ = ["DEFAULT", "is_oracle", "label", "meanings", "published_rows", "reference_rows"]
+__all__ = ["DEFAULT", "is_oracle", "label", "meanings", "nuisance_lines", "published_rows", "reference_rows"]
 
 DEFAULT = (
     "train_mean",
     "train_median",
     "duration",
+    "nuisance",
     "person_lookup",
     "ridge",
     "random_projection",
@@ -35,10 +36,12 @@ _ORACLE = "oracle_"
 _NAMES = {"person_lookup": "person look-up"}
 _MEANINGS = {
     "duration": "a line through the logarithm of each recording's length: it sees no face",
+    "nuisance": "ridge regression on how people were filmed: it sees no expression",
     "person_lookup": "a known person's mean training score, for others the training mean",
     "ridge": "ridge regression on the mean over frames, alpha chosen on train by folds of people: it sees no time",
     "random_projection": "the same after a fixed random projection of the mean",
 }
+_LACKING = {"constant": "do not vary", "absent": "are unknown"}
 
 
 def is_oracle(name: str) -> bool:
@@ -57,6 +60,19 @@ def meanings(present: Sequence[str]) -> list[str]:
     texts = [f"{label(name)} is {_MEANINGS[name]}" for name in present if name in _MEANINGS]
     line = "; ".join(texts)
     return [f"{line[0].upper()}{line[1:]}."] if line else []
+
+
+def nuisance_lines(runs: Sequence[Run]) -> list[str]:
+    """What the reference `nuisance` uses and lacks, one line for each kind of cohort; none where no run has it."""
+    lines = {}
+    for run in runs:
+        found = run.result.nuisance
+        if not found.get("used"):
+            continue
+        parts = [f"uses {', '.join(found['used'])}"]
+        parts += [f"{', '.join(found[kind])} {text}" for kind, text in _LACKING.items() if found.get(kind)]
+        lines[f"Nuisance {'; '.join(parts)}."] = None
+    return list(lines)
 
 
 def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column], keys: Sequence[str]) -> list[Row]:
