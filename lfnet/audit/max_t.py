@@ -52,9 +52,9 @@ def step_down(
     """Test each number against each response; the chance that any test errs is that of its adjusted p-value.
 
     The statistic is the share of a response that a number explains (R², for several columns Pillai's trace), n times
-    which is nearly chi², on its normal scale, so that numbers of different degrees of freedom are comparable. Labels and splits of a
-    person stay together: they are exchanged between people with equally many recordings, and among the recordings of
-    one person. One permutation serves all tests.
+    which is nearly chi², on its normal scale, so that numbers of different degrees of freedom are comparable. Labels
+    and splits of a person stay together: they are exchanged between people with equally many recordings, and among the
+    recordings of one person. One permutation serves all tests.
 
     Parameters
     ----------

@@ -91,6 +91,11 @@ def export(
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {VARIANTS}, not {variant!r}")
+    if "filming" in run.result.config:
+        raise LfnetError(
+            f"{run.folder} is a run on features normalised by filming={run.result.choices.get('filming', '')}, and a "
+            "bundle does not normalise. Train a run with filming=none to export it."
+        )
     if "streams" in run.result.config:
         raise LfnetError(
             f"{run.folder} is a run on several streams ({run.result.features.stream}), and a bundle has one encoder. "

@@ -245,10 +245,9 @@ class Nuisance:
         """Numbers and indicators of names, float64 [recordings, D]."""
         if self.means is None or self.levels is None:
             raise ValueError("fit before predict")
-        columns = [recordings[name].astype(float).fillna(mean).to_numpy() for name, mean in self.means.items()]
-        for name, levels in self.levels.items():
-            columns += [(recordings[name] == level).to_numpy(float) for level in levels]
-        return np.stack(columns, axis=1)
+        numbers = [recordings[name].astype(float).fillna(mean) for name, mean in self.means.items()]
+        names = [recordings[name] == level for name, levels in self.levels.items() for level in levels]
+        return np.stack([np.asarray(column, float) for column in (*numbers, *names)], axis=1)
 
 
 def _fit_ridge(steps: list[Any], x_RD: np.ndarray, y: np.ndarray, people: np.ndarray) -> Any:

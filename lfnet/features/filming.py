@@ -17,7 +17,7 @@ from lfnet.video.decode import Frame
 from lfnet.video.faces import Mesh
 from lfnet.video.file_facts import file_facts
 
-__all__ = ["KEY", "FilmingMeter", "parse", "read_filming", "sharpness_and_noise"]
+__all__ = ["KEY", "FilmingMeter", "extracted", "parse", "read_filming", "sharpness_and_noise"]
 
 KEY = "filming"  # of a feature file's header
 _PERIOD = 1.0  # seconds between two frames that are measured
@@ -121,13 +121,20 @@ def parse(text: str | None) -> dict[str, float | str]:
     return found
 
 
+def extracted(store: Readable) -> Readable:
+    """The store that a stream was made from: the first of joined ones, and without normalisation."""
+    while (inner := getattr(store, "parts", (None,))[0] or getattr(store, "store", None)) is not None:
+        store = getattr(inner, "store", inner)
+    return store
+
+
 def read_filming(store: Readable, clip_ids: Iterable[str]) -> dict[str, Mapping[str, float | str]]:
     """Read clip_id → numbers from the headers of a store; clips without numbers are left out.
 
-    Of joined streams, the first one's. Headers of earlier versions have the size of the frames alone.
+    Of joined or normalised streams, those of the first stream that was extracted. Headers of earlier versions have the
+    size of the frames alone.
     """
-    store = getattr(store, "parts", [store])[0]
-    store = getattr(store, "store", store)
+    store = extracted(store)
     found: dict[str, Mapping[str, float | str]] = {}
     for clip_id in clip_ids:
         header = store.header(clip_id) or {}

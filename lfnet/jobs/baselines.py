@@ -16,8 +16,7 @@ from lfnet.cohorts.cohort import Cohort
 from lfnet.evaluation.baselines import SECONDS, TRIVIAL, Baseline, Duration, Nuisance, PersonLookup, Ridge, fit_predict
 from lfnet.evaluation.predictions import Predictions
 from lfnet.features.clip_summaries import ClipSummaries, summarise_store
-from lfnet.features.filming import read_filming
-from lfnet.features.joined_streams import JoinedStreams
+from lfnet.features.filming import extracted, read_filming
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest, source_digest
 from lfnet.jobs.session import Session
@@ -135,8 +134,8 @@ def _fit(
             values = filmed[number.name]
             positive = np.maximum(values, 1e-9) if number.logarithm else values
             table[number.name] = (np.log(positive) if number.logarithm else values).to_numpy()
-        of_kind = [tuple(n.name for n in numbers if n.category == names) for names in (False, True)]
-        baselines.append(Nuisance(*of_kind))
+        plain, names = (tuple(n.name for n in numbers if n.category == category) for category in (False, True))
+        baselines.append(Nuisance(plain, names))
     baselines.append(PersonLookup())
     if any(np.isfinite(vectors[name]).all() for name in table.loc[table["split"] == "train", "recording_id"]):
         baselines += [Ridge(vectors), Ridge(vectors, _PROJECTION, name="random_projection")]
@@ -168,8 +167,7 @@ def _describe(
 
 
 def _score_oracles(cohort: Cohort, store: Readable, further: Readable | None, session: Session) -> pd.DataFrame:
-    if isinstance(store, JoinedStreams):  # an oracle reads what its cohort brings, and not what was made of it
-        store = store.parts[0].store
+    store = extracted(store)  # an oracle reads what its cohort brings, and not what was made of it
     stores = [store] if further is None else [store, further]
     key = digest([cohort.fingerprint(), *(one.fingerprint(cohort.clips["clip_id"]) for one in stores)])
     own: Any = cohort.own

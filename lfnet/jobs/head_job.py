@@ -40,7 +40,10 @@ _JOINED = replace(COVERS, nodes=(*COVERS.nodes, "streams"), recorded=(*COVERS.re
 def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> tuple[Inputs, Coverage]:
     """Prepare the inputs of a job; returns them and what its name covers."""
     inputs = prepare(settings.inputs, session, progress=progress)
-    return inputs, _JOINED if isinstance(inputs.store, JoinedStreams) else COVERS
+    covers = _JOINED if isinstance(inputs.store, JoinedStreams) else COVERS
+    if settings.inputs.filming is not None:  # its effect on numbers is in the features' fingerprint
+        covers = replace(covers, recorded=(*covers.recorded, "filming"))
+    return inputs, covers
 
 
 def load_data(job: Experiment, session: Session) -> DataModule:

@@ -5,13 +5,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from lfnet.audit.audit import filming_of
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.extract import clear_abandoned, estimate, extract, needs_landmarker, open_stores
+from lfnet.features.filming import read_filming
 from lfnet.features.joined_streams import JoinedStreams, parts_of
+from lfnet.features.normalised import FilmingSettings, NormalisedStream
 from lfnet.features.store import FeatureStore, Readable
 from lfnet.fingerprints import digest
 from lfnet.jobs.session import Session
@@ -74,7 +79,9 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
                     "frames for `lfnet train`, or train a fusion."
                 )
         cohort = _cohort_of_job(settings, session)
-        stores = _extract(cohort, settings, encoders, progress)
+        stores: dict[str, Readable] = {**_extract(cohort, settings, encoders, progress)}
+    if settings.filming is not None:
+        stores = _filmed_alike(cohort, stores, settings.filming)
     joining = settings.streams
     if joining is None and len(stores) > 1:
         raise LfnetError(f"the encoders {', '.join(stores)} are to be joined, and no `streams` node says how.")
@@ -83,6 +90,26 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
     train = cohort.clips.loc[cohort.clips["split"] == "train", "clip_id"].tolist()
     joined = JoinedStreams(parts_of(stores, joining, str(cohort.clips["clip_id"].iloc[0])), train, joining)
     return Inputs(cohort, {joined.stream: joined})
+
+
+def _filmed_alike(cohort: Cohort, stores: Mapping[str, Readable], settings: FilmingSettings) -> dict[str, Readable]:
+    """The stores with the normalisation that `filming` asks for."""
+    clips, wanted = cohort.clips, settings.adjust or ()
+    numbers: dict[str, np.ndarray] = {}
+    if wanted:
+        measured = read_filming(next(iter(stores.values())), clips["clip_id"])
+        known = filming_of(cohort, None, measured).table
+        table = known.reindex(columns=list(wanted)).reindex(clips["recording_id"]).astype(float)
+        if lacking := [name for name in wanted if table[name].isna().any()]:
+            raise LfnetError(
+                f"filming.adjust: {', '.join(lacking)} of {int(table[lacking].isna().any(axis=1).sum())} of "
+                f"{len(clips)} clips is unknown. Extract the features again with this version, give columns of the "
+                "manifest, or set filming=none."
+            )
+        numbers = dict(zip(clips["clip_id"], table.to_numpy(), strict=True))
+    train = clips[clips["split"] == "train"]
+    of_train = dict(zip(train["clip_id"], train["person_id"], strict=True))
+    return {name: NormalisedStream(store, settings, numbers, of_train) for name, store in stores.items()}
 
 
 def prepare_streams(settings: InputSettings, session: Session, *, progress: bool = True) -> Inputs:

@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from lfnet.audit.filming import NUMBERS
 from lfnet.audit.settings import AuditSettings
 from lfnet.config import Count, Positive, check_target, instantiate, read, settings
 from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
 from lfnet.features.joined_streams import JoinSettings
+from lfnet.features.normalised import FilmingSettings
 from lfnet.files import Access, exists
 from lfnet.fingerprints import digest
 from lfnet.fusion.settings import OF_JOINT_SVR, FusionSettings
@@ -118,7 +120,7 @@ class InputSettings:
     """What a cohort and its features are made from.
 
     cohort, splits, encoders: nodes with a `_target_`, checked and not built; encoders by name, in order.
-    pulse, streams: None where the command has no such group.
+    pulse, streams, filming: None where the command has no such group.
     """
 
     cohort: Mapping[str, Any]
@@ -128,6 +130,7 @@ class InputSettings:
     video: VideoSettings
     pulse: PulseSettings | None
     streams: JoinSettings | None
+    filming: FilmingSettings | None
     paths: Paths
     nodes: Mapping[str, Any]
 
@@ -320,12 +323,26 @@ def _inputs(reader: _Reader) -> InputSettings:
         video=reader.part("video", lambda: instantiate(config["video"], "video")),
         pulse=reader.part("pulse", lambda: instantiate(config["pulse"], "pulse")) if config.get("pulse") else None,
         streams=joining,
+        filming=reader.part("filming", lambda: _filming(config), "filming", "fusion"),
         paths=reader.part("paths", lambda: read(Paths, config["paths"], "paths")),
         nodes={name: config.get(name) for name in _INPUTS},
     )
 
 
-_INPUTS = ("cohort", "splits", "encoder", "streams", "video", "pulse", "visual", "paths")
+def _filming(config: Mapping[str, Any]) -> FilmingSettings | None:
+    """Read `filming`, if it changes anything. Raises `LfnetError` for a number that there is not, and for a fusion."""
+    if not config.get("filming"):
+        return None
+    found = read(FilmingSettings, config["filming"], "filming")
+    known = [number.name for number in NUMBERS if not number.category]
+    if wrong := [name for name in found.adjust or () if name not in known]:
+        raise LfnetError(f"filming.adjust: {wrong[0]} is no number of filming. There are {', '.join(known)}.")
+    if found.active and (config.get("fusion") or {}).get("name"):
+        raise LfnetError("filming changes the features of a head, and a fusion has none: set filming=none.")
+    return found if found.active else None
+
+
+_INPUTS = ("cohort", "splits", "encoder", "streams", "filming", "video", "pulse", "visual", "paths")
 
 
 def _check_encoder(name: str, node: Any, config: Mapping[str, Any]) -> None:

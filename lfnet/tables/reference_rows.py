@@ -41,7 +41,7 @@ _MEANINGS = {
     "ridge": "ridge regression on the mean over frames, alpha chosen on train by folds of people: it sees no time",
     "random_projection": "the same after a fixed random projection of the mean",
 }
-_LACKING = {"constant": "do not vary", "absent": "are unknown"}
+_LACKING = {"constant": "the same everywhere", "absent": "unknown"}
 
 
 def is_oracle(name: str) -> bool:
@@ -64,15 +64,15 @@ def meanings(present: Sequence[str]) -> list[str]:
 
 def nuisance_lines(runs: Sequence[Run]) -> list[str]:
     """What the reference `nuisance` uses and lacks, one line for each kind of cohort; none where no run has it."""
-    lines = {}
+    lines = []
     for run in runs:
         found = run.result.nuisance
         if not found.get("used"):
             continue
         parts = [f"uses {', '.join(found['used'])}"]
-        parts += [f"{', '.join(found[kind])} {text}" for kind, text in _LACKING.items() if found.get(kind)]
-        lines[f"Nuisance {'; '.join(parts)}."] = None
-    return list(lines)
+        parts += [f"{text}: {', '.join(found[kind])}" for kind, text in _LACKING.items() if found.get(kind)]
+        lines.append(f"Nuisance {'; '.join(parts)}.")
+    return list(dict.fromkeys(lines))
 
 
 def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column], keys: Sequence[str]) -> list[Row]:

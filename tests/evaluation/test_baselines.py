@@ -3,9 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge as Linear
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.baselines import TRIVIAL, Constant, Duration, PersonLookup, Ridge, fit_predict
+from lfnet.evaluation.baselines import TRIVIAL, Constant, Duration, Nuisance, PersonLookup, Ridge, fit_predict
 
 
 def recordings() -> pd.DataFrame:
@@ -168,3 +172,25 @@ def test_ridge_with_one_person_shrinks_to_the_constant() -> None:
 def test_predict_before_fit_is_an_error(baseline: Duration | PersonLookup | Ridge) -> None:
     with pytest.raises(ValueError, match="fit before predict"):
         baseline.predict(recordings())
+
+
+def test_nuisance_learns_means_names_and_the_penalty_from_train_alone() -> None:
+    random = np.random.default_rng(0)
+    train = pd.DataFrame({"person_id": [f"p{i % 20}" for i in range(40)], "fps": random.choice([25.0, 30.0], 40)})
+    train["site"] = random.choice(["a", "b"], 40)
+    train["label"] = 2 * train["fps"] + 5 * (train["site"] == "a") + random.normal(size=40)
+    fitted = Nuisance(("fps",), ("site",)).fit(train)
+    # By hand: scikit-learn's ridge with the same folds on standardised columns.
+    x = np.column_stack([train["fps"], train["site"] == "a", train["site"] == "b"]).astype(float)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), Linear()),
+        {"ridge__alpha": [0.1, 1, 10, 100, 1e3, 1e4, 1e5]},
+        cv=GroupKFold(5),
+        scoring="neg_mean_squared_error",
+    ).fit(x, train["label"], groups=train["person_id"])
+    np.testing.assert_allclose(fitted.predict(train), search.predict(x), atol=1e-9)
+    new = pd.DataFrame({"person_id": ["new"] * 3, "fps": [np.nan, train["fps"].mean(), 30], "site": ["a", "a", "c"]})
+    unknown, mean, other = fitted.predict(new)
+    assert unknown == mean and np.isfinite(other)
+    other_labels = new.assign(label=[1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(fitted.predict(other_labels), fitted.predict(new))

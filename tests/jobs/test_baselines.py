@@ -1,21 +1,26 @@
 """Baselines and audit of every run: recomputed when their code changes, without training."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lfnet.config import instantiate
 from lfnet.evaluation.baselines import Ridge
 from lfnet.evaluation.predictions import models_from_csv_text
+from lfnet.features.clip_summaries import summarise_clips
 from lfnet.jobs import refresh
+from lfnet.jobs.baselines import fit_baselines
 from lfnet.jobs.job import plan, run
 from lfnet.jobs.session import Session
 from lfnet.seals import write_sealed_json
 from tests.composing import SMALL, composed
 
-BASELINES = ["train_mean", "train_median", "duration", "person_lookup", "ridge", "random_projection"]
+BASELINES = ["train_mean", "train_median", "duration", "nuisance", "person_lookup", "ridge", "random_projection"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,7 @@ def result(folder: Path) -> dict[str, Any]:
 def test_all_baselines_are_recorded_in_the_order_of_tables(finished) -> None:  # type: ignore[no-untyped-def]
     config, _, folder = finished
     models = models_from_csv_text((folder / "references.csv").read_text())
-    assert list(models)[:6] == BASELINES and all("oracle" in name for name in list(models)[6:])
+    assert list(models)[:7] == BASELINES and all("oracle" in name for name in list(models)[7:])
     recordings = plan(config).inputs.cohort.recordings()
     assert all(len(model) == len(recordings) for model in models.values())
     known = recordings["person_id"].isin(recordings.loc[recordings["split"] == "train", "person_id"])
@@ -41,7 +46,36 @@ def test_all_baselines_are_recorded_in_the_order_of_tables(finished) -> None:  #
     mean = recordings.loc[recordings["split"] == "train", "label"].mean()
     np.testing.assert_allclose(frame["score"].to_numpy()[~known], mean, atol=1e-6)
     metrics = result(folder)["references"]
-    assert list(metrics)[:6] == BASELINES and metrics["ridge"]["test"]["mae"] > 0
+    assert list(metrics)[:7] == BASELINES and metrics["ridge"]["test"]["mae"] > 0
+
+
+def test_a_run_names_what_nuisance_uses_and_lacks(finished) -> None:  # type: ignore[no-untyped-def]
+    found = result(finished[2])["nuisance"]
+    assert found["used"] == ["length", "session number"] and found["constant"] == ["frame rate", "tasks present"]
+    assert "size of the face" in found["absent"] and "sex" not in found["absent"]
+
+
+def test_planted_filming_is_read_by_nuisance_on_new_people() -> None:
+    """Frame rate and face size that go with severity; without them nuisance is a constant, give or take chance."""
+    quick = ("cohort.recordings={train:100,dev:20,test:150}", "cohort.people_shared=0", "cohort.dim=16")
+    short = "cohort.duration={min:2,max:4,median:3,spread:0.1}"
+    gains = {}
+    for name, leak in (("none", ""), ("planted", "fps:0.8,face_size:0.8")):
+        config, _ = composed(*quick, short, f"cohort.filming={{leak:{{{leak}}},moves:0.0}}")
+        cohort = instantiate(config["cohort"])
+        clips = cohort.clips
+        store = SimpleNamespace(header=lambda clip: None, fingerprint=lambda clips: "", folder=Path(), stream="")
+        session = Session()
+        pool = summarise_clips(
+            lambda clip: (np.ones((9, 2), np.float32), np.ones(9, bool), np.arange(9.0)), clips["clip_id"]
+        )
+        session.keep_latest("clip summaries", (str(store.folder), ""), lambda pool=pool: pool)
+        models = fit_baselines(replace(cohort, own=None), store, cohort.recordings(), session)
+        errors = {model: made.frame for model, made in models.items()}
+        test = {m: f[f["split"] == "test"] for m, f in errors.items()}
+        mae = {m: float((f["score"] - f["label"]).abs().mean()) for m, f in test.items()}
+        gains[name] = mae["train_median"] - mae["nuisance"]
+    assert gains["planted"] > 2 and gains["none"] < 0.7, gains
 
 
 def test_a_run_records_the_audit_without_ids(finished) -> None:  # type: ignore[no-untyped-def]
@@ -70,7 +104,8 @@ def test_results_of_older_code_are_recomputed_without_training(finished, stale: 
     before = result(folder)
     weights = (folder / "head.safetensors").stat().st_mtime_ns
     broken = before | {stale: "older code", "audit": []} if stale == "audited_by" else before | {stale: "older code"}
-    if stale == "referred_by":
+    if stale == "referred_by":  # as runs of versions without a baseline have neither its rows nor its numbers
+        del broken["nuisance"]
         text = (folder / "references.csv").read_text()
         (folder / "references.csv").write_text("".join(line for line in text.splitlines(True) if "ridge" not in line))
         broken["references"] = {}

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lfnet.errors import LfnetError
 from lfnet.tables.build import build
 from lfnet.tables.table import Row, Table
+from tests.composing import CONF
 from tests.tables.factory import result, sweep
 
 
@@ -159,3 +161,27 @@ def test_the_last_digits_of_another_machine_are_no_disagreement(tmp_path: Path) 
     other = result("mean_mlp")
     other["references"]["train_mean"]["test"]["mae"] += 1e-12
     assert "train mean" in references(make(tmp_path, [result("ldbm"), other]))
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(CONF.glob("table/*.yaml")), CONF / "table_defaults.yaml"], ids=lambda p: p.stem
+)
+def test_nuisance_stands_next_to_duration_in_every_table(path: Path) -> None:
+    content = yaml.safe_load(path.read_text()) or {}
+    shown = content.get("table", content).get("references") or []
+    assert ("duration" in shown) == ("nuisance" in shown), shown
+    if "duration" in shown:
+        assert shown.index("nuisance") == shown.index("duration") + 1
+
+
+def test_the_foot_names_what_nuisance_uses_and_lacks(tmp_path: Path) -> None:
+    one, other = result("ldbm", seed=0), result("mean_mlp", seed=0)
+    for run in (one, other):
+        run["nuisance"] = {"used": ["length"], "constant": ["frame rate"], "absent": ["loudness", "noise"]}
+        run["references"]["nuisance"] = run["references"]["train_median"]
+        run["_references"]["nuisance"] = run["_references"]["train_median"]
+    table = make(tmp_path, [one, other], references=["train_median", "nuisance"])
+    assert [line for line in table.foot if line.startswith("Nuisance")] == [
+        "Nuisance is ridge regression on how people were filmed: it sees no expression.",
+        "Nuisance uses length; the same everywhere: frame rate; unknown: loudness, noise.",
+    ]
