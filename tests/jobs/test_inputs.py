@@ -1,9 +1,13 @@
 """Inputs of a job: one stream for a head, several for a fusion, all from one pass."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
-from tests.composing import composed, fusion_inputs, head_inputs
+from lfnet.jobs.job import plan
+from tests.composing import SMALL, composed, fusion_inputs, head_inputs
 from tests.features.fakes import crop_picture
 from tests.video.media import write_folder
 
@@ -68,3 +72,45 @@ def test_a_head_refuses_segments_alone_and_among_others(config):
     for names in (["loudest"], ["brightness", "loudest"]):
         with pytest.raises(LfnetError, match=r"encoder=loudest gives one vector a segment, and a head reads frames"):
             head_inputs(config(*names), progress=True)
+
+
+FILMED = "cohort.filming={leak:{face_size:0.8},moves:0.6}"
+
+
+def test_filming_normalises_the_features_and_names_the_run(tmp_path: Path) -> None:
+    plain, _ = composed(*SMALL, FILMED, root=tmp_path)
+    adjusted, _ = composed(*SMALL, FILMED, "filming=both", root=tmp_path)
+    one, other = plan(plain, progress=False), plan(adjusted, progress=False)
+    assert one.folder != other.folder and "filming" not in one.recorded_config()
+    assert other.recorded_config()["filming"] == {"rate": 25, "adjust": ["face_x", "face_y", "face_size"]}
+    cohort = other.inputs.cohort
+    assert cohort.about is not None
+    size = cohort.about["face_size"].astype(float).to_numpy()
+
+    def explained(job) -> float:  # type: ignore[no-untyped-def]
+        means = []
+        for name in cohort.clips["clip_id"]:
+            clip = job.inputs.store.read(name)
+            means.append(clip.features[clip.valid].mean(axis=0))
+        x = np.array(means) - np.mean(means, axis=0)
+        z = (size - size.mean()) / size.std()
+        return float(((z @ x / len(z)) ** 2).sum() / (x**2).mean(axis=0).sum())
+
+    assert explained(other) < explained(one) / 3
+    name = cohort.clips["clip_id"].iloc[0]
+    assert other.inputs.store.shape(name)[0] == round(one.inputs.store.shape(name)[0] * 25 / 30)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("filming.adjust=[nose]",), "filming.adjust: nose is no number of filming. There are face_x, face_y"),
+        (("filming.rate=0",), "filming.rate=0: give a number above 0"),
+        (("filming=adjusted",), "filming.adjust: face_x, face_y, face_size of .* clips is unknown"),
+        (("filming=rate", "fusion=nested"), "filming changes the features of a head, and a fusion has none"),
+    ],
+)
+def test_filming_that_cannot_be_is_refused(tmp_path: Path, overrides: tuple[str, ...], message: str) -> None:
+    config, _ = composed(*SMALL, *overrides, root=tmp_path)
+    with pytest.raises(LfnetError, match=message):
+        plan(config, progress=False)
