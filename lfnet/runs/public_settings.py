@@ -15,22 +15,19 @@ __all__ = ["HIDDEN", "is_public", "public_cohort", "public_command", "public_ove
 
 HIDDEN = "…"
 _GROUPS = (
-    *("audit", "cohort", "debug", "encoder", "events", "fusion", "fusion/component", "head", "ingredient", "launcher"),
-    *("leak", "logger", "loss", "pooling", "pretrain", "protocol", "pulse", "scale", "splits", "streams", "table"),
-    *("trainer", "video", "visual", "weights"),
+    *("audit", "cohort", "debug", "encoder", "events", "filming", "fusion", "fusion/component", "head", "ingredient"),
+    *("launcher", "leak", "logger", "loss", "pooling", "pretrain", "protocol", "pulse", "scale", "splits", "streams"),
+    *("table", "trainer", "video", "visual", "weights"),
 )
 # Settings, each with all below it.
 _SETTINGS = (
-    *("audit", "fusion", "head", "launcher", "loss", "pooling", "pretrain", "protocol", "pulse", "streams", "table"),
-    *("trainer", "video", "visual", "seed", "force", "fail_fast"),
+    *("audit", "filming", "fusion", "head", "launcher", "loss", "pooling", "pretrain", "protocol", "pulse", "streams"),
+    *("table", "trainer", "video", "visual", "seed", "force", "fail_fast"),
     *(f"encoder.{name}" for name in ("device", "stride", "batch_size", "threads")),
     *(f"splits.{name}" for name in ("_target_", "name", "folds", "fold", "seed")),
     *(f"cohort.{name}" for name in ("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings")),
-    *(f"cohort.{name}" for name in ("people", "people_shared", "label_mean", "label_sd", "within_person")),
-    *(
-        f"cohort.{name}"
-        for name in ("label_noise", "signal", "identity", "pulse", "duration", "duration_leak", "filming")
-    ),
+    *(f"cohort.{name}" for name in ("people", "people_shared", "label_mean", "label_sd", "within_person", "filming")),
+    *(f"cohort.{name}" for name in ("label_noise", "signal", "identity", "pulse", "duration", "duration_leak")),
     *(f"cohort.{name}" for name in ("lost_frames", "dim", "sparse")),
 )
 _PLACES = ("path", "cache", "root", "file", "sources")  # last part of a key that names a place, wherever it is
