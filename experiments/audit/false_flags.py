@@ -137,7 +137,9 @@ def main() -> None:
     if arguments.write:
         table.to_csv(HERE / "cohorts.csv", index=False, lineterminator="\n")
         planted.to_csv(HERE / "planted.csv", index=False, lineterminator="\n")
-        (HERE / "README.md").write_text(_readme(table, planted, sys.argv[1:]), encoding="utf-8")
+        page = HERE / "README.md"
+        _, repeat, commands = page.read_text(encoding="utf-8").partition("\n## Repeat\n")
+        page.write_text(_readme(table, planted, sys.argv[1:]) + repeat + commands, encoding="utf-8")
 
 
 def share(flagged: pd.Series) -> str:
