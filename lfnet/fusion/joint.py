@@ -161,7 +161,7 @@ def choose_joint(
             choice = Choice.best([one.recipe for one in given], scores, test[1])
         else:
             scores = np.full((settings.repeats, len(given), len(y)), np.nan)
-            for repeat, (kept, held_out) in deals(people, y, settings.outer_folds, settings.repeats):
+            for repeat, (kept, held_out) in deals(people, y, settings.outer_folds, settings.repeats, settings.group_by):
                 for row, one in enumerate(given):
                     scores[repeat, row, held_out] = one.make().fit(X[kept], y[kept]).predict(X[held_out])
             choice = Choice.best([one.recipe for one in given], scores, y)

@@ -1,4 +1,4 @@
-"""Select recipes: on test labels, as published, or within the training split, cross-validated by person."""
+"""Select recipes: on test labels, as published, or within the training split, cross-validated by person or clip."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import mae
 from lfnet.fusion.modalities import Memo, Modality, Recipe
 from lfnet.fusion.modality_data import Fold, Split, balanced_folds
-from lfnet.fusion.settings import FusionSettings
+from lfnet.fusion.settings import FusionSettings, GroupBy
 
 __all__ = ["Choice", "best_on_test", "best_within", "choose", "deals", "out_of_fold"]
 
@@ -39,26 +39,30 @@ def choose(modality: Modality, train: Split, test: Split | None, settings: Fusio
     """Select the recipe of `modality` as `fusion.choose` asks; `test` is needed, with labels, for "test" alone."""
     if settings.choose == "test":
         return best_on_test(modality, train, test)
-    return best_within(modality, train, settings.inner_folds, settings.repeats)
+    return best_within(modality, train, settings.inner_folds, settings.repeats, settings.group_by)
 
 
-def deals(people: np.ndarray, y: np.ndarray, count: int, repeats: int) -> Iterator[tuple[int, Fold]]:
-    """Yield the number of the deal and a fold of it, for `repeats` deals of people into `count` folds."""
+def deals(people: np.ndarray, y: np.ndarray, count: int, repeats: int, by: GroupBy) -> Iterator[tuple[int, Fold]]:
+    """Yield the number of the deal and a fold of it, for `repeats` deals of people or clips into `count` folds.
+
+    people: of each clip. by: "person", or "clip", with which other clips of a held-out person stay in training.
+    """
+    groups = people if by == "person" else np.arange(len(people))
     for repeat in range(repeats):
-        for fold in balanced_folds(people, y, count, repeat):
+        for fold in balanced_folds(groups, y, count, repeat):
             yield repeat, fold
 
 
-def best_within(modality: Modality, train: Split, count: int, repeats: int = 1) -> Choice:
-    """Select the recipe with the smallest MAE over clips, cross-validated by person within `train`.
+def best_within(modality: Modality, train: Split, count: int, repeats: int = 1, by: GroupBy = "person") -> Choice:
+    """Select the recipe with the smallest MAE over clips, cross-validated within `train`.
 
-    The MAE is the mean over `repeats` deals of people into `count` folds.
+    The MAE is the mean over `repeats` deals of people, or clips, into `count` folds.
     """
     recipes = modality.recipes()
     if len(recipes) == 1:
         return Choice(recipes[0], 1, None)
     scores = np.full((repeats, len(recipes), len(train)), np.nan)
-    for repeat, (kept, held_out) in deals(train.people, train.y, count, repeats):
+    for repeat, (kept, held_out) in deals(train.people, train.y, count, repeats, by):
         scores[repeat][:, held_out] = _all_scores(modality, recipes, train.take(kept), train.take(held_out))
     return Choice.best(recipes, scores, train.y)
 
@@ -77,7 +81,8 @@ def best_on_test(modality: Modality, train: Split, test: Split | None) -> Choice
 def out_of_fold(modality: Modality, train: Split, settings: FusionSettings, centre: float) -> np.ndarray:
     """Score each training clip with models that were selected and fitted on other people, float64 [clips].
 
-    A score is the mean over `fusion.repeats` deals of people into folds; within a fold the selection has one deal.
+    A score is the mean over `fusion.repeats` deals of people into folds; within a fold the selection has one deal. With
+    `fusion.group_by=clip` folds hold clips: models saw other clips of the same person.
 
     Each fold's scores are centred: minus the mean score of its model on its own training clips, plus `centre`, the same
     mean of the model fitted on all clips. Without centring, out-of-fold scores of models with shrunken scores correlate
@@ -85,9 +90,10 @@ def out_of_fold(modality: Modality, train: Split, settings: FusionSettings, cent
     on them reverses the sign of every later score.
     """
     scores = np.full((settings.repeats, len(train)), np.nan)
-    for repeat, (kept, held_out) in deals(train.people, train.y, settings.outer_folds, settings.repeats):
+    by = settings.group_by
+    for repeat, (kept, held_out) in deals(train.people, train.y, settings.outer_folds, settings.repeats, by):
         part = train.take(kept)
-        recipe = best_within(modality, part, settings.inner_folds).recipe
+        recipe = best_within(modality, part, settings.inner_folds, by=by).recipe
         fitted = modality.fit(part, recipe, Memo())
         scores[repeat, held_out] = fitted.scores(train.take(held_out)) - fitted.scores(part).mean() + centre
     return scores.mean(axis=0)

@@ -6,7 +6,17 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lfnet.config import Count, NonNegative, Positive, Share, settings
 
-__all__ = ["CONCATENATED", "MODALITIES", "MODELS", "OF_JOINT_SVR", "FusionSettings", "Joint", "Physiological", "Visual"]
+__all__ = [
+    "CONCATENATED",
+    "MODALITIES",
+    "MODELS",
+    "OF_JOINT_SVR",
+    "FusionSettings",
+    "GroupBy",
+    "Joint",
+    "Physiological",
+    "Visual",
+]
 
 MODALITIES = ("visual", "physiological")
 CONCATENATED = ("concat_svr", "concat_ridge")  # these read descriptors, other joint models scores
@@ -14,6 +24,7 @@ MODELS = (*MODALITIES, "fused", "stacked", "weighted", *CONCATENATED)
 OF_JOINT_SVR = ("without_power_transform", "without_tuned_svr")  # components of model=fused alone
 
 Modality = Literal["visual", "physiological"]
+GroupBy = Literal["clip", "person"]
 Folds = Annotated[int, Field(ge=2)]
 
 
@@ -168,7 +179,7 @@ class FusionSettings:
     component: str
     choose: Literal["test", "people"]
     training_scores: Literal["in_sample", "out_of_fold"]
-    group_by: Literal["clip", "person"]
+    group_by: GroupBy
     inner_folds: Folds
     outer_folds: Folds
     repeats: Count

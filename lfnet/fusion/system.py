@@ -161,7 +161,7 @@ class _FittedModality:
         )
 
     def training_scores(self) -> np.ndarray:
-        """Score the training clips out-of-fold by person, or in-sample as published."""
+        """Score the training clips out-of-fold, or in-sample as published."""
         if self._settings.training_scores == "in_sample":
             return self.scorer.scores(self._train)
         return self._share.compute((self._key, "out of fold"), self._out_of_fold)

@@ -111,7 +111,7 @@ def _fit(
         "cost": measure_fusion(fused.system, next(iter(others.values()))),
         "training": Training(
             seconds=round(seconds, 2),
-            monitor="test MAE (clips)" if settings.choose == "test" else "train MAE (clips), by person",
+            monitor="test MAE (clips)" if settings.choose == "test" else f"train MAE (clips), by {settings.group_by}",
         ),
         "marks": tuple(dict.fromkeys([*data.marks, *fitting_marks(fused, settings, sigma_ratio)])),
         "warnings": missing_rows(fused, splits),

@@ -5,20 +5,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import pearsonr
 from sklearn.linear_model import LinearRegression
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import compute_metrics, mae
-from lfnet.fusion.joint import StackedRegression
+from lfnet.fusion.joint import Candidate, StackedRegression, candidates, choose_joint
 from lfnet.fusion.modalities import Memo, PhysiologicalModality, VisualModality
 from lfnet.fusion.modality_data import balanced_folds
-from lfnet.fusion.model_selection import out_of_fold
+from lfnet.fusion.model_selection import choose, out_of_fold
 from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
+from tests.composing import CONF
 from tests.fusion.simulated_splits import NESTED, SMALL, settings, split
 
 TRAIN, DEV, TEST = (split(name, clips=40, people=12) for name in ("train", "dev", "test"))
 OTHERS = {"dev": DEV, "test": TEST}
+OPTIMISM = Memo()
 SHARE = Memo()  # shared by fusions of these splits; `test_sharing_fits_does_not_change_scores` fits without it
 
 
@@ -86,6 +89,57 @@ def test_out_of_fold_scores_come_from_other_people():
     outside = out_of_fold(modality, train, chosen, centre=20.0)
     assert np.corrcoef(inside, train.y)[0, 1] > 0.8
     assert np.corrcoef(outside, train.y)[0, 1] < 0.4
+
+
+@pytest.mark.parametrize("by", ["person", "clip"])
+def test_folds_hold_people_or_clips_in_selection_and_out_of_fold_scores(by):
+    """Of each fit within the training split: whether it saw other clips of the people whose clips it then scores."""
+    known = []
+
+    class Spy:
+        def recipes(self):
+            return [{"bias": 0.0}, {"bias": 1.0}]
+
+        def fit(self, train, recipe, memo):
+            def row_scores(part):
+                known.append(np.isin(part.people, train.people).mean())
+                return np.full(len(part), recipe["bias"]), np.arange(len(part))
+
+            def scores(part):
+                return np.full(len(part), recipe["bias"]) if part is train else row_scores(part)[0]
+
+            return SimpleNamespace(scores=scores, row_scores=row_scores, per_clip=lambda score, clip, clips: score)
+
+    chosen = small("stacked", "nested", f"fusion.group_by={by}")
+    choose(Spy(), TRAIN, None, chosen)
+    within = len(known)
+    out_of_fold(Spy(), TRAIN, chosen, centre=0.0)
+    assert within == 2 * chosen.repeats * chosen.inner_folds < len(known)
+    assert set(known) == {0.0} if by == "person" else min(known) > 0.5
+
+    # And the joint model's candidates.
+    seen = []
+
+    class Joint(LinearRegression):
+        def fit(self, X, y):
+            seen.append(set(X[:, 0]))
+            return super().fit(X, y)
+
+    X = np.column_stack([np.unique(TRAIN.people, return_inverse=True)[1], TRAIN.y]).astype(float)
+    choose_joint([Candidate({"k": k}, Joint) for k in range(2)], X, TRAIN.y, TRAIN.people, chosen, None)
+    everyone = len(np.unique(TRAIN.people))
+    fits = seen[:-1]  # the last one is fitted on all clips
+    assert all(len(people) < everyone for people in fits) if by == "person" else len(fits[0]) == everyone
+
+
+@pytest.mark.parametrize("shortcut", sorted({path.stem for path in (CONF / "shortcut").glob("*.yaml")} - {"none"}))
+def test_each_shortcut_changes_the_scores_of_the_fusion_that_the_optimism_table_fits(shortcut):
+    """Otherwise its row would be 0 by construction."""
+    few = ("fusion.visual.k=[100]", "fusion.visual.C=[0.01]", "fusion.physiological.svr.C=[1]")
+    quick = ("table=optimism", *SMALL, *few, "fusion.physiological.aggregate=[mean,median]", "fusion.model=fused")
+    fits = [settings(*quick, f"+shortcut={name}") for name in ("none", shortcut)]
+    plain, flattered = (fuse(TRAIN, OTHERS, one, seed=0, share=OPTIMISM) for one in fits)
+    assert not np.array_equal(plain.scores["test"]["fused"], flattered.scores["test"]["fused"])
 
 
 def test_out_of_fold_scores_of_a_constant_model_carry_no_labels():
@@ -195,6 +249,25 @@ def test_a_stacked_fusion_never_turns_a_score_upside_down():
     np.testing.assert_allclose(StackedRegression(0.0).fit(z, y).predict(z), free.predict(z), rtol=1e-6)
     equal = StackedRegression(1e9).fit(z, y)
     np.testing.assert_allclose(equal.weight_, 0.5, rtol=1e-6)
+
+
+def test_a_weak_stack_never_ranks_people_backwards_where_a_free_svr_does():
+    """Two members that are right but weak; out-of-fold, by chance, they often run against the labels of few people."""
+    backwards = {"fused": 0, "stacked": 0}
+    one = ("fusion.joint.C=[1]", "fusion.joint.epsilon=[1]", "fusion.joint.shrinkage=[0.01]")
+    chosen = {model: small(model, "nested", *one) for model in backwards}
+    for draw in range(30):
+        rng = np.random.default_rng(draw)
+        y = rng.uniform(0, 40, 640)
+        z = 0.1 * y[:, None] + rng.normal(20, 12, (640, 2))
+        people = np.arange(40)
+        for model, settings_ in chosen.items():
+            given = candidates(settings_, [1, 1], np.ones(2, bool))
+            _, fitted = choose_joint(given, z[:40], y[:40], people, settings_, None)
+            scores = fitted.predict(z[40:])
+            if np.std(scores) > 1e-9:  # without weights the score is a constant
+                backwards[model] += pearsonr(scores, y[40:]).confidence_interval().high < 0
+    assert backwards["stacked"] == 0 < backwards["fused"]
 
 
 def test_repeated_deals_differ_and_each_keeps_people_together_and_balanced():
