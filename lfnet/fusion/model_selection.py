@@ -78,16 +78,15 @@ def best_on_test(modality: Modality, train: Split, test: Split | None) -> Choice
     return Choice.best(recipes, _all_scores(modality, recipes, train, known), known.y)
 
 
-def out_of_fold(modality: Modality, train: Split, settings: FusionSettings, centre: float) -> np.ndarray:
-    """Score each training clip with models that were selected and fitted on other people, float64 [clips].
+def out_of_fold(modality: Modality, train: Split, settings: FusionSettings) -> np.ndarray:
+    """Score each training clip with models that were selected and fitted on other people, float64 [deals, clips].
 
-    A score is the mean over `fusion.repeats` deals of people into folds; within a fold the selection has one deal. With
-    `fusion.group_by=clip` folds hold clips: models saw other clips of the same person.
+    Within a fold the selection has one deal. With `fusion.group_by=clip` folds hold clips: models saw other clips of
+    the same person.
 
-    Each fold's scores are centred: minus the mean score of its model on its own training clips, plus `centre`, the same
-    mean of the model fitted on all clips. Without centring, out-of-fold scores of models with shrunken scores correlate
-    negatively with the labels (where a held-out fold's labels are high, the others are low), and a joint model fitted
-    on them reverses the sign of every later score.
+    Each fold's scores are centred: minus the mean score of its model on its own training clips. Without centring,
+    out-of-fold scores of models with shrunken scores correlate negatively with the labels (where a held-out fold's
+    labels are high, the others are low), and a joint model fitted on them reverses the sign of every later score.
     """
     scores = np.full((settings.repeats, len(train)), np.nan)
     by = settings.group_by
@@ -95,8 +94,8 @@ def out_of_fold(modality: Modality, train: Split, settings: FusionSettings, cent
         part = train.take(kept)
         recipe = best_within(modality, part, settings.inner_folds, by=by).recipe
         fitted = modality.fit(part, recipe, Memo())
-        scores[repeat, held_out] = fitted.scores(train.take(held_out)) - fitted.scores(part).mean() + centre
-    return scores.mean(axis=0)
+        scores[repeat, held_out] = fitted.scores(train.take(held_out)) - fitted.scores(part).mean()
+    return scores
 
 
 def _all_scores(modality: Modality, recipes: list[Recipe], train: Split, held_out: Split) -> np.ndarray:

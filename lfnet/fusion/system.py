@@ -147,8 +147,10 @@ class _FittedModality:
         self, name: str, train: Split, own: Split, test: Split | None, settings: FusionSettings, seed: int, share: Memo
     ) -> None:
         node = settings.visual if name == "visual" else settings.physiological
-        how = (settings.choose, settings.group_by, settings.inner_folds, settings.outer_folds, settings.repeats)
-        self._key, self._share = repr((name, node, how, seed)), share
+        folds = (settings.group_by, settings.inner_folds, settings.outer_folds, settings.repeats)
+        # Out-of-fold scores do not depend on `choose`: each fold selects its own recipe.
+        self._folds_key = repr((name, node, folds, seed))
+        self._key, self._share = repr((name, node, settings.choose, folds, seed)), share
         self._modality: Modality = (
             VisualModality(settings.visual, seed)
             if name == "visual"
@@ -164,11 +166,10 @@ class _FittedModality:
         """Score the training clips out-of-fold, or in-sample as published."""
         if self._settings.training_scores == "in_sample":
             return self.scorer.scores(self._train)
-        return self._share.compute((self._key, "out of fold"), self._out_of_fold)
-
-    def _out_of_fold(self) -> np.ndarray:
-        centre = float(self.scorer.scores(self._train).mean())
-        return out_of_fold(self._modality, self._train, self._settings, centre)
+        centred = self._share.compute(
+            (self._folds_key, "out of fold"), lambda: out_of_fold(self._modality, self._train, self._settings)
+        )
+        return np.asarray((centred + float(self.scorer.scores(self._train).mean())).mean(axis=0))
 
 
 def _join(

@@ -86,7 +86,7 @@ def test_out_of_fold_scores_come_from_other_people():
     chosen = small("visual")
     modality = VisualModality(chosen.visual, 0)
     inside = modality.fit(train, modality.recipes()[0], Memo()).scores(train)
-    outside = out_of_fold(modality, train, chosen, centre=20.0)
+    outside = out_of_fold(modality, train, chosen).mean(axis=0)
     assert np.corrcoef(inside, train.y)[0, 1] > 0.8
     assert np.corrcoef(outside, train.y)[0, 1] < 0.4
 
@@ -113,7 +113,7 @@ def test_folds_hold_people_or_clips_in_selection_and_out_of_fold_scores(by):
     chosen = small("stacked", "nested", f"fusion.group_by={by}")
     choose(Spy(), TRAIN, None, chosen)
     within = len(known)
-    out_of_fold(Spy(), TRAIN, chosen, centre=0.0)
+    out_of_fold(Spy(), TRAIN, chosen)
     assert within == 2 * chosen.repeats * chosen.inner_folds < len(known)
     assert set(known) == {0.0} if by == "person" else min(known) > 0.5
 
@@ -143,7 +143,7 @@ def test_each_shortcut_changes_the_scores_of_the_fusion_that_the_optimism_table_
 
 
 def test_out_of_fold_scores_of_a_constant_model_carry_no_labels():
-    """They equal the centre, and are not negatively correlated with the held-out labels."""
+    """Centred, they are 0, and not negatively correlated with the held-out labels."""
 
     class Constant:
         def recipes(self):
@@ -153,8 +153,7 @@ def test_out_of_fold_scores_of_a_constant_model_carry_no_labels():
             constant = float(np.median(train.y))
             return SimpleNamespace(scores=lambda split: np.full(len(split), constant))
 
-    scores = out_of_fold(Constant(), TRAIN, small("visual"), centre=12.5)
-    np.testing.assert_allclose(scores, 12.5)
+    np.testing.assert_allclose(out_of_fold(Constant(), TRAIN, small("visual")), 0)
 
 
 def test_the_joint_model_learns_from_out_of_fold_scores(fitted, monkeypatch):
@@ -173,7 +172,8 @@ def test_the_joint_model_learns_from_out_of_fold_scores(fitted, monkeypatch):
     published = seen["z"]
     modality = VisualModality(small("visual").visual, 0)
     centre = float(fitted["nested", "visual"].system.scores(TRAIN)["visual"].mean())
-    np.testing.assert_allclose(nested[:, 0], out_of_fold(modality, TRAIN, small("fused"), centre))
+    expected = out_of_fold(modality, TRAIN, small("fused")).mean(axis=0) + centre
+    np.testing.assert_allclose(nested[:, 0], expected)
     np.testing.assert_allclose(published[:, 0], fitted["published", "visual"].system.scores(TRAIN)["visual"])
 
 
