@@ -27,7 +27,7 @@ SHORT = "actor_test_1"
 TABLES = {
     "modalities": (14, ()),
     "components": (14, ()),
-    "optimism": (12, ("~hydra.sweeper.params.cohort.seed",)),
+    "optimism": (12, ()),  # draws of the simulated cohort alone
     "efficiency": (16, ("fusion=published,nested",)),  # of heads, which read frames, there are none here
 }
 
