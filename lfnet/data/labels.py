@@ -47,6 +47,16 @@ class Labels:
         """Convert units of the training SD to scale points."""
         return standard * self.sd + self.mean
 
+    def mapped(self, intercept: float, slope: float) -> "Labels":
+        """Return the z-score whose points are intercept + slope · those of this one.
+
+        Examples
+        --------
+        >>> Labels(mean=10.0, sd=2.0).mapped(-10.0, 2.0)
+        Labels(mean=10.0, sd=4.0)
+        """
+        return Labels(intercept + slope * self.mean, slope * self.sd)
+
 
 def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train", "dev")) -> pd.Series:
     """Return the labels of clips with the labels of recordings exchanged between the people of a split.

@@ -9,6 +9,7 @@ import torch
 
 from lfnet.config import instantiate, read
 from lfnet.data.datamodule import DataModule
+from lfnet.data.labels import Labels
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.pooling import read_pooling
@@ -18,6 +19,7 @@ from lfnet.jobs.settings import read_inputs
 from lfnet.runs.collection import RunCollection
 from lfnet.runs.result import RESULT, damaged
 from lfnet.runs.run import Run
+from lfnet.training.distribution_head import build_head, with_distribution
 from lfnet.training.pooling import with_pooling
 
 __all__ = ["TrainedHead"]
@@ -55,11 +57,13 @@ class TrainedHead:
             self.predictions = run.predictions
         marks = tuple(dict.fromkeys(mark for run in self.runs for mark in run.result.marks))
         self.result = replace(run.result, marks=marks)
-        labels = {_labels(run) for run in self.runs}
-        if len(labels) > 1:  # as with permuted labels, which differ between seeds
-            folders = ", ".join(str(run.folder) for run in self.runs)
+        folders = ", ".join(str(run.folder) for run in self.runs)
+        if len({_labels(run) for run in self.runs}) > 1:  # as with permuted labels, which differ between seeds
             raise LfnetError(f"{folders} were trained on different labels: they are no ensemble.")
-        (self.labels,) = labels
+        labels = {_points(run) for run in self.runs}
+        if len(labels) > 1:
+            raise LfnetError(f"{folders} were recalibrated each by its own line: train with trainer.recalibrate=null.")
+        self.labels = (next(iter(labels)).mean, next(iter(labels)).sd)
         self.n_features = run.result.features.dim
 
     @classmethod
@@ -84,7 +88,9 @@ class TrainedHead:
         return heads[0] if len(heads) == 1 else _Members(heads).eval()
 
     def _head(self, run: Run) -> torch.nn.Module:
-        head: torch.nn.Module = instantiate(self.config["head"], "head", n_features=self.n_features)
+        loss = instantiate(self.config["trainer"]["loss"], "trainer.loss")
+        head = build_head(self.config["head"], loss, n_features=self.n_features)
+        head = with_distribution(head, loss, _labels(run), run.result.scale.min, run.result.scale.max)
         head = with_pooling(head, self.pooling, self.n_features)
         try:
             head.load_state_dict(run.weights())
@@ -116,9 +122,15 @@ class _Members(torch.nn.Module):
         return torch.stack([head(x_BTD, mask_BT) for head in self.heads], dim=1)
 
 
-def _labels(run: Run) -> tuple[float, float]:
-    """Return mean and SD of the training labels, in points."""
+def _labels(run: Run) -> Labels:
+    """Return the z-score of the training labels."""
     mean, sd = run.result.training.label_mean, run.result.training.label_sd
     if mean is None or sd is None:
         raise damaged(run.folder / RESULT, "training.label_mean and training.label_sd are missing")
-    return mean, sd
+    return Labels(mean, sd)
+
+
+def _points(run: Run) -> Labels:
+    """Return what turns the head's scores into points: the z-score of the labels, recalibrated where the run is."""
+    found = run.result.recalibration
+    return _labels(run) if found is None else _labels(run).mapped(found["intercept"], found["slope"])

@@ -15,6 +15,10 @@ and a half-width is multiplied by (spread + t) / 2t, which is 1 where the spread
 sensitivity parameter: Johansson et al. 2014, "Regression conformal prediction with random forests"; Lei et al. 2018,
 section 5.2). t is fixed before calibration, as the mean spread of the split that chose the epochs, so the guarantee
 stays the same.
+
+Where quantiles are predicted, the ranked value is max(low − label, label − high) of their interval, and its k-th
+smallest widens (or, below 0, narrows) all intervals at both ends: conformalised quantile regression (Romano, Patterson
+and Candès 2019, NeurIPS, theorem 1), with the same guarantee. With low = high = score it is the half-width above.
 """
 
 import hashlib
@@ -27,7 +31,17 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 
-__all__ = ["Conformal", "calibrate", "calibration_rows", "rank", "reachable", "split_conformal", "weights_of"]
+__all__ = [
+    "Conformal",
+    "calibrate",
+    "calibration_rows",
+    "conformal_quantiles",
+    "excess",
+    "rank",
+    "reachable",
+    "split_conformal",
+    "weights_of",
+]
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,18 @@ class Conformal:
     reachable: float
     typical: float | None = None
 
+    def around(self, low_N: np.ndarray, high_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of predicted intervals, widened by the half-width; an end never passes the middle.
+
+        Examples
+        --------
+        >>> made = conformal_quantiles(np.arange(1.0, 20.0), np.full(19, 5.0), np.full(19, 15.0), 0.8)
+        >>> made.around(np.array([10.0]), np.array([30.0]))
+        (array([7.]), array([33.]))
+        """
+        middle_N = (low_N + high_N) / 2
+        return np.minimum(low_N - self.half_width, middle_N), np.maximum(high_N + self.half_width, middle_N)
+
     def interval(
         self, score: float, low: float = -math.inf, high: float = math.inf, spread: float | None = None
     ) -> tuple[float, float]:
@@ -96,6 +122,17 @@ def rank(n: int, level: float) -> int:
     return math.ceil((n + 1) * level - 1e-9)
 
 
+def excess(label_N: np.ndarray, low_N: np.ndarray, high_N: np.ndarray) -> np.ndarray:
+    """How far labels lie outside their intervals, in points; below 0 where they are inside (Romano et al. 2019).
+
+    Examples
+    --------
+    >>> excess(np.array([5.0, 12.0]), np.array([6.0, 6.0]), np.array([20.0, 20.0])).tolist()
+    [1.0, -6.0]
+    """
+    return np.maximum(low_N - label_N, label_N - high_N)
+
+
 def split_conformal(
     errors_N: np.ndarray, level: float, spread_N: np.ndarray | None = None, typical: float | None = None
 ) -> Conformal:
@@ -104,15 +141,38 @@ def split_conformal(
     Raises `LfnetError` for a level outside (0, 1), and for one that n errors cannot reach: it names what they can.
     """
     errors = np.abs(np.asarray(errors_N, np.float64))
-    n = errors.size
-    if not 0 < level < 1:
-        raise LfnetError(f"level={level:g}: give a share between 0 and 1.")
-    if errors.ndim != 1 or not np.isfinite(errors).all():
-        raise ValueError("errors must be finite and one-dimensional")
     if typical is not None:
         if spread_N is None or not typical > 0:
             raise ValueError("an interval that follows the spread needs each error's spread, and a typical one above 0")
         errors = errors / weights_of(spread_N, typical)
+    return _calibrated(errors, level, typical)
+
+
+def conformal_quantiles(label_N: np.ndarray, low_N: np.ndarray, high_N: np.ndarray, level: float) -> Conformal:
+    """Conformalise predicted intervals: `Conformal.around` widens others like them. Raises as `split_conformal`.
+
+    Parameters
+    ----------
+    label_N, low_N, high_N : ndarray
+        Labels of n calibration recordings and the ends of their predicted intervals, in points.
+    level : float
+
+    Examples
+    --------
+    >>> label = np.arange(1.0, 20.0)
+    >>> conformal_quantiles(label, np.full(19, 5.0), np.full(19, 15.0), 0.8).half_width
+    3.0
+    """
+    return _calibrated(excess(*(np.asarray(part, np.float64) for part in (label_N, low_N, high_N))), level)
+
+
+def _calibrated(ranked: np.ndarray, level: float, typical: float | None = None) -> Conformal:
+    """The interval whose half-width is the k-th smallest of n ranked values."""
+    n = ranked.size
+    if not 0 < level < 1:
+        raise LfnetError(f"level={level:g}: give a share between 0 and 1.")
+    if ranked.ndim != 1 or not np.isfinite(ranked).all():
+        raise ValueError("errors must be finite and one-dimensional")
     k = rank(n, level)
     if k > n:
         raise LfnetError(
@@ -120,7 +180,7 @@ def split_conformal(
             f"neither training nor selection, one per person, but there {'is' if n == 1 else 'are'} {n}: the highest "
             f"level they reach is {reachable(n):.3f}."
         )
-    return Conformal(level, float(np.sort(errors)[k - 1]), n, k / (n + 1), reachable(n), typical)
+    return Conformal(level, float(np.sort(ranked)[k - 1]), n, k / (n + 1), reachable(n), typical)
 
 
 def calibration_rows(recordings: pd.DataFrame, excluded: Collection[str]) -> pd.DataFrame:

@@ -1,10 +1,13 @@
-"""Calibration curves: coverage and width of two kinds of interval, by level.
+"""Calibration curves: coverage and width of several kinds of interval, by level.
 
 - conformal: the half-width of `lfnet.evaluation.conformal`, calibrated on one half of the people and tested on the
   other, over many random halves. Where people are exchangeable its coverage is right by construction; its width differs
   between models.
+- conformal, by the quantiles: predicted quantiles, conformalised in the same way (Romano et al. 2019).
 - by the spread: score ± z · sd, as if the spread of several scores (passes with dropout, an ensemble's members) were
   the SD of a normal error (Lakshminarayanan et al. 2017). Its coverage is not guaranteed: it ignores noise of labels.
+
+- quantiles: predicted quantiles as they are. Each person counts once, whatever the number of recordings.
 
 The curve is that of Kuleshov et al. 2018, "Accurate uncertainties for deep learning using calibrated regression", ICML.
 """
@@ -17,9 +20,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from lfnet.evaluation.conformal import rank, reachable, weights_of
+from lfnet.evaluation.conformal import excess, rank, reachable, weights_of
+from lfnet.evaluation.quantiles import central, covered_by_person, quantiles_of
 
-__all__ = ["LEVELS", "Curve", "conformal_curve", "mean_curve", "spread_curve"]
+__all__ = [
+    "LEVELS",
+    "Curve",
+    "conformal_curve",
+    "mean_curve",
+    "quantile_conformal_curve",
+    "quantile_curve",
+    "spread_curve",
+]
 
 Floats = NDArray[np.float64]
 
@@ -81,8 +93,7 @@ def conformal_curve(rows: pd.DataFrame, low: float, high: float, *, typical: flo
     if n < _MIN_PEOPLE:
         return None
     weight_N = np.ones(n) if typical is None else weights_of(rows["sd"].to_numpy(float), typical)
-    half = n // 2
-    order_HN = np.random.default_rng(0).permuted(np.tile(np.arange(n), (_SPLITS, 1)), axis=1)
+    half, order_HN = n // 2, _orders(n)
     error_HN = (np.abs(score_N - label_N) / weight_N)[order_HN]
     sorted_HN, test_HN = np.sort(error_HN[:, :half], axis=1), order_HN[:, half:]
     found = []
@@ -96,6 +107,49 @@ def conformal_curve(rows: pd.DataFrame, low: float, high: float, *, typical: flo
     coverage_L, width_L = np.array(found).T
     kind = "conformal" if typical is None else "conformal, by the spread"
     return Curve(kind, LEVELS, coverage_L, width_L, n, half, reachable(half))
+
+
+def quantile_conformal_curve(rows: pd.DataFrame, low: float, high: float) -> Curve | None:
+    """As `conformal_curve`, of conformalised quantiles; `rows` has label and the columns of quantiles."""
+    label_N, quantile_NL = rows["label"].to_numpy(float), quantiles_of(rows)
+    n = len(rows)
+    if n < _MIN_PEOPLE:
+        return None
+    half, order_HN = n // 2, _orders(n)
+    test_HN, found = order_HN[:, half:], []
+    for level in LEVELS:
+        k = rank(half, level)
+        if k > half:
+            found.append((np.nan, np.nan))
+            continue
+        low_N, high_N = central(quantile_NL, level)
+        excess_HN = excess(label_N, low_N, high_N)[order_HN]
+        margin_H1 = np.sort(excess_HN[:, :half], axis=1)[:, k - 1 : k]
+        middle_HN = ((low_N + high_N) / 2)[test_HN]
+        lower_HN = np.minimum(low_N[test_HN] - margin_H1, middle_HN)
+        upper_HN = np.maximum(high_N[test_HN] + margin_H1, middle_HN)
+        width_HN = np.clip(upper_HN, low, high) - np.clip(lower_HN, low, high)
+        found.append((float((excess_HN[:, half:] <= margin_H1).mean()), float(width_HN.mean())))
+    coverage_L, width_L = np.array(found).T
+    return Curve("conformal, by the quantiles", LEVELS, coverage_L, width_L, n, half, reachable(half))
+
+
+def quantile_curve(rows: pd.DataFrame, low: float, high: float) -> Curve | None:
+    """Measure predicted quantiles by level; None where no label is known.
+
+    `rows` has person_id, label and the columns of quantiles of recordings. Levels beyond the outermost quantiles have
+    the intervals of those.
+    """
+    known = rows[rows["label"].notna()]
+    if known.empty:
+        return None
+    label_N, found = known["label"].to_numpy(float), []
+    for level in LEVELS:
+        low_N, high_N = central(quantiles_of(known), level)
+        covered = covered_by_person((low_N <= label_N) & (label_N <= high_N), known["person_id"])
+        found.append((covered, float((np.clip(high_N, low, high) - np.clip(low_N, low, high)).mean())))
+    coverage_L, width_L = np.array(found).T
+    return Curve("quantiles", LEVELS, coverage_L, width_L, int(known["person_id"].nunique()))
 
 
 def spread_curve(kind: str, rows: pd.DataFrame, low: float, high: float) -> Curve | None:
@@ -115,6 +169,11 @@ def mean_curve(curves: Sequence[Curve]) -> Curve | None:
         return None
     coverage_L = np.mean([curve.coverage_L for curve in curves], axis=0)
     return replace(curves[0], coverage_L=coverage_L, width_L=np.mean([curve.width_L for curve in curves], axis=0))
+
+
+def _orders(n: int) -> NDArray[np.intp]:
+    """Random orders [H, n] of n people; the first half calibrates, the second is tested."""
+    return np.random.default_rng(0).permuted(np.tile(np.arange(n), (_SPLITS, 1)), axis=1)
 
 
 def _coverage(label_N: Floats, score_N: Floats, half_N: Floats, low: float, high: float) -> tuple[float, float]:

@@ -31,6 +31,7 @@ __all__ = [
     "Offsets",
     "adapted",
     "compute_gain",
+    "fit_line",
     "fit_offsets",
     "labels_alone",
     "usable_recordings",
@@ -132,6 +133,33 @@ def fit_offsets(label_N: ArrayLike, score_N: ArrayLike, person_N: ArrayLike, *, 
     return Offsets(
         float(beta[0]), float(beta[1]) if slope else 1.0, float(between), float(within), len(names), len(label)
     )
+
+
+def fit_line(label_N: ArrayLike, score_N: ArrayLike, person_N: ArrayLike) -> tuple[float, float]:
+    """Estimate intercept and slope of labels on scores, with people's offsets as in `fit_offsets` where they can be.
+
+    With fewer than 5 people with two recordings or more it is the least-squares line.
+
+    Raises
+    ------
+    LfnetError
+        Scores that are all equal.
+
+    Examples
+    --------
+    >>> intercept, slope = fit_line([10.0, 20.0, 30.0], [14.0, 19.0, 24.0], ["ann", "bob", "cy"])
+    >>> round(intercept, 6), round(slope, 6)
+    (-18.0, 2.0)
+    """
+    _, counts = np.unique(np.asarray(person_N), return_counts=True)
+    if (counts > 1).sum() >= _MIN_PEOPLE:
+        fitted = fit_offsets(label_N, score_N, person_N, slope=True)
+        return fitted.general, fitted.slope
+    label, score = np.asarray(label_N, np.float64), np.asarray(score_N, np.float64)
+    if len(score) < 2 or np.ptp(score) == 0:
+        raise LfnetError("scores that are all equal have no slope.")
+    slope, intercept = np.polyfit(score - score.mean(), label, 1)
+    return float(intercept - slope * score.mean()), float(slope)
 
 
 @dataclass(frozen=True)

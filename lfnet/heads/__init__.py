@@ -6,8 +6,9 @@ A head is a `torch.nn.Module` with `forward(x_BTD, mask_BT) -> y_B`:
 - `mask_BT`: bool [B, T], true where a frame is real; what lies under a false mask never changes the score;
 - `y_B`: float32 [B], in units of the training labels' standard deviation.
 
-It is built as `Head(n_features, max_frames, **settings)`; `lfnet.testing.check_head` checks the whole contract. Three
-methods are optional:
+It is built as `Head(n_features, max_frames, **settings)`; `lfnet.testing.check_head` checks the whole contract. With an
+optional argument `n_outputs`, of default 1, it also learns distributions (`lfnet.training.distributions`): `forward`
+returns [B, K] for K = `n_outputs` above 1. Three methods are optional:
 
 - `frames(x_BTD, mask_BT) -> z_BTW`: the vectors that the head pools, which pre-training needs;
 - `shorten(x_BTD, mask_BT)`: an equivalent shorter window, which training computes once for each window;

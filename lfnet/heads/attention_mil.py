@@ -27,6 +27,8 @@ class AttentionMIL(nn.Module):
         Features of a frame, D.
     max_frames : int
         Not used: any window length works.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     patch_size : int
         Frames whose mean is an instance.
     width : int
@@ -61,6 +63,7 @@ class AttentionMIL(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         patch_size: Count = 8,
         width: Count = 128,
         attention_width: Count = 64,
@@ -75,7 +78,7 @@ class AttentionMIL(nn.Module):
         self.v = nn.Linear(width, attention_width)
         self.u = nn.Linear(width, attention_width) if gated else None
         self.w = nn.Linear(attention_width, 1, bias=False)  # a bias would cancel in the softmax
-        self.regressor = regressor(width, hidden, activation, dropout)
+        self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

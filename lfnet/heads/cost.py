@@ -82,12 +82,13 @@ def measure(head: nn.Module, frames: int, n_features: int) -> Cost:
 
 
 def _active(head: nn.Module, parameters: list[nn.Parameter], frames: int, n_features: int) -> int:
+    outputs = getattr(head, "distribution", head)  # a score may leave out a part of a distribution
     reached = [torch.zeros_like(p, dtype=torch.bool) for p in parameters]
 
     def count_after_pass(mask_BT: Tensor) -> int:
         # each window and feature has its own offset, or a mean over frames would average the input away
         offset_B1D = 10 * torch.randn(len(mask_BT), 1, n_features)
-        y_B = head(offset_B1D + torch.randn(len(mask_BT), frames, n_features), mask_BT)
+        y_B = outputs(offset_B1D + torch.randn(len(mask_BT), frames, n_features), mask_BT)
         grads = torch.autograd.grad((y_B * torch.randn_like(y_B)).sum(), parameters, allow_unused=True)
         for seen, grad in zip(reached, grads, strict=True):
             if grad is not None:

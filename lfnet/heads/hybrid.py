@@ -41,6 +41,8 @@ class Hybrid(nn.Module):
         Features of a frame, D.
     max_frames : int
         Not used: any window length works.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     width : int
         Width of a frame's vector, a multiple of `attention_heads`.
     attention_heads : int
@@ -78,6 +80,7 @@ class Hybrid(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         width: Count = 128,
         attention_heads: Count = 4,
         kernel: OddCount = 9,
@@ -95,7 +98,7 @@ class Hybrid(nn.Module):
         self.gate = nn.Linear(2 * width, width)
         nn.init.constant_(self.gate.bias, float(torch.logit(torch.tensor(gate, device="cpu"))))
         self.dropout = nn.Dropout(dropout)
-        self.regressor = regressor(width, hidden, activation, dropout)
+        self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

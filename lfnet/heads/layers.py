@@ -173,12 +173,14 @@ def sinusoidal_positions(count: int, width: int) -> Tensor:
     return torch.stack([angle_NW.sin(), angle_NW.cos()], dim=-1).flatten(1).float()
 
 
-def regressor(width: int, hidden: int | None, activation: Activation, dropout: float = 0.0) -> nn.Sequential:
-    """Build the map from W features to a score [B, 1]: width → hidden → 1, or one linear layer if `hidden` is None."""
+def regressor(
+    width: int, hidden: int | None, activation: Activation, dropout: float = 0.0, *, n_outputs: int = 1
+) -> nn.Sequential:
+    """Map W features to K outputs [B, K]: width → hidden → K, or one linear layer if `hidden` is None."""
     if hidden is None:
-        return nn.Sequential(nn.Linear(width, 1))
+        return nn.Sequential(nn.Linear(width, n_outputs))
     return nn.Sequential(
-        nn.Linear(width, hidden), activation_module(activation), Dropout(dropout), nn.Linear(hidden, 1)
+        nn.Linear(width, hidden), activation_module(activation), Dropout(dropout), nn.Linear(hidden, n_outputs)
     )
 
 

@@ -38,6 +38,8 @@ class LDBM(nn.Module):
         Features of a frame, D.
     max_frames : int
         Longest window.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     patch_size : int
         Frames of a patch.
     stride : int or None
@@ -78,6 +80,7 @@ class LDBM(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         patch_size: Count = 16,
         stride: Count | None = None,
         width: Count = 128,
@@ -105,7 +108,7 @@ class LDBM(nn.Module):
             EncoderLayer(width, attention_heads, ff, dropout, attention_dropout, activation) for _ in range(layers)
         )
         self.merge = nn.Linear(2 * width, width)  # shared by all layers, which gives the published number of parameters
-        self.regressor = regressor(width, hidden, activation)
+        self.regressor = regressor(width, hidden, activation, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

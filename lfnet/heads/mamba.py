@@ -26,6 +26,8 @@ class Mamba(nn.Module):
         Features of a frame, D.
     max_frames : int
         Not used: any window length works.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     width : int
         Width of a frame's vector.
     layers : int
@@ -61,6 +63,7 @@ class Mamba(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         width: Count = 64,
         layers: Count = 2,
         expand: Count = 2,
@@ -74,7 +77,7 @@ class Mamba(nn.Module):
         self.projection = nn.Linear(n_features, width)
         self.blocks = nn.ModuleList(_Block(width, expand * width, state, kernel, dropout) for _ in range(layers))
         self.norm = nn.RMSNorm(width, eps=1e-5)
-        self.regressor = regressor(width, hidden, activation, dropout)
+        self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

@@ -23,6 +23,8 @@ class MambaGRU(nn.Module):
         Features of a frame, D.
     max_frames : int
         Longest window, the number of learned positions.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     width : int
         Width of a frame's vector and of the hidden state.
     layers : int
@@ -55,6 +57,7 @@ class MambaGRU(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         width: Count = 128,
         layers: Count = 2,
         hidden: Count | None = 64,
@@ -65,7 +68,7 @@ class MambaGRU(nn.Module):
         self.embedding = FrameEmbedding(n_features, width, max_frames)
         # nn.GRU warns of a dropout without effect: with one layer there is nothing between layers.
         self.gru = nn.GRU(width, width, layers, dropout=dropout if layers > 1 else 0.0)
-        self.regressor = regressor(width, hidden, activation, dropout)
+        self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

@@ -20,6 +20,8 @@ class TemporalMeanMLP(nn.Module):
         Features of a frame, D.
     max_frames : int
         Not used: any window length works.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     hidden : int or None
         Width of the hidden layer; None is a linear model of the mean frame.
     activation : {"relu", "gelu"}
@@ -43,12 +45,13 @@ class TemporalMeanMLP(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         hidden: Count | None = 256,
         activation: Activation = "relu",
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        self.regressor = regressor(n_features, hidden, activation, dropout)
+        self.regressor = regressor(n_features, hidden, activation, dropout, n_outputs=n_outputs)
 
     @staticmethod
     def shorten(x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:

@@ -46,6 +46,8 @@ class PatchStatistics(nn.Module):
         Features of a frame, D.
     max_frames : int
         Not used: any window length works.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     patch_size : int
         Frames of a patch.
     rank : int
@@ -82,6 +84,7 @@ class PatchStatistics(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         patch_size: Count = 8,
         rank: Count = 32,
         width: Count = 64,
@@ -91,11 +94,11 @@ class PatchStatistics(nn.Module):
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
-        self.regressor = regressor(n_features, hidden, activation)
+        self.regressor = regressor(n_features, hidden, activation, n_outputs=n_outputs)
         self.projection = nn.Linear(n_features, rank, bias=False)  # of deviations, whose mean is zero
         self.norm = nn.LayerNorm(3 * rank)
         self.embedding = nn.Sequential(nn.Linear(3 * rank, width), activation_module(activation), nn.Dropout(dropout))
-        self.patch_regressor = regressor(width, width, activation, dropout)
+        self.patch_regressor = regressor(width, width, activation, dropout, n_outputs=n_outputs)
         with torch.no_grad():
             for weight in self.patch_regressor[-1].parameters():
                 weight.mul_(_START)

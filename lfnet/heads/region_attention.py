@@ -29,6 +29,8 @@ class RegionAttention(nn.Module):
         Features of a frame, D, a multiple of `parts`.
     max_frames : int
         Not used: any window length works.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     parts : int
         Vectors joined in a frame's features.
     keep : int
@@ -68,6 +70,7 @@ class RegionAttention(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         parts: Count = 1,
         keep: Count = 100,
         attention_width: Count = 64,
@@ -89,7 +92,7 @@ class RegionAttention(nn.Module):
             nn.Linear(width, attention_width, bias=False), nn.Tanh(), nn.Linear(attention_width, 1, bias=False)
         )
         self.regions = nn.Parameter(torch.full((regions,), 1 / regions))
-        self.regressor = regressor(regions * width, hidden, activation, dropout)
+        self.regressor = regressor(regions * width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

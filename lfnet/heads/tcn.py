@@ -33,6 +33,8 @@ class TCN(nn.Module):
         Features of a frame, D.
     max_frames : int
         Not used: any window length works.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     width : int
         Width of a frame's vector.
     layers : int
@@ -62,6 +64,7 @@ class TCN(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         width: Count = 64,
         layers: Count = 7,
         kernel: OddCount = 3,
@@ -73,7 +76,7 @@ class TCN(nn.Module):
         self.projection = nn.Linear(n_features, width)
         self.layers = nn.ModuleList(_Dilated(width, kernel, 2**i, activation, dropout) for i in range(layers))
         self.norm = nn.LayerNorm(width)
-        self.regressor = regressor(width, hidden, activation, dropout)
+        self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

@@ -23,6 +23,8 @@ class VanillaTransformer(nn.Module):
         Features of a frame, D.
     max_frames : int
         Longest window, the number of learned positions.
+    n_outputs : int
+        Numbers per window, K; the loss sets it. 1 gives [B], more give [B, K].
     width : int
         Width of a frame's vector, a multiple of `attention_heads`.
     layers : int
@@ -58,6 +60,7 @@ class VanillaTransformer(nn.Module):
         n_features: Count,
         max_frames: Count = 2000,
         *,
+        n_outputs: Count = 1,
         width: Count = 128,
         layers: Annotated[int, Field(ge=0)] = 1,
         attention_heads: Count = 4,
@@ -72,7 +75,7 @@ class VanillaTransformer(nn.Module):
         self.layers = nn.ModuleList(
             EncoderLayer(width, attention_heads, ff, dropout, attention_dropout, activation) for _ in range(layers)
         )
-        self.regressor = regressor(width, hidden, activation)
+        self.regressor = regressor(width, hidden, activation, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)

@@ -1,11 +1,12 @@
 """A job that trains one head: plan, data, head, fit, score, write."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 
-from lfnet.config import instantiate
 from lfnet.data.datamodule import DataModule
+from lfnet.evaluation.predictions import Predictions
+from lfnet.evaluation.recalibration import fit_recalibration
 from lfnet.features.joined_streams import JoinedStreams
 from lfnet.files import write_text
 from lfnet.heads.cost import measure as measure_cost
@@ -19,6 +20,7 @@ from lfnet.jobs.settings import JobSettings
 from lfnet.jobs.tracking import log_summary, trackers
 from lfnet.runs.result import Cost
 from lfnet.runs.run import LEARNING_CURVE, PREDICTIONS
+from lfnet.training.distribution_head import DistributionHead, build_head, with_distribution, write_quantiles
 from lfnet.training.fit import fit, seed_all
 from lfnet.training.mc_dropout import dropout_spread
 from lfnet.training.pooling import with_pooling
@@ -77,10 +79,12 @@ def execute(job: Experiment, session: Session) -> None:
         parts = {**write_baselines(job, data, session), **run_audit(job, session)}
 
     seed_all(settings.seed)
-    head = instantiate(settings.head, "head", n_features=data.n_features)
+    head = build_head(settings.head, trainer.loss, n_features=data.n_features)
     check_compatible(trainer, protocol, head)  # again, for heads that the meta device cannot hold
-    check_output(head, protocol.window, data.n_features)
-    whole = with_pooling(head, trainer.pooling, data.n_features)
+    scale = data.cohort.scale
+    scored = with_distribution(head, trainer.loss, data.labels, scale.min, scale.max)
+    check_output(scored, protocol.window, data.n_features)
+    whole = with_pooling(scored, trainer.pooling, data.n_features)
     cost = measure_cost(whole, frames=protocol.window, n_features=data.n_features)
     seed_all(settings.seed)  # measuring the cost drew random numbers
     if trainer.pretrain is not None:
@@ -90,6 +94,14 @@ def execute(job: Experiment, session: Session) -> None:
     with trackers(job) as loggers:
         fitted = fit(whole, data, trainer, job.folder / LEARNING_CURVE, loggers)
         scores = score_splits(fitted.head, data, trainer.device, trainer.pooling)
+        labels, marks = data.labels, fitted.marks
+        if trainer.recalibrate is not None:
+            recalibration = fit_recalibration(scores.at("recording").in_split("dev").frame, trainer.recalibrate)
+            parts["recalibration"], marks = asdict(recalibration), (*marks, recalibration.mark)
+            scores = Predictions(scores.frame.assign(score=recalibration.apply(scores.frame["score"])))
+            labels = labels.mapped(recalibration.intercept, recalibration.slope)
+        if isinstance(fitted.head, DistributionHead):
+            parts["quantiles"] = write_quantiles(fitted.head, data, scores, job.folder, device=trainer.device)
         if passes := trainer.mc_dropout:
             parts["spread"] = dropout_spread(
                 fitted.head,
@@ -99,6 +111,7 @@ def execute(job: Experiment, session: Session) -> None:
                 device=trainer.device,
                 seed=settings.seed,
                 pooling=trainer.pooling,
+                labels=labels,
             )
         save_weights(fitted.head, job.folder)
         write_text(job.folder / PREDICTIONS, scores.to_csv_text())
@@ -119,7 +132,7 @@ def execute(job: Experiment, session: Session) -> None:
             **measure_head(fitted.head, protocol.window, data.n_features),
         ),
         training=describe_training(fitted, data, trainer.max_epochs),
-        marks=(*data.marks, *fitted.marks),
+        marks=(*data.marks, *marks),
         versions=versions(),
         threads=trainer.threads,
         device=trainer.device,

@@ -26,6 +26,8 @@ from lfnet.fingerprints import digest
 from lfnet.fusion.settings import OF_JOINT_SVR, FusionSettings
 from lfnet.jobs.session import Session
 from lfnet.pulse.settings import PulseSettings
+from lfnet.training.distribution_head import build_head
+from lfnet.training.losses import L1
 from lfnet.training.settings import TrainerSettings, check_compatible
 from lfnet.video.settings import VideoSettings
 
@@ -370,7 +372,7 @@ def _check_head(config: Mapping[str, Any], trainer: TrainerSettings | None, prot
     check_target(node, "head")
     try:
         with torch.device("meta"):
-            head = instantiate(node, "head", n_features=_n_features(config))
+            head = build_head(node, trainer.loss if trainer else L1(), n_features=_n_features(config))
     except LfnetError:
         raise
     except Exception:

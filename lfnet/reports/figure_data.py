@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 
 from lfnet.evaluation.conformal import calibration_rows
-from lfnet.evaluation.coverage import Curve, conformal_curve, mean_curve, spread_curve
+from lfnet.evaluation.coverage import (
+    Curve,
+    conformal_curve,
+    mean_curve,
+    quantile_conformal_curve,
+    quantile_curve,
+    spread_curve,
+)
 from lfnet.runs.collection import DifferentRecordings, Ensemble, recording_scores
 from lfnet.runs.run import Run
 from lfnet.tables.table import Block, Row, Section, Table
@@ -19,7 +26,7 @@ def curves(runs: Sequence[Run], low: float, high: float) -> tuple[Curve, ...]:
     """The curves that a row's runs allow, none without predictions.
 
     Conformal ones are of test recordings of people in neither training nor dev, one a person, and means over seeds;
-    those by a spread are of all test recordings. low, high: the ends of the scale.
+    those by a spread or by quantiles alone are of all test recordings. low, high: the ends of the scale.
     """
     if not all(run.has_scores for run in runs):
         return ()
@@ -29,7 +36,11 @@ def curves(runs: Sequence[Run], low: float, high: float) -> tuple[Curve, ...]:
     used = set(runs[0].trained_people) | set(frames[0].loc[frames[0]["split"] == "dev", "person_id"])
     own = [conformal_curve(calibration_rows(_test(frame), used), low, high) for frame in frames]
     dropout = [spread_curve("dropout", _test(run.spread), low, high) for run in runs if run.spread is not None]
-    found = [mean_curve([curve for curve in some if curve is not None]) for some in (own, dropout)]
+    predicted = [_test(run.quantiles) for run in runs if run.quantiles is not None]
+    quantiles = [quantile_curve(rows, low, high) for rows in predicted]
+    adjusted = [quantile_conformal_curve(calibration_rows(rows, used), low, high) for rows in predicted]
+    kinds = (own, dropout, quantiles, adjusted)
+    found = [mean_curve([curve for curve in some if curve is not None]) for some in kinds]
     return tuple(curve for curve in [*found, *_ensemble(runs, used, low, high)] if curve is not None)
 
 

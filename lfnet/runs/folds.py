@@ -71,6 +71,10 @@ class JoinedRun(Run):
     def spread(self) -> None:
         return None
 
+    @property
+    def quantiles(self) -> None:
+        return None
+
     @cached_property
     def result(self) -> Result:
         results = [part.result for part in self.parts]

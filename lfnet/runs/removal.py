@@ -12,12 +12,24 @@ import pandas as pd
 
 from lfnet.cohorts.identity import normal_id
 from lfnet.errors import LfnetError
+from lfnet.evaluation.quantiles import summarise_quantiles
 from lfnet.evaluation.replicates import spread_summary
 from lfnet.files import read_json, write_json, write_text
 from lfnet.fingerprints import file_digest
 from lfnet.locks import lock
 from lfnet.runs.result import RESULT, STAGE, CohortSummary
-from lfnet.runs.run import LOCK, LOG, PREDICTIONS, REFERENCES, SPREAD, Run, digest_files, measure, measuring_code
+from lfnet.runs.run import (
+    LOCK,
+    LOG,
+    PREDICTIONS,
+    QUANTILES,
+    REFERENCES,
+    SPREAD,
+    Run,
+    digest_files,
+    measure,
+    measuring_code,
+)
 
 __all__ = [
     "Rows",
@@ -33,7 +45,7 @@ __all__ = [
     "without_names",
 ]
 
-_TABLES = (PREDICTIONS, REFERENCES, SPREAD)
+_TABLES = (PREDICTIONS, REFERENCES, SPREAD, QUANTILES)
 _IDS = dict.fromkeys(("person_id", "recording_id", "split"), str)
 _OF = "of.json"  # in STAGE: the digest of the result.json that the prepared files follow
 _BEFORE = " (counted before a removal)"
@@ -180,6 +192,10 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     spread = result.spread
     if spread is not None and (stage / SPREAD).is_file():
         spread = {**spread, "splits": spread_summary(pd.read_csv(stage / SPREAD, dtype=_IDS))}
+    quantiles = result.quantiles
+    if quantiles is not None and (stage / QUANTILES).is_file():
+        table = pd.read_csv(stage / QUANTILES, dtype=_IDS)
+        quantiles = {**quantiles, "splits": summarise_quantiles(table, result.scale.min, result.scale.max)}
     measured = measure(stage)
     replace(
         result,
@@ -188,6 +204,7 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
         measured_by=measuring_code(),
         members={},  # the scores of a fusion's members are not kept, so that their metrics cannot be recomputed
         spread=spread,
+        quantiles=quantiles,
         cohort=replace(cohort, warnings=tuple(_dated(without_names(text, names)) for text in cohort.warnings)),
         audit=tuple(replace(entry, text=_dated(entry.text)) for entry in result.audit),
         missing={

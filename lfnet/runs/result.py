@@ -154,8 +154,8 @@ class Result:
         The software and how it was run.
     members, chosen, missing : dict
         Of a fusion: metrics of each member, chosen recipes, imputed clips.
-    spread, pretraining : dict or None
-        Of a head: MC dropout and pre-training.
+    spread, quantiles, recalibration, pretraining : dict or None
+        Of a head: MC dropout, a loss of distributions, the line through the scores of dev, and pre-training.
     nuisance : dict
         What the baseline of that name uses, and what is constant or absent: {"used", "constant", "absent": names}.
     files : dict
@@ -197,6 +197,8 @@ class Result:
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     missing: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     spread: dict[str, Any] | None = None
+    quantiles: dict[str, Any] | None = None
+    recalibration: dict[str, Any] | None = None
     pretraining: dict[str, Any] | None = None
     nuisance: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
+from lfnet.evaluation.quantiles import COLUMNS as QUANTILE_COLUMNS
 from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.fingerprints import file_digest, source_digest
 from lfnet.runs.result import RESULT, Result, damaged
@@ -26,6 +27,7 @@ __all__ = [
     "LOG",
     "MISSING",
     "PREDICTIONS",
+    "QUANTILES",
     "REFERENCES",
     "RESULT",
     "SPREAD",
@@ -44,10 +46,11 @@ PREDICTIONS = "predictions.csv"
 REFERENCES = "references.csv"
 LEARNING_CURVE = "metrics.csv"
 SPREAD = "spread.csv"
+QUANTILES = "quantiles.csv"
 LOG = "train.log"
 LOCK = ".run.lock"  # there while a process works in the folder
 WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
-_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, *WEIGHTS.values())
+_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, *WEIGHTS.values())
 
 MISSING = object()
 """Value of `Run.setting` for a setting that a run does not have."""
@@ -210,6 +213,13 @@ class Run:
         return self._read(SPREAD, _spread)
 
     @cached_property
+    def quantiles(self) -> pd.DataFrame | None:
+        """Predicted quantiles (`lfnet.evaluation.quantiles`), one row a recording; None without such a loss."""
+        if not (self.folder / QUANTILES).is_file():
+            return None
+        return self._read(QUANTILES, _quantiles)
+
+    @cached_property
     def trained_people(self) -> frozenset[str]:
         """The people of the training recordings."""
         frames = [model.frame for model in self.baselines.values()]
@@ -284,7 +294,7 @@ class Run:
         LfnetError
             A file is damaged.
         """
-        for name in (PREDICTIONS, LEARNING_CURVE, SPREAD):
+        for name in (PREDICTIONS, LEARNING_CURVE, SPREAD, QUANTILES):
             if (self.folder / name).is_file():
                 self.content(name)
 
@@ -327,6 +337,12 @@ def _csv(text: str, texts: Sequence[str] = ()) -> pd.DataFrame:
 def _spread(text: str) -> pd.DataFrame:
     table = _csv(text, ("recording_id", "person_id", "split"))
     return table.astype({"recording_id": str, "person_id": str, "split": str, "label": float, "sd": float})
+
+
+def _quantiles(text: str) -> pd.DataFrame:
+    table = _csv(text, ("recording_id", "person_id", "split"))
+    kinds = {"recording_id": str, "person_id": str, "split": str}
+    return table.astype({**kinds, **dict.fromkeys(("label", *QUANTILE_COLUMNS), float)})
 
 
 def _epochs(text: str) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Rules of `check_head`, one function each; a broken rule raises `BrokenRule`."""
 
 import copy
+import inspect
 import pickle
 import pkgutil
 from collections.abc import Callable
@@ -212,6 +213,25 @@ def _embedding(case: Case) -> None:
     require_same(y_B, score(head, x_BTD, mask_BT), case.tolerance, what)
 
 
+@torch.no_grad()
+def _outputs(case: Case) -> None:
+    if "n_outputs" not in inspect.signature(type(case.make()).__init__).parameters:
+        return
+    mask_BT = masks(case.short)
+    x_BTD = case.windows(len(mask_BT), case.short)
+    for outputs in (1, 3):
+        torch.manual_seed(case.seed)
+        head = case.head(n_features=case.n_features, max_frames=case.max_frames, n_outputs=outputs).eval()
+        wanted = [len(x_BTD), outputs] if outputs > 1 else [len(x_BTD)]
+        y_BK = head(x_BTD, mask_BT)
+        require(list(y_BK.shape) == wanted, f"with n_outputs={outputs} the answer is {list(y_BK.shape)}, not {wanted}")
+        require(y_BK.dtype == torch.float32, f"with n_outputs={outputs} the answer is {y_BK.dtype}, not torch.float32")
+        hidden = head(x_BTD.masked_fill(~mask_BT.unsqueeze(-1), float("nan")), mask_BT)
+        require_same(hidden, y_BK, _TOLERANCE_UNDER_MASK, f"with n_outputs={outputs} NaN under the mask changes it")
+    distinct = all(not torch.equal(y_BK[:, 0], y_BK[:, k]) for k in (1, 2))
+    require(distinct, "with n_outputs=3 the outputs are the same")
+
+
 def _meta(case: Case) -> None:
     with torch.device("meta"):
         head = case.make()
@@ -266,6 +286,7 @@ RULES: dict[str, Callable[[Case], None]] = {
     "copy": _copy,
     "length": _length,
     "embedding": _embedding,
+    "outputs": _outputs,
     "meta": _meta,
     "config": _config,
 }

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from lfnet.data.labels import Labels
 from lfnet.errors import LfnetError
 from lfnet.evaluation.pooling import Pooling, to_points
 from lfnet.evaluation.replicates import score_spread, spread_summary
@@ -120,16 +121,21 @@ def dropout_spread(
     device: str,
     seed: int,
     pooling: Pooling | None = None,
+    labels: Labels | None = None,
 ) -> dict[str, Any]:
-    """Write spread.csv of every split but train, and return the entry `spread` of result.json."""
+    """Write spread.csv of every split but train, and return the entry `spread` of result.json.
+
+    `labels` turn units of the training labels' SD into points; None is those of `data`.
+    """
+    labels = labels or data.labels
     tables = []
-    in_points = None if pooling is None else pooling.in_points(data.labels.sd)
+    in_points = None if pooling is None else pooling.in_points(labels.sd)
     for split in ("dev", "test", "unlabelled"):
         windows = data.split(split)
         if len(windows):
             scores_KW = passes_with_dropout(head, data.eval_dataloader(windows), device, passes=passes, seed=seed)
             grouping = Grouping(windows, data.protocol, "recording", in_points)
-            points_KW = to_points(scores_KW, data.labels.mean, data.labels.sd, pooling)
+            points_KW = to_points(scores_KW, labels.mean, labels.sd, pooling)
             scores_KR = np.stack([grouping.scores(points_W) for points_W in points_KW])
             tables.append(score_spread(grouping.rows, scores_KR))
     table = pd.concat(tables, ignore_index=True)

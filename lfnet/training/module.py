@@ -12,6 +12,7 @@ from lfnet.data.datamodule import Labels
 from lfnet.data.protocol import Protocol
 from lfnet.evaluation.metrics import compute_metrics
 from lfnet.evaluation.pooling import Pooling, to_points
+from lfnet.training.distribution_head import DistributionHead
 from lfnet.training.losses import L1, Loss
 from lfnet.training.pooling import Bags
 from lfnet.training.predict import Grouping
@@ -88,11 +89,15 @@ class SeverityModule(L.LightningModule):
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         """Return the loss of one batch: of its windows, or of its recordings where windows are pooled."""
         index_B = batch["index_B"]
-        scores_B, target_B = self.head(batch["x_BTD"], batch["mask_BT"]), self._target_W[index_B]
+        target_B = self._target_W[index_B]
         weight_B = None if self._weight_W is None else self._weight_W[index_B]
-        if self._bags is not None:
-            scores_B, target_B, weight_B = self._bags.join(index_B, scores_B, target_B, weight_B)
-        loss = self._loss(scores_B, target_B, weight_B)
+        if isinstance(self.head, DistributionHead):
+            loss = self.head.loss(batch["x_BTD"], batch["mask_BT"], target_B, weight_B)
+        else:
+            scores_B = self.head(batch["x_BTD"], batch["mask_BT"])
+            if self._bags is not None:
+                scores_B, target_B, weight_B = self._bags.join(index_B, scores_B, target_B, weight_B)
+            loss = self._loss(scores_B, target_B, weight_B)
         self._losses.append(loss.detach())
         return loss
 

@@ -10,6 +10,8 @@ from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.pooling import Pooling
+from lfnet.evaluation.recalibration import Method
+from lfnet.training.distributions import DistributionLoss
 from lfnet.training.losses import Loss
 from lfnet.training.mc_dropout import require_dropout
 from lfnet.training.pretrain import Pretraining
@@ -53,6 +55,7 @@ class TrainerSettings:
     min_sigma_ratio: NonNegative | None
     collapse_patience: Count
     stop_on_collapse: bool
+    recalibrate: Method | None
     mc_dropout: Annotated[int, Field(ge=0), AfterValidator(_not_one)]
     loss: Annotated[Loss, Target]
     pretrain: Annotated[Pretraining | None, Target]
@@ -101,6 +104,8 @@ def check_compatible(trainer: TrainerSettings, protocol: Protocol, head: nn.Modu
 def _pooling_faults(trainer: TrainerSettings, protocol: Protocol) -> list[str]:
     """Name the settings under which windows would not be pooled, or not as they were in training."""
     lines = []
+    if isinstance(trainer.loss, DistributionLoss):
+        lines.append("trainer.loss is of distributions, and pooling is of scores: choose pooling=none, or loss=l1.")
     for level in ("clip", "recording"):
         if (how := getattr(protocol.aggregate, level)) != "mean":
             lines.append(f"protocol.aggregate.{level}={how}: pooling takes its place: choose mean, or pooling=none.")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.conformal import calibrate, calibration_rows, reachable, split_conformal
+from lfnet.evaluation.conformal import calibrate, calibration_rows, conformal_quantiles, reachable, split_conformal
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -117,3 +117,55 @@ def test_intervals_that_follow_the_spread_keep_their_coverage_and_are_narrower()
             split_conformal(errors[:199], 0.9, **wrong)
     with pytest.raises(ValueError, match="needs the spread"):
         made.interval(0.0)
+
+
+def predicted(random, n, z=0.64):
+    """Labels whose SD depends on x, and an interval of ± z SD."""
+    x = random.uniform(0, 1, n)
+    sd = 1 + 9 * x
+    return x, 10 + random.normal(0, sd), 10 - z * sd, 10 + z * sd
+
+
+@pytest.mark.parametrize(("n", "level"), [(19, 0.9), (24, 0.8)])
+def test_conformalised_quantiles_cover_as_the_theorem_says(n, level):
+    random, inside, made = np.random.default_rng(4), [], None
+    for _ in range(4000):
+        _, label, low, high = predicted(random, n + 1)
+        made = conformal_quantiles(label[:-1], low[:-1], high[:-1], level)
+        lower, upper = made.around(low[-1:], high[-1:])
+        inside.append(lower[0] <= label[-1] <= upper[0])
+    assert made.coverage >= level and made.coverage == pytest.approx(math.ceil((n + 1) * level - 1e-9) / (n + 1))
+    assert np.mean(inside) == pytest.approx(made.coverage, abs=4 * math.sqrt(level * (1 - level) / 4000))
+
+
+def test_conformalised_quantiles_are_even_where_a_half_width_is_not():
+    random = np.random.default_rng(5)
+    x, label, low, high = predicted(random, 4000, z=1.5)
+    first, rest = slice(0, 2000), slice(2000, None)
+    lower, upper = conformal_quantiles(label[first], low[first], high[first], 0.9).around(low[rest], high[rest])
+    quantiles = (lower <= label[rest]) & (label[rest] <= upper)
+    half = np.abs(label[rest] - 10) <= split_conformal(label[first] - 10, 0.9).half_width
+    certain = x[rest] < 0.3
+    assert quantiles.mean() == pytest.approx(0.9, abs=0.03) and half.mean() == pytest.approx(0.9, abs=0.03)
+    assert quantiles[certain].mean() == pytest.approx(0.9, abs=0.05)
+    assert quantiles[~certain].mean() == pytest.approx(0.9, abs=0.03)
+    assert half[certain].mean() > 0.99 and half[~certain].mean() < 0.87
+    assert (upper - lower)[certain].mean() < 0.6 * (upper - lower)[~certain].mean()
+
+
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=60), st.floats(0.01, 0.99))
+def test_conformalised_scores_are_split_conformal(labels, level):
+    label, score = np.array(labels), np.full(len(labels), 20.0)
+    if level > reachable(len(label)) + 1e-9:
+        with pytest.raises(LfnetError, match="the highest level"):
+            conformal_quantiles(label, score, score, level)
+        return
+    assert conformal_quantiles(label, score, score, level) == split_conformal(label - score, level)
+
+
+def test_intervals_that_are_too_wide_become_narrower_and_end_at_their_middle():
+    label = np.full(19, 10.0)
+    made = conformal_quantiles(label, label - 8, label + 8, 0.9)
+    assert made.half_width == -8
+    lower, upper = made.around(np.array([0.0, 0.0]), np.array([20.0, 6.0]))
+    assert (lower.tolist(), upper.tolist()) == ([8.0, 3.0], [12.0, 3.0])

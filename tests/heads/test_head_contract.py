@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -48,7 +49,17 @@ def test_the_defaults_of_yaml_and_class_agree(file: Path) -> None:
     keywords = target.__init__.__kwdefaults__ | {"max_frames": target.__init__.__defaults__[-1]}
     del config["_target_"]
     assert {name: keywords[name] for name in config} == dict(config)
-    assert set(keywords) - set(config) <= {"max_frames"}
+    assert set(keywords) - set(config) <= {"max_frames", "n_outputs"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_head_of_conf_has_as_many_outputs_as_a_loss_asks_for(file: Path) -> None:
+    node = OmegaConf.load(file)
+    one, three = (instantiate(node, n_features=40, n_outputs=count).eval() for count in (1, 3))
+    x_BTD, mask_BT = torch.randn(2, 50, 40), torch.ones(2, 50, dtype=torch.bool)
+    assert one(x_BTD, mask_BT).shape == (2,) and three(x_BTD, mask_BT).shape == (2, 3)
+    default = sum(p.numel() for p in instantiate(node, n_features=40).parameters())
+    assert sum(p.numel() for p in one.parameters()) == default
 
 
 @pytest.mark.parametrize(
