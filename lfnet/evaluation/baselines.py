@@ -193,8 +193,9 @@ class Ridge:
 class Nuisance:
     """Ridge regression on numbers and names that say nothing of a face's expression, such as how a person was filmed.
 
-    Numbers are standardised and names become indicators by the training recordings alone; an unknown number counts as
-    the training mean, an unknown name as none. The penalty is chosen as in `Ridge`.
+    Numbers are standardised and names become indicators by the training recordings alone. An unknown number counts as
+    the training mean, one outside the training range as its end, and an unknown name as none. The penalty is chosen as
+    in `Ridge`.
 
     Parameters
     ----------
@@ -202,8 +203,8 @@ class Nuisance:
         Columns of the recordings: float (NaN where unknown), and text ("" where unknown).
     model : object, optional
         The fitted pipeline.
-    means : mapping, optional
-        Training mean of each number.
+    ranges : mapping, optional
+        Training mean, minimum and maximum of each number.
     levels : mapping, optional
         Training names of each column of names.
     name : str
@@ -222,17 +223,19 @@ class Nuisance:
     numbers: tuple[str, ...]
     names: tuple[str, ...]
     model: Any = None
-    means: Mapping[str, float] | None = None
+    ranges: Mapping[str, tuple[float, float, float]] | None = None
     levels: Mapping[str, tuple[str, ...]] | None = None
     name: str = "nuisance"
 
     def fit(self, train: pd.DataFrame) -> "Nuisance":
         from sklearn.preprocessing import StandardScaler
 
-        means = {column: train[column].astype(float).mean() for column in self.numbers}
-        means = {column: 0.0 if np.isnan(mean) else float(mean) for column, mean in means.items()}
+        known = {column: train[column].dropna().astype(float) for column in self.numbers}
+        ranges = {
+            column: (own.mean(), own.min(), own.max()) if len(own) else (0.0, 0.0, 0.0) for column, own in known.items()
+        }
         levels = {column: tuple(sorted(set(train[column]) - {""})) for column in self.names}
-        made = replace(self, means=means, levels=levels)
+        made = replace(self, ranges=ranges, levels=levels)
         y, people = train["label"].to_numpy(float), train["person_id"].to_numpy()
         return replace(made, model=_fit_ridge([StandardScaler()], made._matrix(train), y, people))
 
@@ -243,9 +246,12 @@ class Nuisance:
 
     def _matrix(self, recordings: pd.DataFrame) -> np.ndarray:
         """Numbers and indicators of names, float64 [recordings, D]."""
-        if self.means is None or self.levels is None:
+        if self.ranges is None or self.levels is None:
             raise ValueError("fit before predict")
-        numbers = [recordings[name].astype(float).fillna(mean) for name, mean in self.means.items()]
+        numbers = [
+            recordings[name].astype(float).fillna(mean).clip(low, high)
+            for name, (mean, low, high) in self.ranges.items()
+        ]
         names = [recordings[name] == level for name, levels in self.levels.items() for level in levels]
         return np.stack([np.asarray(column, float) for column in (*numbers, *names)], axis=1)
 

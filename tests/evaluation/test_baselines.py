@@ -192,5 +192,7 @@ def test_nuisance_learns_means_names_and_the_penalty_from_train_alone() -> None:
     new = pd.DataFrame({"person_id": ["new"] * 3, "fps": [np.nan, train["fps"].mean(), 30], "site": ["a", "a", "c"]})
     unknown, mean, other = fitted.predict(new)
     assert unknown == mean and np.isfinite(other)
+    far = pd.DataFrame({"person_id": ["new"] * 2, "fps": [1e6, train["fps"].max()], "site": ["a", "a"]})
+    assert np.ptp(fitted.predict(far)) == 0  # what was not seen in training is not extrapolated
     other_labels = new.assign(label=[1.0, 2.0, 3.0])
     np.testing.assert_array_equal(fitted.predict(other_labels), fitted.predict(new))

@@ -56,7 +56,8 @@ def test_faces_light_and_size_are_medians_over_a_frame_a_second() -> None:
 
     meter = FilmingMeter()
     finder = meter.searching(Finder())
-    images = [np.full((240, 320, 3), 50 + 30 * (n // 10), np.uint8) for n in range(50)]
+    # Frames that are not the first of their second are white.
+    images = [np.full((240, 320, 3), 255 if n % 10 else 50 + 3 * n, np.uint8) for n in range(50)]
     for frame in meter.frames(Frame(n, n / 10, image) for n, image in enumerate(images)):
         finder.find(frame.rgb, frame.time)
     found = meter.numbers()

@@ -9,6 +9,7 @@ from lfnet.encoders.blendshapes import Blendshapes
 from lfnet.encoders.face_embedding import FaceEmbedding
 from lfnet.errors import LfnetError
 from lfnet.features import health
+from lfnet.features.filming import read_filming
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.video.align import crop
 from lfnet.video.decode import frames
@@ -58,6 +59,15 @@ def test_coverage_of_real_clips(shared, model, tmp_path):
     for clip in clips.values():
         assert clip.features.shape[1] == 58 and np.isnan(clip.features[~clip.valid]).all()
         assert (np.diff(clip.time) > 0).all()
+    filmed = read_filming(store, clips)
+    assert filmed["single_face"]["codec"] == "h264" and filmed["single_face"]["fps"] == pytest.approx(30)
+    assert "face_x" not in filmed["no_face"] and filmed["no_face"]["width"] == 960
+    # The encoder's own numbers of the same clip, whose pose is the same: pitch, yaw, roll.
+    angles = np.degrees(clips["single_face"].features[:, 52:55])
+    for name, column in (("pitch", 0), ("yaw", 1), ("roll", 2)):
+        low, high = angles[:, column].min(), angles[:, column].max()
+        assert low - 0.1 <= filmed["single_face"][name] <= high + 0.1
+    assert 0.1 < filmed["single_face"]["face_size"] < 0.9 and 0.1 < filmed["single_face"]["face_x"] < 0.9
     problems = health.check(store, list(clips), health.Health(min_coverage=0.05)).problems
     assert [(problem.clip_id, problem.what) for problem in problems] == [("no_face", "no face in any of 32 frames")]
     with pytest.raises(LfnetError, match=r"no_face: no face in any of 32 frames .*cohort\.aligned=true"):
