@@ -2,7 +2,7 @@
 
 Every cohort has all numbers (`cohort.filming`), drawn per person and session. Clean ones are of two sizes, and in every
 second one people are in two splits, as in AVEC2014. Rows that filming_level.csv and filming_planted.csv hold already
-are not computed again.
+are not computed again: delete the files to do so.
 
     python experiments/audit/filming.py --cohorts 1000 --planted 30      (3 minutes of one core)
 """
@@ -132,8 +132,8 @@ def page(level: pd.DataFrame, planted: pd.DataFrame) -> str:
 
 **Hypothesis:** 5 % of clean cohorts at most; nine of ten cohorts whose frame rate is the label.
 
-**Result** of `python experiments/audit/filming.py` (`conf/audit/default.yaml`; intervals: 95 %, Clopper and Pearson;
-every cohort in `filming_level.csv` and `filming_planted.csv`). A flag is a leak or a warning:
+**Result** of `python experiments/audit/filming.py` (`conf/audit/default.yaml` with 999 permutations; intervals: 95 %,
+Clopper and Pearson; every cohort in `filming_level.csv` and `filming_planted.csv`). A flag is a leak or a warning:
 
 | clean cohorts, in every second one people are in two splits | flagged |
 |---|---|
