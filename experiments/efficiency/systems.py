@@ -1,6 +1,6 @@
 """Cost of whole systems, encoder and head or fusion: parameters, FLOPs, time and energy; writes systems.md.
 
-    python -m experiments.efficiency.systems ../shared/weights
+    python experiments/efficiency/systems.py ../shared/weights
 
 Parameters and FLOPs are counted; a multiply-add is 2 FLOPs. A frame costs its encoder's images and its share of a
 head's windows (each frame is in two, `protocol=masked`) or of a fusion's segment of 500 frames. Time is processor time
