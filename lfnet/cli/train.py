@@ -157,10 +157,13 @@ def extract(argv: list[str]) -> int:
 def _one_job(config: Any, session: "Session") -> None:
     from hydra.core.hydra_config import HydraConfig
 
+    from lfnet.evaluation.estimates import EvidenceSettings
     from lfnet.jobs.job import run
     from lfnet.jobs.settings import read_settings
     from lfnet.jobs.sweep import Job
     from lfnet.runs.run import PREDICTIONS, Run
+    from lfnet.tables.few import CORRELATIONS
+    from lfnet.tables.formatting import too_few
     from lfnet.tables.settings import read_table
 
     job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
@@ -172,10 +175,14 @@ def _one_job(config: Any, session: "Session") -> None:
     print(f"{outcome.status}: {folder}")
     for split, levels in result.metrics.items():
         numbers = levels["recording"]
+        people = result.cohort.people.get(split, 0)
+        few = people < EvidenceSettings().min_people
         shown = ", ".join(
             f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"
             for name in ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
+            if not (few and name in CORRELATIONS)
         )
+        shown += f"; no correlation, {too_few(people)}" * few
         constant = result.references["train_median"].get(split, {}).get("mae")
         median = "" if constant is None else f"  (the training median: mae {constant:.2f})"
         print(f"{split:>5}: {shown}{median}")

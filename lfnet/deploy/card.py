@@ -11,6 +11,8 @@ from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evide
 from lfnet.evaluation.predictions import Predictions
 from lfnet.reports.markdown import escape
 from lfnet.runs.result import Result
+from lfnet.tables.few import CORRELATIONS
+from lfnet.tables.formatting import too_few
 
 __all__ = ["write_card"]
 
@@ -107,7 +109,7 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
         )
         lines.append(
             "\n".join(
-                f"- {name}: {_number(row.estimates[name].value)}{_between(row.estimates[name].interval)}"
+                f"- {name}: {_value(name, row.estimates[name], found.people)}"
                 for name in _METRICS
                 if name in row.estimates
             )
@@ -119,6 +121,12 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
     if len(lines) == 1:
         return [*lines, "Nothing: no recording outside training has a label."]
     return [*lines, "Intervals: 95 %, over people (bootstrap); training set and seed are fixed."]
+
+
+def _value(name: str, estimate: Any, people: int) -> str:
+    if name in CORRELATIONS and people < EvidenceSettings().min_people:
+        return too_few(people)
+    return f"{_number(estimate.value)}{_between(estimate.interval)}"
 
 
 def _number(value: float | None) -> str:

@@ -80,13 +80,14 @@ class Course:
 class Drawn:
     """A row's data for figures.
 
-    label_N, score_N: test recordings, the score being the mean over seeds; without ids. seeds: (dev
+    label_N, score_N, person_N: test recordings, the score being the mean over seeds; people are numbered. seeds: (dev
     MAE, test MAE) of each run, None where a split was not measured. curves: coverage of its intervals.
     """
 
     name: str
     label_N: np.ndarray
     score_N: np.ndarray
+    person_N: np.ndarray
     seeds: tuple[tuple[float | None, float | None], ...]
     courses: tuple[Course, ...]
     curves: tuple[Curve, ...] = ()
@@ -128,13 +129,13 @@ def _part(table: Table, section: Section) -> Part | None:
 
 
 def _drawn(table: Table, row: Row) -> Drawn:
-    label_N, score_N = _scores(row.runs)
+    label_N, score_N, person_N = _scores(row.runs)
     measured = [run for run in row.runs if {"dev", "test"} & set(run.result.metrics)]
     seeds = tuple((_mae(run, "dev"), _mae(run, "test")) for run in measured)
     courses = [course for run in row.runs if (course := _course(run)) is not None]
     scale = row.runs[0].result.scale
     shown = curves(row.runs, float(scale.min), float(scale.max))
-    return Drawn(", ".join(table.names(row)), label_N, score_N, seeds, tuple(courses), shown)
+    return Drawn(", ".join(table.names(row)), label_N, score_N, person_N, seeds, tuple(courses), shown)
 
 
 def _mae(run: Run, split: str) -> float | None:
@@ -142,14 +143,15 @@ def _mae(run: Run, split: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _scores(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
+def _scores(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tables = [recording_scores(run.predictions, "test") for run in runs if run.has_scores]
     if not tables:
-        return np.zeros(0), np.zeros(0)
+        return np.zeros(0), np.zeros(0), np.zeros(0, int)
     every = pd.concat(tables)
     every = every[every["label"].notna()]
-    numbers = every[["label", "score"]].groupby(every["recording_id"]).mean()
-    return numbers["label"].to_numpy(), numbers["score"].to_numpy()
+    every = every.assign(person=pd.factorize(every["person_id"])[0])
+    numbers = every[["label", "score", "person"]].groupby(every["recording_id"]).mean()
+    return numbers["label"].to_numpy(), numbers["score"].to_numpy(), numbers["person"].to_numpy(int)
 
 
 def _course(run: Run) -> Course | None:

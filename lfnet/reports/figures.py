@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from lfnet.evaluation.estimates import EvidenceSettings
 from lfnet.reports.figure_data import Drawn, Part
+from lfnet.tables.formatting import too_few
 
 __all__ = ["FIGURES", "INK", "draw"]
 
@@ -15,6 +17,7 @@ _GREY = "#8a8a8a"
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#8a8a8a")
 _ACROSS = 4
 _MOST = 12  # rows of a figure of small multiples
+_MIN_PEOPLE = EvidenceSettings().min_people
 
 
 def draw(figure: str, part: Part, ink: str = INK) -> Any:
@@ -119,17 +122,25 @@ def _predicted(part: Part) -> Any:
     return _multiples(part, panel, f"label, {part.scale} points", "score (mean over seeds)")
 
 
+def _few(person_N: np.ndarray) -> bool:
+    """Whether so few people support neither limits nor an error bar."""
+    return len(set(person_N)) < _MIN_PEOPLE
+
+
 def _agreement(part: Part) -> Any:
     """Bland and Altman (1986): the difference of score and label over their mean, with its mean ± 1.96 SD."""
 
     def panel(axis: Any, row: Drawn) -> None:
         apart = row.score_N - row.label_N
         axis.plot((row.score_N + row.label_N) / 2, apart, "o", color=_COLOURS[0], alpha=0.6, markersize=3, mew=0)
-        mean, sd = apart.mean(), apart.std(ddof=1) if len(apart) > 1 else 0.0
+        axis.axhline(0, color=_GREY, linewidth=0.6)
+        if _few(row.person_N):
+            axis.text(0.5, 0.97, too_few(len(set(row.person_N))), transform=axis.transAxes, ha="center", va="top")
+            return
+        mean, sd = apart.mean(), apart.std(ddof=1)
         axis.axhline(mean, color=_COLOURS[1], linewidth=1)
         for limit in (mean - 1.96 * sd, mean + 1.96 * sd):
             axis.axhline(limit, color=_COLOURS[1], linewidth=0.8, linestyle="--")
-        axis.axhline(0, color=_GREY, linewidth=0.6)
 
     return _multiples(part, panel, f"mean of score and label, {part.scale} points", "score − label")
 
@@ -144,12 +155,13 @@ def _residuals(part: Part) -> Any:
     width = 0.8 / len(rows)
     for number, row in enumerate(rows):
         for place, (_, low, high) in enumerate(part.bands):
-            own = (row.score_N - row.label_N)[(row.label_N >= low) & (row.label_N <= high)]
+            within = (row.label_N >= low) & (row.label_N <= high)
+            own = (row.score_N - row.label_N)[within]
             if not len(own):
                 continue
             at = place - 0.4 + width * (number + 0.5)
             colour = _COLOURS[number % len(_COLOURS)]
-            error = own.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else None
+            error = None if _few(row.person_N[within]) else own.std(ddof=1) / np.sqrt(len(own))
             axis.errorbar(
                 at, own.mean(), yerr=error, fmt="o", color=colour, markersize=4, label=row.name if place == 0 else None
             )

@@ -12,7 +12,7 @@ from lfnet.runs.run import Run
 from lfnet.tables.formatting import too_few
 from lfnet.tables.table import Column, Row
 
-__all__ = ["banner", "people_of", "withhold"]
+__all__ = ["CORRELATIONS", "banner", "people_of", "withhold"]
 
 CORRELATIONS = ("pcc", "ccc")
 

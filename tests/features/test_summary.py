@@ -125,3 +125,5 @@ def test_clips_are_compared_by_extraction_and_training(
     assert main(["train", *quick, "protocol.health.unusable=drop"]) == 0
     printed = capsys.readouterr().out
     assert "warning: 1 clip left out as unusable (protocol.health)" in printed and f"warning: {everywhere}" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("  dev: "))
+    assert "pcc" not in line and "; no correlation, n = 3: too few" in line

@@ -76,6 +76,19 @@ class _Text(HTMLParser):
             assert self.open.pop() == tag
 
 
+@pytest.mark.parametrize(("people", "lines"), [(2, 1), (9, 1), (10, 4)])
+def test_limits_of_agreement_need_people(people, lines):
+    random = np.random.default_rng(0)
+    label_N = random.uniform(0, 60, 30)
+    drawn = Drawn("mean", label_N, label_N + random.normal(size=30), np.arange(30) % people, (), ())
+    part = Part("", (drawn,), None, "BDI-II", 0, 63, (("all", 0, 63),))
+    (axis,) = draw("agreement", part).axes
+    assert len(axis.lines) == 1 + lines  # the points, zero, the mean and its two limits
+    assert [text.get_text() for text in axis.texts] == ([] if lines == 4 else [f"n = {people}: too few"])
+    (axis,) = draw("residuals", part).axes
+    assert bool(axis.collections) == (lines == 4)  # the error bar
+
+
 def test_the_page_is_complete_names_no_person_and_needs_no_network(made: tuple[Table, Path]) -> None:
     table, _runs = made
     text = page(table, parts(table))
@@ -126,7 +139,9 @@ def test_the_figures_show_the_runs_own_numbers(made: tuple[Table, Path]) -> None
 
 def test_learning_curves_of_windows_and_of_recordings_do_not_share_a_scale() -> None:
     def drawn(name: str, of: str, mae: float) -> Drawn:
-        return Drawn(name, np.zeros(0), np.zeros(0), (), (Course(0, of, np.array([mae, mae + 1]), 1),))
+        return Drawn(
+            name, np.zeros(0), np.zeros(0), np.zeros(0, int), (), (Course(0, of, np.array([mae, mae + 1]), 1),)
+        )
 
     rows = (drawn("a", "dev windows", 10), drawn("b", "dev recordings", 5), drawn("c", "dev recordings", 7))
     figure = draw("courses", Part("", rows, None, "BDI-II", 0, 63, ()))
