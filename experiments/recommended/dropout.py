@@ -71,7 +71,7 @@ def main() -> None:
             "head=mean_mlp,hybrid",
             "head.dropout=0.2",
             "trainer.mc_dropout=50",
-            "cohort.people_shared=0",
+            "splits=unshared",
             "cohort.recordings={train:50,dev:50,test:150}",
             "seed=0,1,2",
         ]

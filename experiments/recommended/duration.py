@@ -27,7 +27,7 @@ from lfnet.config import instantiate
 from lfnet.runs.collection import open_runs
 from lfnet.runs.run import Run
 
-DRAWS = 20
+DRAWS = 14
 MEASURES = ("label", "score", "spread", "mae")
 
 

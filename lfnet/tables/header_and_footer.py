@@ -60,13 +60,18 @@ def _features(run: Run) -> str:
     return f"{features.stream}, {features.dim}-D, {fixed(100 * features.coverage, 0)} % of frames valid"
 
 
+def _cohort_fold(run: Run) -> bool:
+    return (run.result.config.get("cohort") or {}).get("fold") is not None
+
+
 def _settings(runs: Sequence[Run], named: Sequence[str], constants: dict[str, str]) -> list[str]:
     settings = [f"{name} {text}" for name, text in constants.items()]
     for name in runs[0].result.choices if runs else ():
         values = {str(run.result.choices.get(name)) for run in runs}
         silent = name in (*_SILENT, *named) or name.startswith("hydra") or values == {"default"}
         if len(values) == 1 and not silent:
-            settings.append(f"{name} {values.pop()}")
+            folds = " (folds of the cohort)" * (name == "splits" and any(_cohort_fold(run) for run in runs))
+            settings.append(f"{name} {values.pop()}{folds}")
     limits = {run.result.training.max_epochs for run in runs}
     if len(limits) == 1 and (limit := limits.pop()) is not None:
         settings.append(f"at most {count(limit)} epochs")

@@ -32,6 +32,7 @@ DEFAULT = (
     "oracle_signal",
     "oracle_people",
 )
+_CONSTANTS = ("train_mean", "train_median")
 _ORACLE = "oracle_"
 _NAMES = {"person_lookup": "person look-up"}
 _MEANINGS = {
@@ -161,8 +162,10 @@ def _row(
     text = label(name)
     if key is not None:
         text += f", {key.rpartition('.')[2].replace('_', ' ')} {part}"
-    notes = () if agreed else (f"over {len(shown)} draws of the cohort",)
-    return Row("reference", {}, cells, text, notes=notes, runs=tuple(runs))
+    notes = [] if agreed else [f"over {len(shown)} draws of the cohort"]
+    if name in _CONSTANTS and any(run.folds for run in runs):
+        notes.append("another constant in each fold: its correlation says only how folds differ")
+    return Row("reference", {}, cells, text, notes=tuple(notes), runs=tuple(runs))
 
 
 def _cell(column: Column, shown: Sequence[Run], values: dict[str, Any]) -> Cell:

@@ -62,6 +62,19 @@ def test_one_row_over_all_recordings_and_repeats_as_seeds(made):
     median = row.runs[0].baselines["train_median"].frame
     assert median["score"].nunique() >= 1 and len(median) == len(labels)
     assert table.sections[0].evidence, "intervals and comparisons over all recordings"
+    constants = [row for row in table.rows if row.label.startswith("train m")]
+    text = "another constant in each fold: its correlation says only how folds differ"
+    assert constants and all(text in row.notes for row in constants)
+    assert not any(text in row.notes for row in table.rows if row not in constants)
+
+
+def test_a_head_names_folds_that_the_cohort_gives(tmp_path):
+    made = [result("mean_mlp", 0), result("ldbm", 0)]
+    for done in made:
+        done["choices"]["splits"] = "official"
+        done["config"]["cohort"]["fold"] = 1
+    facts = dict(build(sweep(tmp_path, made), tmp_path).facts)
+    assert "splits official (folds of the cohort)" in facts["Settings"]
 
 
 def test_a_missing_fold_is_reported(made, tmp_path):
