@@ -10,7 +10,7 @@ people who are in no other split:
     spread     correlation of |score - mean of the training labels| with it: length alone moves the score to the mean
     mae        mean absolute error
 
-    python experiments/recommended/duration.py         6 minutes of one core, runs in ./lfnet_runs
+    python experiments/recommended/duration.py         3 minutes of one core, runs in ./lfnet_runs
 """
 
 import os
@@ -27,7 +27,7 @@ from lfnet.config import instantiate
 from lfnet.runs.collection import open_runs
 from lfnet.runs.run import Run
 
-DRAWS = 14
+DRAWS = 6
 MEASURES = ("label", "score", "spread", "mae")
 
 
