@@ -4,7 +4,15 @@ from torch import Tensor, nn
 
 from lfnet.config import Count
 from lfnet.heads.cpu.machine import map_chunks
-from lfnet.heads.layers import Activation, Rate, activation_module, attention_weights, patch_means, regressor
+from lfnet.heads.layers import (
+    Activation,
+    Rate,
+    activation_module,
+    attention_weights,
+    drop_single,
+    patch_means,
+    regressor,
+)
 
 __all__ = ["AttentionMIL"]
 
@@ -81,7 +89,7 @@ class AttentionMIL(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, W], which the regressor scores."""

@@ -14,6 +14,7 @@ from lfnet.heads.layers import (
     activation_module,
     attention_weights,
     check_divides,
+    drop_single,
     masked_mean,
     project_frames,
     regressor,
@@ -101,7 +102,7 @@ class Hybrid(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, W], which the regressor scores."""

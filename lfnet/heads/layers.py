@@ -27,6 +27,7 @@ __all__ = [
     "attention_weights",
     "check_divides",
     "check_length",
+    "drop_single",
     "fold",
     "fold_mask",
     "masked_mean",
@@ -182,6 +183,18 @@ def regressor(
     return nn.Sequential(
         nn.Linear(width, hidden), activation_module(activation), Dropout(dropout), nn.Linear(hidden, n_outputs)
     )
+
+
+def drop_single(y_BK: Tensor) -> Tensor:
+    """Return [B] for a single output, else [B, K]: ONNX's Squeeze fails for K above 1, where PyTorch's does nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> drop_single(torch.zeros(2, 1)).shape, drop_single(torch.zeros(2, 3)).shape
+    (torch.Size([2]), torch.Size([2, 3]))
+    """
+    return y_BK.squeeze(-1) if y_BK.shape[-1] == 1 else y_BK
 
 
 class FrameEmbedding(nn.Module):

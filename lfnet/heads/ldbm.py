@@ -13,6 +13,7 @@ from lfnet.heads.layers import (
     EncoderLayer,
     Rate,
     check_length,
+    drop_single,
     fold,
     fold_mask,
     masked_mean,
@@ -111,7 +112,7 @@ class LDBM(nn.Module):
         self.regressor = regressor(width, hidden, activation, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, W], which the regressor scores."""

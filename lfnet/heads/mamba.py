@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from lfnet.config import Count
 from lfnet.heads.cpu.scan import selective_scan
-from lfnet.heads.layers import Activation, Rate, masked_mean, project_frames, regressor, zero_masked
+from lfnet.heads.layers import (
+    Activation,
+    Rate,
+    drop_single,
+    masked_mean,
+    project_frames,
+    regressor,
+    zero_masked,
+)
 
 __all__ = ["Mamba"]
 
@@ -80,7 +88,7 @@ class Mamba(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, W], which the regressor scores."""

@@ -5,7 +5,14 @@ from torch import Tensor, nn
 
 from lfnet.config import Count
 from lfnet.heads.cpu.gru import run_gru
-from lfnet.heads.layers import Activation, FrameEmbedding, Rate, regressor, zero_masked
+from lfnet.heads.layers import (
+    Activation,
+    FrameEmbedding,
+    Rate,
+    drop_single,
+    regressor,
+    zero_masked,
+)
 
 __all__ = ["MambaGRU"]
 
@@ -71,7 +78,7 @@ class MambaGRU(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, H], which the regressor scores."""

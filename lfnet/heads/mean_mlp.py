@@ -4,7 +4,13 @@ from torch import Tensor, nn
 
 from lfnet.config import Count
 from lfnet.heads.cpu.machine import map_chunks
-from lfnet.heads.layers import Activation, Rate, masked_mean, regressor
+from lfnet.heads.layers import (
+    Activation,
+    Rate,
+    drop_single,
+    masked_mean,
+    regressor,
+)
 
 __all__ = ["TemporalMeanMLP"]
 
@@ -67,7 +73,7 @@ class TemporalMeanMLP(nn.Module):
         return map_chunks(masked_mean, x_BTD, mask_BT).unsqueeze(1), mask_BT.any(1, keepdim=True)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, its mean frame [B, D], which the regressor scores."""

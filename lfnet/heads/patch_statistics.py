@@ -10,6 +10,7 @@ from lfnet.heads.layers import (
     Activation,
     Rate,
     activation_module,
+    drop_single,
     masked_mean,
     patch_means,
     regressor,
@@ -107,7 +108,7 @@ class PatchStatistics(nn.Module):
         statistics_BNS, real_BN = self.statistics(x_BTD, mask_BT)
         patches_BW = masked_mean(self.embedding(self.norm(statistics_BNS)), real_BN)
         mean_BD = map_chunks(masked_mean, x_BTD, mask_BT)
-        return (self.regressor(mean_BD) + self.patch_regressor(patches_BW)).squeeze(-1)
+        return drop_single(self.regressor(mean_BD) + self.patch_regressor(patches_BW))
 
     def statistics(self, x_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Return deviation, trend and motion of each patch, [B, N, 3·rank], and which patches have them, [B, N]."""

@@ -5,7 +5,14 @@ from torch import Tensor, nn
 
 from lfnet.config import Count
 from lfnet.errors import LfnetError
-from lfnet.heads.layers import Activation, Rate, attention_weights, regressor, zero_masked
+from lfnet.heads.layers import (
+    Activation,
+    Rate,
+    attention_weights,
+    drop_single,
+    regressor,
+    zero_masked,
+)
 
 __all__ = ["RegionAttention"]
 
@@ -95,7 +102,7 @@ class RegionAttention(nn.Module):
         self.regressor = regressor(regions * width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, R·W], which the regressor scores."""

@@ -8,6 +8,7 @@ from lfnet.heads.layers import (
     OddCount,
     Rate,
     activation_module,
+    drop_single,
     masked_mean,
     project_frames,
     regressor,
@@ -79,7 +80,7 @@ class TCN(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, W], which the regressor scores."""

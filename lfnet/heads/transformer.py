@@ -6,7 +6,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lfnet.config import Count
-from lfnet.heads.layers import Activation, EncoderLayer, FrameEmbedding, Rate, masked_mean, regressor
+from lfnet.heads.layers import (
+    Activation,
+    EncoderLayer,
+    FrameEmbedding,
+    Rate,
+    drop_single,
+    masked_mean,
+    regressor,
+)
 
 __all__ = ["VanillaTransformer"]
 
@@ -78,7 +86,7 @@ class VanillaTransformer(nn.Module):
         self.regressor = regressor(width, hidden, activation, n_outputs=n_outputs)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.regressor(self.embed_windows(x_BTD, mask_BT)).squeeze(-1)
+        return drop_single(self.regressor(self.embed_windows(x_BTD, mask_BT)))
 
     def embed_windows(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return the vector of each window, [B, W], which the regressor scores."""
