@@ -23,18 +23,18 @@ WINDOWS = pd.DataFrame(
 
 
 def test_a_recording_is_scored_by_the_pool_of_its_windows_in_the_batch():
-    scores = torch.tensor([1.0, 5.0, 2.0, 9.0], requires_grad=True)
-    index = torch.tensor([3, 0, 5, 2])  # c, b, c, a
-    joined, targets, weights = Bags(WINDOWS, Mean()).join(index, scores, scores.detach() * 2, torch.ones(4))
-    torch.testing.assert_close(joined, torch.tensor([7.0, 1.5]))  # r: the mean of b's and a's; s
-    torch.testing.assert_close(targets, torch.tensor([14.0, 3.0]))
+    scores = torch.tensor([1.0, 5.0, 7.0, 2.0, 9.0], requires_grad=True)
+    index = torch.tensor([3, 0, 1, 5, 2])  # c, b, b, c, a
+    joined, targets, weights = Bags(WINDOWS, Mean()).join(index, scores, scores.detach() * 2, torch.ones(5))
+    torch.testing.assert_close(joined, torch.tensor([7.5, 1.5]))  # r: the mean of b's 6 and a's 9; s
+    torch.testing.assert_close(targets, torch.tensor([15.0, 3.0]))
     torch.testing.assert_close(weights, torch.ones(2))
     (grad,) = torch.autograd.grad(joined.sum(), scores)
-    torch.testing.assert_close(grad, torch.tensor([0.5, 0.5, 0.5, 0.5]))
+    torch.testing.assert_close(grad, torch.tensor([0.5, 0.25, 0.25, 0.5, 0.5]))
     highest, _, none = Bags(WINDOWS, Max()).join(index, scores, scores, None)
     torch.testing.assert_close(highest, torch.tensor([9.0, 2.0]))
     (grad,) = torch.autograd.grad(highest.sum(), scores)
-    torch.testing.assert_close(grad, torch.tensor([0.0, 0.0, 1.0, 1.0]))
+    torch.testing.assert_close(grad, torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0]))
     assert none is None
 
 
