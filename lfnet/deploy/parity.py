@@ -119,8 +119,9 @@ def _errors(
                 some = Windows(batch.x_BTD[b : b + 32], batch.mask_BT[b : b + 32])
                 y_B = head(torch.from_numpy(some.x_BTD), torch.from_numpy(some.mask_BT)).double().numpy()
                 found, wanted = session(some), to_points(y_B, *labels, pooling)
-                error = np.abs(found - wanted)
-                if pooling is not None:
+                if pooling is None:
+                    error = np.abs(found - wanted)
+                else:
                     pairs = [_scores_and_pooled(values, pooling.in_points(labels[1])) for values in (found, wanted)]
                     of_windows, of_all = (np.abs(one - other) for one, other in zip(*pairs, strict=True))
                     error = np.maximum(of_windows, of_all)
