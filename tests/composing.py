@@ -1,5 +1,6 @@
 """Configs for tests: the real conf/, with a cohort small enough to train on in a second."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,14 @@ def composed(*overrides: str, name: str = "train", root: Path | None = None) -> 
     assert isinstance(choices, dict)
     groups = {str(group): str(option) for group, option in choices.items() if not set("/@") & set(str(group))}
     return plain(config), groups
+
+
+def swept(name: str) -> dict[str, list[str]]:
+    """What a table's yaml varies: override → its values."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=[f"table={name}"], return_hydra_config=True)
+        params = OmegaConf.to_container(config.hydra.sweeper.params)
+    return {key: [part.strip() for part in re.split(r",(?![^{]*\})", str(values))] for key, values in params.items()}
 
 
 def head_inputs(config: dict[str, Any], *, progress: bool = False) -> Inputs:

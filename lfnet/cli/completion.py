@@ -111,7 +111,7 @@ def _settings(command: str, before: list[str], word: str) -> list[str]:
     if word.startswith("-") and command == "audit":
         return _finished(word, ["--json", "--strict", "--help"])
     if word.startswith("-"):
-        own = ["--render", "--show-paths"] if command == "table" else ["--multirun"]
+        own = ["--full", "--render", "--show-paths"] if command == "table" else ["--multirun"]
         return _finished(word, ["--cfg", "--help", *own])
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra

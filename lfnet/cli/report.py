@@ -7,13 +7,14 @@ from lfnet.errors import LfnetError
 __all__ = ["main"]
 
 HELP = """\
-usage: lfnet report NAME [OVERRIDES] [--figures] [--show-paths]
+usage: lfnet report NAME [OVERRIDES] [--figures] [--full] [--show-paths]
 
 Write one self-contained HTML page for a table that has been run: the table with intervals and verdicts, the audit,
 figures (intervals, predicted against true, Bland-Altman, errors by band, learning curves, seeds, how often conformal
 intervals and those of dropout and ensembles contain the label), the settings in which rows differ, and the command that
 repeats it. It needs no network, shows no score by name, and trains nothing. OVERRIDES are those that the table was run
-with. --figures: every figure as PNG and PDF too. The page names no person, clip, recording, file or folder; of settings
+with. What was found and the main columns are printed; --full prints everything. --figures: every figure as PNG and PDF
+too. The page names no person, clip, recording, file or folder; of settings
 that may name some, such as cohort.root, it shows `…`, and reasons of failed jobs are left out. --show-paths shows both.
 
 examples:
@@ -32,13 +33,16 @@ def main(argv: list[str]) -> int:
         raise LfnetError(f"the table's name comes first: lfnet report NAME {' '.join(argv)}.")
     if "--pictures" in argv:
         raise LfnetError("--pictures is now --figures.")
-    name, overrides = argv[0], [word for word in argv[1:] if word not in ("--figures", "--show-paths")]
+    name, overrides = argv[0], [word for word in argv[1:] if word not in ("--figures", "--full", "--show-paths")]
     from lfnet.cli.train import find_sweep_outputs
     from lfnet.reports.html_page import write_report
+    from lfnet.reports.terminal import terminal
     from lfnet.tables.build import build
 
     record, runs, tables = find_sweep_outputs(name, overrides)
     table = replace(build(record, runs, show_paths="--show-paths" in argv), name=record.stem)
-    for path in write_report(table, tables, "--figures" in argv):
+    written = write_report(table, tables, "--figures" in argv)
+    print(terminal(table, full="--full" in argv))
+    for path in written:
         print(f"written: {path}")
     return 0

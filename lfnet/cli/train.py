@@ -30,15 +30,17 @@ __all__ = ["extract", "find_sweep_outputs", "make_table", "sweep", "table", "tra
 _MAX_SETTINGS = 1_000_000  # bytes; a larger yaml in the folder is data of something else
 
 TABLE_HELP = """\
-usage: lfnet table NAME [OVERRIDES] [--render] [--show-paths]
+usage: lfnet table NAME [OVERRIDES] [--full] [--render] [--show-paths]
 
-Run the jobs of conf/table/NAME.yaml that are not finished yet, then print the table and write it as Markdown, CSV and
-LaTeX. Overrides reach every job. --render makes the table again from what is there and runs nothing. The files name no
-person, clip, recording, file or folder: of settings that may name some, such as cohort.root, they show `…`, and reasons
-of failed jobs are left out. --show-paths shows both.
+Run the jobs of conf/table/NAME.yaml that are not finished yet, then print what was found and the main columns, and
+write the whole table as Markdown, CSV and LaTeX. Overrides reach every job. --full prints all columns, intervals, tests
+and the audit too. --render makes the table again from what is there and runs nothing. The files name no person, clip,
+recording, file or folder: of settings that may name some, such as cohort.root, they show `…`, and reasons of failed
+jobs are left out. --show-paths shows both.
 
 examples:
   lfnet table architectures
+  lfnet table architectures --render --full                  everything about a table that has been run
   lfnet table architectures trainer=full                     the protocol at full size
   lfnet table architectures cohort=avec2014 cohort.root=/data/AVEC2014 encoder=webface
   lfnet table patch_size seed=0,1,2,3,4 launcher.jobs=1
@@ -123,7 +125,7 @@ def table(argv: list[str]) -> int:
         raise LfnetError("`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables.")
     if other := [word for word in argv[1:] if word.startswith(("table=", "+table="))]:
         raise LfnetError(f"the table is named once: lfnet table {argv[0]}, without {other[0]}.")
-    name, overrides = argv[0], [word for word in argv[1:] if word not in ("--render", "--show-paths")]
+    name, overrides = argv[0], [word for word in argv[1:] if word not in ("--full", "--render", "--show-paths")]
     if "--render" in argv:
         record, runs, tables = find_sweep_outputs(name, overrides)
         status = 0
@@ -142,7 +144,7 @@ def table(argv: list[str]) -> int:
     built = replace(build(record, runs, show_paths="--show-paths" in argv), name=record.stem)
     written = write(built, tables)
     print()
-    print(terminal(built))
+    print(terminal(built, full="--full" in argv))
     for path in written:
         print(f"written: {path}")
     return status

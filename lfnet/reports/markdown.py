@@ -10,11 +10,14 @@ __all__ = ["escape", "markdown"]
 
 
 def markdown(table: Table) -> str:
-    """Format a table as GitHub-flavoured Markdown: head, aligned tables, foot, failed jobs, run folders."""
+    """Format a table as GitHub-flavoured Markdown: findings, head, aligned tables, foot, failed jobs, run folders."""
     blocks = [f"# {escape(table.title)}"]
     if table.question:
         blocks.append(escape(table.question))
     blocks += [f"**{escape(text)}**" for text in table.banners]
+    if table.findings:
+        blocks.append(f"**{escape(table.findings.head)}**")
+        blocks.append("\n".join(f"- {escape(question)}: {escape(text)}." for question, text in table.findings.lines))
     head = [f"- {name}: {escape(text)}." for name, text in table.facts]
     head += [f"- **Warning:** {escape(text)}" for text in table.warnings]
     blocks.append("\n".join(head))

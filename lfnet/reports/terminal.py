@@ -6,7 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lfnet import RESEARCH_ONLY
 from lfnet.reports.grid import Grid, evidence_grids, make_grid, wrap
+from lfnet.reports.main_columns import narrower
 from lfnet.tables.formatting import DASH
 from lfnet.tables.table import Table
 
@@ -16,48 +18,97 @@ _MIN_WIDTH, _MAX_WIDTH = 80, 100
 _GAP = "  "
 _NOTE = 28
 _WIDE, _NARROW = 32, 13  # maximum length of a line of a cell
+_LOUD = ("Leak", "Warning")  # labels of the audit that may not be overlooked
 _MIN_NAME = 20  # minimum of that of a cell that names its row
 
 Lines = list[list[list[str]]]  # rows × columns × lines of a cell
 
 
-def terminal(table: Table, width: int | None = None) -> str:
+def terminal(table: Table, width: int | None = None, full: bool = True) -> str:
     """Format a table as text.
 
     Parameters
     ----------
     table : Table
     width : int or None
-        Maximum length of a line; None: that of the terminal, and at most 100. Columns that do not fit follow in a
-        second block, which repeats the names of the rows.
+        Maximum length of a line; None: that of the terminal, and at most 100.
+    full : bool
+        Everything: columns that do not fit follow in further blocks, which repeat the names of the rows. Else what was
+        found, warnings, the main columns that fit, and notes.
     """
     width = width or _terminal_width()
     parts = [*textwrap.wrap(table.title, width), *textwrap.wrap(table.question, width)]
     for text in table.banners:
         parts += textwrap.wrap(text.upper(), width)
-    parts.append("")
-    for name, text in table.facts:
-        parts += textwrap.wrap(f"{name}: {text}.", width, subsequent_indent="  ")
+    if table.findings:
+        parts += ["", *textwrap.wrap(table.findings.head, width)]
+        for question, text in table.findings.lines:
+            parts += textwrap.wrap(f"  {question}: {text}.", width, subsequent_indent="    ")
+    parts += _everything(table, width) if full else _main(table, width)
+    return "\n".join(line.rstrip() for line in parts) + "\n"
+
+
+def _main(table: Table, width: int) -> list[str]:
+    """Warnings, the main columns, notes, and what is left out."""
+    loud = [("Warning", text) for text in table.warnings]
+    loud += [(f"{label} (audit)", text) for label, text in table.audit if label in _LOUD]
+    parts = [""] * bool(loud) + [line for label, text in loud for line in _indented(f"{label}: {text}", width)]
+    shown = narrower(table)
+    narrow = next(shown)
+    # Cells of one line: an interval is not separated from its value.
+    while len(_layout(make_grid(narrow), width, _WIDE, False).blocks) > 1 and (less := next(shown, None)):
+        narrow = less
+    parts += [*_blocks(make_grid(narrow), [section.label for section in table.sections], width), ""]
+    parts += _closing(table, width)
+    notes: dict[str, list[str]] = {}
+    for section in table.sections:
+        for row in section.rows:
+            name = ", ".join([section.label] * bool(section.label) + [row.label or ", ".join(table.names(row))])
+            for note in row.notes:
+                notes.setdefault(note, []).append(name)
+    for note, names in notes.items():
+        parts += _indented(f"{note[0].upper()}{note[1:]}: {'; '.join(names)}.", width)
+    parts += _failures(table, width)
+    kept = {column.name.partition(" ")[0] for column in narrow.columns}
+    left = [column.heading.rstrip(" ↓↑") for column in table.columns if column.name not in kept]
+    more = ", ".join([*left, "the evidence and audit in full, and what each number means"])
+    parts += _indented(f"--full shows more: {more}.", width)
+    return [*parts, *textwrap.wrap(RESEARCH_ONLY, width)]
+
+
+def _everything(table: Table, width: int) -> list[str]:
+    """Head, audit, all columns, evidence and foot."""
+    parts = ["", *(line for name, text in table.facts for line in _indented(f"{name}: {text}.", width))]
     for text in table.warnings:
-        parts += textwrap.wrap(f"Warning: {text}", width, subsequent_indent="  ")
+        parts += _indented(f"Warning: {text}", width)
     parts += _box(table, width)
     parts += _blocks(make_grid(table), [section.label for section in table.sections], width)
     for section in table.sections:
         for title, grid in evidence_grids(section.evidence):
             first, *others = _blocks(grid, [""], width)
             parts += [first, *textwrap.wrap(f"{section.label}. " * bool(section.label) + title, width), *others]
-    parts.append("")
-    for section in table.sections:
-        lead = f"{section.label}. " if section.label and section.closing else ""
-        for text in section.closing:
-            parts += textwrap.wrap(lead + text, width, subsequent_indent="  ")
+    parts += ["", *_closing(table, width)]
     for text in table.foot:
-        parts += textwrap.wrap(text, width, subsequent_indent="  ")
-    for failure in table.failures:
-        parts += textwrap.wrap(
-            f"No result: {' '.join(failure.overrides)}: {failure.reason}", width, subsequent_indent="  "
-        )
-    return "\n".join(line.rstrip() for line in parts) + "\n"
+        parts += _indented(text, width)
+    return parts + _failures(table, width)
+
+
+def _closing(table: Table, width: int) -> list[str]:
+    parts = []
+    for section in table.sections:
+        lead = f"{section.label}. " if section.label else ""
+        parts += [line for text in section.closing for line in _indented(lead + text, width)]
+    return parts
+
+
+def _failures(table: Table, width: int) -> list[str]:
+    texts = [f"No result: {' '.join(failure.overrides)}: {failure.reason}" for failure in table.failures]
+    return [line for text in texts for line in _indented(text, width)]
+
+
+def _indented(text: str, width: int) -> list[str]:
+    """The lines of a text, all but the first one indented."""
+    return textwrap.wrap(text, width, subsequent_indent="  ")
 
 
 def _terminal_width() -> int:
@@ -92,7 +143,7 @@ def _box(table: Table, width: int) -> list[str]:
         line
         for label, text in table.audit
         for line in textwrap.wrap(
-            f"{label.upper() if label in ('Leak', 'Warning') else label}: {text}", width - 2, subsequent_indent="  "
+            f"{label.upper() if label in _LOUD else label}: {text}", width - 2, subsequent_indent="  "
         )
     ]
     return ["", "┌ Audit", *(f"│ {line}" for line in lines[:-1]), f"└ {lines[-1]}"]

@@ -198,7 +198,7 @@ class Settings:
     scale: Scale
     seed: Annotated[int, Field(ge=0)]
     recordings: Recordings
-    people: Count | None
+    people: Count | Literal["one_each"] | None  # one_each: one recording a person
     people_shared: Share
     label_mean: float
     label_sd: Positive
@@ -219,7 +219,7 @@ class Settings:
         if self.n_people > self.n_recordings:
             raise ValueError(
                 f".people={self.people}: give a whole number from 1 to {self.n_recordings}, the number of "
-                "recordings, or null."
+                "recordings, one_each or null."
             )
         span, mean = self.high - self.low, self.label_mean - self.low
         if not 0 < mean < span:
@@ -249,6 +249,8 @@ class Settings:
     @property
     def n_people(self) -> int:
         """People of the whole cohort."""
+        if self.people == "one_each":
+            return self.n_recordings
         return max(1, round(_PEOPLE_PER_RECORDING * self.n_recordings)) if self.people is None else self.people
 
     @property

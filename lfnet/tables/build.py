@@ -14,6 +14,7 @@ from lfnet.tables.controls import explained_controls, split_controls
 from lfnet.tables.ensembles import MEANING as ENSEMBLE
 from lfnet.tables.ensembles import with_ensembles
 from lfnet.tables.evidence import blocks
+from lfnet.tables.findings import collect_findings
 from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
 from lfnet.tables.optimism import fill_optimism
@@ -95,6 +96,7 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
         foot=header_and_footer.foot(sweep, shown, sections, wanted, fingerprint, asked.evidence, notes),
         failures=sweep.failures,
         digest=fingerprint,
+        findings=collect_findings(sections, asked.evidence or TableEvidence()),
         few=few.banner(few.people_of(sweep.runs), fewest),
         audit=audit_box(sweep.runs),
         figure=asked.figure,

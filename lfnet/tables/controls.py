@@ -5,14 +5,15 @@ listed below the models, with intervals, and each is compared with its model, se
 closing line includes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from lfnet.evaluation.evidence import RowScores, adjust_together, compute_evidence
 from lfnet.runs.run import MISSING, Run, leaves
-from lfnet.tables.evidence_text import comparisons, verdicts_on
+from lfnet.tables.evidence_text import comparisons, scored_on, subject_of
+from lfnet.tables.findings import Asked
 from lfnet.tables.grouping import Group
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
@@ -25,6 +26,7 @@ _MEANINGS = {
     "protocol=shuffled": "the frames of each clip are in random order",
     "protocol=permuted": "labels were permuted between people, in train and in the split that chooses the epoch",
 }
+_LACKS = {"shuffled": "the order of frames is read", "permuted": "something was learnt from the labels"}
 
 
 def split_controls(groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
@@ -48,7 +50,12 @@ def explained_controls(controls: Sequence[str], shown: bool) -> str:
 
 
 def control_blocks(
-    node: TableEvidence, models: Sequence[Scored], controls: Sequence[Scored], constant: float | None, what: str
+    node: TableEvidence,
+    models: Sequence[Scored],
+    controls: Sequence[Scored],
+    constant: float | None,
+    what: str,
+    short: Mapping[str, str],
 ) -> tuple[list[Block], list[str]]:
     """Compare each control with its model, runs of one seed as pairs.
 
@@ -61,6 +68,8 @@ def control_blocks(
         The constant that skill compares with.
     what : str
         What the rows are: "heads" or "models".
+    short : mapping
+        Name of a model row → its short name.
 
     Returns
     -------
@@ -69,7 +78,7 @@ def control_blocks(
     notes : list of str
         Sentences on the controls that have no pair.
     """
-    kinds: dict[str, list[tuple[RowScores, RowScores]]] = {}
+    kinds: dict[tuple[str, str], list[tuple[RowScores, RowScores]]] = {}
     notes = []
     for control in controls:
         model = min(models, key=lambda one: _distance(one[0].runs[0], control[0].runs[0]))
@@ -80,16 +89,25 @@ def control_blocks(
         own, other = control[0].identity, model[0].identity
         changed = [key for key in own if own[key] != other[key]]
         texts = [", ".join(identity[key] for key in changed) for identity in (own, other)]
-        kinds.setdefault(" vs ".join(texts), []).append(pair)
+        kinds.setdefault((texts[0], texts[1]), []).append(pair)
     blocks = []
-    for title, pairs in kinds.items():
+    for (changed_text, model_text), pairs in kinds.items():
         few = any(len(np.asarray(one.score)) < node.min_seeds for pair in pairs for one in pair)
         settings = replace(node, estimand="trained") if few else node
         found = [compute_evidence(pair, pair[1].name, settings, constant, paired=True) for pair in pairs]
         own_rows = [one.rows[pair[0].name].comparison for one, pair in zip(found, pairs, strict=True)]
         made = adjust_together([one for one in own_rows if one is not None], node.alpha)
-        title = verdicts_on(f"{title}, paired by seed", found[0].estimand, what, node.margin)
-        blocks.append(comparisons(title, [(pair[0].name, one) for pair, one in zip(pairs, made, strict=True)]))
+        asked = Asked(
+            f"{changed_text} vs {model_text}, paired by seed",
+            subject_of(found[0].estimand, what),
+            scored_on(found[0]),
+            found[0].people,
+            node.min_people,
+            node.margin,
+            _LACKS.get(changed_text, ""),
+        )
+        rows = [(own.name, short[model.name], one) for (own, model), one in zip(pairs, made, strict=True)]
+        blocks.append(comparisons(asked, rows))
     return blocks, notes
 
 

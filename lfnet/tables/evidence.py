@@ -3,6 +3,7 @@
 The statistics are those of `lfnet.evaluation.evidence`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,8 +14,9 @@ from lfnet.runs.collection import DifferentRecordings, RunCollection, recording_
 from lfnet.runs.run import Run
 from lfnet.tables.controls import control_blocks
 from lfnet.tables.ensembles import ensemble_scores
-from lfnet.tables.evidence_text import Numbers, comparisons, intervals, verdicts_on
-from lfnet.tables.grouping import Group
+from lfnet.tables.evidence_text import Numbers, comparisons, intervals, scored_on, subject_of
+from lfnet.tables.findings import Asked
+from lfnet.tables.grouping import Group, keys
 from lfnet.tables.reference_rows import is_oracle, label
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
@@ -54,10 +56,11 @@ def blocks(
     shown = [*(row for _, row in (*models, *aside)), *joint]
     lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]
     what = "heads" if all(run.result.kind == "head" for group in groups for run in group.runs) else "models"
-    made = [intervals(found, [*lines, *_reference_lines(found, given)], len(models), what)]
+    made = [intervals(found, [*lines, *_reference_lines(found, given)], len(models), what, node.split)]
+    short = short_names([group for group, _ in models], row_keys)
     for against in node.names:
-        made += _compared(node, against, models, given, constant, what, notes)
-    blocks_of_controls, more = control_blocks(node, models, aside, constant, what)
+        made += _compared(node, against, models, given, constant, what, short, notes)
+    blocks_of_controls, more = control_blocks(node, models, aside, constant, what, short)
     made += blocks_of_controls
     notes += more
     return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
@@ -168,16 +171,17 @@ def _compared(
     given: Mapping[tuple[str, str], RowScores],
     constant: float | None,
     what: str,
+    short: Mapping[str, str],
     notes: list[str],
 ) -> list[Block]:
-    estimand = ""
-    made: list[tuple[str, Comparison]] = []
+    found: Evidence | None = None
+    made: list[tuple[str, str, Comparison]] = []
     if "=" not in against:
         reference = given.get((against, "median"))
         if reference is None:
             notes.append(f"No run has the reference {against}: nothing is compared with it.")
             return []
-        estimand, made = _compare_with(node, reference, [row for _, row in models], constant)
+        found, made = _compare_with(node, reference, [row for _, row in models], constant, short)
         title = f"vs {label(against)}"
     else:
         key, _, value = against.partition("=")
@@ -194,17 +198,43 @@ def _compared(
                 if group.identity[key] != value and (others is None or group.identity[key] in others)
             ]
             if base and rows:
-                estimand, found = _compare_with(node, base[0], rows, constant)
-                made += found
-        title = f"vs {value}" + (", in the same row otherwise" if len(parts) > 1 else "")
-    return [comparisons(verdicts_on(title, estimand, what, node.margin), made)] if made else []
+                found, compared = _compare_with(node, base[0], rows, constant, short)
+                made += compared
+        title = f"vs {_worded(key, value)}" + (", in the same row otherwise" if len(parts) > 1 else "")
+    if found is None or not made:
+        return []
+    subject = subject_of(found.estimand, what)
+    asked = Asked(title, subject, scored_on(found), found.people, node.min_people, node.margin)
+    return [comparisons(asked, made)]
 
 
 def _compare_with(
-    node: TableEvidence, reference: RowScores, rows: Sequence[RowScores], constant: float | None
-) -> tuple[str, list[tuple[str, Comparison]]]:
-    """The estimand, and the comparison of each row with the reference."""
+    node: TableEvidence,
+    reference: RowScores,
+    rows: Sequence[RowScores],
+    constant: float | None,
+    short: Mapping[str, str],
+) -> tuple[Evidence, list[tuple[str, str, Comparison]]]:
+    """The evidence, and the name, short name and comparison of each row with the reference."""
     found = compute_evidence([*rows, reference], reference.name, node, constant)
-    return found.estimand, [
-        (row.name, comparison) for row in rows if (comparison := found.rows[row.name].comparison) is not None
+    return found, [
+        (row.name, short[row.name], comparison)
+        for row in rows
+        if (comparison := found.rows[row.name].comparison) is not None
     ]
+
+
+def short_names(groups: Sequence[Group], row_keys: Sequence[str]) -> dict[str, str]:
+    """The name of each row → its name by the keys in which the rows differ."""
+    apart = [key for key in row_keys if len({group.identity[key] for group in groups}) > 1] or row_keys[:1]
+    return {
+        ", ".join(group.identity[key] for key in row_keys): ", ".join(
+            _worded(key, group.identity[key]) for key in apart
+        )
+        for group in groups
+    }
+
+
+def _worded(key: str, text: str) -> str:
+    """A row key's text, with the key's name where it is only a number: "patch size 8"."""
+    return f"{keys([key])[0].heading.lower()} {text}" if re.fullmatch(r"[\d.]+", text) else text

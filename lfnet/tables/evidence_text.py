@@ -9,10 +9,11 @@ from lfnet.evaluation.compare import VERDICTS
 from lfnet.evaluation.estimates import ranks_backwards
 from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, EvidenceSettings, RowEvidence
 from lfnet.evaluation.intervals import coverage_sentence
-from lfnet.tables.formatting import DASH, MINUS, fixed, too_few
+from lfnet.tables.findings import EITHER_WAY, Asked, finding
+from lfnet.tables.formatting import DASH, MINUS, fixed, points, too_few, with_interval
 from lfnet.tables.table import Block
 
-__all__ = ["Numbers", "comparisons", "explained", "intervals", "verdicts_on"]
+__all__ = ["Numbers", "comparisons", "explained", "intervals", "scored_on", "subject_of"]
 
 Numbers = Mapping[str, Estimate | None]
 
@@ -22,7 +23,7 @@ _HEADINGS = {"mae": "MAE", "pcc": "PCC", "skill": "Skill"}
 
 
 def intervals(
-    found: Evidence, lines: Sequence[tuple[str, Numbers, RowEvidence]], models: int, what: str = "models"
+    found: Evidence, lines: Sequence[tuple[str, Numbers, RowEvidence]], models: int, what: str, split: str
 ) -> Block:
     """Make the block of each row's own intervals.
 
@@ -34,6 +35,8 @@ def intervals(
     models : int
     what : str
         What the rows are: "heads" or "models".
+    split : str
+        The split that was scored.
     """
     shared = any(row.shared and row.new for _, _, row in lines[:models])
     level = f"{100 * found.settings.level:g} %"
@@ -44,33 +47,42 @@ def intervals(
     rows = tuple(_line(name, estimates, row, found.people, fewest, shared) for name, estimates, row in lines)
     data = [_raw(name, estimates, row) for name, estimates, row in lines]
     of = f"these trained {what}" if found.estimand == "trained" else "this architecture, over seeds and people,"
-    title = f"Evidence: the error of {of} on {found.whom} ({found.recordings} recordings of {found.people} people)"
-    return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "rows": data})
+    title = f"Evidence: the error of {of} on {scored_on(found)}"
+    return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "split": split, "rows": data})
 
 
-def comparisons(title: str, found: Sequence[tuple[str, Comparison]]) -> Block:
-    """Make the block of comparisons with one row. found: name and comparison of each."""
+def scored_on(found: Evidence) -> str:
+    """The people who were scored, and their recordings."""
+    return f"{found.whom} ({found.recordings} recordings of {found.people} people)"
+
+
+def comparisons(asked: Asked, found: Sequence[tuple[str, str, Comparison]]) -> Block:
+    """Make the block of comparisons with one row, and its finding.
+
+    Parameters
+    ----------
+    asked : Asked
+    found : sequence
+        Name, short name (in the finding) and comparison of each row.
+    """
     # A constant has no correlation, so that nothing differs from it in PCC; nor do correlations of too few people.
     correlated = any(
-        _defined(comparison.differences.get("pcc")) and comparison.p is not None for _, comparison in found
+        _defined(comparison.differences.get("pcc")) and comparison.p is not None for _, _, comparison in found
     )
     headings = ["Row", "Difference in MAE", "p", "p (Holm)"]
     headings += [*(["Difference in PCC"] * correlated), "Effect", "P(closer)", "Verdict"]
-    rows = tuple(_comparison(name, comparison, correlated) for name, comparison in found)
+    rows = tuple(_comparison(name, comparison, correlated) for name, _, comparison in found)
     data = [
-        {"row": name, "reference": comparison.reference, **_raw_comparison(comparison)} for name, comparison in found
+        {"row": name, "reference": comparison.reference, **_raw_comparison(comparison)} for name, _, comparison in found
     ]
-    return Block(title, tuple(headings), rows, len(rows), {"rows": data})
+    title = f"{asked.question}: verdicts on {asked.subject}, margin {points(asked.margin)}"
+    said = finding(asked, [(short, comparison) for _, short, comparison in found])
+    return Block(title, tuple(headings), rows, len(rows), {"rows": data}, said)
 
 
-def verdicts_on(title: str, estimand: str, what: str, margin: float) -> str:
-    """The title of a block of comparisons: whom its verdicts are about, and the margin."""
-    subject = f"these trained {what}" if estimand == "trained" else "the architectures"
-    return f"{title}: verdicts on {subject}, margin {_points(margin)}"
-
-
-def _points(margin: float) -> str:
-    return f"{margin:g} point{'' if margin == 1 else 's'}"
+def subject_of(estimand: str, what: str) -> str:
+    """Whom verdicts are about. what: "heads" or "models"."""
+    return f"these trained {what}" if estimand == "trained" else "the architectures"
 
 
 def _line(name: str, estimates: Numbers, row: RowEvidence, people: int, fewest: int, shared: bool) -> tuple[str, ...]:
@@ -80,8 +92,8 @@ def _line(name: str, estimates: Numbers, row: RowEvidence, people: int, fewest: 
     )
     few = too_few(people) if people < fewest else None
     mae, pcc, skill = (estimates.get(metric) for metric in _SHOWN)
-    correlation = few or _estimate(pcc, 2) + f" {_BACKWARDS}" * ranks_backwards(estimates)
-    texts = [_carried(mae, 1, people, fewest), correlation, _estimate(skill, 2)]
+    correlation = few or with_interval(pcc, 2) + f" {_BACKWARDS}" * ranks_backwards(estimates)
+    texts = [_carried(mae, 1, people, fewest), correlation, with_interval(skill, 2)]
     over_people, over_seeds = (None, None) if mae is None else (mae.var_people, mae.var_seeds)
     errors = [few or _root(over_people), _root(over_seeds)]
     return (name, *[new] * shared, *texts, *errors, *[other] * shared)
@@ -89,7 +101,7 @@ def _line(name: str, estimates: Numbers, row: RowEvidence, people: int, fewest: 
 
 def _carried(found: Estimate | None, digits: int, people: int, fewest: int) -> str:
     """A value with its interval; of too few people, the value with their number."""
-    text = _estimate(found, digits)
+    text = with_interval(found, digits)
     return text if people >= fewest else f"{text} ({too_few(people)})"
 
 
@@ -101,23 +113,13 @@ def _defined(found: Difference | None) -> bool:
     return found is not None and found.value is not None
 
 
-def _estimate(found: Estimate | Difference | None, digits: int, sign: bool = False) -> str:
-    if found is None or found.value is None:
-        return "undefined"
-    text = fixed(found.value, digits, sign)
-    if found.interval is not None:
-        low, high = (fixed(end, digits, sign) for end in (found.interval.low, found.interval.high))
-        text += f" [{low}, {high}]"
-    return text
-
-
 def _comparison(name: str, found: Comparison, correlated: bool) -> tuple[str, ...]:
     return (
         name,
-        _estimate(found.differences.get("mae"), 2, sign=True),
+        with_interval(found.differences.get("mae"), 2, sign=True),
         _p(found.p),
         _p(found.p_holm),
-        *([_estimate(found.differences.get("pcc"), 2, sign=True)] * correlated),
+        *([with_interval(found.differences.get("pcc"), 2, sign=True)] * correlated),
         DASH if found.effect is None else fixed(found.effect, 2, sign=True),
         fixed(found.probability, 2),
         found.verdict,
@@ -190,11 +192,16 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
         lines.append(
             "Only MAE is tested, by flipping the signs of people's differences or, for architectures, by a bootstrap "
             "of seeds and people; Holm over the rows compared with one reference. "
-            f"Margin {_points(settings.margin)}. Differences are row {MINUS} "
+            f"Margin {points(settings.margin)}. Differences are row {MINUS} "
             "reference; effect: the mean difference of "
             "people's errors in its own SD, above 0 where the row errs less; P(closer): the share of people whose "
             "scores are closer than the reference's."
         )
         meanings = "; ".join(f"{name}: {meaning}" for name, meaning in VERDICTS.items() if name in verdicts)
         lines.append(f"{meanings[0].upper()}{meanings[1:]}.")
+    if any(block.finding and EITHER_WAY in block.finding.text for block in present):
+        lines.append(
+            f"{EITHER_WAY[0].upper()}{EITHER_WAY[1:]}: the interval includes a gain and a loss of "
+            f"{points(settings.margin)}."
+        )
     return lines

@@ -2,9 +2,22 @@
 
 from collections.abc import Sequence
 
+from lfnet.evaluation.estimates import Difference, Estimate
 from lfnet.evaluation.replicates import Summary
 
-__all__ = ["DASH", "MINUS", "amount", "count", "fixed", "magnitude", "span", "spread", "too_few"]
+__all__ = [
+    "DASH",
+    "MINUS",
+    "amount",
+    "count",
+    "fixed",
+    "magnitude",
+    "points",
+    "span",
+    "spread",
+    "too_few",
+    "with_interval",
+]
 
 DASH = "—"
 MINUS = "−"
@@ -22,6 +35,22 @@ def fixed(value: float, digits: int = 2, sign: bool = False) -> str:
 def too_few(people: int) -> str:
     """What stands in place of a number that so few people cannot carry."""
     return f"n = {people}: too few"
+
+
+def points(number: float) -> str:
+    """A number of points: "1 point", "0.5 points"."""
+    return f"{number:g} point{'' if number == 1 else 's'}"
+
+
+def with_interval(found: Estimate | Difference | None, digits: int, sign: bool = False) -> str:
+    """A value with its interval where there is one: −1.10 [−1.60, −0.60]."""
+    if found is None or found.value is None:
+        return "undefined"
+    text = fixed(found.value, digits, sign)
+    if found.interval is not None:
+        low, high = (fixed(end, digits, sign) for end in (found.interval.low, found.interval.high))
+        text += f" [{low}, {high}]"
+    return text
 
 
 def count(value: float) -> str:

@@ -14,7 +14,20 @@ from lfnet.runs.run import MISSING, Run
 from lfnet.runs.sweep_record import Failure
 from lfnet.tables.formatting import DASH
 
-__all__ = ["BANNER", "Block", "Cell", "Column", "FigureSettings", "Key", "Row", "Section", "Table", "Values"]
+__all__ = [
+    "BANNER",
+    "Block",
+    "Cell",
+    "Column",
+    "FigureSettings",
+    "Finding",
+    "Findings",
+    "Key",
+    "Row",
+    "Section",
+    "Table",
+    "Values",
+]
 
 BANNER = "Simulated: the truth is known, and no person stands behind it."
 
@@ -102,11 +115,33 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """The answer of one block of comparisons in one sentence.
+
+    question: "vs mean_mlp". subject: whom the verdicts are about. whom: the people who were scored. text: the rows by
+    their verdicts.
+    """
+
+    question: str
+    subject: str
+    whom: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a table found: a head that says what all lines have in common, and (question, answer) lines."""
+
+    head: str
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Block:
     """A plain table of texts under a section: evidence on its rows.
 
     rows: texts under the headings, the first names the row; the first `models` are models, the others references. data:
-    the numbers behind them, as JSON.
+    the numbers behind them, as JSON. finding: of comparisons, their sentence.
     """
 
     title: str
@@ -114,6 +149,7 @@ class Block:
     rows: tuple[tuple[str, ...], ...]
     models: int
     data: dict[str, Any] = field(default_factory=dict)
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True)
@@ -136,9 +172,9 @@ class Table:
 
     constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
     lines of the head. warnings: what must not be overlooked. foot: lines below. audit: (label, text) lines of the box
-    above (`audit_box`), none where no run was audited. few: the banner of a table with too few people
-    (`lfnet.tables.few`), else "". figure: the columns to plot, None for none. show_paths: whether files made of it may
-    name places and reasons of failures (`lfnet.tables.public`).
+    above (`audit_box`), none where no run was audited. findings: what was found, None where nothing was compared. few:
+    the banner of a table with too few people (`lfnet.tables.few`), else "". figure: the columns to plot, None for none.
+    show_paths: whether files made of it may name places and reasons of failures (`lfnet.tables.public`).
     """
 
     name: str
@@ -156,6 +192,7 @@ class Table:
     foot: tuple[str, ...]
     failures: tuple[Failure, ...]
     digest: str
+    findings: Findings | None = None
     few: str = ""
     audit: tuple[tuple[str, str], ...] = ()
     figure: FigureSettings | None = None
@@ -228,6 +265,9 @@ class Table:
             "digest": self.digest,
             "facts": dict(self.facts),
             "warnings": list(self.warnings),
+            "findings": None
+            if self.findings is None
+            else {"head": self.findings.head, "lines": [list(line) for line in self.findings.lines]},
             "audit": [list(line) for line in self.audit],
             "foot": list(self.foot),
             "rows": [key.name for key in self.keys],

@@ -55,8 +55,9 @@ def test_by_hand_and_by_table_write_the_same_folders(here, capsys):
         lfnet(
             "table",
             "architectures",
+            "cohort=simulated",
             *TINY,
-            *grid[::2],
+            *grid,
             "protocol.length=null",
             "trainer.lr=3e-4",
             "trainer.patience=6",

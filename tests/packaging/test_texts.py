@@ -152,16 +152,23 @@ def test_numbers_of_the_readme_are_those_of_the_recorded_table():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     record = (ROOT / "experiments" / "architectures" / "result.md").read_text(encoding="utf-8")
     names = {"training median": "train median", "ridge on mean features": "ridge"}
-    rows = re.findall(r"^\| (\*?[\w ()-]+\*?) \| ([\d.]+ \[[\d., ]+\]) \| (\S+) \| (\S+) \|", readme, re.M)
+    rows = re.findall(r"^\| (\*?[\w ()-]+\*?) \| ([\d.]+ \[[\d., ]+\]) \| (\S+) \| (\S+) \| (.*?) ?\|$", readme, re.M)
     assert len(rows) == 8
-    for row, mae, pcc, ratio in rows:
+    # Rows are named by their protocol too where the table has controls.
+    keyed = "| Protocol" in record
+    _, _, compared = record.partition("**vs mean_mlp: verdicts on the architectures, margin 1 point**")
+    for row, mae, pcc, ratio, verdict in rows:
         plain = row.strip("*")
-        name = f"*{names.get(plain, plain)}*" if row.startswith("*") else f"{row}, masked"
+        name = f"*{names.get(plain, plain)}*" if row.startswith("*") else row + ", masked" * keyed
+        if verdict:
+            found = next(line for line in compared.splitlines() if line.startswith(f"| {name} "))
+            text, _, difference = verdict.partition(": ")
+            assert difference in found and found.rstrip("| ").endswith(f" {text}"), row
         evidence = next(line for line in record.splitlines() if line.startswith(f"| {name} ") and "[" in line)
         assert mae in re.sub(" +", " ", evidence) and pcc in evidence, row
         cells = [cell.strip() for cell in record.split("\n| ---")[0].splitlines()[-1].strip("|").split("|")]
         place = cells.index("Test sigma_ratio")
-        protocol = "" if row.startswith("*") else "masked"
+        start = [name.split(",")[0], *["" if row.startswith("*") else "masked"] * keyed]
         lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in record.splitlines() if "|" in line]
-        (line,) = (line for line in lines if len(line) == len(cells) and line[:2] == [name.split(",")[0], protocol])
+        (line,) = (line for line in lines if len(line) == len(cells) and line[: len(start)] == start)
         assert line[place].split(" ")[0] == ratio, row

@@ -25,7 +25,7 @@ from lfnet.errors import LfnetError
         ("+cohort.pulse.colour=red", "cohort.pulse.colour: there is no such setting; known: strength, segment, "),
         ("cohort.recordings.dev=0", "cohort.recordings.dev=0: give a whole number of 1 or more."),
         ("+cohort.recordings.unlabelled=3", "cohort.recordings.unlabelled: there is no such setting; known: train, "),
-        ("cohort.people=0", "cohort.people=0: give a whole number of 1 or more, or null."),
+        ("cohort.people=0", "cohort.people=0: give a whole number of 1 or more, or one_each, or null."),
         ("cohort.people_shared=1.5", "cohort.people_shared=1.5: give a number from 0 to 1."),
         ("cohort.within_person=1", "cohort.within_person=1: give a number from 0 to 0.98."),
         ("cohort.duration_leak=1", "cohort.duration_leak=1: give a number from -0.99 to 0.99."),
@@ -77,6 +77,13 @@ def test_a_rule_between_settings_names_the_setting(simulated, override, line):
 def test_people_who_do_not_fit_the_splits_are_refused(simulated):
     with pytest.raises(LfnetError, match="people_shared=0"):
         simulated("cohort.people=2", "cohort.people_shared=0")
+
+
+def test_one_each_gives_every_recording_a_person_of_its_own(simulated):
+    clips = simulated("cohort.people=one_each", "cohort.recordings.test=9").clips
+    assert clips["person_id"].nunique() == clips["recording_id"].nunique() == len(clips) // 2
+    numbered = simulated(f"cohort.people={clips['person_id'].nunique()}", "cohort.recordings.test=9").clips
+    assert clips.equals(numbered)
 
 
 def test_signal_override_merges_into_the_defaults(simulated):

@@ -1,0 +1,77 @@
+"""The main columns of a table, for its first screen."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from lfnet.evaluation.replicates import summarise
+from lfnet.tables.formatting import DASH
+from lfnet.tables.table import Block, Cell, Column, Row, Section, Table
+
+__all__ = ["narrower"]
+
+
+def narrower(table: Table) -> Iterator[Table]:
+    """Yield the table without notes and with the intervals of MAE, then with ever fewer columns.
+
+    The first one has the columns of the compared split, or all columns where nothing was compared. Columns are left out
+    in this order: dev and gap, RMSE and CCC, then the last ones.
+    """
+    table = _with_intervals(table)
+    columns = list(table.columns)
+    if table.findings:
+        splits = {column.name.partition(".")[0] for column in columns if "[" in column.name}
+        columns = [column for column in columns if column.name.partition(".")[0] in splits] or columns
+    yield replace(table, columns=tuple(columns))
+    for dropped in sorted(columns[1:], key=lambda column: (_rank(column), -columns.index(column))):
+        columns = [column for column in columns if column is not dropped]
+        yield replace(table, columns=tuple(columns))
+
+
+def _rank(column: Column) -> int:
+    """How early a column is left out."""
+    split, _, metric = column.name.partition(".")
+    return 0 if split in ("dev", "gap") else 1 if metric in ("rmse", "ccc") else 2
+
+
+def _with_intervals(table: Table) -> Table:
+    """Replace MAE ± its SD over seeds by MAE with its interval over people, as the evidence shows it."""
+    blocks = [block for section in table.sections if (block := _intervals(section)) is not None]
+    split = blocks[0].data["split"] if blocks else ""
+    plain = next((column for column in table.columns if column.name == f"{split}.mae"), None)
+    # Of new people too, where some people are in another split.
+    headings = dict.fromkeys(heading for block in blocks for heading in block.headings if _is_interval(heading))
+    shown = {
+        heading: replace(plain, name=f"{plain.name} {heading}", heading=f"{split.capitalize()} {heading} ↓")
+        for heading in headings
+        if plain is not None
+    }
+    columns: list[Column] = []
+    for column in table.columns:
+        columns += shown.values() if column is plain else [column]
+    sections = []
+    for section in table.sections:
+        block = _intervals(section)
+        texts = {} if block is None else {line[0]: dict(zip(block.headings, line, strict=True)) for line in block.rows}
+        rows = [
+            _row(row, texts.get(row.label or ", ".join(table.names(row)), {}), shown, plain) for row in section.rows
+        ]
+        sections.append(replace(section, rows=tuple(rows)))
+    return replace(table, columns=tuple(columns), sections=tuple(sections))
+
+
+def _is_interval(heading: str) -> bool:
+    return heading.startswith("MAE") and "[" in heading
+
+
+def _intervals(section: Section) -> Block | None:
+    return next((block for block in section.evidence if "split" in block.data), None)
+
+
+def _row(row: Row, texts: Mapping[str, str], shown: Mapping[str, Column], plain: Column | None) -> Row:
+    cells = dict(row.cells)
+    own = cells.get(plain.name) if plain else None
+    for heading, column in shown.items():
+        # A row without evidence keeps its MAE, in the column of all people.
+        text = texts.get(heading, DASH if own is None or heading != list(shown)[-1] else own.text)
+        cells[column.name] = Cell(text, {}, summarise([]))
+    return replace(row, cells=cells, notes=())

@@ -1,0 +1,111 @@
+"""Sentences on what a table found: one for each question, made from the comparisons that its verdicts come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lfnet.evaluation.compare import VERDICTS
+from lfnet.evaluation.evidence import Comparison
+from lfnet.tables.formatting import MINUS, points, too_few, with_interval
+from lfnet.tables.settings import TableEvidence
+from lfnet.tables.table import Finding, Findings, Section
+
+__all__ = ["EITHER_WAY", "Asked", "collect_findings", "finding"]
+
+EITHER_WAY = "no evidence either way"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a block of comparisons asks, and of whom.
+
+    Parameters
+    ----------
+    question : str
+        "vs mean_mlp", or what a control changes.
+    subject : str
+        "these trained heads" or "the architectures".
+    whom : str
+        The people who were scored.
+    people, min_people : int
+        Their number, and below which number nothing is compared.
+    margin : float
+        In points.
+    worse : str
+        What follows where a row is worse, "" for nothing: a control that is worse lacks what its model uses.
+    """
+
+    question: str
+    subject: str
+    whom: str
+    people: int
+    min_people: int
+    margin: float
+    worse: str = ""
+
+
+def finding(asked: Asked, found: Sequence[tuple[str, Comparison]]) -> Finding:
+    """Say which rows have which verdict, each row with its difference in MAE.
+
+    Parameters
+    ----------
+    asked : Asked
+    found : sequence
+        Name and comparison of each row.
+
+    Examples
+    --------
+    >>> from lfnet.evaluation.estimates import Difference
+    >>> from lfnet.evaluation.intervals import Interval
+    >>> apart = {"mae": Difference(-1.1, Interval(-1.6, -0.6, 0.95, "studentised"))}
+    >>> comparison = Comparison("mean_mlp", apart, 0.001, 0.002, 0.7, 0.7, 0.6, 0.8, "better")
+    >>> asked = Asked("vs mean_mlp", "the architectures", "new people", 300, 10, margin=1.0)
+    >>> finding(asked, [("ldbm", comparison)]).text
+    'better: ldbm −1.10 [−1.60, −0.60]'
+    """
+    if asked.people < asked.min_people:
+        return Finding(asked.question, asked.subject, asked.whom, f"{too_few(asked.people)} people to compare")
+    parts: dict[str, list[str]] = {}
+    for verdict in VERDICTS:
+        for name, comparison in found:
+            if comparison.verdict == verdict:
+                difference = with_interval(comparison.differences.get("mae"), 2, sign=True)
+                parts.setdefault(_lead(asked, comparison), []).append(f"{name} {difference}")
+    text = "; ".join(f"{lead}: {', '.join(rows)}" for lead, rows in parts.items())
+    return Finding(asked.question, asked.subject, asked.whom, text)
+
+
+def _lead(asked: Asked, comparison: Comparison) -> str:
+    """The verdict, and what follows from it."""
+    verdict, apart = comparison.verdict, comparison.differences["mae"].interval
+    if verdict.startswith("worse") and asked.worse:
+        return f"{verdict}, so {asked.worse}"
+    if verdict == "cannot tell" and apart and apart.low <= -asked.margin and apart.high >= asked.margin:
+        return f"{verdict}, {EITHER_WAY}"
+    return verdict
+
+
+def collect_findings(sections: Sequence[Section], settings: TableEvidence) -> Findings | None:
+    """Gather the findings of all sections; what is the same in all of them is said once, in the head.
+
+    Returns
+    -------
+    Findings or None
+        None where nothing was compared.
+    """
+    found = [(section.label, block.finding) for section in sections for block in section.evidence if block.finding]
+    if not found:
+        return None
+    subjects = list(dict.fromkeys(one.subject for _, one in found))
+    whom = list(dict.fromkeys(one.whom for _, one in found))
+    about = f" about {subjects[0]}" if len(subjects) == 1 else ""
+    on = f", on {whom[0]}" if len(whom) == 1 else ""
+    head = (
+        f"What was found{about}{on}: difference in {settings.split} MAE in points, row {MINUS} reference (below 0: the "
+        f"row is better), with {100 * settings.level:g} % interval; margin {points(settings.margin)}."
+    )
+    lines = []
+    for label, one in found:
+        aside = [text for text, many in ((one.subject, len(subjects) > 1), (one.whom, len(whom) > 1)) if many]
+        lead = ". ".join([*[label] * bool(label), one.question]) + (f" ({', '.join(aside)})" if aside else "")
+        lines.append((lead, one.text))
+    return Findings(head, tuple(lines))
