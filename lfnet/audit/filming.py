@@ -1,4 +1,4 @@
-"""How each recording was filmed, as numbers and categories: what is known of a cohort, and what is absent."""
+"""Collect how each recording was filmed, as numbers and categories, and name what is unknown."""
 
 import re
 from collections.abc import Mapping, Sequence
