@@ -18,7 +18,7 @@ NAMES = (PERSON, SPELLED, "take_of_marker")
 SETTINGS = ["cohort=folder", "cohort.root=study"]
 TRAIN = [
     "head=mean_mlp", "protocol=masked", "protocol.window=8", "protocol.hop=8", "trainer.max_epochs=1",
-    "head.dropout=0.1", "trainer.mc_dropout=2", "table.controls=[]", "table.evidence.resamples=200", "seed=0",
+    "head.dropout=0.1", "trainer.mc_dropout=2", "loss=quantile", "table.controls=[]", "table.evidence.resamples=200", "seed=0",
     "launcher=serial",
 ]  # fmt: skip
 TABLE = ["table", "architectures", *SETTINGS, *TRAIN]
@@ -112,7 +112,7 @@ def test_no_file_but_those_that_are_named_has_the_person_afterwards(here, capsys
 
 def test_the_other_rows_are_as_before_and_tables_recompute_from_them(here, capsys):
     run = the_run(here)
-    names = ("predictions.csv", "references.csv", "spread.csv")
+    names = ("predictions.csv", "references.csv", "spread.csv", "quantiles.csv")
     before = {name: (run / name).read_text() for name in names}
     mae = Run.open(run).result.metrics["test"]["recording"]["mae"]
     assert forget(PERSON, "--yes") == 0
