@@ -96,14 +96,14 @@ def fit_recalibration(recordings: pd.DataFrame, method: Method) -> Recalibration
     """
     known = recordings[recordings["label"].notna()]
     label_N, score_N = known["label"].to_numpy(float), known["score"].to_numpy(float)
-    recordings, people = len(known), int(known["person_id"].nunique())
+    count, people = len(known), int(known["person_id"].nunique())
     try:
         intercept, slope = fit_line(label_N, score_N, known["person_id"])
     except LfnetError:  # equal scores
         slope = 0.0
     if not slope > 0:
-        return Recalibration(method, 0.0, 1.0, recordings, people, found=False)
+        return Recalibration(method, 0.0, 1.0, count, people, found=False)
     if method == "variance":
         slope = float(label_N.std() / score_N.std())
         intercept = float(label_N.mean() - slope * score_N.mean())
-    return Recalibration(method, intercept, slope, recordings, people)
+    return Recalibration(method, intercept, slope, count, people)

@@ -18,7 +18,8 @@ NAMES = (PERSON, SPELLED, "take_of_marker")
 SETTINGS = ["cohort=folder", "cohort.root=study"]
 TRAIN = [
     "head=mean_mlp", "protocol=masked", "protocol.window=8", "protocol.hop=8", "trainer.max_epochs=1",
-    "head.dropout=0.1", "trainer.mc_dropout=2", "loss=quantile", "table.controls=[]", "table.evidence.resamples=200", "seed=0",
+    "head.dropout=0.1", "trainer.mc_dropout=2", "loss=quantile", "table.controls=[]",
+    "table.evidence.resamples=200", "seed=0",
     "launcher=serial",
 ]  # fmt: skip
 TABLE = ["table", "architectures", *SETTINGS, *TRAIN]
