@@ -106,7 +106,7 @@ def test_all_four_tables_on_video(shared, folder, monkeypatch, capsys):
     streams = [path.parent.relative_to("lfnet_cache/features/clips").parts[0].split("-")[0] for path in now]
     assert {name: streams.count(name) // 16 for name in set(streams)} == {"visual": 3, "skin": 1, "pulse": 2}
 
-    done = results()
+    done = [result for result in results() if result["metrics"]]  # none where a component does not exist
     assert {result["features"]["stream"] for result in done} == {"visual + pulse"}
     assert {result["metrics"]["test"]["recording"]["n"] for result in done} == {4}
     for result in done:
@@ -127,6 +127,7 @@ def test_a_clip_without_a_usable_pulse_is_missing_and_scored(shared, folder, mon
         for result in results()
         if (result["config"]["fusion"]["name"], result["model"]) == ("nested", "fused")
         and result["config"]["fusion"]["component"] == "full"
+        and result["config"]["fusion"]["repeats"] == 3  # the optimism table has 1
     ]
     missing = result["missing"]["physiological"]
     assert SHORT in missing["test"] and not any(clip.startswith("made") for clips in missing.values() for clip in clips)
