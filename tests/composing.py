@@ -12,6 +12,7 @@ from lfnet.config import plain
 from lfnet.jobs.inputs import Inputs, prepare, prepare_streams
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
+from lfnet.tuning.space import separate
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -38,7 +39,7 @@ def composed(*overrides: str, name: str = "train", root: Path | None = None) -> 
             del config["hydra"]
     assert isinstance(choices, dict)
     groups = {str(group): str(option) for group, option in choices.items() if not set("/@") & set(str(group))}
-    return plain(config), groups
+    return separate(plain(config)) if name == "train" else plain(config), groups
 
 
 def swept(name: str) -> dict[str, list[str]]:

@@ -59,12 +59,14 @@ def _no_facts(name: str) -> dict[str, Any]:
 
 def _head(name: str) -> dict[str, Any]:
     """Measure a new head. One that cannot be built is listed with the reason."""
-    from lfnet.config import instantiate
+    from lfnet.config import instantiate, plain
     from lfnet.heads.cost import measure
+    from lfnet.tuning.space import separate
 
     append_current_folder()
     try:
-        head = instantiate(compose(None, [f"+head={name}"]).head, n_features=FEATURES)
+        node = separate(plain(compose(None, [f"+head={name}"])))["head"]
+        head = instantiate(node, n_features=FEATURES)
         cost = measure(head, FRAMES, FEATURES)
     except Exception as error:
         from lfnet.cli.hydra_errors import explain

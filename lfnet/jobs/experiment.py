@@ -76,6 +76,8 @@ class Experiment:
         Cohort and stores.
     covers : Coverage
         What the name covers.
+    of : Experiment or None
+        The tuned job that this is a trial of: its name, folder and recorded settings are the job's.
     """
 
     settings: JobSettings
@@ -83,6 +85,7 @@ class Experiment:
     choices: Mapping[str, str]
     inputs: Inputs
     covers: Coverage
+    of: "Experiment | None" = None
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -93,6 +96,8 @@ class Experiment:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that can change a number of this job."""
+        if self.of is not None:
+            return self.of.fingerprint
         covers = self.covers
         config = {name: self.config[name] for name in covers.nodes}
         return digest(
@@ -128,7 +133,9 @@ class Experiment:
         return True
 
     def recorded_config(self) -> dict[str, Any]:
-        """The config groups that result.json holds."""
+        """The config groups that result.json holds: as given, also where settings were tuned."""
+        if self.of is not None:
+            return self.of.recorded_config()
         return {name: self.config[name] for name in self.covers.recorded if name in self.config}
 
     def recorded_choices(self, *without: str) -> dict[str, str]:

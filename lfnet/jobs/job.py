@@ -18,6 +18,7 @@ from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings, read_settings
 from lfnet.locks import lock, remove_abandoned
 from lfnet.runs.run import LOCK, Outcome
+from lfnet.tuning.space import separate
 
 __all__ = ["plan", "run", "run_safely"]
 
@@ -47,7 +48,7 @@ def plan(
     LfnetError
         For a user's mistake; for wrong settings with one line each, before anything is read.
     """
-    session = session or Session()
+    session, config = session or Session(), separate(config)
     settings = read_settings(config, session)
     with personal_files(settings.inputs.paths.mode):
         inputs, covers = _kind(settings).plan(settings, session, progress=progress)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lfnet.training.fit import Fitted
 
-__all__ = ["describe_training", "log", "save_weights", "start_folder", "versions", "write_result"]
+__all__ = ["describe_training", "log", "save_weights", "start_folder", "versions", "write_config", "write_result"]
 
 _logger = logging.getLogger(__name__)
 _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
@@ -37,6 +37,11 @@ def start_folder(job: Experiment) -> None:
     """Remove what an earlier or killed run left that could be mistaken for this one's, and write config.yaml."""
     (job.folder / RESULT).unlink(missing_ok=True)
     remove_abandoned(job.folder)
+    write_config(job)
+
+
+def write_config(job: Experiment) -> None:
+    """Write config.yaml: all settings of the job, from which its model can be built."""
     write_text(job.folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(dict(job.config))))
 
 

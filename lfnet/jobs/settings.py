@@ -29,6 +29,8 @@ from lfnet.pulse.settings import PulseSettings
 from lfnet.training.distribution_head import build_head
 from lfnet.training.losses import L1
 from lfnet.training.settings import TrainerSettings, check_compatible
+from lfnet.tuning.sampler import require_optuna
+from lfnet.tuning.space import SEARCH, Space, read_space, separate, with_values
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["InputSettings", "JobSettings", "encoder_names", "read_inputs", "read_settings"]
@@ -110,6 +112,7 @@ class Switches:
     """The settings of conf/train.yaml itself."""
 
     seed: Annotated[int, Field(ge=0), AfterValidator(_check_seed)]
+    tune: Annotated[int, Field(ge=0)]
     force: bool
     fail_fast: bool
 
@@ -144,7 +147,10 @@ class InputSettings:
 
 @dataclass(frozen=True)
 class JobSettings:
-    """The settings of one job. head: its node; None where a fusion takes its place, which is None for a head."""
+    """The settings of one job. head: its node; None where a fusion takes its place, which is None for a head.
+
+    space: what `tune` trials search; None without tuning.
+    """
 
     inputs: InputSettings
     protocol: Protocol
@@ -155,7 +161,9 @@ class JobSettings:
     launcher: Launcher
     logger: Logger
     table: str | None
+    space: Space | None
     seed: int
+    tune: int
     force: bool
     fail_fast: bool
 
@@ -230,6 +238,7 @@ def read_settings(
     LfnetError
         One line for each wrong setting of all groups.
     """
+    config = separate(config)
     _check_groups(config, (*_INPUT_GROUPS, *_JOB_GROUPS, *_SWITCHES))
     reader = _Reader(config, session)
     inputs = _inputs(reader)
@@ -251,8 +260,15 @@ def read_settings(
         reader.part(
             "head",
             lambda: _check_head(config, trainer, protocol),
-            *("head", "trainer", "protocol", "cohort", "streams"),
+            *_OF_HEAD,
         )
+    space = None
+    if switches is not None and switches.tune:
+        reader.check(lambda: require_optuna(switches.tune))
+        if fused:
+            reader.check(lambda: _refuse_tuned_fusion(switches.tune))
+        elif not reader.failed:
+            space = reader.part("search", lambda: _space(config, protocol), *_SEARCHED)
     for check in checks:
         reader.check(partial(check, config))
     reader.end()
@@ -268,13 +284,16 @@ def read_settings(
         launcher=launcher,
         logger=logger,
         table=config["table"]["name"],
+        space=space,
         **vars(switches),
     )
 
 
 _INPUT_GROUPS = ("cohort", "encoder", "video", "paths")
 _JOB_GROUPS = ("head", "protocol", "trainer", "launcher", "logger", "table")
-_SWITCHES = ("seed", "force", "fail_fast")
+_SWITCHES = ("seed", "tune", "force", "fail_fast")
+_OF_HEAD = ("head", "trainer", "protocol", "cohort", "streams")
+_SEARCHED = (*_OF_HEAD, SEARCH)
 _AUDIT = AuditSettings()
 
 
@@ -379,6 +398,25 @@ def _check_head(config: Mapping[str, Any], trainer: TrainerSettings | None, prot
         return  # not every head can be built without numbers: the job builds it and reports what is wrong
     if trainer is not None and protocol is not None:
         check_compatible(trainer, protocol, head)
+
+
+def _space(config: Mapping[str, Any], protocol: Protocol | None) -> Space:
+    """The search space; each of its values is checked as if it were given, the other settings staying as they are."""
+    space, lines = read_space(config), []
+    for name, value in space.extremes():
+        own = with_values(config, {name: value})
+        try:
+            _check_head(own, read(TrainerSettings, own["trainer"], "trainer"), protocol)
+        except LfnetError as error:
+            node, _, key = name.partition(".")
+            lines.append(f"{node}.{SEARCH}.{key}: {' '.join(str(error).split())}")
+    if lines:
+        raise LfnetError("\n".join(lines))
+    return space
+
+
+def _refuse_tuned_fusion(trials: int) -> None:
+    raise LfnetError(f"tune={trials} tunes a head, and a fusion chooses its own recipes: give tune=0, or fusion=none.")
 
 
 def _n_features(config: Mapping[str, Any]) -> int:

@@ -154,8 +154,9 @@ class Result:
         The software and how it was run.
     members, chosen, missing : dict
         Of a fusion: metrics of each member, chosen recipes, imputed clips.
-    spread, quantiles, recalibration, pretraining : dict or None
-        Of a head: MC dropout, a loss of distributions, the line through the scores of dev, and pre-training.
+    spread, quantiles, recalibration, pretraining, tuning : dict or None
+        Of a head: MC dropout, a loss of distributions, the line through the scores of dev, pre-training, and the trials
+        that chose its settings; `chosen` names these, `config` has the settings as given.
     nuisance : dict
         What the baseline of that name uses, and what is constant or absent: {"used", "constant", "absent": names}.
     files : dict
@@ -200,6 +201,7 @@ class Result:
     quantiles: dict[str, Any] | None = None
     recalibration: dict[str, Any] | None = None
     pretraining: dict[str, Any] | None = None
+    tuning: dict[str, Any] | None = None
     nuisance: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from lfnet.evaluation.quantiles import COLUMNS as QUANTILE_COLUMNS
 from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.fingerprints import file_digest, source_digest
 from lfnet.runs.result import RESULT, Result, damaged
+from lfnet.runs.trials import TRIALS
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +51,7 @@ QUANTILES = "quantiles.csv"
 LOG = "train.log"
 LOCK = ".run.lock"  # there while a process works in the folder
 WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
-_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, *WEIGHTS.values())
+_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, TRIALS, *WEIGHTS.values())
 
 MISSING = object()
 """Value of `Run.setting` for a setting that a run does not have."""
@@ -294,7 +295,7 @@ class Run:
         LfnetError
             A file is damaged.
         """
-        for name in (PREDICTIONS, LEARNING_CURVE, SPREAD, QUANTILES):
+        for name in (PREDICTIONS, LEARNING_CURVE, SPREAD, QUANTILES, TRIALS):
             if (self.folder / name).is_file():
                 self.content(name)
 

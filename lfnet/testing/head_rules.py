@@ -246,6 +246,7 @@ def _config(case: Case) -> None:
     from omegaconf import OmegaConf
 
     from lfnet.config import instantiate, plain
+    from lfnet.tuning.space import SEARCH
 
     folder = case.config_dir / "head"
     wanted = (case.head, type(case.make()))
@@ -260,6 +261,7 @@ def _config(case: Case) -> None:
             break
     else:
         raise BrokenRule(f"no yaml in {folder} has it as its _target_")
+    settings.pop(SEARCH, None)  # what tuning may vary is no argument
     require("n_features" not in settings, f"{path} sets n_features, which the features decide")
     try:
         head = instantiate(settings, "head", n_features=case.n_features)

@@ -64,7 +64,7 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Path, loggers: list[Logger]) -> Fitted:
+def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Path | None, loggers: list[Logger]) -> Fitted:
     """Fit a head on the training windows of a DataModule.
 
     Parameters
@@ -75,8 +75,8 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Pat
         Set up.
     settings : TrainerSettings
         Checked against head and protocol (`check_compatible`).
-    curve : Path
-        The csv file of the learning curve.
+    curve : Path or None
+        The csv file of the learning curve; None for none.
     loggers : list
         Further loggers of Lightning.
 
@@ -121,7 +121,7 @@ def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Pat
             enable_model_summary=False,
             enable_checkpointing=False,
             log_every_n_steps=1_000_000,  # once an epoch is what tables and figures use
-            logger=[LearningCurve(curve), *loggers],
+            logger=[*([] if curve is None else [LearningCurve(curve)]), *loggers],
             callbacks=[keep] if watch is None else [keep, watch],
         )
         started = time.perf_counter()

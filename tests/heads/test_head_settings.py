@@ -7,13 +7,14 @@ from omegaconf import OmegaConf
 import lfnet.heads
 from lfnet.config import check_target, instantiate, plain
 from lfnet.errors import LfnetError
+from lfnet.tuning.space import separate
 from tests.conftest import ROOT
 
 FILES = {file.stem: file for file in sorted((ROOT / "conf" / "head").glob("*.yaml"))}
 
 
 def node(name: str, **settings: object) -> dict:
-    return {**plain(OmegaConf.load(FILES[name])), **settings}
+    return {**separate({"head": plain(OmegaConf.load(FILES[name]))})["head"], **settings}
 
 
 @pytest.mark.parametrize(

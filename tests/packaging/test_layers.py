@@ -25,6 +25,7 @@ LAYERS = (
     "audit",
     "runs",
     "training",
+    "tuning",
     "jobs",
     "tables",
     "reports",

@@ -1,0 +1,82 @@
+"""The parts of a job that fits a head: its windows, the head before training, and its scores."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lfnet.data.datamodule import DataModule
+from lfnet.evaluation.predictions import Predictions
+from lfnet.evaluation.recalibration import Recalibration, fit_recalibration
+from lfnet.features.joined_streams import JoinedStreams
+from lfnet.heads.cost import Cost
+from lfnet.heads.cost import measure as measure_cost
+from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.session import Session
+from lfnet.training.distribution_head import build_head, with_distribution
+from lfnet.training.fit import seed_all
+from lfnet.training.pooling import with_pooling
+from lfnet.training.predict import check_output, score_splits
+from lfnet.training.settings import TrainerSettings, check_compatible
+
+__all__ = ["Prepared", "load_data", "prepare_head", "score_head"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A head before training, with its pooling; its cost, and the entry `pretraining` of result.json (None without)."""
+
+    head: torch.nn.Module
+    cost: Cost
+    pretraining: dict[str, Any] | None
+
+
+def load_data(job: Experiment, session: Session) -> DataModule:
+    """The job's windows, set up."""
+    trainer, streams = job.settings.trainer, job.settings.inputs.streams
+    data = DataModule(
+        job.inputs.cohort,
+        job.inputs.stores,
+        job.settings.protocol,
+        batch_size=trainer.batch_size,
+        eval_batch_size=trainer.eval_batch_size,
+        windows_per_clip=trainer.windows_per_clip,
+        recordings=None if trainer.pooling is None else trainer.pooling.recordings,
+        select_windows_per_clip=trainer.select_windows_per_clip,
+        stream_dropout=streams.dropout if streams and isinstance(job.inputs.store, JoinedStreams) else 0.0,
+        seed=job.settings.seed,
+        cache=session.frames,
+    )
+    data.setup()
+    return data
+
+
+def prepare_head(job: Experiment, data: DataModule) -> Prepared:
+    """Build the head, check and measure it, pre-train it, and leave the random state as training starts from it."""
+    settings, trainer, protocol = job.settings, job.settings.trainer, job.settings.protocol
+    assert settings.head is not None
+    seed_all(settings.seed)
+    head = build_head(settings.head, trainer.loss, n_features=data.n_features)
+    check_compatible(trainer, protocol, head)  # again, for heads that the meta device cannot hold
+    scale = data.cohort.scale
+    scored = with_distribution(head, trainer.loss, data.labels, scale.min, scale.max)
+    check_output(scored, protocol.window, data.n_features)
+    whole = with_pooling(scored, trainer.pooling, data.n_features)
+    cost = measure_cost(whole, frames=protocol.window, n_features=data.n_features)
+    seed_all(settings.seed)  # measuring the cost drew random numbers
+    pretraining = None
+    if trainer.pretrain is not None:
+        pretraining = trainer.pretrain.fit(head, data, device=trainer.device, seed=settings.seed)
+        seed_all(settings.seed)
+    return Prepared(whole, cost, pretraining)
+
+
+def score_head(
+    head: torch.nn.Module, data: DataModule, trainer: TrainerSettings
+) -> tuple[Predictions, Recalibration | None]:
+    """Score all splits but train; recalibrated on dev where the trainer says so, with the line that does it."""
+    scores = score_splits(head, data, trainer.device, trainer.pooling)
+    if trainer.recalibrate is None:
+        return scores, None
+    line = fit_recalibration(scores.at("recording").in_split("dev").frame, trainer.recalibrate)
+    return Predictions(scores.frame.assign(score=line.apply(scores.frame["score"]))), line

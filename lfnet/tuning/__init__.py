@@ -1,0 +1,1 @@
+"""Search spaces of settings, and the next trial of a study."""
