@@ -5,7 +5,8 @@ Hydra imports this module whenever it starts, so nothing heavy is imported befor
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
@@ -17,6 +18,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from lfnet.errors import LfnetError
+
+if TYPE_CHECKING:
+    from lfnet.runs.run import Outcome
 
 __all__ = ["LfnetLauncher", "LfnetSweeper"]
 
@@ -76,7 +80,7 @@ class LfnetLauncher(Launcher):
         self._config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs. A failed one says so in its return value and does not raise."""
+        """Run the jobs. Sweepers of others get the metric that chooses of each, and the error of one that failed."""
         from lfnet.jobs.compose import compose_jobs
         from lfnet.jobs.controls import control_overrides
         from lfnet.jobs.settings import read_settings
@@ -101,19 +105,31 @@ class LfnetLauncher(Launcher):
         options = [word for folder in folders for word in ("--config-dir", folder)]
         swept = run_sweep(jobs, [*hydra.overrides.task, *params], self._task.session, options)
         self._task.sweeps.append(swept)
-        return [
-            JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, _return_value=outcome)
-            for job, outcome in zip(jobs, swept.outcomes, strict=True)
-        ]
+        if hydra.sweeper["_target_"] == _SWEEPER:  # which reads no values
+            return []
+        outcomes = swept.outcomes[: len(job_overrides)]  # controls answer another question
+        return [_returned(job.overrides, swept.runs, outcome) for job, outcome in zip(jobs, outcomes, strict=False)]
+
+
+def _returned(overrides: list[str], runs: Path, outcome: "Outcome") -> JobReturn:
+    from lfnet.runs.run import Run
+
+    if outcome.status == "failed":
+        return JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=LfnetError(str(outcome.error)))
+    value = Run(runs / outcome.run).result.selection_value
+    return JobReturn(
+        overrides=overrides, status=JobStatus.COMPLETED, _return_value=float("nan") if value is None else value
+    )
 
 
 _PLACE = "hydra_plugins.lfnet_sweeps"
+_SWEEPER = f"{_PLACE}.LfnetSweeper"
 ConfigStore.instance().store(
     group="hydra/launcher", name="lfnet", node={"_target_": f"{_PLACE}.LfnetLauncher"}, provider="lfnet"
 )
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="lfnet",
-    node={"_target_": f"{_PLACE}.LfnetSweeper", "params": None},
+    node={"_target_": _SWEEPER, "params": None},
     provider="lfnet",
 )

@@ -1,6 +1,7 @@
 """`lfnet train`, `table` and `extract`: Hydra's commands."""
 
 import contextlib
+import math
 import os
 import re
 import shlex
@@ -10,13 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfnet import RESEARCH_ONLY
 from lfnet.cli.configs import conf_dir
 from lfnet.cli.hydra_errors import explain, hint
 from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 from lfnet.files import refuse_special
-from lfnet.text import plural
 
 if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
@@ -156,16 +155,15 @@ def extract(argv: list[str]) -> int:
     return 0
 
 
-def _one_job(config: Any, session: "Session") -> None:
+def _one_job(config: Any, session: "Session") -> float:
+    """Run one job and print what it found; returns the metric that chooses, which Hydra's sweepers minimise."""
     from hydra.core.hydra_config import HydraConfig
 
-    from lfnet.evaluation.estimates import EvidenceSettings
+    from lfnet.cli.run_text import run_lines
     from lfnet.jobs.job import run
     from lfnet.jobs.settings import read_settings
     from lfnet.jobs.sweep import Job
-    from lfnet.runs.run import PREDICTIONS, Run
-    from lfnet.tables.few import CORRELATIONS
-    from lfnet.tables.formatting import too_few
+    from lfnet.runs.run import Run
     from lfnet.tables.settings import read_table
 
     job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
@@ -175,33 +173,10 @@ def _one_job(config: Any, session: "Session") -> None:
     folder = Path(job.config["paths"]["runs"]) / outcome.run
     result = Run.open(folder).result
     print(f"{outcome.status}: {folder}")
-    for split, levels in result.metrics.items():
-        numbers = levels["recording"]
-        people = result.cohort.people.get(split, 0)
-        few = people < EvidenceSettings().min_people
-        shown = ", ".join(
-            f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"
-            for name in ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
-            if not (few and name in CORRELATIONS)
-        )
-        shown += f"; no correlation, {too_few(people)}" * few
-        constant = result.references["train_median"].get(split, {}).get("mae")
-        median = "" if constant is None else f"  (the training median: mae {constant:.2f})"
-        print(f"{split:>5}: {shown}{median}")
-    if number := result.cohort.recordings.get("unlabelled"):
-        count = plural(number, "recording")
-        print(f"scores of {count} without a label: {folder / PREDICTIONS} (split unlabelled)")
-    training, scale = result.training, result.scale.name
-    if training.epochs is not None:
-        ended = "converged" if training.converged else "not converged"
-        epochs = f"{training.epochs} epoch{'s' * (training.epochs != 1)}"
-        print(f"{epochs}, {ended}; best at {training.best_epoch}; scale {scale}")
-    for name, choice in result.chosen.items():
-        shown = ", ".join(f"{key} {value}" for key, value in choice.items() if value is not None)
-        print(f"chosen for {name}: {shown}; scale {scale}")
-    for text in (*result.cohort.warnings, *result.marks):
-        print(f"warning: {text}")
-    print(RESEARCH_ONLY)
+    for line in run_lines(result, folder):
+        print(line)
+    value = result.selection_value
+    return math.nan if value is None else value
 
 
 def _extract(config: Any, session: "Session") -> None:
@@ -325,7 +300,7 @@ class _Task:
         Raised inside Hydra, it would be announced as "Error executing job".
     """
 
-    def __init__(self, function: Callable[[Any, "Session"], None]) -> None:
+    def __init__(self, function: Callable[[Any, "Session"], float | None]) -> None:
         from lfnet.jobs.session import Session
 
         self._function = function
@@ -333,18 +308,19 @@ class _Task:
         self.sweeps: list[Swept] = []
         self.mistake: LfnetError | OSError | None = None
 
-    def __call__(self, config: Any) -> None:
+    def __call__(self, config: Any) -> float | None:
         try:
-            self._function(config, self.session)
+            return self._function(config, self.session)
         except (LfnetError, OSError) as error:
             self.mistake = error
         except Exception as error:
             if (message := explain(error)) is None:
                 raise
             self.mistake = LfnetError(message)
+        return math.nan
 
 
-def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], None]) -> "list[Swept]":
+def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], float | None]) -> "list[Swept]":
     """Run Hydra's `main` on conf/NAME.yaml, with its errors left to `lfnet.cli.main`; returns the sweeps it ran."""
     import hydra
 

@@ -89,7 +89,7 @@ class TrainedHead:
 
     def _head(self, run: Run) -> torch.nn.Module:
         loss = instantiate(self.config["trainer"]["loss"], "trainer.loss")
-        head = build_head(self.config["head"], loss, n_features=self.n_features)
+        head = build_head(run.config["head"], loss, n_features=self.n_features)
         head = with_distribution(head, loss, _labels(run), run.result.scale.min, run.result.scale.max)
         head = with_pooling(head, self.pooling, self.n_features)
         try:

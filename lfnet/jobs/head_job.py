@@ -117,7 +117,7 @@ def execute(job: Experiment, session: Session) -> None:
         ),
         training=describe_training(fitted, data, trainer.max_epochs),
         marks=tuple(marks),
-        versions=versions(),
+        versions=versions(*(["optuna"] if study is not None else [])),
         threads=trainer.threads,
         device=trainer.device,
         precision=trainer.precision,

@@ -3,7 +3,6 @@
 `read_settings` is the only reader of a job's config. It reports the faults of all groups at once, one line each.
 """
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +23,12 @@ from lfnet.features.normalised import FilmingSettings
 from lfnet.files import Access, exists
 from lfnet.fingerprints import digest
 from lfnet.fusion.settings import OF_JOINT_SVR, FusionSettings
+from lfnet.jobs.head_settings import check_head, read_search
 from lfnet.jobs.session import Session
 from lfnet.pulse.settings import PulseSettings
-from lfnet.training.distribution_head import build_head
-from lfnet.training.losses import L1
-from lfnet.training.settings import TrainerSettings, check_compatible
+from lfnet.training.settings import TrainerSettings
 from lfnet.tuning.sampler import require_optuna
-from lfnet.tuning.space import SEARCH, Space, read_space, separate, with_values
+from lfnet.tuning.space import SEARCH, Space, separate
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["InputSettings", "JobSettings", "encoder_names", "read_inputs", "read_settings"]
@@ -259,7 +257,7 @@ def read_settings(
             reader.check(lambda: _check_dropout(streams, len(inputs.encoders)))
         reader.part(
             "head",
-            lambda: _check_head(config, trainer, protocol),
+            lambda: check_head(config, trainer, protocol),
             *_OF_HEAD,
         )
     space = None
@@ -268,7 +266,7 @@ def read_settings(
         if fused:
             reader.check(lambda: _refuse_tuned_fusion(switches.tune))
         elif not reader.failed:
-            space = reader.part("search", lambda: _space(config, protocol), *_SEARCHED)
+            space = reader.part("search", lambda: read_search(config, protocol), *_SEARCHED)
     for check in checks:
         reader.check(partial(check, config))
     reader.end()
@@ -383,47 +381,8 @@ def _check_dropout(streams: JoinSettings, encoders: int) -> None:
         )
 
 
-def _check_head(config: Mapping[str, Any], trainer: TrainerSettings | None, protocol: Protocol | None) -> None:
-    """Build the head on PyTorch's meta device, which takes neither memory nor time, and check what depends on it."""
-    import torch
-
-    node = config["head"]
-    check_target(node, "head")
-    try:
-        with torch.device("meta"):
-            head = build_head(node, trainer.loss if trainer else L1(), n_features=_n_features(config))
-    except LfnetError:
-        raise
-    except Exception:
-        return  # not every head can be built without numbers: the job builds it and reports what is wrong
-    if trainer is not None and protocol is not None:
-        check_compatible(trainer, protocol, head)
-
-
-def _space(config: Mapping[str, Any], protocol: Protocol | None) -> Space:
-    """The search space; each of its values is checked as if it were given, the other settings staying as they are."""
-    space, lines = read_space(config), []
-    for name, value in space.extremes():
-        own = with_values(config, {name: value})
-        try:
-            _check_head(own, read(TrainerSettings, own["trainer"], "trainer"), protocol)
-        except LfnetError as error:
-            node, _, key = name.partition(".")
-            lines.append(f"{node}.{SEARCH}.{key}: {' '.join(str(error).split())}")
-    if lines:
-        raise LfnetError("\n".join(lines))
-    return space
-
-
 def _refuse_tuned_fusion(trials: int) -> None:
     raise LfnetError(f"tune={trials} tunes a head, and a fusion chooses its own recipes: give tune=0, or fusion=none.")
-
-
-def _n_features(config: Mapping[str, Any]) -> int:
-    """The width of the vectors where the settings tell it, else one that every number among the head's divides."""
-    if isinstance(dim := config["cohort"].get("dim"), int) and not (config.get("streams") or {}).get("columns"):
-        return max(1, dim)
-    return math.lcm(*(value for value in config["head"].values() if type(value) is int and 0 < value <= 64), 512)
 
 
 def _with_extraction(inputs: InputSettings, changed: Mapping[str, Any]) -> InputSettings:

@@ -6,7 +6,6 @@ test split is opened after the last trial.
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -76,7 +75,8 @@ def tune(job: Experiment, session: Session) -> Study:
         if fitted is not None and incumbents(trials, better)[-1] == place:
             heads[place] = fitted.head
         write_trials(job.folder, fingerprint, trials)
-        _log.info("trial %d of %d: %s %s", place + 1, job.settings.tune, trial.error or trial.value, values)
+    for number, trial in enumerate(trials, start=1):  # at the end: a study that went on after a kill has the same log
+        _log.info("trial %d: %s %s", number, trial.error or trial.value, trial.settings)
     led = incumbents(trials, better)
     return Study(_with(job, trials[led[-1]].settings, session), tuple(trials), tuple(led), heads)
 

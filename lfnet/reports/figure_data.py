@@ -18,8 +18,9 @@ from lfnet.evaluation.coverage import (
 from lfnet.runs.collection import DifferentRecordings, Ensemble, recording_scores
 from lfnet.runs.run import Run
 from lfnet.tables.table import Block, Row, Section, Table
+from lfnet.tables.tuning import budget_curve
 
-__all__ = ["Course", "Drawn", "Part", "curves", "parts"]
+__all__ = ["Budget", "Course", "Drawn", "Part", "curves", "parts"]
 
 
 def curves(runs: Sequence[Run], low: float, high: float) -> tuple[Curve, ...]:
@@ -77,6 +78,16 @@ class Course:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """The best so far after each of K trials, a mean over a row's runs: by the metric that chooses, and on test."""
+
+    name: str
+    metric: str
+    select_K: np.ndarray
+    test_K: np.ndarray
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A row's data for figures.
 
@@ -95,7 +106,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the table: its rows to draw, its intervals, and the scale that its labels are on."""
+    """A section of the table: its rows to draw, its intervals, and the scale that its labels are on.
+
+    budgets: of tuned models, and of tuned controls.
+    """
 
     label: str
     rows: tuple[Drawn, ...]
@@ -104,6 +118,7 @@ class Part:
     low: float
     high: float
     bands: tuple[tuple[str, float, float], ...]
+    budgets: tuple[Budget, ...] = ()
 
 
 def parts(table: Table) -> tuple[Part, ...]:
@@ -115,6 +130,7 @@ def _part(table: Table, section: Section) -> Part | None:
     models = [row for row in section.rows if row.kind == "model"]
     if not models:
         return None
+    controls = [row for row in section.rows if row.kind == "control"]
     first = models[0].runs[0].result
     bands = first.config.get("cohort", {}).get("scale", {}).get("bands") or ()
     return Part(
@@ -125,6 +141,7 @@ def _part(table: Table, section: Section) -> Part | None:
         float(first.scale.min),
         float(first.scale.max),
         tuple((str(band["name"]), float(band["low"]), float(band["high"])) for band in bands),
+        tuple(own for row in (*models, *controls) if (own := _budget(table, row)) is not None),
     )
 
 
@@ -136,6 +153,21 @@ def _drawn(table: Table, row: Row) -> Drawn:
     scale = row.runs[0].result.scale
     shown = curves(row.runs, float(scale.min), float(scale.max))
     return Drawn(", ".join(table.names(row)), label_N, score_N, person_N, seeds, tuple(courses), shown)
+
+
+def _budget(table: Table, row: Row) -> Budget | None:
+    """The mean budget curve of tuned runs; None where a run was not tuned, or has another budget or metric."""
+    runs = row.runs
+    tuned = [run.result.tuning for run in runs if run.result.tuning is not None]
+    if not tuned or len(tuned) < len(runs) or len({(one["trials"], one["select"]["metric"]) for one in tuned}) > 1:
+        return None
+    trials = tuned[0]["trials"]
+    found = np.full((2, len(runs), trials), np.nan)
+    for number, run in enumerate(runs):
+        for trial, *values in budget_curve(run.result):  # each holds until the next
+            for place, value in enumerate(values):
+                found[place, number, trial - 1 :] = np.nan if value is None else value
+    return Budget(", ".join(table.names(row)), tuned[0]["select"]["metric"], *found.mean(axis=1))
 
 
 def _mae(run: Run, split: str) -> float | None:

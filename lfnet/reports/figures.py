@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lfnet.evaluation.estimates import EvidenceSettings
+from lfnet.evaluation.metrics import METRICS
 from lfnet.reports.figure_data import Drawn, Part
 from lfnet.tables.formatting import too_few
 
@@ -254,6 +255,30 @@ def _coverage(part: Part) -> Any:
     return figure
 
 
+def _budget(part: Part) -> Any:
+    """The best so far after each trial of tuning: by the metric that chooses (dashed), and on test."""
+    rows = part.budgets[:_MOST]
+    if not rows:
+        return None
+    across = min(_ACROSS, len(rows))
+    down = -(-len(rows) // across)
+    figure = _new(1.6 + 2.2 * across, 0.5 + 2.2 * down)
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    for axis, row in zip(axes, rows, strict=False):
+        trials = np.arange(1, len(row.select_K) + 1)
+        axis.step(trials, row.select_K, where="post", color=_COLOURS[0], linestyle="--", label="chooses")
+        axis.step(trials, row.test_K, where="post", color=_COLOURS[1], label="test")
+        axis.grid(axis="y", color=_GREY, alpha=0.3)
+        axis.set_title(row.name)
+    for axis in axes[len(rows) :]:
+        axis.set_visible(False)
+    figure.supxlabel("trials", fontsize=9)
+    points = "" if rows[0].metric in ("pcc", "ccc") else f", {part.scale} points"
+    figure.supylabel(f"{METRICS[rows[0].metric].label}{points}", fontsize=9)
+    _legend(figure, axes[0])
+    return figure
+
+
 def _legend(figure: Any, axis: Any) -> None:
     handles, labels = axis.get_legend_handles_labels()
     if handles:
@@ -269,5 +294,6 @@ FIGURES: Figures = {
     "residuals": ("Error by band of severity", _residuals),
     "courses": ("Learning curves", _courses),
     "seeds": ("Seeds: test against dev", _seeds),
+    "budget": ("Tuning: the best so far by number of trials", _budget),
     "coverage": ("Calibration: how often intervals contain the label", _coverage),
 }

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -202,6 +202,7 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
         **measured,
         files={**result.files, **digest_files(stage)},
         measured_by=measuring_code(),
+        tuning=_without_scores(result.tuning),
         members={},  # the scores of a fusion's members are not kept, so that their metrics cannot be recomputed
         spread=spread,
         quantiles=quantiles,
@@ -214,6 +215,13 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
         marks=(*(old for old in result.marks if not _MARK.match(old)), mark, *map(_emptied, empty)),
     ).write(stage)
     _finish(folder)
+
+
+def _without_scores(tuning: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The trials of a tuned job without the metrics of those that led: their scores are not kept either."""
+    if tuning is None:
+        return None
+    return {**tuning, "curve": [{**point, "metrics": {}} for point in tuning["curve"]]}
 
 
 def _recounted(cohort: CohortSummary, removed: pd.DataFrame) -> CohortSummary:

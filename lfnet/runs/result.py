@@ -205,6 +205,14 @@ class Result:
     nuisance: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def selection_value(self) -> float | None:
+        """The metric that chooses: of the best epoch; of a model without epochs, its metric of `protocol.select`."""
+        if self.training.best is not None:
+            return self.training.best
+        select = {"split": "dev", "metric": "mae", "level": "recording", **self.config["protocol"].get("select", {})}
+        return self.metrics.get(select["split"], {}).get(select["level"], {}).get(select["metric"])
+
     def to_json(self) -> dict[str, Any]:
         """The record as JSON; fields without a value are left out."""
         content: dict[str, Any] = _json(self)

@@ -12,6 +12,7 @@ from lfnet.runs.run import MISSING, Run
 from lfnet.tables.formatting import DASH, amount, fixed, magnitude, span, spread
 from lfnet.tables.optimism import optimism_column
 from lfnet.tables.table import Column, Values
+from lfnet.tables.tuning import tuning_column
 
 __all__ = ["parse"]
 
@@ -27,8 +28,8 @@ def parse(name: str, level: str) -> Column:
     name : str
         SPLIT.METRIC or gap.METRIC (test − dev), each also with a level between (test.clip.mae); parameters,
         active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
-        frame_latency, energy, seconds, epochs, best_epoch, converged, dim or coverage; or optimism.METRIC, whose cells
-        are filled by `fill_optimism`.
+        frame_latency, energy, seconds, epochs, best_epoch, converged, dim or coverage; optimism.METRIC, whose cells
+        are filled by `fill_optimism`; or one of `lfnet.tables.tuning.tuning_column`: trials, select@N, test.mae@N, …
     level : "window", "clip" or "recording"
         The level of metrics whose name contains none.
 
@@ -52,7 +53,7 @@ def parse(name: str, level: str) -> Column:
     """
     if name in _PLAIN:
         return _PLAIN[name]
-    if found := optimism_column(name):
+    if found := optimism_column(name) or tuning_column(name, level):
         return found
     parts = name.split(".")
     if len(parts) == 2:
@@ -63,7 +64,8 @@ def parse(name: str, level: str) -> Column:
     raise LfnetError(
         f"table.columns has no column {name!r}. There are SPLIT.METRIC and gap.METRIC, with SPLIT one of "
         f"{', '.join(_SPLITS)} and METRIC one of {', '.join(METRICS)}; a level may stand between (test.clip.mae); and "
-        f"{', '.join(_PLAIN)}."
+        f"{', '.join(_PLAIN)}; of tuned rows trials, best_trial, tuning_seconds, tuning_optimism, select@N and "
+        "SPLIT.METRIC@N."
     )
 
 

@@ -14,6 +14,7 @@ from lfnet.tables.formatting import DASH, count, fixed
 from lfnet.tables.optimism import LEVEL
 from lfnet.tables.reference_rows import is_oracle, label, meanings, nuisance_lines
 from lfnet.tables.table import Column, Row, Section
+from lfnet.tables.tuning import tuning_meanings
 
 __all__ = ["foot", "head", "warnings"]
 
@@ -184,6 +185,7 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
             f"the cohort, with Student's {100 * LEVEL:g} % interval over these pairs; above 0, test scores are too "
             "good."
         )
+    yield from tuning_meanings(names)
     if names & {"bytes", "fusion_bytes"}:
         yield "Bytes: of a fusion's saved file, compressed; a head has 4 a parameter."
     if "latency" in names:

@@ -18,7 +18,7 @@ from lfnet.runs.run import MISSING, Run
 from lfnet.tables.formatting import DASH, fixed
 from lfnet.tables.table import Cell, Column, Row, Values
 
-__all__ = ["LEVEL", "fill_optimism", "optimism_column"]
+__all__ = ["LEVEL", "fill_optimism", "optimism_column", "with_interval"]
 
 LEVEL = 0.95
 _PREFIX = "optimism."
@@ -33,7 +33,7 @@ def optimism_column(name: str) -> Column | None:
         return None
 
     def show(values: Values, runs: Sequence[Any]) -> str:
-        return _with_interval([value for value in values.values() if value is not None])
+        return with_interval([value for value in values.values() if value is not None])
 
     return Column(name, f"Optimism {METRICS[metric].label} [{100 * LEVEL:g} %]", lambda result: MISSING, show)
 
@@ -85,7 +85,7 @@ def _draw(run: Run) -> tuple[int, str]:
     return run.seed, run.result.cohort.fingerprint
 
 
-def _with_interval(values: Sequence[float]) -> str:
+def with_interval(values: Sequence[float]) -> str:
     """Mean and Student's interval; the mean alone where there are too few pairs."""
     if not values:
         return "undefined"

@@ -64,7 +64,9 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def fit(head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Path | None, loggers: list[Logger]) -> Fitted:
+def fit(
+    head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Path | None, loggers: list[Logger]
+) -> Fitted:
     """Fit a head on the training windows of a DataModule.
 
     Parameters

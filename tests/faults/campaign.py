@@ -27,8 +27,10 @@ _VARYING = {
     "result.json": (
         r'"(?:seconds[a-z_]*|latency_ms|energy_mj)": [0-9.e-]+',
         r'"(?:created|finished|started|made)": "[^"]*"',
+        r'"trials\.json": "[0-9a-f]{64}"',
         _OF_FILE,
     ),
+    "trials.json": (r'"seconds": [0-9.e-]+', _OF_FILE),
     "bundle.json": (r'"made": "[^"]*"', _OF_FILE, r'"MODEL_CARD\.md": \{\s*"sha256": "[0-9a-f]{64}"'),
     "MODEL_CARD.md": (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC",),
     "train.log": (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d\d\d",),

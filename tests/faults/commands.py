@@ -176,6 +176,7 @@ def make_commands(shared: Path) -> list[Command]:
         Command("audit videos", audit, (_write_videos(shared), audit, _forget_two_clips), shared, in_tenth=False),
         Command("extract features", _lfnet("extract", *_FOLDER), (write_features, init)),
         Command("train", _lfnet(*_TRAIN), (_lfnet("extract", *_TINY[:3]),)),
+        Command("train tuned", _lfnet(*_TRAIN, "tune=2"), (_lfnet("extract", *_TINY[:3]),), in_tenth=False),
         Command("train again", _lfnet(*_TRAIN, "force=true"), (_lfnet(*_TRAIN),), in_tenth=False),
         Command(
             "train fusion", _lfnet(*_FUSION), (_lfnet("extract", *_TINY[:3], "cohort.pulse.segment=1"),), in_tenth=False
