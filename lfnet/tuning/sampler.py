@@ -72,8 +72,7 @@ def suggest(
     # A generator of its own for each trial: nothing is left to be stored between them.
     own_seed = int(np.random.SeedSequence([seed, len(history)]).generate_state(1)[0])
     sampler = optuna.samplers.TPESampler(n_startup_trials=_RANDOM, seed=own_seed)
-    direction = "minimize" if better == "lower" else "maximize"
-    study = optuna.create_study(sampler=sampler, direction=direction)
+    study = optuna.create_study(sampler=sampler, direction="minimize" if better == "lower" else "maximize")
     distributions = {name: _distribution(space, name) for name in space.dimensions}
     for values, value in history:
         state = TrialState.FAIL if value is None else TrialState.COMPLETE

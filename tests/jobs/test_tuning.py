@@ -1,7 +1,10 @@
 """A tuned job: the same budget for every head, chosen on dev, continued after a kill, and a run like any other."""
 
 import json
+import shutil
+import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from tests.composing import SMALL, composed
 ONE_EPOCH = (*SMALL, "trainer.max_epochs=1", "trainer.min_sigma_ratio=null")
 
 
+@cache
 def job(root: Path, *overrides: str) -> tuple[dict[str, Any], dict[str, str]]:
     return composed(*ONE_EPOCH, *overrides, root=root)
 
@@ -120,7 +124,7 @@ def made(shared_jobs, tmp_path, monkeypatch):
     return tune_, calls
 
 
-HEADS = ["mean_mlp", "ldbm", "attention_mil", "tcn"]
+HEADS = ["mean_mlp", "ldbm", "tcn"]
 
 
 def test_every_head_gets_the_same_budget(made):
@@ -237,8 +241,6 @@ def test_test_labels_never_change_the_choice(shared_jobs, tmp_path, select):
 
 
 def test_no_metrics_of_earlier_trials_stay_when_a_person_is_removed(tuned, tmp_path):
-    import shutil
-
     _, _, folder = tuned
     shutil.copytree(folder, tmp_path / folder.name)
     own = Run(tmp_path / folder.name)
@@ -275,7 +277,7 @@ def test_a_mistake_is_one_line_before_anything_is_read(tmp_path, overrides, line
 
 def test_without_optuna_a_tuned_job_is_refused_and_others_are_not(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
     assert main(["train", *ONE_EPOCH, "tune=20"]) == 2
     assert capsys.readouterr().err == (
         "error: tune=20 needs Optuna: install it with `pip install 'lfnet[tune]'`, or give tune=0.\n"

@@ -1,4 +1,4 @@
-"""Suggested trials: the settings as given, then values of the space; a study does not depend on where it was stopped."""
+"""Suggested trials: the settings as given, then values of the space; where a study was stopped changes nothing."""
 
 import math
 import sys
@@ -52,7 +52,7 @@ def test_a_study_goes_on_as_if_it_had_not_been_stopped():
 def test_failed_trials_do_not_end_a_study():
     failing = study(12, of=lambda settings: None if settings["trainer.lr"] > 1e-2 else value(settings))
     assert any(result is None for _, result in failing)
-    assert [own for own, _ in study(12, of=lambda settings: None)][0] == SPACE.given
+    assert len(study(12, of=lambda settings: None)) == 12
 
 
 @pytest.mark.parametrize("better", ["lower", "higher"])
@@ -71,6 +71,4 @@ def test_without_optuna_one_line_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(LfnetError) as caught:
         require_optuna(20)
-    assert str(caught.value) == (
-        "tune=20 needs Optuna: install it with `pip install 'lfnet[tune]'`, or give tune=0."
-    )
+    assert str(caught.value) == ("tune=20 needs Optuna: install it with `pip install 'lfnet[tune]'`, or give tune=0.")
