@@ -1,13 +1,13 @@
 """Figures of a report, drawn with matplotlib: the same for the page, for PNG and for PDF."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lfnet.evaluation.estimates import EvidenceSettings
 from lfnet.evaluation.metrics import METRICS
-from lfnet.reports.figure_data import Drawn, Part
+from lfnet.reports.figure_data import Budget, Drawn, Part
 from lfnet.tables.formatting import too_few
 
 __all__ = ["FIGURES", "INK", "draw"]
@@ -80,10 +80,10 @@ def _forest(part: Part) -> Any:
 
 def _multiples(
     part: Part,
-    panel: Callable[[Any, Drawn], None],
+    panel: Callable[[Any, Any], None],
     x: str,
     y: str,
-    rows: list[Drawn] | None = None,
+    rows: Sequence[Drawn | Budget] | None = None,
     *,
     share_y: bool = True,
 ) -> Any:
@@ -257,25 +257,19 @@ def _coverage(part: Part) -> Any:
 
 def _budget(part: Part) -> Any:
     """The best so far after each trial of tuning: by the metric that chooses (dashed), and on test."""
-    rows = part.budgets[:_MOST]
-    if not rows:
+    if not part.budgets:
         return None
-    across = min(_ACROSS, len(rows))
-    down = -(-len(rows) // across)
-    figure = _new(1.6 + 2.2 * across, 0.5 + 2.2 * down)
-    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
-    for axis, row in zip(axes, rows, strict=False):
+
+    def panel(axis: Any, row: Budget) -> None:
         trials = np.arange(1, len(row.select_K) + 1)
         axis.step(trials, row.select_K, where="post", color=_COLOURS[0], linestyle="--", label="chooses")
         axis.step(trials, row.test_K, where="post", color=_COLOURS[1], label="test")
         axis.grid(axis="y", color=_GREY, alpha=0.3)
-        axis.set_title(row.name)
-    for axis in axes[len(rows) :]:
-        axis.set_visible(False)
-    figure.supxlabel("trials", fontsize=9)
-    points = "" if rows[0].metric in ("pcc", "ccc") else f", {part.scale} points"
-    figure.supylabel(f"{METRICS[rows[0].metric].label}{points}", fontsize=9)
-    _legend(figure, axes[0])
+
+    metric = part.budgets[0].metric
+    unit = "" if metric in ("pcc", "ccc") else f", {part.scale} points"
+    figure = _multiples(part, panel, "trials", f"{METRICS[metric].label}{unit}", rows=part.budgets)
+    _legend(figure, figure.axes[0])
     return figure
 
 

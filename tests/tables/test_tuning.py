@@ -15,7 +15,7 @@ from lfnet.runs.result import Result
 from lfnet.tables.build import build
 from lfnet.tables.columns import parse
 from lfnet.tables.table import Table
-from tests.tables.factory import result, sweep
+from tests.tables.factory import leave, result, sweep
 
 COLUMNS = [
     "test.mae", "tuning_optimism", "select@1", "select@2", "select@3", "test.mae@1", "test.mae@2", "test.mae@3",
