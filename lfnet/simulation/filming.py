@@ -42,8 +42,7 @@ def latent(name: str, u: np.ndarray, person: np.ndarray, settings: Settings, ran
     share = 1.0 if name in ("sex", "age") else _OF_PERSON
     of_person, of_session = random.standard_normal(settings.n_people), random.standard_normal(len(u))
     own = np.sqrt(share) * of_person[person] + np.sqrt(1 - share) * of_session
-    leaks: dict[str, float] = {**settings.filming.leak}
-    leak = leaks.get(name, 0.0)
+    leak = {str(key): value for key, value in settings.filming.leak.items()}.get(name, 0.0)
     return leak * u + np.sqrt(1 - leak**2) * own
 
 
