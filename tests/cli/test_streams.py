@@ -106,7 +106,7 @@ def test_a_table_is_written_before_it_is_printed(tmp_path, monkeypatch, capsys):
 
     record = sweep(tmp_path, [result(head, 0, each=10) for head in ("ldbm", "mean_mlp")])
     monkeypatch.setattr(train, "find_sweep_outputs", lambda *_: (record, tmp_path, tmp_path / "tables"))
-    monkeypatch.setattr(terminal, "terminal", lambda _: 1 / 0)
+    monkeypatch.setattr(terminal, "terminal", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train.table(["architectures", "--render"])
     assert {path.suffix for path in (tmp_path / "tables").iterdir()} >= {".md", ".csv", ".tex", ".json"}

@@ -106,7 +106,7 @@ def test_ready_features(here, suffix, capsys):
         save(folder / f"{recording}{suffix}", array)
         rows.append(f"{recording}{suffix},{recording[:3]},{split},{score},25")
     (folder / "manifest.csv").write_text("\n".join(rows))
-    rows = table("cohort=folder", "cohort.root=ready")
+    rows = table("cohort=folder", "cohort.root=ready", "--full")
     assert rows["head"].tolist()[:2] == ["mean_mlp", "ldbm"]
     printed = capsys.readouterr().out
     assert printed.startswith("cohort ready: 4 clips to extract: about 1 s")
