@@ -215,6 +215,9 @@ def _embedding(case: Case) -> None:
 
 @torch.no_grad()
 def _outputs(case: Case) -> None:
+    asked = inspect.signature(case.head).parameters.values()  # a factory may set it, or leave it at 1
+    if not any(each.name == "n_outputs" or each.kind is each.VAR_KEYWORD for each in asked):
+        return
     if "n_outputs" not in inspect.signature(type(case.make()).__init__).parameters:
         return
     mask_BT = masks(case.short)

@@ -8,7 +8,9 @@ import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lfnet.config import plain
 from lfnet.testing import check_head
+from lfnet.tuning.space import separate
 from tests.conftest import ROOT
 
 CONF = ROOT / "conf"
@@ -28,8 +30,7 @@ PUBLISHED = {
 
 
 def settings(name: str, overrides: str = "") -> DictConfig:
-    node = OmegaConf.load(CONF / "head" / f"{name}.yaml")
-    node.pop("search", None)  # what tuning may vary
+    node = separate({"head": plain(OmegaConf.load(CONF / "head" / f"{name}.yaml"))})["head"]
     return OmegaConf.merge(node, OmegaConf.from_dotlist(overrides.split()))
 
 
@@ -56,7 +57,7 @@ def test_the_defaults_of_yaml_and_class_agree(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_head_of_conf_has_as_many_outputs_as_a_loss_asks_for(file: Path) -> None:
-    node = OmegaConf.load(file)
+    node = settings(file.stem)
     one, three = (instantiate(node, n_features=40, n_outputs=count).eval() for count in (1, 3))
     x_BTD, mask_BT = torch.randn(2, 50, 40), torch.ones(2, 50, dtype=torch.bool)
     assert one(x_BTD, mask_BT).shape == (2,) and three(x_BTD, mask_BT).shape == (2, 3)

@@ -23,7 +23,7 @@ def node(name: str, **settings: object) -> dict:
         ("ldbm", {"patch_size": 0}, "head.patch_size=0: give a whole number of 1 or more."),
         ("ldbm", {"stride": 0}, "head.stride=0: give a whole number of 1 or more, or null."),
         ("ldbm", {"width": "x"}, "head.width=x: give a whole number of 1 or more."),
-        ("ldbm", {"widht": 8}, "head.widht: there is no such setting; known: n_features, max_frames, patch_size, "),
+        ("ldbm", {"widht": 8}, "head.widht: there is no such setting; known: n_features, max_frames, n_outputs, "),
         ("ldbm", {"attention_dropout": 1}, "head.attention_dropout=1: give a number from 0 to below 1."),
         ("transformer", {"layers": -1}, "head.layers=-1: give a whole number of 0 or more."),
         ("transformer", {"ff": 1.5}, "head.ff=1.5: give a whole number of 1 or more."),

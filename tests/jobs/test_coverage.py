@@ -28,7 +28,15 @@ COMMON = (
     "jobs/latency.py",
     "simulation/",
 )
-HEAD = (*COMMON, "heads/cost.py", "heads/ldbm.py", "heads/layers.py", "jobs/head_job.py", "training/")
+HEAD = (
+    *COMMON,
+    "heads/cost.py",
+    "heads/ldbm.py",
+    "heads/layers.py",
+    "jobs/head_fit.py",
+    "jobs/head_job.py",
+    "training/",
+)
 FUSION = (*COMMON, "fusion/", "jobs/fusion_job.py")
 LDBM = ("head=ldbm",)
 FUSED = ("fusion=published", "fusion.visual.k=[8]", "cohort.pulse.segment=1")

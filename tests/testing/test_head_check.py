@@ -308,6 +308,43 @@ class EmbedsOtherVectors(EmbedsFrames):
         return 2 * masked_mean(x_BTD, mask_BT)
 
 
+class SeveralOutputs(Good):
+    """Keeps the rule for several outputs; those below break it."""
+
+    def __init__(self, n_features: int, max_frames: int = 2000, *, n_outputs: int = 1) -> None:
+        super().__init__(n_features, max_frames)
+        self.out = nn.Linear(n_features, n_outputs)
+
+    def several(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.out(masked_mean(x_BTD, mask_BT))
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        if self.out.out_features == 1:
+            return super().forward(x_BTD, mask_BT)
+        return self.several(x_BTD, mask_BT)
+
+
+class IgnoresOutputs(SeveralOutputs):
+    def several(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return super().several(x_BTD, mask_BT)[:, 0]
+
+
+class WrongTypeOfOutputs(SeveralOutputs):
+    def several(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return super().several(x_BTD, mask_BT).double()
+
+
+class NoMaskForOutputs(SeveralOutputs):
+    def several(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        return self.out(x_BTD.mean(1))
+
+
+class EqualOutputs(SeveralOutputs):
+    def several(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        y_BK = super().several(x_BTD, mask_BT)
+        return y_BK[:, :1].expand_as(y_BK)
+
+
 class ReadsItsWeights(Good):
     def __init__(self, n_features: int, max_frames: int = 2000) -> None:
         super().__init__(n_features, max_frames)
@@ -364,6 +401,10 @@ BROKEN = [
     (EmbedsOtherVectors, "embedding", "is not its score"),
     (EmbedsFrames, "embedding", "`embed_windows` returns [5, 33, 16], not [B, W]"),
     (EmbedsWithoutRegressor, "embedding", "no `regressor`"),
+    (IgnoresOutputs, "outputs", "with n_outputs=3 the answer is [5], not [5, 3]"),
+    (WrongTypeOfOutputs, "outputs", "with n_outputs=3 the answer is torch.float64, not torch.float32"),
+    (NoMaskForOutputs, "outputs", "with n_outputs=3 NaN under the mask changes it"),
+    (EqualOutputs, "outputs", "with n_outputs=3 the outputs are the same"),
     (ReadsItsWeights, "meta", "it raised RuntimeError"),
     (HasItsOwnDevice, "meta", "it has values in scale"),
     (NaNWhenTooLong, "length", "an answer that is not finite"),
@@ -383,7 +424,7 @@ def test_every_rule_has_a_head_that_breaks_it() -> None:
     assert re.findall(r"^    (\w+)   +\S", check_head.__doc__ or "", re.MULTILINE) == list(RULES)
 
 
-@pytest.mark.parametrize("head", [Good, ClearLength])
+@pytest.mark.parametrize("head", [Good, ClearLength, SeveralOutputs])
 def test_a_good_head_passes(head) -> None:
     check_head(head)
     check_head(lambda n_features, max_frames: head(n_features, max_frames), n_features=3, frames=FRAMES, max_frames=17)
