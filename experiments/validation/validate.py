@@ -1,11 +1,12 @@
 """Measure the coverage of intervals and the rate of false alarms.
 
-    make validate                                                      everything, with the record next to this file
+    make validate                                                      everything, with the record next to this file;
+                                                                       goes on where it was stopped
     python experiments/validation/validate.py --cohorts 200            a quick check, printed only
     python experiments/validation/validate.py --parts alarms --write   one part of the record
 
-Parts: coverage (intervals by every method), alarms (false alarms), ridge (end to end), method (the results of the
-methods in use on one fixed cohort, which a test compares with the code).
+Parts: coverage (intervals by every method), alarms (false alarms), ridge (end to end), training_sets (the corrected
+resampled t), method (the results of the methods in use on one fixed cohort, which a test compares with the code).
 """
 
 import argparse
@@ -19,13 +20,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pandas as pd
 from measures import PAIRS, alarms, coverage, difference_coverage
 from population import HEADS
-from record import fixed_cohort, readme
+from record import PARTS, fixed_cohort, readme
 from ridge import ridge_coverage
+from training_sets import training_sets
 
 HERE = Path(__file__).resolve().parent
 SIZES = (50, 150, 500)
-PARTS = ("method", "alarms", "coverage", "ridge")
-FILES = {"method": "method.csv", "alarms": "false_alarms.csv", "coverage": "coverage.csv", "ridge": "ridge.csv"}
+FILES = {part: f"{part}.csv" for part in PARTS} | {"alarms": "false_alarms.csv"}
 
 
 def main():
@@ -45,6 +46,7 @@ def main():
         "alarms": lambda: _alarms(arguments.cohorts),
         "coverage": lambda: _coverage(arguments.cohorts),
         "ridge": lambda: ridge_coverage(arguments.ridge),
+        "training_sets": lambda: training_sets(arguments.cohorts // 2),
     }
     for part in PARTS:
         if part not in parts:

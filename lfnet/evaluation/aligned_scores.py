@@ -1,13 +1,14 @@
 """Align rows of scores: check that they are on the same recordings, and put them in one order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.sufficient_statistics import Labels, Scores, label_sums, score_sums
+from lfnet.evaluation.training_sets import TrainingSets
 
 __all__ = ["Aligned", "RowScores", "align"]
 
@@ -31,6 +32,8 @@ class RowScores:
     deterministic : bool
         Whether nothing is drawn at random (a constant, ridge): one seed is then enough for statements about the
         architecture.
+    training : TrainingSets, optional
+        Of a repeated cross-validation: which training set each score comes from.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class RowScores:
     score: ArrayLike
     shared_people: frozenset[str] = field(default=frozenset(), repr=False)
     deterministic: bool = False
+    training: TrainingSets | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Aligned:
     label_N : ndarray
     score_RSN : tuple of ndarray
         One [S, N] per row.
+    training_R : tuple of TrainingSets or None
+        Of each row; empty where rows were selected.
     """
 
     names: tuple[str, ...]
@@ -67,6 +73,7 @@ class Aligned:
     person_N: NDArray[np.intp]
     label_N: Floats
     score_RSN: tuple[Floats, ...]
+    training_R: tuple[TrainingSets | None, ...] = ()
 
     def labels(self, constant: float | None) -> Labels:
         """Sums of labels per person."""
@@ -96,6 +103,15 @@ class Aligned:
         names = tuple(f"{self.names[row]}, seed {number}" for number in range(len(scores)))
         return Aligned(names, self.people, self.person_N, self.label_N, scores)
 
+    def over_training_sets(self, row: int) -> tuple[NDArray[np.str_], Floats, Floats]:
+        """Names of the row's training sets in order, the mean |error| of each, and its number of scores."""
+        training = self.training_R[row]
+        assert training is not None
+        names, set_SN = np.unique(training.set_SN, return_inverse=True)
+        errors = np.abs(self.score_RSN[row] - self.label_N)
+        count_K = np.bincount(set_SN.ravel()).astype(np.float64)
+        return names, np.bincount(set_SN.ravel(), errors.ravel()) / count_K, count_K
+
     def mean_errors(self, row: int) -> Floats:
         """Mean |error| of each person [P], over recordings and seeds."""
         errors = np.abs(self.score_RSN[row] - self.label_N).mean(axis=0)
@@ -123,7 +139,7 @@ def align(rows: Sequence[RowScores]) -> Aligned:
     if len(set(names)) < len(names):
         raise LfnetError(f"two rows have the name {next(name for name in names if names.count(name) > 1)!r}.")
     ordered = [_in_order(row) for row in rows]
-    ids, people, label_N, _ = ordered[0]
+    ids, people, label_N, _, _ = ordered[0]
     for row, other in zip(rows[1:], ordered[1:], strict=True):
         same_labels = np.array_equal(label_N, other[2], equal_nan=True)
         if not (np.array_equal(ids, other[0]) and np.array_equal(people, other[1]) and same_labels):
@@ -135,11 +151,12 @@ def align(rows: Sequence[RowScores]) -> Aligned:
     if not known.any():
         raise LfnetError(f"none of the {len(ids)} recordings has a label: nothing can be measured.")
     named, person_N = np.unique(people[known], return_inverse=True)
-    scores = tuple(score_SN[:, known] for *_, score_SN in ordered)
-    return Aligned(names, tuple(map(str, named)), person_N, label_N[known], scores)
+    scores = tuple(score_SN[:, known] for *_, score_SN, _ in ordered)
+    training = tuple(None if own is None else replace(own, set_SN=own.set_SN[:, known]) for *_, own in ordered)
+    return Aligned(names, tuple(map(str, named)), person_N, label_N[known], scores, training)
 
 
-def _in_order(row: RowScores) -> tuple[NDArray, NDArray, Floats, Floats]:
+def _in_order(row: RowScores) -> tuple[NDArray, NDArray, Floats, Floats, TrainingSets | None]:
     ids, people = np.asarray(row.recording_id, dtype=str), np.asarray(row.person_id, dtype=str)
     label_N, score_SN = np.asarray(row.label, dtype=np.float64), np.asarray(row.score, dtype=np.float64)
     if score_SN.ndim != 2 or not ids.shape == people.shape == label_N.shape == score_SN.shape[1:]:
@@ -149,4 +166,9 @@ def _in_order(row: RowScores) -> tuple[NDArray, NDArray, Floats, Floats]:
     if len(set(ids)) < len(ids):
         raise ValueError(f"{row.name}: a recording occurs twice")
     order = np.argsort(ids, kind="stable")
-    return ids[order], people[order], label_N[order], score_SN[:, order]
+    training = row.training
+    if training is not None:
+        if training.set_SN.shape != score_SN.shape:
+            raise ValueError(f"{row.name}: training sets must be [seeds, n], as scores are")
+        training = replace(training, set_SN=training.set_SN[:, order])
+    return ids[order], people[order], label_N[order], score_SN[:, order], training

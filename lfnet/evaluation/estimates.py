@@ -28,9 +28,10 @@ class EvidenceSettings:
         Of intervals; 1 − α of tests.
     margin : float
         Difference in MAE, in points, below which two rows count as equivalent.
-    estimand : {"auto", "trained", "architecture"}
+    estimand : {"auto", "trained", "architecture", "training_sets"}
         Statements about these trained models (people are drawn), or about the architecture (people and seeds are
-        drawn). "auto": architecture where every row has `min_seeds` seeds or more.
+        drawn), or about the architecture trained on other people (training sets are drawn). "auto": training_sets where
+        a cross-validation was repeated (10 folds or more in all), else architecture where every row has `min_seeds` seeds or more.
     resamples, flips : int
         Number of resamples of people, and of random sign flips of a test.
     min_people : int
@@ -52,7 +53,7 @@ class EvidenceSettings:
 
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     margin: Positive = 1.0
-    estimand: Literal["auto", "trained", "architecture"] = "auto"
+    estimand: Literal["auto", "trained", "architecture", "training_sets"] = "auto"
     resamples: Annotated[int, Field(ge=200)] = 10_000
     flips: Annotated[int, Field(ge=200)] = 10_000
     min_people: Annotated[int, Field(ge=3)] = 10

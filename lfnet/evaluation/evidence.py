@@ -1,6 +1,6 @@
 """Evidence on rows of scores: intervals, variance by its source, comparisons with a reference, and verdicts.
 
-There are two estimands, and every result names its own:
+There are three estimands, and every result names its own:
 
 - trained: the error of *these trained models* on other people. Only people are drawn; seeds stay fixed.
 - architecture: the error of *this architecture*, over people and over the seeds of training. Both are drawn, which
@@ -9,7 +9,10 @@ There are two estimands, and every result names its own:
 People are drawn as those of this split were. They are *new people* only where none of them is in another split;
 where somebody is, each row also has its metrics on the new people alone.
 
-The training recordings are the same throughout: neither includes the variance from drawing another training set.
+- training_sets: the error of *this architecture trained on other people*, from repeats of a cross-validation by
+  person. Training sets are drawn as well; only MAE has an interval and a test (`lfnet.evaluation.training_sets`).
+
+For the first two the training recordings are the same throughout: they leave out the variance from drawing others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +27,7 @@ from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
 from lfnet.evaluation.compare import Verdict, verdict
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows, ranks_backwards
-from lfnet.evaluation.resample import Quantity
+from lfnet.evaluation.training_sets import FEWEST_SETS, corrected_resampled
 
 __all__ = [
     "Comparison",
@@ -39,7 +42,7 @@ __all__ = [
     "compute_evidence",
 ]
 
-Estimand = Literal["trained", "architecture"]
+Estimand = Literal["trained", "architecture", "training_sets"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ class Comparison:
     differences : mapping
         Metric → Difference.
     p, p_holm : float or None
-        Of no difference in MAE, by sign flips of people (trained) or resamples of seeds and people (architecture); and
-        with Holm's adjustment over the rows.
+        Of no difference in MAE, by sign flips of people (trained), resamples of seeds and people (architecture) or the
+        corrected resampled t (training_sets); and with Holm's adjustment over the rows.
     p_equivalent, p_equivalent_holm : float or None
         Of a difference of the margin or more (two one-sided tests).
     effect : float or None
@@ -177,14 +180,17 @@ def compute_evidence(
         raise LfnetError(f"there is no row {reference!r} to compare with. Choose one of {', '.join(aligned.names)}.")
     if paired and len({len(score_SN) for score_SN in aligned.score_RSN}) > 1:
         raise LfnetError(f"{', '.join(aligned.names)} have different numbers of seeds and cannot be paired by seed.")
-    estimand, notes = _estimand(rows, settings)
+    estimand, notes = _estimand(rows, aligned, settings)
     joint = estimand == "architecture"
     people, recordings = len(aligned.people), len(aligned.label_N)
     if people < settings.min_people:
         who = "1 person is" if people == 1 else f"{people} people are"
         notes.append(f"{who} too few for an interval (fewer than {settings.min_people}).")
     measured = measure_rows(aligned, constant, settings, joint, reference, paired)
-    compared = _compared(aligned, measured, reference, settings, joint)
+    tests = {number: _tests(aligned, measured, number, reference, settings, joint) for number in range(len(rows))}
+    if estimand == "training_sets":
+        tests = _over_training_sets(aligned, measured, reference, settings)
+    compared = _compared(aligned, measured, reference, settings, tests)
     found = {}
     for number, row in enumerate(rows):
         shared = frozenset(row.shared_people) & set(aligned.people)
@@ -194,8 +200,12 @@ def compute_evidence(
             len(aligned.score_RSN[number]),
             measured.estimates[number],
             compared.get(row.name),
-            _subset(aligned, number, shared, constant, settings, joint),
-            _subset(aligned, number, new, constant, settings, joint) if shared else None,
+            *(
+                _subset(aligned, number, people_of, constant, settings, joint)
+                if shared and estimand != "training_sets"
+                else None
+                for people_of in (shared, new)
+            ),
         )
     shared = frozenset().union(*(row.shared_people for row in rows)) & set(aligned.people)
     return Evidence(
@@ -241,7 +251,16 @@ def adjust_together(comparisons: Sequence[Comparison], alpha: float) -> list[Com
     ]
 
 
-def _estimand(rows: Sequence[RowScores], settings: EvidenceSettings) -> tuple[Estimand, list[str]]:
+def _estimand(rows: Sequence[RowScores], aligned: Aligned, settings: EvidenceSettings) -> tuple[Estimand, list[str]]:
+    if settings.estimand in ("auto", "training_sets"):
+        repeated = _same_training_sets(aligned)
+        if repeated:
+            return "training_sets", []
+        if settings.estimand == "training_sets":
+            raise LfnetError(
+                f"The estimand training_sets needs {FEWEST_SETS} training sets or more, the same ones for every row. "
+                "Repeat a cross-validation by person: splits=grouped splits.fold=1,2,3,4,5 splits.seed=0,1,2."
+            )
     seeded = {row.name: len(np.asarray(row.score)) for row in rows if not row.deterministic}
     short = {name: seeds for name, seeds in seeded.items() if seeds < settings.min_seeds}
     if settings.estimand == "trained" or not seeded:
@@ -261,24 +280,71 @@ def _estimand(rows: Sequence[RowScores], settings: EvidenceSettings) -> tuple[Es
     ]
 
 
+_Tests = tuple[float | None, float | None]
+
+
+def _tests(
+    aligned: Aligned, measured: Measured, number: int, reference: str | None, settings: EvidenceSettings, joint: bool
+) -> _Tests:
+    """p-values of no difference in MAE from the reference, and of one of the margin or more."""
+    gap = measured.mae[number]
+    if gap is None or reference is None:
+        return None, None
+    equivalence = compare.equivalence_p(gap, settings.margin)
+    if joint:
+        return compare.pivot_p(gap), equivalence
+    apart = aligned.mean_errors(number) - aligned.mean_errors(aligned.names.index(reference))
+    # Weighted by the number of recordings, so that the tested difference is the reported one.
+    return compare.sign_flip_p(apart * aligned.recordings, settings.flips, settings.seed), equivalence
+
+
+def _same_training_sets(aligned: Aligned) -> bool:
+    """Whether all rows come from the same training sets, enough of them to measure how much these matter."""
+    if not all(aligned.training_R):
+        return False
+    names = [aligned.over_training_sets(number)[0].tolist() for number in range(len(aligned.names))]
+    return len(names[0]) >= FEWEST_SETS and all(own == names[0] for own in names)
+
+
+def _over_training_sets(
+    aligned: Aligned, measured: Measured, reference: str | None, settings: EvidenceSettings
+) -> dict[int, _Tests]:
+    """Replace the intervals in `measured` by those over training sets, which only MAE has; return its tests."""
+    enough = len(aligned.people) >= settings.min_people
+    base = None if reference is None else aligned.over_training_sets(aligned.names.index(reference))[1]
+    tests: dict[int, _Tests] = {}
+    for number, (estimates, differences) in enumerate(zip(measured.estimates, measured.differences, strict=True)):
+        _, error_K, count_K = aligned.over_training_sets(number)
+        ratio = aligned.training_R[number].ratio  # type: ignore[union-attr]
+        own = corrected_resampled(error_K, count_K, ratio)
+        for metric, estimate in estimates.items():
+            interval = own.interval(settings.level) if metric == "mae" and enough else None
+            estimates[metric] = replace(estimate, interval=interval, var_people=None, var_seeds=None, sd_effect=None)
+        tests[number] = (None, None)
+        if base is None or not differences:
+            continue
+        apart = corrected_resampled(error_K - base, count_K, ratio)
+        for metric, difference in differences.items():
+            interval = apart.interval(settings.level) if metric == "mae" and enough else None
+            differences[metric] = Difference(difference.value, interval)
+        if enough:
+            tests[number] = apart.p(), apart.equivalence_p(settings.margin)
+    return tests
+
+
 def _compared(
-    aligned: Aligned, measured: Measured, reference: str | None, settings: EvidenceSettings, joint: bool
+    aligned: Aligned,
+    measured: Measured,
+    reference: str | None,
+    settings: EvidenceSettings,
+    tests: Mapping[int, _Tests],
 ) -> dict[str, Comparison]:
     if reference is None:
         return {}
     base = aligned.names.index(reference)
     others = [number for number in range(len(aligned.names)) if number != base]
     apart = {number: aligned.mean_errors(number) - aligned.mean_errors(base) for number in others}
-
-    def difference_p(number: int, gap: Quantity) -> float | None:
-        if joint:
-            return compare.pivot_p(gap)
-        # Weighted by the number of recordings, so that the tested difference is the reported one.
-        return compare.sign_flip_p(apart[number] * aligned.recordings, settings.flips, settings.seed)
-
-    gaps = {number: measured.mae[number] for number in others}
-    p = [None if gap is None else difference_p(number, gap) for number, gap in gaps.items()]
-    p_equivalent = [None if gap is None else compare.equivalence_p(gap, settings.margin) for gap in gaps.values()]
+    p, p_equivalent = [tests[number][0] for number in others], [tests[number][1] for number in others]
     adjusted, adjusted_equivalent = compare.holm(p), compare.holm(p_equivalent)
     found = {}
     for place, number in enumerate(others):

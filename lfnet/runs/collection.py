@@ -14,6 +14,7 @@ from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.evaluation.evidence import RowScores
 from lfnet.evaluation.predictions import Predictions
 from lfnet.evaluation.replicates import mean_scores, spread_of_runs
+from lfnet.evaluation.training_sets import TrainingSets
 from lfnet.runs.result import RESULT, Cost, Training
 from lfnet.runs.run import MISSING, Run, check_same_config_except_seed, leaves
 from lfnet.runs.sweep_record import collect
@@ -215,14 +216,16 @@ class RunCollection:
         Raises `DifferentRecordings` as `scores` does.
         """
         table = self.scores(split)
+        recordings = table["recording_id"].tolist()
         return RowScores(
             name,
-            table["recording_id"].tolist(),
+            recordings,
             table["person_id"].tolist(),
             table["label"].to_numpy(float),
             np.stack([table[run.name].to_numpy(float) for run in self.runs]),
             self.runs[0].shared_people(split),
             deterministic=len(self.runs) == 1 and self.runs[0].result.kind == "fusion",
+            training=joined_training_sets(self.runs, recordings) if split == "test" else None,
         )
 
     def ensemble(self) -> Ensemble:
@@ -287,6 +290,15 @@ def open_runs(path: Path | str = "lfnet_runs") -> RunCollection:
 
 def _names(runs: Sequence[Run]) -> str:
     return ", ".join(str(run.folder) for run in runs)
+
+
+def joined_training_sets(runs: Sequence[Run], recordings: Sequence[str]) -> TrainingSets | None:
+    """The training sets of the runs' scores, a row a run; None unless all of them are cross-validations."""
+    found = [run.training_sets(recordings) for run in runs]
+    known = [own for own in found if own is not None]
+    if not known or len(known) < len(found):
+        return None
+    return TrainingSets(np.concatenate([own.set_SN for own in known]), known[0].ratio)
 
 
 def recording_scores(predictions: Predictions, split: str) -> pd.DataFrame:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_frame
+from lfnet.evaluation.training_sets import TrainingSets
 from lfnet.fingerprints import digest
 from lfnet.runs.result import AuditEntry, CohortSummary, Metrics, Result, Training
 from lfnet.runs.run import Run
@@ -36,6 +38,19 @@ class JoinedRun(Run):
     def folds(self) -> tuple[int, ...]:
         node = _node(self.parts[0].result)
         return () if node is None else tuple(sorted(part.result.config[node]["fold"] for part in self.parts))
+
+    def training_sets(self, recordings: Sequence[str]) -> TrainingSets:
+        node = _node(self.parts[0].result)
+        assert node is not None
+        names = {}
+        for part in self.parts:
+            own = part.result.config[node]
+            name = f"{own.get('seed', 0) if node == 'splits' else 0}/{own['fold']}"
+            frame = part.predictions.frame
+            names.update(dict.fromkeys(frame.loc[frame["split"] == "test", "recording_id"], name))
+        sizes = [part.result.cohort.recordings for part in self.parts]
+        ratio = sum(size["test"] for size in sizes) / sum(size["train"] for size in sizes)
+        return TrainingSets(np.array([[names[recording] for recording in recordings]]), ratio)
 
     @property
     def has_scores(self) -> bool:

@@ -13,6 +13,7 @@ import pandas as pd
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.evaluation.quantiles import COLUMNS as QUANTILE_COLUMNS
+from lfnet.evaluation.training_sets import TrainingSets
 from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.fingerprints import file_digest, source_digest
 from lfnet.runs.result import RESULT, Result, damaged
@@ -158,6 +159,10 @@ class Run:
     def folds(self) -> tuple[int, ...]:
         """The folds of a cross-validation that were joined into this run; empty for a run of its own."""
         return ()
+
+    def training_sets(self, recordings: Sequence[str]) -> TrainingSets | None:
+        """The training sets of a cross-validation that tested these recordings; None for a run of its own."""
+        return None
 
     @cached_property
     def result(self) -> Result:

@@ -14,7 +14,7 @@ from lfnet.evaluation.evidence import RowScores, adjust_together, compute_eviden
 from lfnet.runs.run import MISSING, Run, leaves
 from lfnet.tables.evidence_text import comparisons, scored_on, subject_of
 from lfnet.tables.findings import Asked
-from lfnet.tables.grouping import Group
+from lfnet.tables.grouping import Group, seeds_of
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
 
@@ -92,7 +92,9 @@ def control_blocks(
         kinds.setdefault((texts[0], texts[1]), []).append(pair)
     blocks = []
     for (changed_text, model_text), pairs in kinds.items():
-        few = any(len(np.asarray(one.score)) < node.min_seeds for pair in pairs for one in pair)
+        few = any(
+            one.training is None and len(np.asarray(one.score)) < node.min_seeds for pair in pairs for one in pair
+        )
         settings = replace(node, estimand="trained") if few else node
         found = [compute_evidence(pair, pair[1].name, settings, constant, paired=True) for pair in pairs]
         own_rows = [one.rows[pair[0].name].comparison for one, pair in zip(found, pairs, strict=True)]
@@ -119,12 +121,16 @@ def _distance(one: Run, other: Run) -> int:
 
 def _paired(control: Scored, model: Scored) -> tuple[RowScores, RowScores] | None:
     """Both rows with the seeds that both have, in one order; None where there is none."""
-    seeds = [sorted(run.seed for run in group.runs) for group, _ in (control, model)]
+    seeds = [sorted(map(seeds_of, group.runs)) for group, _ in (control, model)]
     common = sorted(set(seeds[0]) & set(seeds[1]))
     if not common:
         return None
     first, second = (
-        replace(row, score=np.asarray(row.score)[[own.index(seed) for seed in common]])
-        for own, (_, row) in zip(seeds, (control, model), strict=True)
+        _only(row, [own.index(seed) for seed in common]) for own, (_, row) in zip(seeds, (control, model), strict=True)
     )
     return first, second
+
+
+def _only(row: RowScores, seeds: list[int]) -> RowScores:
+    training = row.training and replace(row.training, set_SN=row.training.set_SN[seeds])
+    return replace(row, score=np.asarray(row.score)[seeds], training=training)

@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, compute_evidence
-from lfnet.runs.collection import DifferentRecordings, RunCollection, recording_scores
+from lfnet.runs.collection import DifferentRecordings, RunCollection, joined_training_sets, recording_scores
 from lfnet.runs.run import Run
 from lfnet.tables.controls import control_blocks
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import Numbers, comparisons, intervals, scored_on, subject_of
 from lfnet.tables.findings import Asked
-from lfnet.tables.grouping import Group, keys
+from lfnet.tables.grouping import Group, keys, seeds_of
 from lfnet.tables.reference_rows import is_oracle, label
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
@@ -44,7 +44,7 @@ def blocks(
     aside, more = _models(node, controls, row_keys, models[0][1])
     notes += more
     first = next(run for group in groups for run in group.runs)
-    given = _references(node, references, first, models[0][1])
+    given = _references(node, references, _repeats(models[0][0], first), models[0][1])
     constant = _constant(first)
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     every = [*(row for _, row in models), *joint, *given.values()]
@@ -83,7 +83,7 @@ def _models(
         if not all(run.has_scores for run in group.runs):
             silent.append(name)
             continue
-        runs = RunCollection(sorted(group.runs, key=lambda run: (run.seed, run.name)))
+        runs = RunCollection(sorted(group.runs, key=lambda run: (seeds_of(run), run.name)))
         try:
             row = runs.row_scores(name, node.split)
         except DifferentRecordings:
@@ -111,10 +111,16 @@ def _alike(first: RowScores, other: RowScores) -> bool:
     return same and np.array_equal(np.asarray(first.label), np.asarray(other.label), equal_nan=True)
 
 
+def _repeats(group: Group, first: Run) -> list[Run]:
+    """The run with the references; of a repeated cross-validation, one of each repeat: references are fitted too."""
+    repeats = {run.setting("splits.seed"): run for run in group.runs if run.folds}
+    return list(repeats.values()) or [first]
+
+
 def _references(
-    node: TableEvidence, names: Sequence[str], run: Run, like: RowScores
+    node: TableEvidence, names: Sequence[str], runs: Sequence[Run], like: RowScores
 ) -> dict[tuple[str, str], RowScores]:
-    """(reference, "median" or "mean") → its scores, of the references that the run has for these recordings.
+    """(reference, "median" or "mean") → its scores, of the references that the runs have for these recordings.
 
     An oracle's median is the best guess for MAE and skill, its mean for all else; other references have one score.
     """
@@ -122,21 +128,23 @@ def _references(
     found = {}
     for name in [*names, *sorted(wanted - set(names))]:
         for which in ("median", "mean"):
-            model = run.baselines.get(f"{name}_{which}" if is_oracle(name) else name)
-            if model is None:
+            models = [run.baselines.get(f"{name}_{which}" if is_oracle(name) else name) for run in runs]
+            tables = [recording_scores(model, node.split) for model in models if model is not None]
+            if len(tables) < len(runs) or any(
+                table["recording_id"].tolist() != list(like.recording_id) for table in tables
+            ):
                 continue
-            table = recording_scores(model, node.split)
-            if not len(table) or table["recording_id"].tolist() != list(like.recording_id):
-                continue
+            table = tables[0]
             own = label(name) if which == "median" else f"{label(name)} (mean)"
             found[name, which] = RowScores(
                 own,
                 table["recording_id"].tolist(),
                 table["person_id"].tolist(),
                 table["label"].to_numpy(float),
-                table["score"].to_numpy(float)[None],
+                np.stack([table["score"].to_numpy(float) for table in tables]),
                 like.shared_people if name == "person_lookup" or name == "oracle_people" else frozenset(),
                 deterministic=True,
+                training=joined_training_sets(runs, list(like.recording_id)) if node.split == "test" else None,
             )
             if not is_oracle(name):
                 break

@@ -17,6 +17,23 @@ __all__ = ["Numbers", "comparisons", "explained", "intervals", "scored_on", "sub
 
 Numbers = Mapping[str, Estimate | None]
 
+_SUBJECTS = {
+    "trained": "these trained {what}",
+    "architecture": "the architectures",
+    "training_sets": "the architectures trained on other people",
+}
+_OF = {
+    "trained": "these trained {what}",
+    "architecture": "this architecture, over seeds and people,",
+    "training_sets": "this architecture trained on other people,",
+}
+_OVER_PEOPLE = (
+    "over people, each with all recordings; SE people, SE seeds: the standard error of MAE from drawing people, and "
+    "from drawing seeds."
+)
+_RESAMPLED = "of MAE over the training sets of a repeated cross-validation, by the corrected resampled t."
+_TESTS = "by flipping the signs of people's differences or, for architectures, by a bootstrap of seeds and people"
+_RESAMPLED_TEST = "by the corrected resampled t over training sets (Nadeau and Bengio 2003)"
 _SHOWN = ("mae", "pcc", "skill")
 _BACKWARDS = "backwards"
 _HEADINGS = {"mae": "MAE", "pcc": "PCC", "skill": "Skill"}
@@ -46,7 +63,7 @@ def intervals(
     fewest = found.settings.min_people
     rows = tuple(_line(name, estimates, row, found.people, fewest, shared) for name, estimates, row in lines)
     data = [_raw(name, estimates, row) for name, estimates, row in lines]
-    of = f"these trained {what}" if found.estimand == "trained" else "this architecture, over seeds and people,"
+    of = _OF[found.estimand].format(what=what)
     title = f"Evidence: the error of {of} on {scored_on(found)}"
     return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "split": split, "rows": data})
 
@@ -82,7 +99,7 @@ def comparisons(asked: Asked, found: Sequence[tuple[str, str, Comparison]]) -> B
 
 def subject_of(estimand: str, what: str) -> str:
     """Whom verdicts are about. what: "heads" or "models"."""
-    return f"these trained {what}" if estimand == "trained" else "the architectures"
+    return _SUBJECTS[estimand].format(what=what)
 
 
 def _line(name: str, estimates: Numbers, row: RowEvidence, people: int, fewest: int, shared: bool) -> tuple[str, ...]:
@@ -178,20 +195,20 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
     """Lines of the foot: what intervals, tests and verdicts are."""
     if not present:
         return []
+    resampled = any(block.data.get("estimand") == "training_sets" for block in present)
     lines = [
-        f"[low, high]: {100 * settings.level:g} % intervals over people, each with all recordings; "
-        "SE people, SE seeds: the standard error of MAE from drawing people, and from drawing seeds.",
+        f"[low, high]: {100 * settings.level:g} % intervals {_RESAMPLED if resampled else _OVER_PEOPLE}",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]
     if any(_BACKWARDS in text for block in present for line in block.rows for text in line[1:]):
         lines.append(f"{_BACKWARDS}: the interval of PCC lies below 0: higher scores go with lower labels.")
-    if measured := coverage_sentence(_SHOWN, settings.level):
+    if not resampled and (measured := coverage_sentence(_SHOWN, settings.level)):
         lines.append(measured)
     verdicts = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
     if verdicts:
         lines.append(
-            "Only MAE is tested, by flipping the signs of people's differences or, for architectures, by a bootstrap "
-            "of seeds and people; Holm over the rows compared with one reference. "
+            f"Only MAE is tested, {_RESAMPLED_TEST if resampled else _TESTS}; Holm over the rows compared with one "
+            "reference. "
             f"Margin {points(settings.margin)}. Differences are row {MINUS} "
             "reference; effect: the mean difference of "
             "people's errors in its own SD, above 0 where the row errs less; P(closer): the share of people whose "

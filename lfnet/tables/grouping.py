@@ -18,7 +18,7 @@ from lfnet.runs.sweep_record import Failure, Sweep
 from lfnet.tables.formatting import DASH
 from lfnet.tables.table import Key
 
-__all__ = ["UNKNOWN", "Group", "groups", "keys", "section_keys"]
+__all__ = ["UNKNOWN", "Group", "groups", "keys", "section_keys", "seeds_of"]
 
 UNKNOWN = "?"
 
@@ -157,7 +157,8 @@ def _differences(runs: Sequence[Run]) -> set[str]:
     return {name for name in differing if name.rpartition(".")[2] != "seed"}
 
 
-def _seeds(run: Run) -> tuple[tuple[str, Any], ...]:
+def seeds_of(run: Run) -> tuple[tuple[str, Any], ...]:
+    """The run's seed, and the settings called so: of the cohort's draw, of the folds, …"""
     named = ((name, value) for name, value in leaves(run.result.config) if name.rpartition(".")[2] == "seed")
     return (("seed", run.seed), *sorted(named))
 
@@ -172,7 +173,7 @@ def _check_one_thing(group: Group, names: Sequence[str]) -> None:
         )
     first: dict[tuple[tuple[str, Any], ...], Run] = {}
     for run in group.runs:
-        twin = first.setdefault(_seeds(run), run)
+        twin = first.setdefault(seeds_of(run), run)
         if twin is not run:
             raise LfnetError(
                 f"the row {row} has two runs with the same settings and seed, {twin.name} and {run.name}: code, "

@@ -77,6 +77,34 @@ def test_a_head_names_folds_that_the_cohort_gives(tmp_path):
     assert "splits official (folds of the cohort)" in facts["Settings"]
 
 
+def test_training_sets_of_a_repeated_cross_validation_are_its_folds(made, tmp_path):
+    found = collect(record(made), made / "lfnet_runs").runs
+    recordings = sorted(found[0].predictions.at("recording").frame["recording_id"])
+    training = found[0].training_sets(recordings)
+    seed = found[0].result.config["splits"]["seed"]
+    for name, recording in zip(training.set_SN[0], recordings, strict=True):
+        repeat, fold = map(int, name.split("/"))
+        (part,) = [part for part in found[0].parts if part.result.config["splits"]["fold"] == fold]
+        assert repeat == seed and recording in set(part.predictions.in_split("test").frame["recording_id"])
+    sizes = found[0].parts[0].result.cohort.recordings
+    assert training.ratio == pytest.approx(sizes["test"] / sizes["train"], rel=0.3)
+    # With two repeats of three folds there are too few sets; nothing claims to be about others.
+    assert "these trained heads" in build(record(made), made / "lfnet_runs").sections[0].evidence[0].title
+
+
+def test_with_enough_repeats_verdicts_are_about_training_on_other_people(made, monkeypatch):
+    monkeypatch.setattr("lfnet.evaluation.evidence.FEWEST_SETS", 6)
+    intervals, compared = build(record(made), made / "lfnet_runs").sections[0].evidence[:2]
+    assert "the error of this architecture trained on other people, on new people" in intervals.title
+    assert "verdicts on the architectures trained on other people" in compared.title
+    assert intervals.data["estimand"] == "training_sets"
+    model, *references = intervals.data["rows"]
+    assert model["estimates"]["mae"]["method"] == "corrected resampled t" and "low" not in model["estimates"]["pcc"]
+    # References are fitted to each training set as well: the constant is not the same in all folds.
+    (median,) = [line for line in references if line["row"] == "train median"]
+    assert median["seeds"] == 2 and "low" in median["estimates"]["mae"]
+
+
 def test_a_missing_fold_is_reported(made, tmp_path):
     content = json.loads(record(made).read_text())
     content["jobs"] = [job for job in content["jobs"] if "splits.fold=2" not in job["overrides"]]
