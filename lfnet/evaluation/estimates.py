@@ -31,7 +31,8 @@ class EvidenceSettings:
     estimand : {"auto", "trained", "architecture", "training_sets"}
         Statements about these trained models (people are drawn), or about the architecture (people and seeds are
         drawn), or about the architecture trained on other people (training sets are drawn). "auto": training_sets where
-        a cross-validation was repeated (10 folds or more in all), else architecture where every row has `min_seeds` seeds or more.
+        a cross-validation was repeated (10 folds or more in all), else architecture where every row has `min_seeds`
+        seeds or more.
     resamples, flips : int
         Number of resamples of people, and of random sign flips of a test.
     min_people : int
