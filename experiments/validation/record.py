@@ -102,9 +102,10 @@ statements about an architecture need resampled seeds.
 ## Over training sets
 
 Percent of cohorts, from which models were trained again and again by cross-validations by person (five folds, one of
-them dev, repeated 2 or 10 times): how often the 95 % interval of the corrected resampled t (Nadeau and Bengio 2003)
-contains the expected error of ridge trained on other people, and how often it finds two equally good models different.
-*Test / train* is in use. Without the correction most findings are false.
+them dev, repeated 2 or 10 times): how often the 95 % interval of a difference contains the expected difference of ridge
+from a constant, both trained on other people; and how often two equally good models are found different. Standard
+errors: the corrected resampled one (Nadeau and Bengio 2003) or, if it is larger, the one from drawing people; the
+corrected one alone; the one without correction, with which most findings are false.
 
 {_sets_table(pd.read_csv(folder / "training_sets.csv"))}
 
@@ -205,10 +206,10 @@ def _alarm_table(alarms):
 def _sets_table(sets):
     columns = sets[["recordings", "repeats"]].drop_duplicates()
     names = [f"n = {recordings}, {repeats} repeats" for recordings, repeats in columns.to_numpy()]
-    lines = ["| | variance | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|"]
-    for (says, variance), part in sets.groupby(["says", "variance"], sort=False):
+    lines = ["| | standard error | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|"]
+    for (says, error), part in sets.groupby(["says", "error"], sort=False):
         rates = [_percent(*row) for row in part[["rate", "rate_low", "rate_high"]].to_numpy()]
-        lines.append(f"| {says} | {variance} | " + " | ".join(rates) + " |")
+        lines.append(f"| {says} | {error} | " + " | ".join(rates) + " |")
     return "\n".join(lines)
 
 

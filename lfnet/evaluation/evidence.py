@@ -9,8 +9,9 @@ There are three estimands, and every result names its own:
 People are drawn as those of this split were. They are *new people* only where none of them is in another split;
 where somebody is, each row also has its metrics on the new people alone.
 
-- training_sets: the error of *this architecture trained on other people*, from repeats of a cross-validation by
-  person. Training sets are drawn as well; only MAE has an interval and a test (`lfnet.evaluation.training_sets`).
+- training_sets: a difference between *two architectures trained on other people*, from repeats of a cross-validation
+  by person. Training sets are drawn as well (`lfnet.evaluation.training_sets`); a row's own intervals stay those of the
+  trained models.
 
 For the first two the training recordings are the same throughout: they leave out the variance from drawing others.
 """
@@ -27,7 +28,7 @@ from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
 from lfnet.evaluation.compare import Verdict, verdict
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows, ranks_backwards
-from lfnet.evaluation.training_sets import FEWEST_SETS, corrected_resampled
+from lfnet.evaluation.training_sets import FEWEST_SETS, corrected_resampled, over_people
 
 __all__ = [
     "Comparison",
@@ -180,7 +181,7 @@ def compute_evidence(
         raise LfnetError(f"there is no row {reference!r} to compare with. Choose one of {', '.join(aligned.names)}.")
     if paired and len({len(score_SN) for score_SN in aligned.score_RSN}) > 1:
         raise LfnetError(f"{', '.join(aligned.names)} have different numbers of seeds and cannot be paired by seed.")
-    estimand, notes = _estimand(rows, aligned, settings)
+    estimand, notes = _estimand(rows, aligned, settings, reference)
     joint = estimand == "architecture"
     people, recordings = len(aligned.people), len(aligned.label_N)
     if people < settings.min_people:
@@ -188,7 +189,7 @@ def compute_evidence(
         notes.append(f"{who} too few for an interval (fewer than {settings.min_people}).")
     measured = measure_rows(aligned, constant, settings, joint, reference, paired)
     tests = {number: _tests(aligned, measured, number, reference, settings, joint) for number in range(len(rows))}
-    if estimand == "training_sets":
+    if estimand == "training_sets" and reference is not None:
         tests = _over_training_sets(aligned, measured, reference, settings)
     compared = _compared(aligned, measured, reference, settings, tests)
     found = {}
@@ -200,12 +201,8 @@ def compute_evidence(
             len(aligned.score_RSN[number]),
             measured.estimates[number],
             compared.get(row.name),
-            *(
-                _subset(aligned, number, people_of, constant, settings, joint)
-                if shared and estimand != "training_sets"
-                else None
-                for people_of in (shared, new)
-            ),
+            _subset(aligned, number, shared, constant, settings, joint),
+            _subset(aligned, number, new, constant, settings, joint) if shared else None,
         )
     shared = frozenset().union(*(row.shared_people for row in rows)) & set(aligned.people)
     return Evidence(
@@ -251,11 +248,13 @@ def adjust_together(comparisons: Sequence[Comparison], alpha: float) -> list[Com
     ]
 
 
-def _estimand(rows: Sequence[RowScores], aligned: Aligned, settings: EvidenceSettings) -> tuple[Estimand, list[str]]:
+def _estimand(
+    rows: Sequence[RowScores], aligned: Aligned, settings: EvidenceSettings, reference: str | None
+) -> tuple[Estimand, list[str]]:
     if settings.estimand in ("auto", "training_sets"):
         repeated = _same_training_sets(aligned)
         if repeated:
-            return "training_sets", []
+            return ("trained" if reference is None else "training_sets"), []
         if settings.estimand == "training_sets":
             raise LfnetError(
                 f"The estimand training_sets needs {FEWEST_SETS} training sets or more, the same ones for every row. "
@@ -307,28 +306,25 @@ def _same_training_sets(aligned: Aligned) -> bool:
 
 
 def _over_training_sets(
-    aligned: Aligned, measured: Measured, reference: str | None, settings: EvidenceSettings
+    aligned: Aligned, measured: Measured, reference: str, settings: EvidenceSettings
 ) -> dict[int, _Tests]:
-    """Replace the intervals in `measured` by those over training sets, which only MAE has; return its tests."""
+    """Replace the differences' intervals in `measured` by those over training sets, which only MAE has; its tests."""
     enough = len(aligned.people) >= settings.min_people
-    base = None if reference is None else aligned.over_training_sets(aligned.names.index(reference))[1]
+    base = aligned.names.index(reference)
+    _, reference_K, _ = aligned.over_training_sets(base)
     tests: dict[int, _Tests] = {}
-    for number, (estimates, differences) in enumerate(zip(measured.estimates, measured.differences, strict=True)):
+    for number, differences in enumerate(measured.differences):
         _, error_K, count_K = aligned.over_training_sets(number)
         ratio = aligned.training_R[number].ratio  # type: ignore[union-attr]
-        own = corrected_resampled(error_K, count_K, ratio)
-        for metric, estimate in estimates.items():
-            interval = own.interval(settings.level) if metric == "mae" and enough else None
-            estimates[metric] = replace(estimate, interval=interval, var_people=None, var_seeds=None, sd_effect=None)
-        tests[number] = (None, None)
-        if base is None or not differences:
-            continue
-        apart = corrected_resampled(error_K - base, count_K, ratio)
+        apart = max(
+            corrected_resampled(error_K - reference_K, count_K, ratio),
+            over_people(aligned.mean_errors(number) - aligned.mean_errors(base), aligned.recordings),
+            key=lambda found: found.error,
+        )
         for metric, difference in differences.items():
             interval = apart.interval(settings.level) if metric == "mae" and enough else None
             differences[metric] = Difference(difference.value, interval)
-        if enough:
-            tests[number] = apart.p(), apart.equivalence_p(settings.margin)
+        tests[number] = (apart.p(), apart.equivalence_p(settings.margin)) if enough else (None, None)
     return tests
 
 

@@ -22,18 +22,8 @@ _SUBJECTS = {
     "architecture": "the architectures",
     "training_sets": "the architectures trained on other people",
 }
-_OF = {
-    "trained": "these trained {what}",
-    "architecture": "this architecture, over seeds and people,",
-    "training_sets": "this architecture trained on other people,",
-}
-_OVER_PEOPLE = (
-    "over people, each with all recordings; SE people, SE seeds: the standard error of MAE from drawing people, and "
-    "from drawing seeds."
-)
-_RESAMPLED = "of MAE over the training sets of a repeated cross-validation, by the corrected resampled t."
 _TESTS = "by flipping the signs of people's differences or, for architectures, by a bootstrap of seeds and people"
-_RESAMPLED_TEST = "by the corrected resampled t over training sets (Nadeau and Bengio 2003)"
+_RESAMPLED_TEST = "as its difference over training sets, by the corrected resampled t (Nadeau and Bengio 2003)"
 _SHOWN = ("mae", "pcc", "skill")
 _BACKWARDS = "backwards"
 _HEADINGS = {"mae": "MAE", "pcc": "PCC", "skill": "Skill"}
@@ -63,7 +53,7 @@ def intervals(
     fewest = found.settings.min_people
     rows = tuple(_line(name, estimates, row, found.people, fewest, shared) for name, estimates, row in lines)
     data = [_raw(name, estimates, row) for name, estimates, row in lines]
-    of = _OF[found.estimand].format(what=what)
+    of = f"these trained {what}" if found.estimand == "trained" else "this architecture, over seeds and people,"
     title = f"Evidence: the error of {of} on {scored_on(found)}"
     return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "split": split, "rows": data})
 
@@ -98,7 +88,7 @@ def comparisons(asked: Asked, found: Sequence[tuple[str, str, Comparison]]) -> B
 
 
 def subject_of(estimand: str, what: str) -> str:
-    """Whom verdicts are about. what: "heads" or "models"."""
+    """What verdicts are about. what: "heads" or "models"."""
     return _SUBJECTS[estimand].format(what=what)
 
 
@@ -195,14 +185,15 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
     """Lines of the foot: what intervals, tests and verdicts are."""
     if not present:
         return []
-    resampled = any(block.data.get("estimand") == "training_sets" for block in present)
+    resampled = any(block.finding and block.finding.subject == _SUBJECTS["training_sets"] for block in present)
     lines = [
-        f"[low, high]: {100 * settings.level:g} % intervals {_RESAMPLED if resampled else _OVER_PEOPLE}",
+        f"[low, high]: {100 * settings.level:g} % intervals over people, each with all recordings; "
+        "SE people, SE seeds: the standard error of MAE from drawing people, and from drawing seeds.",
         f"Skill: 1 {MINUS} MAE / MAE of the training median.",
     ]
     if any(_BACKWARDS in text for block in present for line in block.rows for text in line[1:]):
         lines.append(f"{_BACKWARDS}: the interval of PCC lies below 0: higher scores go with lower labels.")
-    if not resampled and (measured := coverage_sentence(_SHOWN, settings.level)):
+    if measured := coverage_sentence(_SHOWN, settings.level):
         lines.append(measured)
     verdicts = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
     if verdicts:

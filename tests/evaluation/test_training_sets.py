@@ -57,34 +57,65 @@ def cohort():
     return random, label, sets, score
 
 
-def test_the_error_of_new_training_sets_is_the_mean_over_folds(cohort):
+def test_a_difference_over_training_sets_is_the_mean_over_folds(cohort):
     random, label, sets, score = cohort
     constant = row("constant", np.full((3, 40), 15.0), label, sets, deterministic=True)
     found = compute_evidence([row("a", score, label, sets), constant], "constant", QUICK, constant=15.0)
     assert found.estimand == "training_sets"
-    own = found.rows["a"].estimates["mae"]
-    errors = np.abs(score - label)
-    names = np.unique(sets)
-    by_fold = np.array([errors[sets == name].mean() for name in names])
-    expected = corrected_resampled(by_fold, np.full(15, 8), 1 / 3)
-    assert own.value == pytest.approx(errors.mean()) == pytest.approx(expected.value)
-    assert own.interval == expected.interval(0.95)
-    gap = np.array([(errors - np.abs(15.0 - label))[sets == name].mean() for name in names])
+    apart_SN = np.abs(score - label) - np.abs(15.0 - label)
+    gap = [apart_SN[sets == name].mean() for name in np.unique(sets)]
+    over_folds = corrected_resampled(gap, np.full(15, 8), 1 / 3)
+    of_people = apart_SN.mean(axis=0)
+    error = stats.sem(of_people)  # each person has one recording
     compared = found.rows["a"].comparison
-    assert compared.p == pytest.approx(corrected_resampled(gap, np.full(15, 8), 1 / 3).p())
-    assert found.rows["a"].estimates["pcc"].interval is None and found.rows["a"].estimates["pcc"].value > 0.8
+    own = compared.differences["mae"]
+    assert own.value == pytest.approx(apart_SN.mean()) == pytest.approx(over_folds.value)
+    assert own.interval.method == "corrected resampled t"
+    larger, freedom = max((over_folds.error, 14), (error, 39))
+    reach = stats.t.ppf(0.975, freedom) * larger
+    assert (own.interval.low, own.interval.high) == pytest.approx((own.value - reach, own.value + reach))
+    assert compared.p == pytest.approx(2 * stats.t.sf(abs(own.value) / larger, freedom))
+    assert "pcc" not in compared.differences  # a constant has none
+    # A row's own intervals are over people, as without repeats.
+    trained = EvidenceSettings(resamples=400, flips=1000, estimand="trained")
+    alone = compute_evidence([row("a", score, label, sets), constant], "constant", trained, constant=15.0)
+    assert found.rows["a"].estimates == alone.rows["a"].estimates
+    assert compute_evidence([row("a", score, label, sets)], settings=QUICK).estimand == "trained"
     # The order of recordings changes nothing.
     order = random.permutation(40)
     ids = [f"r{number:02}" for number in order]
-    turned = RowScores("a", ids, ids, label[order], score[:, order], training=TrainingSets(sets[:, order], 1 / 3))
-    assert compute_evidence([turned], settings=QUICK).rows["a"].estimates["mae"].interval == own.interval
+    turned = [
+        RowScores(name, ids, ids, label[order], own[:, order], training=TrainingSets(sets[:, order], 1 / 3))
+        for name, own in (("a", score), ("constant", np.full((3, 40), 15.0)))
+    ]
+    again = compute_evidence(turned, "constant", QUICK).rows["a"].comparison.differences["mae"].interval
+    assert (again.low, again.high) == pytest.approx((own.interval.low, own.interval.high))
+
+
+def test_neither_folds_nor_people_alone_set_the_error():
+    """Folds that differ more than people do, and people who differ more than folds do: the larger error counts."""
+    label = np.repeat([10.0, 30.0], 20)
+    fold = np.stack([np.arange(40) % 5, np.arange(40) // 2 % 5])
+    sets = np.array([[f"{repeat}/{number}" for number in own] for repeat, own in enumerate(fold)])
+    folds_apart = label + 1 + 3.0 * fold
+    people_apart = label + np.tile(np.where(np.arange(40) % 20 < 10, 1.0, 13.0), (2, 1))
+    widths = []
+    for score in (folds_apart, people_apart):
+        rows = [row("a", score, label, sets), row("b", np.tile(label, (2, 1)), label, sets)]
+        interval = compute_evidence(rows, "b", QUICK).rows["a"].comparison.differences["mae"].interval
+        apart_SN = np.abs(score - label)
+        folds = corrected_resampled([apart_SN[sets == name].mean() for name in np.unique(sets)], np.full(10, 8), 1 / 3)
+        people = stats.sem(apart_SN.mean(axis=0))
+        widths.append((folds.error > people, interval.high - interval.low))
+        error, freedom = max((folds.error, 9), (people, 39))
+        assert interval.high - interval.low == pytest.approx(2 * stats.t.ppf(0.975, freedom) * error)
+    assert [folds for folds, _ in widths] == [True, False]
 
 
 def test_too_few_or_other_training_sets_are_said(cohort):
     _, label, sets, score = cohort
     asked = EvidenceSettings(resamples=400, estimand="training_sets")
     single = row("a", score[:1], label, sets[:1])
-    assert compute_evidence([single], settings=QUICK).estimand == "trained"
     others = row("b", score, label, np.char.replace(sets, "2/", "7/"))
     for rows in ([single], [row("a", score, label, sets), others], [row("a", score, label, None)]):
         with pytest.raises(LfnetError, match="needs 10 training sets or more, the same ones for every row"):
