@@ -46,11 +46,13 @@ def fixed_cohort():
 
 def readme(folder):
     """Write README.md from the csv files in `folder`."""
-    coverage, alarms, ridge = (pd.read_csv(folder / f"{name}.csv") for name in ("coverage", "false_alarms", "ridge"))
+    names = ("coverage", "false_alarms", "ridge", "training_sets")
+    coverage, alarms, ridge, sets = (pd.read_csv(folder / f"{name}.csv") for name in names)
     chosen = coverage[coverage["chosen"] == 1]
     values, gaps = chosen[chosen["of"] == "value"], chosen[chosen["of"] == "difference"]
     people_at = {n: round(n * PEOPLE_PER_RECORDING) for n in sorted(coverage["recordings"].unique())}
     sizes = ", ".join(f"{n} recordings of {count} people" for n, count in people_at.items())
+    number = f"{sets['cohorts'].iloc[0]:,}"
     return f"""# Validation of intervals and tests
 
 **Question:** do 95 % intervals contain the truth in 95 % of studies, and do tests reject a true null hypothesis
@@ -101,13 +103,13 @@ statements about an architecture need resampled seeds.
 
 ## Over training sets
 
-Percent of cohorts, from which models were trained again and again by cross-validations by person (five folds, one of
-them dev, repeated 2 or 10 times): how often the 95 % interval of a difference contains the expected difference of ridge
+Percent of {number} cohorts, from which models were trained again and again by cross-validations by person (five folds,
+one of them dev, repeated 2 or 10 times): how often the 95 % interval of a difference contains the expected difference of ridge
 from a constant, both trained on other people; and how often two equally good models are found different. Standard
 errors: the corrected resampled one (Nadeau and Bengio 2003) or, if it is larger, the one from drawing people; the
 corrected one alone; the one without correction, with which most findings are false.
 
-{_sets_table(pd.read_csv(folder / "training_sets.csv"))}
+{_sets_table(sets)}
 
 ## End to end
 
