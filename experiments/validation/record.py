@@ -104,10 +104,10 @@ statements about an architecture need resampled seeds.
 ## Over training sets
 
 Percent of {number} cohorts, from which models were trained again and again by cross-validations by person (five folds,
-one of them dev, repeated 2 or 10 times): how often the 95 % interval of a difference contains the expected difference of ridge
-from a constant, both trained on other people; and how often two equally good models are found different. Standard
-errors: the corrected resampled one (Nadeau and Bengio 2003) or, if it is larger, the one from drawing people; the
-corrected one alone; the one without correction, with which most findings are false.
+one of them dev, repeated 2 or 10 times): how often the 95 % interval of a difference contains the expected difference
+of ridge from a constant, both trained on other people; and how often two equally good models are found different.
+Standard errors: the corrected resampled one (Nadeau and Bengio 2003) or, if it is larger, the one from drawing people;
+the corrected one alone; the one without correction.
 
 {_sets_table(sets)}
 
