@@ -20,8 +20,10 @@ from lfnet.jobs.tuning import describe_study, study_marks, tune
 from lfnet.runs.result import Cost
 from lfnet.runs.run import LEARNING_CURVE, PREDICTIONS
 from lfnet.training.distribution_head import DistributionHead, write_quantiles
+from lfnet.training.distributions import DistributionLoss
 from lfnet.training.fit import fit
 from lfnet.training.mc_dropout import dropout_spread
+from lfnet.training.settings import TrainerSettings
 
 __all__ = ["COVERS", "execute", "load_data", "plan"]
 
@@ -42,10 +44,21 @@ def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> t
         covers = _more(covers, nodes=("streams",), recorded=("streams",))
     if settings.inputs.filming is not None:  # its effect on numbers is in the features' fingerprint
         covers = _more(covers, recorded=("filming",))
+    covers = _more(covers, code=_of_settings(settings.trainer))
     if settings.tune:
         code = ("lfnet.jobs.tuning", "lfnet.runs.trials", "lfnet.tuning")
         covers = _more(covers, nodes=("tune", "search"), recorded=("search",), code=code, libraries=("optuna",))
     return inputs, covers
+
+
+def _of_settings(trainer: TrainerSettings) -> tuple[str, ...]:
+    """Modules outside `lfnet.training` that change numbers of jobs with some settings only."""
+    line = ("lfnet.evaluation.personalisation", "lfnet.evaluation.recalibration")  # fit_line, and what chooses it
+    return (
+        *(line if trainer.recalibrate is not None else ()),
+        *(("lfnet.evaluation.replicates",) if trainer.mc_dropout else ()),
+        *(("lfnet.evaluation.quantiles",) if isinstance(trainer.loss, DistributionLoss) else ()),
+    )
 
 
 def _more(covers: Coverage, **added: tuple[str, ...]) -> Coverage:

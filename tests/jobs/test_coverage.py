@@ -101,6 +101,24 @@ def test_a_head_is_renamed_by_what_it_imports_and_not_by_other_heads(tmp_path, m
             assert (replace(job).fingerprint != before) == expected, name
 
 
+@pytest.mark.parametrize(
+    ("override", "files"),
+    [
+        ("trainer.recalibrate=variance", {"personalisation", "recalibration"}),
+        ("trainer.mc_dropout=2", {"replicates"}),
+        ("loss=quantile", {"quantiles"}),
+    ],
+)
+def test_code_that_only_some_settings_use_renames_their_jobs(override, files, tmp_path, monkeypatch):
+    job = plan(composed(*SMALL, *LDBM, override, root=tmp_path)[0], progress=False)
+    before, real = job.fingerprint, fingerprints._code_digest
+    for name in ("personalisation", "quantiles", "recalibration", "replicates"):
+        with monkeypatch.context() as patch:
+            file = PACKAGE / "evaluation" / f"{name}.py"
+            patch.setattr(fingerprints, "_code_digest", lambda path, file=file: "other" if path == file else real(path))
+            assert (replace(job).fingerprint != before) == (name in files), name
+
+
 def test_a_setting_changes_the_name_where_it_can_change_a_number(planned):
     job, covered = planned
     groups = ("head", "trainer") if covered == HEAD else ("fusion",)
