@@ -42,6 +42,19 @@ def masks(frames: int) -> Tensor:
     return mask_BT
 
 
+def check_exported_graph(head: nn.Module, n_features: int) -> None:
+    """Check that one exported graph scores any number of windows, of any length, as the head does."""
+    # from the second patch on: a sum over one thing is another graph to the exporter
+    axes = {0: torch.export.Dim("windows"), 1: torch.export.Dim("frames", min=5)}
+    mask_BT = torch.arange(33) < torch.tensor([[33], [20]])
+    example = (torch.randn(2, 33, n_features), mask_BT)
+    program = torch.export.export(head, example, dynamic_shapes=(axes, axes)).module()
+    for windows, frames in ((3, 7), (2, 130)):
+        x_BTD, mask_BT = torch.randn(windows, frames, n_features), torch.arange(frames) % 5 > 0
+        mask_BT = mask_BT.repeat(windows, 1)
+        torch.testing.assert_close(program(x_BTD, mask_BT), head(x_BTD, mask_BT), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("frames", [64, 61, 5])
 @pytest.mark.parametrize("name", PLAIN)
 def test_answers_and_gradients_equal_a_plain_implementation(name: str, frames: int) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lfnet.heads.cost import measure
 from lfnet.heads.layers import masked_mean
 from lfnet.heads.patch_statistics import PatchStatistics
-from tests.heads.test_heads import masks
+from tests.heads.test_heads import check_exported_graph, masks
 
 D, R, SIZE = 12, 5, 4
 
@@ -162,14 +162,7 @@ def test_dropout_acts_in_training_only() -> None:
 
 
 def test_a_graph_of_any_length_can_be_exported() -> None:
-    head = make().eval()
-    axes = {0: torch.export.Dim("windows"), 1: torch.export.Dim("frames", min=5)}
-    mask_BT = torch.arange(33) < torch.tensor([[33], [20]])
-    program = torch.export.export(head, (torch.randn(2, 33, D), mask_BT), dynamic_shapes=(axes, axes)).module()
-    for windows, frames in ((3, 7), (2, 130)):
-        x_BTD, mask_BT = torch.randn(windows, frames, D), torch.arange(frames) % 5 > 0
-        mask_BT = mask_BT.repeat(windows, 1)
-        torch.testing.assert_close(program(x_BTD, mask_BT), head(x_BTD, mask_BT), atol=1e-5, rtol=1e-5)
+    check_exported_graph(make().eval(), D)
 
 
 @pytest.mark.filterwarnings("error")

@@ -13,7 +13,7 @@ from lfnet.heads.hybrid import Hybrid
 from lfnet.heads.mamba import Mamba
 from lfnet.heads.tcn import TCN
 from tests.heads.cpu.test_scan import plain as plain_scan
-from tests.heads.test_heads import masks
+from tests.heads.test_heads import check_exported_graph, masks
 
 D = 12
 HEADS = {"hybrid": Hybrid, "attention_mil": AttentionMIL, "tcn": TCN, "mamba": Mamba}
@@ -252,15 +252,7 @@ def test_dropout_acts_in_training_only(name: str) -> None:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_a_graph_of_any_length_can_be_exported(name: str) -> None:
-    head = make(name).eval()
-    # from the second patch on: a sum over one thing is another graph to the exporter
-    axes = {0: torch.export.Dim("windows"), 1: torch.export.Dim("frames", min=5)}
-    mask_BT = torch.arange(33) < torch.tensor([[33], [20]])
-    program = torch.export.export(head, (torch.randn(2, 33, D), mask_BT), dynamic_shapes=(axes, axes)).module()
-    for windows, frames in ((3, 7), (2, 130)):
-        x_BTD, mask_BT = torch.randn(windows, frames, D), torch.arange(frames) % 5 > 0
-        mask_BT = mask_BT.repeat(windows, 1)
-        torch.testing.assert_close(program(x_BTD, mask_BT), head(x_BTD, mask_BT), atol=1e-5, rtol=1e-5)
+    check_exported_graph(make(name).eval(), D)
 
 
 @pytest.mark.filterwarnings("error")
