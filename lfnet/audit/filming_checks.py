@@ -8,7 +8,7 @@ import pandas as pd
 from lfnet.audit.filming import Filming, Number
 from lfnet.audit.finding import Check, Finding, Status, Test, interval, p_text
 from lfnet.audit.label_checks import SPLITS
-from lfnet.audit.max_t import centred, one_hot, step_down
+from lfnet.audit.max_t import centred, one_hot, orthonormal_basis, step_down
 from lfnet.audit.settings import AuditSettings
 from lfnet.audit.statistics import MIN_CLEAR, MIN_CLEAR_SPLIT, MIN_PEOPLE, spearman_interval
 from lfnet.text import plural
@@ -120,8 +120,7 @@ def _strength(
     if x.shape[1] == 1 and pair[1] == LABEL:
         rho = float((x.T @ y).item() / np.sqrt((x**2).sum() * (y**2).sum()))
         return rho, *spearman_interval(rho, len(set(person)))
-    left = [np.linalg.svd(part, full_matrices=False) for part in (x, y)]
-    one, other = (u[:, s > 1e-9] for u, s, _ in left)
+    one, other = orthonormal_basis(x), orthonormal_basis(y)
     share = float(((one.T @ other) ** 2).sum() / min(one.shape[1], other.shape[1]))
     return share, float("nan"), float("nan")
 
@@ -163,9 +162,9 @@ def _against_label(
         names = ", ".join(n.what for n in tested)
         text = f"no visible association with the label of {names} (smallest {_least(tested.values())})"
         return Finding(name, title, "clear", text + rest, tests=tuple(tested.values()))
-    told = [f"{n.what} goes with the label: {_told(test)}" for n, test in sorted(found.items(), key=_by_p)]
+    texts = [f"{n.what} goes with the label: {_in_words(test)}" for n, test in sorted(found.items(), key=_by_p)]
     clear = [n.what for n in tested if n not in found]
-    text = "; ".join(told) + (f"; no visible association of {', '.join(clear)}" if clear else "") + rest
+    text = "; ".join(texts) + (f"; no visible association of {', '.join(clear)}" if clear else "") + rest
     remedies = dict.fromkeys(_REMEDIES.get(n.name, _SHOOT) for n in found)
     advice = (
         "A model can read this in place of severity. Compare every row with the baseline nuisance, which sees nothing "
@@ -199,15 +198,15 @@ def _against_split(
         names = ", ".join(n.what for n in tested)
         text = f"the splits do not visibly differ in {names} (smallest {_least(tested.values())})"
         return Finding(name, title, "clear", text, tests=tuple(tested.values()))
-    told = []
+    texts = []
     for number, test in sorted(found.items(), key=_by_p):
         each = [f"{split} {_typical(known[number.name][splits == split], number)}" for split in present]
-        told.append(f"{number.what} differs: {', '.join(each)}, {p_text(test.adjusted)}")
+        texts.append(f"{number.what} differs: {', '.join(each)}, {p_text(test.adjusted)}")
     advice = (
         "Scores on test then mix how well a model reads people with how well it bears another way of filming. Make new "
         "splits (`lfnet cohort split DIR`); where they are given, say so, and film or convert all clips alike."
     )
-    return Finding(name, title, "warning", "; ".join(told), advice, tests=tuple(tested.values()))
+    return Finding(name, title, "warning", "; ".join(texts), advice, tests=tuple(tested.values()))
 
 
 def _demographics(
@@ -230,17 +229,17 @@ def _demographics(
     if not tested or (people < MIN_CLEAR and not found):
         why = f"{plural(people, 'person')} with a label are too few to tell" if tested else ""
         return Finding(name, title, "not checked", why + rest, tests=tuple(tested.values()))
-    told = [f"{n.what}: {_told(test)}" for n, test in tested.items()]
+    texts = [f"{n.what}: {_in_words(test)}" for n, test in tested.items()]
     if not found:
-        return Finding(name, title, "clear", "; ".join(told) + rest, tests=tuple(tested.values()))
+        return Finding(name, title, "clear", "; ".join(texts) + rest, tests=tuple(tested.values()))
     advice = (
         "This is no leak; but a model that tells it from a face scores better without seeing severity. Report metrics "
         "by group."
     )
-    return Finding(name, title, "warning", "; ".join(told) + rest, advice, tests=tuple(tested.values()))
+    return Finding(name, title, "warning", "; ".join(texts) + rest, advice, tests=tuple(tested.values()))
 
 
-def _told(test: Test) -> str:
+def _in_words(test: Test) -> str:
     if np.isfinite(test.low):
         return interval(test, "rank correlation")
     return f"it explains {100 * test.estimate:.0f} % of the labels' ranks, {p_text(test.adjusted)}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-__all__ = ["centred", "one_hot", "step_down"]
+__all__ = ["centred", "one_hot", "orthonormal_basis", "step_down"]
 
 # Numbers in memory in one batch of permutations, and those that all permutations of an audit may take.
 _BATCH, _WORK, _MIN_PERMUTATIONS = 4_000_000, 500_000_000, 999
@@ -87,8 +87,8 @@ def step_down(
     >>> [bool(adjusted <= 0.05) for _, adjusted in found.values()]
     [True, False]
     """
-    bases = {name: basis for name, columns in numbers.items() if (basis := _basis(columns)).shape[1]}
-    against = {name: basis for name, columns in responses.items() if (basis := _basis(columns)).shape[1]}
+    bases = {name: basis for name, columns in numbers.items() if (basis := orthonormal_basis(columns)).shape[1]}
+    against = {name: basis for name, columns in responses.items() if (basis := orthonormal_basis(columns)).shape[1]}
     pairs = [(number, response) for response in against for number in bases if (number, response) not in left_out]
     if not pairs:
         return {}
@@ -122,8 +122,14 @@ def step_down(
     return {pair: (float(p[i]), float(together[i])) for i, pair in enumerate(pairs)}
 
 
-def _basis(columns: np.ndarray) -> np.ndarray:
-    """An orthonormal basis of the columns, [n, rank]."""
+def orthonormal_basis(columns: np.ndarray) -> np.ndarray:
+    """Compute an orthonormal basis of the columns, [n, rank].
+
+    Examples
+    --------
+    >>> orthonormal_basis(np.array([[3.0, 6.0], [4.0, 8.0]])).shape
+    (2, 1)
+    """
     left, singular, _ = np.linalg.svd(columns, full_matrices=False)
     return np.asarray(left[:, singular > 1e-9 * max(1.0, singular.max(initial=0.0))])
 

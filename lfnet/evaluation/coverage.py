@@ -12,7 +12,7 @@
 The curve is that of Kuleshov et al. 2018, "Accurate uncertainties for deep learning using calibrated regression", ICML.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,17 +96,12 @@ def conformal_curve(rows: pd.DataFrame, low: float, high: float, *, typical: flo
     half, order_HN = n // 2, _orders(n)
     error_HN = (np.abs(score_N - label_N) / weight_N)[order_HN]
     sorted_HN, test_HN = np.sort(error_HN[:, :half], axis=1), order_HN[:, half:]
-    found = []
-    for level in LEVELS:
-        k = rank(half, level)
-        if k > half:
-            found.append((np.nan, np.nan))
-            continue
+
+    def measure(level: float, k: int) -> tuple[float, float]:
         width_HN = sorted_HN[:, k - 1 : k] * weight_N[test_HN]
-        found.append(_coverage(label_N[test_HN], score_N[test_HN], width_HN, low, high))
-    coverage_L, width_L = np.array(found).T
-    kind = "conformal" if typical is None else "conformal, by the spread"
-    return Curve(kind, LEVELS, coverage_L, width_L, n, half, reachable(half))
+        return _coverage(label_N[test_HN], score_N[test_HN], width_HN, low, high)
+
+    return _calibrated_curve("conformal" if typical is None else "conformal, by the spread", n, half, measure)
 
 
 def quantile_conformal_curve(rows: pd.DataFrame, low: float, high: float) -> Curve | None:
@@ -116,12 +111,9 @@ def quantile_conformal_curve(rows: pd.DataFrame, low: float, high: float) -> Cur
     if n < _MIN_PEOPLE:
         return None
     half, order_HN = n // 2, _orders(n)
-    test_HN, found = order_HN[:, half:], []
-    for level in LEVELS:
-        k = rank(half, level)
-        if k > half:
-            found.append((np.nan, np.nan))
-            continue
+    test_HN = order_HN[:, half:]
+
+    def measure(level: float, k: int) -> tuple[float, float]:
         low_N, high_N = central(quantile_NL, level)
         excess_HN = excess(label_N, low_N, high_N)[order_HN]
         margin_H1 = np.sort(excess_HN[:, :half], axis=1)[:, k - 1 : k]
@@ -129,9 +121,9 @@ def quantile_conformal_curve(rows: pd.DataFrame, low: float, high: float) -> Cur
         lower_HN = np.minimum(low_N[test_HN] - margin_H1, middle_HN)
         upper_HN = np.maximum(high_N[test_HN] + margin_H1, middle_HN)
         width_HN = np.clip(upper_HN, low, high) - np.clip(lower_HN, low, high)
-        found.append((float((excess_HN[:, half:] <= margin_H1).mean()), float(width_HN.mean())))
-    coverage_L, width_L = np.array(found).T
-    return Curve("conformal, by the quantiles", LEVELS, coverage_L, width_L, n, half, reachable(half))
+        return float((excess_HN[:, half:] <= margin_H1).mean()), float(width_HN.mean())
+
+    return _calibrated_curve("conformal, by the quantiles", n, half, measure)
 
 
 def quantile_curve(rows: pd.DataFrame, low: float, high: float) -> Curve | None:
@@ -169,6 +161,14 @@ def mean_curve(curves: Sequence[Curve]) -> Curve | None:
         return None
     coverage_L = np.mean([curve.coverage_L for curve in curves], axis=0)
     return replace(curves[0], coverage_L=coverage_L, width_L=np.mean([curve.width_L for curve in curves], axis=0))
+
+
+def _calibrated_curve(kind: str, n: int, half: int, measure: Callable[[float, int], tuple[float, float]]) -> Curve:
+    """Measure coverage and width by level: the k-th of `half` calibrating people sets the margin; NaN above `half`."""
+    ranks = [(level, rank(half, level)) for level in LEVELS]
+    found = [measure(level, k) if k <= half else (np.nan, np.nan) for level, k in ranks]
+    coverage_L, width_L = np.array(found).T
+    return Curve(kind, LEVELS, coverage_L, width_L, n, half, reachable(half))
 
 
 def _orders(n: int) -> NDArray[np.intp]:

@@ -22,12 +22,14 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
 from lfnet.evaluation.compare import Verdict, verdict
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows, ranks_backwards
+from lfnet.evaluation.resample import Quantity
 from lfnet.evaluation.training_sets import FEWEST_SETS, corrected_resampled, over_people
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "compute_evidence",
 ]
 
+Floats = NDArray[np.float64]
 Estimand = Literal["trained", "architecture", "training_sets"]
 
 
@@ -188,10 +191,7 @@ def compute_evidence(
         who = "1 person is" if people == 1 else f"{people} people are"
         notes.append(f"{who} too few for an interval (fewer than {settings.min_people}).")
     measured = measure_rows(aligned, constant, settings, joint, reference, paired)
-    tests = {number: _tests(aligned, measured, number, reference, settings, joint) for number in range(len(rows))}
-    if estimand == "training_sets" and reference is not None:
-        tests = _over_training_sets(aligned, measured, reference, settings)
-    compared = _compared(aligned, measured, reference, settings, tests)
+    compared = {} if reference is None else _compared(aligned, measured, reference, settings, estimand)
     found = {}
     for number, row in enumerate(rows):
         shared = frozenset(row.shared_people) & set(aligned.people)
@@ -282,19 +282,15 @@ def _estimand(
 _Tests = tuple[float | None, float | None]
 
 
-def _tests(
-    aligned: Aligned, measured: Measured, number: int, reference: str | None, settings: EvidenceSettings, joint: bool
-) -> _Tests:
+def _tests(aligned: Aligned, gap: Quantity | None, apart_P: Floats, settings: EvidenceSettings, joint: bool) -> _Tests:
     """p-values of no difference in MAE from the reference, and of one of the margin or more."""
-    gap = measured.mae[number]
-    if gap is None or reference is None:
+    if gap is None:
         return None, None
     equivalence = compare.equivalence_p(gap, settings.margin)
     if joint:
         return compare.pivot_p(gap), equivalence
-    apart = aligned.mean_errors(number) - aligned.mean_errors(aligned.names.index(reference))
     # Weighted by the number of recordings, so that the tested difference is the reported one.
-    return compare.sign_flip_p(apart * aligned.recordings, settings.flips, settings.seed), equivalence
+    return compare.sign_flip_p(apart_P * aligned.recordings, settings.flips, settings.seed), equivalence
 
 
 def _same_training_sets(aligned: Aligned) -> bool:
@@ -306,41 +302,42 @@ def _same_training_sets(aligned: Aligned) -> bool:
 
 
 def _over_training_sets(
-    aligned: Aligned, measured: Measured, reference: str, settings: EvidenceSettings
-) -> dict[int, _Tests]:
-    """Replace the differences' intervals in `measured` by those over training sets, which only MAE has; its tests."""
+    aligned: Aligned,
+    differences: dict[str, Difference],
+    number: int,
+    base: int,
+    apart_P: Floats,
+    settings: EvidenceSettings,
+) -> _Tests:
+    """Replace the intervals of a row's differences by that over training sets, which only MAE has; return its tests."""
     enough = len(aligned.people) >= settings.min_people
-    base = aligned.names.index(reference)
     _, reference_K, _ = aligned.over_training_sets(base)
-    tests: dict[int, _Tests] = {}
-    for number, differences in enumerate(measured.differences):
-        _, error_K, count_K = aligned.over_training_sets(number)
-        ratio = aligned.training_R[number].ratio  # type: ignore[union-attr]
-        apart = max(
-            corrected_resampled(error_K - reference_K, count_K, ratio),
-            over_people(aligned.mean_errors(number) - aligned.mean_errors(base), aligned.recordings),
-            key=lambda found: found.error,
-        )
-        for metric, difference in differences.items():
-            interval = apart.interval(settings.level) if metric == "mae" and enough else None
-            differences[metric] = Difference(difference.value, interval)
-        tests[number] = (apart.p(), apart.equivalence_p(settings.margin)) if enough else (None, None)
-    return tests
+    _, error_K, count_K = aligned.over_training_sets(number)
+    ratio = aligned.training_R[number].ratio  # type: ignore[union-attr]
+    apart = max(
+        corrected_resampled(error_K - reference_K, count_K, ratio),
+        over_people(apart_P, aligned.recordings),
+        key=lambda found: found.error,
+    )
+    for metric, difference in differences.items():
+        interval = apart.interval(settings.level) if metric == "mae" and enough else None
+        differences[metric] = Difference(difference.value, interval)
+    return (apart.p(), apart.equivalence_p(settings.margin)) if enough else (None, None)
 
 
 def _compared(
-    aligned: Aligned,
-    measured: Measured,
-    reference: str | None,
-    settings: EvidenceSettings,
-    tests: Mapping[int, _Tests],
+    aligned: Aligned, measured: Measured, reference: str, settings: EvidenceSettings, estimand: Estimand
 ) -> dict[str, Comparison]:
-    if reference is None:
-        return {}
     base = aligned.names.index(reference)
     others = [number for number in range(len(aligned.names)) if number != base]
     apart = {number: aligned.mean_errors(number) - aligned.mean_errors(base) for number in others}
-    p, p_equivalent = [tests[number][0] for number in others], [tests[number][1] for number in others]
+    tests = [
+        _over_training_sets(aligned, measured.differences[number], number, base, apart[number], settings)
+        if estimand == "training_sets"
+        else _tests(aligned, measured.mae[number], apart[number], settings, estimand == "architecture")
+        for number in others
+    ]
+    p, p_equivalent = [test[0] for test in tests], [test[1] for test in tests]
     adjusted, adjusted_equivalent = compare.holm(p), compare.holm(p_equivalent)
     found = {}
     for place, number in enumerate(others):

@@ -59,11 +59,8 @@ class ColumnStatistics:
 
     def dead(self, rounding: float) -> int:
         """Count columns whose range over all clips is at most `rounding` of their largest number."""
-        return int(self._dead_D(rounding).sum())
-
-    def _dead_D(self, rounding: float) -> np.ndarray:
         low_D, high_D = np.min(self._low, axis=0), np.max(self._high, axis=0)
-        return np.asarray(high_D - low_D <= rounding * np.maximum(np.abs(low_D), np.abs(high_D)))
+        return int((high_D - low_D <= rounding * np.maximum(np.abs(low_D), np.abs(high_D))).sum())
 
     def still_columns(self, min_range: float) -> list[tuple[str, int, int]]:
         """Return each clip with its columns that do not move though they usually do, and the number of usual ones.
@@ -79,7 +76,7 @@ class ColumnStatistics:
         return [(clip_id, int(still), usual) for clip_id, still in zip(self.clip_ids, still_C, strict=True)]
 
     def alike(self, min_ratio: float) -> tuple[int, bool]:
-        """Count moving columns in which clips do not differ, and tell whether these columns are near constants.
+        """Count moving columns in which clips do not differ, and say whether these columns are near constants.
 
         The variance between the means of clips is compared with what frames alone would give: the F ratio of an
         analysis of variance, 1 where clips do not differ. Frames of a video are correlated, so real clips have

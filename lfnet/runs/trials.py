@@ -81,7 +81,7 @@ def write_trials(folder: Path, fingerprint: str, trials: Sequence[Trial]) -> Non
 def read_trials(folder: Path, fingerprint: str) -> list[Trial]:
     """Read the trials so far of the job with this fingerprint.
 
-    None where there is no file. Of a damaged file, or one of another job, nothing is used, with an `LfnetWarning`.
+    Empty without a file. Of a damaged file, or one of another job, nothing is used, with an `LfnetWarning`.
     """
     path = Path(folder) / TRIALS
     if not exists(path):

@@ -1,8 +1,8 @@
 """Optimism: by how much a shortcut of selection or fitting improves test scores, all else equal.
 
 A row with a shortcut (conf/shortcut) is compared with the row that differs from it in that alone, run by run of the
-same seed and the same draw of the cohort. The interval is Student's over these pairs; each draw of a
-cohort has other people.
+same seed and the same draw of the cohort. The interval is Student's over these pairs, since
+each draw of a cohort has other people.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from lfnet.runs.run import MISSING, Run
 from lfnet.tables.formatting import DASH, fixed
 from lfnet.tables.table import Cell, Column, Row, Values
 
-__all__ = ["LEVEL", "fill_optimism", "optimism_column", "with_interval"]
+__all__ = ["LEVEL", "fill_optimism", "mean_over_runs", "optimism_column"]
 
 LEVEL = 0.95
 _PREFIX = "optimism."
@@ -33,7 +33,7 @@ def optimism_column(name: str) -> Column | None:
         return None
 
     def show(values: Values, runs: Sequence[Any]) -> str:
-        return with_interval([value for value in values.values() if value is not None])
+        return mean_over_runs([value for value in values.values() if value is not None])
 
     return Column(name, f"Optimism {METRICS[metric].label} [{100 * LEVEL:g} %]", lambda result: MISSING, show)
 
@@ -85,7 +85,7 @@ def _draw(run: Run) -> tuple[int, str]:
     return run.seed, run.result.cohort.fingerprint
 
 
-def with_interval(values: Sequence[float]) -> str:
+def mean_over_runs(values: Sequence[float]) -> str:
     """Mean and Student's interval; the mean alone where there are too few pairs."""
     if not values:
         return "undefined"

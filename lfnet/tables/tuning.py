@@ -4,7 +4,7 @@
 trial had ended.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lfnet.evaluation.metrics import METRICS
@@ -13,7 +13,7 @@ from lfnet.evaluation.replicates import summarise
 from lfnet.runs.result import Result
 from lfnet.runs.run import MISSING, Run
 from lfnet.tables.formatting import amount, span, spread
-from lfnet.tables.optimism import LEVEL, with_interval
+from lfnet.tables.optimism import LEVEL, mean_over_runs
 from lfnet.tables.table import Column, Values
 
 __all__ = ["budget_curve", "tuning_column", "tuning_meanings"]
@@ -96,6 +96,11 @@ def _trials(values: Values, runs: Sequence[Run]) -> str:
     return f"{text} (of {total}: {', '.join(faults)})" if faults else text
 
 
+def _on_test(point: Mapping[str, Any], select: Mapping[str, str]) -> Any:
+    """The metric that chooses, on test, of a point of the budget curve; None where it is undefined."""
+    return point["metrics"].get("test", {}).get(select["level"], {}).get(select["metric"])
+
+
 def _optimism(result: Result) -> Any:
     """How much more tuning improved the metric that chooses than the same metric on test; in its own units."""
     tuning = result.tuning
@@ -103,25 +108,22 @@ def _optimism(result: Result) -> Any:
         return MISSING
     select, first, last = tuning["select"], tuning["curve"][0], tuning["curve"][-1]
     sign = 1 if METRICS[select["metric"]].better == "lower" else -1
-    test = [point["metrics"].get("test", {}).get(select["level"], {}).get(select["metric"]) for point in (first, last)]
-    values = (first["value"], last["value"], *test)
+    values = (first["value"], last["value"], _on_test(first, select), _on_test(last, select))
     if any(value is None for value in values):
         return None
     return sign * ((values[0] - values[1]) - (values[2] - values[3]))
 
 
 def _interval(values: Values, runs: Sequence[Run]) -> str:
-    return with_interval([value for value in values.values() if value is not None])
+    return mean_over_runs([value for value in values.values() if value is not None])
 
 
 _PLAIN = {
     column.name: column
     for column in (
         _of_tuning("trials", "Trials", _trials),
-        _of_tuning(
-            "best_trial", "Best trial", lambda values, runs: span([v for v in values.values() if v is not None])
-        ),
-        _of_tuning("tuning_seconds", "Tuning s", lambda values, runs: amount(summarise(values.values()).mean or 0.0)),
+        _of_tuning("best_trial", "Best trial", _range),
+        _of_tuning("tuning_seconds", "Tuning s", _mean),
         Column(_OPTIMISM, f"Optimism of tuning [{100 * LEVEL:g} %]", _optimism, _interval),
     )
 }
@@ -160,12 +162,4 @@ def budget_curve(result: Result) -> list[tuple[int, float | None, float | None]]
     tuning = result.tuning
     if tuning is None:
         return []
-    select = tuning["select"]
-    return [
-        (
-            point["trial"],
-            point["value"],
-            point["metrics"].get("test", {}).get(select["level"], {}).get(select["metric"]),
-        )
-        for point in tuning["curve"]
-    ]
+    return [(point["trial"], point["value"], _on_test(point, tuning["select"])) for point in tuning["curve"]]
