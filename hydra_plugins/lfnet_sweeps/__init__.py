@@ -20,7 +20,9 @@ from omegaconf import DictConfig
 from lfnet.errors import LfnetError
 
 if TYPE_CHECKING:
+    import lfnet.launchers.launcher
     from lfnet.runs.run import Outcome
+    from lfnet.runs.sweep_record import Swept
 
 __all__ = ["LfnetLauncher", "LfnetSweeper"]
 
@@ -34,6 +36,11 @@ class LfnetSweeper(BasicSweeper):
     def __init__(self, params: dict[str, str] | None = None) -> None:
         super().__init__(max_batch_size=None, params=params)
 
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's call before `sweep`."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self._task = task_function
+
     def sweep(self, arguments: list[str]) -> Any:
         """Hand all combinations of the table's own sweep and of the arguments to the launcher."""
         assert self.launcher is not None and self.hydra_context is not None
@@ -42,7 +49,12 @@ class LfnetSweeper(BasicSweeper):
         for override in overrides:
             _check_values(override)
         (jobs,) = self.split_arguments(overrides, None)
-        return [self.launcher.launch(jobs, initial_job_idx=0)]
+        if isinstance(self.launcher, LfnetLauncher):
+            return [self.launcher.launch(jobs, initial_job_idx=0)]
+        from lfnet.launchers.foreign import Foreign
+
+        _sweep(self.hydra_context, self._task, self.config, jobs, launcher=Foreign(self.launcher))
+        return []
 
     def _parse_config(self) -> list[str]:
         """The table's own sweep, without settings that the chosen cohort does not have: people are shared, or signals
@@ -71,44 +83,54 @@ def _check_values(override: Override) -> None:
 
 
 class LfnetLauncher(Launcher):
-    """Composes all jobs, skips the finished ones, and runs the others in turn or side by side (`conf/launcher`)."""
+    """Composes all jobs, skips the finished ones, and runs the others by `conf/launcher`."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's call before `launch`."""
-        self._context = hydra_context
-        self._task: Any = task_function  # `lfnet.cli.train` gives it a session and takes the sweeps
-        self._config = config
+        self._context, self._task, self._config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs. Sweepers of others get the metric that chooses of each, and the error of one that failed."""
-        from lfnet.jobs.compose import compose_jobs
-        from lfnet.jobs.controls import control_overrides
-        from lfnet.jobs.settings import read_settings
-        from lfnet.jobs.sweep import run_sweep
-        from lfnet.tables.settings import read_table
-
-        setup_globals()
-
-        def load(overrides: list[str]) -> DictConfig:
-            return self._context.config_loader.load_sweep_config(self._config, overrides)
-
-        if not job_overrides:
-            raise LfnetError("the sweep has no job: one of its patterns (`glob`) matches nothing.")
-        jobs = compose_jobs(load, job_overrides, initial_job_idx)
-        first = jobs[0].config
-        read_settings(first, self._task.session, checks=[read_table])
-        controls = control_overrides(job_overrides, read_table(first).controls or ())
-        jobs += [replace(job, control=True) for job in compose_jobs(load, controls, len(jobs))]
-        hydra = self._config.hydra
-        params = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
-        folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
-        options = [word for folder in folders for word in ("--config-dir", folder)]
-        swept = run_sweep(jobs, [*hydra.overrides.task, *params], self._task.session, options)
-        self._task.sweeps.append(swept)
-        if hydra.sweeper["_target_"] == _SWEEPER:  # which reads no values
+        swept = _sweep(self._context, self._task, self._config, job_overrides, initial_job_idx)
+        if self._config.hydra.sweeper["_target_"] == _SWEEPER:  # which reads no values
             return []
         outcomes = swept.outcomes[: len(job_overrides)]  # controls answer another question
-        return [_returned(job.overrides, swept.runs, outcome) for job, outcome in zip(jobs, outcomes, strict=False)]
+        return [_returned(list(own), swept.runs, end) for own, end in zip(job_overrides, outcomes, strict=True)]
+
+
+def _sweep(
+    context: HydraContext,
+    task: Any,  # `lfnet.cli.train` gives it a session and takes the sweeps
+    config: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first: int = 0,
+    launcher: "lfnet.launchers.launcher.Launcher | None" = None,
+) -> "Swept":
+    from lfnet.jobs.compose import compose_jobs
+    from lfnet.jobs.controls import control_overrides
+    from lfnet.jobs.settings import read_settings
+    from lfnet.jobs.sweep import run_sweep
+    from lfnet.tables.settings import read_table
+
+    setup_globals()
+
+    def load(overrides: list[str]) -> DictConfig:
+        return context.config_loader.load_sweep_config(config, overrides)
+
+    if not job_overrides:
+        raise LfnetError("the sweep has no job: one of its patterns (`glob`) matches nothing.")
+    jobs = compose_jobs(load, job_overrides, first)
+    one = jobs[0].config
+    read_settings(one, task.session, checks=[read_table])
+    controls = control_overrides(job_overrides, read_table(one).controls or ())
+    jobs += [replace(job, control=True) for job in compose_jobs(load, controls, len(jobs))]
+    hydra = config.hydra
+    params = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
+    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    options = [word for folder in folders for word in ("--config-dir", folder)]
+    swept = run_sweep(jobs, [*hydra.overrides.task, *params], task.session, options, launcher)
+    task.sweeps.append(swept)
+    return swept
 
 
 def _returned(overrides: list[str], runs: Path, outcome: "Outcome") -> JobReturn:

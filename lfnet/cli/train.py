@@ -124,6 +124,11 @@ def table(argv: list[str]) -> int:
         raise LfnetError("`none` is no table, but jobs started by hand. `lfnet list tables` shows the tables.")
     if other := [word for word in argv[1:] if word.startswith(("table=", "+table="))]:
         raise LfnetError(f"the table is named once: lfnet table {argv[0]}, without {other[0]}.")
+    if other := [word for word in argv[1:] if re.match(r"hydra/sweeper=(?!lfnet$)", word)]:
+        raise LfnetError(
+            f"{other[0]} searches, and a table has the jobs that its yaml names: use `lfnet train -m` with this "
+            "sweeper, or tune=N."
+        )
     name, overrides = argv[0], [word for word in argv[1:] if word not in ("--full", "--render", "--show-paths")]
     if "--render" in argv:
         record, runs, tables = find_sweep_outputs(name, overrides)
@@ -312,12 +317,22 @@ class _Task:
         try:
             return self._function(config, self.session)
         except (LfnetError, OSError) as error:
-            self.mistake = error
+            mistake = error
         except Exception as error:
             if (message := explain(error)) is None:
                 raise
-            self.mistake = LfnetError(message)
+            mistake = LfnetError(message)
+        if _one_of_many():
+            raise mistake  # whoever launched the job, often in another process, gets it
+        self.mistake = mistake
         return math.nan
+
+
+def _one_of_many() -> bool:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], float | None]) -> "list[Swept]":

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lfnet.audit.filming import NUMBERS
 from lfnet.audit.settings import AuditSettings
-from lfnet.config import Count, Positive, check_target, instantiate, read, settings
+from lfnet.config import Count, check_target, instantiate, read, settings
 from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
@@ -25,6 +25,7 @@ from lfnet.fingerprints import digest
 from lfnet.fusion.settings import OF_JOINT_SVR, FusionSettings
 from lfnet.jobs.head_settings import check_head, read_search
 from lfnet.jobs.session import Session
+from lfnet.launchers.launcher import Launcher
 from lfnet.pulse.settings import PulseSettings
 from lfnet.training.settings import TrainerSettings
 from lfnet.tuning.sampler import require_optuna
@@ -65,20 +66,6 @@ class Paths:
             file = next((part for part in (folder, *folder.parents) if exists(part)), folder)
             if exists(file) and not os.path.isdir(file):  # noqa: PTH112  Path.is_dir raises OSError for some names
                 raise ValueError(f".{name}={folder}: {file} is no folder. Give a folder, or a path that is free.")
-        return self
-
-
-@settings
-class Launcher:
-    """`conf/launcher`: how many jobs run side by side, and the GB of memory that one needs."""
-
-    jobs: Count | Literal["auto"]
-    memory: Positive | None
-
-    @model_validator(mode="after")
-    def _check(self) -> "Launcher":
-        if self.jobs == "auto" and self.memory is None:
-            raise ValueError("launcher.memory=null: give the GB that one job needs where launcher.jobs=auto.")
         return self
 
 
@@ -250,7 +237,7 @@ def read_settings(
     fused = bool((config.get("fusion") or {}).get("name"))
     fusion = reader.part("fusion", lambda: read(FusionSettings, config["fusion"], "fusion")) if fused else None
     audit = reader.part("audit", lambda: instantiate(config["audit"], "audit") if config.get("audit") else _AUDIT)
-    launcher = reader.part("launcher", lambda: read(Launcher, config["launcher"], "launcher"))
+    launcher = reader.part("launcher", lambda: instantiate(config["launcher"], "launcher"))
     logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
     if not fused:
         if streams := inputs.streams:

@@ -1,23 +1,23 @@
 """Many jobs: finished ones are skipped, failed ones are named, and each job prints one line."""
 
-import contextlib
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from uuid import uuid4
 
 from lfnet.config import plain
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files
+from lfnet.jobs.call import JobCall
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.job import plan, run_safely
 from lfnet.jobs.session import Session
-from lfnet.jobs.settings import JobSettings, read_settings
-from lfnet.parent import end_with_parent
+from lfnet.jobs.settings import read_settings
+from lfnet.launchers.launcher import Call, Launcher, Need
+from lfnet.runs.resources import needed_memory, record_peaks
 from lfnet.runs.run import Outcome, Run
 from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
 from lfnet.text import plural
@@ -44,7 +44,9 @@ class Job:
         return cls(overrides, plain(config), groups)
 
 
-def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[str] = ()) -> Swept:
+def run_sweep(
+    jobs: list[Job], given: Any, session: Session, options: Sequence[str] = (), launcher: Launcher | None = None
+) -> Swept:
     """Run all jobs that are not finished, as `launcher` and `fail_fast` of the first one say.
 
     Parameters
@@ -57,6 +59,8 @@ def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[s
     options : sequence of str
         The other words of the command (`--config-dir DIR`). The record of the sweep, `<runs>/sweeps/<name>.json`, is
         rewritten after every job.
+    launcher : Launcher
+        Runs the jobs instead of `conf/launcher`: one of another package.
 
     Raises
     ------
@@ -81,7 +85,6 @@ def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[s
             else:
                 twins.setdefault(one, []).append(index)
     _refuse_if_hopeless(outcomes)
-    workers = _workers(next(iter(planned.values())).settings, len(planned)) if planned else 1
     done = Counter(outcome.status for outcome in outcomes if outcome)
     print(
         f"{plural(len(jobs), 'job')}: {done['skipped']} finished already, {len(planned)} to run"
@@ -90,14 +93,20 @@ def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[s
     )
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     varying = [" ".join(item for item in job.overrides if item not in common) for job in jobs]
+    launcher = launcher or first.launcher
+    calls = _calls(jobs, planned, varying, launcher, session)
     for name, outcome in zip(varying, outcomes, strict=True):
         if outcome and outcome.error:
             print(f"cannot start {name}: {outcome.error}", flush=True)
     record.write(outcomes)
     ended = 0
+    peaks: dict[str, float] = {}
     stopped = first.fail_fast and done["failed"] > 0
     try:
-        for index, outcome in _run(jobs, {} if stopped else planned, workers, session):
+        for key, outcome in launcher.run([] if stopped else calls):
+            index = first_of[key]
+            outcome = _seen(outcome, planned[index])
+            peaks[_kind(jobs[index])] = max(outcome.memory, peaks.get(_kind(jobs[index]), 0.0))
             for same in (index, *twins.get(index, ())):
                 outcomes[same] = outcome
             ended += 1
@@ -110,6 +119,8 @@ def run_sweep(jobs: list[Job], given: Any, session: Session, options: Sequence[s
                 break
     finally:
         record.write(outcomes)
+        with personal_files(paths.mode):
+            record_peaks(paths.runs, {kind: peak for kind, peak in peaks.items() if peak})
     ends = [
         outcome or Outcome("failed", error="not run: an earlier job failed (fail_fast=true)") for outcome in outcomes
     ]
@@ -146,100 +157,37 @@ def _look(job: Job, session: Session) -> tuple[Outcome | None, Experiment | None
     return None, planned
 
 
+def _seen(outcome: Outcome, planned: Experiment) -> Outcome:
+    """The outcome with the job's name; of one that ran elsewhere unseen, what its folder says."""
+    if outcome.status != "failed" and not outcome.run and not planned.finished:
+        outcome = Outcome("failed", error="it ended without a result; see the log of the launcher")
+    return replace(outcome, fingerprint=planned.fingerprint, run=planned.folder.name)
+
+
 def _refuse_if_hopeless(outcomes: list[Outcome | None]) -> None:
     errors = {outcome.error if outcome and outcome.status == "failed" else None for outcome in outcomes}
     if len(errors) == 1 and (error := errors.pop()) is not None:
         raise LfnetError(error)
 
 
-def _workers(settings: JobSettings, jobs: int) -> int:
-    """How many of the jobs run side by side."""
-    launcher = settings.launcher
-    if launcher.jobs != "auto":
-        return max(1, min(launcher.jobs, jobs))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    assert launcher.memory is not None
-    return max(1, min(cores // settings.trainer.threads, _jobs_in_memory(launcher.memory), jobs))
-
-
-def _jobs_in_memory(needed: float) -> int:
-    """How many jobs of `needed` GB fit into the memory that is free now, or into all of it where only that is known."""
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
-    with contextlib.suppress(OSError):  # Linux: what the page cache would give back counts as free
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                free = int(line.split()[1]) * 1024
-    return int(free / (needed * 1e9))
-
-
-class _Owned(NamedTuple):
-    """A worker process's session, and the sweep that it serves."""
-
-    sweep: str
-    session: Session
-
-
-_owned: _Owned | None = None  # the session of this worker process: loky keeps workers from one sweep to the next
-
-
-def _run(
-    jobs: list[Job], planned: dict[int, Experiment], workers: int, session: Session
-) -> Iterator[tuple[int, Outcome]]:
-    if workers == 1:
-        for index, experiment in planned.items():
-            yield index, run_safely(jobs[index].config, jobs[index].choices, session, experiment)
-        return
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
+def _calls(
+    jobs: Sequence[Job], planned: Mapping[int, Experiment], names: Sequence[str], launcher: Launcher, session: Session
+) -> list[Call]:
     sweep = uuid4().hex
-    ended: set[int] = set()
-    calls = (joblib.delayed(_in_worker)(sweep, index, jobs[index]) for index in planned)
-    parallel = joblib.Parallel(
-        n_jobs=workers,
-        return_as="generator_unordered",
-        batch_size=1,
-        pre_dispatch=workers,
-        initializer=end_with_parent,
-        initargs=(os.getpid(),),
-    )
-    try:
-        for index, outcome in parallel(calls):
-            ended.add(index)
-            yield index, outcome
-        return
-    except TerminatedWorkerError:
-        print(
-            "a job's process was killed, probably out of memory (lower launcher.jobs): the others run one by one",
-            flush=True,
-        )
-    for index in planned:
-        if index not in ended:
-            yield index, _alone(sweep, index, jobs[index])
+    calls: list[Call] = []
+    for index, experiment in planned.items():
+        job, settings = jobs[index], experiment.settings
+        memory = needed_memory(settings.inputs.paths.runs, _kind(job)) if launcher.memory == "auto" else launcher.memory
+        need = Need(settings.trainer.threads, memory, settings.trainer.device)
+        own = (names[index], need, tuple(job.overrides), job.config, job.choices)
+        calls.append(JobCall(experiment.fingerprint, *own, sweep, planned=(session, experiment)))
+    return calls
 
 
-def _alone(sweep: str, index: int, job: Job) -> Outcome:
-    """Run one job in a process of its own (joblib gives a single worker none): if it is killed, only it has failed."""
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    try:
-        parallel = joblib.Parallel(n_jobs=2, initializer=end_with_parent, initargs=(os.getpid(),))
-        return parallel([joblib.delayed(_in_worker)(sweep, index, job)])[0][1]
-    except TerminatedWorkerError:
-        return Outcome("failed", error="its process was killed, probably out of memory, though it ran alone")
-
-
-def _in_worker(sweep: str, index: int, job: Job) -> tuple[int, Outcome]:
-    global _owned
-    from joblib.externals.loky import process_executor
-
-    # loky would mistake the cached cohort for a leak and restart the worker after every other job.
-    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
-    if _owned is None or _owned.sweep != sweep:
-        _owned = _Owned(sweep, Session())
-    return index, run_safely(job.config, job.choices, _owned.session)
+def _kind(job: Job) -> str:
+    """Jobs that need about the same memory: of one model on one cohort."""
+    fusion = job.choices.get("fusion", "none")
+    return f"{job.choices.get('head', '') if fusion == 'none' else fusion}, {job.choices.get('cohort', '')}"
 
 
 def _line(count: str, name: str, runs: Path, outcome: Outcome) -> str:

@@ -65,7 +65,7 @@ class Outcome:
     """How a job ended.
 
     `run` is its folder's name, "" where it failed before it had one; the folder of a failed job contains its log and
-    no result. `error` is one line.
+    no result. `error` is one line. `seconds` and `memory` (the peak, GB) are 0 where it did nothing, or is not known.
     """
 
     status: Literal["finished", "skipped", "failed"]
@@ -73,6 +73,7 @@ class Outcome:
     run: str = ""
     error: str | None = None
     seconds: float = 0.0
+    memory: float = 0.0
 
 
 @dataclass(frozen=True)

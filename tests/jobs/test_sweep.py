@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from lfnet.cli.main import main
-from lfnet.jobs import sweep
-from lfnet.jobs.session import Session
-from lfnet.jobs.settings import read_settings
+from lfnet.launchers.launcher import Need
+from lfnet.launchers.local import Local
+from lfnet.runs.resources import DEFAULT, MARGIN, RESOURCES, needed_memory
 from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import sweep_name
-from tests.composing import SMALL, composed
+from tests.composing import SMALL
 
 TINY = [*SMALL, "trainer.max_epochs=1"]
 GRID = ["head=mean_mlp,ldbm", "seed=0,1"]
@@ -206,8 +206,7 @@ def test_memory_limits_the_number_of_parallel_jobs(here, capsys):
     assert lfnet(*words, "launcher.memory=-1") == 2
     assert "launcher.memory=-1" in capsys.readouterr().err
     for jobs, workers in (("auto", 1), (3, 3)):
-        config, _ = composed(*SMALL, f"launcher={{jobs:{jobs},memory:1e9}}")
-        assert sweep._workers(read_settings(config, Session()), 8) == workers
+        assert Local(jobs=jobs).workers([Need(1, 1e9)] * 8) == workers
 
 
 def test_the_first_job_with_wrong_settings_stops_the_sweep_before_any_job_runs(here, capsys):
@@ -231,3 +230,36 @@ def test_the_sweepers_own_grid_and_config_folder_are_in_the_name_and_the_command
     command = json.loads(record.read_text())["command"]
     assert f"--config-dir {own}" in command and "hydra.sweeper.params.head=mine" in command
     assert lfnet("table", "architectures", *words, "launcher=serial", "--render") == 0
+
+
+@pytest.mark.parametrize("engine", ["basic"])
+def test_a_launcher_of_hydra_ends_with_the_table_and_skips_what_is_finished(here, capsys, engine):
+    words = ("table", "architectures", *TINY, "head=mean_mlp", "protocol=masked", "seed=0,1", "table.controls=[]")
+    assert lfnet(*words, f"hydra/launcher={engine}") == 0
+    out = capsys.readouterr().out
+    assert out.count("] finished seed=") == 2 and "written: " in out
+    first = results(here)
+    assert len(first) == 2
+    assert lfnet(*words, f"hydra/launcher={engine}") == 0
+    assert "2 jobs: 2 finished already, 0 to run" in capsys.readouterr().out
+    assert results(here) == first
+
+
+def test_a_job_that_fails_under_a_launcher_of_hydra_is_named(here, capsys):
+    words = ("train", "-m", *TINY, "head=mean_mlp", "trainer.lr=1e-3,1e30", "hydra/launcher=basic")
+    assert lfnet(*words) == 1
+    assert "failed   trainer.lr=1e+30: training diverged" in capsys.readouterr().out
+
+
+def test_a_table_with_a_sweeper_that_searches_is_refused_before_a_job_runs(here, capsys):
+    assert lfnet("table", "architectures", *TINY, "hydra/sweeper=basic") == 2
+    assert "hydra/sweeper=basic searches" in capsys.readouterr().err
+    assert not list(here.iterdir())
+
+
+def test_memory_that_jobs_took_is_asked_for_by_later_ones(here):
+    assert needed_memory(Path("lfnet_runs"), "mean_mlp, simulated") == DEFAULT
+    assert lfnet("train", "-m", *TINY, "head=mean_mlp", "seed=0") == 0
+    (peak,) = json.loads(Path("lfnet_runs", RESOURCES).read_text())["peak_memory_gb"].values()
+    assert 0.1 < peak < 10
+    assert needed_memory(Path("lfnet_runs"), "mean_mlp, simulated") == max(1.0, round(MARGIN * peak, 1))

@@ -24,6 +24,7 @@ LAYERS = (
     "fusion",
     "audit",
     "runs",
+    "launchers",
     "training",
     "tuning",
     "jobs",

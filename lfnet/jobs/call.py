@@ -1,0 +1,64 @@
+"""A job as launchers run it: in this process with what is planned here, or in another one by its settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.job import run_safely
+from lfnet.jobs.session import Session
+from lfnet.launchers.launcher import Call
+from lfnet.runs.resources import peak_memory
+from lfnet.runs.run import Outcome
+
+__all__ = ["JobCall", "own_session"]
+
+
+class _Owned(NamedTuple):
+    """A worker process's session, and the sweep that it serves."""
+
+    sweep: str
+    session: Session
+
+
+_owned: _Owned | None = None  # the session of this worker process, which may serve one sweep after another
+
+
+def own_session(sweep: str) -> Session:
+    """Return this worker process's session; another sweep gets a new one."""
+    global _owned
+    if _owned is None or _owned.sweep != sweep:
+        _owned = _Owned(sweep, Session())
+    return _owned.session
+
+
+@dataclass(frozen=True, eq=False)
+class JobCall(Call):
+    """Runs one job (`lfnet.launchers.launcher.Call`).
+
+    Parameters
+    ----------
+    key, name, need, overrides
+        As in `Call`; the key is the job's fingerprint.
+    config, choices : mapping
+        The resolved config, and what was chosen of each group.
+    sweep : str
+        Calls with the same one share a worker's session.
+    planned : tuple of Session and Experiment, or None
+        What this process has; not pickled.
+    """
+
+    config: Mapping[str, Any]
+    choices: Mapping[str, str]
+    sweep: str
+    planned: tuple[Session, Experiment] | None = field(default=None, repr=False)
+
+    def __call__(self) -> Outcome:
+        """Run the job; its outcome has the peak of memory."""
+        session, experiment = self.planned or (own_session(self.sweep), None)
+        with peak_memory() as peak:
+            outcome = run_safely(self.config, self.choices, session, experiment)
+        return replace(outcome, memory=peak.gb)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "planned": None}

@@ -1,0 +1,1 @@
+"""Where the jobs of a sweep run: in this process, in processes of this machine, or on a cluster."""

@@ -1,0 +1,80 @@
+"""The contract between a sweep and what runs its jobs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lfnet.config import Positive
+from lfnet.runs.run import Outcome
+
+__all__ = ["Call", "Launcher", "Memory", "Need", "killed"]
+
+Memory = Positive | Literal["auto"]
+"""GB that one job may use; auto: the peak of earlier jobs of its kind and a margin (`lfnet.runs.resources`)."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one job needs of a machine: processor threads, GB of memory, and a GPU where `device` is "cuda"."""
+
+    threads: int
+    memory: float
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
+class Call(ABC):
+    """Work for one process. It never raises: a failure is an Outcome.
+
+    Pickled, it keeps what another process needs to do the same; called where it was made, it uses what is there.
+
+    Parameters
+    ----------
+    key : str
+        Names the work by its result: two calls with one key do the same. The fingerprint of a job.
+    name : str
+        For people: what varies from job to job.
+    need : Need
+        What the machine must have.
+    overrides : tuple of str
+        Hydra's overrides of a job, for launchers of others; empty for other work.
+    """
+
+    key: str
+    name: str
+    need: Need
+    overrides: tuple[str, ...]
+
+    @abstractmethod
+    def __call__(self) -> Outcome:
+        """Do the work."""
+
+
+class Launcher(ABC):
+    """Runs calls somewhere (`conf/launcher`). Its settings are its fields; `memory` is among them."""
+
+    memory: Memory
+
+    @abstractmethod
+    def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
+        """Run all calls, and yield the key and the outcome of each as soon as it has ended.
+
+        A process that is lost is a failed outcome that says why and what to change; it stops neither the others nor the
+        command. If the iterator is closed early, calls that have not started are not started.
+
+        Raises
+        ------
+        LfnetError
+            Nothing can run at all: the engine is not installed, or does not answer.
+        """
+
+
+def killed(need: Need, how: str = "") -> Outcome:
+    """Return the outcome of a call whose process was killed. how: ", though it ran alone"."""
+    more = max(1, round(2 * need.memory))
+    return Outcome(
+        "failed",
+        error=f"its process was killed{how}, probably out of memory: it had asked for {need.memory:.1f} GB; give "
+        f"launcher.memory={more}, or fewer jobs at once by launcher.jobs",
+    )
