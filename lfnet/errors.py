@@ -4,7 +4,9 @@
 Any other exception is a defect of lfnet and keeps its traceback.
 """
 
-__all__ = ["LfnetError", "LfnetWarning", "Unreadable"]
+import signal
+
+__all__ = ["Interrupted", "LfnetError", "LfnetWarning", "Unreadable"]
 
 
 class LfnetError(Exception):
@@ -17,3 +19,29 @@ class LfnetWarning(UserWarning):
 
 class Unreadable(LfnetError):
     """The file of a clip cannot be read; other clips may be valid."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked this process to stop (`lfnet.signals`); the message says where the same command goes on.
+
+    Parameters
+    ----------
+    number : int
+        The signal.
+    message : str
+        One line for the user; "" where nothing was going on that could be continued.
+
+    Examples
+    --------
+    >>> Interrupted(signal.SIGTERM, "interrupted after epoch 2 of 9").status
+    143
+    """
+
+    def __init__(self, number: int = signal.SIGINT, message: str = "") -> None:
+        super().__init__(message)
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that the signal ended, as shells count."""
+        return 128 + self.number

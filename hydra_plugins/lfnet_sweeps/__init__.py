@@ -136,7 +136,7 @@ def _sweep(
 def _returned(overrides: list[str], runs: Path, outcome: "Outcome") -> JobReturn:
     from lfnet.runs.run import Run
 
-    if outcome.status == "failed":
+    if outcome.status in ("failed", "interrupted"):
         return JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=LfnetError(str(outcome.error)))
     value = Run(runs / outcome.run).result.selection_value
     return JobReturn(

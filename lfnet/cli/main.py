@@ -9,16 +9,15 @@ import difflib
 import io
 import os
 import re
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from typing import TextIO
 
 import lfnet
 from lfnet.cli.commands import COMMANDS
-from lfnet.errors import LfnetError, LfnetWarning
+from lfnet.errors import Interrupted, LfnetError, LfnetWarning
+from lfnet.signals import stoppable
 from lfnet.text import cut_lines
 
 __all__ = ["main"]
@@ -53,7 +52,7 @@ DEFECT = "This is a defect of lfnet. Please report it, with the lines above and 
 def main(argv: list[str] | None = None) -> int:
     """Run `lfnet ARGV` and return its exit status.
 
-    0 done, 1 failed, 2 a mistake to fix, 130 interrupted by Ctrl-C, 143 ended by SIGTERM.
+    0 done, 1 failed, 2 a mistake to fix; interrupted: 130 by Ctrl-C, 143 by SIGTERM, 128 and its number by SIGUSR1.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _replace_closed_streams()
@@ -61,10 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no "×" gets "?"
             with contextlib.suppress(OSError):  # some devices
                 stream.reconfigure(errors="replace")
-    with _ended_like_an_interrupt() as ended:
-        status = _run(arguments)
-    if ended and status == 130:
-        status = 143
+    status = _run(arguments)
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe (`lfnet list heads | head -1`)
@@ -80,16 +76,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     try:
-        with _plain_warnings():
+        with stoppable(), _plain_warnings():
             return _dispatch(arguments)
     except SystemExit as stop:  # argparse and Hydra end this way
         if stop.code is None or isinstance(stop.code, int):
             return stop.code or 0
         _tell(str(stop.code))
         return 1
-    except KeyboardInterrupt:
-        _tell("interrupted; run the same command again to continue from the finished part")
-        return 130
+    except KeyboardInterrupt as stop:
+        _tell(str(stop) or "interrupted; run the same command again to continue from the finished part")
+        return stop.status if isinstance(stop, Interrupted) else 130
     except BrokenPipeError:
         _drop(sys.stdout)
         return 141
@@ -183,30 +179,6 @@ def _drop(stream: TextIO) -> None:
     """Send a stream that cannot be written to nowhere; Python would fail again when it flushes it at exit."""
     with contextlib.suppress(OSError, ValueError):  # no file of the operating system
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-@contextlib.contextmanager
-def _ended_like_an_interrupt() -> Iterator[list[int]]:
-    """Let SIGTERM (of `timeout`, a job scheduler, systemd) unwind as Ctrl-C does: workers end, temporary files go.
-
-    Yields a list that the signal's number is added to.
-    """
-    received: list[int] = []
-
-    def interrupt(number: int, _: object) -> None:
-        # `timeout` sends the signal twice; a second one must not interrupt what the first one has begun.
-        if not received:
-            received.append(number)
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield received
-        return
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from lfnet.errors import Interrupted
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.job import run_safely
 from lfnet.jobs.session import Session
 from lfnet.launchers.launcher import Call
 from lfnet.runs.resources import peak_memory
 from lfnet.runs.run import Outcome
+from lfnet.signals import stoppable
 
 __all__ = ["JobCall", "own_session"]
 
@@ -56,8 +58,13 @@ class JobCall(Call):
     def __call__(self) -> Outcome:
         """Run the job; its outcome has the peak of memory."""
         session, experiment = self.planned or (own_session(self.sweep), None)
-        with peak_memory() as peak:
-            outcome = run_safely(self.config, self.choices, session, experiment)
+        try:
+            with stoppable(), peak_memory() as peak:
+                outcome = run_safely(self.config, self.choices, session, experiment)
+        except Interrupted as stop:
+            if self.planned:
+                raise
+            return Outcome("interrupted", self.key, error=str(stop) or "interrupted before it had anything to save")
         return replace(outcome, memory=peak.gb)
 
     def __getstate__(self) -> dict[str, Any]:

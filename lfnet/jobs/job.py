@@ -18,6 +18,7 @@ from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings, read_settings
 from lfnet.locks import lock, remove_abandoned
 from lfnet.runs.run import LOCK, Outcome
+from lfnet.signals import stoppable
 from lfnet.tuning.space import separate
 
 __all__ = ["plan", "run", "run_safely"]
@@ -76,7 +77,8 @@ def run_safely(
 ) -> Outcome:
     """As `run`, but a failure becomes an Outcome and leaves its traceback in the job's train.log.
 
-    planned: the job's plan, where it exists already. finished: whether `planned.finished` was true a moment ago.
+    `Interrupted` is raised. planned: the job's plan, where it exists already. finished: whether `planned.finished` was
+    true a moment ago.
     """
     fingerprint = folder = ""
     session = session or Session()
@@ -93,7 +95,7 @@ def run_safely(
 
 
 def _do(job: Experiment, session: Session, *, finished: bool = False) -> Outcome:
-    with personal_files(job.settings.inputs.paths.mode):
+    with stoppable(), personal_files(job.settings.inputs.paths.mode):
         return _execute_or_skip(job, session, finished)
 
 

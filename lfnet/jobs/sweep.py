@@ -20,6 +20,7 @@ from lfnet.launchers.launcher import Call, Launcher, Need
 from lfnet.runs.resources import needed_memory, record_peaks
 from lfnet.runs.run import Outcome, Run
 from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
+from lfnet.signals import stoppable
 from lfnet.text import plural
 
 __all__ = ["Job", "run_sweep"]
@@ -44,6 +45,7 @@ class Job:
         return cls(overrides, plain(config), groups)
 
 
+@stoppable()
 def run_sweep(
     jobs: list[Job], given: Any, session: Session, options: Sequence[str] = (), launcher: Launcher | None = None
 ) -> Swept:
@@ -159,7 +161,7 @@ def _look(job: Job, session: Session) -> tuple[Outcome | None, Experiment | None
 
 def _seen(outcome: Outcome, planned: Experiment) -> Outcome:
     """The outcome with the job's name; of one that ran elsewhere unseen, what its folder says."""
-    if outcome.status != "failed" and not outcome.run and not planned.finished:
+    if outcome.status in ("finished", "skipped") and not outcome.run and not planned.finished:
         outcome = Outcome("failed", error="it ended without a result; see the log of the launcher")
     return replace(outcome, fingerprint=planned.fingerprint, run=planned.folder.name)
 

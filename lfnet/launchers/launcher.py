@@ -25,9 +25,15 @@ class Need:
 
 @dataclass(frozen=True, eq=False)
 class Call(ABC):
-    """Work for one process. It never raises: a failure is an Outcome.
+    """Work for one process. It never raises: a failure is an Outcome, except `Interrupted` where it was made.
 
     Pickled, it keeps what another process needs to do the same; called where it was made, it uses what is there.
+
+    While it is called, SIGINT, SIGTERM and SIGUSR1 ask it to stop (`lfnet.signals`; in the main thread of a process,
+    and where nobody else handles the signal): within seconds it saves what another call with its key can go on from. In
+    another process it then returns an Outcome of status "interrupted", and the launcher calls it again, there or
+    elsewhere, or yields that outcome. Where it was made, it raises `lfnet.errors.Interrupted`: the whole command is to
+    stop. A process that is killed without such a signal loses at most what came after its last periodic save.
 
     Parameters
     ----------
@@ -65,6 +71,8 @@ class Launcher(ABC):
 
         Raises
         ------
+        Interrupted
+            A signal asked this process to stop. Calls that ran here have saved their state.
         LfnetError
             Nothing can run at all: the engine is not installed, or does not answer.
         """

@@ -1,17 +1,26 @@
 """Jobs on this machine: one after the other in this process, or side by side in processes of their own (joblib)."""
 
 import contextlib
+import itertools
+import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from lfnet.config import Count, settings
+from lfnet.errors import Interrupted
 from lfnet.launchers.launcher import Call, Launcher, Memory, Need, killed
 from lfnet.parent import end_with_parent
 from lfnet.runs.run import Outcome
+from lfnet.signals import handle_always, on_stop, stoppable
 
 __all__ = ["Local"]
+
+_GRACE = 15.0  # seconds; schedulers wait 30 or more between SIGTERM and SIGKILL
 
 
 @settings
@@ -53,53 +62,108 @@ class Local(Launcher):
         return max(1, min(cores // threads, _jobs_in_memory(memory), len(needs)))
 
     def _side_by_side(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
-        import joblib
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         ended: set[str] = set()
         workers = self.workers([call.need for call in calls])
-        parallel = joblib.Parallel(
-            n_jobs=workers,
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch=workers,
-            initializer=end_with_parent,
-            initargs=(os.getpid(),),
-        )
-        try:
-            for key, outcome in parallel(joblib.delayed(_in_worker)(call) for call in calls):
-                ended.add(key)
-                yield key, outcome
-            return
-        except TerminatedWorkerError:
-            print(
-                "a job's process was killed, probably out of memory (lower launcher.jobs): the others run one by one",
-                flush=True,
-            )
-        for call in calls:
-            if call.key not in ended:
-                yield call.key, _alone(call)
+        with _stopping_workers() as stopped:
+            try:
+                waiting = itertools.takewhile(lambda _: not stopped, calls)
+                for key, outcome in _run_in_workers(waiting, workers):
+                    ended.add(key)
+                    if not stopped or outcome.status != "interrupted":
+                        yield key, outcome
+            except TerminatedWorkerError:
+                if not stopped:
+                    print(
+                        "a job's process was killed, probably out of memory (lower launcher.jobs): the others run one "
+                        "by one",
+                        flush=True,
+                    )
+            for call in calls:
+                if call.key not in ended and not stopped:
+                    outcome = _alone(call)
+                    if not stopped:
+                        yield call.key, outcome
+        if stopped:
+            raise Interrupted(stopped[0])
+
+
+@contextlib.contextmanager
+def _stopping_workers() -> Iterator[list[int]]:
+    """Pass a signal on to the worker processes, and let their calls end; yields a list that its number is added to.
+
+    Raised here, it would end them before they have saved their state. Workers that still run after `_GRACE` seconds,
+    since a library does not return to Python, are killed.
+    """
+    stopped: list[int] = []
+    timers: list[threading.Timer] = []
+
+    def stop(number: int) -> None:
+        workers = multiprocessing.active_children()
+        stopped.append(number)
+        for worker in workers:
+            worker.terminate()
+        timers.append(threading.Timer(_GRACE, _kill, [[worker.pid for worker in workers if worker.pid]]))
+        timers[0].start()
+
+    try:
+        with on_stop(stop):
+            yield stopped
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _kill(processes: Sequence[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _run_in_workers(calls: Iterable[Call], workers: int) -> Iterator[tuple[str, Outcome]]:
+    """Yield the key and the outcome of each call as it ends. workers: how many at once; joblib needs two or more."""
+    import joblib
+
+    parallel = joblib.Parallel(
+        n_jobs=workers,
+        return_as="generator_unordered",
+        batch_size=1,
+        pre_dispatch=workers,
+        initializer=_begin_worker,
+        initargs=(os.getpid(),),
+    )
+    begun = time.time()
+    yield from parallel(joblib.delayed(_in_worker)(call, begun) for call in calls)
 
 
 def _alone(call: Call) -> Outcome:
-    """Run one call in a process of its own (joblib gives a single worker none): if it is killed, only it has failed."""
-    import joblib
+    """Run one call in a process of its own: if it is killed, only it has failed."""
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     try:
-        parallel = joblib.Parallel(n_jobs=2, initializer=end_with_parent, initargs=(os.getpid(),))
-        outcome: Outcome = parallel([joblib.delayed(_in_worker)(call)])[0][1]
+        ((_, outcome),) = _run_in_workers([call], 2)
     except TerminatedWorkerError:
         return killed(call.need, ", though it ran alone")
     return outcome
 
 
-def _in_worker(call: Call) -> tuple[str, Outcome]:
+def _begin_worker(parent: int) -> None:
+    end_with_parent(parent)
+    handle_always()
+
+
+def _in_worker(call: Call, begun: float) -> tuple[str, Outcome]:
+    """Run a call of a sweep that began at `begun`; a signal that came since, between two calls, is for this one."""
     from joblib.externals.loky import process_executor
 
     # loky would mistake the cached cohort for a leak and restart the worker after every other job.
     process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
-    return call.key, call()
+    try:
+        with stoppable(begun):
+            return call.key, call()
+    except Interrupted:
+        return call.key, Outcome("interrupted", call.key, error="interrupted before it began")
 
 
 def _jobs_in_memory(needed: float) -> int:

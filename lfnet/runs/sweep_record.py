@@ -40,7 +40,7 @@ class JobRecord:
     """One job of a sweep: its overrides, how it ended, and its run folder; `run` is "" where it has none."""
 
     overrides: tuple[str, ...]
-    status: Literal["pending", "finished", "skipped", "failed"] = "pending"
+    status: Literal["pending", "finished", "skipped", "failed", "interrupted"] = "pending"
     fingerprint: str = ""
     run: str = ""
     error: str | None = None
@@ -161,8 +161,8 @@ class Swept:
 
     @property
     def failed(self) -> bool:
-        """Whether a job failed."""
-        return any(outcome.status == "failed" for outcome in self.outcomes)
+        """Whether a job failed or was interrupted."""
+        return any(outcome.status in ("failed", "interrupted") for outcome in self.outcomes)
 
 
 def collect(record: Path, runs: Path) -> Sweep:

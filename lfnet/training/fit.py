@@ -174,7 +174,9 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except SystemExit as error:
-        raise KeyboardInterrupt from error
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
     finally:
         if main_thread:
             signal.signal(signal.SIGINT, before)
