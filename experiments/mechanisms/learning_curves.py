@@ -27,9 +27,11 @@ SEEDS = (0, 1, 2)
 SIGNALS = ("level", "tempo", "burst")
 MEAN, NEW, ORACLE = "mean_mlp", "patch_statistics", "oracle_signal_median"
 EVIDENCE = EvidenceSettings(estimand="architecture", min_seeds=len(SEEDS))
-# The table's cohort: no person in two splits, clips of one window of 256 frames.
+# The table's cohort: no person in two splits, clips of one window of 256 frames. Its seed is none of those, 0 to 2, on
+# which the design of patch_statistics was chosen.
 COHORT = (
     "trainer=quick",
+    "cohort.seed=3",
     "cohort.people_shared=0",
     "cohort.duration={min:8.5,max:8.6,median:8.55,spread:0}",
     "protocol.window=256",
