@@ -109,7 +109,8 @@ def _active(head: nn.Module, parameters: list[nn.Parameter], frames: int, n_feat
 
 def _flops(head: nn.Module, frames: int, n_features: int) -> int:
     x_BTD, mask_BT = torch.randn(1, frames, n_features), torch.ones(1, frames, dtype=torch.bool)
-    # The plain kernel consists of matrix products; the counter does not know every fused one.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    # The plain kernel consists of matrix products; the counter does not know every fused one. With gradients a head
+    # reads the whole window, also where a score needs only its end (`MambaGRU`).
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         head(x_BTD, mask_BT)
     return int(counter.get_total_flops())

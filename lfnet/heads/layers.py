@@ -210,10 +210,15 @@ class FrameEmbedding(nn.Module):
         self.projection = nn.Linear(n_features, width)
         self.positions = nn.Parameter(torch.randn(max_frames, width) * 0.02)
 
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        frames = x_BTD.shape[1]
-        check_length(frames, self.max_frames)
-        return project_frames(self.projection, x_BTD, mask_BT) + self.positions[:frames]
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor, index_BT: Tensor | None = None) -> Tensor:
+        """Embed frames; index_BT: the place in the window of each, if they are not all of it."""
+        if index_BT is None:
+            frames = x_BTD.shape[1]
+            check_length(frames, self.max_frames)
+            positions = self.positions[:frames]
+        else:
+            positions = self.positions[index_BT]
+        return project_frames(self.projection, x_BTD, mask_BT) + positions
 
 
 class EncoderLayer(nn.Module):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["describe_training", "log", "save_weights", "start_folder", "versions", "write_config", "write_result"]
 
 _logger = logging.getLogger(__name__)
+_REACH_WINDOWS = 16
 _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 
 
@@ -106,7 +107,19 @@ def describe_training(fitted: "Fitted", data: DataModule, max_epochs: int) -> Tr
         windows_per_epoch=data.windows_per_epoch,
         label_mean=data.labels.mean,
         label_sd=data.labels.sd,
+        reach=_reach(fitted.head, data),
     )
+
+
+def _reach(head: "torch.nn.Module", data: DataModule) -> int | None:
+    """The frames that the scores of some windows of the selection split depend on, where the head tells."""
+    remembered = getattr(head, "remembered_frames", None)
+    if remembered is None:
+        return None
+    table = data.selection().head(_REACH_WINDOWS)
+    batch = next(iter(data.eval_dataloader(table)))
+    device = next(head.parameters()).device
+    return int(remembered(*(batch[name].to(device) for name in ("x_BTD", "mask_BT"))))
 
 
 def save_weights(head: "torch.nn.Module", folder: Path) -> None:

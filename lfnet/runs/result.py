@@ -97,7 +97,8 @@ class Cost:
 class Training:
     """How the model was fitted; None for what the kind of model does not have.
 
-    `label_mean` and `label_sd` (points) standardise the labels of a head.
+    `label_mean` and `label_sd` (points) standardise the labels of a head. `reach` counts the last real frames of a
+    window that its score depends on, where the head tells.
     """
 
     seconds: float | None = None
@@ -110,6 +111,7 @@ class Training:
     windows_per_epoch: int | None = None
     label_mean: float | None = None
     label_sd: float | None = None
+    reach: int | None = None
 
 
 @dataclass(frozen=True)

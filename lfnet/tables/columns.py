@@ -28,8 +28,8 @@ def parse(name: str, level: str) -> Column:
     name : str
         SPLIT.METRIC or gap.METRIC (test − dev), each also with a level between (test.clip.mae); parameters,
         active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
-        frame_latency, energy, seconds, epochs, best_epoch, converged, dim or coverage; optimism.METRIC, whose cells
-        are filled by `fill_optimism`; or one of `lfnet.tables.tuning.tuning_column`: trials, select@N, test.mae@N, …
+        frame_latency, energy, seconds, epochs, best_epoch, reach, converged, dim or coverage; optimism.METRIC, whose
+        cells are filled by `fill_optimism`; or one of `lfnet.tables.tuning.tuning_column`: trials, select@N, …
     level : "window", "clip" or "recording"
         The level of metrics whose name contains none.
 
@@ -168,6 +168,7 @@ _PLAIN = {
         _plain("seconds", "Seconds", "training.seconds", _mean(amount)),
         _plain("epochs", "Epochs", "training.epochs", _epochs),
         _plain("best_epoch", "Best epoch", "training.best_epoch", _range),
+        _plain("reach", "Reach (frames)", "training.reach", _range),
         _plain("converged", "Converged", "training.converged", _converged),
         _plain("dim", "D", "features.dim", _range),
         _plain("coverage", "Coverage", "features.coverage", _mean(lambda value: f"{fixed(100 * value, 0)} %")),

@@ -179,6 +179,8 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
         yield "undefined: scores or labels are constant, so that no correlation exists."
     if "active_parameters" in names:
         yield "Active: the parameters that get a gradient at the window's length."
+    if "reach" in names:
+        yield "Reach: the last real frames of a window that a score depends on; earlier ones change float32's rounding."
     if any(column.name.startswith("optimism.") for column in columns):
         yield (
             "Optimism: by how much the shortcut alone improves test scores, run by run of the same seed and draw of "

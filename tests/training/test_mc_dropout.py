@@ -10,6 +10,7 @@ from torch import nn
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
+from lfnet.heads.cpu.dropout import Dropout
 from lfnet.heads.ldbm import LDBM
 from lfnet.heads.mamba_gru import MambaGRU
 from lfnet.heads.mean_mlp import TemporalMeanMLP
@@ -57,7 +58,7 @@ def test_a_pass_is_one_draw_of_weights_for_all_windows_whatever_their_real_frame
     x_BTD, mask_BT = torch.randn(6, 7, 4), torch.arange(7) < torch.tensor([1, 2, 3, 5, 6, 7])[:, None]
     found_KB = passes_with_dropout(head, [{"x_BTD": x_BTD, "mask_BT": mask_BT}], "cpu", passes=3, seed=4)
     torch.manual_seed(4)
-    kept_KH = nn.functional.dropout(torch.ones(3, 16), 0.5)
+    kept_KH = Dropout(0.5)(torch.ones(3, 16))
     mean_BD = (x_BTD * mask_BT[..., None]).sum(1) / mask_BT.sum(1, keepdim=True)
     hidden_BH = head.regressor[:2](mean_BD)
     expected = [head.regressor[3](hidden_BH * kept_H).squeeze(-1).detach().numpy() for kept_H in kept_KH]

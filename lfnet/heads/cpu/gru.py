@@ -26,37 +26,52 @@ from torch import Tensor, nn
 from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 
-__all__ = ["run_gru"]
+__all__ = ["explicit", "run_gru"]
 
 _STEPS = 32  # steps whose derivatives are prepared together: small enough to stay in the cache
 
 
-def run_gru(gru: nn.GRU, x_TBD: Tensor) -> Tensor:
+def run_gru(gru: nn.GRU, x_TBD: Tensor, start: list[Tensor] | None = None) -> Tensor:
     """Return the top layer's hidden states [T, B, H] of a one-directional `gru` that starts from zeros.
 
     `gru` has biases and `batch_first=False`. Equal to `gru(x_TBD)[0]` up to rounding, with its gradients.
+
+    start: the backward pass of each layer appends for each of the B rows the sum of the absolute gradients that reach
+    its state before the first step.
     """
-    if not torch.is_grad_enabled() or x_TBD.device.type != "cpu" or torch.compiler.is_compiling():
+    if not explicit(x_TBD):
         return gru(x_TBD)[0]
     for layer in range(gru.num_layers):
         if layer and gru.dropout:
             x_TBD = F.dropout(x_TBD, gru.dropout, gru.training)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         wide = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
-        x_TBD = _Layer.apply(x_TBD, *(getattr(gru, f"{name}_l{layer}") for name in names), wide)
+        x_TBD = _Layer.apply(x_TBD, *(getattr(gru, f"{name}_l{layer}") for name in names), wide, start)
     return x_TBD
+
+
+def explicit(x: Tensor) -> bool:
+    """Whether the function below runs on `x`: in training on a CPU."""
+    return torch.is_grad_enabled() and x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 class _Layer(torch.autograd.Function):
     """One layer: x [T, B, D], weights [3H, D] and [3H, H], biases [3H] → hidden states [T, B, H].
 
-    wide: the type of products over many steps; None is that of x.
+    wide: the type of products over many steps; None is that of x. start: as in `run_gru`.
     """
 
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(
-        ctx: Any, x_TBD: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, wide: torch.dtype | None
+        ctx: Any,
+        x_TBD: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+        wide: torch.dtype | None,
+        start: list[Tensor] | None,
     ) -> Tensor:
         T, B, D = x_TBD.shape
         H = w_hh.shape[1]
@@ -87,7 +102,7 @@ class _Layer(torch.autograd.Function):
             torch.add(minus_BH, new.addcmul_(r[t], share[t], value=2).sigmoid_(), alpha=2, out=new)
             torch.lerp(new, states[t], z[t], out=states[t + 1])
         ctx.save_for_backward(rows, w_ih, w_hh, h_TBH, gates, n_TBH)
-        ctx.wide = wide
+        ctx.wide, ctx.start = wide, start
         return h_TBH[1:]
 
     @staticmethod
@@ -119,18 +134,18 @@ class _Layer(torch.autograd.Function):
         factors, deltas = h_TBH.new_empty(2, min(_STEPS, T), B, 4 * H)
         carry, through = h_TBH.new_zeros(2, B, H)
         for end in range(T, 0, -_STEPS):
-            start = max(0, end - _STEPS)
-            factor, delta = factors[: end - start], deltas[: end - start]
-            _derivatives(h_TBH[start:end], n_TBH[start:end], gates[start:end], out=factor)
-            steps, zs = factor.unflatten(-1, (4, H)).unbind(0), gates[start:end, :, H : 2 * H].unbind(0)
+            begin = max(0, end - _STEPS)
+            factor, delta = factors[: end - begin], deltas[: end - begin]
+            _derivatives(h_TBH[begin:end], n_TBH[begin:end], gates[begin:end], out=factor)
+            steps, zs = factor.unflatten(-1, (4, H)).unbind(0), gates[begin:end, :, H : 2 * H].unbind(0)
             by_gate, to_hidden = delta.unflatten(-1, (4, H)).unbind(0), delta[..., H:].unbind(0)
-            for t in range(end - start - 1, -1, -1):
-                if start + t >= first:
-                    carry += grad_TBH[start + t]
+            for t in range(end - begin - 1, -1, -1):
+                if begin + t >= first:
+                    carry += grad_TBH[begin + t]
                 torch.mul(carry.unsqueeze(1), steps[t], out=by_gate[t])
                 torch.addcmul(torch.mm(to_hidden[t], w_hh, out=through), carry, zs[t], out=carry)
 
-            block = slice(start * B, end * B)
+            block = slice(begin * B, end * B)
             grad_b += delta.view(-1, 4 * H).sum(0)
             rows = delta.view(-1, 4 * H).to(wide)
             if wide == w_hh.dtype:
@@ -141,10 +156,12 @@ class _Layer(torch.autograd.Function):
                 grad_w_hh += rows[:, H:].t() @ h_RH[block]
             if grad_x is not None:
                 grad_x[block] = rows[:, : 3 * H] @ w_ih
-            if start <= first and bool(carry.abs().max() <= faded):
+            if begin <= first and bool(carry.abs().max() <= faded):
                 break
+        if ctx.start is not None:
+            ctx.start.append(carry.abs().sum(1))
         grad_x_TBD = None if grad_x is None else grad_x.view(T, B, -1)
-        return grad_x_TBD, grad_w_ih.roll(-H, 0), grad_w_hh, grad_b[: 3 * H].roll(-H), grad_b[H:], None
+        return grad_x_TBD, grad_w_ih.roll(-H, 0), grad_w_hh, grad_b[: 3 * H].roll(-H), grad_b[H:], None, None
 
 
 def _derivatives(h: Tensor, n: Tensor, gates: Tensor, out: Tensor) -> None:

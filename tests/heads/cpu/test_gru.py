@@ -149,3 +149,12 @@ def test_under_autocast_only_products_over_many_steps_are_rounded() -> None:
     for name, value in expected.items():
         error = (got[name] - value).norm() / value.norm()
         assert 0 < error < 0.01, name  # bfloat16 holds 8 bits: each input is off by 0.1 % on average
+
+
+def test_the_gradient_that_reaches_the_first_states_is_noted() -> None:
+    torch.manual_seed(0)
+    gru, x_TBD, start = nn.GRU(6, 5, 2), torch.randn(40, 3, 6), []
+    h_LBH = torch.zeros(2, 3, 5, requires_grad=True)
+    (expected,) = torch.autograd.grad(gru(x_TBD, h_LBH)[0][-1].sum(), h_LBH)
+    run_gru(gru, x_TBD, start)[-1].sum().backward()
+    torch.testing.assert_close(torch.stack(start[::-1]), expected.abs().sum(2), rtol=1e-4, atol=1e-8)
