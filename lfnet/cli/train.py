@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lfnet.runs.sweep_record import Swept
     from lfnet.tables.table import Table
 
-__all__ = ["extract", "find_sweep_outputs", "make_table", "sweep", "table", "train"]
+__all__ = ["extract", "find_sweep_files", "find_sweep_outputs", "make_table", "sweep", "table", "train"]
 
 _OWN_OPTIONS = ("--full", "--render", "--show-paths")
 _SUBMIT = "--submit"
@@ -221,6 +221,20 @@ def _print_features(cohort: "Cohort", stores: "Mapping[str, Readable]") -> None:
 
 def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
     """The record and the runs of an earlier call with these overrides, and where its table goes."""
+    record, runs, tables = find_sweep_files(name, overrides)
+    if not record.is_file():
+        command = shlex.join(["lfnet", "table", name, *_given(overrides)])
+        raise LfnetError(f"the table has not been run: {record} does not exist. Run `{command}` first.")
+    return record, runs, tables
+
+
+def _given(overrides: list[str]) -> list[str]:
+    """The overrides as the record of a sweep was named by them."""
+    return sorted(_without_config_dir(overrides)[0], key=lambda word: word.startswith("hydra."))
+
+
+def find_sweep_files(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
+    """As `find_sweep_outputs`, whether the files exist or not."""
     from lfnet.cli.configs import compose
     from lfnet.config import plain
     from lfnet.runs.sweep_record import sweep_name
@@ -233,12 +247,11 @@ def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Pat
     searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
     paths = plain(compose("train", [f"table={name}", *where, *searched]))["paths"]
     runs = Path(paths["runs"])
-    given.sort(key=lambda word: word.startswith("hydra."))  # as the sweep's record was named
-    record = runs / "sweeps" / f"{sweep_name(name, given)}.json"
-    if not record.is_file():
-        command = shlex.join(["lfnet", "table", name, *given])
-        raise LfnetError(f"the table has not been run: {record} does not exist. Run `{command}` first.")
-    return record, runs, Path(paths["tables"])
+    return (
+        runs / "sweeps" / f"{sweep_name(None if name == 'none' else name, _given(overrides))}.json",
+        runs,
+        Path(paths["tables"]),
+    )
 
 
 def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
@@ -356,9 +369,7 @@ def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], floa
     _refuse_unknown_groups(name, argv)
     submit, argv = _SUBMIT in argv, [word for word in argv if word != _SUBMIT]
     if submit and not {"-m", "--multirun"} & set(argv):
-        raise LfnetError(
-            f"{_SUBMIT} leaves the jobs of a sweep in a queue: use it with `lfnet table NAME` or train -m."
-        )
+        raise LfnetError(f"{_SUBMIT} leaves the jobs of a sweep in a queue: give it to `lfnet table` or `train -m`.")
     task = _Task(function, submit)
     before = sys.argv
     sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]

@@ -3,7 +3,6 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files
@@ -49,9 +48,9 @@ class SweepQueue:
     @property
     def hint(self) -> str:
         """The commands that list and end the jobs."""
-        where = [f"paths.runs={self._paths.runs}"] if self._paths.runs != Path("lfnet_runs") else []
-        words = shlex.join([self._sweep, *where])
-        return f"`lfnet jobs {words}` lists them, `lfnet cancel {words}` ends them"
+        words = [word for word in shlex.split(self._command) if not word.lstrip("+").startswith("launcher")]
+        words = ["multirun", *words[3:]] if words[:3] == ["lfnet", "train", "-m"] else words[2:]
+        return f"`lfnet jobs {shlex.join(words)}` lists them; `lfnet cancel` with the same words ends them"
 
     def record_peaks(self, kinds: Mapping[str, str]) -> None:
         """Keep the memory that jobs of this sweep took in a queue, so that the next ones ask for enough.
