@@ -234,7 +234,7 @@ def _given(overrides: list[str]) -> list[str]:
 
 
 def find_sweep_files(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
-    """As `find_sweep_outputs`, whether the files exist or not."""
+    """As `find_sweep_outputs`, whether the files exist or not; `none` stands for a sweep without a table."""
     from lfnet.cli.configs import compose
     from lfnet.config import plain
     from lfnet.runs.sweep_record import sweep_name
@@ -247,11 +247,8 @@ def find_sweep_files(name: str, overrides: list[str]) -> tuple[Path, Path, Path]
     searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
     paths = plain(compose("train", [f"table={name}", *where, *searched]))["paths"]
     runs = Path(paths["runs"])
-    return (
-        runs / "sweeps" / f"{sweep_name(None if name == 'none' else name, _given(overrides))}.json",
-        runs,
-        Path(paths["tables"]),
-    )
+    stem = sweep_name(None if name == "none" else name, _given(overrides))
+    return runs / "sweeps" / f"{stem}.json", runs, Path(paths["tables"])
 
 
 def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
@@ -346,7 +343,7 @@ class _Task:
                 raise
             mistake = LfnetError(message)
         if _one_of_many():
-            raise mistake  # whoever launched the job, often in another process, gets it
+            raise mistake  # for the launcher of the job, often in another process
         self.mistake = mistake
         return math.nan
 

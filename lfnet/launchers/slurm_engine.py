@@ -1,4 +1,4 @@
-"""What Slurm says of the user's own jobs: one call of `squeue` for all, and of `sacct` where accounting is on."""
+"""State of the user's own jobs in Slurm: one call of `squeue` for all, and of `sacct` where accounting is on."""
 
 import contextlib
 import getpass

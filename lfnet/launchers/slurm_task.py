@@ -1,4 +1,4 @@
-"""What a job of Slurm runs: one call, whose outcome is written into the submission's folder."""
+"""Run one call in a job of Slurm, and write its outcome into the submission's folder."""
 
 from dataclasses import dataclass
 from pathlib import Path

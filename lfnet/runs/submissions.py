@@ -34,7 +34,7 @@ class SubmittedTask:
 
 @dataclass(frozen=True)
 class Submission:
-    """The folder `<runs>/submissions/<id>`: submission.json, and beside it logs and outcomes of its tasks.
+    """The folder `<runs>/submissions/<id>`: submission.json, and the logs and outcomes of its tasks.
 
     The record is written before the queue gets the jobs, which have the name `lfnet-<id>` there: however a command
     ends, a job in the queue has a record. The name says nothing about the work, since others see it.
