@@ -109,7 +109,8 @@ class QueuedJob:
         """As the queue says. A job that wrote its outcome has ended; if the queue is silent, others are queued."""
         if self.entry is not None and self.entry.status == "queued":
             return "queued"
-        if self.submission.outcome(self.place) is not None:
+        outcome = self.submission.outcome(self.place)
+        if outcome is not None and outcome.status != "interrupted":  # else it goes back into the queue
             return "ended"
         if self.silence:
             return "queued"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,12 +14,15 @@ from lfnet.errors import LfnetError
 from lfnet.launchers.launcher import Call, Memory, Need
 from lfnet.launchers.queue import QueueLauncher
 from lfnet.launchers.slurm_engine import call as slurm
-from lfnet.launchers.slurm_task import SlurmTask
+from lfnet.launchers.slurm_task import SlurmTask, requeue_lines
 from lfnet.runs.submissions import Submission, SubmittedTask
 
 __all__ = ["Slurm"]
 
+_NOTICE = 90  # seconds before its time limit at which a job is asked to save its state
 _MAX_ARRAY = 1000  # tasks of an array, where Slurm does not say
+
+Whole = Annotated[int, Field(ge=0)]
 
 
 @settings
@@ -46,6 +49,9 @@ class Slurm(QueueLauncher):
         The command that starts Python on a node, such as `apptainer exec lfnet.sif python`; None: this Python.
     srun : tuple of str
         Further words for `srun`, such as `--container-image=…` of a cluster with enroot and pyxis.
+    requeues : int
+        How often a job goes back into the queue when it was interrupted: it saves its state ahead of its time limit, or
+        when it is preempted, and goes on from there.
     options : dict of str to str, int or bool
         Further options of `sbatch` by their long names.
     """
@@ -58,10 +64,11 @@ class Slurm(QueueLauncher):
     time: Count = 240
     memory: Memory = "auto"
     jobs: Count = 16
-    gpus: int | Literal["auto"] = "auto"
+    gpus: Whole | Literal["auto"] = "auto"
     setup: tuple[str, ...] = ()
     python: str | None = None
     srun: tuple[str, ...] = ()
+    requeues: Whole = 20
     options: dict[str, str | int | bool] = Field(default_factory=dict)
 
     def check(self) -> None:
@@ -96,9 +103,11 @@ class Slurm(QueueLauncher):
         made = Submission.create(self.runs, "slurm", tasks, sweep=sweep, command=command, minutes=self.time)
         # -P: a file of the current folder must not stand in for a module of Python.
         executor = SlurmExecutor(made.folder, python=self.python or f"{quote(sys.executable)} -P")
-        executor.update_parameters(job_name=made.name, **self._parameters(need))
+        executor.update_parameters(job_name=made.name, teardown=requeue_lines(made.folder), **self._parameters(need))
         try:
-            executor.submit_array([SlurmTask(made.folder, place, call) for place, call in enumerate(calls)])
+            executor.submit_array(
+                [SlurmTask(made.folder, place, call, self.requeues) for place, call in enumerate(calls)]
+            )
         except (FailedJobError, FailedSubmissionError) as error:
             made.cancel()
             raise LfnetError(f"Slurm refuses the jobs: {_reason(error)}") from None
@@ -117,7 +126,7 @@ class Slurm(QueueLauncher):
             "stderr_to_stdout": True,
             "setup": list(self.setup),
             "srun_args": list(self.srun),
-            "additional_parameters": {"requeue": True, **self.options},
+            "additional_parameters": {"requeue": True, "signal": f"USR1@{_NOTICE}", **self.options},
         }
 
 

@@ -16,7 +16,15 @@ from lfnet.errors import LfnetError
 from lfnet.files import exists, make_folder, read_json, write_json
 from lfnet.runs.run import Outcome
 
-__all__ = ["SUBMISSIONS", "Submission", "SubmittedTask", "forget_outcome", "read_submissions", "record_outcome"]
+__all__ = [
+    "SUBMISSIONS",
+    "Submission",
+    "SubmittedTask",
+    "forget_outcome",
+    "outcome_path",
+    "read_submissions",
+    "record_outcome",
+]
 
 SUBMISSIONS = "submissions"
 RECORD = "submission.json"
@@ -109,7 +117,7 @@ class Submission:
 
     def outcome(self, place: int) -> Outcome | None:
         """How a task ended, by its own account; None where it has not ended, or was killed."""
-        path = _outcome_path(self.folder, place)
+        path = outcome_path(self.folder, place)
         if not exists(path):
             return None
         try:
@@ -124,15 +132,16 @@ class Submission:
 
 def record_outcome(folder: Path, place: int, outcome: Outcome) -> None:
     """Write how a task of the submission in `folder` ended."""
-    write_json(_outcome_path(folder, place), asdict(outcome))
+    write_json(outcome_path(folder, place), asdict(outcome))
 
 
 def forget_outcome(folder: Path, place: int) -> None:
     """Remove the outcome of a task that runs again."""
-    _outcome_path(folder, place).unlink(missing_ok=True)
+    outcome_path(folder, place).unlink(missing_ok=True)
 
 
-def _outcome_path(folder: Path, place: int) -> Path:
+def outcome_path(folder: Path, place: int) -> Path:
+    """Return the file of a task's outcome."""
     return folder / f"{place}.json"
 
 
