@@ -7,7 +7,7 @@ queue and from what the job wrote, never from memory.
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -120,6 +120,8 @@ class QueuedJob:
     def outcome(self) -> Outcome:
         """How a job that has ended did so."""
         found = self.submission.outcome(self.place)
+        if found is not None and found.status == "interrupted":
+            return replace(found, error=f"{found.error}; submitted again, it goes on from there")
         if found is not None:
             return found
         reason = self.engine.explain(self.submission, self.place, self.entry)

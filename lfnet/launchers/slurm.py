@@ -103,11 +103,11 @@ class Slurm(QueueLauncher):
         made = Submission.create(self.runs, "slurm", tasks, sweep=sweep, command=command, minutes=self.time)
         # -P: a file of the current folder must not stand in for a module of Python.
         executor = SlurmExecutor(made.folder, python=self.python or f"{quote(sys.executable)} -P")
-        executor.update_parameters(job_name=made.name, teardown=requeue_lines(made.folder), **self._parameters(need))
+        executor.update_parameters(
+            job_name=made.name, teardown=requeue_lines(made.folder, self.requeues), **self._parameters(need)
+        )
         try:
-            executor.submit_array(
-                [SlurmTask(made.folder, place, call, self.requeues) for place, call in enumerate(calls)]
-            )
+            executor.submit_array([SlurmTask(made.folder, place, call) for place, call in enumerate(calls)])
         except (FailedJobError, FailedSubmissionError) as error:
             made.cancel()
             raise LfnetError(f"Slurm refuses the jobs: {_reason(error)}") from None

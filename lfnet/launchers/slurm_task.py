@@ -1,8 +1,7 @@
 """Run one call in a job of Slurm, and write its outcome into the submission's folder."""
 
-import os
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
@@ -24,14 +23,11 @@ class SlurmTask:
     place : int
         The task's place in it.
     call : Call
-    requeues : int
-        How often the job goes back into the queue at most.
     """
 
     folder: Path
     place: int
     call: Call
-    requeues: int = 0
 
     def __call__(self) -> None:
         """Do the work. A job that Slurm starts again forgets how it ended before."""
@@ -39,22 +35,19 @@ class SlurmTask:
             signal.signal(number, signal.SIG_DFL)
         handle_always()
         forget_outcome(self.folder, self.place)
-        outcome = self.call()
-        if outcome.status == "interrupted" and int(os.environ.get("SLURM_RESTART_COUNT", "0")) >= self.requeues:
-            more = "give it more time with launcher.time, or more launcher.requeues"
-            error = f"{outcome.error}, and {self.requeues} times before; {more}"
-            outcome = replace(outcome, status="failed", error=error)
-        record_outcome(self.folder, self.place, outcome)
+        record_outcome(self.folder, self.place, self.call())
 
 
-def requeue_lines(folder: Path) -> list[str]:
+def requeue_lines(folder: Path, requeues: int) -> list[str]:
     """Return lines of shell that put an interrupted job back into the queue, unless it is being cancelled.
 
     They run outside the job's container, where Slurm's commands are.
     """
     outcome = f"{quote(str(folder))}/${{SLURM_ARRAY_TASK_ID:-0}}{outcome_path(folder, 0).suffix}"
     return [
-        f'if grep -q \'"status": "interrupted"\' {outcome} 2>/dev/null; then',
-        '  [ "$(squeue --noheader --format=%T --jobs=$SLURM_JOB_ID)" != RUNNING ] || scontrol requeue $SLURM_JOB_ID',
+        f"if [ ${{SLURM_RESTART_COUNT:-0}} -lt {requeues} ] && grep -q '\"interrupted\",' {outcome} 2>/dev/null; then",
+        # The number of one task of an array may be that of the whole array.
+        "  job=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}",
+        '  [ "$(squeue --noheader --format=%T --jobs="$job")" != RUNNING ] || scontrol requeue "$job"',
         "fi",
     ]
