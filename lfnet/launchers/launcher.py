@@ -62,6 +62,11 @@ class Launcher(ABC):
 
     memory: Memory
 
+    @property
+    def extracts(self) -> bool:
+        """Whether its processes extract missing features; if not, the process of the command does."""
+        return True
+
     @abstractmethod
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Run all calls, and yield the key and the outcome of each as soon as it has ended.
