@@ -4,8 +4,9 @@ import logging
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
 
 from pydantic import Field, model_validator
@@ -114,16 +115,14 @@ class Dask(Launcher):
         from distributed import Client
 
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what happens is said in outcomes
-        limit = None if self.jobs == "auto" else self.jobs
         with ExitStack() as stack:
             stack.enter_context(dask.config.set({**_MEMORY, "distributed.scheduler.allowed-failures": _LOST}))
             if self.scheduler is not None:
+                limit = None if self.jobs == "auto" else self.jobs
                 yield _DaskPool(stack.enter_context(self._connected(self.scheduler)), limit)
                 return
-            cluster, workers = stack.enter_context(
-                self._local(needs) if self.cluster == "local" else self._queued(needs)
-            )
-            yield _DaskPool(stack.enter_context(Client(cluster)), workers, cluster)
+            made = stack.enter_context(self._local(needs) if self.cluster == "local" else self._queued(needs))
+            yield _DaskPool(stack.enter_context(Client(made.cluster)), made.workers, made)
 
     def _connected(self, address: str) -> "Client":
         from distributed import Client
@@ -134,7 +133,7 @@ class Dask(Launcher):
             raise LfnetError(f"no Dask scheduler answers at launcher.scheduler={address}: {_line(error)}.") from error
 
     @contextmanager
-    def _local(self, needs: Sequence[Need]) -> Iterator[tuple[Any, int]]:
+    def _local(self, needs: Sequence[Need]) -> Iterator["_Own"]:
         import dask
         from distributed import LocalCluster
 
@@ -145,10 +144,10 @@ class Dask(Launcher):
             dask.config.set({"distributed.nanny.pre-spawn-environ": _thread_counts(needs)}),
             LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL, **given) as cluster,
         ):
-            yield cluster, workers
+            yield _Own(cluster, workers, _gigabytes(given["memory_limit"]))
 
     @contextmanager
-    def _queued(self, needs: Sequence[Need]) -> Iterator[tuple[Any, int]]:
+    def _queued(self, needs: Sequence[Need]) -> Iterator["_Own"]:
         import dask_jobqueue
 
         workers = min(_MAX_QUEUED if self.jobs == "auto" else self.jobs, len(needs))
@@ -181,20 +180,28 @@ class Dask(Launcher):
                 raise LfnetError(
                     f"the queue refuses the jobs of launcher.cluster={self.cluster}: {_line(error)}."
                 ) from error
-            yield cluster, workers
+            yield _Own(cluster, workers, _gigabytes(given["memory"]))
+
+
+class _Own(NamedTuple):
+    """A cluster that this command has started: its number of workers, and the GB at which one is ended."""
+
+    cluster: Any
+    workers: int
+    memory: float | None
 
 
 class _DaskPool(Pool):
-    """The workers of a scheduler, `limit` of them at most. cluster: what started them, if it can start more."""
+    """The workers of a scheduler, `limit` of them at most. own: where this command has started them."""
 
-    def __init__(self, client: "Client", limit: int | None, cluster: Any = None) -> None:
-        self._client, self._limit, self._cluster = client, limit, cluster
+    def __init__(self, client: "Client", limit: int | None, own: _Own | None = None) -> None:
+        self._client, self._limit, self._own = client, limit, own
         self._folder = str(Path.cwd())
 
     def size(self) -> int:
         found = len(self._client.nthreads())
-        if self._cluster is not None and self._limit is not None and found < self._limit:
-            self._cluster.scale(self._limit)  # jobs of a queue end at their time limit
+        if self._own is not None and found < self._own.workers:
+            self._own.cluster.scale(self._own.workers)  # jobs of a queue end at their time limit
         return found if self._limit is None else min(found, self._limit)
 
     def submit(self, call: Call) -> Any:
@@ -215,7 +222,8 @@ class _DaskPool(Pool):
         try:
             outcome: Outcome = handle.result()
         except KilledWorker:
-            return killed(call.need)
+            memory = None if self._own is None else self._own.memory
+            return killed(call.need if memory is None else replace(call.need, memory=memory))
         except FutureCancelledError as error:
             raise LfnetError(
                 f"the Dask scheduler is gone ({_line(error)}). Jobs that have finished are kept."
@@ -229,6 +237,16 @@ def _thread_counts(needs: Sequence[Need]) -> dict[str, int]:
     """Variables for libraries that read their number of threads when they are loaded."""
     threads = max(need.threads for need in needs)
     return {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+
+def _gigabytes(limit: Any) -> float | None:
+    """A limit of memory as Dask takes it; None where it is no number of bytes."""
+    from dask.utils import parse_bytes
+
+    try:
+        return float(parse_bytes(limit)) / 1e9 or None
+    except (TypeError, ValueError):
+        return None
 
 
 def _variable(name: str) -> str:

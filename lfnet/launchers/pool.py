@@ -90,7 +90,7 @@ def run_call(call: Call, folder: str) -> Outcome:
             reason = error.strerror or error
             return Outcome(
                 "failed",
-                error=f"{folder} on host {socket.gethostname()}: {reason}. Run the command in a folder that all hosts see",
+                error=f"{folder} on host {socket.gethostname()}: {reason}. Run the command in a folder of all hosts",
             )
         if folder not in sys.path:
             sys.path.append(folder)  # of a user's own heads
@@ -102,6 +102,4 @@ def run_call(call: Call, folder: str) -> Outcome:
 def require(package: str, extra: str) -> None:
     """Raise `LfnetError` where the package of an engine is not installed."""
     if find_spec(package) is None:
-        raise LfnetError(
-            f"launcher={extra} needs {package}: install it with `pip install 'lfnet[{extra}]'`, or give launcher=joblib."
-        )
+        raise LfnetError(f"launcher={extra} needs {package}: `pip install 'lfnet[{extra}]'`, or give launcher=joblib.")

@@ -32,8 +32,7 @@ class Ray(Launcher):
     address : str or None
         Of a running cluster (HOST:6379, or auto); None: Ray is started on this machine, and ended.
     jobs : int or "auto"
-        How many run at once. auto: as many as free memory allows, and cores or GPUs; in a cluster as many as it has room
-        for.
+        How many run at once. auto: as many as free memory allows, and cores or GPUs; in a cluster as it has room for.
     memory : float or "auto"
         GB of memory that one job needs; Ray does not place more of them on a node of a cluster than it has memory for.
     jobs_per_gpu : int
@@ -81,15 +80,16 @@ class Ray(Launcher):
 
         with ExitStack() as stack:
             given: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "CRITICAL"}
-            workers: int | None = count_workers(needs, self.jobs, self.jobs_per_gpu)
             if self.address is None:
+                workers = count_workers(needs, self.jobs, self.jobs_per_gpu)
                 folder = tempfile.mkdtemp(prefix="lfnet_ray_")
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
                 given |= {"address": "local", "_temp_dir": folder}
                 given["num_cpus"] = workers * max(need.threads for need in needs)
+                limit: int | None = workers
             else:
                 given["address"] = self.address
-                workers = None if self.jobs == "auto" else self.jobs
+                limit = None if self.jobs == "auto" else self.jobs
             stack.callback(ray.shutdown)
             try:
                 ray.init(**{**given, **self.options})
@@ -97,7 +97,7 @@ class Ray(Launcher):
                 raise LfnetError(
                     f"launcher.address={self.address}: Ray cannot start: {' '.join(str(error).split())}."
                 ) from error
-            yield _RayPool(needs, workers, self.jobs_per_gpu, local=self.address is None)
+            yield _RayPool(needs, limit, self.jobs_per_gpu, local=self.address is None)
 
 
 class _RayPool(Pool):
