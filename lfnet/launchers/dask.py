@@ -3,7 +3,7 @@
 import logging
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -114,7 +114,8 @@ class Dask(Launcher):
         import dask
         from distributed import Client
 
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what happens is said in outcomes
+        for name in ("distributed", "tornado.application", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what happens is said in outcomes
         with ExitStack() as stack:
             stack.enter_context(dask.config.set({**_MEMORY, "distributed.scheduler.allowed-failures": _LOST}))
             if self.scheduler is not None:
@@ -168,27 +169,44 @@ class Dask(Launcher):
                 *self.options.get("job_script_prologue", ()),
             ],
         }
+        refused: list[str] = []
         try:
-            made = kind(silence_logs=logging.CRITICAL, **given)
+            cluster = kind(silence_logs=logging.CRITICAL, job_cls=_reporting(kind.job_cls, refused), **given)
         except (OSError, TypeError, ValueError) as error:
-            raise LfnetError(f"launcher.options: {kind.__name__} of dask-jobqueue refuses them: {error}.") from error
-        with made as cluster:
+            raise LfnetError(
+                f"launcher.options: {kind.__name__} of dask-jobqueue refuses them: {_line(error)}."
+            ) from error
+        try:
             cluster.scale(jobs=workers)
-            try:
-                cluster.sync(cluster._correct_state)  # `scale` alone does not report that a job was refused
-            except (OSError, RuntimeError) as error:
-                raise LfnetError(
-                    f"the queue refuses the jobs of launcher.cluster={self.cluster}: {_line(error)}."
-                ) from error
-            yield _Own(cluster, workers, _gigabytes(given["memory"]))
+            yield _Own(cluster, workers, _gigabytes(given["memory"]), refused)
+        finally:
+            with suppress(AssertionError):  # it takes for granted that all jobs were accepted
+                cluster.close()
+
+
+def _reporting(job: Any, refused: list[str]) -> Any:
+    """A class of jobs of dask-jobqueue that adds what the queue says against one to a list; Dask would only log it."""
+
+    async def start(self: Any) -> None:
+        try:
+            await job.start(self)
+        except Exception as error:
+            refused.append(" ".join(str(error).rpartition("stderr:")[2].split()))
+            raise
+
+    return type(job.__name__, (job,), {"start": start})
 
 
 class _Own(NamedTuple):
-    """A cluster that this command has started: its number of workers, and the GB at which one is ended."""
+    """A cluster that this command has started.
+
+    memory: the GB at which a worker is ended. refused: why a queue does not take its jobs.
+    """
 
     cluster: Any
     workers: int
     memory: float | None
+    refused: Sequence[str] = ()
 
 
 class _DaskPool(Pool):
@@ -200,6 +218,8 @@ class _DaskPool(Pool):
 
     def size(self) -> int:
         found = len(self._client.nthreads())
+        if self._own is not None and not found and self._own.refused:
+            raise LfnetError(f"launcher.cluster: the queue refuses the workers: {self._own.refused[-1]}.")
         if self._own is not None and found < self._own.workers:
             self._own.cluster.scale(self._own.workers)  # jobs of a queue end at their time limit
         return found if self._limit is None else min(found, self._limit)
