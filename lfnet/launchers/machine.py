@@ -59,9 +59,7 @@ def visible_gpus() -> list[str]:
     import torch
 
     # Before CUDA is initialised this asks the driver's library, so that CUDA_VISIBLE_DEVICES can still be changed.
-    count = torch.cuda.device_count()
-    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return named[:count] if named else [str(number) for number in range(count)]
+    return [str(name) for name in torch.cuda._parse_visible_devices()[: torch.cuda.device_count()]]
 
 
 _marks: list[socket.socket] = []  # of this process's GPU, bound for as long as it lives
@@ -77,7 +75,7 @@ def take_gpu() -> None:
     gpus = visible_gpus()
     if len(gpus) < 2 or sys.platform != "linux":
         return
-    for number, gpu in itertools.product(itertools.count(), gpus):
+    for number, gpu in ((number, gpu) for number in itertools.count() for gpu in gpus):
         mark = socket.socket(socket.AF_UNIX)
         try:
             mark.bind(f"\0lfnet {os.getuid()} gpu {gpu} worker {number}")

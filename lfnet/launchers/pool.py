@@ -71,7 +71,11 @@ def run_in_pool(pool: Pool, calls: Sequence[Call], max_wait: float, lack: str) -
         ended = pool.wait(list(running), _LOOK)
         for handle in ended:
             call = running.pop(handle)
-            yield call.key, pool.outcome(handle, call)
+            outcome = pool.outcome(handle, call)
+            if outcome.status == "interrupted":  # its node is taken away
+                waiting.append(call)
+            else:
+                yield call.key, outcome
         if size or ended:
             last_seen = time.monotonic()
         elif time.monotonic() - last_seen > max_wait:
