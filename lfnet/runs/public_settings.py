@@ -23,7 +23,8 @@ _GROUPS = (
 _SETTINGS = (
     *("audit", "filming", "fusion", "head", "loss", "pooling", "pretrain", "protocol", "pulse", "streams", "table"),
     *("trainer", "video", "visual", "seed", "force", "fail_fast"),
-    *(f"launcher.{name}" for name in ("jobs", "memory", "time", "gpus")),  # not an account, a partition or an address
+    # not an account, a partition or an address
+    *(f"launcher.{name}" for name in ("jobs", "jobs_per_gpu", "memory", "time", "gpus")),
     *(f"encoder.{name}" for name in ("device", "stride", "batch_size", "threads")),
     *(f"splits.{name}" for name in ("_target_", "name", "folds", "fold", "seed")),
     *(f"cohort.{name}" for name in ("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings")),
