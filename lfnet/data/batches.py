@@ -37,6 +37,10 @@ class StreamDropout:
     seed : int
         Seed; the random numbers depend on it and on the order of batches.
 
+    Attributes
+    ----------
+    random : numpy.random.Generator
+
     References
     ----------
     Neverova et al. 2016, "ModDrop: adaptive multi-modal gesture recognition", IEEE TPAMI, section 3.3.
@@ -47,7 +51,7 @@ class StreamDropout:
     ) -> None:
         self._spans, self._flags = tuple(spans), tuple(flags)
         self._chance, self._any_valid = chance, any_valid
-        self._random = np.random.default_rng([seed, _STREAM])
+        self.random = np.random.default_rng([seed, _STREAM])
 
     def __call__(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> None:
         """Remove streams from windows and their masks of valid frames."""
@@ -68,8 +72,8 @@ class StreamDropout:
 
     def draw(self, present_BS: np.ndarray) -> np.ndarray:
         """Return which of the present streams are removed, bool [B, S]."""
-        removed_BS = (self._random.random(present_BS.shape) < self._chance) & present_BS
-        order_BS = np.where(present_BS, self._random.random(present_BS.shape), -1.0)
+        removed_BS = (self.random.random(present_BS.shape) < self._chance) & present_BS
+        order_BS = np.where(present_BS, self.random.random(present_BS.shape), -1.0)
         bare_B = (removed_BS == present_BS).all(axis=1)
         removed_BS[bare_B, order_BS.argmax(axis=1)[bare_B]] = False
         return removed_BS
@@ -116,7 +120,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         self._shorten = shorten
         self._short: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._reuse = reuse
-        self._dropout = dropout
+        self.dropout = dropout
         self._x_BTD = torch.empty(0)
 
     def __len__(self) -> int:
@@ -134,8 +138,8 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
             x_BTD[b, :frames] = self._x_ND[row : row + frames]
             x_BTD[b, frames:] = 0.0
             mask_BT[b, :frames] = self._valid_N[row : row + frames]
-        if self._dropout is not None:
-            self._dropout(x_BTD, mask_BT)
+        if self.dropout is not None:
+            self.dropout(x_BTD, mask_BT)
         if not self._mask:
             mask_BT.fill_(True)
         return x_BTD, mask_BT
@@ -151,7 +155,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
 
     def _shortened(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         assert self._shorten is not None
-        if self._dropout is not None:  # a window differs each time
+        if self.dropout is not None:  # a window differs each time
             with torch.no_grad():
                 return self._shorten(*self._whole(chosen))
         if missing := [index for index in chosen if index not in self._short]:
@@ -176,6 +180,11 @@ class EpochSampler(Sampler[list[int]]):
         Seed of the order.
     recordings_W : ndarray, optional
         Recording of each window. If given, a batch is all drawn windows of `batch_size` recordings.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that were begun.
     """
 
     def __init__(
@@ -192,7 +201,7 @@ class EpochSampler(Sampler[list[int]]):
         self._seed = seed
         first_C = [group[0] for group in self._groups]
         self._bags = None if recordings_W is None else _positions(recordings_W[first_C])
-        self._epoch = 0
+        self.epoch = 0
 
     @property
     def windows(self) -> int:
@@ -205,8 +214,8 @@ class EpochSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         # Epochs are counted here instead of by the trainer, so that the order depends on the seed alone.
-        rng = np.random.default_rng([self._seed, self._epoch])
-        self._epoch += 1
+        rng = np.random.default_rng([self._seed, self.epoch])
+        self.epoch += 1
         limit = self._windows_per_clip
         drawn = [g if limit is None else rng.choice(g, min(limit, len(g)), replace=False) for g in self._groups]
         if self._bags is not None:

@@ -8,13 +8,15 @@ A head is a `torch.nn.Module` with `forward(x_BTD, mask_BT) -> y_B`:
 
 It is built as `Head(n_features, max_frames, **settings)`; `lfnet.testing.check_head` checks the whole contract. With an
 optional argument `n_outputs`, of default 1, it also learns distributions (`lfnet.training.distributions`): `forward`
-returns [B, K] for K = `n_outputs` above 1. Four methods are optional:
+returns [B, K] for K = `n_outputs` above 1. Five methods are optional:
 
 - `frames(x_BTD, mask_BT) -> z_BTW`: the vectors that the head pools, which pre-training needs;
 - `shorten(x_BTD, mask_BT)`: an equivalent shorter window, which training computes once for each window;
 - `embed_windows(x_BTD, mask_BT) -> z_BW`: the vector of each window, where the head's score is
   `regressor(z_BW).squeeze(-1)`. `pooling=gated` weighs windows by it; it weighs those of other heads by their scores.
-- `remembered_frames(x_BTD, mask_BT) -> int`: how many of the last real frames the scores depend on; tables show it.
+- `remembered_frames(x_BTD, mask_BT) -> int`: how many of the last real frames the scores depend on; tables show it;
+- `settle()`: does now what the next training step would do first because of the last one. After it, weights, buffers
+  and the random numbers of torch, NumPy and Python are all that an interrupted training goes on from.
 
 Axes in names: B windows, T frames, D features, W width, N tokens or patches, H attention heads, E channels.
 

@@ -106,7 +106,7 @@ class MambaGRU(nn.Module):
         """Return the vector of each window, [B, H], which the regressor scores."""
         frames = x_BTD.shape[1]
         if self.training and explicit(x_BTD):
-            self._widen()
+            self.settle()
             if self.reach < frames:
                 z_BKW, real_B, whole_B = self._end(x_BTD, mask_BT, int(self.reach))
                 self._cut_B = ~whole_B
@@ -132,8 +132,8 @@ class MambaGRU(nn.Module):
                     return count
         return frames
 
-    def _widen(self) -> None:
-        """Read more frames if the last backward pass reached the states before them."""
+    def settle(self) -> None:
+        """Read more frames from now on if the last backward pass reached the states before them."""
         if self._cut_B is not None and any(bool(start_B[self._cut_B].sum() > _REACHED) for start_B in self._start):
             self.reach += _MORE
         self._start.clear()

@@ -1,5 +1,6 @@
 """The parts of a job that fits a head: its windows, the head before training, and its scores."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +10,21 @@ from lfnet.data.datamodule import DataModule
 from lfnet.evaluation.predictions import Predictions
 from lfnet.evaluation.recalibration import Recalibration, fit_recalibration
 from lfnet.features.joined_streams import JoinedStreams
+from lfnet.fingerprints import digest
 from lfnet.heads.cost import Cost
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.records import versions
 from lfnet.jobs.session import Session
+from lfnet.runs.run import TRAINING_STATE
 from lfnet.training.distribution_head import build_head, with_distribution
 from lfnet.training.fit import seed_all
 from lfnet.training.pooling import with_pooling
 from lfnet.training.predict import check_output, score_splits
+from lfnet.training.progress import Progress, describe_machine
 from lfnet.training.settings import TrainerSettings, check_compatible
 
-__all__ = ["Prepared", "load_data", "prepare_head", "score_head"]
+__all__ = ["Prepared", "load_data", "open_progress", "prepare_head", "score_head"]
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,19 @@ def load_data(job: Experiment, session: Session) -> DataModule:
     return data
 
 
-def prepare_head(job: Experiment, data: DataModule) -> Prepared:
-    """Build the head, check and measure it, pre-train it, and leave the random state as training starts from it."""
+def open_progress(job: Experiment, what: str = "") -> Progress:
+    """The state of the job's training, as its run folder has it; what: see `Progress`."""
+    nodes = {name: job.config[name] for name in job.covers.nodes}
+    of = {"job": job.fingerprint, "settings": digest(nodes), **versions("scipy"), "torch": str(torch.__version__)}
+    of["processor"] = describe_machine(job.settings.trainer.device)
+    return Progress(job.folder / TRAINING_STATE, of, job.settings.save_every, what)
+
+
+def prepare_head(job: Experiment, data: DataModule, progress: Progress | None = None) -> Prepared:
+    """Build the head, check and measure it, pre-train it, and leave the random state as training starts from it.
+
+    progress: of an interrupted training, which is not pre-trained again; its weights come with its state.
+    """
     settings, trainer, protocol = job.settings, job.settings.trainer, job.settings.protocol
     assert settings.head is not None
     seed_all(settings.seed)
@@ -66,7 +82,13 @@ def prepare_head(job: Experiment, data: DataModule) -> Prepared:
     seed_all(settings.seed)  # measuring the cost drew random numbers
     pretraining = None
     if trainer.pretrain is not None:
-        pretraining = trainer.pretrain.fit(head, data, device=trainer.device, seed=settings.seed)
+        if progress is not None:
+            pretraining = progress.pretraining
+        if pretraining is None:
+            with nullcontext() if progress is None else progress.noting_log():
+                pretraining = trainer.pretrain.fit(head, data, device=trainer.device, seed=settings.seed)
+        if progress is not None:
+            progress.pretraining = pretraining
         seed_all(settings.seed)
     return Prepared(whole, cost, pretraining)
 

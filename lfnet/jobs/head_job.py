@@ -8,7 +8,7 @@ import torch
 from lfnet.features.joined_streams import JoinedStreams
 from lfnet.files import write_text
 from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
-from lfnet.jobs.head_fit import load_data, prepare_head, score_head
+from lfnet.jobs.head_fit import load_data, open_progress, prepare_head, score_head
 from lfnet.jobs.inputs import Inputs, prepare
 from lfnet.jobs.latency import measure_head
 from lfnet.jobs.records import describe_training, save_weights, start_folder, versions, write_config, write_result
@@ -82,12 +82,11 @@ def execute(job: Experiment, session: Session) -> None:
         settings, trainer = job.settings, job.settings.trainer
         write_config(job)
         data = load_data(job, session)
-    prepared = prepare_head(job, data)
-    if prepared.pretraining is not None:
-        parts["pretraining"] = prepared.pretraining
-
-    with trackers(job) as loggers:
-        fitted = fit(prepared.head, data, trainer, job.folder / LEARNING_CURVE, loggers)
+    with trackers(job) as loggers, open_progress(job) as progress:
+        prepared = prepare_head(job, data, progress)
+        if prepared.pretraining is not None:
+            parts["pretraining"] = prepared.pretraining
+        fitted = fit(prepared.head, data, trainer, job.folder / LEARNING_CURVE, loggers, progress)
         scores, recalibration = score_head(fitted.head, data, trainer)
         labels, marks = data.labels, [*data.marks, *fitted.marks]
         if recalibration is not None:
@@ -112,26 +111,26 @@ def execute(job: Experiment, session: Session) -> None:
         metrics = compute_metrics(job)
         log_summary(loggers, metrics["metrics"])
 
-    if study is not None:
-        parts["tuning"] = describe_study(study, session, fitted, metrics["metrics"])
-        marks += study_marks(study, fitted)
-    write_result(
-        job,
-        data,
-        kind="head",
-        model=job.choices.get("head", ""),
-        choices=job.recorded_choices("fusion"),
-        **metrics,
-        **parts,
-        cost=Cost(
-            **{name: getattr(prepared.cost, name) for name in ("parameters", "active_parameters", "flops")},
-            frames=protocol.window,
-            **measure_head(fitted.head, protocol.window, data.n_features),
-        ),
-        training=describe_training(fitted, data, trainer.max_epochs),
-        marks=tuple(marks),
-        versions=versions(*(["optuna"] if study is not None else [])),
-        threads=trainer.threads,
-        device=trainer.device,
-        precision=trainer.precision,
-    )
+        if study is not None:
+            parts["tuning"] = describe_study(study, session, fitted, metrics["metrics"])
+            marks += study_marks(study, fitted)
+        write_result(
+            job,
+            data,
+            kind="head",
+            model=job.choices.get("head", ""),
+            choices=job.recorded_choices("fusion"),
+            **metrics,
+            **parts,
+            cost=Cost(
+                **{name: getattr(prepared.cost, name) for name in ("parameters", "active_parameters", "flops")},
+                frames=protocol.window,
+                **measure_head(fitted.head, protocol.window, data.n_features),
+            ),
+            training=describe_training(fitted, data, trainer.max_epochs),
+            marks=tuple(marks),
+            versions=versions(*(["optuna"] if study is not None else [])),
+            threads=trainer.threads,
+            device=trainer.device,
+            precision=trainer.precision,
+        )

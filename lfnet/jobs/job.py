@@ -17,7 +17,7 @@ from lfnet.jobs.refresh import refresh
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings, read_settings
 from lfnet.locks import lock, remove_abandoned
-from lfnet.runs.run import LOCK, Outcome
+from lfnet.runs.run import LOCK, TRAINING_STATE, Outcome
 from lfnet.signals import stoppable
 from lfnet.tuning.space import separate
 
@@ -115,6 +115,7 @@ def _execute_or_skip(job: Experiment, session: Session, finished: bool) -> Outco
 
 def _skip(job: Experiment, session: Session, kind: ModuleType) -> Outcome:
     remove_abandoned(job.folder)
+    (job.folder / TRAINING_STATE).unlink(missing_ok=True)  # of a process that was killed just before it did so
     refresh(job, session, lambda: kind.load_data(job, session))
     return Outcome("skipped", job.fingerprint, job.folder.name)
 

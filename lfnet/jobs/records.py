@@ -20,7 +20,7 @@ from lfnet.fingerprints import digest
 from lfnet.jobs.experiment import Experiment
 from lfnet.locks import remove_abandoned
 from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale, Training
-from lfnet.runs.run import CONFIG, LOG, RESULT, WEIGHTS, digest_files
+from lfnet.runs.run import CONFIG, LOG, RESULT, TRAINING_STATE, WEIGHTS, digest_files
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,8 @@ _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 def start_folder(job: Experiment) -> None:
     """Remove what an earlier or killed run left that could be mistaken for this one's, and write config.yaml."""
     (job.folder / RESULT).unlink(missing_ok=True)
+    if job.settings.force:
+        (job.folder / TRAINING_STATE).unlink(missing_ok=True)
     remove_abandoned(job.folder)
     write_config(job)
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lfnet.audit.filming import NUMBERS
 from lfnet.audit.settings import AuditSettings
-from lfnet.config import Count, check_target, instantiate, read, settings
+from lfnet.config import Count, NonNegative, check_target, instantiate, read, settings
 from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
@@ -100,6 +100,7 @@ class Switches:
     tune: Annotated[int, Field(ge=0)]
     force: bool
     fail_fast: bool
+    save_every: NonNegative
 
 
 _SHARED = tuple(Encoding.__annotations__)
@@ -151,6 +152,7 @@ class JobSettings:
     tune: int
     force: bool
     fail_fast: bool
+    save_every: float
 
     @property
     def lacking_component(self) -> str:
@@ -276,7 +278,7 @@ def read_settings(
 
 _INPUT_GROUPS = ("cohort", "encoder", "video", "paths")
 _JOB_GROUPS = ("head", "protocol", "trainer", "launcher", "logger", "table")
-_SWITCHES = ("seed", "tune", "force", "fail_fast")
+_SWITCHES = ("seed", "tune", "force", "fail_fast", "save_every")
 _OF_HEAD = ("head", "trainer", "protocol", "cohort", "streams")
 _SEARCHED = (*_OF_HEAD, SEARCH)
 _AUDIT = AuditSettings()

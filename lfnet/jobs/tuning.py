@@ -14,12 +14,13 @@ import torch
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.jobs.experiment import Experiment
-from lfnet.jobs.head_fit import load_data, prepare_head, score_head
+from lfnet.jobs.head_fit import load_data, open_progress, prepare_head, score_head
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_settings
 from lfnet.runs.result import Metrics
 from lfnet.runs.trials import Trial, incumbents, read_trials, write_trials
 from lfnet.training.fit import Fitted, fit
+from lfnet.training.progress import Progress
 from lfnet.tuning.sampler import suggest
 from lfnet.tuning.space import Scalar, with_values
 
@@ -70,7 +71,7 @@ def tune(job: Experiment, session: Session) -> Study:
     while (place := len(trials)) < job.settings.tune:
         history = [(trial.settings, trial.value) for trial in trials]
         values = suggest(space, history, better=better, seed=job.settings.seed)
-        trial, fitted = _try(job, values, session, required=not trials)
+        trial, fitted = _try(job, values, session, place + 1, required=not trials)
         trials.append(trial)
         if fitted is not None and incumbents(trials, better)[-1] == place:
             heads[place] = fitted.head
@@ -130,11 +131,13 @@ def _with(job: Experiment, values: dict[str, Scalar], session: Session) -> Exper
 
 
 def _try(
-    job: Experiment, values: dict[str, Scalar], session: Session, *, required: bool
+    job: Experiment, values: dict[str, Scalar], session: Session, number: int, *, required: bool
 ) -> tuple[Trial, Fitted | None]:
     """Fit one trial. required: whether an error is the job's."""
     try:
-        fitted = _fit(_with(job, values, session), session)
+        own = _with(job, values, session)
+        with open_progress(own, f" in trial {number}") as progress:
+            fitted = _fit(own, session, progress)
     except LfnetError as error:
         if required:
             raise
@@ -151,9 +154,9 @@ def _try(
     return trial, fitted
 
 
-def _fit(trial: Experiment, session: Session) -> Fitted:
+def _fit(trial: Experiment, session: Session, progress: Progress | None = None) -> Fitted:
     data = load_data(trial, session)
-    return fit(prepare_head(trial, data).head, data, trial.settings.trainer, None, [])
+    return fit(prepare_head(trial, data, progress).head, data, trial.settings.trainer, None, [], progress)
 
 
 def _score(study: Study, place: int, session: Session) -> Metrics:

@@ -25,6 +25,7 @@ from lfnet.runs.run import (
     QUANTILES,
     REFERENCES,
     SPREAD,
+    TRAINING_STATE,
     Run,
     digest_files,
     measure,
@@ -41,7 +42,7 @@ __all__ = [
     "remove_rows",
     "removed_people",
     "rewrite_log",
-    "unfinished_tables",
+    "unfinished_files",
     "without_names",
 ]
 
@@ -132,9 +133,13 @@ def _read(content: bytes) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
 
 
-def unfinished_tables(runs: Path, person: str, recordings: Collection[str]) -> list[Path]:
-    """List the tables of run folders without a result that have rows of the person's recordings."""
-    found = []
+def unfinished_files(runs: Path, person: str, recordings: Collection[str]) -> list[Path]:
+    """List what has seen the person in run folders without a result.
+
+    These are tables with rows of their recordings, and states of trainings beside such tables. States come first: a
+    removal that is interrupted between the two finds both again.
+    """
+    found: list[Path] = []
     for name in _TABLES:
         for path in sorted(Path(runs).glob(f"*/{name}")):
             try:
@@ -143,7 +148,8 @@ def unfinished_tables(runs: Path, person: str, recordings: Collection[str]) -> l
                     found.append(path)
             except (OSError, ValueError, KeyError):
                 found.append(path)  # cut short by a kill: the job writes it again
-    return found
+    states = sorted({path.with_name(TRAINING_STATE) for path in found})
+    return [*(path for path in states if path.exists()), *found]
 
 
 def removed_people(marks: Iterable[str]) -> int:

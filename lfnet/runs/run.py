@@ -33,6 +33,7 @@ __all__ = [
     "REFERENCES",
     "RESULT",
     "SPREAD",
+    "TRAINING_STATE",
     "WEIGHTS",
     "Outcome",
     "Run",
@@ -51,6 +52,7 @@ SPREAD = "spread.csv"
 QUANTILES = "quantiles.csv"
 LOG = "train.log"
 LOCK = ".run.lock"  # there while a process works in the folder
+TRAINING_STATE = ".training_state"  # of a training that was interrupted or goes on (`lfnet.training.progress`)
 WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
 _DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, TRIALS, *WEIGHTS.values())
 
@@ -65,12 +67,11 @@ class Outcome:
     """How a job ended.
 
     `run` is its folder's name, "" where it failed before it had one; the folder of a failed job contains its log and
-    no result. interrupted: a signal asked its process to stop; the same job goes on from what it saved. pending: it
-    waits or runs in a queue. `error` is one line. `seconds` and `memory` (the peak, GB) are 0 where it did nothing, or
-    is not known.
+    no result. interrupted: a signal asked its process to stop; the same job goes on from what it saved. `error` is one
+    line. `seconds` and `memory` (the peak, GB) are 0 where it did nothing, or is not known.
     """
 
-    status: Literal["finished", "skipped", "failed", "interrupted", "pending"]
+    status: Literal["finished", "skipped", "failed", "interrupted"]
     fingerprint: str = ""
     run: str = ""
     error: str | None = None

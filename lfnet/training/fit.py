@@ -7,13 +7,14 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
 import numpy as np
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
@@ -22,6 +23,8 @@ from lfnet.errors import LfnetError
 from lfnet.training.callbacks import CollapseWatch, KeepBest
 from lfnet.training.learning_curve import LearningCurve
 from lfnet.training.module import SeverityModule
+from lfnet.training.progress import Progress
+from lfnet.training.resume import Resume
 from lfnet.training.settings import TrainerSettings
 
 __all__ = ["Fitted", "fit", "seed_all"]
@@ -65,7 +68,12 @@ def seed_all(seed: int) -> None:
 
 
 def fit(
-    head: nn.Module, data: DataModule, settings: TrainerSettings, curve: Path | None, loggers: list[Logger]
+    head: nn.Module,
+    data: DataModule,
+    settings: TrainerSettings,
+    curve: Path | None,
+    loggers: list[Logger],
+    progress: Progress | None = None,
 ) -> Fitted:
     """Fit a head on the training windows of a DataModule.
 
@@ -81,6 +89,8 @@ def fit(
         The csv file of the learning curve; None for none.
     loggers : list
         Further loggers of Lightning.
+    progress : Progress or None
+        Gets the state at the start of each epoch, and has that of an interrupted training; None: nothing is kept.
 
     Returns
     -------
@@ -110,6 +120,9 @@ def fit(
         watch = CollapseWatch(
             select.split, settings.min_sigma_ratio, settings.collapse_patience, settings.stop_on_collapse
         )
+    callbacks: list[KeepBest | CollapseWatch] = [keep] if watch is None else [keep, watch]
+    written = [] if curve is None else [LearningCurve(curve)]
+    resume = None if progress is None else Resume(progress, callbacks, written, settings.device)
     with _quiet_lightning():
         trainer = L.Trainer(
             accelerator=_accelerator(settings.device),
@@ -123,13 +136,20 @@ def fit(
             enable_model_summary=False,
             enable_checkpointing=False,
             log_every_n_steps=1_000_000,  # once an epoch is what tables and figures use
-            logger=[*([] if curve is None else [LearningCurve(curve)]), *loggers],
-            callbacks=[keep] if watch is None else [keep, watch],
+            logger=[*written, *loggers],
+            callbacks=[*callbacks, *([] if resume is None else [resume])],
+            plugins=[LightningEnvironment()],  # else Lightning handles a scheduler's signals, with files of its own
         )
         started = time.perf_counter()
-        with _interruptible(), _training_windows(data, head):
+        with (
+            _interruptible(),
+            _training_windows(data, head),
+            nullcontext() if progress is None else progress.noting_log(),
+        ):
+            if resume is not None:
+                resume.set_epoch(trainer)
             trainer.fit(module, datamodule=data)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started + (0.0 if resume is None else resume.seconds_before)
     if not keep.state or not all(
         torch.isfinite(value).all() for value in keep.state.values() if value.is_floating_point()
     ):

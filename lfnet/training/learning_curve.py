@@ -23,6 +23,11 @@ class LearningCurve(Logger):
     path : Path
         The csv file. An older one is replaced.
 
+    Attributes
+    ----------
+    rows : list of dict
+        What was logged so far.
+
     Examples
     --------
     >>> import tempfile
@@ -38,7 +43,7 @@ class LearningCurve(Logger):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = Path(path)
-        self._rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
 
     @property
     def name(self) -> str | None:
@@ -54,15 +59,15 @@ class LearningCurve(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Keep a row."""
-        self._rows.append({**metrics, "step": len(self._rows) if step is None else step})
+        self.rows.append({**metrics, "step": len(self.rows) if step is None else step})
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write the file, if there are rows."""
-        if not self._rows:
+        if not self.rows:
             return
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, fieldnames=sorted(set().union(*self._rows)))
+        writer = csv.DictWriter(text, fieldnames=sorted(set().union(*self.rows)))
         writer.writeheader()
-        writer.writerows(self._rows)
+        writer.writerows(self.rows)
         write_text(self.path, text.getvalue())

@@ -152,7 +152,8 @@ def test_what_changes_numbers_changes_the_name(finished, root, override):
 
 
 @pytest.mark.parametrize(
-    "override", ["launcher=joblib", "logger=wandb", "force=true", "paths.tables=elsewhere", "fail_fast=true"]
+    "override",
+    ["launcher=joblib", "logger=wandb", "force=true", "paths.tables=elsewhere", "fail_fast=true", "save_every=0"],
 )
 def test_what_changes_no_number_does_not(finished, root, override):
     config, _ = job(root, "head=ldbm", "head.patch_size=4", override)
