@@ -82,7 +82,7 @@ def handle_always() -> None:
 
 
 def _install() -> dict[signal.Signals, Any]:
-    """Handle the signals that nobody else handles or ignores; returns their handlers before."""
+    """Handle the signals that no one else handles or ignores; returns their handlers before."""
     usual = (signal.SIG_DFL, signal.default_int_handler)
     before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) in usual}
     for number in before:

@@ -128,7 +128,8 @@ def _sweep(
     params = [item for item in hydra.overrides.hydra if item.startswith("hydra.sweeper.params.")]
     folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
     options = [word for folder in folders for word in ("--config-dir", folder)]
-    swept = run_sweep(jobs, [*hydra.overrides.task, *params], task.session, options, launcher)
+    given = [*hydra.overrides.task, *params]
+    swept = run_sweep(jobs, given, task.session, options, launcher, submit=task.submit)
     task.sweeps.append(swept)
     return swept
 
@@ -136,7 +137,7 @@ def _sweep(
 def _returned(overrides: list[str], runs: Path, outcome: "Outcome") -> JobReturn:
     from lfnet.runs.run import Run
 
-    if outcome.status in ("failed", "interrupted"):
+    if outcome.status in ("failed", "interrupted", "pending"):
         return JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=LfnetError(str(outcome.error)))
     value = Run(runs / outcome.run).result.selection_value
     return JobReturn(

@@ -26,6 +26,8 @@ COMMANDS = {
     for command in (
         Command("train", "lfnet.cli.train:train", "fit one head with one seed, or with -m many"),
         Command("table", "lfnet.cli.train:table", "run a table's jobs, skip the finished ones, and print the table"),
+        Command("jobs", "lfnet.cli.jobs:main", "list the jobs of a sweep that are in the queue of a cluster"),
+        Command("cancel", "lfnet.cli.jobs:cancel", "end the jobs of a sweep that are in the queue of a cluster"),
         Command("report", "lfnet.cli.report:main", "make a page and figures of a table that has been run"),
         Command(
             "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"

@@ -46,13 +46,15 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 _CONFIGS = {
     "train": "train",
     "table": "train",
+    "jobs": "train",
+    "cancel": "train",
     "report": "train",
     "dashboard": "train",
     "extract": "extract",
     "audit": "audit",
     "forget": "audit",
 }
-_NAMED = ("table", "report", "dashboard", "power")  # a table's name comes first
+_NAMED = ("table", "jobs", "cancel", "report", "dashboard", "power")  # a table's name comes first
 
 
 def script(shell: str) -> str:
@@ -108,11 +110,13 @@ def _settings(command: str, before: list[str], word: str) -> list[str]:
     """Return Hydra's answers for a setting; none for a line that Hydra cannot read."""
     if word.startswith("-") and command == "forget":
         return _finished(word, ["--yes", "--help"])
+    if word.startswith("-") and command in ("jobs", "cancel"):
+        return _finished(word, ["--all", "--help"] if command == "jobs" else ["--help"])
     if word.startswith("-") and command == "audit":
         return _finished(word, ["--json", "--strict", "--help"])
     if word.startswith("-"):
-        own = ["--full", "--render", "--show-paths"] if command == "table" else ["--multirun"]
-        return _finished(word, ["--cfg", "--help", *own])
+        own = {"table": ["--full", "--render", "--show-paths", "--submit"], "train": ["--multirun", "--submit"]}
+        return _finished(word, ["--cfg", "--help", *own.get(command, ["--multirun"])])
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.plugins.completion_plugin import DefaultCompletionPlugin

@@ -24,18 +24,21 @@ if TYPE_CHECKING:
     from lfnet.runs.sweep_record import Swept
     from lfnet.tables.table import Table
 
-__all__ = ["extract", "find_sweep_outputs", "make_table", "sweep", "table", "train"]
+__all__ = ["extract", "find_sweep_files", "find_sweep_outputs", "make_table", "sweep", "table", "train"]
 
+_OWN_OPTIONS = ("--full", "--render", "--show-paths")
+_SUBMIT = "--submit"
 _MAX_SETTINGS = 1_000_000  # bytes; a larger yaml in the folder is data of something else
 
 TABLE_HELP = """\
-usage: lfnet table NAME [OVERRIDES] [--full] [--render] [--show-paths]
+usage: lfnet table NAME [OVERRIDES] [--full] [--render] [--show-paths] [--submit]
 
 Run the jobs of conf/table/NAME.yaml that are not finished yet, then print what was found and the main columns, and
 write the whole table as Markdown, CSV and LaTeX. Overrides reach every job. --full prints all columns, intervals, tests
 and the audit too. --render makes the table again from what is there and runs nothing. The files name no person, clip,
 recording, file or folder: of settings that may name some, such as cohort.root, they show `…`, and reasons of failed
-jobs are left out. --show-paths shows both.
+jobs are left out. --show-paths shows both. --submit (with launcher=slurm) returns when the jobs are in the queue; later
+the same command without it shows what is there.
 
 examples:
   lfnet table architectures
@@ -44,6 +47,7 @@ examples:
   lfnet table architectures cohort=avec2014 cohort.root=/data/AVEC2014 encoder=webface
   lfnet table patch_size seed=0,1,2,3,4 launcher.jobs=1
   lfnet table architectures force=true                       train again what is finished
+  lfnet table architectures launcher=slurm --submit          then: lfnet jobs architectures
 
 `lfnet list tables` shows the tables there are.
 """
@@ -53,7 +57,7 @@ def train(argv: list[str]) -> int:
     """`lfnet train OVERRIDES`: one job, or with -m many. Returns 1 where a job failed."""
     tables = [word for word in argv if word.startswith(("table=", "+table=")) and not word.endswith("=none")]
     # Without -m, Hydra would blame a comma for every other mistake.
-    many = ["-m"] if tables and not _has_option(argv) else []
+    many = ["-m"] if tables and not _has_option([word for word in argv if word != _SUBMIT]) else []
     return int(any(swept.failed for swept in _hydra("train", [*many, *argv], _one_job)))
 
 
@@ -129,15 +133,18 @@ def table(argv: list[str]) -> int:
             f"{other[0]} searches, and a table has the jobs that its yaml names: use `lfnet train -m` with this "
             "sweeper, or tune=N."
         )
-    name, overrides = argv[0], [word for word in argv[1:] if word not in ("--full", "--render", "--show-paths")]
+    name, overrides = argv[0], [word for word in argv[1:] if word not in (*_OWN_OPTIONS, _SUBMIT)]
     if "--render" in argv:
         record, runs, tables = find_sweep_outputs(name, overrides)
         status = 0
     else:
         many = [] if _has_option(overrides) else ["-m"]
-        found = _hydra("train", [*many, f"table={name}", *overrides], _one_job)
+        submit = [_SUBMIT] if _SUBMIT in argv else []
+        found = _hydra("train", [*many, f"table={name}", *overrides, *submit], _one_job)
         if not found:  # --cfg, --info and the like print and run nothing
             return 0
+        if submit:
+            return int(found[-1].failed)
         record, runs, tables = found[-1].record, found[-1].runs, found[-1].tables
         status = int(found[-1].failed)
     from lfnet.reports.terminal import terminal
@@ -214,6 +221,20 @@ def _print_features(cohort: "Cohort", stores: "Mapping[str, Readable]") -> None:
 
 def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
     """The record and the runs of an earlier call with these overrides, and where its table goes."""
+    record, runs, tables = find_sweep_files(name, overrides)
+    if not record.is_file():
+        command = shlex.join(["lfnet", "table", name, *_given(overrides)])
+        raise LfnetError(f"the table has not been run: {record} does not exist. Run `{command}` first.")
+    return record, runs, tables
+
+
+def _given(overrides: list[str]) -> list[str]:
+    """The overrides as the record of a sweep was named by them."""
+    return sorted(_without_config_dir(overrides)[0], key=lambda word: word.startswith("hydra."))
+
+
+def find_sweep_files(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
+    """As `find_sweep_outputs`, whether the files exist or not; `none` stands for a sweep without a table."""
     from lfnet.cli.configs import compose
     from lfnet.config import plain
     from lfnet.runs.sweep_record import sweep_name
@@ -226,12 +247,8 @@ def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Pat
     searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
     paths = plain(compose("train", [f"table={name}", *where, *searched]))["paths"]
     runs = Path(paths["runs"])
-    given.sort(key=lambda word: word.startswith("hydra."))  # as the sweep's record was named
-    record = runs / "sweeps" / f"{sweep_name(name, given)}.json"
-    if not record.is_file():
-        command = shlex.join(["lfnet", "table", name, *given])
-        raise LfnetError(f"the table has not been run: {record} does not exist. Run `{command}` first.")
-    return record, runs, Path(paths["tables"])
+    stem = sweep_name(None if name == "none" else name, _given(overrides))
+    return runs / "sweeps" / f"{stem}.json", runs, Path(paths["tables"])
 
 
 def _without_config_dir(words: list[str]) -> tuple[list[str], str | None]:
@@ -297,6 +314,8 @@ class _Task:
 
     Attributes
     ----------
+    submit : bool
+        Whether a sweep is left when its jobs are in the queue.
     session : Session
         What the jobs of this command share.
     sweeps : list of Swept
@@ -305,10 +324,11 @@ class _Task:
         Raised inside Hydra, it would be announced as "Error executing job".
     """
 
-    def __init__(self, function: Callable[[Any, "Session"], float | None]) -> None:
+    def __init__(self, function: Callable[[Any, "Session"], float | None], submit: bool) -> None:
         from lfnet.jobs.session import Session
 
         self._function = function
+        self.submit = submit
         self.session = Session()
         self.sweeps: list[Swept] = []
         self.mistake: LfnetError | OSError | None = None
@@ -323,7 +343,7 @@ class _Task:
                 raise
             mistake = LfnetError(message)
         if _one_of_many():
-            raise mistake  # whoever launched the job, often in another process, gets it
+            raise mistake  # for the launcher of the job, often in another process
         self.mistake = mistake
         return math.nan
 
@@ -344,7 +364,10 @@ def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], floa
     append_current_folder()
     _check_own_settings(argv)
     _refuse_unknown_groups(name, argv)
-    task = _Task(function)
+    submit, argv = _SUBMIT in argv, [word for word in argv if word != _SUBMIT]
+    if submit and not {"-m", "--multirun"} & set(argv):
+        raise LfnetError(f"{_SUBMIT} leaves the jobs of a sweep in a queue: give it to `lfnet table` or `train -m`.")
+    task = _Task(function, submit)
     before = sys.argv
     sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]
     try:

@@ -14,6 +14,7 @@ from lfnet.files import personal_files
 from lfnet.jobs.call import JobCall
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.job import plan, run_safely
+from lfnet.jobs.queued import SweepQueue, check_launcher
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_settings
 from lfnet.launchers.launcher import Call, Launcher, Need
@@ -47,9 +48,18 @@ class Job:
 
 @stoppable()
 def run_sweep(
-    jobs: list[Job], given: Any, session: Session, options: Sequence[str] = (), launcher: Launcher | None = None
+    jobs: list[Job],
+    given: Any,
+    session: Session,
+    options: Sequence[str] = (),
+    launcher: Launcher | None = None,
+    *,
+    submit: bool = False,
 ) -> Swept:
     """Run all jobs that are not finished, as `launcher` and `fail_fast` of the first one say.
+
+    A job that is in the queue of a cluster is never started twice. A sweep that was submitted is not run by another
+    launcher: its state is printed.
 
     Parameters
     ----------
@@ -63,6 +73,8 @@ def run_sweep(
         rewritten after every job.
     launcher : Launcher
         Runs the jobs instead of `conf/launcher`: one of another package.
+    submit : bool
+        Return when the jobs are in the queue.
 
     Raises
     ------
@@ -72,8 +84,11 @@ def run_sweep(
     settings = [read_settings(job.config, session) for job in jobs]
     first = settings[0]
     table, paths = jobs[0].config["table"], first.inputs.paths
+    launcher = launcher or first.launcher
+    check_launcher(launcher, submit=submit, fail_fast=first.fail_fast)
     path = paths.runs / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
-    record = _RecordWriter(path, paths.mode, table, sweep_command(table["name"], list(given), options), jobs)
+    command = sweep_command(table["name"], list(given), options)
+    record = _RecordWriter(path, paths.mode, table, command, jobs)
     outcomes: list[Outcome | None] = [None] * len(jobs)
     planned: dict[int, Experiment] = {}
     first_of: dict[str, int] = {}
@@ -87,37 +102,48 @@ def run_sweep(
             else:
                 twins.setdefault(one, []).append(index)
     _refuse_if_hopeless(outcomes)
-    done = Counter(outcome.status for outcome in outcomes if outcome)
-    print(
-        f"{plural(len(jobs), 'job')}: {done['skipped']} finished already, {len(planned)} to run"
-        + (f", {done['failed']} cannot start" if done["failed"] else ""),
-        flush=True,
-    )
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     varying = [" ".join(item for item in job.overrides if item not in common) for job in jobs]
-    launcher = launcher or first.launcher
-    calls = _calls(jobs, planned, varying, launcher, session)
-    for name, outcome in zip(varying, outcomes, strict=True):
-        if outcome and outcome.error:
-            print(f"cannot start {name}: {outcome.error}", flush=True)
+    peaks: dict[str, float] = {}
+
+    def end(key: str, outcome: Outcome) -> Outcome:
+        index = first_of[key]
+        outcome = _seen(outcome, planned[index])
+        peaks[_kind(jobs[index])] = max(outcome.memory, peaks.get(_kind(jobs[index]), 0.0))
+        for same in (index, *twins.get(index, ())):
+            outcomes[same] = outcome
+        return outcome
+
+    queue = SweepQueue(launcher, paths, path.stem, command)
+    kinds = {outcome.fingerprint: _kind(job) for job, outcome in zip(jobs, outcomes, strict=True) if outcome}
+    queue.record_peaks({**kinds, **{key: _kind(jobs[index]) for key, index in first_of.items()}})
+    done = Counter(outcome.status for outcome in outcomes if outcome)
+    cannot_start = [(name, end.error) for name, end in zip(varying, outcomes, strict=True) if end and end.error]
+    stopped = first.fail_fast and done["failed"] > 0
+    calls = [] if stopped else _calls(jobs, planned, varying, launcher, session)
+    record.write(outcomes)
+    held = queue.hold(calls, submit=submit)
+    for key, outcome in held.items():
+        end(key, outcome)
+    calls = [call for call in calls if call.key not in held]
+    for line in queue.lines(varying, outcomes) or [_summary(len(jobs), done, len(planned) - len(held), len(held))]:
+        print(line, flush=True)
+    for name, error in cannot_start:
+        print(f"cannot start {name}: {error}", flush=True)
     record.write(outcomes)
     ended = 0
-    peaks: dict[str, float] = {}
-    stopped = first.fail_fast and done["failed"] > 0
     try:
-        for key, outcome in launcher.run([] if stopped else calls):
+        for key, outcome in queue.run(calls):
+            outcome = end(key, outcome)
             index = first_of[key]
-            outcome = _seen(outcome, planned[index])
-            peaks[_kind(jobs[index])] = max(outcome.memory, peaks.get(_kind(jobs[index]), 0.0))
-            for same in (index, *twins.get(index, ())):
-                outcomes[same] = outcome
             ended += 1
             print(
-                _line(f"[{ended:>{len(str(len(planned)))}}/{len(planned)}]", varying[index], paths.runs, outcome),
+                _line(f"[{ended:>{len(str(len(calls)))}}/{len(calls)}]", varying[index], paths.runs, outcome),
                 flush=True,
             )
             record.write(outcomes, often=True)
             if outcome.status == "failed" and first.fail_fast:
+                queue.withdraw(calls)
                 break
     finally:
         record.write(outcomes)
@@ -159,10 +185,19 @@ def _look(job: Job, session: Session) -> tuple[Outcome | None, Experiment | None
     return None, planned
 
 
+def _summary(jobs: int, done: Mapping[Any, int], to_run: int, queued: int) -> str:
+    in_queue = f", {queued} in the queue of another sweep" if queued else ""
+    failed = f", {done['failed']} cannot start" if done["failed"] else ""
+    return f"{plural(jobs, 'job')}: {done['skipped']} finished already, {to_run} to run{in_queue}{failed}"
+
+
 def _seen(outcome: Outcome, planned: Experiment) -> Outcome:
     """The outcome with the job's name; of one that ran elsewhere unseen, what its folder says."""
-    if outcome.status in ("finished", "skipped") and not outcome.run and not planned.finished:
-        outcome = Outcome("failed", error="it ended without a result; see the log of the launcher")
+    if not outcome.run:
+        if outcome.status == "failed" and planned.finished:  # its process was lost later, or another one did it
+            outcome = Outcome("finished")
+        elif outcome.status in ("finished", "skipped") and not planned.finished:
+            outcome = Outcome("failed", error="it ended without a result; see the log of the launcher")
     return replace(outcome, fingerprint=planned.fingerprint, run=planned.folder.name)
 
 

@@ -1,1 +1,1 @@
-"""Where the jobs of a sweep run: in this process, in processes of this machine, or on a cluster."""
+"""Launchers, which run the jobs of a sweep in this process, in processes of this machine, or on a cluster."""

@@ -25,6 +25,11 @@ class Foreign(Launcher):
     def __init__(self, launcher: Any, first: int = 0) -> None:
         self._launcher, self._first = launcher, first
 
+    @property
+    def extracts(self) -> bool:
+        """No: it can only start jobs."""
+        return False
+
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Launch all calls at once. What such a launcher calls completed may have failed: the caller looks."""
         returned = self._launcher.launch([list(call.overrides) for call in calls], initial_job_idx=self._first)

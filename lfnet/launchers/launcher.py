@@ -30,7 +30,7 @@ class Call(ABC):
     Pickled, it keeps what another process needs to do the same; called where it was made, it uses what is there.
 
     While it is called, SIGINT, SIGTERM and SIGUSR1 ask it to stop (`lfnet.signals`; in the main thread of a process,
-    and where nobody else handles the signal): within seconds it saves what another call with its key can go on from. In
+    and where no one else handles the signal): within seconds it saves what another call with its key can go on from. In
     another process it then returns an Outcome of status "interrupted", and the launcher calls it again, there or
     elsewhere, or yields that outcome. Where it was made, it raises `lfnet.errors.Interrupted`: the whole command is to
     stop. A process that is killed without such a signal loses at most what came after its last periodic save.
@@ -61,6 +61,11 @@ class Launcher(ABC):
     """Runs calls somewhere (`conf/launcher`). Its settings are its fields; `memory` is among them."""
 
     memory: Memory
+
+    @property
+    def extracts(self) -> bool:
+        """Whether its processes extract missing features; if not, the process of the command does."""
+        return True
 
     @abstractmethod
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:

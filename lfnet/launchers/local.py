@@ -8,12 +8,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 from lfnet.config import Count, settings
 from lfnet.errors import Interrupted
 from lfnet.launchers.launcher import Call, Launcher, Memory, Need, killed
+from lfnet.launchers.machine import count_workers, take_gpu
 from lfnet.parent import end_with_parent
 from lfnet.runs.run import Outcome
 from lfnet.signals import handle_always, on_stop, stoppable
@@ -30,9 +30,11 @@ class Local(Launcher):
     Parameters
     ----------
     jobs : int or "auto"
-        How many run side by side; 1: in this process. auto: as many as cores and free memory allow.
+        How many run side by side; 1: in this process. auto: as many as free memory allows, and cores or GPUs.
     memory : float or "auto"
         GB of memory that one job needs.
+    jobs_per_gpu : int
+        How many jobs share a GPU where `jobs` is auto. Each process uses one GPU.
 
     Examples
     --------
@@ -42,6 +44,12 @@ class Local(Launcher):
 
     jobs: Count | Literal["auto"]
     memory: Memory = "auto"
+    jobs_per_gpu: Count = 1
+
+    @property
+    def extracts(self) -> bool:
+        """Not where everything runs in this process."""
+        return self.jobs != 1
 
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Run the calls. If a process is killed, the calls that have not ended run one by one, to find its cause."""
@@ -53,13 +61,7 @@ class Local(Launcher):
 
     def workers(self, needs: Sequence[Need]) -> int:
         """Return how many calls with these needs run side by side."""
-        if not needs:
-            return 1
-        if self.jobs != "auto":
-            return min(self.jobs, len(needs))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads, memory = max(need.threads for need in needs), max(need.memory for need in needs)
-        return max(1, min(cores // threads, _jobs_in_memory(memory), len(needs)))
+        return count_workers(needs, self.jobs, self.jobs_per_gpu)
 
     def _side_by_side(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -159,19 +161,10 @@ def _in_worker(call: Call, begun: float) -> tuple[str, Outcome]:
 
     # loky would mistake the cached cohort for a leak and restart the worker after every other job.
     process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
+    if call.need.device == "cuda":
+        take_gpu()
     try:
         with stoppable(begun):
             return call.key, call()
     except Interrupted:
         return call.key, Outcome("interrupted", call.key, error="interrupted before it began")
-
-
-def _jobs_in_memory(needed: float) -> int:
-    """How many jobs of `needed` GB fit into the memory that is free now, or into all of it where only that is known."""
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    free = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
-    with contextlib.suppress(OSError):  # Linux: what the page cache would give back counts as free
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                free = int(line.split()[1]) * 1024
-    return int(free / (needed * 1e9))

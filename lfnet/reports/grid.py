@@ -16,7 +16,7 @@ __all__ = ["Grid", "Line", "evidence_grids", "make_grid", "wrap"]
 class Line:
     """The texts of one row, under the grid's headings."""
 
-    kind: Literal["model", "reference", "failed"]
+    kind: Literal["model", "reference", "failed", "missing"]
     texts: tuple[str, ...]
 
 
@@ -61,8 +61,8 @@ def make_grid(table: Table) -> Grid:
             names = [row.label, *[""] * (len(keys) - 1)]
         texts = names + [str(len(row.seeds)) if row.seeds else DASH] * seeds
         texts += [row.cells[column.name].text if column.name in row.cells else DASH for column in table.columns]
-        if row.kind == "failed":
-            texts[len(keys) + seeds] = "failed"
+        if row.kind in ("failed", "missing"):
+            texts[len(keys) + seeds] = row.kind
         kind = "reference" if row.kind == "control" else row.kind  # both are below the line
         return Line(kind, tuple(texts + ["; ".join(row.notes)] * notes))
 

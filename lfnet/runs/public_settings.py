@@ -21,8 +21,10 @@ _GROUPS = (
 )
 # Settings, each with all below it.
 _SETTINGS = (
-    *("audit", "filming", "fusion", "head", "launcher", "loss", "pooling", "pretrain", "protocol", "pulse", "streams"),
-    *("table", "trainer", "video", "visual", "seed", "force", "fail_fast", "save_every"),
+    *("audit", "filming", "fusion", "head", "loss", "pooling", "pretrain", "protocol", "pulse", "streams", "table"),
+    *("trainer", "video", "visual", "seed", "force", "fail_fast", "save_every"),
+    # not an account, a partition or an address
+    *(f"launcher.{name}" for name in ("jobs", "jobs_per_gpu", "memory", "time", "gpus")),
     *(f"encoder.{name}" for name in ("device", "stride", "batch_size", "threads")),
     *(f"splits.{name}" for name in ("_target_", "name", "folds", "fold", "seed")),
     *(f"cohort.{name}" for name in ("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings")),

@@ -1,4 +1,4 @@
-"""Memory that jobs of each kind took, kept beside the runs so that later sweeps ask for enough."""
+"""Memory that jobs of each kind took, kept with the runs so that later sweeps ask for enough."""
 
 import contextlib
 import sys

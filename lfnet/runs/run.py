@@ -67,11 +67,12 @@ class Outcome:
     """How a job ended.
 
     `run` is its folder's name, "" where it failed before it had one; the folder of a failed job contains its log and
-    no result. interrupted: a signal asked its process to stop; the same job goes on from what it saved. `error` is one
-    line. `seconds` and `memory` (the peak, GB) are 0 where it did nothing, or is not known.
+    no result. interrupted: a signal asked its process to stop; the same job goes on from what it saved. pending: it
+    waits or runs in a queue. `error` is one line. `seconds` and `memory` (the peak, GB) are 0 where it did nothing, or
+    is not known.
     """
 
-    status: Literal["finished", "skipped", "failed", "interrupted"]
+    status: Literal["finished", "skipped", "failed", "interrupted", "pending"]
     fingerprint: str = ""
     run: str = ""
     error: str | None = None

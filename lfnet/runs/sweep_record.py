@@ -120,12 +120,16 @@ def _adapter() -> TypeAdapter[SweepRecord]:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job without a result: its overrides, the reason in one line, its folder where it has one."""
+    """A job without a result: its overrides, the reason in one line, its folder where it has one.
+
+    pending: it has not ended, or not begun.
+    """
 
     overrides: tuple[str, ...]
     reason: str
     folder: str | None
     control: bool = False
+    pending: bool = False
 
     def setting(self, key: str) -> Any:
         """The value that the overrides give `key`, a dict of the settings below it, else MISSING."""
@@ -152,7 +156,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Swept:
-    """A sweep that ended: the paths of its record, runs and tables, and the outcome of each job."""
+    """A sweep that ended, or was submitted: the paths of its record, runs and tables, and the outcome of each job."""
 
     record: Path
     runs: Path
@@ -191,9 +195,12 @@ def collect(record: Path, runs: Path) -> Sweep:
 
 def _open(job: JobRecord, runs: Path) -> Run | Failure:
     def failure(reason: str) -> Failure:
-        return Failure(job.overrides, " ".join(reason.split()), job.run or None, job.control)
+        pending = job.status == "pending"
+        return Failure(job.overrides, " ".join(reason.split()), job.run or None, job.control, pending)
 
-    if job.status not in ("finished", "skipped"):
+    # A job that was in a queue when the record was written may have ended since.
+    ended_since = job.status == "pending" and job.run and exists(runs / job.run / RESULT)
+    if job.status not in ("finished", "skipped") and not ended_since:
         return failure(job.error or f"the job is {job.status}")
     if not job.run:
         return failure("the record names no run folder")
@@ -233,7 +240,7 @@ def sweep_name(table: str | None, given: Sequence[str]) -> str:
     Of a value that may not leave the machine, such as a path, the name has a digest: tables are handed on by that name.
     """
     name = table or "multirun"
-    own = [item for item in given if not re.match(r"(\+?table=|force=|fail_fast=|launcher|paths\.)", item)]
+    own = [item for item in given if not re.match(r"(\+?table=|force=|fail_fast=|\+*launcher|paths\.)", item)]
     shown = [public_override(item).replace(HIDDEN, digest(item)[:8]) for item in own]
     slug = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", "_".join(shown)).strip("-")
     if len(slug) > _MAX_NAME:

@@ -179,16 +179,19 @@ def _row(
     group: Group, shown: Sequence[Column], row_keys: Sequence[str], kind: Literal["model", "control"] = "model"
 ) -> Row:
     named = {key: group.identity[key] for key in row_keys}
-    reasons = dict.fromkeys(failure.reason for failure in group.failures)
+    groups = {"failed": [one for one in group.failures if not one.pending]}
+    groups["missing"] = [one for one in group.failures if one.pending]
+    reasons = {word: dict.fromkeys(one.reason for one in members) for word, members in groups.items() if members}
     if not group.runs:
-        return Row("failed", named, notes=tuple(f"failed: {_shorten(reason)}" for reason in reasons))
+        notes = [f"{word}: {_shorten(reason)}" for word, own in reasons.items() for reason in own]
+        return Row("failed" if groups["failed"] else "missing", named, notes=tuple(notes))
     runs = sorted(group.runs, key=lambda run: (run.seed, run.name))
     notes = [_mark(mark, [run for run in runs if mark in run.result.marks], runs) for mark in _marks(runs)]
     cells = {column.name: column.cell(runs) for column in shown}
     notes += _sigma_notes(runs, shown, {name for name, cell in cells.items() if cell.summary.undefined})
-    if group.failures:
-        total = len(runs) + len(group.failures)
-        notes.append(f"{len(group.failures)} of {plural(total, 'job')} failed: {_shorten(next(iter(reasons)))}")
+    total = plural(len(runs) + len(group.failures), "job")
+    for word, own in reasons.items():
+        notes.append(f"{len(groups[word])} of {total} {word}: {_shorten(next(iter(own)))}")
     return Row(kind, named, cells, "", tuple(run.seed for run in runs), tuple(notes), tuple(runs))
 
 

@@ -36,4 +36,6 @@ def _failure(failure: Failure) -> Failure:
 
 
 def _row(row: Row) -> Row:
-    return replace(row, notes=tuple(re.sub(r"\bfailed: .*", "failed", note, flags=re.DOTALL) for note in row.notes))
+    return replace(
+        row, notes=tuple(re.sub(r"\b(failed|missing): .*", r"\1", note, flags=re.DOTALL) for note in row.notes)
+    )

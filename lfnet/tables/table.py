@@ -93,14 +93,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Row:
-    """One line: a model over its seeds, a control, a reference, or jobs that all failed.
+    """One line: a model over its seeds, a control, a reference, jobs that all failed, or jobs that have not ended.
 
     A control is a model where there is nothing to learn or to see; it is compared with nothing. identity: the text of
     each row key (not of references). label: a reference's name in print. notes: what its reader must know (marks,
     failed seeds). runs: those it came from.
     """
 
-    kind: Literal["model", "control", "reference", "failed"]
+    kind: Literal["model", "control", "reference", "failed", "missing"]
     identity: dict[str, str]
     cells: dict[str, Cell] = field(default_factory=dict)
     label: str = ""

@@ -22,7 +22,10 @@ from lfnet.errors import LfnetError
         ("lfnet weights f", ["fetch "]),
         ("lfnet weights fetch mobilef", ["mobileface "]),
         ("lfnet train head=ld", ["head=ldbm "]),
-        ("lfnet train launcher=", ["launcher=joblib ", "launcher=serial "]),
+        (
+            "lfnet train launcher=",
+            [f"launcher={name} " for name in ("dask", "joblib", "ray", "serial", "slurm")],
+        ),
         ("lfnet train head=ldbm head.patch_s", ["head.patch_size="]),
         ("lfnet train -m head=mamba_gru see", ["seed="]),
         ("lfnet table architectures protocol=m", ["protocol=masked "]),

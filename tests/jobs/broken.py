@@ -60,3 +60,16 @@ class TwoDimensional(Constant):
 class WithoutMask(Constant):
     def forward(self, x_BTD: torch.Tensor) -> torch.Tensor:
         return self.weight + 0 * x_BTD.sum((1, 2))
+
+
+class Hungry(Constant):
+    """It takes memory, up to 4 GB, until its process is ended."""
+
+    def forward(self, x_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
+        import time
+
+        taken = []
+        for _ in range(125):
+            taken.append(torch.ones(8_000_000))
+            time.sleep(0.05)
+        raise AssertionError("nothing ended the process")

@@ -23,6 +23,9 @@ DEV = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 MODULES = {"hydra-core": "hydra", "scikit-learn": "sklearn", "pillow": "PIL", "xgboost-cpu": "xgboost"}
 
 
+# An extra that the tests do without where it is not installed: 80 MB, and 300 MB installed.
+NOT_LOCKED = {"ray"}
+
 # Asked for by a room that is still to come.
 COMING: dict[str, str] = {}
 
@@ -63,7 +66,9 @@ def test_the_header_names_the_command_that_makes_it():
     assert options and options in (ROOT / "tools" / "lock").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("requirement", [*DIRECT, *EXTRAS, *DEV], ids=str)
+@pytest.mark.parametrize(
+    "requirement", [one for one in (*DIRECT, *EXTRAS, *DEV) if one.name not in NOT_LOCKED], ids=str
+)
 def test_requirements_of_pyproject_are_locked_within_their_bounds(requirement):
     pin = pins()[canonicalize_name(requirement.name)]
     version = next(iter(pin.specifier)).version

@@ -38,7 +38,7 @@ def test_two_jobs_in_one_folder_count_once(tmp_path: Path) -> None:
     [
         (lambda job: job.update(status="failed", error="ValueError:\n  no face"), "ValueError: no face"),
         (lambda job: job.update(status="failed", error=None), "the job is failed"),
-        (lambda job: job.update(status="pending"), "the job is pending"),
+        (lambda job: job.update(status="pending", run=""), "the job is pending"),
         (lambda job: job.update(run=""), "the record names no run folder"),
         (lambda job: job.update(run="gone"), "result.json is missing; run the table again"),
     ],

@@ -1,0 +1,144 @@
+"""`lfnet jobs` and `lfnet cancel`: the jobs of a sweep in the queue of a cluster."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lfnet.errors import LfnetError
+from lfnet.text import align_columns, plural
+
+if TYPE_CHECKING:
+    from lfnet.launchers.queue import QueuedJob
+    from lfnet.runs.submissions import Submission
+
+__all__ = ["cancel", "main"]
+
+HELP = """\
+usage: lfnet jobs [NAME] [OVERRIDES] [--all]
+
+List the jobs that were submitted to the queue of a cluster (launcher=slurm) and have not finished: state, node, how
+long it has been in this state, and log. NAME is a table, with the overrides that it was submitted with, or `multirun`
+for a sweep of `lfnet train -m`; without it, the jobs of all sweeps. Finished jobs are counted; --all lists them too.
+
+examples:
+  lfnet jobs
+  lfnet jobs architectures
+  lfnet jobs architectures seed=0,1,2 --all
+  lfnet jobs paths.runs=/scratch/lfnet_runs
+"""
+
+CANCEL_HELP = """\
+usage: lfnet cancel NAME [OVERRIDES]
+
+End the jobs of a sweep that are queued or running in the queue of a cluster. Finished jobs stay. NAME and OVERRIDES are
+those of `lfnet jobs`. Afterwards the sweep can be submitted again, or run here.
+
+examples:
+  lfnet cancel architectures
+"""
+
+
+def main(argv: list[str]) -> int:
+    """`lfnet jobs NAME OVERRIDES`. Returns 0."""
+    if {"-h", "--help"} & set(argv):
+        print(HELP, end="")
+        return 0
+    words = [word for word in argv if word != "--all"]
+    sweep, runs = _find_sweep("jobs", words)
+    jobs = _latest_jobs(_submissions(sweep, runs))
+    shown = jobs if "--all" in argv else [job for job in jobs if _state(job) != "finished"]
+    for silence in sorted({job.silence for job in jobs if job.silence}):
+        print(f"{silence} Jobs without an outcome are listed as queued.")
+    folder = None
+    for job in shown:
+        if job.submission.folder != folder:
+            folder = job.submission.folder
+            print(_heading(job.submission))
+            own = [one for one in shown if one.submission.folder == folder]
+            print("\n".join(f"  {line}" for line in align_columns([_row(one) for one in own])))
+            for one in own:
+                if _state(one) == "failed":
+                    print(f"  {one.task.name or one.task.key[:16]}: {one.outcome.error}")
+    print(_counted(jobs))
+    return 0
+
+
+def cancel(argv: list[str]) -> int:
+    """`lfnet cancel NAME OVERRIDES`. Returns 0, or 2 without a name."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(CANCEL_HELP, end="")
+        return 0 if argv else 2
+    from lfnet.launchers import queue
+
+    sweep, runs = _find_sweep("cancel", argv)
+    if not sweep:
+        raise LfnetError("name the sweep whose jobs are to end: lfnet cancel NAME. `lfnet jobs` lists them.")
+    submissions = _submissions(sweep, runs)
+    jobs = [job for job in _latest_jobs(submissions) if job.status != "ended"]
+    queue.cancel(submissions)
+    print(f"{plural(len(jobs), 'job')} of {sweep} cancelled" if jobs else f"no job of {sweep} was queued or running")
+    return 0
+
+
+def _find_sweep(command: str, words: list[str]) -> tuple[str, Path]:
+    """The name of the sweep ("" for all), and the folder of runs."""
+    from lfnet.cli.configs import paths
+    from lfnet.cli.train import find_sweep_files
+
+    if not words or words[0].startswith("paths"):
+        return "", paths(words)["runs"]
+    if words[0].startswith("-"):
+        raise LfnetError(f"the name comes first: lfnet {command} NAME {' '.join(words)}.")
+    record, runs, _ = find_sweep_files("none" if words[0] == "multirun" else words[0], words[1:])
+    return record.stem, runs
+
+
+def _submissions(sweep: str, runs: Path) -> "list[Submission]":
+    from lfnet.runs.submissions import read_submissions
+
+    everything = [one for one in read_submissions(runs) if not one.cancelled]
+    found = [one for one in everything if sweep in ("", one.sweep)]
+    if sweep and not found:
+        raise LfnetError(f"no job of {sweep} was submitted from {runs}. `lfnet jobs` lists all that were.")
+    return found
+
+
+def _latest_jobs(submissions: "list[Submission]") -> "list[QueuedJob]":
+    """The latest job of each key: one that was submitted again is listed once."""
+    from lfnet.launchers.queue import find_jobs
+
+    latest = {job.task.key: job for job in find_jobs(submissions)}
+    return list(latest.values())
+
+
+def _state(job: "QueuedJob") -> str:
+    if job.status != "ended":
+        return job.status
+    return "failed" if job.outcome.status == "failed" else "finished"
+
+
+def _heading(submission: "Submission") -> str:
+    from lfnet.launchers.queue import duration
+
+    age = duration(time.time() - submission.submitted)
+    return f"{submission.sweep or submission.name}: submitted {age} ago, logs in {submission.folder}"
+
+
+def _row(job: "QueuedJob") -> list[str]:
+    from lfnet.launchers.queue import duration
+
+    entry = job.entry
+    log = job.log
+    age = duration(entry.seconds) if entry is not None and job.status != "ended" else "-"
+    node = (entry.node if entry is not None else "") or "-"
+    why = f" ({entry.reason})" if entry is not None and job.status == "queued" and entry.reason else ""
+    name = job.task.name or job.task.key[:16]
+    return [f"{_state(job)}{why}", node, age, log.name if log else "-", name]
+
+
+def _counted(jobs: "list[QueuedJob]") -> str:
+    if not jobs:
+        return "no job was submitted"
+    counts = Counter(_state(job) for job in jobs)
+    return ", ".join(f"{counts[word]} {word}" for word in ("running", "queued", "failed", "finished") if counts[word])

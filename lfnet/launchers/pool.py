@@ -1,0 +1,109 @@
+"""Calls on the workers of an engine (Dask, Ray): one a worker at a time, and no endless wait for workers."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from lfnet.errors import LfnetError
+from lfnet.launchers.launcher import Call
+from lfnet.launchers.machine import take_gpu
+from lfnet.runs.run import Outcome
+
+__all__ = ["Pool", "require", "run_call", "run_in_pool"]
+
+_LOOK = 2.0  # seconds between two looks at the number of workers
+
+
+class Pool(ABC):
+    """What `run_in_pool` needs of an engine. Its handles (futures) are hashable."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return how many calls can run now; 0: there is no worker."""
+
+    @abstractmethod
+    def submit(self, call: Call) -> Any:
+        """Start a call when a worker is free, and return its handle."""
+
+    @abstractmethod
+    def wait(self, handles: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """Return the handles that have ended, as soon as there is one; none after these seconds."""
+
+    @abstractmethod
+    def outcome(self, handle: Any, call: Call) -> Outcome:
+        """Return the outcome of a call that has ended; a lost process is a failed one."""
+
+
+def run_in_pool(pool: Pool, calls: Sequence[Call], max_wait: float, lack: str) -> Iterator[tuple[str, Outcome]]:
+    """Run calls, as `Launcher.run` does.
+
+    No more calls are handed over than there are workers: the loss of a worker costs its own call alone, and what waits
+    is not started if the iterator is closed.
+
+    Parameters
+    ----------
+    pool : Pool
+    calls : sequence of Call
+    max_wait : float
+        Seconds without any worker after which it gives up.
+    lack : str
+        What is said then: why there may be none, and what to do.
+
+    Raises
+    ------
+    LfnetError
+        There was no worker for `max_wait` seconds.
+    """
+    waiting, running = deque(calls), dict[Any, Call]()
+    last_seen = time.monotonic()
+    while waiting or running:
+        size = pool.size()
+        while waiting and len(running) < max(1, size):
+            call = waiting.popleft()
+            running[pool.submit(call)] = call
+        ended = pool.wait(list(running), _LOOK)
+        for handle in ended:
+            call = running.pop(handle)
+            outcome = pool.outcome(handle, call)
+            if outcome.status == "interrupted":  # its node is taken away
+                waiting.append(call)
+            else:
+                yield call.key, outcome
+        if size or ended:
+            last_seen = time.monotonic()
+        elif time.monotonic() - last_seen > max_wait:
+            raise LfnetError(f"no worker for {max_wait:g} s (launcher.max_wait): {lack}")
+
+
+_one_at_a_time = threading.Lock()  # a worker of somebody's own cluster may have several threads
+
+
+def run_call(call: Call, folder: str) -> Outcome:
+    """Run a call in a worker process, which may have been started elsewhere, from the folder of the command."""
+    with _one_at_a_time:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            reason = error.strerror or error
+            return Outcome(
+                "failed",
+                error=f"{folder} on host {socket.gethostname()}: {reason}. Run the command in a folder of all hosts",
+            )
+        if folder not in sys.path:
+            sys.path.append(folder)  # of a user's own heads
+        if call.need.device == "cuda":
+            take_gpu()
+        return call()
+
+
+def require(package: str, extra: str) -> None:
+    """Raise `LfnetError` where the package of an engine is not installed."""
+    if find_spec(package) is None:
+        raise LfnetError(f"launcher={extra} needs {package}: `pip install 'lfnet[{extra}]'`, or give launcher=joblib.")

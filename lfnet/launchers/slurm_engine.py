@@ -1,0 +1,176 @@
+"""State of the user's own jobs in Slurm: one call of `squeue` for all, and of `sacct` where accounting is on."""
+
+import contextlib
+import getpass
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lfnet.errors import LfnetError
+from lfnet.launchers.queue import Engine, Entry
+from lfnet.runs.submissions import Submission
+
+__all__ = ["SlurmEngine", "call"]
+
+_TIMEOUT = 120.0  # seconds that a controller under load may take
+# Columns of fixed width: names of jobs of others, and reasons, may contain any separator.
+_COLUMNS = {
+    "ArrayJobID": 16,
+    "ArrayTaskID": 12,
+    "Name": 32,
+    "State": 24,
+    "exit_code": 12,
+    "NodeList": 64,
+    "SubmitTime": 24,
+    "StartTime": 24,
+    "Reason": 96,
+}
+_QUEUED = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "CONFIGURING", "RESV_DEL_HOLD")
+_ENDED = (
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL", "OUT_OF_MEMORY"),
+    *("PREEMPTED", "RECONFIG_FAIL", "REVOKED", "TIMEOUT"),
+)
+# What Slurm writes into a job's log, where it remembers no state: without accounting it forgets jobs after minutes.
+_IN_LOG = (
+    ("oom", "OUT_OF_MEMORY"),
+    ("DUE TO TIME LIMIT", "TIMEOUT"),
+    ("DUE TO NODE FAILURE", "NODE_FAIL"),
+    ("DUE TO PREEMPTION", "PREEMPTED"),
+    (": Killed", "KILLED"),
+    ("CANCELLED AT", "CANCELLED"),
+)
+_TAIL = 4096  # bytes of a log that are read
+
+
+class SlurmEngine(Engine):
+    """Slurm's commands, as found on PATH."""
+
+    def look(self, submissions: Sequence[Submission]) -> dict[tuple[str, int], Entry]:
+        """See `Engine.look`."""
+        names = {one.name for one in submissions}
+        fields = ",".join(f"{name}:{width}" for name, width in _COLUMNS.items())
+        command = ["squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}"]
+        found = {}
+        for line in call([*command, f"--name={','.join(sorted(names))}", f"--Format={fields}"]).splitlines():
+            row, start = {}, 0
+            for name, width in _COLUMNS.items():
+                row[name] = line[start : start + width].strip()
+                start += width
+            if row["Name"] in names:
+                found[row["Name"], _place(row["ArrayTaskID"])] = _entry(row)
+        for one in submissions:
+            if lost := [place for place in range(len(one.tasks)) if (one.name, place) not in found]:
+                found |= {(one.name, place): entry for place, entry in _accounted(one).items() if place in lost}
+        return found
+
+    def cancel(self, submissions: Sequence[Submission], *, waiting: bool = False) -> None:
+        """See `Engine.cancel`."""
+        which = [f"--user={getpass.getuser()}", *(["--state=PENDING"] if waiting else [])]
+        for one in submissions:
+            call(["scancel", *which, f"--name={one.name}"])
+
+    def log(self, submission: Submission, place: int) -> Path | None:
+        """See `Engine.log`."""
+        pattern = "[0-9]*_0_log.out" if len(submission.tasks) == 1 else f"[0-9]*_{place}_0_log.out"
+        return next(iter(sorted(submission.folder.glob(pattern))), None)
+
+    def explain(self, submission: Submission, place: int, entry: Entry | None) -> str:
+        """See `Engine.explain`."""
+        log = self.log(submission, place)
+        told = "" if log is None else _tail(log)
+        state = entry.state if entry is not None else ""
+        if state in ("", "COMPLETED", "FAILED"):
+            state = next((word for sign, word in _IN_LOG if sign in told), state)
+        memory = submission.tasks[place].memory
+        more = f"it had asked for {memory:.1f} GB; give launcher.memory={max(1, round(2 * memory))}"
+        if state == "OUT_OF_MEMORY":
+            return f"it took more memory than it may: {more}"
+        if state == "KILLED":
+            return f"its process was killed, probably out of memory: {more}"
+        if state in ("TIMEOUT", "DEADLINE"):
+            minutes = submission.minutes
+            return f"it reached its time limit of {minutes} minutes; give launcher.time={2 * minutes}"
+        if state in ("NODE_FAIL", "BOOT_FAIL"):
+            return f"its node {entry.node if entry else ''} failed".replace("  ", " ")
+        if state == "CANCELLED":
+            return "it was cancelled"
+        if state == "PREEMPTED":
+            return "it was preempted"
+        if state:
+            reason = f", {entry.reason}" if entry and entry.reason else ""
+            return f"it ended without a result (Slurm: {state}{reason})"
+        return "Slurm does not know it any more, and it left no result"
+
+
+def call(command: Sequence[str]) -> str:
+    """Run a command of Slurm and return what it prints.
+
+    Raises
+    ------
+    LfnetError
+        It is not on PATH, fails, or does not answer.
+    """
+    if shutil.which(command[0]) is None:
+        raise LfnetError(f"{command[0]} is not on PATH: run this on a machine where Slurm's commands are.")
+    try:
+        # Times as seconds since 1970: those of text have no time zone.
+        environment = {**os.environ, "SLURM_TIME_FORMAT": "%s", "LC_ALL": "C.UTF-8"}
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, env=environment)
+    except subprocess.TimeoutExpired:
+        raise LfnetError(f"{command[0]} did not answer within {_TIMEOUT:.0f} s.") from None
+    if ended.returncode:
+        reason = " ".join(ended.stderr.split()) or f"exit status {ended.returncode}"
+        raise LfnetError(f"Slurm does not answer: {reason}.")
+    return ended.stdout
+
+
+def _place(text: str) -> int:
+    """The place in an array; a job that is none has one task."""
+    return int(text) if text.isdecimal() else 0
+
+
+def _entry(row: dict[str, str]) -> Entry:
+    task = row["ArrayTaskID"]
+    state = row["State"].split()[0].rstrip("+")  # sacct: CANCELLED by 1000
+    status = "queued" if state in _QUEUED else "ended" if state in _ENDED else "running"
+    since = row["StartTime" if status == "running" else "SubmitTime"]
+    with contextlib.suppress(ValueError):
+        if int(row["exit_code"]) & 0x7F == 9 or int(row["exit_code"]) >> 8 == 137:  # as wait(2) and shells say it
+            state = "KILLED" if state == "FAILED" else state
+    return Entry(
+        job=f"{row['ArrayJobID']}_{task}" if task.isdecimal() else row["ArrayJobID"],
+        status=status,  # type: ignore[arg-type]
+        state=state,
+        node=row["NodeList"],
+        seconds=time.time() - int(since) if since.isdecimal() else 0.0,
+        reason=row["Reason"] if row["Reason"] not in ("None", "") else "",
+    )
+
+
+def _accounted(submission: Submission) -> dict[int, Entry]:
+    """What the accounting database knows of the tasks; nothing where there is none, which is no fault."""
+    fields = ["JobID", "State", "NodeList", "Submit", "Start"]
+    began = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(submission.submitted - 86_400))
+    options = ["--allocations", "--noheader", "--parsable2", f"--name={submission.name}", f"--starttime={began}"]
+    found = {}
+    with contextlib.suppress(LfnetError):
+        for line in call(["sacct", *options, f"--format={','.join(fields)}"]).splitlines():
+            job, state, nodes, submitted, started = line.split("|")[:5]
+            array, _, task = job.partition("_")
+            if task and not task.isdecimal():  # tasks that have not started: squeue knows them
+                continue
+            row = {"ArrayJobID": array, "ArrayTaskID": task, "State": state, "exit_code": "", "NodeList": nodes}
+            found[_place(task)] = _entry({**row, "SubmitTime": submitted, "StartTime": started, "Reason": ""})
+    return found
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

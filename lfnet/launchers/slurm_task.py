@@ -1,0 +1,53 @@
+"""Run one call in a job of Slurm, and write its outcome into the submission's folder."""
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from lfnet.launchers.launcher import Call
+from lfnet.runs.submissions import forget_outcome, outcome_path, record_outcome
+from lfnet.signals import handle_always
+
+__all__ = ["SlurmTask", "requeue_lines"]
+
+
+@dataclass(frozen=True, eq=False)
+class SlurmTask:
+    """One task of a submission.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the submission.
+    place : int
+        The task's place in it.
+    call : Call
+    """
+
+    folder: Path
+    place: int
+    call: Call
+
+    def __call__(self) -> None:
+        """Do the work. A job that Slurm starts again forgets how it ended before."""
+        for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):  # submitit handles some
+            signal.signal(number, signal.SIG_DFL)
+        handle_always()
+        forget_outcome(self.folder, self.place)
+        record_outcome(self.folder, self.place, self.call())
+
+
+def requeue_lines(folder: Path, requeues: int) -> list[str]:
+    """Return lines of shell that put an interrupted job back into the queue, unless it is being cancelled.
+
+    They run outside the job's container, where Slurm's commands are.
+    """
+    outcome = f"{quote(str(folder))}/${{SLURM_ARRAY_TASK_ID:-0}}{outcome_path(folder, 0).suffix}"
+    return [
+        f"if [ ${{SLURM_RESTART_COUNT:-0}} -lt {requeues} ] && grep -q '\"interrupted\",' {outcome} 2>/dev/null; then",
+        # The number of one task of an array may be that of the whole array.
+        "  job=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}",
+        '  [ "$(squeue --noheader --format=%T --jobs="$job")" != RUNNING ] || scontrol requeue "$job"',
+        "fi",
+    ]

@@ -1,0 +1,103 @@
+"""Calls on the workers of an engine: one a worker, lost ones named, no endless wait; and engines that are absent."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from lfnet.cli.main import main
+from lfnet.errors import LfnetError
+from lfnet.launchers import pool as module
+from lfnet.launchers.launcher import Call, Need, killed
+from lfnet.launchers.pool import Pool, run_call, run_in_pool
+from lfnet.runs.run import Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Simple(Call):
+    def __call__(self) -> Outcome:
+        return Outcome("finished", self.key)
+
+
+CALLS = [Simple(str(number), f"seed={number}", Need(1, 1.0), ()) for number in range(4)]
+
+
+class Scripted(Pool):
+    """`workers` workers. ends: for each key, how its calls end, one after the other."""
+
+    def __init__(self, workers, ends=None):
+        self.workers, self.ends = workers, ends or {}
+        self.running, self.most, self.submitted = 0, 0, []
+
+    def size(self):
+        return self.workers
+
+    def submit(self, call):
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.submitted.append(call.key)
+        return object()
+
+    def wait(self, handles, seconds):
+        return handles[:1] if self.workers else []
+
+    def outcome(self, handle, call):
+        self.running -= 1
+        return self.ends[call.key].pop(0) if self.ends.get(call.key) else call()
+
+
+def run(pool, max_wait=0.0):
+    return dict(run_in_pool(pool, CALLS, max_wait, "start some"))
+
+
+@pytest.mark.parametrize("workers", [1, 3, 9])
+def test_no_worker_has_two_calls(workers):
+    pool = Scripted(workers)
+    assert {key: end.status for key, end in run(pool).items()} == dict.fromkeys("0123", "finished")
+    assert pool.most == min(workers, 4)
+
+
+def test_a_lost_worker_costs_its_own_call():
+    ends = run(Scripted(2, {"1": [killed(Need(1, 1.5))]}))
+    assert [end.status for _, end in sorted(ends.items())] == ["finished", "failed", "finished", "finished"]
+    assert "it had asked for 1.5 GB; give launcher.memory=3" in str(ends["1"].error)
+
+
+def test_an_interrupted_call_runs_again():
+    pool = Scripted(1, {"2": [Outcome("interrupted"), Outcome("interrupted")]})
+    assert {end.status for end in run(pool).values()} == {"finished"}
+    assert pool.submitted.count("2") == 3
+
+
+def test_without_workers_the_command_ends():
+    with pytest.raises(LfnetError, match=r"no worker for 0 s \(launcher.max_wait\): start some"):
+        run(Scripted(0))
+
+
+def test_what_waits_is_not_started_after_a_failure():
+    pool = Scripted(1)
+    runs = run_in_pool(pool, CALLS, 0.0, "")
+    next(runs)
+    runs.close()
+    assert pool.submitted == ["0"]
+
+
+def test_a_call_runs_in_the_folder_of_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "sub").mkdir()
+    assert run_call(CALLS[0], str(tmp_path / "sub")).status == "finished"
+    assert os.getcwd() == str(tmp_path / "sub") and sys.path[-1] == str(tmp_path / "sub")  # noqa: PTH109
+    lacking = run_call(CALLS[0], str(tmp_path / "elsewhere"))
+    assert lacking.status == "failed" and str(tmp_path / "elsewhere") in str(lacking.error)
+
+
+@pytest.mark.parametrize("engine", ["dask", "ray"])
+def test_an_engine_that_is_not_installed_is_one_line_before_any_work(tmp_path, monkeypatch, capsys, engine):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert main(["train", "-m", "seed=0,1", f"launcher={engine}"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and f"pip install 'lfnet[{engine}]'" in err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,180 @@
+"""Slurm: what is submitted, how its answers are read, and what is said of jobs that it ended."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from lfnet.errors import LfnetError
+from lfnet.launchers import slurm_engine
+from lfnet.launchers.launcher import Need
+from lfnet.launchers.slurm import Slurm
+from lfnet.launchers.slurm_engine import SlurmEngine
+from lfnet.launchers.slurm_task import SlurmTask
+from lfnet.runs.run import Outcome
+from lfnet.runs.submissions import Submission, SubmittedTask, read_submissions, record_outcome
+from tests.launchers.stub import Done, done
+
+
+def line(array, task, name, state, code="0", node="n0", reason="None"):
+    texts = (array, task, name, state, code, node, "1000", "1100", reason)
+    return "".join(text.ljust(width) for text, width in zip(texts, slurm_engine._COLUMNS.values(), strict=True))
+
+
+@pytest.fixture
+def submission(tmp_path):
+    tasks = [SubmittedTask(f"key{place}", f"seed={place}", 3.0) for place in range(4)]
+    return Submission.create(tmp_path, "slurm", tasks, minutes=60)
+
+
+def answer(monkeypatch, squeue="", sacct=None):
+    def call(command):
+        if command[0] == "squeue":
+            return squeue
+        if sacct is None:
+            raise LfnetError("Slurm accounting storage is disabled")
+        return sacct
+
+    monkeypatch.setattr(slurm_engine, "call", call)
+    monkeypatch.setattr(slurm_engine.time, "time", lambda: 1160.0)
+
+
+def test_answers_of_squeue(monkeypatch, submission):
+    lines = [
+        line("7", "0", submission.name, "RUNNING", node="n1"),
+        line("7", "1", submission.name, "PENDING", node="", reason="Nodes required for job are DOWN | reserved"),
+        line("7", "2", submission.name, "FAILED", code=str(137 << 8)),
+        line("9", "3", "of someone else | RUNNING", "RUNNING"),
+    ]
+    answer(monkeypatch, "\n".join(lines))
+    found = SlurmEngine().look([submission])
+    assert set(found) == {(submission.name, place) for place in (0, 1, 2)}
+    running, waiting, killed = (found[submission.name, place] for place in (0, 1, 2))
+    assert (running.job, running.status, running.node, running.seconds) == ("7_0", "running", "n1", 60.0)
+    assert (waiting.status, waiting.seconds) == ("queued", 160.0)
+    assert waiting.reason == "Nodes required for job are DOWN | reserved"
+    assert (killed.status, killed.state) == ("ended", "KILLED")
+
+
+def test_a_state_that_is_not_known_counts_as_running(monkeypatch, submission):
+    answer(monkeypatch, line("7", "0", submission.name, "EXPEDITING"))
+    assert SlurmEngine().look([submission])[submission.name, 0].status == "running"
+
+
+def test_accounting_tells_what_the_controller_has_forgotten(monkeypatch, submission):
+    answer(
+        monkeypatch, line("7", "0", submission.name, "RUNNING"), "7_0|NODE_FAIL|n0|1|2\n7_1|CANCELLED by 10|n0|1|2\n"
+    )
+    found = SlurmEngine().look([submission])
+    assert found[submission.name, 0].state == "RUNNING"
+    assert (found[submission.name, 1].state, found[submission.name, 1].status) == ("CANCELLED", "ended")
+
+
+def test_a_cluster_without_accounting_is_no_fault(monkeypatch, submission, capfd):
+    answer(monkeypatch)
+    assert SlurmEngine().look([submission]) == {}
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("state", "log", "said"),
+    [
+        ("OUT_OF_MEMORY", "", "launcher.memory=6"),
+        ("TIMEOUT", "", "launcher.time=120"),
+        ("NODE_FAIL", "", "its node n0 failed"),
+        ("CANCELLED", "", "it was cancelled"),
+        ("FAILED", "srun: error: n0: task 0: Killed", "its process was killed, probably out of memory"),
+        ("FAILED", "error: Detected 1 oom-kill event(s) in StepId=7.0", "it took more memory than it may"),
+        ("", "slurmstepd: error: *** JOB 7 ON n0 CANCELLED AT 2026-01-01 DUE TO TIME LIMIT ***", "launcher.time=120"),
+        ("", "", "Slurm does not know it any more"),
+    ],
+)
+def test_a_job_that_ended_without_an_outcome_is_explained(submission, state, log, said):
+    if log:
+        (submission.folder / "7_0_0_log.out").write_text(log)
+    entry = slurm_engine.Entry("7_0", "ended", state, "n0") if state else None
+    assert said in SlurmEngine().explain(submission, 0, entry)
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Slurm's commands in a folder of their own: sbatch keeps what it gets, and arrays have at most 3 tasks."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    texts = {
+        "sbatch": f"cp $1 {folder}/script; echo Submitted batch job 7",
+        "scontrol": "echo 'MaxArraySize = 4'",
+        "squeue": "",
+        "srun": "",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def test_what_is_submitted(tmp_path, commands):
+    given = {"partition": "gpu", "account": "lab", "time": 30, "jobs": 2, "setup": ("module load cuda",)}
+    own = {"python": "apptainer exec lfnet.sif python", "srun": ("--mpi=none",), "options": {"exclude": "n7"}}
+    launcher = Slurm(runs=tmp_path / "runs", **given, **own)
+    calls = [Done(key, "cohort.root=/data/clinic", Need(4, 2.5, "cuda"), ("cohort.root=/data/clinic",)) for key in "ab"]
+    launcher.submit(calls)
+    script = (commands / "script").read_text()
+    (one,) = read_submissions(tmp_path / "runs")
+    asked = {text.removeprefix("#SBATCH --") for text in script.splitlines() if text.startswith("#SBATCH")}
+    assert {
+        f"job-name={one.name}",
+        "partition=gpu",
+        "account=lab",
+        "time=30",
+        "mem=2500MB",
+        "cpus-per-task=4",
+        "gpus-per-node=1",
+        "array=0-1%2",
+        "exclude=n7",
+        "requeue",
+    } <= asked
+    assert "\nmodule load cuda\n" in script
+    assert "--mpi=none apptainer exec lfnet.sif python -u -m submitit" in script
+    assert "clinic" not in script
+
+
+def test_calls_with_other_needs_and_too_many_for_one_array_are_arrays_of_their_own(tmp_path, commands):
+    calls = [done(str(number)) for number in range(5)]
+    calls += [Done("large", "", Need(1, 9.0), ())]
+    Slurm(runs=tmp_path / "runs").submit(calls)
+    assert sorted(len(one.tasks) for one in read_submissions(tmp_path / "runs")) == [1, 2, 3]
+
+
+def test_jobs_that_slurm_refuses_are_not_taken_for_queued(tmp_path, commands):
+    (commands / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpu' >&2; exit 1\n")
+    with pytest.raises(LfnetError, match=r"^Slurm refuses the jobs: invalid partition specified: gpu\.$"):
+        Slurm(runs=tmp_path / "runs", partition="gpu").submit([done("a")])
+    assert [one.cancelled for one in read_submissions(tmp_path / "runs")] == [True]
+
+
+def test_what_is_missing_is_named(tmp_path, monkeypatch, commands):
+    launcher = Slurm(runs=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "submitit", None)
+        with pytest.raises(LfnetError, match=r"pip install 'lfnet\[slurm\]'"):
+            launcher.check()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LfnetError, match="sbatch is not on PATH"):
+        launcher.check()
+
+
+def test_a_task_that_runs_again_forgets_how_it_ended(submission):
+    record_outcome(submission.folder, 0, Outcome("failed", error="its node was lost"))
+    seen = []
+
+    class Looks(Done):
+        def __call__(self):
+            seen.append(submission.outcome(0))
+            return Outcome("finished")
+
+    SlurmTask(Path(submission.folder), 0, Looks("a", "", Need(1, 1.0), ()))()
+    assert seen == [None] and submission.outcome(0) == Outcome("finished")
