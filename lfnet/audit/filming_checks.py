@@ -142,16 +142,26 @@ def _lacking(absent: Sequence[Number], constant: Sequence[str], few: Mapping[str
     return "; ".join(part for part in (same, text) if part)
 
 
+_Tests = Mapping[tuple[str, str], Test]
+
+
+def _select(
+    numbers: Sequence[Number], tests: _Tests, response: str, settings: AuditSettings
+) -> tuple[dict[Number, Test], dict[Number, Test]]:
+    """The tests of these numbers against label or split, and those that found an association."""
+    tested = {n: tests[n.name, response] for n in numbers if (n.name, response) in tests}
+    return tested, {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+
+
 def _against_label(
     numbers: Sequence[Number],
-    tests: Mapping[tuple[str, str], Test],
+    tests: _Tests,
     people: int,
     lacking: str,
     settings: AuditSettings,
 ) -> Finding:
     title, name = "filming vs label", "filming"
-    tested = {n: tests[n.name, LABEL] for n in numbers if (n.name, LABEL) in tests}
-    found = {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+    tested, found = _select(numbers, tests, LABEL, settings)
     rest = f"; {lacking}" if lacking else ""
     if not tested or (people < MIN_CLEAR and not found):
         why = "no number of how people were filmed can be compared with labels"
@@ -177,7 +187,7 @@ def _against_label(
 
 def _against_split(
     numbers: Sequence[Number],
-    tests: Mapping[tuple[str, str], Test],
+    tests: _Tests,
     known: pd.DataFrame,
     splits: np.ndarray,
     person: np.ndarray,
@@ -186,8 +196,7 @@ def _against_split(
 ) -> Finding:
     title, name = "filming of the splits", "filming_splits"
     present = [split for split in SPLITS if (splits == split).any()]
-    tested = {n: tests[n.name, SPLIT] for n in numbers if (n.name, SPLIT) in tests}
-    found = {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+    tested, found = _select(numbers, tests, SPLIT, settings)
     few = [split for split in present if len(set(person[splits == split])) < MIN_CLEAR_SPLIT]
     if not tested or ((few or len(set(person)) < MIN_CLEAR) and not found):
         why = "nothing to compare between splits"
@@ -212,14 +221,13 @@ def _against_split(
 def _demographics(
     numbers: Sequence[Number],
     filming: Filming,
-    tests: Mapping[tuple[str, str], Test],
+    tests: _Tests,
     people: int,
     few: Mapping[str, str],
     settings: AuditSettings,
 ) -> Finding:
     title, name = "sex and age vs label", "demographics"
-    tested = {n: tests[n.name, LABEL] for n in numbers if (n.name, LABEL) in tests}
-    found = {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+    tested, found = _select(numbers, tests, LABEL, settings)
     lacking = _lacking(
         [n for n in filming.absent if n.of_person],
         [n.what for n in filming.constant if n.of_person],

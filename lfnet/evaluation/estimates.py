@@ -188,11 +188,12 @@ def measure_rows(
             defined = [np.logical_and.reduce(defined)] * len(rows)
         chosen = [number for number in range(len(rows)) if defined[number].any()]
         base = aligned.names.index(reference) if reference is not None else None
+        needed = {METHODS[metric]} if base is None else {METHODS[metric], DIFFERENCES[metric]}
         quantities, gaps = measure(
             metric,
             labels,
             [rows[number].of(defined[number]) for number in chosen],
-            weight_BP=weight_BP if {METHODS[metric], DIFFERENCES[metric]} & RESAMPLED else None,
+            weight_BP=weight_BP if needed & RESAMPLED else None,
             shares=None if shares is None else [_shares_of(shares[number], defined[number]) for number in chosen],
             reference=chosen.index(base) if base in chosen else None,
             paired=paired,

@@ -190,7 +190,9 @@ def compute_evidence(
     if people < settings.min_people:
         who = "1 person is" if people == 1 else f"{people} people are"
         notes.append(f"{who} too few for an interval (fewer than {settings.min_people}).")
-    measured = measure_rows(aligned, constant, settings, joint, reference, paired)
+    # Over training sets no difference is resampled.
+    against = None if estimand == "training_sets" else reference
+    measured = measure_rows(aligned, constant, settings, joint, against, paired)
     compared = {} if reference is None else _compared(aligned, measured, reference, settings, estimand)
     found = {}
     for number, row in enumerate(rows):
@@ -302,14 +304,9 @@ def _same_training_sets(aligned: Aligned) -> bool:
 
 
 def _over_training_sets(
-    aligned: Aligned,
-    differences: dict[str, Difference],
-    number: int,
-    base: int,
-    apart_P: Floats,
-    settings: EvidenceSettings,
-) -> _Tests:
-    """Replace the intervals of a row's differences by that over training sets, which only MAE has; return its tests."""
+    aligned: Aligned, measured: Measured, number: int, base: int, apart_P: Floats, settings: EvidenceSettings
+) -> tuple[dict[str, Difference], _Tests]:
+    """A row's differences from the reference, of which MAE's alone has an interval over training sets; and its tests."""
     enough = len(aligned.people) >= settings.min_people
     _, reference_K, _ = aligned.over_training_sets(base)
     _, error_K, count_K = aligned.over_training_sets(number)
@@ -319,10 +316,13 @@ def _over_training_sets(
         over_people(apart_P, aligned.recordings),
         key=lambda found: found.error,
     )
-    for metric, difference in differences.items():
-        interval = apart.interval(settings.level) if metric == "mae" and enough else None
-        differences[metric] = Difference(difference.value, interval)
-    return (apart.p(), apart.equivalence_p(settings.margin)) if enough else (None, None)
+    differences = {}
+    for metric, own in measured.estimates[number].items():
+        other = measured.estimates[base][metric]
+        if own.value is not None and other.value is not None:
+            interval = apart.interval(settings.level) if metric == "mae" and enough else None
+            differences[metric] = Difference(own.value - other.value, interval)
+    return differences, (apart.p(), apart.equivalence_p(settings.margin)) if enough else (None, None)
 
 
 def _compared(
@@ -331,20 +331,22 @@ def _compared(
     base = aligned.names.index(reference)
     others = [number for number in range(len(aligned.names)) if number != base]
     apart = {number: aligned.mean_errors(number) - aligned.mean_errors(base) for number in others}
-    tests = [
-        _over_training_sets(aligned, measured.differences[number], number, base, apart[number], settings)
-        if estimand == "training_sets"
-        else _tests(aligned, measured.mae[number], apart[number], settings, estimand == "architecture")
-        for number in others
-    ]
+    differences, tests = {}, []
+    for number in others:
+        if estimand == "training_sets":
+            own, test = _over_training_sets(aligned, measured, number, base, apart[number], settings)
+        else:
+            own = measured.differences[number]
+            test = _tests(aligned, measured.mae[number], apart[number], settings, estimand == "architecture")
+        differences[number] = own
+        tests.append(test)
     p, p_equivalent = [test[0] for test in tests], [test[1] for test in tests]
     adjusted, adjusted_equivalent = compare.holm(p), compare.holm(p_equivalent)
     found = {}
     for place, number in enumerate(others):
-        differences = measured.differences[number]
         found[aligned.names[number]] = Comparison(
             reference,
-            MappingProxyType(differences),
+            MappingProxyType(differences[number]),
             p[place],
             adjusted[place],
             p_equivalent[place],
@@ -353,7 +355,7 @@ def _compared(
             compare.probability_of_improvement(apart[number]),
             "not compared"
             if ranks_backwards(measured.estimates[number]) and ranks_backwards(measured.estimates[base])
-            else verdict(differences["mae"].value or 0.0, adjusted[place], adjusted_equivalent[place], settings.alpha),
+            else verdict(differences[number]["mae"].value or 0.0, adjusted[place], adjusted_equivalent[place], settings.alpha),
         )
     return found
 

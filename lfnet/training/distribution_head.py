@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from lfnet.config import instantiate
-from lfnet.data.batches import Shorten
 from lfnet.data.labels import Labels
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions
@@ -28,6 +27,7 @@ from lfnet.runs.run import QUANTILES
 from lfnet.training.distributions import DistributionLoss, OutputLayer
 from lfnet.training.losses import Loss
 from lfnet.training.predict import Grouping
+from lfnet.training.wrapped_head import WrappedHead
 
 if TYPE_CHECKING:
     from lfnet.data.datamodule import DataModule
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["DistributionHead", "build_head", "outputs_of", "window_quantiles", "with_distribution", "write_quantiles"]
 
 
-class DistributionHead(nn.Module):
+class DistributionHead(WrappedHead):
     """A head with the output layer of its loss: (x_BTD, mask_BT) → scores [B].
 
     Parameters
@@ -56,13 +56,8 @@ class DistributionHead(nn.Module):
     """
 
     def __init__(self, head: nn.Module, layer: OutputLayer) -> None:
-        super().__init__()
-        self.head, self.layer = head, layer
-
-    @property
-    def shorten(self) -> Shorten | None:
-        """The head's `shorten`, if it has one."""
-        return getattr(self.head, "shorten", None)
+        super().__init__(head)
+        self.layer = layer
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         score_B: Tensor = self.layer.score(self.distribution(x_BTD, mask_BT))

@@ -6,15 +6,15 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lfnet.data.batches import Shorten
 from lfnet.evaluation.pooling import Gated, Groups, Mean, Pooling, pool
+from lfnet.training.wrapped_head import WrappedHead
 
 __all__ = ["Bags", "GatedWindows", "with_pooling"]
 
 _log = logging.getLogger(__name__)
 
 
-class GatedWindows(nn.Module):
+class GatedWindows(WrappedHead):
     """A head that also weighs windows: (x_BTD, mask_BT) → scores and logarithms of attention weights, [B, 2].
 
     Parameters
@@ -35,18 +35,12 @@ class GatedWindows(nn.Module):
     """
 
     def __init__(self, head: nn.Module, n_features: int, width: int) -> None:
-        super().__init__()
-        self.head = head
+        super().__init__(head)
         self.embeds = callable(getattr(head, "embed_windows", None)) and callable(getattr(head, "regressor", None))
         embedding = _embedding_width(head, n_features) if self.embeds else 1
         self.v = nn.Linear(embedding, width)
         self.u = nn.Linear(embedding, width)
         self.w = nn.Linear(width, 1, bias=False)  # a bias would cancel in the softmax
-
-    @property
-    def shorten(self) -> Shorten | None:
-        """The head's `shorten`, if it has one."""
-        return getattr(self.head, "shorten", None)
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         if self.embeds:
