@@ -201,6 +201,6 @@ def _plain_warnings() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from lfnet.__main__ import main as run  # takes the current folder off the import path
+    from lfnet.__main__ import run  # takes the current folder off the import path
 
-    raise SystemExit(run())
+    run()

@@ -1,6 +1,7 @@
 """DataModule: features of one cohort as windows for heads and as arrays for scikit-learn."""
 
 import gc
+import weakref
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -25,6 +26,8 @@ from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
 
 __all__ = ["Arrays", "DataModule", "Labels", "Rows"]
+
+_newest: "weakref.ref[Packed] | None" = None  # the frames that were packed last in this process
 
 
 class DataModule(L.LightningDataModule):
@@ -311,6 +314,7 @@ class DataModule(L.LightningDataModule):
         return replace(self.protocol.health, min_coverage=0.0)
 
     def _pack(self) -> Packed:
+        global _newest
         protocol = self.protocol
         clip_ids = list(self.clips["clip_id"])
         order = {
@@ -321,7 +325,9 @@ class DataModule(L.LightningDataModule):
             # Free the frames of the last cohort before the new ones are allocated. A trainer and its data refer to each
             # other: without a collection they stay until Python happens to make one, gigabytes later.
             self._cache.packed = None
-            gc.collect()
+            if _newest is not None and _newest() is not None:
+                gc.collect()
             packed = pack(self.store, clip_ids, length=protocol.length, fill=protocol.fill, frames=order)
             self._cache.packed = (key, packed)
+            _newest = weakref.ref(packed)
         return self._cache.packed[1]

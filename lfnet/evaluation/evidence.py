@@ -306,7 +306,7 @@ def _same_training_sets(aligned: Aligned) -> bool:
 def _over_training_sets(
     aligned: Aligned, measured: Measured, number: int, base: int, apart_P: Floats, settings: EvidenceSettings
 ) -> tuple[dict[str, Difference], _Tests]:
-    """A row's differences from the reference, of which MAE's alone has an interval over training sets; and its tests."""
+    """A row's differences from the reference, of which only MAE's has an interval over training sets; and its tests."""
     enough = len(aligned.people) >= settings.min_people
     _, reference_K, _ = aligned.over_training_sets(base)
     _, error_K, count_K = aligned.over_training_sets(number)
@@ -355,7 +355,9 @@ def _compared(
             compare.probability_of_improvement(apart[number]),
             "not compared"
             if ranks_backwards(measured.estimates[number]) and ranks_backwards(measured.estimates[base])
-            else verdict(differences[number]["mae"].value or 0.0, adjusted[place], adjusted_equivalent[place], settings.alpha),
+            else verdict(
+                differences[number]["mae"].value or 0.0, adjusted[place], adjusted_equivalent[place], settings.alpha
+            ),
         )
     return found
 
