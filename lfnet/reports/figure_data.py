@@ -15,8 +15,9 @@ from lfnet.evaluation.coverage import (
     quantile_curve,
     spread_curve,
 )
-from lfnet.runs.collection import DifferentRecordings, Ensemble, recording_scores
+from lfnet.runs.collection import DifferentRecordings, Ensemble
 from lfnet.runs.run import Run
+from lfnet.runs.scores import RecordingScores
 from lfnet.tables.table import Block, Row, Section, Table
 from lfnet.tables.tuning import budget_curve
 
@@ -176,7 +177,9 @@ def _mae(run: Run, split: str) -> float | None:
 
 
 def _scores(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    tables = [recording_scores(run.predictions, "test") for run in runs if run.has_scores]
+    scored = [run for run in runs if run.has_scores]
+    read = RecordingScores(scored)
+    tables = [read.rows(run, "test") for run in scored]
     if not tables:
         return np.zeros(0), np.zeros(0), np.zeros(0, int)
     every = pd.concat(tables)

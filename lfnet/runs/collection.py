@@ -17,10 +17,11 @@ from lfnet.evaluation.replicates import mean_scores, spread_of_runs
 from lfnet.evaluation.training_sets import TrainingSets
 from lfnet.runs.result import RESULT, Cost, Training
 from lfnet.runs.run import MISSING, Run, check_same_config_except_seed, leaves
+from lfnet.runs.scores import RecordingScores
 from lfnet.runs.sweep_record import collect
 from lfnet.text import plural
 
-__all__ = ["DifferentRecordings", "Ensemble", "RunCollection", "open_runs", "recording_scores"]
+__all__ = ["DifferentRecordings", "Ensemble", "RunCollection", "open_runs"]
 
 _FACTS = ("name", "kind", "model", "seed")
 _COSTS = ("parameters", "active_parameters", "flops", "bytes", "latency_ms", "energy_mj")
@@ -197,7 +198,10 @@ class RunCollection:
         DifferentRecordings
             The runs scored different recordings, or their labels differ.
         """
-        frames = [recording_scores(run.predictions, split) for run in self.runs]
+        return self._scores(split, RecordingScores(self.runs))
+
+    def _scores(self, split: str, read: RecordingScores) -> pd.DataFrame:
+        frames = [read.rows(run, split) for run in self.runs]
         keys = ["recording_id", "label"]
         for run, frame in zip(self.runs, frames, strict=True):
             if not frame[keys].equals(frames[0][keys]):
@@ -210,12 +214,13 @@ class RunCollection:
         scores = {run.name: frame["score"] for run, frame in zip(self.runs, frames, strict=True)}
         return frames[0][["recording_id", "person_id", "label"]].assign(**scores)
 
-    def row_scores(self, name: str, split: str = "test") -> RowScores:
+    def row_scores(self, name: str, split: str = "test", read: RecordingScores | None = None) -> RowScores:
         """The scores as one row for `lfnet.evaluation.evidence.evidence`, a seed a run.
 
-        Raises `DifferentRecordings` as `scores` does.
+        read: reads the scores of these runs and of other ones together. Raises `DifferentRecordings` as `scores` does.
         """
-        table = self.scores(split)
+        read = read or RecordingScores(self.runs)
+        table = self._scores(split, read)
         recordings = table["recording_id"].tolist()
         return RowScores(
             name,
@@ -223,7 +228,7 @@ class RunCollection:
             table["person_id"].tolist(),
             table["label"].to_numpy(float),
             np.stack([table[run.name].to_numpy(float) for run in self.runs]),
-            self.runs[0].shared_people(split),
+            read.shared_people(self.runs[0], split),
             deterministic=len(self.runs) == 1 and self.runs[0].result.kind == "fusion",
             training=joined_training_sets(self.runs, recordings) if split == "test" else None,
         )
@@ -299,13 +304,6 @@ def joined_training_sets(runs: Sequence[Run], recordings: Sequence[str]) -> Trai
     if not known or len(known) < len(found):
         return None
     return TrainingSets(np.concatenate([own.set_SN for own in known]), known[0].ratio)
-
-
-def recording_scores(predictions: Predictions, split: str) -> pd.DataFrame:
-    """The rows of one split's recordings, sorted by their id."""
-    frame = predictions.frame
-    chosen = frame[(frame["level"] == "recording") & (frame["split"] == split)]
-    return chosen.sort_values("recording_id", ignore_index=True)
 
 
 def _value(run: Run, key: str) -> Any:

@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, compute_evidence
-from lfnet.runs.collection import DifferentRecordings, RunCollection, joined_training_sets, recording_scores
+from lfnet.runs.collection import DifferentRecordings, RunCollection, joined_training_sets
 from lfnet.runs.run import Run
+from lfnet.runs.scores import RecordingScores, recording_rows
 from lfnet.tables.controls import control_blocks
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import Numbers, comparisons, intervals, scored_on, subject_of
@@ -76,16 +77,18 @@ def _models(
     models: list[tuple[Group, RowScores]] = []
     apart: list[str] = []
     silent: list[str] = []
-    for group in groups:
-        if not group.runs:
+    ordered = [sorted(group.runs, key=lambda run: (seeds_of(run), run.name)) for group in groups]
+    scored = [all(run.has_scores for run in runs) for runs in ordered]
+    read = RecordingScores([run for runs, has in zip(ordered, scored, strict=True) if has for run in runs])
+    for group, runs, has in zip(groups, ordered, scored, strict=True):
+        if not runs:
             continue
         name = ", ".join(group.identity[key] for key in row_keys)
-        if not all(run.has_scores for run in group.runs):
+        if not has:
             silent.append(name)
             continue
-        runs = RunCollection(sorted(group.runs, key=lambda run: (seeds_of(run), run.name)))
         try:
-            row = runs.row_scores(name, node.split)
+            row = RunCollection(runs).row_scores(name, node.split, read)
         except DifferentRecordings:
             apart.append(name)
             continue
@@ -129,7 +132,7 @@ def _references(
     for name in [*names, *sorted(wanted - set(names))]:
         for which in ("median", "mean"):
             models = [run.baselines.get(f"{name}_{which}" if is_oracle(name) else name) for run in runs]
-            tables = [recording_scores(model, node.split) for model in models if model is not None]
+            tables = [recording_rows(model.frame, node.split) for model in models if model is not None]
             if len(tables) < len(runs) or any(
                 table["recording_id"].tolist() != list(like.recording_id) for table in tables
             ):
