@@ -5,7 +5,6 @@ import hashlib
 import importlib.util
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -154,8 +153,8 @@ def _code_digest(path: Path) -> str:
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
-# Clocks of file systems are coarse: a file that changed just now could change again with the same mtime, so that its
-# digest is not cached yet.
+# Clocks of file systems are coarse: a file could change again with the same mtime just after it was read. A digest that
+# was written so soon after the file's change is not believed. Both times are of file systems: clocks of nodes differ.
 _FRESH_NS = 2_000_000_000
 
 
@@ -201,14 +200,14 @@ class DigestCache:
         try:
             content = entry.read_bytes()
             known = json.loads(content)
-            if known["stamp"] == list(stamp) and check_seal(content, known[SEAL]):
+            old_enough = entry.stat().st_mtime_ns - changed_ns > _FRESH_NS
+            if old_enough and known["stamp"] == list(stamp) and check_seal(content, known[SEAL]):
                 return str(known["digest"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not cached yet, or broken and written again
         found = make()
-        if time.time_ns() - changed_ns > _FRESH_NS:
-            try:
-                write_sealed_json(entry, {"stamp": list(stamp), "digest": found})
-            except (LfnetError, OSError):
-                pass  # a digest each time, nothing more
+        try:
+            write_sealed_json(entry, {"stamp": list(stamp), "digest": found})
+        except (LfnetError, OSError):
+            pass  # a digest each time, nothing more
         return found

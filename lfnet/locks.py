@@ -101,7 +101,8 @@ def hold(handle: int, path: Path) -> bool:
 def remove_abandoned(folder: Path) -> None:
     """Remove the lock files, temporary files and folders (`.NAME.lock`, `.NAME.part`) of processes that have ended.
 
-    Files in use stay. Where the file system has no locks, files that did not change for a day are removed.
+    Files in use stay. Where the file system has no locks, files are removed that had not changed for a day when
+    the folder got its newest entry.
     """
     for path in [*Path(folder).glob(".*.lock"), *Path(folder).glob(".*.part")]:
         remove_unused(path)
@@ -113,19 +114,20 @@ def remove_unused(path: Path) -> None:
         is_folder = path.is_dir() and not path.is_symlink()
         handle = os.open(path, (os.O_RDONLY if is_folder else os.O_RDWR) | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            if _unused(handle) and _same(handle, path):
+            if _unused(handle, path.parent) and _same(handle, path):
                 shutil.rmtree(path) if is_folder else path.unlink()
         finally:
             os.close(handle)
 
 
-def _unused(handle: int) -> bool:
+def _unused(handle: int, folder: Path) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return time.time() - os.fstat(handle).st_mtime > _ABANDONED
+        # The clock of this machine may be another one; the folder's mtime is by that of the file.
+        return folder.stat().st_mtime - os.fstat(handle).st_mtime > _ABANDONED
     return True
 
 

@@ -43,6 +43,19 @@ def test_a_file_that_changed_just_now_is_not_cached_yet(tmp_path, hashed):
     assert hashed == ["f", "f"]
 
 
+def test_a_clock_that_is_ahead_makes_no_change_look_old(tmp_path, hashed, monkeypatch):
+    now, now_ns = time.time, time.time_ns
+    file = made(tmp_path / "f", b"abc", seconds_ago=0)
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + 3600 * 10**9)
+    DigestCache(tmp_path / "digests").file(file)
+    stat = file.stat()
+    file.write_bytes(b"abd")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # within one tick of a coarse clock
+    assert DigestCache(tmp_path / "digests").file(file) == hashlib.sha256(b"abd").hexdigest()
+    assert hashed == ["f", "f"]
+
+
 def test_two_files_have_two_entries(tmp_path):
     cache = DigestCache(tmp_path / "digests")
     (tmp_path / "b").mkdir()

@@ -40,6 +40,25 @@ def holder(path):
     process.stdin.close()
 
 
+HOLD_WITHOUT_LOCKS_AND_AHEAD = """
+import errno, fcntl, os, sys, time
+from pathlib import Path
+from lfnet import locks
+
+def flock(handle, operation):
+    raise OSError(errno.ENOLCK, "no locks")
+
+real, now = os.utime, time.time
+fcntl.flock, locks._RENEWED = flock, 0.02
+time.time = lambda: now() + 3600
+os.utime = lambda path: real(path, (time.time(), time.time()))
+with locks.lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+    print("released", flush=True)
+"""
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / ".run.lock"
@@ -167,3 +186,41 @@ def test_the_lease_of_another_host_is_taken_when_it_is_no_longer_renewed(path, m
     with lock(path) as waited:
         assert waited
     assert not list(path.parent.iterdir())
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_lease_holds_between_hosts_whose_clocks_differ(path, monkeypatch, capsys):
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")  # so that the holder's process is not looked for
+    monkeypatch.setattr(locks, "_EXPIRED", 5.0)
+    command = [sys.executable, "-c", HOLD_WITHOUT_LOCKS_AND_AHEAD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        waited = []
+
+        def wait():
+            with lock(path) as before:
+                waited.append(before)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while "waiting for run" not in capsys.readouterr().err:
+            assert thread.is_alive()
+        thread.join(0.3)
+        assert thread.is_alive() and not waited
+        other.stdin.close()
+        assert other.stdout.readline() == "released\n"
+        thread.join()
+    assert waited == [True] and not list(path.parent.iterdir())
+
+
+@pytest.mark.usefixtures("no_locks")
+@pytest.mark.parametrize("ahead", [-1_000_000, 1_000_000])
+def test_without_locks_the_clock_of_this_machine_decides_nothing(tmp_path, monkeypatch, ahead):
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + ahead)
+    left, fresh = tmp_path / ".left.part", tmp_path / ".fresh.part"
+    for file in (left, fresh):
+        file.write_text("")
+    os.utime(left, (now - 100_000, now - 100_000))
+    remove_abandoned(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [fresh.name]
