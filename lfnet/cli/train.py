@@ -173,8 +173,8 @@ def _one_job(config: Any, session: "Session") -> float:
 
     from lfnet.cli.run_text import run_lines
     from lfnet.jobs.job import run
+    from lfnet.jobs.planned import Job
     from lfnet.jobs.settings import read_settings
-    from lfnet.jobs.sweep import Job
     from lfnet.runs.run import Run
     from lfnet.tables.settings import read_table
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lfnet.jobs.sweep import Job
+from lfnet.jobs.planned import Job
 
 __all__ = ["compose_jobs"]
 

@@ -263,3 +263,15 @@ def test_memory_that_jobs_took_is_asked_for_by_later_ones(here):
     (peak,) = json.loads(Path("lfnet_runs", RESOURCES).read_text())["peak_memory_gb"].values()
     assert 0.1 < peak < 10
     assert needed_memory(Path("lfnet_runs"), "mean_mlp, simulated") == max(1.0, round(MARGIN * peak, 1))
+
+
+def test_a_seed_of_every_row_is_run_before_a_second_of_any_and_cohorts_one_after_another(here, capsys):
+    words = ("cohort.seed=1,2", "head=mean_mlp,ldbm", "seed=0,1", "trainer.lr=1e30")  # each job fails at once
+    assert lfnet("train", "-m", *TINY, *words) == 1
+    lines = [line.split("failed   ")[1] for line in capsys.readouterr().out.splitlines() if "] failed " in line]
+    assert [line.partition(":")[0] for line in lines] == [
+        f"cohort.seed={cohort} head={head} seed={seed}"
+        for cohort in (1, 2)
+        for seed in (0, 1)
+        for head in ("mean_mlp", "ldbm")
+    ]
