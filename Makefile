@@ -10,7 +10,7 @@ TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.ya
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tables test test-long test-faults fuzz validate experiments lint format lock wheel clean setup FORCE
+.PHONY: help tables test test-long test-cluster test-faults fuzz validate experiments lint format lock wheel clean setup FORCE
 
 help: ## this page
 	@echo "make TARGET [ARGS=\"...\"]     set-up is automatic, once, in .venv (choose a Python: PYTHON=python3.12)"
@@ -22,10 +22,13 @@ help: ## this page
 tables: table-architectures table-patch_size ## the architecture table and the patch-size table
 
 test: $(READY) ## all tests and docstring examples except the long tests; ARGS="-k ldbm" selects, ARGS="--shared DIR" names real weights and media
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests lfnet --doctest-modules -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests lfnet --doctest-modules -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not cluster" $(ARGS)
 
 test-long: $(READY) ## the tests that take minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)
+
+test-cluster: $(READY) ## sweeps on a real Slurm of two nodes, that of SLURM_CONF or one started for it; skipped where there is none
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests/cluster -m cluster $(ARGS)
 
 test-faults: $(READY) ## let each file operation of each command fail or kill it, 9 ways; ARGS=--tenth (4 minutes), ARGS="--log FILE" goes on
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m tests.faults $(ARGS)
