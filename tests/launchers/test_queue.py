@@ -41,6 +41,16 @@ def test_a_job_that_the_queue_starts_again_is_queued_whatever_its_old_process_wr
     assert queue.find_latest(tmp_path, ["a"])["a"].status == "queued"
 
 
+def test_an_interrupted_job_has_not_ended_until_the_queue_says_so(launcher, engine, tmp_path):
+    launcher.submit([done("a")])
+    engine.start("a")
+    (one,) = read_submissions(tmp_path)
+    record_outcome(one.folder, 0, Outcome("interrupted", error="interrupted after epoch 2 of 9"))
+    assert queue.find_latest(tmp_path, ["a"])["a"].status == "running"
+    engine.lose("a", "CANCELLED")
+    assert "goes on from there" in queue.find_latest(tmp_path, ["a"])["a"].outcome.error
+
+
 def test_a_silent_queue_lets_nothing_be_submitted(launcher, engine, tmp_path):
     launcher.submit([done("a")])
     engine.silence = "squeue is not on PATH."

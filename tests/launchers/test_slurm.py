@@ -2,17 +2,18 @@
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from lfnet.errors import LfnetError
-from lfnet.launchers import slurm_engine
+from lfnet.launchers import slurm_engine, slurm_task
 from lfnet.launchers.launcher import Need
 from lfnet.launchers.slurm import Slurm
 from lfnet.launchers.slurm_engine import SlurmEngine
-from lfnet.launchers.slurm_task import SlurmTask
+from lfnet.launchers.slurm_task import SlurmTask, requeue_lines
 from lfnet.runs.run import Outcome
 from lfnet.runs.submissions import Submission, SubmittedTask, read_submissions, record_outcome
 from tests.launchers.stub import Done, done
@@ -167,7 +168,14 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch, commands):
         launcher.check()
 
 
-def test_a_task_that_runs_again_forgets_how_it_ended(submission):
+@pytest.fixture
+def own_signals(monkeypatch):
+    """Leave the handlers of the process that tests run in alone."""
+    monkeypatch.setattr(slurm_task, "handle_always", lambda: None)
+    monkeypatch.setattr(slurm_task.signal, "signal", lambda number, handler: None)
+
+
+def test_a_task_that_runs_again_forgets_how_it_ended(submission, own_signals):
     record_outcome(submission.folder, 0, Outcome("failed", error="its node was lost"))
     seen = []
 
@@ -178,3 +186,23 @@ def test_a_task_that_runs_again_forgets_how_it_ended(submission):
 
     SlurmTask(Path(submission.folder), 0, Looks("a", "", Need(1, 1.0), ()))()
     assert seen == [None] and submission.outcome(0) == Outcome("finished")
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "restarts", "requeued"),
+    [
+        ("interrupted", "RUNNING", "1", True),
+        ("interrupted", "COMPLETING", "1", False),  # it was cancelled
+        ("interrupted", "RUNNING", "2", False),
+        ("failed", "RUNNING", "1", False),
+    ],
+)
+def test_an_interrupted_job_goes_back_into_the_queue(submission, commands, status, state, restarts, requeued):
+    record_outcome(submission.folder, 3, Outcome(status, error="after epoch 2 of 9"))
+    (commands / "squeue").write_text(f"#!/bin/sh\necho {state}\n")
+    (commands / "scontrol").write_text(f"#!/bin/sh\necho $* > {commands}/asked\n")
+    numbers = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
+    script = "\n".join(requeue_lines(submission.folder, 2))
+    subprocess.run(["sh", "-c", script], env={**os.environ, **numbers, "SLURM_RESTART_COUNT": restarts})
+    asked = commands / "asked"
+    assert (asked.read_text() if asked.exists() else "") == ("requeue 7_3\n" if requeued else "")
