@@ -135,10 +135,10 @@ class SweepQueue:
         parts += [f"{len(failed)} failed"] if failed else []
         found = [", ".join(parts), *(f"failed   {name}: {error}" for name, error in failed)]
         found += sorted({job.silence for job in self._held.values() if job.silence})
-        if counts["running"] or counts["queued"]:
+        if statuses or failed:
             found.append(self.hint)
         if (failed or counts["not submitted"]) and (again := self._again()):
-            found.append(f"submit what is missing: {again}")
+            found.append(f"submit what is missing: {again}; or cancel the sweep to run it here")
         return found
 
     def _again(self) -> str:

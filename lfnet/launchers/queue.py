@@ -118,12 +118,12 @@ class QueuedJob:
 
     @property
     def outcome(self) -> Outcome:
-        """How a job that has ended did so."""
+        """How a job that has ended did so; no run folder is named, since its result may be gone."""
         found = self.submission.outcome(self.place)
         if found is not None and found.status == "interrupted":
             return replace(found, error=f"{found.error}; submitted again, it goes on from there")
         if found is not None:
-            return found
+            return replace(found, run="")
         reason = self.engine.explain(self.submission, self.place, self.entry)
         log = self.log
         return Outcome("failed", error=f"{reason}; see {log}" if log else reason)

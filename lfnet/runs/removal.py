@@ -31,6 +31,7 @@ from lfnet.runs.run import (
     measure,
     measuring_code,
 )
+from lfnet.runs.submissions import submitted_texts
 
 __all__ = [
     "Rows",
@@ -275,8 +276,9 @@ def _finish(folder: Path) -> None:
 
 
 def logs_of_failed_jobs(runs: Path, names: Collection[str]) -> list[Path]:
-    """List the logs of run folders without a result in which one of the names stands."""
+    """List the logs of run folders without a result, and of submitted jobs, in which one of the names stands."""
     logs = [path for path in sorted(Path(runs).glob(f"*/{LOG}")) if not (path.parent / RESULT).exists()]
+    logs += submitted_texts(runs)
     return [path for path in logs if _log(path) != without_names(_log(path), names)]
 
 

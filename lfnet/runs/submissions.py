@@ -24,6 +24,7 @@ __all__ = [
     "outcome_path",
     "read_submissions",
     "record_outcome",
+    "submitted_texts",
 ]
 
 SUBMISSIONS = "submissions"
@@ -158,6 +159,12 @@ def read_submissions(runs: Path) -> list[Submission]:
         return []
     found = [_read(path) for path in sorted(folder.glob(f"*/{RECORD}"))]
     return sorted(found, key=lambda one: one.submitted)
+
+
+def submitted_texts(runs: Path) -> list[Path]:
+    """List the logs and outcomes of all submitted jobs: what they say may name a clip or a person."""
+    folder = Path(runs) / SUBMISSIONS
+    return sorted([*folder.glob("*/*_log.out"), *folder.glob("*/[0-9]*.json")])
 
 
 def _read(path: Path) -> Submission:

@@ -97,6 +97,10 @@ def test_no_file_but_those_that_are_named_has_the_person_afterwards(here, capsys
     failed = here / "lfnet_runs" / "0123456789abcdef"
     failed.mkdir()
     (failed / "train.log").write_text("2 clips left out as unusable: take_of_marker, test0\n")
+    submitted = failed.parent / "submissions" / "0af2af19"
+    submitted.mkdir(parents=True)
+    for name in ("7_0_0_log.out", "0.json"):
+        (submitted / name).write_text('{"error": "clip take_of_marker cannot be read"}')
     assert forget("ottilie marker", "--yes") == 0  # in a third spelling
     out = capsys.readouterr().out
     assert f"ottilie marker, as in cohort study and its runs: {SPELLED}, {PERSON}\n" in out
@@ -104,6 +108,8 @@ def test_no_file_but_those_that_are_named_has_the_person_afterwards(here, capsys
     assert left == {"study/manifest.csv", "study/take_of_marker.npz", "study/take_of_marker_2.npz"}
     assert all(str(here / name) in out for name in left)
     assert (failed / "train.log").read_text() == "2 clips left out as unusable: (removed), test0\n"
+    for name in ("7_0_0_log.out", "0.json"):
+        assert (submitted / name).read_text() == '{"error": "clip (removed) cannot be read"}'
     assert "ottilie marker is still in cohort study" in out
     assert "trained weights" not in out
     assert "lfnet_runs/tables/" in out.partition("made earlier from these runs")[2]

@@ -41,7 +41,8 @@ class Slurm:
         with (self.folder / f"slurmd-{number}.out").open("a") as out:
             process = subprocess.Popen(command, env=self.environment, stdout=out, stderr=out, start_new_session=True)
         (self.folder / f"slurmd-{number}.pid").write_text(f"{process.pid}\n")
-        wait_for(lambda: "idle" in self("sinfo", "-h", "-N", "-n", f"n{number}", "-o", "%T"))
+        up = {"idle", "mixed", "allocated"}  # the states of a lost node end with a `*`
+        wait_for(lambda: up & {*self("sinfo", "-h", "-N", "-n", f"n{number}", "-o", "%T").split()})
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 600) -> None:

@@ -49,7 +49,7 @@ def test_a_disturbed_table_is_complete_and_equal_to_the_serial_one(make_folder, 
     (first, second), (requeued, killed) = (
         sorted(job for job in running if running[job] == node) for node in ("n0", "n1")
     )
-    seed_of = {f"{job}": int(job.partition("_")[2]) for job in running}
+    seed_of = {job: int(job.partition("_")[2]) for job in running}
 
     node = slurm.kill_node(0)
     slurm("scontrol", "requeue", requeued)

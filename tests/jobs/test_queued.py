@@ -51,6 +51,26 @@ def test_a_sweep_that_was_submitted_is_shown_and_never_run_by_another_launcher(h
     assert "3 jobs: 3 finished already, 0 to run" in capsys.readouterr().out
 
 
+def test_a_job_that_the_queue_refused_is_missing(here, engine, capsys):  # noqa: F811
+    engine.refused = "seed=2"
+    assert lfnet(*SWEEP, *QUEUE, "--submit") == 2
+    assert lfnet(*SWEEP) == 0
+    out = capsys.readouterr().out
+    assert "0 of 3 done, 2 queued, 1 not submitted\n" in out and "submit what is missing: lfnet train -m" in out
+    assert finished(here) == []
+
+
+def test_a_result_that_is_gone_is_not_taken_for_finished(here, engine, capsys):  # noqa: F811
+    words = (*SWEEP[:-1], "seed=0")
+    assert lfnet(*words, *QUEUE, "--submit") == 0
+    engine.finish(engine.submitted[0])
+    next(here.glob("lfnet_runs/*/result.json")).unlink()
+    assert lfnet(*words) == 1
+    assert "0 of 1 done, 1 failed" in capsys.readouterr().out
+    assert lfnet(*words, *QUEUE, "--submit") == 0
+    assert len(engine.submitted) == 2
+
+
 def test_a_silent_queue_starts_nothing(here, engine, capsys):  # noqa: F811
     assert lfnet(*SWEEP, *QUEUE, "--submit") == 0
     engine.silence = "squeue is not on PATH."

@@ -33,6 +33,7 @@ class StubEngine(Engine):
         self.entries: dict[tuple[str, int], Entry] = {}
         self.calls: dict[str, tuple[Submission, int, Call]] = {}
         self.silence = ""
+        self.refused = ""  # the name of a call
         self.submitted: list[str] = []
 
     def look(self, submissions: Sequence[Submission]) -> dict[tuple[str, int], Entry]:
@@ -85,12 +86,13 @@ class StubQueue(QueueLauncher):
         pass
 
     def enqueue(self, calls: Sequence[Call], sweep: str, command: str) -> list[Submission]:
-        if not calls:
-            return []
+        calls = [call for call in calls if call.name != ENGINE.refused]
         tasks = [SubmittedTask(call.key, call.name, call.need.memory) for call in calls]
         made = Submission.create(self.runs, "stub", tasks, sweep=sweep, command=command, minutes=60)
         for place, call in enumerate(calls):
             ENGINE.entries[made.name, place] = Entry(call.key, "queued", "PENDING")
             ENGINE.calls[call.key] = (made, place, call)
             ENGINE.submitted.append(call.key)
+        if ENGINE.refused:
+            raise LfnetError(f"{ENGINE.refused} is refused.")
         return [made]
