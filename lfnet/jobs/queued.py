@@ -48,7 +48,7 @@ class SweepQueue:
     @property
     def hint(self) -> str:
         """The commands that list and end the jobs."""
-        words = [word for word in shlex.split(self._command) if not word.lstrip("+").startswith("launcher")]
+        words = [word for word in shlex.split(self._command) if not word.lstrip("+~").startswith("launcher")]
         words = ["multirun", *words[3:]] if words[:3] == ["lfnet", "train", "-m"] else words[2:]
         return f"`lfnet jobs {shlex.join(words)}` lists them; `lfnet cancel` with the same words ends them"
 

@@ -240,7 +240,7 @@ def sweep_name(table: str | None, given: Sequence[str]) -> str:
     Of a value that may not leave the machine, such as a path, the name has a digest: tables are handed on by that name.
     """
     name = table or "multirun"
-    own = [item for item in given if not re.match(r"(\+?table=|force=|fail_fast=|\+*launcher|paths\.)", item)]
+    own = [item for item in given if not re.match(r"(\+?table=|force=|fail_fast=|[+~]*launcher|paths\.)", item)]
     shown = [public_override(item).replace(HIDDEN, digest(item)[:8]) for item in own]
     slug = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", "_".join(shown)).strip("-")
     if len(slug) > _MAX_NAME:

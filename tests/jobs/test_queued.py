@@ -10,7 +10,12 @@ from tests.composing import SMALL
 from tests.launchers.conftest import engine  # noqa: F401
 
 TINY = [*SMALL, "trainer.max_epochs=1"]
-QUEUE = ("launcher=serial", "launcher._target_=tests.launchers.stub.StubQueue", "+launcher.runs=lfnet_runs")
+QUEUE = (
+    "launcher=serial",
+    "launcher._target_=tests.launchers.stub.StubQueue",
+    "+launcher.runs=lfnet_runs",
+    "~launcher.jobs_per_gpu",
+)
 SWEEP = ("train", "-m", *TINY, "head=mean_mlp", "seed=0,1,2")
 
 
@@ -33,6 +38,11 @@ def test_a_sweep_that_was_submitted_is_shown_and_never_run_by_another_launcher(h
     assert finished(here) == [] and len(engine.submitted) == 3
     assert "3 jobs submitted\n0 of 3 done, 3 queued\n" in capsys.readouterr().out
     first, second, third = engine.submitted
+    engine.silence = "squeue is not on PATH."
+    assert lfnet(*SWEEP) == 0
+    assert "0 of 3 done, 3 queued\nsqueue is not on PATH.\n" in capsys.readouterr().out
+    assert finished(here) == []
+    engine.silence = ""
     engine.finish(first)
     engine.start(second)
     engine.lose(third)
@@ -41,6 +51,11 @@ def test_a_sweep_that_was_submitted_is_shown_and_never_run_by_another_launcher(h
     assert "1 of 3 done, 1 running, 1 failed\nfailed   seed=2: lost (NODE_FAIL)\n" in out
     assert "submit what is missing: lfnet train -m" in out and "--submit" in out
     assert len(finished(here)) == 1
+    assert lfnet("jobs") == 0
+    out = capsys.readouterr().out
+    assert "  running  n1  3 min  -  seed=1\n" in out
+    assert "  failed   n1  -      -  seed=2\n" in out and "  seed=2: lost (NODE_FAIL)\n" in out
+    assert out.endswith("1 running, 1 failed, 1 finished\n")
     # Submitted again: what is missing, and no more.
     assert lfnet(*SWEEP, *QUEUE, "--submit") == 0
     assert engine.submitted == [first, second, third, third]
@@ -51,6 +66,7 @@ def test_a_sweep_that_was_submitted_is_shown_and_never_run_by_another_launcher(h
     assert "3 jobs: 3 finished already, 0 to run" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_job_that_the_queue_refused_is_missing(here, engine, capsys):  # noqa: F811
     engine.refused = "seed=2"
     assert lfnet(*SWEEP, *QUEUE, "--submit") == 2
@@ -60,6 +76,7 @@ def test_a_job_that_the_queue_refused_is_missing(here, engine, capsys):  # noqa:
     assert finished(here) == []
 
 
+@pytest.mark.long
 def test_a_result_that_is_gone_is_not_taken_for_finished(here, engine, capsys):  # noqa: F811
     words = (*SWEEP[:-1], "seed=0")
     assert lfnet(*words, *QUEUE, "--submit") == 0
@@ -71,14 +88,7 @@ def test_a_result_that_is_gone_is_not_taken_for_finished(here, engine, capsys): 
     assert len(engine.submitted) == 2
 
 
-def test_a_silent_queue_starts_nothing(here, engine, capsys):  # noqa: F811
-    assert lfnet(*SWEEP, *QUEUE, "--submit") == 0
-    engine.silence = "squeue is not on PATH."
-    assert lfnet(*SWEEP) == 0
-    assert "0 of 3 done, 3 queued\nsqueue is not on PATH.\n" in capsys.readouterr().out
-    assert finished(here) == []
-
-
+@pytest.mark.long
 def test_jobs_in_the_queue_of_another_sweep_are_left_to_it(here, engine, capsys):  # noqa: F811
     assert lfnet(*SWEEP[:-1], "seed=0", *QUEUE, "--submit") == 0
     assert lfnet(*SWEEP[:-1], "seed=0,1") == 0
@@ -86,6 +96,7 @@ def test_jobs_in_the_queue_of_another_sweep_are_left_to_it(here, engine, capsys)
     assert len(finished(here)) == 1 and finished(here)[0] != engine.submitted[0][:16]
 
 
+@pytest.mark.long
 def test_cancelled_jobs_can_be_run_here(here, engine, capsys):  # noqa: F811
     words = (*SWEEP[:-1], "seed=0")
     assert lfnet(*words, *QUEUE, "--submit") == 0
@@ -95,21 +106,7 @@ def test_cancelled_jobs_can_be_run_here(here, engine, capsys):  # noqa: F811
     assert len(finished(here)) == 1
 
 
-def test_jobs_are_listed_with_state_node_age_and_reason(here, engine, capsys):  # noqa: F811
-    assert lfnet(*SWEEP, *QUEUE, "--submit") == 0
-    first, second, _ = engine.submitted
-    engine.start(first)
-    engine.lose(second)
-    capsys.readouterr()
-    assert lfnet("jobs") == 0
-    out = capsys.readouterr().out
-    assert "  running  n1  3 min  -  seed=0\n" in out
-    assert "  failed   n1  -      -  seed=1\n" in out and "  seed=1: lost (NODE_FAIL)\n" in out
-    assert out.endswith("1 running, 1 queued, 1 failed\n")
-    assert lfnet("jobs", "patch_size") == 2
-    assert "no job of patch_size was submitted" in capsys.readouterr().err
-
-
+@pytest.mark.long
 def test_rows_that_are_missing_are_named_in_the_table(here, engine, capsys):  # noqa: F811
     words = ("table", "architectures", *TINY, "head=mean_mlp,tcn", "seed=0", "table.controls=[]")
     assert lfnet(*words, *QUEUE, "--submit") == 0
@@ -123,6 +120,7 @@ def test_rows_that_are_missing_are_named_in_the_table(here, engine, capsys):  # 
     assert "Missing" not in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_memory_that_submitted_jobs_took_is_asked_for_next_time(here, engine):  # noqa: F811
     words = (*SWEEP[:-1], "seed=0")
     assert lfnet(*words, *QUEUE, "--submit") == 0

@@ -87,6 +87,8 @@ class StubQueue(QueueLauncher):
 
     def enqueue(self, calls: Sequence[Call], sweep: str, command: str) -> list[Submission]:
         calls = [call for call in calls if call.name != ENGINE.refused]
+        if not calls:
+            return []
         tasks = [SubmittedTask(call.key, call.name, call.need.memory) for call in calls]
         made = Submission.create(self.runs, "stub", tasks, sweep=sweep, command=command, minutes=60)
         for place, call in enumerate(calls):
