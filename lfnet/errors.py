@@ -5,8 +5,10 @@ Any other exception is a defect of lfnet and keeps its traceback.
 """
 
 import signal
+import traceback
+from pathlib import Path
 
-__all__ = ["Interrupted", "LfnetError", "LfnetWarning", "Unreadable"]
+__all__ = ["Interrupted", "LfnetError", "LfnetWarning", "Unreadable", "describe_failure"]
 
 
 class LfnetError(Exception):
@@ -45,3 +47,18 @@ class Interrupted(KeyboardInterrupt):
     def status(self) -> int:
         """The exit status of a command that the signal ended, as shells count."""
         return 128 + self.number
+
+
+def describe_failure(error: Exception) -> str:
+    """Describe an exception in one line: an `LfnetError` by its message, a defect with its file and line.
+
+    Examples
+    --------
+    >>> describe_failure(LfnetError("no such file."))
+    'no such file.'
+    """
+    line = str(error)
+    if not isinstance(error, LfnetError):
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        line = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+    return " ".join(line.split())

@@ -196,9 +196,11 @@ def _extract(config: Any, session: "Session") -> None:
     from lfnet.features.extract import Incomplete
     from lfnet.files import personal_files
     from lfnet.jobs.inputs import prepare_streams
-    from lfnet.jobs.settings import read_inputs
+    from lfnet.jobs.queued import check_launcher
+    from lfnet.jobs.settings import read_extraction
 
-    settings = read_inputs(plain(config), session)
+    settings, session.launcher = read_extraction(plain(config), session)
+    check_launcher(session.launcher, submit=False, fail_fast=False)
     with personal_files(settings.paths.mode):
         try:
             inputs = prepare_streams(settings, session)

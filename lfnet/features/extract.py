@@ -24,11 +24,19 @@ __all__ = ["Estimate", "Incomplete", "clear_abandoned", "estimate", "extract", "
 
 
 class Incomplete(LfnetError):
-    """Clips could not be read; the others are extracted, into `stores`."""
+    """Clips could not be read; the others are extracted, into `stores`.
 
-    def __init__(self, message: str, cohort: Cohort, stores: dict[str, FeatureStore]) -> None:
-        super().__init__(message)
-        self.cohort, self.stores = cohort, stores
+    Parameters
+    ----------
+    failed : sequence of str
+        A line for each of these clips: its id and the reason.
+    cohort : Cohort
+    stores : dict of FeatureStore
+    """
+
+    def __init__(self, failed: Sequence[str], cohort: Cohort, stores: dict[str, FeatureStore]) -> None:
+        super().__init__(_failures(failed, len(cohort.clips)))
+        self.failed, self.cohort, self.stores = failed, cohort, stores
 
 
 class ProgressBar:
@@ -171,7 +179,7 @@ def extract(
                     stores[stream].write(clip.clip_id, vectors, source)
             bar.finish(clip)
     if failed:
-        raise Incomplete(_failures(failed, len(cohort.clips)), cohort, stores)
+        raise Incomplete(failed, cohort, stores)
     return stores
 
 
@@ -188,8 +196,8 @@ def _clip_lock(stores: Mapping[str, FeatureStore], clip: Clip) -> AbstractContex
     return lock(folder / f".{clip.clip_id}.lock")
 
 
-def _failures(failed: list[str], clips: int) -> str:
-    lines = failed[:_MAX_NAMED]
+def _failures(failed: Sequence[str], clips: int) -> str:
+    lines = list(failed[:_MAX_NAMED])
     if len(failed) > _MAX_NAMED:
         lines.append(f"and {len(failed) - _MAX_NAMED} more")
     return (

@@ -2,36 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from lfnet.errors import Interrupted
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.job import run_safely
-from lfnet.jobs.session import Session
+from lfnet.jobs.session import Session, own_session
 from lfnet.launchers.launcher import Call
 from lfnet.runs.resources import peak_memory
 from lfnet.runs.run import Outcome
 from lfnet.signals import stoppable
 
-__all__ = ["JobCall", "own_session"]
-
-
-class _Owned(NamedTuple):
-    """A worker process's session, and the sweep that it serves."""
-
-    sweep: str
-    session: Session
-
-
-_owned: _Owned | None = None  # the session of this worker process, which may serve one sweep after another
-
-
-def own_session(sweep: str) -> Session:
-    """Return this worker process's session; another sweep gets a new one."""
-    global _owned
-    if _owned is None or _owned.sweep != sweep:
-        _owned = _Owned(sweep, Session())
-    return _owned.session
+__all__ = ["JobCall"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -13,12 +12,12 @@ from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
-from lfnet.features.extract import clear_abandoned, estimate, extract, needs_landmarker, open_stores
 from lfnet.features.filming import read_filming
 from lfnet.features.joined_streams import JoinedStreams, parts_of
 from lfnet.features.normalised import FilmingSettings, NormalisedStream
-from lfnet.features.store import FeatureStore, Readable
+from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
+from lfnet.jobs.extraction import extract_missing
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import InputSettings
 from lfnet.runs.removal_record import check_removals
@@ -79,7 +78,8 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
                     "frames for `lfnet train`, or train a fusion."
                 )
         cohort = _cohort_of_job(settings, session)
-        stores: dict[str, Readable] = {**_extract(cohort, settings, encoders, progress)}
+        extracted = extract_missing(cohort, settings, encoders, session, progress=progress)
+    stores: dict[str, Readable] = {**extracted}
     if settings.filming is not None:
         stores = _filmed_alike(cohort, stores, settings.filming)
     joining = settings.streams
@@ -124,9 +124,10 @@ def prepare_streams(settings: InputSettings, session: Session, *, progress: bool
 def _all_streams(settings: InputSettings, session: Session, progress: bool) -> Inputs:
     cohort = _cohort_of_job(settings, session)
     with ExitStack() as stack:
-        stores = _extract(cohort, settings, _encoders(settings, stack), progress)
+        encoders = _encoders(settings, stack)
+        stores = extract_missing(cohort, settings, encoders, session, progress=progress)
     for own in getattr(cohort.own, "more", ()):
-        stores |= _extract(replace(cohort, own=own), settings, [], progress)
+        stores |= extract_missing(replace(cohort, own=own), settings, [], session, progress=progress)
     if SKIN in stores and settings.pulse is not None:
         skin, folder = stores.pop(SKIN), settings.paths.cache / "features" / cohort.name
         stores[PULSE] = pulse_store(skin, cohort.clips["clip_id"], folder, settings.pulse)
@@ -141,24 +142,3 @@ def _cohort_of_job(settings: InputSettings, session: Session) -> Cohort:
 
 def _encoders(settings: InputSettings, stack: ExitStack) -> list[Encoder]:
     return [stack.enter_context(instantiate(node, f"encoder.{name}")) for name, node in settings.encoders.items()]
-
-
-def _extract(
-    cohort: Cohort, settings: InputSettings, encoders: list[Encoder], progress: bool
-) -> dict[str, FeatureStore]:
-    given: dict[str, Any] = {
-        "cache": settings.paths.cache,
-        "video": settings.video,
-        "stride": settings.encoding.stride,
-    }
-    stores, lacking = open_stores(cohort, encoders, **given)
-    if lacking:
-        if needs_landmarker(cohort, [encoder for encoder in encoders if encoder.name in lacking]):
-            given["mesh_model"] = settings.video.find_landmarker(settings.paths.weights)
-        given["batch_size"] = settings.encoding.batch_size
-        if progress:
-            print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
-        stores = extract(cohort, encoders, progress=progress, **given)
-    else:
-        clear_abandoned(stores)
-    return stores

@@ -1,13 +1,11 @@
 """One job: plan it, and run it unless it is finished."""
 
 import time
-import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lfnet.errors import LfnetError
+from lfnet.errors import describe_failure
 from lfnet.files import make_folder, personal_files, writing_in
 from lfnet.heads.cpu.machine import fast_cpu
 from lfnet.jobs import head_job
@@ -86,12 +84,8 @@ def run_safely(
         job = planned or plan(config, choices, session)
         fingerprint, folder = job.fingerprint, job.folder.name
         return _do(job, session, finished=finished)
-    except LfnetError as error:
-        line = str(error)
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        line = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-    return Outcome("failed", fingerprint, folder, error=" ".join(line.split()))
+        return Outcome("failed", fingerprint, folder, error=describe_failure(error))
 
 
 def _do(job: Experiment, session: Session, *, finished: bool = False) -> Outcome:

@@ -1,11 +1,12 @@
 """Values that the jobs of one process share."""
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from lfnet.data.frame_cache import FrameCache
+from lfnet.launchers.launcher import Launcher
 
-__all__ = ["Session"]
+__all__ = ["Session", "own_session"]
 
 _T = TypeVar("_T")
 
@@ -17,6 +18,12 @@ class Session:
     a key that covers everything it depends on. Small values (settings, cohorts and stores, baselines, oracles, audits)
     stay; of large ones (clip summaries, a fusion's fitted parts) and of packed frames only the latest stays, so that a
     sweep over cohorts needs the memory of one.
+
+    Attributes
+    ----------
+    frames : FrameCache
+    launcher : Launcher or None
+        Its processes share the extraction of features that a job lacks; None: this process does it.
 
     Examples
     --------
@@ -31,6 +38,7 @@ class Session:
 
     def __init__(self) -> None:
         self.frames = FrameCache()
+        self.launcher: Launcher | None = None
         self._kept: dict[tuple[str, Hashable], Any] = {}
         self._latest: dict[str, tuple[Hashable, Any]] = {}
 
@@ -48,3 +56,21 @@ class Session:
             self._latest[what] = (key, make())
         found: _T = self._latest[what][1]
         return found
+
+
+class _Owned(NamedTuple):
+    """A worker process's session, and the sweep that it serves."""
+
+    sweep: str
+    session: Session
+
+
+_owned: _Owned | None = None  # the session of this worker process, which may serve one sweep after another
+
+
+def own_session(sweep: str) -> Session:
+    """Return this worker process's session; another sweep gets a new one."""
+    global _owned
+    if _owned is None or _owned.sweep != sweep:
+        _owned = _Owned(sweep, Session())
+    return _owned.session

@@ -32,7 +32,7 @@ from lfnet.tuning.sampler import require_optuna
 from lfnet.tuning.space import SEARCH, Space, separate
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["InputSettings", "JobSettings", "encoder_names", "read_inputs", "read_settings"]
+__all__ = ["InputSettings", "JobSettings", "encoder_names", "read_extraction", "read_inputs", "read_settings"]
 
 _T = TypeVar("_T")
 _VISUAL = "visual"  # the encoder whose settings `fusion.extraction` changes
@@ -239,7 +239,7 @@ def read_settings(
     fused = bool((config.get("fusion") or {}).get("name"))
     fusion = reader.part("fusion", lambda: read(FusionSettings, config["fusion"], "fusion")) if fused else None
     audit = reader.part("audit", lambda: instantiate(config["audit"], "audit") if config.get("audit") else _AUDIT)
-    launcher = reader.part("launcher", lambda: instantiate(config["launcher"], "launcher"))
+    launcher = _launcher(reader)
     logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
     if not fused:
         if streams := inputs.streams:
@@ -291,6 +291,20 @@ def read_inputs(config: Mapping[str, Any], session: Session) -> InputSettings:
     inputs = _inputs(reader)
     reader.end()
     return inputs
+
+
+def read_extraction(config: Mapping[str, Any], session: Session) -> tuple[InputSettings, Launcher]:
+    """As `read_inputs`, with what runs an extraction."""
+    _check_groups(config, (*_INPUT_GROUPS, "launcher"))
+    reader = _Reader(config, session)
+    inputs, launcher = _inputs(reader), _launcher(reader)
+    reader.end()
+    return inputs, launcher
+
+
+def _launcher(reader: _Reader) -> Launcher:
+    made: Launcher = reader.part("launcher", lambda: instantiate(reader.config["launcher"], "launcher"))
+    return made
 
 
 def _check_groups(config: Mapping[str, Any], names: Sequence[str]) -> None:

@@ -59,6 +59,7 @@ def run_sweep(
     first = settings[0]
     table, paths = jobs[0].config["table"], first.inputs.paths
     launcher = launcher or first.launcher
+    session.launcher = launcher
     check_launcher(launcher, submit=submit, fail_fast=first.fail_fast)
     path = paths.runs / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
     command = sweep_command(table["name"], list(given), options)

@@ -101,11 +101,11 @@ class Dask(Launcher):
 
     def _lack(self) -> str:
         if self.scheduler is not None:
-            return f"start workers of {self.scheduler}, with `dask worker {self.scheduler} --nthreads 1`."
+            return f"Start workers of {self.scheduler}, with `dask worker {self.scheduler} --nthreads 1`."
         if self.cluster == "local":
-            return "its processes do not start; `lfnet doctor` checks the machine, launcher=joblib does without Dask."
+            return "Look at launcher.options, or give launcher=joblib, which does without Dask."
         return (
-            f"the jobs of {_QUEUES[self.cluster]} wait or do not start: look at the queue and at launcher.options, or "
+            f"The jobs of {_QUEUES[self.cluster]} wait or do not start: look at the queue and at launcher.options, or "
             "give a larger launcher.max_wait. Jobs that have finished are kept."
         )
 
@@ -141,11 +141,13 @@ class Dask(Launcher):
         workers = count_workers(needs, self.jobs, self.jobs_per_gpu)
         limit = max(*(need.memory for need in needs), free_memory() / workers)
         given = {"memory_limit": int(limit * 1e9), "dashboard_address": None, **self.options}
-        with (
-            dask.config.set({"distributed.nanny.pre-spawn-environ": _thread_counts(needs)}),
-            LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL, **given) as cluster,
-        ):
-            yield _Own(cluster, workers, _gigabytes(given["memory_limit"]))
+        with dask.config.set({"distributed.nanny.pre-spawn-environ": _thread_counts(needs)}):
+            try:
+                made = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL, **given)
+            except (OSError, RuntimeError, TypeError, ValueError) as error:
+                raise LfnetError(f"launcher=dask: the workers do not start: {_line(error)}. {self._lack()}") from error
+            with made as cluster:
+                yield _Own(cluster, workers, _gigabytes(given["memory_limit"]))
 
     @contextmanager
     def _queued(self, needs: Sequence[Need]) -> Iterator["_Own"]:
@@ -275,4 +277,6 @@ def _variable(name: str) -> str:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()).rstrip(".")

@@ -54,7 +54,7 @@ def run_in_pool(pool: Pool, calls: Sequence[Call], max_wait: float, lack: str) -
     max_wait : float
         Seconds without any worker after which it gives up.
     lack : str
-        What is said then: why there may be none, and what to do.
+        A sentence that is said then: what to do.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def run_in_pool(pool: Pool, calls: Sequence[Call], max_wait: float, lack: str) -
         if size or ended:
             last_seen = time.monotonic()
         elif time.monotonic() - last_seen > max_wait:
-            raise LfnetError(f"no worker for {max_wait:g} s (launcher.max_wait): {lack}")
+            raise LfnetError(f"there was no worker for {max_wait:g} s (launcher.max_wait). {lack}")
 
 
 _one_at_a_time = threading.Lock()  # a worker of somebody's own cluster may have several threads

@@ -68,7 +68,7 @@ class Ray(Launcher):
         """Run the calls. One whose process is lost has failed."""
         if not calls:
             return
-        lack = "no node has room for a job: compare trainer.threads and launcher.memory with `ray status`."
+        lack = "No node has room for a job: compare trainer.threads and launcher.memory with `ray status`."
         with self._pool([call.need for call in calls]) as pool:
             yield from run_in_pool(pool, calls, self.max_wait, lack)
 

@@ -48,7 +48,7 @@ class Scripted(Pool):
 
 
 def run(pool, max_wait=0.0):
-    return dict(run_in_pool(pool, CALLS, max_wait, "start some"))
+    return dict(run_in_pool(pool, CALLS, max_wait, "Start some"))
 
 
 @pytest.mark.parametrize("workers", [1, 3, 9])
@@ -71,7 +71,7 @@ def test_an_interrupted_call_runs_again():
 
 
 def test_without_workers_the_command_ends():
-    with pytest.raises(LfnetError, match=r"no worker for 0 s \(launcher.max_wait\): start some"):
+    with pytest.raises(LfnetError, match=r"no worker for 0 s \(launcher.max_wait\). Start some"):
         run(Scripted(0))
 
 

@@ -1,0 +1,253 @@
+"""Extraction of what features are missing: in this process, or shared by clips over the processes of a launcher."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heapreplace
+from typing import Any
+from uuid import uuid4
+
+from lfnet.cohorts.cohort import Cohort
+from lfnet.config import instantiate
+from lfnet.encoders.encoder import Encoder
+from lfnet.errors import Interrupted, LfnetError, describe_failure
+from lfnet.features.estimate import estimate
+from lfnet.features.extract import Incomplete, clear_abandoned, extract, needs_landmarker, open_stores
+from lfnet.features.extraction_job import Job
+from lfnet.features.store import FeatureStore
+from lfnet.files import personal_files
+from lfnet.fingerprints import digest
+from lfnet.jobs.session import Session, own_session
+from lfnet.jobs.settings import InputSettings
+from lfnet.launchers.launcher import Call, Launcher, Need
+from lfnet.runs.resources import needed_memory, peak_memory, record_peaks
+from lfnet.runs.run import Outcome
+from lfnet.signals import stoppable
+from lfnet.text import plural
+
+__all__ = ["ExtractionCall", "extract_missing", "share"]
+
+_FRAMES = 2_000  # of a part: half a minute or more, so that starting a process does not count
+_MAX_PARTS = 500  # what queues take at once
+
+
+@dataclass(frozen=True, eq=False)
+class ExtractionCall(Call):
+    """Extracts some clips of a cohort (`lfnet.launchers.launcher.Call`).
+
+    Its outcome is "finished" also where clips cannot be read: `error` then has a line for each. Every clip is written
+    when it is done, so that a second call goes on where the first was ended.
+
+    Parameters
+    ----------
+    key, name, need, overrides
+        As in `Call`; the key is a digest of clips and settings, and there are no overrides.
+    cohort : Cohort
+        With these clips alone.
+    encoders : mapping
+        The nodes of the encoders by name; a worker opens them once.
+    given : mapping
+        The other arguments of `extract`.
+    access : str
+        `paths.mode`.
+    sweep : str
+        Calls with the same one share a worker's encoders.
+    here : bool
+        Whether this is the process that made it; not pickled.
+    """
+
+    cohort: Cohort
+    encoders: Mapping[str, Mapping[str, Any]]
+    given: Mapping[str, Any]
+    access: str
+    sweep: str
+    here: bool = field(default=True, repr=False)
+
+    def __call__(self) -> Outcome:
+        """Extract the clips; the outcome has the peak of memory."""
+        begun = time.perf_counter()
+        try:
+            with stoppable(), peak_memory() as peak, personal_files(self.access):
+                outcome = self._extract()
+        except Interrupted:
+            if self.here:
+                raise
+            return Outcome("interrupted", self.key, error="interrupted; clips that were done are kept")
+        return replace(outcome, memory=peak.gb, seconds=time.perf_counter() - begun)
+
+    def _extract(self) -> Outcome:
+        try:
+            extract(self.cohort, self._opened(), progress=False, **self.given)
+        except Incomplete as error:
+            return Outcome("finished", self.key, error="\n".join(error.failed))
+        except Exception as error:
+            return Outcome("failed", self.key, error=describe_failure(error))
+        return Outcome("finished", self.key)
+
+    def _opened(self) -> list[Encoder]:
+        """The encoders of this process, whose networks stay loaded until it serves another sweep."""
+        nodes = self.encoders
+        return own_session(self.sweep).keep(
+            "encoders", digest(nodes), lambda: [instantiate(node, f"encoder.{name}") for name, node in nodes.items()]
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "here": False}
+
+
+def extract_missing(
+    cohort: Cohort,
+    settings: InputSettings,
+    encoders: Sequence[Encoder],
+    session: Session,
+    *,
+    progress: bool = True,
+) -> dict[str, FeatureStore]:
+    """Return the stores of a cohort by stream, with what is missing extracted.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    settings : InputSettings
+    encoders : sequence of Encoder
+        Those of `settings`, or none for a cohort with its own vectors.
+    session : Session
+        The processes of its launcher share the clips, except for vectors that a cohort brings. Their failure is found
+        once in it, not by every job.
+    progress : bool
+        Whether to say what is extracted.
+
+    Raises
+    ------
+    Incomplete
+        Clips could not be read; the others are extracted.
+    LfnetError
+        The encoders do not fit the cohort, or processes of the launcher were lost.
+    """
+    given: dict[str, Any] = {
+        "cache": settings.paths.cache,
+        "video": settings.video,
+        "stride": settings.encoding.stride,
+    }
+    stores, lacking = open_stores(cohort, encoders, **given)
+    if not lacking:
+        clear_abandoned(stores)
+        return stores
+    if needs_landmarker(cohort, [encoder for encoder in encoders if encoder.name in lacking]):
+        given["mesh_model"] = settings.video.find_landmarker(settings.paths.weights)
+    given["batch_size"] = settings.encoding.batch_size
+    launcher = session.launcher
+    if launcher is None or not launcher.extracts or cohort.own is not None:
+        if progress:
+            print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
+        return extract(cohort, encoders, progress=progress, **given)
+    failure = session.keep(
+        "shared extraction", settings.key, lambda: _extract_by(launcher, cohort, settings, encoders, given)
+    )
+    if failure is not None:
+        raise failure
+    return Job(cohort, tuple(encoders), **given).stores()
+
+
+def _extract_by(
+    launcher: Launcher, cohort: Cohort, settings: InputSettings, encoders: Sequence[Encoder], given: Mapping[str, Any]
+) -> LfnetError | None:
+    """Extract with the processes of a launcher, and print a line for each part; returns what failed."""
+    kind = "+".join(settings.encoders)
+    memory = needed_memory(settings.paths.cache, kind) if launcher.memory == "auto" else launcher.memory
+    calls = _calls(cohort, settings, encoders, given, memory)
+    failed: dict[str, str] = {}
+    lines: list[str] = []
+    peak, ended = 0.0, 0
+    try:
+        for key, outcome in launcher.run(list(calls.values())):
+            ended += 1
+            peak = max(peak, outcome.memory)
+            if outcome.status == "finished":
+                lines += (outcome.error or "").splitlines()
+                end = f"extracted {calls[key].name}, {outcome.seconds:.0f} s"
+            else:
+                failed[key] = outcome.error or outcome.status
+                end = f"{outcome.status} {calls[key].name}: {failed[key]}"
+            print(f"[{ended:>{len(str(len(calls)))}}/{len(calls)}] {end}", flush=True)
+    finally:
+        if peak:
+            record_peaks(settings.paths.cache, {kind: peak})
+    if failed:
+        return LfnetError(
+            f"cohort {cohort.name}: {len(failed)} of {plural(len(calls), 'part')} of the extraction failed: "
+            f"{next(iter(failed.values())).rstrip('.')}. Clips that are done are kept."
+        )
+    if lines:
+        places = {str(clip_id): place for place, clip_id in enumerate(cohort.clips["clip_id"])}
+        lines.sort(key=lambda line: places.get(line.partition(": ")[0], 0))
+        return Incomplete(lines, cohort, Job(cohort, tuple(encoders), **given).stores())
+    return None
+
+
+def _calls(
+    cohort: Cohort, settings: InputSettings, encoders: Sequence[Encoder], given: Mapping[str, Any], memory: float
+) -> dict[str, ExtractionCall]:
+    job = Job(cohort, tuple(encoders), **given)
+    stores = job.stores()
+    frames = {missing.clip.clip_id: job.count_frames(missing) for missing in job.missing(stores)}
+    parts = share(frames)
+    print(
+        f"cohort {cohort.name}: {plural(len(frames), 'clip')}, {plural(sum(frames.values()), 'frame')} to extract in "
+        f"{plural(len(parts), 'part')}",
+        flush=True,
+    )
+    # A library's own choice would be all cores, for each process at once.
+    threads = settings.encoding.threads or 1
+    nodes = {
+        name: {**node, "threads": threads} if "threads" in node else node for name, node in settings.encoders.items()
+    }
+    need = Need(threads, memory, settings.encoding.device)
+    made = [str(store.folder) for store in stores.values()]
+    sweep = uuid4().hex
+    calls: dict[str, ExtractionCall] = {}
+    for clips in parts:
+        name = f"{plural(len(clips), 'clip')}, {plural(sum(frames[clip] for clip in clips), 'frame')}"
+        own = replace(cohort, clips=cohort.clips[cohort.clips["clip_id"].isin(clips)], about=None)
+        key = digest(["extraction", made, clips])
+        calls[key] = ExtractionCall(key, name, need, (), own, nodes, dict(given), settings.paths.mode, sweep)
+    return calls
+
+
+def share(frames: Mapping[str, int], per_part: int = _FRAMES, max_parts: int = _MAX_PARTS) -> list[list[str]]:
+    """Share clips into parts of similar numbers of frames.
+
+    Parameters
+    ----------
+    frames : mapping of str to int
+        The frames of each clip; 0 where they are not known, which counts as the mean of the others.
+    per_part : int
+        Frames of a part, or more.
+    max_parts : int
+        The largest number of parts.
+
+    Returns
+    -------
+    list of list of str
+        The clips of each part, in the order of `frames`; none is empty.
+
+    Examples
+    --------
+    >>> share({"a": 900, "b": 100, "c": 500, "d": 400}, per_part=900)
+    [['a'], ['b', 'c', 'd']]
+    """
+    known = [number for number in frames.values() if number]
+    mean = sum(known) / len(known) if known else 1.0
+    sizes = {clip: number or mean for clip, number in frames.items()}
+    parts = int(min(max(1, sum(sizes.values()) // per_part), len(frames), max_parts))
+    loads = [(0.0, part) for part in range(parts)]
+    heapify(loads)
+    place: dict[str, int] = {}
+    for clip in sorted(sizes, key=lambda clip: -sizes[clip]):  # the longest first, each to the part with the fewest
+        load, part = loads[0]
+        place[clip] = part
+        heapreplace(loads, (load + sizes[clip], part))
+    shared: list[list[str]] = [[] for _ in range(parts)]
+    for clip in frames:
+        shared[place[clip]].append(clip)
+    return shared
