@@ -14,7 +14,7 @@ from lfnet.errors import LfnetError
 from lfnet.launchers.launcher import Call, Memory, Need
 from lfnet.launchers.queue import QueueLauncher
 from lfnet.launchers.slurm_engine import call as slurm
-from lfnet.launchers.slurm_task import SlurmTask, requeue_lines
+from lfnet.launchers.slurm_task import SlurmTask, closing_lines
 from lfnet.runs.submissions import Submission, SubmittedTask
 
 __all__ = ["Slurm"]
@@ -104,7 +104,7 @@ class Slurm(QueueLauncher):
         # -P: a file of the current folder must not stand in for a module of Python.
         executor = SlurmExecutor(made.folder, python=self.python or f"{quote(sys.executable)} -P")
         executor.update_parameters(
-            job_name=made.name, teardown=requeue_lines(made.folder, self.requeues), **self._parameters(need)
+            job_name=made.name, teardown=closing_lines(made.folder, self.requeues), **self._parameters(need)
         )
         try:
             executor.submit_array([SlurmTask(made.folder, place, call) for place, call in enumerate(calls)])

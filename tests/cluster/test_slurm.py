@@ -108,15 +108,12 @@ def test_two_nodes_that_reach_for_one_job_do_it_once(make_folder, slurm):
     assert here("extract", *SMALL[:3]).returncode == 0
     command = [sys.executable, "-m", "lfnet", "train", *OWN, "head=waiting"]
     step = ["srun", "--nodes=2", "--ntasks=2", "--mem=1500MB", "--label", *command]
-    writers = subprocess.Popen(
-        step, cwd=here.path, env=slurm.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    seen = []
-    for line in writers.stdout:
-        seen.append(line)
-        if "which is in use" in line:
-            (here.path / "go").touch()
-    assert writers.wait() == 0, "".join(seen)
-    text = "".join(seen)
+    log = here.path / "log"
+    with log.open("w") as out:
+        writers = subprocess.Popen(step, cwd=here.path, env=slurm.environment, stdout=out, stderr=subprocess.STDOUT)
+        wait_for(lambda: "which is in use" in log.read_text() or len(here.begun(0)) > 1 or writers.poll() is not None)
+        (here.path / "go").touch()
+        assert writers.wait() == 0, log.read_text()
+    text = log.read_text()
     assert text.count("finished: ") == 1 and text.count("skipped: ") == 1
     assert len(here.begun(0)) == 1

@@ -13,7 +13,7 @@ from lfnet.launchers import slurm_engine, slurm_task
 from lfnet.launchers.launcher import Need
 from lfnet.launchers.slurm import Slurm
 from lfnet.launchers.slurm_engine import SlurmEngine
-from lfnet.launchers.slurm_task import SlurmTask, requeue_lines
+from lfnet.launchers.slurm_task import SlurmTask, closing_lines
 from lfnet.runs.run import Outcome
 from lfnet.runs.submissions import Submission, SubmittedTask, read_submissions, record_outcome
 from tests.launchers.stub import Done, done
@@ -202,7 +202,11 @@ def test_an_interrupted_job_goes_back_into_the_queue(submission, commands, statu
     (commands / "squeue").write_text(f"#!/bin/sh\necho {state}\n")
     (commands / "scontrol").write_text(f"#!/bin/sh\necho $* > {commands}/asked\n")
     numbers = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
-    script = "\n".join(requeue_lines(submission.folder, 2))
+    files = [submission.folder / f"7_3_{name}.pkl" for name in ("submitted", "0_result")]
+    for file in files:
+        file.touch()
+    script = "\n".join(closing_lines(submission.folder, 2))
     subprocess.run(["sh", "-c", script], env={**os.environ, **numbers, "SLURM_RESTART_COUNT": restarts})
     asked = commands / "asked"
     assert (asked.read_text() if asked.exists() else "") == ("requeue 7_3\n" if requeued else "")
+    assert [file.exists() for file in files] == [status == "interrupted"] * 2
