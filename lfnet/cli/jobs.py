@@ -86,7 +86,7 @@ def _find_sweep(command: str, words: list[str]) -> tuple[str, Path]:
     from lfnet.cli.configs import paths
     from lfnet.cli.train import find_sweep_files
 
-    if not words or words[0].startswith("paths"):
+    if not words or words[0].startswith(("paths.", "paths=")):
         return "", paths(words)["runs"]
     if words[0].startswith("-"):
         raise LfnetError(f"the name comes first: lfnet {command} NAME {' '.join(words)}.")
@@ -106,16 +106,15 @@ def _submissions(sweep: str, runs: Path) -> "list[Submission]":
 
 def _latest_jobs(submissions: "list[Submission]") -> "list[QueuedJob]":
     """The latest job of each key: one that was submitted again is listed once."""
-    from lfnet.launchers.queue import find_jobs
+    from lfnet.launchers.queue import find_jobs, latest
 
-    latest = {job.task.key: job for job in find_jobs(submissions)}
-    return list(latest.values())
+    return list(latest(find_jobs(submissions)).values())
 
 
 def _state(job: "QueuedJob") -> str:
     if job.status != "ended":
         return job.status
-    return "failed" if job.outcome.status == "failed" else "finished"
+    return "finished" if job.outcome.status in ("finished", "skipped") else "failed"
 
 
 def _heading(submission: "Submission") -> str:

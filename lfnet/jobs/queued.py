@@ -126,10 +126,9 @@ class SweepQueue:
             if outcome and outcome.status == "pending"
         ]
         counts = Counter(statuses)
-        failed = [
-            (name, end.error) for name, end in zip(names, outcomes, strict=True) if end and end.status == "failed"
-        ]
-        done = sum(outcome is not None and outcome.status in ("finished", "skipped") for outcome in outcomes)
+        ends = [(name, end) for name, end in zip(names, outcomes, strict=True) if end is not None]
+        failed = [(name, end.error) for name, end in ends if end.status in ("failed", "interrupted")]
+        done = sum(end.status in ("finished", "skipped") for _, end in ends)
         parts = [f"{done} of {len(outcomes)} done"]
         parts += [f"{counts[word]} {word}" for word in ("running", "queued", "not submitted") if counts[word]]
         parts += [f"{len(failed)} failed"] if failed else []

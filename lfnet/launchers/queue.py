@@ -18,10 +18,10 @@ from lfnet.locks import lock
 from lfnet.runs.run import Outcome
 from lfnet.runs.submissions import SUBMISSIONS, Submission, SubmittedTask, read_submissions
 
-__all__ = ["Engine", "Entry", "QueueLauncher", "QueuedJob", "cancel", "find_jobs", "find_latest"]
+__all__ = ["Engine", "Entry", "QueueLauncher", "QueuedJob", "cancel", "duration", "find_jobs", "find_latest", "latest"]
 
 _LOCK = ".submit.lock"
-_PATIENCE = 30.0  # seconds in which the files of a job that has ended may reach this node
+_PATIENCE = 60.0  # seconds in which the files of a job that has ended may reach this node
 _POLLS = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between looks at the queue: more and more
 
 
@@ -41,7 +41,7 @@ class Entry:
     seconds : float
         How long it has been running, or been in the queue.
     reason : str
-        Why it waits or has ended, or "".
+        Why it waits, where that is unusual, or has ended; or "".
     """
 
     job: str
@@ -177,7 +177,7 @@ def find_latest(runs: Path, keys: Sequence[str]) -> dict[str, QueuedJob]:
     latest."""
     wanted = set(keys)
     own = [one for one in read_submissions(runs) if not one.cancelled and any(task.key in wanted for task in one.tasks)]
-    return _latest(find_jobs(own), wanted) if own else {}
+    return latest(job for job in find_jobs(own) if job.task.key in wanted)
 
 
 def cancel(submissions: Sequence[Submission]) -> None:
@@ -248,15 +248,19 @@ class QueueLauncher(Launcher):
         """Yield the key and the outcome of each submitted call as it ends."""
         left = {call.key for call in calls}
         own = [one for one in read_submissions(self.runs) if any(task.key in left for task in one.tasks)]
+        for key in left - {task.key for one in own for task in one.tasks}:
+            left.discard(key)
+            yield key, Outcome("failed", error="it was not submitted")
         settling: dict[str, float] = {}
-        silence = ""
+        told: set[str] = set()
         polls = iter(_POLLS)
         pause = next(polls)
         while left:
-            jobs = _latest(find_jobs(own), left)
-            before, silence = silence, next((job.silence for job in jobs.values() if job.silence), "")
-            if silence and not before:
-                print(f"{silence} The jobs are waited for.", flush=True)
+            jobs = latest(job for job in find_jobs(own) if job.task.key in left)
+            for line in _remarks(jobs.values()):
+                if line not in told:
+                    told.add(line)
+                    print(line, flush=True)
             ended = [key for key in jobs if jobs[key].status == "ended" and _settled(jobs[key], settling)]
             for key in ended:
                 left.discard(key)
@@ -266,14 +270,21 @@ class QueueLauncher(Launcher):
                 time.sleep(pause)
 
 
-def _latest(jobs: Iterable[QueuedJob], keys: Collection[str]) -> dict[str, QueuedJob]:
-    """The job of each key: of several, the latest one that has not ended, else the latest."""
+def latest(jobs: Iterable[QueuedJob]) -> dict[str, QueuedJob]:
+    """Return the job of each key: of several, the latest one that has not ended, else the latest."""
     found: dict[str, QueuedJob] = {}
     for job in jobs:
         key = job.task.key
-        if key in keys and (key not in found or job.status != "ended" or found[key].status == "ended"):
+        if key not in found or job.status != "ended" or found[key].status == "ended":
             found[key] = job
     return found
+
+
+def _remarks(jobs: Collection[QueuedJob]) -> list[str]:
+    """Why jobs may have to be waited for long: the queue does not answer, or holds them."""
+    silent = {f"{job.silence} The jobs are waited for." for job in jobs if job.silence}
+    held = {job.entry.reason for job in jobs if job.entry is not None and job.status == "queued" and job.entry.reason}
+    return sorted(silent) + [f"jobs wait: {reason}" for reason in sorted(held)]
 
 
 def _settled(job: QueuedJob, since: dict[str, float]) -> bool:

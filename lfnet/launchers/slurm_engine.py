@@ -42,6 +42,7 @@ _IN_LOG = (
     (": Killed", "KILLED"),
     ("CANCELLED AT", "CANCELLED"),
 )
+_USUAL = ("", "None", "Resources", "Priority", "BeginTime", "JobArrayTaskLimit")  # reasons to wait
 _TAIL = 4096  # bytes of a log that are read
 
 
@@ -61,10 +62,12 @@ class SlurmEngine(Engine):
                 start += width
             if row["Name"] in names:
                 found[row["Name"], _place(row["ArrayTaskID"])] = _entry(row)
-        for one in submissions:
-            if lost := [place for place in range(len(one.tasks)) if (one.name, place) not in found]:
-                found |= {(one.name, place): entry for place, entry in _accounted(one).items() if place in lost}
-        return found
+        forgotten = [
+            one
+            for one in submissions
+            if any((one.name, place) not in found and one.outcome(place) is None for place in range(len(one.tasks)))
+        ]
+        return {**(_accounted(forgotten) if forgotten else {}), **found}
 
     def cancel(self, submissions: Sequence[Submission], *, waiting: bool = False) -> None:
         """See `Engine.cancel`."""
@@ -146,24 +149,26 @@ def _entry(row: dict[str, str]) -> Entry:
         state=state,
         node=row["NodeList"],
         seconds=time.time() - int(since) if since.isdecimal() else 0.0,
-        reason=row["Reason"] if row["Reason"] not in ("None", "") else "",
+        reason="" if row["Reason"] in _USUAL else row["Reason"],
     )
 
 
-def _accounted(submission: Submission) -> dict[int, Entry]:
+def _accounted(submissions: Sequence[Submission]) -> dict[tuple[str, int], Entry]:
     """What the accounting database knows of the tasks; nothing where there is none, which is no fault."""
-    fields = ["JobID", "State", "NodeList", "Submit", "Start"]
-    began = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(submission.submitted - 86_400))
-    options = ["--allocations", "--noheader", "--parsable2", f"--name={submission.name}", f"--starttime={began}"]
+    fields = ["JobID", "JobName", "State", "NodeList", "Submit", "Start"]
+    first = min(one.submitted for one in submissions) - 86_400  # clocks differ
+    began = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(first))
+    names = ",".join(sorted(one.name for one in submissions))
+    options = ["--allocations", "--noheader", "--parsable2", f"--name={names}", f"--starttime={began}"]
     found = {}
     with contextlib.suppress(LfnetError):
         for line in call(["sacct", *options, f"--format={','.join(fields)}"]).splitlines():
-            job, state, nodes, submitted, started = line.split("|")[:5]
+            job, name, state, nodes, submitted, started = line.split("|")[:6]
             array, _, task = job.partition("_")
             if task and not task.isdecimal():  # tasks that have not started: squeue knows them
                 continue
             row = {"ArrayJobID": array, "ArrayTaskID": task, "State": state, "exit_code": "", "NodeList": nodes}
-            found[_place(task)] = _entry({**row, "SubmitTime": submitted, "StartTime": started, "Reason": ""})
+            found[name, _place(task)] = _entry({**row, "SubmitTime": submitted, "StartTime": started, "Reason": ""})
     return found
 
 

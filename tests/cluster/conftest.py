@@ -1,6 +1,8 @@
 """A real Slurm with two nodes: that of SLURM_CONF, or one that is started for the tests on this machine."""
 
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 from tests.conftest import ROOT
 
 STARTER = ROOT.parent / "shared" / "cluster" / "slurm"
-CONF = {"waiting": "Waiting", "failing": "FailsOnce"}
+HEADS = {f"waiting_{number}": f"Waiting\nnumber: {number}" for number in range(4)} | {"failing": "FailsOnce"}
 
 
 @dataclass(frozen=True)
@@ -100,15 +102,30 @@ class Folder:
             for line in lines
         }
 
-    def begun(self, seed: int) -> list[int]:
-        """The processes in which the waiting head began to train with this seed."""
-        return [int(path.name.rpartition("-")[2]) for path in self.path.glob(f"begun-{seed}-*")]
+    def log(self, job: str) -> str:
+        """What the processes of a job have printed."""
+        (path,) = self.path.glob(f"lfnet_runs/submissions/*/{job}_0_log.out")
+        return path.read_text()
+
+    def begun(self, number: int) -> list[int]:
+        """The processes in which a waiting head began to train with seed 0."""
+        return [int(path.name.rpartition("-")[2]) for path in self.path.glob(f"begun-{number}-*")]
+
+    def waiting(self) -> dict[str, int]:
+        """The number of the waiting head of each job with seed 0, by the job's number in Slurm."""
+        found = {}
+        for entry in self.entries():
+            (record,) = self.path.glob("lfnet_runs/submissions/*/submission.json")
+            name = json.loads(record.read_text())["tasks"][int(entry.partition("_")[2])]["name"]
+            if number := re.search(r"head=waiting_(\d) seed=0", name):
+                found[entry] = int(number[1])
+        return found
 
 
 @pytest.fixture
 def make_folder(tmp_path: Path, slurm: Slurm) -> Callable[[str], Folder]:
     """Make folders that share yamls of heads that wait or fail (`--config-dir ../conf`)."""
-    for name, kind in CONF.items():
+    for name, kind in HEADS.items():
         (tmp_path / "conf" / "head").mkdir(parents=True, exist_ok=True)
         (tmp_path / "conf" / "head" / f"{name}.yaml").write_text(f"_target_: tests.cluster.heads.{kind}\n")
 

@@ -15,10 +15,9 @@ from tests.composing import SMALL
 pytestmark = pytest.mark.cluster
 
 OWN = ("--config-dir", "../conf", *SMALL, "trainer.max_epochs=1")
-HEADS = "head=waiting,failing,mean_mlp,tcn,ldbm,transformer"
+HEADS = "head=waiting_0,waiting_1,waiting_2,waiting_3,failing,ldbm"
 TABLE = ("table", "architectures", *OWN, HEADS, "seed=0,1,2,3", "table.controls=[]")
 QUEUE = ("launcher=slurm", "launcher.memory=1.5", "launcher.time=60")
-SEEDS = range(4)
 
 
 def predictions(folder):
@@ -43,17 +42,14 @@ def test_a_disturbed_table_is_complete_and_equal_to_the_serial_one(make_folder, 
     submitted = here(*TABLE, *QUEUE, "--submit")
     assert submitted.returncode == 0, submitted.stderr
     assert "24 jobs submitted\n0 of 24 done" in submitted.stdout
-    # The waiting heads come first: two on each node.
-    wait_for(lambda: all(here.begun(seed) for seed in SEEDS))
-    running = {job: node for job, (state, node, _) in here.entries().items() if state == "RUNNING"}
-    (first, second), (requeued, killed) = (
-        sorted(job for job in running if running[job] == node) for node in ("n0", "n1")
-    )
-    seed_of = {job: int(job.partition("_")[2]) for job in running}
+    wait_for(lambda: all(here.begun(number) for number in range(4)))
+    number_of = here.waiting()
+    nodes = {job: node for job, (_, node, _) in here.entries().items() if job in number_of}
+    (first, second), (requeued, killed) = ([job for job in nodes if nodes[job] == node] for node in ("n0", "n1"))
 
     node = slurm.kill_node(0)
     slurm("scontrol", "requeue", requeued)
-    (victim,) = here.begun(seed_of[killed])
+    (victim,) = here.begun(number_of[killed])
     os.kill(victim, signal.SIGKILL)
     # Slurm starts the jobs of the lost node again, while their old processes live on.
     wait_for(lambda: all(here.entries()[job][2] >= 1 for job in (first, second, requeued)))
@@ -63,12 +59,12 @@ def test_a_disturbed_table_is_complete_and_equal_to_the_serial_one(make_folder, 
         "its process was killed, probably out of memory: it had asked for 1.5 GB; give launcher.memory=3"
         in shown.stdout
     )
-    slurm.start_node(0, node)
-    wait_for(lambda: {here.entries()[job][0] for job in (first, second)} & {"RUNNING"})
+    wait_for(lambda: any("which is in use" in here.log(job) for job in (first, second)))
     (here.path / "go").touch()
-    for job in (first, second):
-        assert len(here.begun(seed_of[job])) == 1, "the new process waits for the old one"
     wait_for(lambda: all_ended(here))
+    for job in (first, second):
+        assert len(here.begun(number_of[job])) == 1, "the new process waits for the old one, and skips the job"
+    slurm.start_node(0, node)
 
     shown = here(*TABLE)
     assert shown.returncode == 1
@@ -89,7 +85,7 @@ def test_a_disturbed_table_is_complete_and_equal_to_the_serial_one(make_folder, 
 
 def test_a_warned_job_goes_back_into_the_queue_and_a_cancelled_one_does_not(make_folder, slurm):
     here = make_folder("warned")
-    sweep = ("train", "-m", *OWN, "head=waiting", "seed=0,1")
+    sweep = ("train", "-m", *OWN, "head=waiting_0,waiting_1")
     assert here(*sweep, *QUEUE, "--submit").returncode == 0
     wait_for(lambda: here.begun(0) and here.begun(1))
     job = sorted(here.entries())[0]
@@ -106,7 +102,7 @@ def test_a_warned_job_goes_back_into_the_queue_and_a_cancelled_one_does_not(make
 def test_two_nodes_that_reach_for_one_job_do_it_once(make_folder, slurm):
     here = make_folder("writers")
     assert here("extract", *SMALL[:3]).returncode == 0
-    command = [sys.executable, "-m", "lfnet", "train", *OWN, "head=waiting"]
+    command = [sys.executable, "-m", "lfnet", "train", *OWN, "head=waiting_0"]
     step = ["srun", "--nodes=2", "--ntasks=2", "--mem=1500MB", "--label", *command]
     log = here.path / "log"
     with log.open("w") as out:

@@ -82,6 +82,20 @@ def test_waiting_outlives_a_queue_that_does_not_answer(launcher, engine, monkeyp
     assert capsys.readouterr().out == "Slurm does not answer. The jobs are waited for.\n"
 
 
+def test_a_held_job_is_said_once_while_it_is_waited_for(launcher, engine, monkeypatch, capsys):
+    launcher.submit([done("a")])
+    (key,) = engine.entries
+    engine.entries[key] = queue.Entry("7_0", "queued", "PENDING", reason="JobHeldAdmin")
+    ends = iter([lambda: None, lambda: engine.finish("a")])
+    monkeypatch.setattr(queue.time, "sleep", lambda seconds: next(ends)())
+    assert [key for key, _ in launcher.wait([done("a")])] == ["a"]
+    assert capsys.readouterr().out == "jobs wait: JobHeldAdmin\n"
+
+
+def test_a_call_that_was_not_submitted_is_not_waited_for(launcher, engine):
+    assert [outcome.error for _, outcome in launcher.wait([done("a")])] == ["it was not submitted"]
+
+
 def test_an_outcome_that_reaches_this_node_late_is_waited_for(launcher, engine, monkeypatch, tmp_path):
     monkeypatch.setattr(queue, "_PATIENCE", 1e9)
     launcher.submit([done("a")])

@@ -65,12 +65,12 @@ def test_a_state_that_is_not_known_counts_as_running(monkeypatch, submission):
 
 
 def test_accounting_tells_what_the_controller_has_forgotten(monkeypatch, submission):
-    answer(
-        monkeypatch, line("7", "0", submission.name, "RUNNING"), "7_0|NODE_FAIL|n0|1|2\n7_1|CANCELLED by 10|n0|1|2\n"
-    )
+    name = submission.name
+    accounted = f"7_0|{name}|NODE_FAIL|n0|1|2\n7_1|{name}|CANCELLED by 10|n0|1|2\n"
+    answer(monkeypatch, line("7", "0", name, "RUNNING"), accounted)
     found = SlurmEngine().look([submission])
-    assert found[submission.name, 0].state == "RUNNING"
-    assert (found[submission.name, 1].state, found[submission.name, 1].status) == ("CANCELLED", "ended")
+    assert found[name, 0].state == "RUNNING"
+    assert (found[name, 1].state, found[name, 1].status) == ("CANCELLED", "ended")
 
 
 def test_a_cluster_without_accounting_is_no_fault(monkeypatch, submission, capfd):
