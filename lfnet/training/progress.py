@@ -116,7 +116,7 @@ class Progress:
             "lines": list(self._lines),
             "state": state,
         }
-        if time.monotonic() - self._saved >= self._every:
+        if self._worth_a_file and time.monotonic() - self._saved >= self._every:
             self._saved = time.monotonic()
             with suppress(LfnetError):  # a full disk ends the job where it cannot do without a file
                 self._write()
@@ -132,9 +132,14 @@ class Progress:
         finally:
             logger.removeHandler(handler)
 
+    @property
+    def _worth_a_file(self) -> bool:
+        """Whether something was done that would not be done again at once."""
+        return self._kept is not None and bool(self._kept["epoch"] or self.pretraining)
+
     def _save(self) -> str:
         """Write what is kept; returns where the training goes on."""
-        if self._kept is None or not (self._kept["epoch"] or self.pretraining):
+        if self._kept is None or not self._worth_a_file:
             return "before its first epoch had ended: the same command starts it again"
         try:
             self._write()

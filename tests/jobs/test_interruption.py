@@ -5,7 +5,6 @@ import pickle
 import re
 import shutil
 import signal
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from lfnet.jobs.call import JobCall
 from lfnet.jobs.job import plan, run
 from lfnet.jobs.session import Session
 from lfnet.launchers.launcher import Need
-from lfnet.runs.run import TRAINING_STATE, Run
+from lfnet.runs.run import TRAINING_STATE
 from lfnet.training.learning_curve import LearningCurve
 from lfnet.training.module import SeverityModule
 from tests.composing import SMALL, composed
@@ -185,30 +184,33 @@ def results(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-LONG = ("trainer.max_epochs=40", "trainer.patience=40", "trainer.batch_size=1", "head=mean_mlp", "head.dropout=0.3")
+SWEEP = (
+    *("train", "-m", *SMALL, "head=mean_mlp", "head.dropout=0.3", "trainer.max_epochs=30", "trainer.patience=30"),
+    *("trainer.batch_size=2", "seed=0,1", "save_every=0"),
+)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert start(folder, *SWEEP).wait() == 0
+    return results(folder)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("launcher", [(), ("launcher=joblib", "launcher.jobs=2")], ids=["serial", "joblib"])
-def test_a_sweep_that_a_signal_ends_goes_on(tmp_path, number, launcher):
-    words = ("train", "-m", *SMALL, *LONG, "seed=0,1", "save_every=0", *launcher)
-    assert start(tmp_path / "alone", *words).wait() == 0
+def test_a_sweep_that_a_signal_ends_goes_on(tmp_path, undisturbed, number, launcher):
     jobs = 2 if launcher else 1
-    for pause in (0.3, 1.5):
-        sweep = start(tmp_path / "cut", *words)
-        states = tmp_path / "cut"
-        assert wait_for(lambda states=states: len(list(states.glob(f"lfnet_runs/*/{TRAINING_STATE}"))) == jobs, 120)
-        time.sleep(pause)
-        sweep.send_signal(number)
-        out, err = sweep.communicate(timeout=60)
-        assert sweep.returncode == (-number if number == signal.SIGKILL else 128 + number), out + err
-        assert "Traceback" not in out + err
-        assert wait_for(lambda sweep=sweep: not of_session(sweep.pid), 5.0)
-        assert list(states.glob(f"lfnet_runs/*/{TRAINING_STATE}"))
-    last = start(tmp_path / "cut", *words)
-    out, err = last.communicate()
-    assert last.returncode == 0 and err.count(": goes on after epoch") == jobs, out + err
-    assert results(tmp_path / "cut") == results(tmp_path / "alone")
-    assert not list((tmp_path / "cut").rglob(".*"))
-    assert all(Run.open(path.parent).result for path in (tmp_path / "cut").glob("lfnet_runs/*/result.json"))
+    sweep = start(tmp_path, *SWEEP, *launcher)
+    assert wait_for(lambda: len(list(tmp_path.glob(f"lfnet_runs/*/{TRAINING_STATE}"))) == jobs, 120)
+    sweep.send_signal(number)
+    out, err = sweep.communicate(timeout=60)
+    assert sweep.returncode == (-number if number == signal.SIGKILL else 128 + number), out + err
+    assert "Traceback" not in out + err
+    assert wait_for(lambda: not of_session(sweep.pid), 5.0)
+    again = start(tmp_path, *SWEEP, *launcher)
+    out, err = again.communicate()
+    assert again.returncode == 0 and err.count(": goes on after epoch") == jobs, out + err
+    assert results(tmp_path) == undisturbed
+    assert not list(tmp_path.rglob(".*"))

@@ -108,6 +108,14 @@ def test_a_state_is_written_when_it_is_due(tmp_path, monkeypatch):
     assert written == [False, False, False, True, False, False, True, False]  # at 12 s and 24 s
 
 
+def test_a_training_that_has_done_nothing_yet_is_not_written_even_if_it_is_due(tmp_path):
+    progress = Progress(tmp_path / "state", OF, 0)
+    progress.keep(0, 9, {})
+    assert not (tmp_path / "state").exists()
+    progress.keep(1, 9, {})
+    assert (tmp_path / "state").exists()
+
+
 def test_a_full_disk_stops_no_training_and_is_said_when_it_is_interrupted(tmp_path, monkeypatch):
     def full(*_):
         raise LfnetError("cannot write: no space left")
