@@ -10,7 +10,7 @@ import pytest
 
 from lfnet.cli.main import main
 from lfnet.runs import removal
-from lfnet.runs.run import Run
+from lfnet.runs.run import TRAINING_STATE, Run
 
 PERSON = "Ottilie-Marker"
 SPELLED = "OTTILIE_Marker"  # the same person, in another row of the manifest
@@ -197,6 +197,24 @@ def test_a_damaged_record_is_named_and_gets_no_right_digest(here, capsys):
     assert forget(PERSON, "--yes") == 0
     assert f"not searched: {record.relative_to(here)} is damaged" in capsys.readouterr().out.replace(f"{here}/", "")
     assert record.read_bytes() == before
+
+
+def test_the_state_of_an_unfinished_training_on_the_person_is_removed(here, capsys):
+    run = the_run(here)
+    kept = {}
+    for name, people in (("unfinished", True), ("of_others", False)):
+        folder = run.with_name(name)
+        shutil.copytree(run, folder)
+        (folder / "result.json").unlink()
+        (folder / TRAINING_STATE).write_bytes(b"weights")
+        if not people:
+            for table in folder.glob("*.csv"):
+                lines = table.read_text().splitlines(keepends=True)
+                table.write_text("".join(line for line in lines if not any(person in line for person in NAMES)))
+        kept[name] = folder / TRAINING_STATE
+    assert forget(PERSON, "--yes") == 0
+    assert str(kept["unfinished"].relative_to(here)) in capsys.readouterr().out
+    assert not kept["unfinished"].exists() and kept["of_others"].exists()
 
 
 def test_weights_that_have_seen_the_person_are_named(here, capsys):
