@@ -94,9 +94,8 @@ class MambaGRU(nn.Module):
         self.regressor = regressor(width, hidden, activation, dropout, n_outputs=n_outputs)
         # Not among the weights, and part of the state of a training that is to be continued.
         self.register_buffer("reach", torch.tensor(_REACH), persistent=False)
-        self._start: list[
-            Tensor
-        ] = []  # what the last backward pass left at the states before the frames that were read
+        # What the last backward pass left at the states before the frames that were read.
+        self._start: list[Tensor] = []
         self._cut_B: Tensor | None = None  # windows of which frames were left out
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
