@@ -27,7 +27,7 @@ test: $(READY) ## all tests and docstring examples except the long tests; ARGS="
 test-long: $(READY) ## the tests that take minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests -m long $(ARGS)
 
-test-cluster: $(READY) ## sweeps on a real Slurm of two nodes, that of SLURM_CONF or one started for it; skipped where there is none
+test-cluster: $(READY) ## sweeps on a real Slurm of two nodes (that of SLURM_CONF, or one started for it), Dask and Ray; skipped where there is none
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest tests/cluster -m cluster $(ARGS)
 
 test-faults: $(READY) ## let each file operation of each command fail or kill it, 9 ways; ARGS=--tenth (4 minutes), ARGS="--log FILE" goes on
