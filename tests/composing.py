@@ -1,6 +1,7 @@
 """Configs for tests: the real conf/, with a cohort small enough to train on in a second."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,22 @@ SMALL = (
 )
 
 
+_ROOT = "/root_of_a_composed_config"
+
+
 def composed(*overrides: str, name: str = "train", root: Path | None = None) -> tuple[dict[str, Any], dict[str, str]]:
     """The resolved config of `conf/NAME.yaml` with overrides, everything below `root`, and its groups' choices."""
-    where = () if root is None else (f"paths.cache={root}/cache", f"paths.runs={root}/runs", f"paths.data={root}/data")
+    where = (
+        () if root is None else (f"paths.cache={_ROOT}/cache", f"paths.runs={_ROOT}/runs", f"paths.data={_ROOT}/data")
+    )
+    config, groups = _composed((*where, *overrides), name)
+    return _below(config, str(root)), dict(groups)
+
+
+@cache  # many tests take less time than Hydra, and many configs differ in the root alone
+def _composed(overrides: tuple[str, ...], name: str) -> tuple[dict[str, Any], dict[str, str]]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose(name, overrides=[*where, *overrides], return_hydra_config=True)
+        config = compose(name, overrides=list(overrides), return_hydra_config=True)
         HydraConfig.instance().set_config(config)
         choices = OmegaConf.to_container(config.hydra.runtime.choices)
         with open_dict(config):
@@ -40,6 +52,15 @@ def composed(*overrides: str, name: str = "train", root: Path | None = None) -> 
     assert isinstance(choices, dict)
     groups = {str(group): str(option) for group, option in choices.items() if not set("/@") & set(str(group))}
     return separate(plain(config)) if name == "train" else plain(config), groups
+
+
+def _below(value: Any, root: str) -> Any:
+    """A copy of a plain config in which `_ROOT` is `root`."""
+    if isinstance(value, dict):
+        return {key: _below(own, root) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_below(own, root) for own in value]
+    return value.replace(_ROOT, root) if isinstance(value, str) else value
 
 
 def swept(name: str) -> dict[str, list[str]]:

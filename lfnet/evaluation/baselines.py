@@ -177,8 +177,7 @@ class Ridge:
             raise ValueError("fit before predict")
         x_RD = self._matrix(recordings)
         unknown = ~np.isfinite(x_RD).all(axis=1)
-        pipeline = getattr(self.model, "best_estimator_", self.model)
-        x_RD[unknown] = pipeline[0].mean_
+        x_RD[unknown] = self.model[0].mean_
         return np.asarray(self.model.predict(x_RD), float)
 
     def _matrix(self, recordings: pd.DataFrame) -> np.ndarray:
@@ -259,19 +258,20 @@ class Nuisance:
 def _fit_ridge(steps: list[Any], x_RD: np.ndarray, y: np.ndarray, people: np.ndarray) -> Any:
     """A ridge regression after `steps`, its penalty chosen by folds of people; the largest with one person."""
     from sklearn.linear_model import Ridge as Linear
-    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.model_selection import GroupKFold
     from sklearn.pipeline import make_pipeline
 
-    folds = min(_FOLDS, len(set(people)))
-    if folds < 2:
-        return make_pipeline(*steps, Linear(_ALPHAS[-1])).fit(x_RD, y)
-    search = GridSearchCV(
-        make_pipeline(*steps, Linear()),
-        {"ridge__alpha": _ALPHAS},
-        cv=GroupKFold(folds),
-        scoring="neg_mean_squared_error",
-    )
-    return search.fit(x_RD, y, groups=people)
+    alpha = _ALPHAS[-1]
+    if (folds := min(_FOLDS, len(set(people)))) > 1:
+        # What scikit-learn's GridSearchCV chooses, in a fifth of its time: it repeats the steps for each penalty.
+        errors = []
+        for train, test in GroupKFold(folds).split(x_RD, y, people):
+            prepare = make_pipeline(*steps)
+            x_train, x_test = prepare.fit_transform(x_RD[train]), prepare.transform(x_RD[test])
+            scores = [Linear(alpha).fit(x_train, y[train]).predict(x_test) for alpha in _ALPHAS]
+            errors.append([np.average((y[test] - score_N) ** 2) for score_N in scores])
+        alpha = _ALPHAS[int(np.argmin(np.average(np.transpose(errors), axis=1)))]
+    return make_pipeline(*steps, Linear(alpha)).fit(x_RD, y)
 
 
 TRIVIAL: tuple[Baseline, ...] = (Constant("mean"), Constant("median"))

@@ -15,7 +15,7 @@ from lfnet.errors import Interrupted
 from lfnet.launchers.launcher import Call, Launcher, Memory, Need, killed
 from lfnet.launchers.machine import count_workers, take_gpu
 from lfnet.parent import end_with_parent
-from lfnet.process import collect_seldom
+from lfnet.process import collect_seldom, end_quickly
 from lfnet.runs.run import Outcome
 from lfnet.signals import handle_always, on_stop, stoppable
 
@@ -154,6 +154,7 @@ def _alone(call: Call) -> Outcome:
 def _begin_worker(parent: int) -> None:
     end_with_parent(parent)
     collect_seldom()
+    end_quickly().append(0)
     handle_always()
 
 

@@ -26,7 +26,7 @@ SMALL = (
 
 def lfnet_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`lfnet ARGUMENTS` in that folder; like the installed command, the folder itself is not on the import path."""
-    code = "import sys; from lfnet.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    code = "from lfnet.__main__ import run; run()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONSAFEPATH", None)
     command = [sys.executable, "-P", "-c", code, *arguments]

@@ -16,6 +16,7 @@ CHILD = """
 import io, json, os, sys
 import lfnet.cli.main
 from lfnet.cli.commands import COMMANDS
+from lfnet.process import end_quickly
 for command in COMMANDS.values():
     command.load()
 def ended(words, file):
@@ -28,7 +29,9 @@ def ended(words, file):
             os.dup2(os.open(file, os.O_WRONLY), 1)
             sys.stdout = open(1, "w", closefd=False)
         os.dup2(write, 2)
-        sys.exit(lfnet.cli.main.main(words))
+        status = end_quickly()
+        status.append(lfnet.cli.main.main(words))
+        sys.exit(status[0])
     os.close(write)
     text = open(read).read()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text

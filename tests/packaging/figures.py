@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,11 @@ def quoted_figures(page: str) -> list[str]:
     return found
 
 
-def _derived(table: pd.DataFrame) -> list[float]:
-    """Numbers of a csv, and the means, medians, SDs and standard errors of its columns over groups of its rows."""
+def _averages(table: pd.DataFrame) -> Iterator[np.ndarray]:
+    """The means, medians, SDs and standard errors of a csv's columns over groups of its rows."""
     settings = table.columns if len(table) < 100 else table.select_dtypes(exclude="float").columns
     truth = table.select_dtypes("bool").columns
     table = table.assign(**{name: table[name].astype(float) for name in truth})
-    found = list(table.select_dtypes("number").to_numpy(float).ravel())
     keys = [name for name in table if name in settings and 1 < table[name].nunique() <= _MOST_GROUPS]
     for size in range(4 if len(table) < 100 else 3):
         for by in itertools.combinations(keys, size):
@@ -46,20 +46,36 @@ def _derived(table: pd.DataFrame) -> list[float]:
             if not columns:
                 continue
             groups = table.groupby(list(by) or np.zeros(len(table)), dropna=False)[columns]
-            found += groups.agg(["mean", "median", "std", "sem"]).to_numpy(float).ravel().tolist()
-    return found
+            for averages in (groups.mean(), groups.median(), groups.std(), groups.sem()):
+                yield averages.to_numpy(float)
 
 
-def recorded_numbers(folder: Path) -> np.ndarray:
-    """Return the sorted absolute values of all numbers in a folder's result files, and of averages of its csv rows."""
-    found: list[float] = []
+def recorded_numbers(folder: Path) -> Iterator[np.ndarray]:
+    """Yield the sorted absolute values of the numbers in a folder's result files, then of averages of its csv rows."""
+    tables = []
     for path in result_files(folder):
         if path.suffix == ".csv":
-            found += _derived(pd.read_csv(io.StringIO(path.read_text(encoding="utf-8"))))
+            tables.append(pd.read_csv(io.StringIO(path.read_text(encoding="utf-8"))))
+            yield _sorted(tables[-1].select_dtypes(["number", "bool"]).to_numpy(float))
         elif path.suffix == ".md":
-            found += [float(number.replace(",", "")) for number in _NUMBER.findall(path.read_text(encoding="utf-8"))]
-    values = np.abs(np.array(found))
-    return np.unique(values[np.isfinite(values)])
+            numbers = _NUMBER.findall(path.read_text(encoding="utf-8"))
+            yield _sorted(np.array([float(number.replace(",", "")) for number in numbers]))
+    for table in tables:
+        yield from map(_sorted, _averages(table))
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    return np.unique(np.abs(values[np.isfinite(values)]))
+
+
+def unrecorded(figures: Sequence[str], folder: Path) -> list[str]:
+    """Return the figures that are no number of a folder's result files and no average of one."""
+    left = list(figures)
+    for numbers in recorded_numbers(folder):
+        left = [figure for figure in left if not is_recorded(figure, numbers)]
+        if not left:
+            break
+    return left
 
 
 def is_recorded(figure: str, numbers: np.ndarray) -> bool:
