@@ -159,13 +159,18 @@ def test_every_head_and_setting_goes_on(tmp_path, monkeypatch, words):
     undisturbed, steps = job.files(), job.steps
     fits = 3 if "tune" in words else 1
     each = steps // (fits * EPOCHS)
+    unlike = (
+        {"train.log"} if "tune" in words else set()
+    )  # warnings of a trial are in the log of the process that fits it
     for stops in ((1 + each,), (steps - 1,), (each + 2, each + 1, 2), (2 * each, 2 * each)):
         shutil.rmtree(job.folder)
         for at in stops:
             assert job.interrupt(at).endswith("the same command goes on from there")
         job.run()
         assert job.steps < steps
-        assert job.files() == undisturbed, stops
+        files = job.files()
+        assert [name for name in undisturbed if name not in unlike and files[name] != undisturbed[name]] == [], stops
+        assert files.keys() == undisturbed.keys()
 
 
 @pytest.mark.long
