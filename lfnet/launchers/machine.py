@@ -1,4 +1,4 @@
-"""What this machine has for calls: cores, free memory and GPUs."""
+"""Cores, free memory and GPUs that this machine has for calls."""
 
 import contextlib
 import functools
