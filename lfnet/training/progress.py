@@ -87,7 +87,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # the job is finished; the next look at it tries again
+                self._path.unlink(missing_ok=True)
         elif not isinstance(error, Exception):
             message = f"interrupted{self._what} {self._save()}"
             if isinstance(error, KeyboardInterrupt):
