@@ -21,7 +21,8 @@ from lfnet.cli.train import sweep
 from lfnet.evaluation.aligned_scores import RowScores
 from lfnet.evaluation.estimates import EvidenceSettings
 from lfnet.evaluation.evidence import compute_evidence
-from lfnet.runs.collection import RunCollection, open_runs, recording_scores
+from lfnet.runs.collection import RunCollection, open_runs
+from lfnet.runs.scores import recording_rows
 
 SEEDS = (0, 1, 2)
 SIGNALS = ("level", "tempo", "burst")
@@ -83,7 +84,7 @@ def train(case: Case, heads: tuple[str, ...]) -> RunCollection:
 
 def lines(case: Case, heads: tuple[str, ...], runs: RunCollection) -> Iterator[dict[str, Any]]:
     """One line for the oracle and for each head."""
-    known = recording_scores(runs[0].baselines[ORACLE], "test")
+    known = recording_rows(runs[0].baselines[ORACLE].frame, "test")
     ids, people = known["recording_id"].tolist(), known["person_id"].tolist()
     oracle = RowScores("oracle", ids, people, known["label"], [known["score"]], deterministic=True)
     rows = [oracle, *(runs.filter(model=head).row_scores(head) for head in heads)]

@@ -137,7 +137,7 @@ def _read(content: bytes) -> pd.DataFrame:
 def unfinished_files(runs: Path, person: str, recordings: Collection[str]) -> list[Path]:
     """List what has seen the person in run folders without a result.
 
-    These are tables with rows of their recordings, and states of trainings beside such tables. States come first: a
+    These are tables with rows of their recordings, and states of trainings in their folders. States come first: a
     removal that is interrupted between the two finds both again.
     """
     found: list[Path] = []

@@ -1,4 +1,4 @@
-"""What an interrupted training goes on from: its state at the start of an epoch, in memory and in a file.
+"""The state of a training at the start of an epoch, in memory and in a file, for a training that is interrupted.
 
 The state is copied at the start of each epoch. It is written when `every` seconds have passed since the last time, and
 when a signal ends the job (`lfnet.signals`). A training that goes on from it gives the bytes of one without a pause.
