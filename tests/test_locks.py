@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import os
 import signal
 import socket
@@ -62,6 +63,20 @@ with locks.lock(Path(sys.argv[1])):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / ".run.lock"
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Standard error. What `capsys` reads is lost if it is written while it reads."""
+    text = io.StringIO()
+    monkeypatch.setattr("sys.stderr", text)
+    return text
+
+
+def until_it_waits(thread, said):
+    while "waiting for run" not in said.getvalue():
+        assert thread.is_alive()
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -152,7 +167,7 @@ def test_without_locks_a_lease_is_held_and_announced(path, capsys):
 
 
 @pytest.mark.usefixtures("no_locks")
-def test_a_second_holder_of_a_lease_waits(path, capsys):
+def test_a_second_holder_of_a_lease_waits(path, said):
     order = []
 
     def second():
@@ -162,8 +177,7 @@ def test_a_second_holder_of_a_lease_waits(path, capsys):
     thread = threading.Thread(target=second)
     with lock(path):
         thread.start()
-        while "waiting for run" not in capsys.readouterr().err:
-            assert thread.is_alive()
+        until_it_waits(thread, said)
         order.append("first")
     thread.join()
     assert order == ["first", True] and not list(path.parent.iterdir())
@@ -189,7 +203,7 @@ def test_the_lease_of_another_host_is_taken_when_it_is_no_longer_renewed(path, m
 
 
 @pytest.mark.usefixtures("no_locks")
-def test_a_lease_holds_between_hosts_whose_clocks_differ(path, monkeypatch, capsys):
+def test_a_lease_holds_between_hosts_whose_clocks_differ(path, monkeypatch, said):
     monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")  # so that the holder's process is not looked for
     monkeypatch.setattr(locks, "_EXPIRED", 5.0)
     command = [sys.executable, "-c", HOLD_WITHOUT_LOCKS_AND_AHEAD, str(path)]
@@ -203,8 +217,7 @@ def test_a_lease_holds_between_hosts_whose_clocks_differ(path, monkeypatch, caps
 
         thread = threading.Thread(target=wait)
         thread.start()
-        while "waiting for run" not in capsys.readouterr().err:
-            assert thread.is_alive()
+        until_it_waits(thread, said)
         thread.join(0.3)
         assert thread.is_alive() and not waited
         other.stdin.close()

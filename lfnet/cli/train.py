@@ -326,7 +326,7 @@ class _Task:
         Raised inside Hydra, it would be announced as "Error executing job".
     """
 
-    def __init__(self, function: Callable[[Any, "Session"], float | None], submit: bool) -> None:
+    def __init__(self, function: Callable[[Any, "Session"], float | None], submit: bool = False) -> None:
         from lfnet.jobs.session import Session
 
         self._function = function
@@ -369,6 +369,9 @@ def _hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], floa
     submit, argv = _SUBMIT in argv, [word for word in argv if word != _SUBMIT]
     if submit and not {"-m", "--multirun"} & set(argv):
         raise LfnetError(f"{_SUBMIT} leaves the jobs of a sweep in a queue: give it to `lfnet table` or `train -m`.")
+    others = [word for word in argv if re.match(r"hydra/(sweeper|launcher)=(?!lfnet$)", word)]
+    if submit and others:
+        raise LfnetError(f"{others[0]} waits for its jobs, and {_SUBMIT} does not: leave out one of the two.")
     task = _Task(function, submit)
     before = sys.argv
     sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]

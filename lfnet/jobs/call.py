@@ -49,5 +49,9 @@ class JobCall(Call):
             return Outcome("interrupted", self.key, error=str(stop) or "interrupted before it had anything to save")
         return replace(outcome, memory=peak.gb)
 
+    def continued(self) -> "JobCall":
+        """Return the call without `force`, which would start the job over."""
+        return replace(self, config={**self.config, "force": False})
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "planned": None}

@@ -141,6 +141,12 @@ def extract_missing(
         if progress:
             print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
         return extract(cohort, encoders, progress=progress, **given)
+    if session.submit:
+        clips = len({clip_id for own in lacking.values() for clip_id in own})
+        raise LfnetError(
+            f"cohort {cohort.name}: {plural(clips, 'clip')} have no features yet, and --submit does not wait for them. "
+            "Run `lfnet extract` first, with the same launcher, cohort and encoder."
+        )
     failure = session.keep(
         "shared extraction", settings.key, lambda: _extract_by(launcher, cohort, settings, encoders, given)
     )
@@ -234,7 +240,7 @@ def share(frames: Mapping[str, int], per_part: int = _FRAMES, max_parts: int = _
     Examples
     --------
     >>> share({"a": 900, "b": 100, "c": 500, "d": 400}, per_part=900)
-    [['a'], ['b', 'c', 'd']]
+    [['a', 'b'], ['c', 'd']]
     """
     known = [number for number in frames.values() if number]
     mean = sum(known) / len(known) if known else 1.0

@@ -118,7 +118,8 @@ class PlannedJobs:
         """Keep how a job ended; returns it with the job's name, and of one that ran elsewhere, what its folder says."""
         planned = self._planned[key]
         if not outcome.run:
-            if outcome.status == "failed" and planned.finished:  # its process was lost later, or another one did it
+            # Its process was lost later, or another one did it.
+            if outcome.status == "failed" and planned.finished and not planned.settings.force:
                 outcome = Outcome("finished")
             elif outcome.status in ("finished", "skipped") and not planned.finished:
                 outcome = Outcome("failed", error="it ended without a result; see the log of the launcher")

@@ -11,7 +11,7 @@ from lfnet.launchers.launcher import Call, Launcher
 from lfnet.launchers.queue import QueuedJob, QueueLauncher, find_latest
 from lfnet.runs.resources import record_peaks
 from lfnet.runs.run import Outcome
-from lfnet.runs.submissions import read_submissions
+from lfnet.runs.submissions import Submission, read_submissions
 from lfnet.text import plural
 
 __all__ = ["SweepQueue", "check_launcher"]
@@ -77,7 +77,7 @@ class SweepQueue:
                 return {}
             self._submit(calls)
         known = find_latest(self._paths.runs, [call.key for call in calls])
-        self._own = submit or any(job.submission.sweep == self._sweep for job in known.values())
+        self._own = submit or bool(self._submitted())
         held: dict[str, Outcome] = {}
         for call in calls:
             job = known.get(call.key)
@@ -103,7 +103,7 @@ class SweepQueue:
     def withdraw(self, calls: Sequence[Call]) -> None:
         """Let no call start that has not started."""
         if isinstance(self._launcher, QueueLauncher):
-            self._launcher.withdraw(calls)
+            self._launcher.withdraw(calls, self._sweep)
 
     def _submit(self, calls: Sequence[Call]) -> None:
         if not isinstance(self._launcher, QueueLauncher) or not calls:
@@ -142,5 +142,10 @@ class SweepQueue:
 
     def _again(self) -> str:
         """The command with which the sweep was submitted."""
-        commands = [job.submission.command for job in self._held.values() if job.submission.sweep == self._sweep]
-        return f"{commands[-1]} --submit" if commands else ""
+        submitted = self._submitted()
+        return f"{submitted[-1].command} --submit" if submitted else ""
+
+    def _submitted(self) -> list[Submission]:
+        """What was submitted in the name of the sweep, and not cancelled, oldest first."""
+        found = read_submissions(self._paths.runs)
+        return [one for one in found if one.sweep == self._sweep and not one.cancelled]

@@ -24,6 +24,8 @@ class Session:
     frames : FrameCache
     launcher : Launcher or None
         Its processes share the extraction of features that a job lacks; None: this process does it.
+    submit : bool
+        The command does not wait for the launcher, so that features must be there.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class Session:
     def __init__(self) -> None:
         self.frames = FrameCache()
         self.launcher: Launcher | None = None
+        self.submit = False
         self._kept: dict[tuple[str, Hashable], Any] = {}
         self._latest: dict[str, tuple[Hashable, Any]] = {}
 

@@ -59,7 +59,7 @@ def run_sweep(
     first = settings[0]
     table, paths = jobs[0].config["table"], first.inputs.paths
     launcher = launcher or first.launcher
-    session.launcher = launcher
+    session.launcher, session.submit = launcher, submit
     check_launcher(launcher, submit=submit, fail_fast=first.fail_fast)
     path = paths.runs / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
     command = sweep_command(table["name"], list(given), options)
@@ -74,12 +74,11 @@ def run_sweep(
     for key, outcome in held.items():
         planned.end(key, outcome)
     calls = [call for call in calls if call.key not in held]
-    for line in queue.lines(planned.names, planned.outcomes) or [
-        _summary(len(jobs), finished, len(calls), len(held), len(failed))
-    ]:
-        print(line, flush=True)
-    for name, error in failed:
-        print(f"cannot start {name}: {error}", flush=True)
+    lines = queue.lines(planned.names, planned.outcomes)
+    if not lines:
+        lines = [_summary(len(jobs), finished, len(calls), len(held), len(failed))]
+        lines += [f"cannot start {name}: {error}" for name, error in failed]
+    print("\n".join(lines), flush=True)
     record.write(planned.outcomes)
     try:
         for number, (key, ended) in enumerate(queue.run(calls), start=1):

@@ -219,7 +219,10 @@ class _DaskPool(Pool):
         self._folder = str(Path.cwd())
 
     def size(self) -> int:
-        found = len(self._client.nthreads())
+        try:
+            found = len(self._client.nthreads())
+        except OSError as error:
+            raise _gone(error) from error
         if self._own is not None and not found and self._own.refused:
             raise LfnetError(f"launcher.cluster: the queue refuses the workers: {self._own.refused[-1]}.")
         if self._own is not None and found < self._own.workers:
@@ -231,11 +234,14 @@ class _DaskPool(Pool):
 
     def wait(self, handles: Sequence[Any], seconds: float) -> Sequence[Any]:
         from distributed import TimeoutError, wait
+        from distributed.client import FuturesCancelledError
 
         try:
             return list(wait(handles, timeout=seconds, return_when="FIRST_COMPLETED").done)
         except TimeoutError:
             return []
+        except FuturesCancelledError as error:
+            raise _gone(error) from error
 
     def outcome(self, handle: Any, call: Call) -> Outcome:
         from distributed import KilledWorker
@@ -247,12 +253,14 @@ class _DaskPool(Pool):
             memory = None if self._own is None else self._own.memory
             return killed(call.need if memory is None else replace(call.need, memory=memory))
         except FutureCancelledError as error:
-            raise LfnetError(
-                f"the Dask scheduler is gone ({_line(error)}). Jobs that have finished are kept."
-            ) from error
+            raise _gone(error) from error
         except Exception as error:  # the worker has another Python, or lacks a module
             return Outcome("failed", error=f"{type(error).__name__}: {_line(error)}")
         return outcome
+
+
+def _gone(error: Exception) -> LfnetError:
+    return LfnetError(f"the Dask scheduler is gone ({_line(error)}). Jobs that have finished are kept.")
 
 
 def _thread_counts(needs: Sequence[Need]) -> dict[str, int]:

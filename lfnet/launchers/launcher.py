@@ -52,6 +52,10 @@ class Call(ABC):
     need: Need
     overrides: tuple[str, ...]
 
+    def continued(self) -> "Call":
+        """Return the call that goes on where an interrupted one stopped."""
+        return self
+
     @abstractmethod
     def __call__(self) -> Outcome:
         """Do the work."""

@@ -73,7 +73,7 @@ def run_in_pool(pool: Pool, calls: Sequence[Call], max_wait: float, lack: str) -
             call = running.pop(handle)
             outcome = pool.outcome(handle, call)
             if outcome.status == "interrupted":  # its node is taken away
-                waiting.append(call)
+                waiting.append(call.continued())
             else:
                 yield call.key, outcome
         if size or ended:

@@ -110,7 +110,8 @@ class QueuedJob:
         if self.entry is not None and self.entry.status == "queued":
             return "queued"
         outcome = self.submission.outcome(self.place)
-        if outcome is not None and outcome.status != "interrupted":  # else it goes back into the queue
+        again = self.entry is not None and self.entry.status == "running"  # it may have been started again elsewhere
+        if outcome is not None and outcome.status != "interrupted" and not (outcome.status == "failed" and again):
             return "ended"
         if self.silence:
             return "queued"
@@ -121,7 +122,7 @@ class QueuedJob:
         """How a job that has ended did so; no run folder is named, since its result may be gone."""
         found = self.submission.outcome(self.place)
         if found is not None and found.status == "interrupted":
-            return replace(found, error=f"{found.error}; submitted again, it goes on from there")
+            return replace(found, error=f"{found.error}. The queue has not started it again")
         if found is not None:
             return replace(found, run="")
         reason = self.engine.explain(self.submission, self.place, self.entry)
@@ -237,12 +238,12 @@ class QueueLauncher(Launcher):
         self.submit(calls)
         yield from self.wait(calls)
 
-    def withdraw(self, calls: Sequence[Call]) -> None:
-        """Take the jobs of these calls that have not started out of the queue."""
+    def withdraw(self, calls: Sequence[Call], sweep: str) -> None:
+        """Take what a sweep has submitted of these calls, and has not started, out of the queue."""
         jobs = find_latest(self.runs, [call.key for call in calls]).values()
-        for job in jobs:
-            if job.status == "queued":
-                job.engine.cancel([job.submission], waiting=True)
+        own = {job.submission.name: job for job in jobs if job.status == "queued" and job.submission.sweep == sweep}
+        for job in own.values():
+            job.engine.cancel([job.submission], waiting=True)
 
     def wait(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Yield the key and the outcome of each submitted call as it ends."""

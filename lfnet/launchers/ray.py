@@ -48,8 +48,10 @@ class Ray(Launcher):
 
     Examples
     --------
-    >>> Ray(jobs=2).address is None
-    True
+    >>> from lfnet.config import check_target
+    >>> check_target({"_target_": "lfnet.launchers.ray.Ray", "jobs": 0}, "launcher")
+    Traceback (most recent call last):
+    lfnet.errors.LfnetError: launcher.jobs=0: give a whole number of 1 or more, or auto.
     """
 
     address: str | None = None

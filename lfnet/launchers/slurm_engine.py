@@ -1,8 +1,8 @@
 """State of the user's own jobs in Slurm: one call of `squeue` for all, and of `sacct` where accounting is on."""
 
 import contextlib
-import getpass
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -35,7 +35,8 @@ _ENDED = (
 )
 # What Slurm writes into a job's log, where it remembers no state: without accounting it forgets jobs after minutes.
 _IN_LOG = (
-    ("oom", "OUT_OF_MEMORY"),
+    ("oom-kill", "OUT_OF_MEMORY"),
+    ("oom_kill", "OUT_OF_MEMORY"),
     ("DUE TO TIME LIMIT", "TIMEOUT"),
     ("DUE TO NODE FAILURE", "NODE_FAIL"),
     ("DUE TO PREEMPTION", "PREEMPTED"),
@@ -53,7 +54,7 @@ class SlurmEngine(Engine):
         """See `Engine.look`."""
         names = {one.name for one in submissions}
         fields = ",".join(f"{name}:{width}" for name, width in _COLUMNS.items())
-        command = ["squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}"]
+        command = ["squeue", "--noheader", "--array", "--states=all", f"--user={_user()}"]
         found = {}
         for line in call([*command, f"--name={','.join(sorted(names))}", f"--Format={fields}"]).splitlines():
             row, start = {}, 0
@@ -71,7 +72,7 @@ class SlurmEngine(Engine):
 
     def cancel(self, submissions: Sequence[Submission], *, waiting: bool = False) -> None:
         """See `Engine.cancel`."""
-        which = [f"--user={getpass.getuser()}", *(["--state=PENDING"] if waiting else [])]
+        which = [f"--user={_user()}", *(["--state=PENDING"] if waiting else [])]
         for one in submissions:
             call(["scancel", *which, f"--name={one.name}"])
 
@@ -128,6 +129,11 @@ def call(command: Sequence[str]) -> str:
         reason = " ".join(ended.stderr.split()) or f"exit status {ended.returncode}"
         raise LfnetError(f"Slurm does not answer: {reason}.")
     return ended.stdout
+
+
+def _user() -> str:
+    """The user of this process, whatever the environment says."""
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def _place(text: str) -> int:

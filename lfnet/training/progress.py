@@ -23,6 +23,7 @@ import torch
 
 from lfnet.errors import Interrupted, LfnetError, LfnetWarning
 from lfnet.files import atomic_path, exists, read_bytes
+from lfnet.signals import GOES_ON
 
 __all__ = ["Progress", "copied", "describe_machine", "random_state", "set_random_state"]
 
@@ -146,7 +147,7 @@ class Progress:
             self._write()
         except LfnetError as error:
             return f"and cannot go on from there: {error}"
-        return f"{_after(self._kept)}: the same command goes on from there"
+        return f"{_after(self._kept)}: {GOES_ON}"
 
     def _write(self) -> None:
         content = io.BytesIO()
@@ -245,6 +246,6 @@ def describe_machine(device: str) -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0].splitlines()
         values = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         parts += [values[name] for name in ("vendor_id", "cpu family", "model") if name in values]
-    if device == "cuda":
+    if device == "cuda" and torch.cuda.is_available():  # else `fit` says so
         parts.append(torch.cuda.get_device_name())
     return ", ".join(parts)

@@ -28,7 +28,7 @@ def test_skin_becomes_pulse(pulse: str, tmp_path: Path, monkeypatch: pytest.Monk
     stores["skin"].write("a", ClipFeatures(colours, made.valid_T, made.time_T), "film")
     cohort = SimpleNamespace(name="filmed", clips=pd.DataFrame({"clip_id": ["a"], "person_id": ["p"]}), own=None)
     monkeypatch.setattr(inputs, "load_cohort", lambda *given: cohort)
-    monkeypatch.setattr(inputs, "_extract", lambda *given: dict(stores))
+    monkeypatch.setattr(inputs, "extract_missing", lambda *given, **more: dict(stores))
     session = Session()
     found = inputs.prepare_streams(read_inputs(config, session), session)
     assert list(found.stores) == ["visual", "pulse"], "colours themselves are nothing to fuse"

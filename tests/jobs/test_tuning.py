@@ -24,6 +24,7 @@ from lfnet.runs.trials import Trial, read_trials
 from tests.composing import SMALL, composed
 
 ONE_EPOCH = (*SMALL, "trainer.max_epochs=1", "trainer.min_sigma_ratio=null")
+TUNED = ("protocol.select.level=clip", "seed=3")
 
 
 @cache
@@ -34,7 +35,7 @@ def job(root: Path, *overrides: str) -> tuple[dict[str, Any], dict[str, str]]:
 @pytest.fixture(scope="module")
 def tuned(shared_jobs):
     """A tuned job: its config, choices and run folder."""
-    config, choices = job(shared_jobs, "tune=4", "trainer.search.lr.high=0.1", "protocol.select.level=clip")
+    config, choices = job(shared_jobs, "tune=4", "trainer.search.lr.high=0.1", *TUNED)
     return config, choices, shared_jobs / "runs" / run(config, choices).run
 
 
@@ -43,7 +44,7 @@ def test_the_run_is_that_of_the_chosen_settings(tuned, shared_jobs):
     result = Run(folder).result
     chosen = result.chosen["mean_mlp"]
     overrides = [f"{name}={value}" for name, value in chosen.items()]
-    plain, choices = job(shared_jobs, "protocol.select.level=clip", *overrides)
+    plain, choices = job(shared_jobs, *TUNED, *overrides)
     twin = shared_jobs / "runs" / run(plain, choices).run
     assert twin != folder
     for name in ("predictions.csv", "head.safetensors", "metrics.csv", "references.csv"):
@@ -112,7 +113,7 @@ def made(shared_jobs, tmp_path, monkeypatch):
         config, choices = job(shared_jobs, "tune=7", *overrides)
         planned = plan({**config, "paths": {**config["paths"], "runs": str(tmp_path)}}, choices)
 
-        def made_trial(experiment, values, session, *, required):
+        def made_trial(experiment, values, session, number, *, required):
             if stop is not None and len(calls) == stop:
                 raise Killed
             calls.append(values)
@@ -189,10 +190,10 @@ def diverging(monkeypatch):
     def limit(lr: float) -> None:
         real = tuning._fit
 
-        def fit(trial, session):
+        def fit(trial, session, progress=None):
             if trial.settings.trainer.lr > lr:
                 raise LfnetError("training diverged:\nlower it")
-            return real(trial, session)
+            return real(trial, session, progress)
 
         monkeypatch.setattr(tuning, "_fit", fit)
 
