@@ -48,7 +48,7 @@ def test_an_interrupted_job_has_not_ended_until_the_queue_says_so(launcher, engi
     record_outcome(one.folder, 0, Outcome("interrupted", error="interrupted after epoch 2 of 9"))
     assert queue.find_latest(tmp_path, ["a"])["a"].status == "running"
     engine.lose("a", "CANCELLED")
-    assert "goes on from there" in queue.find_latest(tmp_path, ["a"])["a"].outcome.error
+    assert "The queue has not started it again" in queue.find_latest(tmp_path, ["a"])["a"].outcome.error
 
 
 def test_a_silent_queue_lets_nothing_be_submitted(launcher, engine, tmp_path):
@@ -115,7 +115,7 @@ def test_only_jobs_that_have_not_started_are_withdrawn(launcher, engine, tmp_pat
     calls = [done("a"), done("b")]
     launcher.submit(calls)
     engine.start("a")
-    launcher.withdraw(calls)
+    launcher.withdraw(calls, "")
     found = queue.find_latest(tmp_path, ["a", "b"])
     assert [found[key].status for key in "ab"] == ["running", "ended"]
 
