@@ -114,11 +114,11 @@ class SweepQueue:
         print(f"{plural(len(calls) - len(active), 'job')} submitted{already}", flush=True)
 
     def lines(self, names: Sequence[str], outcomes: Sequence[Outcome | None]) -> list[str]:
-        """Say how far a sweep is that was submitted; empty for another one.
+        """Say how far a sweep is that was submitted; empty for another one, and for one that is finished.
 
         names, outcomes: of all its jobs.
         """
-        if not self._own:
+        if not self._own or all(end and end.status in ("finished", "skipped") for end in outcomes):
             return []
         statuses = [
             self._held[outcome.fingerprint].status if outcome.fingerprint in self._held else "not submitted"

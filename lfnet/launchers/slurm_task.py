@@ -1,13 +1,12 @@
 """Run one call in a job of Slurm, and write its outcome into the submission's folder."""
 
-import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from lfnet.launchers.launcher import Call
-from lfnet.runs.submissions import forget_outcome, outcome_path, record_outcome
+from lfnet.runs.submissions import forget_outcome, outcome_path, read_outcome, record_outcome
 from lfnet.signals import GOES_ON, handle_always
 
 __all__ = ["SlurmTask", "closing_lines"]
@@ -35,9 +34,10 @@ class SlurmTask:
         for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):  # submitit handles some
             signal.signal(number, signal.SIG_DFL)
         handle_always()
+        before = read_outcome(self.folder, self.place)
         forget_outcome(self.folder, self.place)
-        again = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
-        record_outcome(self.folder, self.place, (self.call.continued() if again else self.call)())
+        call = self.call if before is None else self.call.continued()
+        record_outcome(self.folder, self.place, call())
 
 
 def closing_lines(folder: Path, requeues: int) -> list[str]:

@@ -22,6 +22,7 @@ __all__ = [
     "SubmittedTask",
     "forget_outcome",
     "outcome_path",
+    "read_outcome",
     "read_submissions",
     "record_outcome",
     "submitted_texts",
@@ -118,13 +119,7 @@ class Submission:
 
     def outcome(self, place: int) -> Outcome | None:
         """How a task ended, by its own account; None where it has not ended, or was killed."""
-        path = outcome_path(self.folder, place)
-        if not exists(path):
-            return None
-        try:
-            return _outcomes().validate_python(read_json(path))
-        except (LfnetError, ValidationError):  # a full disk: the run folder and the queue tell
-            return None
+        return read_outcome(self.folder, place)
 
     def _write(self) -> None:
         content = {name: value for name, value in asdict(self).items() if name != "folder"}
@@ -134,6 +129,18 @@ class Submission:
 def record_outcome(folder: Path, place: int, outcome: Outcome) -> None:
     """Write how a task of the submission in `folder` ended."""
     write_json(outcome_path(folder, place), asdict(outcome))
+
+
+def read_outcome(folder: Path, place: int) -> Outcome | None:
+    """Read how a task of the submission in `folder` ended; None where it says nothing."""
+    path = outcome_path(folder, place)
+    if not exists(path):
+        return None
+    try:
+        found: Outcome = _outcomes().validate_python(read_json(path))
+    except (LfnetError, ValidationError):  # a full disk: the run folder and the queue tell
+        return None
+    return found
 
 
 def forget_outcome(folder: Path, place: int) -> None:
