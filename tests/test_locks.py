@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import io
 import os
 import signal
 import socket
@@ -67,14 +66,14 @@ def path(tmp_path):
 
 @pytest.fixture
 def said(monkeypatch):
-    """Standard error. What `capsys` reads is lost if it is written while it reads."""
-    text = io.StringIO()
-    monkeypatch.setattr("sys.stderr", text)
-    return text
+    """The lines that are printed. What `capsys` reads is lost if another thread writes it meanwhile."""
+    lines = []
+    monkeypatch.setattr(locks, "print", lambda line, **_: lines.append(line), raising=False)
+    return lines
 
 
 def until_it_waits(thread, said):
-    while "waiting for run" not in said.getvalue():
+    while not any("waiting for run" in line for line in said):
         assert thread.is_alive()
         time.sleep(0.01)
 

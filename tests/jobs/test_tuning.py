@@ -289,7 +289,7 @@ def test_without_optuna_a_tuned_job_is_refused_and_others_are_not(tmp_path, monk
 def test_the_command_says_what_tuning_did(tuned, capsys, monkeypatch, shared_jobs):
     _, _, folder = tuned
     paths = [f"paths.{name}={shared_jobs / name}" for name in ("cache", "runs", "data")]
-    words = ("tune=4", "trainer.search.lr.high=0.1", "protocol.select.level=clip")
+    words = ("tune=4", "trainer.search.lr.high=0.1", *TUNED)
     assert main(["train", *ONE_EPOCH, *words, *paths]) == 0
     out, result = capsys.readouterr().out, Run(folder).result
     assert f"skipped: {folder}" in out
