@@ -31,6 +31,7 @@ _VARYING = {
         _OF_FILE,
     ),
     "trials.json": (r'"seconds": [0-9.e-]+', _OF_FILE),
+    "resources.json": (r": [0-9.]+",),  # the peak of memory
     "bundle.json": (r'"made": "[^"]*"', _OF_FILE, r'"MODEL_CARD\.md": \{\s*"sha256": "[0-9a-f]{64}"'),
     "MODEL_CARD.md": (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC",),
     "train.log": (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d\d\d",),
