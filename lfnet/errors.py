@@ -32,6 +32,8 @@ class Interrupted(KeyboardInterrupt):
         The signal.
     message : str
         One line for the user; "" where nothing was going on that could be continued.
+    saved : bool
+        Whether the same command goes on from what was done.
 
     Examples
     --------
@@ -39,9 +41,9 @@ class Interrupted(KeyboardInterrupt):
     143
     """
 
-    def __init__(self, number: int = signal.SIGINT, message: str = "") -> None:
+    def __init__(self, number: int = signal.SIGINT, message: str = "", *, saved: bool = False) -> None:
         super().__init__(message)
-        self.number = number
+        self.number, self.saved = number, saved
 
     @property
     def status(self) -> int:

@@ -15,10 +15,7 @@ from typing import Any
 
 from lfnet.errors import Interrupted
 
-__all__ = ["GOES_ON", "handle_always", "on_stop", "stoppable"]
-
-GOES_ON = "the same command goes on from there"
-"""What the message of an interruption ends with where a state was saved."""
+__all__ = ["handle_always", "on_stop", "stoppable"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _received: list[tuple[int, float]] = []  # numbers, and times by `time.time`

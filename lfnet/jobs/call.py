@@ -46,7 +46,8 @@ class JobCall(Call):
         except Interrupted as stop:
             if self.planned:
                 raise
-            return Outcome("interrupted", self.key, error=str(stop) or "interrupted before it had anything to save")
+            error = str(stop) or "interrupted before it had anything to save"
+            return Outcome("interrupted", self.key, error=error, saved=stop.saved)
         return replace(outcome, memory=peak.gb)
 
     def continued(self) -> "JobCall":

@@ -72,7 +72,7 @@ class ExtractionCall(Call):
         except Interrupted:
             if self.here:
                 raise
-            return Outcome("interrupted", self.key, error="interrupted; clips that were done are kept")
+            return Outcome("interrupted", self.key, error="interrupted; clips that were done are kept", saved=True)
         return replace(outcome, memory=peak.gb, seconds=time.perf_counter() - begun)
 
     def _extract(self) -> Outcome:

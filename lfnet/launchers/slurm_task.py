@@ -7,7 +7,7 @@ from shlex import quote
 
 from lfnet.launchers.launcher import Call
 from lfnet.runs.submissions import forget_outcome, outcome_path, read_outcome, record_outcome
-from lfnet.signals import GOES_ON, handle_always
+from lfnet.signals import handle_always
 
 __all__ = ["SlurmTask", "closing_lines"]
 
@@ -54,7 +54,7 @@ def closing_lines(folder: Path, requeues: int) -> list[str]:
         # The number of one task of an array may be that of the whole array.
         "job=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}",
         f"if grep -q '\"interrupted\",' {outcome} 2>/dev/null; then",
-        f"  if grep -q '{GOES_ON}' {outcome}; then limit={requeues}; else limit={min(1, requeues)}; fi",
+        f"  if grep -q '\"saved\": true' {outcome}; then limit={requeues}; else limit={min(1, requeues)}; fi",
         "  [ ${SLURM_RESTART_COUNT:-0} -ge $limit ] ||",
         '    [ "$(squeue --noheader --format=%T --jobs="$job")" != RUNNING ] || scontrol requeue "$job"',
         f"elif [ -e {outcome} ]; then",

@@ -69,7 +69,7 @@ class Outcome:
     `run` is its folder's name, "" where it failed before it had one; the folder of a failed job contains its log and
     no result. interrupted: a signal asked its process to stop; the same job goes on from what it saved. pending: it
     waits or runs in a queue. `error` is one line. `seconds` and `memory` (the peak, GB) are 0 where it did nothing, or
-    is not known.
+    is not known. `saved`: whether an interrupted job saved what another call goes on from.
     """
 
     status: Literal["finished", "skipped", "failed", "interrupted", "pending"]
@@ -78,6 +78,7 @@ class Outcome:
     error: str | None = None
     seconds: float = 0.0
     memory: float = 0.0
+    saved: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ import torch
 
 from lfnet.errors import Interrupted, LfnetError, LfnetWarning
 from lfnet.files import atomic_path, exists, read_bytes
-from lfnet.signals import GOES_ON
 
 __all__ = ["Progress", "copied", "describe_machine", "random_state", "set_random_state"]
 
@@ -91,10 +90,10 @@ class Progress:
             with suppress(OSError):  # the job is finished; the next look at it tries again
                 self._path.unlink(missing_ok=True)
         elif not isinstance(error, Exception):
-            message = f"interrupted{self._what} {self._save()}"
+            saved, where = self._save()
             if isinstance(error, KeyboardInterrupt):
                 number = error.number if isinstance(error, Interrupted) else Interrupted().number
-                raise Interrupted(number, message) from None
+                raise Interrupted(number, f"interrupted{self._what} {where}", saved=saved) from None
 
     def take(self) -> dict[str, Any] | None:
         """Return the state that was found, once, and log again what that training had logged; None without one."""
@@ -139,15 +138,15 @@ class Progress:
         """Whether something was done that would not be done again at once."""
         return self._kept is not None and bool(self._kept["epoch"] or self.pretraining)
 
-    def _save(self) -> str:
-        """Write what is kept; returns where the training goes on."""
+    def _save(self) -> tuple[bool, str]:
+        """Write what is kept; returns whether the training can go on, and where."""
         if self._kept is None or not self._worth_a_file:
-            return "before its first epoch had ended: the same command starts it again"
+            return False, "before its first epoch had ended: the same command starts it again"
         try:
             self._write()
         except LfnetError as error:
-            return f"and cannot go on from there: {error}"
-        return f"{_after(self._kept)}: {GOES_ON}"
+            return False, f"and cannot go on from there: {error}"
+        return True, f"{_after(self._kept)}: the same command goes on from there"
 
     def _write(self) -> None:
         content = io.BytesIO()

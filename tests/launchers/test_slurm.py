@@ -16,7 +16,6 @@ from lfnet.launchers.slurm_engine import SlurmEngine
 from lfnet.launchers.slurm_task import SlurmTask, closing_lines
 from lfnet.runs.run import Outcome
 from lfnet.runs.submissions import Submission, SubmittedTask, read_submissions, record_outcome
-from lfnet.signals import GOES_ON
 from tests.launchers.stub import Done, done
 
 
@@ -190,18 +189,18 @@ def test_a_task_that_runs_again_forgets_how_it_ended(submission, own_signals):
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "state", "restarts", "requeued"),
+    ("status", "saved", "state", "restarts", "requeued"),
     [
-        ("interrupted", f"after epoch 2 of 9: {GOES_ON}", "RUNNING", "1", True),
-        ("interrupted", f"after epoch 2 of 9: {GOES_ON}", "COMPLETING", "1", False),  # it was cancelled
-        ("interrupted", f"after epoch 2 of 9: {GOES_ON}", "RUNNING", "2", False),
-        ("interrupted", "before its first epoch had ended", "RUNNING", "0", True),
-        ("interrupted", "before its first epoch had ended", "RUNNING", "1", False),  # it would be for ever
-        ("failed", "after epoch 2 of 9", "RUNNING", "1", False),
+        ("interrupted", True, "RUNNING", "1", True),
+        ("interrupted", True, "COMPLETING", "1", False),  # it was cancelled
+        ("interrupted", True, "RUNNING", "2", False),
+        ("interrupted", False, "RUNNING", "0", True),
+        ("interrupted", False, "RUNNING", "1", False),  # it would be for ever
+        ("failed", False, "RUNNING", "1", False),
     ],
 )
-def test_an_interrupted_job_goes_back_into_the_queue(submission, commands, status, error, state, restarts, requeued):
-    record_outcome(submission.folder, 3, Outcome(status, error=error))
+def test_an_interrupted_job_goes_back_into_the_queue(submission, commands, status, saved, state, restarts, requeued):
+    record_outcome(submission.folder, 3, Outcome(status, error="after epoch 2 of 9", saved=saved))
     (commands / "squeue").write_text(f"#!/bin/sh\necho {state}\n")
     (commands / "scontrol").write_text(f"#!/bin/sh\necho $* > {commands}/asked\n")
     numbers = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
