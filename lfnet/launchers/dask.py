@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from lfnet.config import Count, Positive, settings
+from lfnet.config import settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call, Launcher, Memory, Need, killed
+from lfnet.launchers.launcher import Call, Need, killed
 from lfnet.launchers.machine import count_workers, free_memory
-from lfnet.launchers.pool import Pool, require, run_call, run_in_pool
+from lfnet.launchers.pool import Pool, PoolLauncher, require, run_call
 from lfnet.runs.run import Outcome
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ _MEMORY: dict[str, Any] = {f"distributed.worker.memory.{name}": False for name i
 
 
 @settings
-class Dask(Launcher):
-    """Jobs on the workers of Dask, one a worker process.
+class Dask(PoolLauncher):
+    """Jobs on the workers of Dask, one a worker process. One whose worker is lost twice has failed.
 
     Parameters
     ----------
@@ -75,11 +75,6 @@ class Dask(Launcher):
 
     scheduler: str | None = None
     cluster: Literal["local", "slurm", "pbs", "sge", "lsf", "htcondor", "oar"] = "local"
-    jobs: Count | Literal["auto"] = "auto"
-    memory: Memory = "auto"
-    jobs_per_gpu: Count = 1
-    options: dict[str, Any] = Field(default_factory=dict)
-    max_wait: Positive = 600.0
 
     @model_validator(mode="after")
     def _check(self) -> "Dask":
@@ -92,14 +87,9 @@ class Dask(Launcher):
             )
         return self
 
-    def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
-        """Run the calls. One whose worker is lost runs once more, and has failed when it is lost again."""
-        if not calls:
-            return
-        with self._pool([call.need for call in calls]) as pool:
-            yield from run_in_pool(pool, calls, self.max_wait, self._lack())
-
-    def _lack(self) -> str:
+    @property
+    def lack(self) -> str:
+        """See `PoolLauncher.lack`."""
         if self.scheduler is not None:
             return f"Start workers of {self.scheduler}, with `dask worker {self.scheduler} --nthreads 1`."
         if self.cluster == "local":
@@ -110,7 +100,8 @@ class Dask(Launcher):
         )
 
     @contextmanager
-    def _pool(self, needs: Sequence[Need]) -> Iterator["_DaskPool"]:
+    def pool(self, needs: Sequence[Need]) -> Iterator[Pool]:
+        """See `PoolLauncher.pool`."""
         import dask
         from distributed import Client
 
@@ -139,13 +130,14 @@ class Dask(Launcher):
         from distributed import LocalCluster
 
         workers = count_workers(needs, self.jobs, self.jobs_per_gpu)
-        limit = max(*(need.memory for need in needs), free_memory() / workers)
+        need = Need.of_any(needs)
+        limit = max(need.memory, free_memory() / workers)
         given = {"memory_limit": int(limit * 1e9), "dashboard_address": None, **self.options}
-        with dask.config.set({"distributed.nanny.pre-spawn-environ": _thread_counts(needs)}):
+        with dask.config.set({"distributed.nanny.pre-spawn-environ": _thread_counts(need.threads)}):
             try:
                 made = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.CRITICAL, **given)
             except (OSError, RuntimeError, TypeError, ValueError) as error:
-                raise LfnetError(f"launcher=dask: the workers do not start: {_line(error)}. {self._lack()}") from error
+                raise LfnetError(f"launcher=dask: the workers do not start: {_line(error)}. {self.lack}") from error
             with made as cluster:
                 yield _Own(cluster, workers, _gigabytes(given["memory_limit"]))
 
@@ -155,10 +147,11 @@ class Dask(Launcher):
 
         workers = min(_MAX_QUEUED if self.jobs == "auto" else self.jobs, len(needs))
         kind = getattr(dask_jobqueue, _QUEUES[self.cluster])
-        variables = {**_thread_counts(needs), **{_variable(name): value for name, value in _MEMORY.items()}}
+        need = Need.of_any(needs)
+        variables = {**_thread_counts(need.threads), **{_variable(name): value for name, value in _MEMORY.items()}}
         given = {
-            "cores": max(need.threads for need in needs),
-            "memory": f"{max(need.memory for need in needs):.2f}GB",
+            "cores": need.threads,
+            "memory": f"{need.memory:.2f}GB",
             "processes": 1,
             "job_name": "lfnet",
             "log_directory": "lfnet_logs",
@@ -263,9 +256,8 @@ def _gone(error: Exception) -> LfnetError:
     return LfnetError(f"the Dask scheduler is gone ({_line(error)}). Jobs that have finished are kept.")
 
 
-def _thread_counts(needs: Sequence[Need]) -> dict[str, int]:
+def _thread_counts(threads: int) -> dict[str, int]:
     """Variables for libraries that read their number of threads when they are loaded."""
-    threads = max(need.threads for need in needs)
     return {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 

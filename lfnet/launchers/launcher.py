@@ -22,6 +22,19 @@ class Need:
     memory: float
     device: str = "cpu"
 
+    @classmethod
+    def of_any(cls, needs: Sequence["Need"]) -> "Need":
+        """Return what a machine must have for any one of some jobs.
+
+        Examples
+        --------
+        >>> Need.of_any([Need(1, 3.0), Need(2, 1.0, "cuda")])
+        Need(threads=2, memory=3.0, device='cuda')
+        """
+        gpu = [need.device for need in needs if need.device == "cuda"]
+        threads, memory = max(need.threads for need in needs), max(need.memory for need in needs)
+        return cls(threads, memory, *gpu[:1])
+
 
 @dataclass(frozen=True, eq=False)
 class Call(ABC):

@@ -54,21 +54,21 @@ class Local(Launcher):
 
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Run the calls. If a process is killed, the calls that have not ended run one by one, to find its cause."""
-        if self.workers([call.need for call in calls]) == 1:
-            for call in calls:
-                yield call.key, call()
+        workers = self.workers([call.need for call in calls])
+        if workers > 1:
+            yield from self._side_by_side(calls, workers)
             return
-        yield from self._side_by_side(calls)
+        for call in calls:
+            yield call.key, call()
 
     def workers(self, needs: Sequence[Need]) -> int:
         """Return how many calls with these needs run side by side."""
         return count_workers(needs, self.jobs, self.jobs_per_gpu)
 
-    def _side_by_side(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
+    def _side_by_side(self, calls: Sequence[Call], workers: int) -> Iterator[tuple[str, Outcome]]:
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         ended: set[str] = set()
-        workers = self.workers([call.need for call in calls])
         with _stopping_workers() as stopped:
             try:
                 waiting = itertools.takewhile(lambda _: not stopped, calls)

@@ -35,12 +35,13 @@ def count_workers(needs: Sequence[Need], jobs: int | Literal["auto"], jobs_per_g
         return 1
     if jobs != "auto":
         return min(jobs, len(needs))
-    threads, memory = max(need.threads for need in needs), max(need.memory for need in needs)
-    if any(need.device == "cuda" for need in needs):
+    need = Need.of_any(needs)
+    if need.device == "cuda":
         slots = len(visible_gpus()) * jobs_per_gpu
     else:
-        slots = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) // threads
-    return max(1, min(slots, int(free_memory() / memory), len(needs)))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        slots = cores // need.threads
+    return max(1, min(slots, int(free_memory() / need.memory), len(needs)))
 
 
 def free_memory() -> float:

@@ -8,15 +8,19 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from lfnet.config import Count, Positive, settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call
+from lfnet.launchers.launcher import Call, Launcher, Memory, Need
 from lfnet.launchers.machine import take_gpu
 from lfnet.runs.run import Outcome
 
-__all__ = ["Pool", "require", "run_call", "run_in_pool"]
+__all__ = ["Pool", "PoolLauncher", "require", "run_call", "run_in_pool"]
 
 _LOOK = 2.0  # seconds between two looks at the number of workers
 
@@ -80,6 +84,47 @@ def run_in_pool(pool: Pool, calls: Sequence[Call], max_wait: float, lack: str) -
             last_seen = time.monotonic()
         elif time.monotonic() - last_seen > max_wait:
             raise LfnetError(f"there was no worker for {max_wait:g} s (launcher.max_wait). {lack}")
+
+
+@settings
+class PoolLauncher(Launcher):
+    """A launcher whose calls run on the workers of an engine, while the command waits for them.
+
+    Parameters
+    ----------
+    jobs : int or "auto"
+        How many run at once.
+    memory : float or "auto"
+        GB of memory that one job needs.
+    jobs_per_gpu : int
+        How many jobs share a GPU.
+    options : mapping
+        Further arguments of what starts the engine.
+    max_wait : float
+        Seconds without any worker after which the command ends.
+    """
+
+    jobs: Count | Literal["auto"] = "auto"
+    memory: Memory = "auto"
+    jobs_per_gpu: Count = 1
+    options: dict[str, Any] = Field(default_factory=dict)
+    max_wait: Positive = 600.0
+
+    @property
+    @abstractmethod
+    def lack(self) -> str:
+        """A sentence for a command that ends since there is no worker: what to do."""
+
+    @abstractmethod
+    def pool(self, needs: Sequence[Need]) -> AbstractContextManager[Pool]:
+        """Start workers for calls with these needs, or connect with those there are; they end with the block."""
+
+    def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
+        """Run the calls, as `Launcher.run` does."""
+        if not calls:
+            return
+        with self.pool([call.need for call in calls]) as pool:
+            yield from run_in_pool(pool, calls, self.max_wait, self.lack)
 
 
 _one_at_a_time = threading.Lock()  # a worker of somebody's own cluster may have several threads

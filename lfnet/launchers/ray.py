@@ -6,15 +6,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from lfnet.config import Count, Positive, settings
+from lfnet.config import settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call, Launcher, Memory, Need, killed
+from lfnet.launchers.launcher import Call, Need, killed
 from lfnet.launchers.machine import count_workers
-from lfnet.launchers.pool import Pool, require, run_call, run_in_pool
+from lfnet.launchers.pool import Pool, PoolLauncher, require, run_call
 from lfnet.runs.run import Outcome
 
 __all__ = ["Ray"]
@@ -24,8 +24,8 @@ _QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @settings
-class Ray(Launcher):
-    """Jobs as tasks of Ray.
+class Ray(PoolLauncher):
+    """Jobs as tasks of Ray. One whose process is lost has failed.
 
     Parameters
     ----------
@@ -55,31 +55,25 @@ class Ray(Launcher):
     """
 
     address: str | None = None
-    jobs: Count | Literal["auto"] = "auto"
-    memory: Memory = "auto"
-    jobs_per_gpu: Count = 1
-    options: dict[str, Any] = Field(default_factory=dict)
-    max_wait: Positive = 600.0
 
     @model_validator(mode="after")
     def _check(self) -> "Ray":
         require("ray", "ray")
         return self
 
-    def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
-        """Run the calls. One whose process is lost has failed."""
-        if not calls:
-            return
-        lack = "No node has room for a job: compare trainer.threads and launcher.memory with `ray status`."
-        with self._pool([call.need for call in calls]) as pool:
-            yield from run_in_pool(pool, calls, self.max_wait, lack)
+    @property
+    def lack(self) -> str:
+        """See `PoolLauncher.lack`."""
+        return "No node has room for a job: compare trainer.threads and launcher.memory with `ray status`."
 
     @contextmanager
-    def _pool(self, needs: Sequence[Need]) -> Iterator["_RayPool"]:
+    def pool(self, needs: Sequence[Need]) -> Iterator[Pool]:
+        """See `PoolLauncher.pool`."""
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         import ray
 
+        need = Need.of_any(needs)
         with ExitStack() as stack:
             given: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "CRITICAL"}
             if self.address is None:
@@ -87,7 +81,7 @@ class Ray(Launcher):
                 folder = tempfile.mkdtemp(prefix="lfnet_ray_")
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
                 given |= {"address": "local", "_temp_dir": folder}
-                given["num_cpus"] = workers * max(need.threads for need in needs)
+                given["num_cpus"] = workers * need.threads
                 limit: int | None = workers
             else:
                 given["address"] = self.address
@@ -99,21 +93,20 @@ class Ray(Launcher):
                 raise LfnetError(
                     f"launcher.address={self.address}: Ray cannot start: {' '.join(str(error).split())}."
                 ) from error
-            yield _RayPool(needs, limit, self.jobs_per_gpu, local=self.address is None)
+            yield _RayPool(need, limit, self.jobs_per_gpu, local=self.address is None)
 
 
 class _RayPool(Pool):
     """Tasks of the Ray that this process is connected with."""
 
-    def __init__(self, needs: Sequence[Need], limit: int | None, jobs_per_gpu: int, local: bool) -> None:
+    def __init__(self, need: Need, limit: int | None, jobs_per_gpu: int, local: bool) -> None:
         self._limit, self._folder = limit, str(Path.cwd())
-        cuda = any(need.device == "cuda" for need in needs)
         self._asked: dict[str, float] = {
-            "num_cpus": max(need.threads for need in needs),
-            "num_gpus": 1 / jobs_per_gpu if cuda else 0,
+            "num_cpus": need.threads,
+            "num_gpus": 1 / jobs_per_gpu if need.device == "cuda" else 0,
         }
         if not local:  # where the number of workers is the limit
-            self._asked["memory"] = int(max(need.memory for need in needs) * 1e9)
+            self._asked["memory"] = int(need.memory * 1e9)
 
     def size(self) -> int:
         import ray
