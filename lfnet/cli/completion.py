@@ -54,6 +54,14 @@ _CONFIGS = {
     "audit": "audit",
     "forget": "audit",
 }
+_OPTIONS = {
+    "train": ["--cfg", "--multirun", "--submit"],
+    "table": ["--cfg", "--full", "--render", "--show-paths", "--submit"],
+    "jobs": ["--all"],
+    "cancel": [],
+    "audit": ["--json", "--strict"],
+    "forget": ["--yes"],
+}
 _NAMED = ("table", "jobs", "cancel", "report", "dashboard", "power")  # a table's name comes first
 
 
@@ -108,15 +116,8 @@ def _finished(word: str, choices: list[str]) -> list[str]:
 
 def _settings(command: str, before: list[str], word: str) -> list[str]:
     """Return Hydra's answers for a setting; none for a line that Hydra cannot read."""
-    if word.startswith("-") and command == "forget":
-        return _finished(word, ["--yes", "--help"])
-    if word.startswith("-") and command in ("jobs", "cancel"):
-        return _finished(word, ["--all", "--help"] if command == "jobs" else ["--help"])
-    if word.startswith("-") and command == "audit":
-        return _finished(word, ["--json", "--strict", "--help"])
     if word.startswith("-"):
-        own = {"table": ["--full", "--render", "--show-paths", "--submit"], "train": ["--multirun", "--submit"]}
-        return _finished(word, ["--cfg", "--help", *own.get(command, ["--multirun"])])
+        return _finished(word, ["--help", *_OPTIONS.get(command, ["--cfg", "--multirun"])])
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.plugins.completion_plugin import DefaultCompletionPlugin

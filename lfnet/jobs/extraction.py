@@ -20,7 +20,7 @@ from lfnet.fingerprints import digest
 from lfnet.jobs.session import Session, own_session
 from lfnet.jobs.settings import InputSettings
 from lfnet.launchers.launcher import Call, Launcher, Need
-from lfnet.runs.resources import needed_memory, peak_memory, record_peaks
+from lfnet.runs.resources import peak_memory, record_peaks
 from lfnet.runs.run import Outcome
 from lfnet.signals import stoppable
 from lfnet.text import plural
@@ -160,7 +160,7 @@ def _extract_by(
 ) -> LfnetError | None:
     """Extract with the processes of a launcher, and print a line for each part; returns what failed."""
     kind = "+".join(settings.encoders)
-    memory = needed_memory(settings.paths.cache, kind) if launcher.memory == "auto" else launcher.memory
+    memory = launcher.memory_of(kind, settings.paths.cache)
     calls = _calls(cohort, settings, encoders, given, memory)
     failed: dict[str, str] = {}
     lines: list[str] = []
@@ -177,8 +177,7 @@ def _extract_by(
                 end = f"{outcome.status} {calls[key].name}: {failed[key]}"
             print(f"[{ended:>{len(str(len(calls)))}}/{len(calls)}] {end}", flush=True)
     finally:
-        if peak:
-            record_peaks(settings.paths.cache, {kind: peak})
+        record_peaks(settings.paths.cache, {kind: peak})
     if failed:
         return LfnetError(
             f"cohort {cohort.name}: {len(failed)} of {plural(len(calls), 'part')} of the extraction failed: "

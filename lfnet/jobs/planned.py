@@ -14,7 +14,6 @@ from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.job import plan, run_safely
 from lfnet.jobs.session import Session
 from lfnet.launchers.launcher import Call, Launcher, Need
-from lfnet.runs.resources import needed_memory
 from lfnet.runs.run import Outcome
 
 __all__ = ["Job", "PlannedJobs"]
@@ -87,9 +86,6 @@ class PlannedJobs:
         if len(errors) == 1 and (error := errors.pop()) is not None:
             raise LfnetError(error)
 
-    def __len__(self) -> int:
-        return len(self._jobs)
-
     def count(self, status: str) -> int:
         """Return how many jobs ended in this way."""
         return sum(outcome is not None and outcome.status == status for outcome in self.outcomes)
@@ -145,9 +141,9 @@ class PlannedJobs:
 
     def _call(self, key: str, launcher: Launcher, sweep: str) -> Call:
         job, experiment = self._jobs[self._places[key][0]], self._planned[key]
-        settings, memory = experiment.settings, launcher.memory
-        gigabytes = needed_memory(settings.inputs.paths.runs, job.kind) if memory == "auto" else memory
-        need = Need(settings.trainer.threads, gigabytes, settings.trainer.device)
+        settings = experiment.settings
+        memory = launcher.memory_of(job.kind, settings.inputs.paths.runs)
+        need = Need(settings.trainer.threads, memory, settings.trainer.device)
         own = (self.name(key), need, tuple(job.overrides), job.config, job.choices)
         return JobCall(key, *own, sweep, planned=(self._session, experiment))
 

@@ -43,6 +43,7 @@ class SweepQueue:
     def __init__(self, launcher: Launcher, paths: Paths, sweep: str, command: str) -> None:
         self._launcher, self._paths, self._sweep, self._command = launcher, paths, sweep, command
         self._held: dict[str, QueuedJob] = {}
+        self._submitted: list[Submission] = []  # in the name of the sweep, and not cancelled; oldest first
         self._own = False  # whether the sweep itself was submitted
 
     @property
@@ -65,7 +66,7 @@ class SweepQueue:
                 if task.key in kinds and (outcome := one.outcome(place)):
                     peaks[kinds[task.key]] = max(outcome.memory, peaks.get(kinds[task.key], 0.0))
         with personal_files(self._paths.mode):
-            record_peaks(self._paths.runs, {kind: peak for kind, peak in peaks.items() if peak})
+            record_peaks(self._paths.runs, peaks)
 
     def hold(self, calls: Sequence[Call], *, submit: bool) -> dict[str, Outcome]:
         """Return the outcome of each call that is not to be run by `run`, since a queue has or had it.
@@ -77,7 +78,9 @@ class SweepQueue:
                 return {}
             self._submit(calls)
         known = find_latest(self._paths.runs, [call.key for call in calls])
-        self._own = submit or bool(self._submitted())
+        found = read_submissions(self._paths.runs)
+        self._submitted = [one for one in found if one.sweep == self._sweep and not one.cancelled]
+        self._own = submit or bool(self._submitted)
         held: dict[str, Outcome] = {}
         for call in calls:
             job = known.get(call.key)
@@ -136,16 +139,7 @@ class SweepQueue:
         found += sorted({job.silence for job in self._held.values() if job.silence})
         if statuses or failed:
             found.append(self.hint)
-        if (failed or counts["not submitted"]) and (again := self._again()):
+        if (failed or counts["not submitted"]) and self._submitted:
+            again = f"{self._submitted[-1].command} --submit"
             found.append(f"submit what is missing: {again}; or cancel the sweep to run it here")
         return found
-
-    def _again(self) -> str:
-        """The command with which the sweep was submitted."""
-        submitted = self._submitted()
-        return f"{submitted[-1].command} --submit" if submitted else ""
-
-    def _submitted(self) -> list[Submission]:
-        """What was submitted in the name of the sweep, and not cancelled, oldest first."""
-        found = read_submissions(self._paths.runs)
-        return [one for one in found if one.sweep == self._sweep and not one.cancelled]

@@ -92,7 +92,7 @@ def run_sweep(
     finally:
         record.write(planned.outcomes)
         with personal_files(paths.mode):
-            record_peaks(paths.runs, {kind: peak for kind, peak in planned.peaks.items() if peak})
+            record_peaks(paths.runs, planned.peaks)
     not_run = Outcome("failed", error="not run: an earlier job failed (fail_fast=true)")
     return Swept(path, paths.runs, paths.tables, tuple(outcome or not_run for outcome in planned.outcomes))
 

@@ -16,14 +16,12 @@ class Foreign(Launcher):
     ----------
     launcher : hydra.plugins.launcher.Launcher
         Set up.
-    first : int
-        The number of the first job.
     """
 
     memory = "auto"
 
-    def __init__(self, launcher: Any, first: int = 0) -> None:
-        self._launcher, self._first = launcher, first
+    def __init__(self, launcher: Any) -> None:
+        self._launcher = launcher
 
     @property
     def extracts(self) -> bool:
@@ -32,7 +30,7 @@ class Foreign(Launcher):
 
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Launch all calls at once. What such a launcher calls completed may have failed: the caller looks."""
-        returned = self._launcher.launch([list(call.overrides) for call in calls], initial_job_idx=self._first)
+        returned = self._launcher.launch([list(call.overrides) for call in calls], initial_job_idx=0)
         for call, job in zip(calls, returned, strict=True):
             yield call.key, _outcome(job)
 

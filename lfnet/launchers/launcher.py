@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from lfnet.config import Positive
+from lfnet.runs.resources import needed_memory
 from lfnet.runs.run import Outcome
 
 __all__ = ["Call", "Launcher", "Memory", "Need", "killed"]
@@ -83,6 +85,10 @@ class Launcher(ABC):
     def extracts(self) -> bool:
         """Whether its processes extract missing features; if not, the process of the command does."""
         return True
+
+    def memory_of(self, kind: str, folder: Path) -> float:
+        """Return the GB that a call of this kind asks for; the peaks of earlier ones are in `folder`."""
+        return needed_memory(folder, kind) if self.memory == "auto" else self.memory
 
     @abstractmethod
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:

@@ -23,9 +23,9 @@ def needed_memory(runs: Path, kind: str) -> float:
 
 
 def record_peaks(runs: Path, peaks: Mapping[str, float]) -> None:
-    """Keep the highest peak of each kind, in GB; of two processes that write at once, one is kept."""
+    """Keep the highest peak of each kind, in GB; 0 is none. Of two processes that write at once, one is kept."""
     before = _read(runs)
-    after = {**before, **{kind: max(peak, before.get(kind, 0.0)) for kind, peak in peaks.items()}}
+    after = {**before, **{kind: max(peak, before.get(kind, 0.0)) for kind, peak in peaks.items() if peak}}
     if after != before:
         write_json(Path(runs) / RESOURCES, {"peak_memory_gb": after})
 
