@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from pydantic import Field
@@ -20,7 +19,7 @@ from lfnet.launchers.launcher import Call, Launcher, Memory, Need
 from lfnet.launchers.machine import take_gpu
 from lfnet.runs.run import Outcome
 
-__all__ = ["Pool", "PoolLauncher", "require", "run_call", "run_in_pool"]
+__all__ = ["Pool", "PoolLauncher", "run_call", "run_in_pool"]
 
 _LOOK = 2.0  # seconds between two looks at the number of workers
 
@@ -146,9 +145,3 @@ def run_call(call: Call, folder: str) -> Outcome:
         if call.need.device == "cuda":
             take_gpu()
         return call()
-
-
-def require(package: str, extra: str) -> None:
-    """Raise `LfnetError` where the package of an engine is not installed."""
-    if find_spec(package) is None:
-        raise LfnetError(f"launcher={extra} needs {package}: `pip install 'lfnet[{extra}]'`, or give launcher=joblib.")

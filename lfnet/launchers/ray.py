@@ -12,9 +12,9 @@ from pydantic import model_validator
 
 from lfnet.config import settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call, Need, killed
+from lfnet.launchers.launcher import Call, Need, killed, require
 from lfnet.launchers.machine import count_workers
-from lfnet.launchers.pool import Pool, PoolLauncher, require, run_call
+from lfnet.launchers.pool import Pool, PoolLauncher, run_call
 from lfnet.runs.run import Outcome
 
 __all__ = ["Ray"]

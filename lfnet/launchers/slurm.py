@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lfnet.config import Count, settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call, Memory, Need
+from lfnet.launchers.launcher import Call, Memory, Need, require
 from lfnet.launchers.queue import QueueLauncher
 from lfnet.launchers.slurm_engine import call as slurm
 from lfnet.launchers.slurm_task import SlurmTask, closing_lines
@@ -73,10 +73,7 @@ class Slurm(QueueLauncher):
 
     def check(self) -> None:
         """See `QueueLauncher.check`."""
-        try:
-            import submitit  # noqa: F401
-        except ImportError:
-            raise LfnetError("launcher=slurm needs submitit: pip install 'lfnet[slurm]'.") from None
+        require("submitit", "slurm")
         if missing := [name for name in ("sbatch", "srun", "squeue") if shutil.which(name) is None]:
             raise LfnetError(
                 f"launcher=slurm needs Slurm's commands, and {missing[0]} is not on PATH: run this on a login node, or "

@@ -8,7 +8,7 @@ import pytest
 
 from lfnet.cli.main import main
 from lfnet.errors import LfnetError
-from lfnet.launchers import pool as module
+from lfnet.launchers import launcher
 from lfnet.launchers.launcher import Call, Need, killed
 from lfnet.launchers.pool import Pool, run_call, run_in_pool
 from lfnet.runs.run import Outcome
@@ -93,10 +93,10 @@ def test_a_call_runs_in_the_folder_of_the_command(tmp_path, monkeypatch):
     assert lacking.status == "failed" and str(tmp_path / "elsewhere") in str(lacking.error)
 
 
-@pytest.mark.parametrize("engine", ["dask", "ray"])
+@pytest.mark.parametrize("engine", ["dask", "ray", "slurm"])
 def test_an_engine_that_is_not_installed_is_one_line_before_any_work(tmp_path, monkeypatch, capsys, engine):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(launcher, "find_spec", lambda name: None)
     assert main(["train", "-m", "seed=0,1", f"launcher={engine}"]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and f"pip install 'lfnet[{engine}]'" in err
