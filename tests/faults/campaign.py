@@ -22,7 +22,7 @@ __all__ = ["KINDS", "Case", "Undisturbed", "Verdict", "Worker", "cases_of", "dif
 
 KINDS = ("die", *ERRNOS, "limit")
 _OF_FILE = r'^  "sha256": "[0-9a-f]{64}"'  # the digest of the file itself, with its times
-# Times and dates, by file: two undisturbed runs differ in them.
+# Times and dates, by the name of a file or of its folder: two undisturbed runs differ in them.
 _VARYING = {
     "result.json": (
         r'"(?:seconds[a-z_]*|latency_ms|energy_mj)": [0-9.e-]+',
@@ -35,6 +35,7 @@ _VARYING = {
     "bundle.json": (r'"made": "[^"]*"', _OF_FILE, r'"MODEL_CARD\.md": \{\s*"sha256": "[0-9a-f]{64}"'),
     "MODEL_CARD.md": (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC",),
     "train.log": (r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d\d\d",),
+    "digests": (r"\b\d{19}\b", _OF_FILE),  # the time when the digested file changed
 }
 _LONG_AGO = 1_700_000_000
 # Files that a command goes on without: a failure to write them, or to remove a lock, may be passed over.
@@ -183,7 +184,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
             found[f"{name}/"] = b""
             continue
         data = path.read_bytes()
-        for pattern in _VARYING.get(path.name, ()):
+        for pattern in _VARYING.get(path.name) or _VARYING.get(path.parent.name, ()):
             data = re.sub(pattern.encode(), b"VARYING", data, flags=re.MULTILINE)
         found[name] = data
     return found
