@@ -19,12 +19,14 @@ usage: lfnet jobs [NAME] [OVERRIDES] [--all]
 
 List the jobs that were submitted to the queue of a cluster (launcher=slurm) and have not finished: state, node, how
 long it has been in this state, and log. NAME is a table, with the overrides that it was submitted with, or `multirun`
-for a sweep of `lfnet train -m`; without it, the jobs of all sweeps. Finished jobs are counted; --all lists them too.
+for a sweep of `lfnet train -m`, each with the extraction that it needs; `extraction` for all extractions; without NAME,
+all jobs. Finished jobs are counted; --all lists them too.
 
 examples:
   lfnet jobs
   lfnet jobs architectures
   lfnet jobs architectures seed=0,1,2 --all
+  lfnet jobs extraction
   lfnet jobs paths.runs=/scratch/lfnet_runs
 """
 
@@ -85,11 +87,14 @@ def _find_sweep(command: str, words: list[str]) -> tuple[str, Path]:
     """The name of the sweep ("" for all), and the folder of runs."""
     from lfnet.cli.configs import paths
     from lfnet.cli.train import find_sweep_files
+    from lfnet.runs.submissions import EXTRACTION
 
     if not words or words[0].startswith(("paths.", "paths=")):
         return "", paths(words)["runs"]
     if words[0].startswith("-"):
         raise LfnetError(f"the name comes first: lfnet {command} NAME {' '.join(words)}.")
+    if words[0] == EXTRACTION:
+        return EXTRACTION, paths(words[1:])["runs"]
     record, runs, _ = find_sweep_files("none" if words[0] == "multirun" else words[0], words[1:])
     return record.stem, runs
 
@@ -97,8 +102,7 @@ def _find_sweep(command: str, words: list[str]) -> tuple[str, Path]:
 def _submissions(sweep: str, runs: Path) -> "list[Submission]":
     from lfnet.runs.submissions import read_submissions
 
-    everything = [one for one in read_submissions(runs) if not one.cancelled]
-    found = [one for one in everything if sweep in ("", one.sweep)]
+    found = [one for one in read_submissions(runs) if not one.cancelled and one.belongs(sweep)]
     if sweep and not found:
         raise LfnetError(f"no job of {sweep} was submitted from {runs}. `lfnet jobs` lists all that were.")
     return found

@@ -12,7 +12,7 @@ from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder
 from lfnet.errors import LfnetError, Unreadable
 from lfnet.features.estimate import Estimate, estimate
-from lfnet.features.extraction_job import Clip, Job, Missing
+from lfnet.features.extraction_job import Clip, Job, Missing, by_stream
 from lfnet.features.provenance import Sources, needs_landmarker
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.files import make_folder
@@ -94,11 +94,7 @@ def open_stores(
     """
     job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride)
     stores = job.stores()
-    lacking: dict[str, list[str]] = {}
-    for clip, streams in job.missing(stores):
-        for stream in streams:
-            lacking.setdefault(stream, []).append(clip.clip_id)
-    return stores, lacking
+    return stores, by_stream(job.missing(stores))
 
 
 def extract(

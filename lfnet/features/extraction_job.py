@@ -24,7 +24,7 @@ from lfnet.video.probe import probe
 from lfnet.video.settings import VideoSettings
 from lfnet.video.survey import Survey, survey
 
-__all__ = ["Clip", "Job", "Missing"]
+__all__ = ["Clip", "Job", "Missing", "by_stream"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,15 @@ class Missing(NamedTuple):
 
     clip: Clip
     streams: tuple[str, ...]
+
+
+def by_stream(missing: Iterable[Missing]) -> dict[str, list[str]]:
+    """Return the ids of the clips that each stream lacks."""
+    lacking: dict[str, list[str]] = {}
+    for clip, streams in missing:
+        for stream in streams:
+            lacking.setdefault(stream, []).append(clip.clip_id)
+    return lacking
 
 
 @dataclass(frozen=True)

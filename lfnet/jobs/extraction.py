@@ -1,7 +1,7 @@
 """Extraction of what features are missing: in this process, or shared by clips over the processes of a launcher."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heapreplace
 from typing import Any
@@ -13,15 +13,18 @@ from lfnet.encoders.encoder import Encoder
 from lfnet.errors import Interrupted, LfnetError, describe_failure
 from lfnet.features.estimate import estimate
 from lfnet.features.extract import Incomplete, clear_abandoned, extract, needs_landmarker, open_stores
-from lfnet.features.extraction_job import Job
+from lfnet.features.extraction_job import Job, Missing, by_stream
 from lfnet.features.store import FeatureStore
 from lfnet.files import personal_files
 from lfnet.fingerprints import digest
+from lfnet.jobs.queued_extraction import check_not_queued, find_extracting, one_submitter, piece_keys
 from lfnet.jobs.session import Session, own_session
 from lfnet.jobs.settings import InputSettings
 from lfnet.launchers.launcher import Call, Launcher, Need
+from lfnet.launchers.queue import QueueLauncher
 from lfnet.runs.resources import peak_memory, record_peaks
 from lfnet.runs.run import Outcome
+from lfnet.runs.submissions import EXTRACTION, extraction_of
 from lfnet.signals import stoppable
 from lfnet.text import plural
 
@@ -122,7 +125,7 @@ def extract_missing(
     Incomplete
         Clips could not be read; the others are extracted.
     LfnetError
-        The encoders do not fit the cohort, or processes of the launcher were lost.
+        The encoders do not fit the cohort, processes of the launcher were lost, or jobs in a queue extract the same.
     """
     given: dict[str, Any] = {
         "cache": settings.paths.cache,
@@ -137,6 +140,8 @@ def extract_missing(
         given["mesh_model"] = settings.video.find_landmarker(settings.paths.weights)
     given["batch_size"] = settings.encoding.batch_size
     launcher = session.launcher
+    if launcher is not None and (session.submit or not isinstance(launcher, QueueLauncher)):
+        check_not_queued(cohort.name, settings.paths.runs, piece_keys(stores, lacking), session.sweep)
     if launcher is None or not launcher.extracts or cohort.own is not None:
         if progress:
             print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
@@ -147,55 +152,88 @@ def extract_missing(
             f"cohort {cohort.name}: {plural(clips, 'clip')} have no features yet, and --submit does not wait for them. "
             "Run `lfnet extract` first, with the same launcher, cohort and encoder."
         )
+    job = Job(cohort, tuple(encoders), **given)
     failure = session.keep(
-        "shared extraction", settings.key, lambda: _extract_by(launcher, cohort, settings, encoders, given)
+        "shared extraction", settings.key, lambda: _extract_by(launcher, job, settings, session.sweep)
     )
     if failure is not None:
         raise failure
-    return Job(cohort, tuple(encoders), **given).stores()
+    return job.stores()
 
 
-def _extract_by(
-    launcher: Launcher, cohort: Cohort, settings: InputSettings, encoders: Sequence[Encoder], given: Mapping[str, Any]
-) -> LfnetError | None:
+def _extract_by(launcher: Launcher, job: Job, settings: InputSettings, sweep: str) -> LfnetError | None:
     """Extract with the processes of a launcher, and print a line for each part; returns what failed."""
     kind = "+".join(settings.encoders)
     memory = launcher.memory_of(kind, settings.paths.cache)
-    calls = _calls(cohort, settings, encoders, given, memory)
+    cohort = job.cohort
+    if isinstance(launcher, QueueLauncher):
+        parts, ends = _submit(launcher, job, settings, memory, sweep)
+    else:
+        calls = _calls(job, job.missing(job.stores()), settings, memory)
+        parts, ends = {call.key: call.name for call in calls}, launcher.run(calls)
     failed: dict[str, str] = {}
     lines: list[str] = []
     peak, ended = 0.0, 0
     try:
-        for key, outcome in launcher.run(list(calls.values())):
+        for key, outcome in ends:
             ended += 1
             peak = max(peak, outcome.memory)
             if outcome.status == "finished":
                 lines += (outcome.error or "").splitlines()
-                end = f"extracted {calls[key].name}, {outcome.seconds:.0f} s"
+                end = f"extracted {parts[key]}, {outcome.seconds:.0f} s"
             else:
                 failed[key] = outcome.error or outcome.status
-                end = f"{outcome.status} {calls[key].name}: {failed[key]}"
-            print(f"[{ended:>{len(str(len(calls)))}}/{len(calls)}] {end}", flush=True)
+                end = f"{outcome.status} {parts[key]}: {failed[key]}"
+            print(f"[{ended:>{len(str(len(parts)))}}/{len(parts)}] {end}", flush=True)
     finally:
         record_peaks(settings.paths.cache, {kind: peak})
     if failed:
         return LfnetError(
-            f"cohort {cohort.name}: {len(failed)} of {plural(len(calls), 'part')} of the extraction failed: "
+            f"cohort {cohort.name}: {len(failed)} of {plural(len(parts), 'part')} of the extraction failed: "
             f"{next(iter(failed.values())).rstrip('.')}. Clips that are done are kept."
         )
     if lines:
         places = {str(clip_id): place for place, clip_id in enumerate(cohort.clips["clip_id"])}
         lines.sort(key=lambda line: places.get(line.partition(": ")[0], 0))
-        return Incomplete(lines, cohort, Job(cohort, tuple(encoders), **given).stores())
+        return Incomplete(lines, cohort, job.stores())
     return None
 
 
-def _calls(
-    cohort: Cohort, settings: InputSettings, encoders: Sequence[Encoder], given: Mapping[str, Any], memory: float
-) -> dict[str, ExtractionCall]:
-    job = Job(cohort, tuple(encoders), **given)
-    stores = job.stores()
-    frames = {missing.clip.clip_id: job.count_frames(missing) for missing in job.missing(stores)}
+def _submit(
+    launcher: QueueLauncher, job: Job, settings: InputSettings, memory: float, sweep: str
+) -> tuple[dict[str, str], Iterator[tuple[str, Outcome]]]:
+    """Submit what no job of a queue extracts already; returns the names of all these jobs by key, and how they end."""
+    with one_submitter(launcher.runs):
+        stores = job.stores()
+        missing = job.missing(stores)
+        pieces = piece_keys(stores, by_stream(missing))
+        queued = find_extracting(launcher.runs, pieces)
+        if queued:
+            print(f"cohort {job.cohort.name}: {plural(len(queued), 'part')} queued or running before", flush=True)
+        covered = {piece for one in queued.values() for piece in one.task.pieces}
+        missing = [one for one in missing if not covered.issuperset(pieces[one.clip.clip_id])]
+        calls = _calls(job, missing, settings, memory)
+        launcher.submit(calls, extraction_of(sweep))
+    parts = {**{key: one.task.name for key, one in queued.items()}, **{call.key: call.name for call in calls}}
+    return parts, _wait(launcher, list(parts))
+
+
+def _wait(launcher: QueueLauncher, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
+    try:
+        yield from launcher.wait(keys)
+    except KeyboardInterrupt:
+        listed = f"`lfnet jobs {EXTRACTION}` lists them; `lfnet cancel {EXTRACTION}` ends them"
+        print(f"the parts of the extraction stay in the queue: {listed}", flush=True)
+        raise
+
+
+def _calls(job: Job, missing: Sequence[Missing], settings: InputSettings, memory: float) -> list[ExtractionCall]:
+    """Share the clips that lack vectors into parts, and print how many."""
+    if not missing:
+        return []
+    cohort, stores = job.cohort, job.stores()
+    pieces = piece_keys(stores, by_stream(missing))
+    frames = {one.clip.clip_id: job.count_frames(one) for one in missing}
     parts = share(frames)
     print(
         f"cohort {cohort.name}: {plural(len(frames), 'clip')}, {plural(sum(frames.values()), 'frame')} to extract in "
@@ -209,13 +247,16 @@ def _calls(
     }
     need = Need(threads, memory, settings.encoding.device)
     made = [str(store.folder) for store in stores.values()]
+    given = {name: getattr(job, name) for name in ("cache", "mesh_model", "video", "stride", "batch_size")}
     sweep = uuid4().hex
-    calls: dict[str, ExtractionCall] = {}
+    calls = []
     for clips in parts:
         name = f"{plural(len(clips), 'clip')}, {plural(sum(frames[clip] for clip in clips), 'frame')}"
         own = replace(cohort, clips=cohort.clips[cohort.clips["clip_id"].isin(clips)], about=None)
         key = digest(["extraction", made, clips])
-        calls[key] = ExtractionCall(key, name, need, (), own, nodes, dict(given), settings.paths.mode, sweep)
+        own_pieces = tuple(piece for clip in clips for piece in pieces[clip])
+        work = (own, nodes, given, settings.paths.mode, sweep)
+        calls.append(ExtractionCall(key, name, need, (), *work, pieces=own_pieces))
     return calls
 
 

@@ -98,7 +98,7 @@ class SweepQueue:
             return
         self._submit(calls)
         try:
-            yield from self._launcher.wait(calls)
+            yield from self._launcher.wait([call.key for call in calls])
         except KeyboardInterrupt:
             print(f"the jobs stay in the queue: {self.hint}", flush=True)
             raise

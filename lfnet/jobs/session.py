@@ -26,6 +26,8 @@ class Session:
         Its processes share the extraction of features that a job lacks; None: this process does it.
     submit : bool
         The command does not wait for the launcher, so that features must be there.
+    sweep : str
+        The name of the sweep of this command, by which it is recognised in a queue; "" where there is none.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class Session:
         self.frames = FrameCache()
         self.launcher: Launcher | None = None
         self.submit = False
+        self.sweep = ""
         self._kept: dict[tuple[str, Hashable], Any] = {}
         self._latest: dict[str, tuple[Hashable, Any]] = {}
 

@@ -59,9 +59,9 @@ def run_sweep(
     first = settings[0]
     table, paths = jobs[0].config["table"], first.inputs.paths
     launcher = launcher or first.launcher
-    session.launcher, session.submit = launcher, submit
     check_launcher(launcher, submit=submit, fail_fast=first.fail_fast)
     path = paths.runs / "sweeps" / f"{sweep_name(table['name'], list(given))}.json"
+    session.launcher, session.submit, session.sweep = launcher, submit, path.stem
     command = sweep_command(table["name"], list(given), options)
     record = _RecordWriter(path, paths.mode, table, command, jobs)
     planned = PlannedJobs(jobs, session)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -62,12 +62,15 @@ class Call(ABC):
         What the machine must have.
     overrides : tuple of str
         Hydra's overrides of a job, for launchers of others; empty for other work.
+    pieces : tuple of str
+        Keys of pieces of the work that another call may contain too: a clip's vectors; empty where there are none.
     """
 
     key: str
     name: str
     need: Need
     overrides: tuple[str, ...]
+    pieces: tuple[str, ...] = field(default=(), kw_only=True)
 
     def continued(self) -> "Call":
         """Return the call that goes on where an interrupted one stopped."""

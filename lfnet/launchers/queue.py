@@ -236,7 +236,7 @@ class QueueLauncher(Launcher):
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Submit what is not in the queue, and wait for all. Interrupted or closed, it leaves the jobs in the queue."""
         self.submit(calls)
-        yield from self.wait(calls)
+        yield from self.wait([call.key for call in calls])
 
     def withdraw(self, calls: Sequence[Call], sweep: str) -> None:
         """Take what a sweep has submitted of these calls, and has not started, out of the queue."""
@@ -245,9 +245,9 @@ class QueueLauncher(Launcher):
         for job in own.values():
             job.engine.cancel([job.submission], waiting=True)
 
-    def wait(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
-        """Yield the key and the outcome of each submitted call as it ends."""
-        left = {call.key for call in calls}
+    def wait(self, keys: Collection[str]) -> Iterator[tuple[str, Outcome]]:
+        """Yield the key and the outcome of each call that was submitted under these keys, as it ends."""
+        left = set(keys)
         own = [one for one in read_submissions(self.runs) if any(task.key in left for task in one.tasks)]
         for key in left - {task.key for one in own for task in one.tasks}:
             left.discard(key)

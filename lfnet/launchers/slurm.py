@@ -96,7 +96,7 @@ class Slurm(QueueLauncher):
         from submitit import SlurmExecutor
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-        tasks = [SubmittedTask(call.key, call.name, need.memory) for call in calls]
+        tasks = [SubmittedTask(call.key, call.name, need.memory, call.pieces) for call in calls]
         made = Submission.create(self.runs, "slurm", tasks, sweep=sweep, command=command, minutes=self.time)
         # -P: a file of the current folder must not stand in for a module of Python.
         executor = SlurmExecutor(made.folder, python=self.python or f"{quote(sys.executable)} -P")

@@ -17,9 +17,11 @@ from lfnet.files import exists, make_folder, read_json, write_json
 from lfnet.runs.run import Outcome
 
 __all__ = [
+    "EXTRACTION",
     "SUBMISSIONS",
     "Submission",
     "SubmittedTask",
+    "extraction_of",
     "forget_outcome",
     "outcome_path",
     "read_outcome",
@@ -29,17 +31,19 @@ __all__ = [
 ]
 
 SUBMISSIONS = "submissions"
+EXTRACTION = "extraction"
 RECORD = "submission.json"
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class SubmittedTask:
-    """One call of a submission: its key, its name for people, and the GB of memory that it asked for."""
+    """One call of a submission: its key, its name for people, the GB of memory that it asked for, and its pieces."""
 
     key: str
     name: str
     memory: float
+    pieces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Submission:
     engine : str
         The queue: "slurm".
     sweep : str
-        The name of the sweep that it belongs to, or "".
+        The name of the sweep that it belongs to, or "". Of an extraction, see `extraction_of`.
     command : str
         The command that submits what is missing.
     minutes : int
@@ -111,6 +115,12 @@ class Submission:
         """The name of its jobs in the queue."""
         return f"lfnet-{self.folder.name}"
 
+    def belongs(self, sweep: str) -> bool:
+        """Whether `lfnet jobs` and `lfnet cancel` find it by this name of a sweep; "" stands for all."""
+        if sweep == EXTRACTION:
+            return self.sweep.startswith(EXTRACTION)
+        return sweep in ("", self.sweep) or self.sweep == extraction_of(sweep)
+
     def cancel(self) -> "Submission":
         """Record that its jobs were ended on purpose: they may run elsewhere now."""
         ended = replace(self, cancelled=True)
@@ -124,6 +134,17 @@ class Submission:
     def _write(self) -> None:
         content = {name: value for name, value in asdict(self).items() if name != "folder"}
         write_json(self.folder / RECORD, {"format": FORMAT, **content})
+
+
+def extraction_of(sweep: str) -> str:
+    """Return the name under which the extraction that a sweep needs is submitted; that of `lfnet extract` for "".
+
+    Examples
+    --------
+    >>> extraction_of("architectures"), extraction_of("")
+    ('extraction of architectures', 'extraction')
+    """
+    return f"{EXTRACTION} of {sweep}" if sweep else EXTRACTION
 
 
 def record_outcome(folder: Path, place: int, outcome: Outcome) -> None:

@@ -89,7 +89,7 @@ class StubQueue(QueueLauncher):
         calls = [call for call in calls if call.name != ENGINE.refused]
         if not calls:
             return []
-        tasks = [SubmittedTask(call.key, call.name, call.need.memory) for call in calls]
+        tasks = [SubmittedTask(call.key, call.name, call.need.memory, call.pieces) for call in calls]
         made = Submission.create(self.runs, "stub", tasks, sweep=sweep, command=command, minutes=60)
         for place, call in enumerate(calls):
             ENGINE.entries[made.name, place] = Entry(call.key, "queued", "PENDING")

@@ -78,7 +78,7 @@ def test_waiting_outlives_a_queue_that_does_not_answer(launcher, engine, monkeyp
         engine.finish("a")
 
     monkeypatch.setattr(queue.time, "sleep", sleep)
-    assert [key for key, _ in launcher.wait([done("a")])] == ["a"]
+    assert [key for key, _ in launcher.wait(["a"])] == ["a"]
     assert capsys.readouterr().out == "Slurm does not answer. The jobs are waited for.\n"
 
 
@@ -88,12 +88,12 @@ def test_a_held_job_is_said_once_while_it_is_waited_for(launcher, engine, monkey
     engine.entries[key] = queue.Entry("7_0", "queued", "PENDING", reason="JobHeldAdmin")
     ends = iter([lambda: None, lambda: engine.finish("a")])
     monkeypatch.setattr(queue.time, "sleep", lambda seconds: next(ends)())
-    assert [key for key, _ in launcher.wait([done("a")])] == ["a"]
+    assert [key for key, _ in launcher.wait(["a"])] == ["a"]
     assert capsys.readouterr().out == "jobs wait: JobHeldAdmin\n"
 
 
 def test_a_call_that_was_not_submitted_is_not_waited_for(launcher, engine):
-    assert [outcome.error for _, outcome in launcher.wait([done("a")])] == ["it was not submitted"]
+    assert [outcome.error for _, outcome in launcher.wait(["a"])] == ["it was not submitted"]
 
 
 def test_an_outcome_that_reaches_this_node_late_is_waited_for(launcher, engine, monkeypatch, tmp_path):
@@ -102,7 +102,7 @@ def test_an_outcome_that_reaches_this_node_late_is_waited_for(launcher, engine, 
     engine.lose("a", "COMPLETED")
     (one,) = read_submissions(tmp_path)
     monkeypatch.setattr(queue.time, "sleep", lambda seconds: record_outcome(one.folder, 0, Outcome("finished")))
-    assert [outcome.status for _, outcome in launcher.wait([done("a")])] == ["finished"]
+    assert [outcome.status for _, outcome in launcher.wait(["a"])] == ["finished"]
 
 
 def test_cancelled_jobs_may_run_elsewhere(launcher, engine, tmp_path):
