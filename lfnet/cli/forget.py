@@ -15,6 +15,7 @@ from lfnet.text import plural
 
 if TYPE_CHECKING:
     from lfnet.cohorts.cohort import Cohort
+    from lfnet.launchers.queue import QueuedJob
     from lfnet.runs.removal import Rows
     from lfnet.runs.sweep_record import SweepRecord
 
@@ -38,7 +39,8 @@ examples:
 class _Found:
     """A person of a cohort: ids, clips, files, rows in runs, names to take out of texts, and what is to be done.
 
-    people: the spellings of the id. unfinished: whether an earlier removal was interrupted. steps: (text, how).
+    people: the spellings of the id. queued: jobs in a queue that will extract clips. unfinished: whether an earlier
+    removal was interrupted. steps: (text, how).
     """
 
     person: str
@@ -51,6 +53,7 @@ class _Found:
     names: frozenset[str]
     rows: "Rows"
     unfinished: bool
+    queued: "list[QueuedJob]" = field(default_factory=list)
     steps: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
 
 
@@ -83,6 +86,8 @@ def _list(person: str, config: dict[str, Any]) -> int:
     if pending or found.unfinished:
         print(f"interrupted before, to be finished with --yes: {', '.join(map(str, pending)) or 'the removal'}")
     _print_rest(found, config)
+    if found.queued:
+        print(f"queued or running, to be cancelled or waited for first: {plural(len(found.queued), 'job')} on clips")
     if found.steps or found.unfinished:
         print("nothing was removed: give --yes to remove it")
     return 0
@@ -102,6 +107,11 @@ def _remove(person: str, config: dict[str, Any], words: list[str]) -> int:
         for folder in pending_removals(runs):
             finish_removal(folder)
         found = _find(person, config)
+        if found.queued:
+            raise LfnetError(
+                f"{plural(len(found.queued), 'job')} in a queue will extract clips of {person} "
+                f"({found.queued[0].text}): end them with `lfnet cancel extraction`, or wait for them."
+            )
         if found.steps or found.unfinished:
             record = Removal.start(
                 found.cohort.name, person, words, clips=found.clips, files=found.files, names=sorted(found.names)
@@ -119,6 +129,7 @@ def _find(person: str, config: dict[str, Any]) -> _Found:
     """Everything that is kept of a person. Raises `LfnetError` if the person is unknown."""
     from lfnet.cohorts.identity import normal_id
     from lfnet.jobs.inputs import load_cohort
+    from lfnet.jobs.queued_extraction import find_work_on
     from lfnet.jobs.session import Session
     from lfnet.jobs.settings import read_inputs
     from lfnet.runs.removal import find_rows
@@ -159,6 +170,12 @@ def _find(person: str, config: dict[str, Any]) -> _Found:
         rows=rows,
         unfinished=bool(before.words),
     )
+    left: list[Path] = []
+    try:
+        found.queued[:], left = find_work_on(found.clips, cohort.name, settings.paths)
+    except LfnetError as error:
+        rows.faults.append(str(error))
+    found.steps.extend((str(file), partial(file.unlink, missing_ok=True)) for file in left)
     found.steps.extend(_steps(found, settings.paths.cache))
     return found
 

@@ -47,7 +47,10 @@ def main(argv: list[str]) -> int:
         print(HELP, end="")
         return 0
     words = [word for word in argv if word != "--all"]
+    from lfnet.launchers.queue import discard_leftovers
+
     sweep, runs = _find_sweep("jobs", words)
+    discard_leftovers(runs)
     jobs = _latest_jobs(_submissions(sweep, runs))
     shown = jobs if "--all" in argv else [job for job in jobs if _state(job) != "finished"]
     for silence in sorted({job.silence for job in jobs if job.silence}):

@@ -8,7 +8,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import personal_files
 from lfnet.jobs.settings import Paths
 from lfnet.launchers.launcher import Call, Launcher
-from lfnet.launchers.queue import QueuedJob, QueueLauncher, find_latest
+from lfnet.launchers.queue import QueuedJob, QueueLauncher, discard_leftovers, find_latest
 from lfnet.runs.resources import record_peaks
 from lfnet.runs.run import Outcome
 from lfnet.runs.submissions import Submission, read_submissions
@@ -77,6 +77,8 @@ class SweepQueue:
             if not submit:
                 return {}
             self._submit(calls)
+        else:
+            discard_leftovers(self._paths.runs)
         known = find_latest(self._paths.runs, [call.key for call in calls])
         found = read_submissions(self._paths.runs)
         self._submitted = [one for one in found if one.sweep == self._sweep and not one.cancelled]

@@ -8,18 +8,22 @@ from lfnet.errors import LfnetError
 from lfnet.features.store import FeatureStore
 from lfnet.files import make_folder
 from lfnet.fingerprints import digest
-from lfnet.launchers.queue import QueuedJob, find_jobs, latest
+from lfnet.jobs.settings import Paths
+from lfnet.launchers.queue import QueuedJob, find_jobs, find_leftovers, latest
 from lfnet.locks import lock
 from lfnet.runs.submissions import SUBMISSIONS, Submission, SubmittedTask, read_submissions
 from lfnet.text import plural
 
-__all__ = ["check_not_queued", "find_extracting", "one_submitter", "piece_keys"]
+__all__ = ["check_not_queued", "find_extracting", "find_work_on", "one_submitter", "piece_keys"]
 
 _LOCK = ".extraction.lock"
+_CLIP_KEY = 12  # characters
 
 
 def piece_keys(stores: Mapping[str, FeatureStore], lacking: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return the keys of what each clip lacks (`Call.pieces`): one for its vectors in each store, of 16 characters.
+    """Return the keys of what each clip lacks (`Call.pieces`), one for its vectors in each store.
+
+    They begin with the key of the clip, by which `lfnet forget` finds it, and name nobody.
 
     Parameters
     ----------
@@ -30,9 +34,9 @@ def piece_keys(stores: Mapping[str, FeatureStore], lacking: Mapping[str, Sequenc
     """
     keys: dict[str, list[str]] = {}
     for stream, clips in lacking.items():
-        folder = str(Path(stores[stream].folder).absolute())
+        folder = stores[stream].folder
         for clip in clips:
-            keys.setdefault(clip, []).append(digest(["vectors", folder, clip])[:16])
+            keys.setdefault(clip, []).append(f"{_clip_key(folder.parent, clip)}{digest(folder.name)[:6]}")
     return {clip: tuple(own) for clip, own in keys.items()}
 
 
@@ -63,6 +67,31 @@ def check_not_queued(cohort: str, runs: Path, pieces: Mapping[str, tuple[str, ..
         f"extract them are in a queue ({jobs[0].text}): run this again when they have ended. `lfnet jobs` lists them, "
         "`lfnet cancel` ends them." + "".join(f" {line}" for line in silent)
     )
+
+
+def _clip_key(folder: Path, clip: str) -> str:
+    """The key of a clip in its cohort's folder of features."""
+    return digest([str(folder.absolute()), clip])[:_CLIP_KEY]
+
+
+def find_work_on(clips: Sequence[str], cohort: str, paths: Paths) -> tuple[list[QueuedJob], list[Path]]:
+    """Return the jobs that are queued or running and extract some clips of a cohort, and files that ended ones left.
+
+    cohort: its name.
+    """
+    keys = {_clip_key(paths.cache / "features" / cohort, clip) for clip in clips}
+
+    def concerns(one: Submission) -> bool:
+        return any(piece[:_CLIP_KEY] in keys for task in one.tasks for piece in task.pieces)
+
+    own = [one for one in read_submissions(paths.runs) if not one.cancelled and concerns(one)]
+    active = [
+        job
+        for job in find_jobs(own)
+        if job.status != "ended" and any(piece[:_CLIP_KEY] in keys for piece in job.task.pieces)
+    ]
+    left = [path for job, files in find_leftovers(paths.runs) if concerns(job.submission) for path in files]
+    return active, left
 
 
 @contextmanager

@@ -18,7 +18,19 @@ from lfnet.locks import lock
 from lfnet.runs.run import Outcome
 from lfnet.runs.submissions import SUBMISSIONS, Submission, SubmittedTask, read_submissions
 
-__all__ = ["Engine", "Entry", "QueueLauncher", "QueuedJob", "cancel", "duration", "find_jobs", "find_latest", "latest"]
+__all__ = [
+    "Engine",
+    "Entry",
+    "QueueLauncher",
+    "QueuedJob",
+    "cancel",
+    "discard_leftovers",
+    "duration",
+    "find_jobs",
+    "find_latest",
+    "find_leftovers",
+    "latest",
+]
 
 _LOCK = ".submit.lock"
 _PATIENCE = 60.0  # seconds in which the files of a job that has ended may reach this node
@@ -72,6 +84,10 @@ class Engine(ABC):
     @abstractmethod
     def log(self, submission: Submission, place: int) -> Path | None:
         """Return the log of a task, if there is one."""
+
+    @abstractmethod
+    def pickles(self, submission: Submission, place: int) -> list[Path]:
+        """List the files of a task's pickled work, which may name people."""
 
     @abstractmethod
     def explain(self, submission: Submission, place: int, entry: Entry | None) -> str:
@@ -134,6 +150,11 @@ class QueuedJob:
         """Its log in the submission's folder."""
         return self.engine.log(self.submission, self.place)
 
+    def discard(self) -> None:
+        """Remove the pickled work of a job that has ended; one that was killed could not do so itself."""
+        for path in self.engine.pickles(self.submission, self.place):
+            path.unlink(missing_ok=True)
+
     @property
     def text(self) -> str:
         """Where it is, for people: `running on n1 for 3 min`."""
@@ -171,6 +192,33 @@ def find_jobs(submissions: Sequence[Submission]) -> list[QueuedJob]:
         for place in range(len(one.tasks)):
             jobs.append(QueuedJob(one, place, engine, entries.get((one.name, place)), silence))
     return jobs
+
+
+def find_leftovers(runs: Path) -> list[tuple[QueuedJob, list[Path]]]:
+    """Return the jobs that have ended and left pickled work, with its files; a silent queue tells of none.
+
+    A command that is submitting jobs is waited for: its jobs are not known to the queue yet.
+    """
+    own = [one for one in read_submissions(runs) if not one.cancelled and one.pickles()]
+    if not own:
+        return []
+    found = []
+    with lock(Path(runs) / SUBMISSIONS / _LOCK):
+        ended = [job for job in find_jobs(own) if job.status == "ended"]
+    for one in own:
+        jobs = [job for job in ended if job.submission is one]
+        if len(jobs) == len(one.tasks):  # with what a command left that was killed while it submitted
+            found.append((jobs[0], one.pickles()))
+        else:
+            found += [(job, files) for job in jobs if (files := job.engine.pickles(one, job.place))]
+    return found
+
+
+def discard_leftovers(runs: Path) -> None:
+    """Remove what `find_leftovers` finds."""
+    for _, files in find_leftovers(runs):
+        for path in files:
+            path.unlink(missing_ok=True)
 
 
 def find_latest(runs: Path, keys: Sequence[str]) -> dict[str, QueuedJob]:
@@ -225,6 +273,7 @@ class QueueLauncher(Launcher):
         self.check()
         folder = Path(self.runs) / SUBMISSIONS
         make_folder(folder)
+        discard_leftovers(self.runs)
         with lock(folder / _LOCK):
             known = find_latest(self.runs, [call.key for call in calls])
             active = {key: job for key, job in known.items() if job.status != "ended"}
@@ -265,6 +314,7 @@ class QueueLauncher(Launcher):
             ended = [key for key in jobs if jobs[key].status == "ended" and _settled(jobs[key], settling)]
             for key in ended:
                 left.discard(key)
+                jobs[key].discard()
                 yield key, jobs[key].outcome
             if left:
                 pause = _POLLS[0] if ended else next(polls, pause)

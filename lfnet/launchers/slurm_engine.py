@@ -81,6 +81,12 @@ class SlurmEngine(Engine):
         pattern = "[0-9]*_0_log.out" if len(submission.tasks) == 1 else f"[0-9]*_{place}_0_log.out"
         return next(iter(sorted(submission.folder.glob(pattern))), None)
 
+    def pickles(self, submission: Submission, place: int) -> list[Path]:
+        """See `Engine.pickles`."""
+        task = "" if len(submission.tasks) == 1 else f"_{place}"
+        patterns = (f"[0-9]*{task}_submitted.pkl", f"[0-9]*{task}_0_result.pkl")
+        return [path for pattern in patterns for path in submission.folder.glob(pattern)]
+
     def explain(self, submission: Submission, place: int, entry: Entry | None) -> str:
         """See `Engine.explain`."""
         log = self.log(submission, place)

@@ -122,10 +122,16 @@ class Submission:
         return sweep in ("", self.sweep) or self.sweep == extraction_of(sweep)
 
     def cancel(self) -> "Submission":
-        """Record that its jobs were ended on purpose: they may run elsewhere now."""
+        """Record that its jobs were ended on purpose, and remove their pickled work: they may run elsewhere now."""
         ended = replace(self, cancelled=True)
         ended._write()
+        for path in self.pickles():
+            path.unlink(missing_ok=True)
         return ended
+
+    def pickles(self) -> list[Path]:
+        """List the files of pickled work that are left. Those of an extraction contain a part of its cohort's table."""
+        return sorted(self.folder.glob("*.pkl"))
 
     def outcome(self, place: int) -> Outcome | None:
         """How a task ended, by its own account; None where it has not ended, or was killed."""

@@ -112,3 +112,21 @@ def test_parts_are_listed_and_cancelled_by_name(clips, engine, monkeypatch, caps
     assert main(["cancel", "multirun", *FAKE, *small]) == 0
     assert capsys.readouterr().out.startswith("1 job of multirun")
     assert main(["extract", *FAKE, "encoder.stride=2"]) == 0
+
+
+def test_a_queued_clip_of_a_person_is_cancelled_before_it_is_forgotten(clips, engine, monkeypatch, capsys):  # noqa: F811
+    folder = clips.parent / "lfnet_runs"
+    with monkeypatch.context() as patch:
+        patch.setattr(StubQueue, "wait", lambda self, keys: iter(()))
+        main(["extract", *FAKE, *QUEUE])
+    forget = ["forget", "dev", "cohort=folder", "cohort.root=clips", "cohort.aligned=true"]
+    key = next(key for key in engine.submitted if "dev" in submitted_clips(engine, [key]))
+    capsys.readouterr()
+    assert main(forget) == 0
+    assert "queued or running, to be cancelled or waited for first: 1 job on clips" in capsys.readouterr().out
+    assert main([*forget, "--yes"]) == 2
+    assert "1 job in a queue will extract clips of dev (queued for 0 s)" in capsys.readouterr().err
+    engine.lose(key)
+    (file,) = folder.glob(f"submissions/*/{engine.calls[key][1]}.pkl")
+    assert main([*forget, "--yes"]) == 0
+    assert f"removed: {file}\n" in capsys.readouterr().out and not file.exists()

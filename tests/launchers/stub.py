@@ -51,6 +51,9 @@ class StubEngine(Engine):
     def log(self, submission: Submission, place: int) -> Path | None:
         return None
 
+    def pickles(self, submission: Submission, place: int) -> list[Path]:
+        return list(submission.folder.glob(f"{place}.pkl"))
+
     def explain(self, submission: Submission, place: int, entry: Entry | None) -> str:
         return f"lost ({entry.state if entry else 'gone'})"
 
@@ -92,6 +95,7 @@ class StubQueue(QueueLauncher):
         tasks = [SubmittedTask(call.key, call.name, call.need.memory, call.pieces) for call in calls]
         made = Submission.create(self.runs, "stub", tasks, sweep=sweep, command=command, minutes=60)
         for place, call in enumerate(calls):
+            (made.folder / f"{place}.pkl").touch()
             ENGINE.entries[made.name, place] = Entry(call.key, "queued", "PENDING")
             ENGINE.calls[call.key] = (made, place, call)
             ENGINE.submitted.append(call.key)

@@ -111,6 +111,32 @@ def test_cancelled_jobs_may_run_elsewhere(launcher, engine, tmp_path):
     assert queue.find_latest(tmp_path, ["a"]) == {}
 
 
+def pickles(runs):
+    return sorted(path.name for path in runs.glob(f"{SUBMISSIONS}/*/*.pkl"))
+
+
+def test_pickled_work_of_killed_jobs_is_removed_and_that_of_others_is_not(launcher, engine, tmp_path):
+    launcher.submit([done("a"), done("b"), done("c")])
+    engine.start("a")
+    engine.lose("c")
+    queue.discard_leftovers(tmp_path)
+    assert pickles(tmp_path) == ["0.pkl", "1.pkl"]
+    engine.lose("a", "")
+    engine.silence = "squeue is not on PATH."
+    queue.discard_leftovers(tmp_path)
+    assert pickles(tmp_path) == ["0.pkl", "1.pkl"]
+    engine.silence = ""
+    launcher.submit([done("d")])
+    assert pickles(tmp_path) == ["0.pkl", "1.pkl"]  # of b and d
+    (tmp_path / SUBMISSIONS / engine.calls["d"][0].folder.name / f"{'5f' * 16}.pkl").touch()
+    engine.lose("d")
+    assert [outcome.error for _, outcome in launcher.wait(["d"])] == ["lost (NODE_FAIL)"]
+    queue.discard_leftovers(tmp_path)
+    assert pickles(tmp_path) == ["1.pkl"]
+    queue.cancel(read_submissions(tmp_path))
+    assert pickles(tmp_path) == []
+
+
 def test_only_jobs_that_have_not_started_are_withdrawn(launcher, engine, tmp_path):
     calls = [done("a"), done("b")]
     launcher.submit(calls)

@@ -99,6 +99,16 @@ def test_a_job_that_ended_without_an_outcome_is_explained(submission, state, log
     assert said in SlurmEngine().explain(submission, 0, entry)
 
 
+def test_pickled_work_is_found_by_the_number_of_the_task(tmp_path, submission):
+    names = [f"7_{place}_{kind}.pkl" for place in (1, 11) for kind in ("submitted", "0_result")]
+    for name in (*names, "5f3a.pkl"):
+        (submission.folder / name).touch()
+    assert [path.name for path in SlurmEngine().pickles(submission, 1)] == ["7_1_submitted.pkl", "7_1_0_result.pkl"]
+    single = Submission.create(tmp_path, "slurm", [SubmittedTask("key", "seed=0", 3.0)], minutes=60)
+    (single.folder / "8_submitted.pkl").touch()
+    assert [path.name for path in SlurmEngine().pickles(single, 0)] == ["8_submitted.pkl"]
+
+
 @pytest.fixture
 def commands(tmp_path, monkeypatch):
     """Slurm's commands in a folder of their own: sbatch keeps what it gets, and arrays have at most 3 tasks."""
@@ -154,7 +164,8 @@ def test_jobs_that_slurm_refuses_are_not_taken_for_queued(tmp_path, commands):
     (commands / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpu' >&2; exit 1\n")
     with pytest.raises(LfnetError, match=r"^Slurm refuses the jobs: invalid partition specified: gpu\.$"):
         Slurm(runs=tmp_path / "runs", partition="gpu").submit([done("a")])
-    assert [one.cancelled for one in read_submissions(tmp_path / "runs")] == [True]
+    (one,) = read_submissions(tmp_path / "runs")
+    assert one.cancelled and one.pickles() == []
 
 
 def test_what_is_missing_is_named(tmp_path, monkeypatch, commands):
