@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lfnet.heads.cpu.dropout import keep_mask, keep_scale
+from lfnet.heads.cpu.dropout import keep_scale
+from lfnet.heads.cpu.softmax import dropped_softmax, dropped_softmax_backward
 
 __all__ = ["self_attention"]
 
@@ -61,33 +62,6 @@ def _wide(dtype: torch.dtype) -> bool:
     return dtype != torch.float32 or _mkldnn.matmul.fp32_precision == "bf16"
 
 
-def _mark(weights: Tensor, rate: float) -> None:
-    """Negate the weights that are kept, so that one tensor holds both their size and the dropout mask."""
-    keep = keep_mask(weights, rate)
-    if weights.element_size() == 2:
-        weights.view(torch.int16).bitwise_or_(keep.bitwise_left_shift_(15))  # the sign is the uppermost bit
-    else:
-        weights.mul_(keep.mul_(-2).add_(1))
-
-
-def _minus_kept(marked: Tensor, out: Tensor) -> Tensor:
-    """Return minus the weights that are kept, zeros for the others."""
-    if marked.element_size() == 2:
-        # Read as integers they keep their signs and compare in a third of the time.
-        torch.clamp_max(marked.view(torch.int16), 0, out=out.view(torch.int16))
-        return out
-    return torch.clamp_max(marked, 0, out=out)
-
-
-def _zero_dropped(grad: Tensor, marked: Tensor, spare: Tensor) -> None:
-    """Set the gradient of dropped weights to zero, in place; `spare` is a buffer of the same size."""
-    if grad.element_size() == 2:
-        ones = torch.bitwise_right_shift(marked.view(torch.int16), 15, out=spare.view(torch.int16))
-        grad.view(torch.int16).bitwise_and_(ones)
-    else:
-        grad.mul_(torch.lt(marked, 0, out=spare))  # a comparison into bool takes far longer
-
-
 class _Attention(torch.autograd.Function):
     """qkv [B, T, 3W], attended keys bool [B, T], number of heads, dropout → [B, T, W]; a few windows at a time."""
 
@@ -104,13 +78,14 @@ class _Attention(torch.autograd.Function):
             scores = torch.bmm(q, k.mT, out=_like(buffer, len(q), T, k.shape[1]))
             if unseen is not None:
                 scores.unflatten(0, (-1, heads)).masked_fill_(unseen[:, None, None], float("-inf"))
-            weights = scores.softmax(-1)
-            kept.append(weights)
             if dropout:
-                _mark(weights, dropout)
-                weights = _minus_kept(weights, out=scores)
-            seen = torch.bmm(weights, v)
-            _joined(out_BTW[own], heads).copy_(_split(seen.mul_(-keep_scale(dropout)) if dropout else seen, heads))
+                marked, minus_kept = dropped_softmax(scores, dropout)
+                kept.append(marked)
+                seen = torch.bmm(minus_kept, v).mul_(-keep_scale(dropout))
+            else:
+                kept.append(scores.softmax(-1))
+                seen = torch.bmm(kept[-1], v)
+            _joined(out_BTW[own], heads).copy_(_split(seen, heads))
         ctx.save_for_backward(qkv_BTX, *kept)
         ctx.groups, ctx.heads, ctx.dropout = groups, heads, dropout
         return out_BTW
@@ -130,14 +105,13 @@ class _Attention(torch.autograd.Function):
             grad = _joined(grad_BTW[own], heads).flatten(0, 1).contiguous()
             if dropout:
                 grad = grad * keep_scale(dropout)
-            of_p, spare = torch.bmm(grad, v.mT, out=_like(buffer, *p.shape)), _like(again, *p.shape)
+            of_p = torch.bmm(grad, v.mT, out=_like(buffer, *p.shape))
             if dropout:
-                of_v = torch.bmm(_minus_kept(p, out=spare).mT, grad).neg_()
-                _zero_dropped(of_p, p, spare)
-                p_whole = torch.abs(p, out=spare)
+                of_s, minus_kept = dropped_softmax_backward(p, of_p, _like(again, *p.shape))
+                of_v = torch.bmm(minus_kept.mT, grad).neg_()
             else:
-                of_v, p_whole = torch.bmm(p.mT, grad), p
-            of_s = torch.ops.aten._softmax_backward_data(of_p, p_whole, -1, p.dtype)
+                of_v = torch.bmm(p.mT, grad)
+                of_s = torch.ops.aten._softmax_backward_data(of_p, p, -1, p.dtype)
             of_q = torch.bmm(of_s, k).mul_(k.shape[-1] ** -0.5)
             to_q, to_k, to_v = (_joined(part, heads) for part in grad_qkv[own].chunk(3, -1))
             to_q.copy_(_split(of_q, heads))

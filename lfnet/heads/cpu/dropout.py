@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Dropout", "keep_mask", "keep_scale"]
+__all__ = ["Dropout", "keep_mask", "keep_scale", "mask_stream", "threshold"]
 
 
 class Dropout(nn.Dropout):
@@ -23,15 +23,25 @@ def keep_mask(like: Tensor, rate: float) -> Tensor:
     Each random number of 64 bits decides four elements by integer arithmetic; `bernoulli_` draws one number for each
     element and takes ten times as long. The mask follows from torch's seed.
     """
-    seed = int(torch.randint(2**62, ()))
-    lanes = torch.from_numpy(np.random.SFC64(seed).random_raw(-(-like.numel() // 4)).view(np.int16))
-    return lanes.ge_(_threshold(rate) - 2**15)[: like.numel()].view(like.shape)
+    lanes = torch.from_numpy(mask_stream().random_raw(-(-like.numel() // 4)).view(np.int16))
+    return lanes.ge_(threshold(rate))[: like.numel()].view(like.shape)
+
+
+def mask_stream() -> np.random.SFC64:
+    """Return the random numbers of a new mask, each of which decides four elements; they follow from torch's seed."""
+    return np.random.SFC64(int(torch.randint(2**62, ())))
+
+
+def threshold(rate: float) -> int:
+    """Return the smallest random int16 that keeps an element."""
+    return _dropped(rate) - 2**15
 
 
 def keep_scale(rate: float) -> float:
     """Return the factor that keeps the mean where `keep_mask` drops elements."""
-    return 2**16 / (2**16 - _threshold(rate))
+    return 2**16 / (2**16 - _dropped(rate))
 
 
-def _threshold(rate: float) -> int:
+def _dropped(rate: float) -> int:
+    """Return how many of the 2^16 numbers drop an element."""
     return min(round(rate * 2**16), 2**16 - 1)
