@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="folders other than the default ones")
     options = parser.parse_intermixed_args(argv)
     places = paths(options.overrides)
-    checks = [*_versions(), *_torch(), *_cv2(), *_telemetry(), *_machine(), *_paths(places)]
+    checks = [*_versions(), *_torch(), *_compiled(), *_cv2(), *_telemetry(), *_machine(), *_paths(places)]
     checks += _personal(places, mode(options.overrides))
     checks += _weights(places["weights"])
     problems = [check for check in checks if check.status == "problem"]
@@ -142,6 +142,16 @@ def _torch() -> Iterator[Check]:
         yield Check("gpu", "note", "Apple GPU, unused: lfnet runs on the CPU here")
     else:
         yield Check("gpu", "note", "none that torch can use: lfnet runs on the CPU")
+
+
+def _compiled() -> Iterator[Check]:
+    try:
+        import numba
+    except ImportError as error:
+        detail = f"attention with dropout is trained without compiled kernels: {error}"
+        yield Check("numba", "note", detail, "To train it faster, with equal results: pip install 'lfnet[fast]'")
+    else:
+        yield Check("numba", "ok", f"{numba.__version__} compiles kernels of attention with dropout")
 
 
 def _cv2() -> Iterator[Check]:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ __all__ = ["describe_training", "log", "save_weights", "start_folder", "versions
 _logger = logging.getLogger(__name__)
 _REACH_WINDOWS = 16
 _PACKAGES = ("lfnet", "torch", "lightning", "numpy", "pandas", "scikit-learn")
+_OPTIONAL = ("numba",)  # changes the rounding of some heads where it is installed
 
 
 def start_folder(job: Experiment) -> None:
@@ -138,7 +140,9 @@ def save_weights(head: "torch.nn.Module", folder: Path) -> None:
 
 def versions(*more: str) -> dict[str, str]:
     """Python's and the packages' versions."""
-    return {"python": platform.python_version(), **{name: version(name) for name in (*_PACKAGES, *more)}}
+    installed = [name for name in _OPTIONAL if find_spec(name)]
+    names = (*_PACKAGES, *installed, *more)
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 @contextmanager

@@ -45,6 +45,15 @@ def test_torch_and_the_video_libraries_are_checked(monkeypatch, tmp_path, capsys
     assert "libraries" in checks
 
 
+def test_says_whether_attention_is_compiled(quick, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    _, checks = report(capsys)
+    assert checks["numba"]["status"] == "ok"
+    monkeypatch.setitem(sys.modules, "numba", None)  # an import then raises ImportError
+    status, checks = report(capsys)
+    assert status == 0 and checks["numba"]["status"] == "note" and "lfnet[fast]" in checks["numba"]["fix"]
+
+
 def test_text_marks_problems_and_their_fixes(quick, tmp_path, capsys):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "mobileface.onnx").write_bytes(b"not a network")

@@ -1,7 +1,8 @@
 """Kernels compiled by Numba (`pip install 'lfnet[fast]'`): softmax and dropout of attention weights in one pass.
 
-`lfnet.heads.cpu.softmax` has the same in tensor operations, and imports this module where Numba is installed. The machine
-code is compiled once (2 s) and kept where Numba keeps it: next to this file, or else in the user's cache folder.
+`lfnet.heads.cpu.softmax` has the same in tensor operations, and imports this module where Numba is installed. The
+machine code is compiled once, which takes 2 s, and kept where Numba keeps it: in `__pycache__` next to this file, or
+else in the user's cache folder.
 """
 
 import hashlib
@@ -61,7 +62,9 @@ def _exponentials(row, bits, out, powers, power_bits):  # type: ignore[no-untype
 
     exp(x) = 2^n 2^f with a whole n, whose bits are the exponent of a float, and |f| ≤ 1/2.
     """
-    largest = _I(-(2**31))  # floats compare as integers once the negative ones are turned round; that is ten times as fast
+    largest = _I(
+        -(2**31)
+    )  # floats compare as integers once the negative ones are turned round; that is ten times as fast
     for j in range(row.size):
         turned = bits[j] ^ ((bits[j] >> _I(31)) & _I(0x7FFFFFFF))
         largest = max(largest, turned)

@@ -6,7 +6,6 @@ dropout masks; the results are equal to rounding.
 """
 
 from functools import cache
-from importlib.util import find_spec
 from types import ModuleType
 
 import numpy as np
@@ -17,8 +16,7 @@ from lfnet.heads.cpu.dropout import keep_mask, mask_stream, threshold
 
 __all__ = ["dropped_softmax", "dropped_softmax_backward"]
 
-_LONG = 64  # elements of a row from which the compiled kernels are faster
-_THREADS = 4  # above, PyTorch's kernels on several threads are faster than the compiled ones, which use one
+_LONG = 128  # elements of a row from which the compiled kernels are faster
 _SUFFIX = {torch.float32: "32", torch.bfloat16: "16"}
 
 
@@ -81,17 +79,18 @@ def _minus_kept(marked: Tensor, out: Tensor) -> Tensor:
 
 
 def _compiled(weights: Tensor) -> ModuleType | None:
-    suits = weights.dtype in _SUFFIX and weights.shape[-1] >= _LONG and torch.get_num_threads() <= _THREADS
+    """Return the compiled kernels where they are faster: they use one thread, and PyTorch's as many as it has."""
+    suits = weights.dtype in _SUFFIX and weights.shape[-1] >= _LONG and torch.get_num_threads() == 1
     return _kernels() if suits else None
 
 
 @cache
 def _kernels() -> ModuleType | None:
-    """Import Numba and the kernels where they are needed first; None where Numba is absent."""
-    if find_spec("numba") is None:
+    """Import the kernels where they are needed first; None where Numba is absent, or made for another NumPy."""
+    try:
+        from lfnet.heads.cpu import compiled
+    except ImportError:
         return None
-    from lfnet.heads.cpu import compiled
-
     return compiled
 
 
