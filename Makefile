@@ -2,6 +2,7 @@
 # Written for GNU make 3.81 and the plain tools of Linux and macOS.
 
 PYTHON =
+CPU =
 ARGS =
 READY = .venv/.ready
 LFNET = .venv/bin/lfnet
@@ -13,7 +14,8 @@ TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.ya
 .PHONY: help tables test test-long test-cluster test-faults fuzz validate experiments lint format lock wheel clean setup FORCE
 
 help: ## this page
-	@echo "make TARGET [ARGS=\"...\"]     set-up is automatic, once, in .venv (choose a Python: PYTHON=python3.12)"
+	@echo "make TARGET [ARGS=\"...\"]     set-up is automatic, once, in .venv (choose a Python: PYTHON=python3.12;"
+	@echo "                              without an NVIDIA device: CPU=1 takes PyTorch's CPU build, a fifth of the download)"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
 	@for name in $(TABLES); do \
 	  printf '  %-22s %s\n' "table-$$name" "$$(awk '/^# / && !/@package/ { sub(/^# /, ""); print; exit }' conf/table/$$name.yaml)"; \
@@ -54,7 +56,7 @@ format: $(READY) ## format the code
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-lock: ## make requirements.lock from pyproject.toml, keeping versions that still fit; ARGS=--upgrade takes the newest
+lock: ## make requirements.lock and requirements.cpu.lock from pyproject.toml, keeping versions that still fit; ARGS=--upgrade takes the newest
 	@sh tools/lock $(ARGS)
 
 wheel: $(READY) ## build the wheel into dist/
@@ -66,9 +68,16 @@ clean: ## remove build products and tools' caches; keep data, features, runs and
 
 setup: $(READY) ## only the set-up
 
-$(READY): requirements.lock pyproject.toml tools/set-up
-	@PYTHON="$(PYTHON)" sh tools/set-up
+$(READY): requirements.lock requirements.cpu.lock pyproject.toml tools/set-up
+	@PYTHON="$(PYTHON)" CPU="$(CPU)" sh tools/set-up
 	@touch $(READY)
+
+# The other build of PyTorch is asked for: set up again.
+ifneq ($(CPU),)
+ifneq ($(CPU),$(shell cat .venv/.cpu 2>/dev/null || echo 0))
+$(READY): FORCE
+endif
+endif
 
 # One rule for every conf/table/NAME.yaml.
 table-%: conf/table/%.yaml $(READY) FORCE

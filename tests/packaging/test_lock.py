@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+CPU_LOCK = (ROOT / "requirements.cpu.lock").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DIRECT = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = [
@@ -30,11 +31,11 @@ NOT_LOCKED = {"ray"}
 COMING: dict[str, str] = {}
 
 
-def blocks() -> dict[str, list[str]]:
+def blocks(lock: str = LOCK) -> dict[str, list[str]]:
     """The lock's requirements: each first line, and its hashes."""
     found: dict[str, list[str]] = {}
     first = ""
-    for line in LOCK.splitlines():
+    for line in lock.splitlines():
         if line.startswith("#") or not line.strip():
             continue
         if not line.startswith(" "):
@@ -55,9 +56,23 @@ def test_every_requirement_is_pinned_and_hashed():
         assert hashes and all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", text) for text in hashes), first
 
 
-def test_no_address_and_no_option():
-    assert "://" not in LOCK
-    assert not re.search(r"^-", LOCK, re.MULTILINE)
+@pytest.mark.parametrize("lock", [LOCK, CPU_LOCK], ids=["default", "cpu"])
+def test_no_address_and_no_option(lock):
+    assert "://" not in lock
+    assert not re.search(r"^-", lock, re.MULTILINE)
+
+
+def test_the_cpu_lock_has_the_same_versions_of_torch_and_the_uv_that_fetches_them():
+    own = {Requirement(first).name: str(Requirement(first).specifier) for first in blocks(CPU_LOCK)}
+    uv = own.pop("uv")
+    assert own == {name: f"{pins()[name].specifier}+cpu" for name in ("torch", "torchvision")}
+    assert uv.startswith("==") and "uv" not in pins()
+
+
+def test_the_cpu_lock_has_hashes_of_uv_and_of_both_or_none_of_torchs_packages():
+    hashes = {Requirement(first).name: found for first, found in blocks(CPU_LOCK).items()}
+    assert hashes["uv"] and bool(hashes["torch"]) == bool(hashes["torchvision"])
+    assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", text) for found in hashes.values() for text in found)
 
 
 def test_the_header_names_the_command_that_makes_it():
