@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from lfnet.data.frames import Frames
 from lfnet.data.protocol import Protocol
-from lfnet.data.windows import Packed
 
 __all__ = ["EpochSampler", "Shorten", "StreamDropout", "WindowDataset", "in_batches"]
 
@@ -84,8 +84,8 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
 
     Parameters
     ----------
-    packed : Packed
-        Frames of all clips.
+    frames : Frames
+        Those of all clips.
     table : DataFrame
         The windows, as `lfnet.data.windows.cut` returns them.
     y_W : ndarray
@@ -102,7 +102,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
 
     def __init__(
         self,
-        packed: Packed,
+        frames: Frames,
         table: pd.DataFrame,
         y_W: np.ndarray,
         protocol: Protocol,
@@ -110,8 +110,8 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         reuse: bool = False,
         dropout: StreamDropout | None = None,
     ) -> None:
-        self._x_ND = torch.from_numpy(packed.x_ND)
-        self._valid_N = torch.from_numpy(packed.valid_N)
+        self._frames = frames
+        self._clip_W = table["clip_id"].tolist()
         self._row_W = table["row"].to_numpy(np.int64)
         self._frames_W = table["frames"].to_numpy(np.int64)
         self._y_W = torch.from_numpy(y_W.astype(np.float32))
@@ -124,7 +124,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         self._x_BTD = torch.empty(0)
 
     def __len__(self) -> int:
-        return len(self._row_W)
+        return len(self._clip_W)
 
     def __getitem__(self, chosen: list[int]) -> dict[str, torch.Tensor]:
         x_BTD, mask_BT = self._whole(chosen) if self._shorten is None else self._shortened(chosen)
@@ -133,11 +133,12 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
     def _whole(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         x_BTD = self._memory(len(chosen))
         mask_BT = torch.zeros(len(chosen), self._window, dtype=torch.bool)
+        x, mask, layout = x_BTD.numpy(), mask_BT.numpy(), self._frames.layout  # views
         for b, index in enumerate(chosen):
-            row, frames = int(self._row_W[index]), int(self._frames_W[index])
-            x_BTD[b, :frames] = self._x_ND[row : row + frames]
-            x_BTD[b, frames:] = 0.0
-            mask_BT[b, :frames] = self._valid_N[row : row + frames]
+            clip_id, row, frames = self._clip_W[index], self._row_W[index], self._frames_W[index]
+            self._frames.read(clip_id, row - layout.first[clip_id], x[b, :frames])
+            x[b, frames:] = 0.0
+            mask[b, :frames] = layout.valid_N[row : row + frames]
         if self.dropout is not None:
             self.dropout(x_BTD, mask_BT)
         if not self._mask:
@@ -146,7 +147,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
 
     def _memory(self, windows: int) -> torch.Tensor:
         """Memory for a batch; allocating it for each batch takes as long as filling it."""
-        shape = (windows, self._window, self._x_ND.shape[1])
+        shape = (windows, self._window, self._frames.n_features)
         if not self._reuse:
             return torch.empty(shape)
         if len(self._x_BTD) < windows:

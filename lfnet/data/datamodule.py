@@ -16,9 +16,10 @@ from lfnet.cohorts.cohort import Cohort
 from lfnet.data.arrays import Arrays, Rows, feature_names, frame_rows, is_segments, segment_rows, stack
 from lfnet.data.batches import EpochSampler, Shorten, StreamDropout, WindowDataset, in_batches
 from lfnet.data.frame_cache import FrameCache
+from lfnet.data.frames import Frames
 from lfnet.data.labels import Labels, permuted
 from lfnet.data.protocol import Protocol
-from lfnet.data.windows import Packed, cut, frames_of, pack
+from lfnet.data.windows import cut, frames_of
 from lfnet.errors import LfnetError
 from lfnet.features import health
 from lfnet.features.joined_streams import JoinedStreams
@@ -27,7 +28,7 @@ from lfnet.fingerprints import digest
 
 __all__ = ["Arrays", "DataModule", "Labels", "Rows"]
 
-_newest: "weakref.ref[Packed] | None" = None  # the frames that were packed last in this process
+_newest: "weakref.ref[Frames] | None" = None  # the frames that were read last in this process
 
 
 class DataModule(L.LightningDataModule):
@@ -137,8 +138,8 @@ class DataModule(L.LightningDataModule):
         self.clips = self.clips.assign(target=target.astype(float))
         train = self.clips[self.clips["split"] == "train"]
         self.labels = Labels.fit(train.drop_duplicates("recording_id")["target"].to_numpy(float))
-        self.packed = self._pack()
-        self.windows = cut(self.packed, self.clips, self.protocol).merge(
+        self.frames = self._read()
+        self.windows = cut(self.frames.layout, self.clips, self.protocol).merge(
             self.clips[["clip_id", "recording_id", "person_id", "split", "label", "target"]], on="clip_id", how="left"
         )
         self._ready = True
@@ -146,7 +147,7 @@ class DataModule(L.LightningDataModule):
     @property
     def n_features(self) -> int:
         """Number D of features."""
-        return int(self.packed.x_ND.shape[1])
+        return self.frames.n_features
 
     def split(self, name: str) -> pd.DataFrame:
         """Return the windows of one split, one row each: clip_id, window, recording_id, person_id, label, …"""
@@ -200,7 +201,7 @@ class DataModule(L.LightningDataModule):
         protocol, marks = self.protocol, []
         if protocol.select.split == "test":
             marks.append("selected on test")
-        if protocol.fill == "random" and self.packed.coverage < 1:
+        if protocol.fill == "random" and self.frames.layout.coverage < 1:
             marks.append("random vectors stand where no face was found")
         if protocol.frames != "in_order":
             marks.append(f"frames {protocol.frames}")
@@ -227,7 +228,7 @@ class DataModule(L.LightningDataModule):
         clip_ids = clips["clip_id"].tolist()
         X = np.full((len(clips), self.n_features), np.nan)
         for i, clip_id in enumerate(clip_ids):
-            x_TD, valid_T = self._packed_frames(clip_id)
+            x_TD, valid_T = self.frames.whole(clip_id)
             if valid_T.any():
                 X[i] = x_TD[valid_T].mean(axis=0, dtype=np.float64)
         streams = {}
@@ -243,16 +244,12 @@ class DataModule(L.LightningDataModule):
             streams,
         )
 
-    def _packed_frames(self, clip_id: str) -> tuple[np.ndarray, np.ndarray]:
-        rows = slice(self.packed.first[clip_id], self.packed.first[clip_id] + self.packed.frames[clip_id])
-        return self.packed.x_ND[rows], self.packed.valid_N[rows]
-
     def _rows(self, store: Readable, split: str, clip_id: str) -> np.ndarray:
         """One clip's rows of one stream, float64 [rows, D]."""
         if is_segments(store.header(clip_id) or {}):
             return segment_rows(store.read(clip_id), clip_id, store.stream)
         if store is self.store:
-            return frame_rows(*self._packed_frames(clip_id), self.protocol.segment)
+            return frame_rows(*self.frames.whole(clip_id), self.protocol.segment)
         clip, protocol = store.read(clip_id), self.protocol
         if clip.valid.any():  # a clip without a valid frame is missing in this stream
             problems = [health.Problem(clip_id, *found) for found in health.problems_of(clip, self._uncovered)]
@@ -266,7 +263,7 @@ class DataModule(L.LightningDataModule):
 
     def _dataset(self, table: pd.DataFrame, dropout: StreamDropout | None = None) -> WindowDataset:
         y_W = self.labels.standardise(table["target"].to_numpy(float))
-        return WindowDataset(self.packed, table, y_W, self.protocol, self.shorten, self.reuse, dropout)
+        return WindowDataset(self.frames, table, y_W, self.protocol, self.shorten, self.reuse, dropout)
 
     def _dropout(self) -> StreamDropout | None:
         store, chance = self.store, self.stream_dropout
@@ -313,7 +310,7 @@ class DataModule(L.LightningDataModule):
         """The conditions for a stream that a clip may lack."""
         return replace(self.protocol.health, min_coverage=0.0)
 
-    def _pack(self) -> Packed:
+    def _read(self) -> Frames:
         global _newest
         protocol = self.protocol
         clip_ids = list(self.clips["clip_id"])
@@ -321,13 +318,13 @@ class DataModule(L.LightningDataModule):
             clip_id: protocol.frames_in(split) for clip_id, split in zip(clip_ids, self.clips["split"], strict=True)
         }
         key = digest([self.store.fingerprint(clip_ids), protocol.length, protocol.fill, order])
-        if self._cache.packed is None or self._cache.packed[0] != key:
-            # Free the frames of the last cohort before the new ones are allocated. A trainer and its data refer to each
+        if self._cache.frames is None or self._cache.frames[0] != key:
+            # Free the frames of the last cohort before the new ones are read. A trainer and its data refer to each
             # other: without a collection they stay until Python happens to make one, gigabytes later.
-            self._cache.packed = None
+            self._cache.frames = None
             if _newest is not None and _newest() is not None:
                 gc.collect()
-            packed = pack(self.store, clip_ids, length=protocol.length, fill=protocol.fill, frames=order)
-            self._cache.packed = (key, packed)
-            _newest = weakref.ref(packed)
-        return self._cache.packed[1]
+            frames = Frames(self.store, clip_ids, length=protocol.length, fill=protocol.fill, frames=order)
+            self._cache.frames = (key, frames)
+            _newest = weakref.ref(frames)
+        return self._cache.frames[1]

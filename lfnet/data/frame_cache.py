@@ -5,7 +5,7 @@ Without torch and Lightning: every command that has settings has such a cache, a
 
 from dataclasses import dataclass, field
 
-from lfnet.data.windows import Packed
+from lfnet.data.frames import Frames
 from lfnet.features import health
 
 __all__ = ["FrameCache"]
@@ -13,10 +13,10 @@ __all__ = ["FrameCache"]
 
 @dataclass
 class FrameCache:
-    """Packed frames of one cohort, and what the check of their features found, for all jobs of a process.
+    """Frames of one cohort, and what the check of their features found, for all jobs of a process.
 
-    One cohort only: a second would double what a sweep needs.
+    One cohort only: a second would double what a sweep needs where frames are computed.
     """
 
-    packed: tuple[str, Packed] | None = None
+    frames: tuple[str, Frames] | None = None
     checked: dict[str, health.Report] = field(default_factory=dict)

@@ -1,30 +1,28 @@
 """Windows: slices of clips.
 
-The frames of all clips are packed in one array, and a window is a first row and a number of rows. Overlapping windows
-therefore need no memory, and a batch is a few slice copies.
+A window is a first frame of a clip and a number of frames. Overlapping windows therefore need no memory, and a batch is
+a few slice copies.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lfnet.data.protocol import Protocol
-from lfnet.features.store import ClipFeatures, Readable
+from lfnet.features.store import ClipFeatures
 
-__all__ = ["Packed", "cut", "frames_of", "pack", "starts"]
+__all__ = ["Layout", "cut", "fill_of", "frames_of", "order_of", "starts"]
 
 
 @dataclass(frozen=True)
-class Packed:
-    """Frames of all clips in one array.
+class Layout:
+    """Where the frames of each clip are, as if those of all clips lay end to end.
 
     Attributes
     ----------
-    x_ND : ndarray of float32, shape (N, D)
-        Finite everywhere.
     valid_N : ndarray of bool, shape (N,)
         Frames with a face.
     first : dict
@@ -33,41 +31,33 @@ class Packed:
         Number of frames of each clip.
     """
 
-    x_ND: np.ndarray
     valid_N: np.ndarray
     first: dict[str, int]
     frames: dict[str, int]
+
+    @classmethod
+    def of(cls, valid: Mapping[str, np.ndarray]) -> "Layout":
+        """Lay clips end to end; valid: which frames of each have a face.
+
+        Examples
+        --------
+        >>> layout = Layout.of({"a": np.array([True, False]), "b": np.array([True])})
+        >>> layout.first, layout.frames
+        ({'a': 0, 'b': 2}, {'a': 2, 'b': 1})
+        """
+        frames = {clip_id: len(valid_T) for clip_id, valid_T in valid.items()}
+        starts = np.cumsum([0, *frames.values()]).tolist()
+        valid_N = np.concatenate([np.empty(0, bool), *valid.values()])
+        return cls(valid_N, dict(zip(frames, starts[:-1], strict=True)), frames)
 
     @property
     def coverage(self) -> float:
         """Share of frames with a face."""
         return float(self.valid_N.mean()) if len(self.valid_N) else 0.0
 
-
-def pack(
-    store: Readable, clip_ids: Iterable[str], *, length: int | None, fill: str, frames: str | Mapping[str, str]
-) -> Packed:
-    """Read clips and pack their frames.
-
-    The parameters are those of `frames_of`; `frames` is one order for all clips, or one by clip_id.
-    """
-    clip_ids = list(clip_ids)
-    first: dict[str, int] = {}
-    count: dict[str, int] = {}
-    row, dim = 0, 0
-    for clip_id in clip_ids:
-        total, dim = store.shape(clip_id)
-        first[clip_id] = row
-        count[clip_id] = total if length is None else min(total, length)
-        row += count[clip_id]
-    # Filled clip by clip, so that the peak of memory is one cohort and one clip, not two cohorts.
-    x_ND, valid_N = np.empty((row, dim), np.float32), np.empty(row, bool)
-    for clip_id in clip_ids:
-        rows = slice(first[clip_id], first[clip_id] + count[clip_id])
-        order = frames if isinstance(frames, str) else frames[clip_id]
-        clip = store.read(clip_id)
-        x_ND[rows], valid_N[rows] = frames_of(clip, clip_id, length=length, fill=fill, frames=order)
-    return Packed(x_ND, valid_N, first, count)
+    def valid_of(self, clip_id: str) -> np.ndarray:
+        """Which frames of a clip have a face, bool [T]."""
+        return self.valid_N[self.first[clip_id] : self.first[clip_id] + self.frames[clip_id]]
 
 
 def frames_of(
@@ -89,20 +79,33 @@ def frames_of(
         Order of the frames.
     """
     x_TD, valid_T = clip.features[:length], clip.valid[:length]
-    seed = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big")
     if not valid_T.all():
-        if fill == "random":
-            random_TD = np.random.default_rng([seed, 0]).standard_normal(x_TD.shape, np.float32)
-            random_TD /= np.linalg.norm(random_TD, axis=1, keepdims=True)
-            x_TD = np.where(valid_T[:, None], x_TD, random_TD)
-        else:
-            x_TD = np.where(valid_T[:, None], x_TD, np.float32(0))
+        fill_TD = fill_of(clip_id, x_TD.shape, fill)
+        x_TD = np.where(valid_T[:, None], x_TD, np.float32(0) if fill_TD is None else fill_TD)
+    order_T = order_of(clip_id, len(x_TD), frames)
+    return (x_TD, valid_T) if order_T is None else (x_TD[order_T], valid_T[order_T])
+
+
+def fill_of(clip_id: str, shape: tuple[int, ...], fill: str) -> np.ndarray | None:
+    """What stands in each frame of a clip if it is lost, float32 [T, D]; None for zeros. See `frames_of`."""
+    if fill != "random":
+        return None
+    random_TD = np.random.default_rng([_seed(clip_id), 0]).standard_normal(shape, np.float32)
+    random_TD /= np.linalg.norm(random_TD, axis=1, keepdims=True)
+    return random_TD
+
+
+def order_of(clip_id: str, count: int, frames: str) -> np.ndarray | None:
+    """The stored row of each of `count` frames of a clip; None where they are in order. See `frames_of`."""
     if frames == "reversed":
-        x_TD, valid_T = x_TD[::-1], valid_T[::-1]
-    elif frames == "shuffled":
-        order = np.random.default_rng([seed, 1]).permutation(len(x_TD))
-        x_TD, valid_T = x_TD[order], valid_T[order]
-    return x_TD, valid_T
+        return np.arange(count)[::-1]
+    if frames == "shuffled":
+        return np.random.default_rng([_seed(clip_id), 1]).permutation(count)
+    return None
+
+
+def _seed(clip_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big")
 
 
 def starts(frames: int, *, window: int, hop: int, length: int | None, tail: str) -> list[int]:
@@ -137,7 +140,7 @@ def starts(frames: int, *, window: int, hop: int, length: int | None, tail: str)
     return regular
 
 
-def cut(packed: Packed, clips: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+def cut(layout: Layout, clips: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Return the windows of `clips`, one row each.
 
     Windows with a smaller share of valid frames than `protocol.min_valid` are left out, but every clip keeps its best
@@ -146,19 +149,19 @@ def cut(packed: Packed, clips: pd.DataFrame, protocol: Protocol) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        Columns clip_id, window (first frame in the clip), row (first row in `packed`), frames (existing rows; the rest
+        Columns clip_id, window (first frame in the clip), row (its place in `layout`), frames (existing rows; the rest
         of the window is padding) and valid (share of the window's frames with a face).
     """
     rows: list[tuple[str, int, int, int, float]] = []
     for clip_id in clips["clip_id"]:
-        first, count = packed.first[clip_id], packed.frames[clip_id]
+        first, count = layout.first[clip_id], layout.frames[clip_id]
         own: list[tuple[str, int, int, int, float]] = []
         for start in starts(
             count, window=protocol.window, hop=protocol.hop, length=protocol.length, tail=protocol.tail
         ):
             real = max(0, min(protocol.window, count - start))
             row = first + min(start, count)
-            valid = float(packed.valid_N[row : row + real].sum()) / protocol.window
+            valid = float(layout.valid_N[row : row + real].sum()) / protocol.window
             own.append((clip_id, start, row, real, valid))
         # The share of a short clip is that of its frames, without the padding.
         kept = [w for w in own if w[4] * protocol.window >= protocol.min_valid * max(w[3], 1)]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lfnet.data.protocol import Protocol
-from lfnet.data.windows import Packed, cut, frames_of
+from lfnet.data.windows import Layout, cut, frames_of
 from lfnet.deploy.bundle_json import Facts, read_facts
 from lfnet.deploy.replace import BUNDLE, bundle_folder
 from lfnet.encoders.onnx_network import open_session
@@ -99,8 +99,7 @@ def clip_windows(clip: ClipFeatures, protocol: Protocol) -> Windows:
     """Cut, pad and mask the windows of one clip to be scored."""
     order = protocol.frames_in("unlabelled")
     x_TD, valid_T = frames_of(clip, "clip", length=protocol.length, fill=protocol.fill, frames=order)
-    packed = Packed(x_TD, valid_T, {"clip": 0}, {"clip": len(x_TD)})
-    table = cut(packed, pd.DataFrame({"clip_id": ["clip"]}), protocol)
+    table = cut(Layout.of({"clip": valid_T}), pd.DataFrame({"clip_id": ["clip"]}), protocol)
     x_BTD = np.zeros((len(table), protocol.window, x_TD.shape[1]), np.float32)
     mask_BT = np.zeros((len(table), protocol.window), bool)
     for b, (row, frames) in enumerate(zip(table["row"], table["frames"], strict=True)):

@@ -11,7 +11,7 @@ import json
 import os
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
@@ -19,9 +19,10 @@ from safetensors.numpy import save_file
 from xxhash import xxh3_128
 
 from lfnet.errors import LfnetError
+from lfnet.features.mapped_file import map_file
 from lfnet.files import atomic_path, refuse_special
 
-__all__ = ["Damaged", "Entry", "Outdated", "Stamp", "check_file", "header_of", "read_entry", "stamp_of", "write_file"]
+__all__ = ["Content", "Damaged", "Entry", "Outdated", "Stamp", "check_file", "map_content", "read_entry", "write_file"]
 
 # The header is one entry: safetensors writes several in random order, and the same vectors must be the same bytes.
 _HEADER = "lfnet"
@@ -29,6 +30,7 @@ _METADATA = "__metadata__"  # as safetensors names it
 _MAX_HEADER = 100_000_000  # bytes, as in safetensors
 _CHECKSUM = "xxh3_128"  # the key in the header
 _BLANK = "[the place of the file checksum]"  # as long as a checksum, in its place while it is computed
+_TYPES = {"F32": np.float32, "F64": np.float64, "BOOL": np.bool_}  # as safetensors names them
 
 Stamp = tuple[int, int, int, int]
 """Size, mtime, ctime and inode of a file."""
@@ -47,6 +49,13 @@ class Entry(NamedTuple):
 
     header: dict[str, str]
     shape: tuple[int, int]
+
+
+class Content(NamedTuple):
+    """The header of a feature file, and its arrays, which are read-only views of the mapped file."""
+
+    header: dict[str, str]
+    arrays: dict[str, np.ndarray]
 
 
 _checked: dict[str, Stamp] = {}  # files that this process has compared with their checksums
@@ -93,26 +102,28 @@ def read_entry(path: Path) -> Entry:
 
 def check_file(path: Path) -> Stamp:
     """Compare a file with its checksum unless this process has done it. Raises `OSError` or `Damaged`."""
-    stamp = stamp_of(path)
+    stamp = _stamp(path.stat())
     if _checked.get(str(path)) != stamp:
         read_entry(path)
     return stamp
 
 
-def stamp_of(path: Path) -> Stamp:
-    """Return the stamp of a file, which changes when the file does. Raises `OSError`."""
-    return _stamp(path.stat())
+def map_content(path: Path) -> Content:
+    """Map a file that was compared with its checksum. Raises `OSError` or `Damaged`."""
+    memory = map_file(path)
+    start = 8 + int.from_bytes(memory[:8].tobytes(), "little")
+    entries = json.loads(memory[8:start].tobytes())
+    header: dict[str, str] = json.loads(entries.pop(_METADATA)[_HEADER])
+    del header[_CHECKSUM]
+    arrays = {}
+    for name, entry in entries.items():
+        first, end = (start + offset for offset in entry["data_offsets"])
+        arrays[name] = memory[first:end].view(_TYPES[entry["dtype"]]).reshape(entry["shape"])
+    return Content(header, arrays)
 
 
 def _stamp(stat: os.stat_result) -> Stamp:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
-
-
-def header_of(metadata: Any) -> dict[str, str]:
-    """The header in the metadata of an open file that was compared with its checksum."""
-    header: dict[str, str] = json.loads(metadata[_HEADER])
-    del header[_CHECKSUM]
-    return header
 
 
 def _read_head(file: BufferedIOBase) -> bytes:

@@ -11,19 +11,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.features.feature_file import (
+    Content,
     Damaged,
     Entry,
     Outdated,
     Stamp,
     check_file,
-    header_of,
+    map_content,
     read_entry,
     write_file,
 )
@@ -102,7 +102,7 @@ class Readable(Protocol):
 class _Map(NamedTuple):
     """An open memory map of a file, and the file's stamp when it was opened."""
 
-    file: Any
+    content: Content
     stamp: Stamp
 
 
@@ -181,14 +181,15 @@ class FeatureStore:
         return header is not None and header.get("recipe") == self.recipe and header.get("source") == source
 
     def read(self, clip_id: str) -> ClipFeatures:
-        """Read a clip's vectors. Raises `LfnetError` if the file is missing, damaged or of another recipe."""
+        """Read a clip's vectors, as read-only views of its mapped file, which other processes can share.
+
+        Raises `LfnetError` if the file is missing, damaged or of another recipe.
+        """
         try:
-            with self._opened(clip_id) as file:
-                meta = self._own(clip_id, header_of(file.metadata()))
-                clip = ClipFeatures(
-                    file.get_tensor("features"), file.get_tensor("valid"), file.get_tensor("time"), meta
-                )
-        except (OSError, SafetensorError, Damaged, ValueError) as error:
+            header, arrays = self._content(clip_id)
+            meta = self._own(clip_id, header)
+            clip = ClipFeatures(arrays["features"], arrays["valid"], arrays["time"], meta)
+        except (OSError, Damaged, ValueError, KeyError) as error:
             raise self._unreadable(clip_id, error) from error
         if meta.get("recipe") != self.recipe:
             raise LfnetError(f"{self.path(clip_id)} was made by another recipe. {_AGAIN}")
@@ -224,19 +225,16 @@ class FeatureStore:
         finally:
             self._maps = before
 
-    @contextmanager
-    def _opened(self, clip_id: str) -> Iterator[Any]:
+    def _content(self, clip_id: str) -> Content:
         """The clip's file, mapped. Raises `OSError` or `Damaged`."""
         path, maps = self.path(clip_id), self._maps
         stamp = check_file(path)
         if maps is not None and clip_id in maps and maps[clip_id].stamp == stamp:
-            yield maps[clip_id].file
-        elif maps is None or len(maps) >= _MAX_OPEN:
-            with safe_open(path, framework="numpy") as file:
-                yield file
-        else:
-            maps[clip_id] = _Map(safe_open(path, framework="numpy"), stamp)
-            yield maps[clip_id].file
+            return maps[clip_id].content
+        content = map_content(path)
+        if maps is not None and len(maps) < _MAX_OPEN:
+            maps[clip_id] = _Map(content, stamp)
+        return content
 
     def _entry(self, clip_id: str) -> Entry:
         """The facts of a clip's file. Raises `OSError` or `Damaged`."""

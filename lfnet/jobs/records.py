@@ -80,7 +80,7 @@ def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> 
             stream=" + ".join(data.stores),
             fingerprint=job.features[0] if len(job.features) == 1 else digest(job.features),
             dim=sum(store.shape(cohort.clips["clip_id"].iloc[0])[1] for store in data.stores.values()),
-            coverage=round(data.packed.coverage, 4),
+            coverage=round(data.frames.layout.coverage, 4),
         ),
     }
 

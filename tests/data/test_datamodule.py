@@ -206,14 +206,14 @@ def test_dead_features_are_refused_or_dropped(inputs, tmp_path):
 def test_one_cohort_is_held_in_memory_between_jobs(inputs):
     cache = FrameCache()
     first, second = module(inputs, cache=cache, seed=1), module(inputs, cache=cache, seed=2)
-    assert first.packed is second.packed
-    assert module(inputs, cache=cache, length=100, tail="drop").packed is not first.packed
+    assert first.frames is second.frames
+    assert module(inputs, cache=cache, length=100, tail="drop").frames is not first.frames
 
 
-def test_frames_of_the_last_job_are_freed_before_new_ones_are_packed(inputs):
+def test_frames_of_the_last_job_are_freed_before_new_ones_are_read(inputs):
     first = module(inputs)
     first.trainer = SimpleNamespace(datamodule=first)  # a reference cycle, as with Lightning's trainer
-    frames = weakref.ref(first.packed)
+    frames = weakref.ref(first.frames)
     gc.disable()
     try:
         del first
@@ -227,8 +227,7 @@ def test_frames_of_the_last_job_are_freed_before_new_ones_are_packed(inputs):
 def test_test_frames_touch_the_test_split_alone(inputs):
     plain, other = module(inputs), module(inputs, test_frames="reversed")
     for clip_id, split in zip(plain.clips["clip_id"], plain.clips["split"], strict=True):
-        first, frames = plain.packed.first[clip_id], plain.packed.frames[clip_id]
-        one, two = (data.packed.x_ND[first : first + frames] for data in (plain, other))
+        one, two = (data.frames.whole(clip_id)[0] for data in (plain, other))
         np.testing.assert_array_equal(two, one[::-1] if split == "test" else one)
     assert plain.marks == [] and other.marks == ["test frames reversed"]
     both = module(inputs, frames="shuffled", test_frames="in_order")

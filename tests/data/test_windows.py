@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.config import read
+from lfnet.data.frames import Frames
 from lfnet.data.protocol import Protocol
-from lfnet.data.windows import cut, pack, starts
+from lfnet.data.windows import cut, frames_of, starts
 from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures, FeatureStore
 
@@ -30,8 +31,15 @@ def store(tmp_path):
     return store
 
 
-def packed(store, **changes):
-    return pack(store, ["long", "short", "none"], **{"length": None, "fill": "zero", "frames": "in_order"} | changes)
+PLAIN = {"length": None, "fill": "zero", "frames": "in_order"}
+
+
+def frames_in(store, **changes):
+    return Frames(store, ["long", "short", "none"], **PLAIN | changes)
+
+
+def long(store, **changes):
+    return frames_in(store, **changes).whole("long")
 
 
 def test_the_published_protocol_has_six_windows_of_a_padded_clip():
@@ -55,41 +63,75 @@ def test_a_clip_without_frames_has_no_window():
 
 
 def test_frames_lie_end_to_end_and_lost_ones_are_zero(store):
-    p = packed(store)
-    assert p.first == {"long": 0, "short": 100, "none": 107}
-    assert p.frames == {"long": 100, "short": 7, "none": 0}
-    assert np.flatnonzero(~p.valid_N).tolist() == [3, 50, 99]
-    assert (p.x_ND[[3, 50, 99]] == 0).all()
-    np.testing.assert_array_equal(p.x_ND[100:107], store.read("short").features)
-    assert p.coverage == pytest.approx(104 / 107)
+    frames = frames_in(store)
+    layout = frames.layout
+    assert layout.first == {"long": 0, "short": 100, "none": 107}
+    assert layout.frames == {"long": 100, "short": 7, "none": 0}
+    assert np.flatnonzero(~layout.valid_N).tolist() == [3, 50, 99]
+    assert (frames.whole("long")[0][[3, 50, 99]] == 0).all()
+    np.testing.assert_array_equal(frames.whole("short")[0], store.read("short").features)
+    assert layout.coverage == pytest.approx(104 / 107)
 
 
 def test_length_keeps_the_beginning(store):
-    p = packed(store, length=10)
-    assert p.frames == {"long": 10, "short": 7, "none": 0}
-    np.testing.assert_array_equal(p.x_ND[4:10], store.read("long").features[4:10])
+    frames = frames_in(store, length=10)
+    assert frames.layout.frames == {"long": 10, "short": 7, "none": 0}
+    np.testing.assert_array_equal(frames.whole("long")[0][4:10], store.read("long").features[4:10])
 
 
 def test_random_fill_has_length_one_and_does_not_change(store):
-    one, two = packed(store, fill="random"), packed(store, fill="random")
-    np.testing.assert_array_equal(one.x_ND, two.x_ND)
-    np.testing.assert_allclose(np.linalg.norm(one.x_ND[[3, 50, 99]], axis=1), 1, rtol=1e-6)
-    assert np.flatnonzero(~one.valid_N).tolist() == [3, 50, 99]
+    (one, valid), (two, _) = long(store, fill="random"), long(store, fill="random")
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(np.linalg.norm(one[[3, 50, 99]], axis=1), 1, rtol=1e-6)
+    assert np.flatnonzero(~valid).tolist() == [3, 50, 99]
 
 
 def test_reversed_and_shuffled_frames_are_the_same_frames(store):
-    straight = packed(store)
-    back = packed(store, frames="reversed")
-    np.testing.assert_array_equal(back.x_ND[:100], straight.x_ND[:100][::-1])
-    mixed = packed(store, frames="shuffled")
-    assert not np.array_equal(mixed.x_ND, straight.x_ND)
-    np.testing.assert_array_equal(np.sort(mixed.x_ND[:100], axis=0), np.sort(straight.x_ND[:100], axis=0))
-    assert (mixed.x_ND[:100][~mixed.valid_N[:100]] == 0).all()
+    straight, _ = long(store)
+    back, _ = long(store, frames="reversed")
+    np.testing.assert_array_equal(back, straight[::-1])
+    mixed, valid = long(store, frames="shuffled")
+    assert not np.array_equal(mixed, straight)
+    np.testing.assert_array_equal(np.sort(mixed, axis=0), np.sort(straight, axis=0))
+    assert (mixed[~valid] == 0).all()
+
+
+@pytest.mark.parametrize("length", [None, 60])
+@pytest.mark.parametrize("fill", ["zero", "random"])
+@pytest.mark.parametrize("order", ["in_order", "shuffled", "reversed"])
+def test_a_window_has_the_frames_of_the_clip_as_a_whole(store, length, fill, order):
+    frames = frames_in(store, length=length, fill=fill, frames=order)
+    whole, valid = frames_of(store.read("long"), "long", length=length, fill=fill, frames=order)
+    for start, count in ((0, 60), (3, 20), (45, 15), (51, 1), (10, 0)):
+        np.testing.assert_array_equal(
+            frames.read("long", start, np.full((count, 3), np.nan, np.float32)), whole[start : start + count]
+        )
+    np.testing.assert_array_equal(frames.whole("long")[1], valid)
+
+
+def test_frames_of_a_store_stay_in_its_files(store):
+    stored, computed = ({}, {})
+    for kept, source in ((stored, store), (computed, Computed(store))):
+        for clip_id, clip in frames_in(source)._clips.items():
+            kept[clip_id] = clip.x_TD.flags.owndata
+    assert stored == {"long": False, "short": False, "none": False}
+    assert computed == {"long": True, "short": True, "none": True}
+
+
+class Computed:
+    """A store whose vectors are computed when they are read, with more rows than are used."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def read(self, clip_id):
+        clip = self._store.read(clip_id)
+        return ClipFeatures(clip.features.repeat(2, axis=0)[::2], clip.valid, clip.time)
 
 
 def test_a_table_of_windows(store):
     protocol = Protocol(name="t", window=40, hop=40)
-    table = cut(packed(store), pd.DataFrame({"clip_id": ["long", "short", "none"]}), protocol)
+    table = cut(frames_in(store).layout, pd.DataFrame({"clip_id": ["long", "short", "none"]}), protocol)
     assert table["clip_id"].tolist() == ["long", "long", "long", "short"]
     assert table["window"].tolist() == [0, 40, 60, 0]
     assert table["row"].tolist() == [0, 40, 60, 100]
@@ -99,7 +141,7 @@ def test_a_table_of_windows(store):
 
 def test_windows_cover_the_padding_without_rows(store):
     protocol = Protocol(name="t", window=20, hop=20, length=60, tail="drop", mask=False)
-    table = cut(packed(store, length=60), pd.DataFrame({"clip_id": ["short"]}), protocol)
+    table = cut(frames_in(store, length=60).layout, pd.DataFrame({"clip_id": ["short"]}), protocol)
     assert table["window"].tolist() == [0, 20, 40]
     assert table["frames"].tolist() == [7, 0, 0]
 
@@ -108,9 +150,9 @@ def test_windows_without_faces_are_left_out_but_a_clip_keeps_its_best(tmp_path):
     store = FeatureStore(tmp_path, "test", "0" * 64)
     store.write("half", clip(40, lost=range(20)), "a")
     store.write("bad", clip(40, lost=set(range(40)) - {35}), "b")
-    p = pack(store, ["half", "bad"], length=None, fill="zero", frames="in_order")
+    frames = Frames(store, ["half", "bad"], **PLAIN)
     protocol = Protocol(name="t", window=20, hop=20, min_valid=0.5)
-    table = cut(p, pd.DataFrame({"clip_id": ["half", "bad"]}), protocol)
+    table = cut(frames.layout, pd.DataFrame({"clip_id": ["half", "bad"]}), protocol)
     assert table[["clip_id", "window"]].to_numpy().tolist() == [["half", 20], ["bad", 20]]
 
 

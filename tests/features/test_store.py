@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +117,39 @@ def test_damage_within_a_process_is_noticed(tmp_path, kept_open):
         store.path("one").write_bytes(content)
         with pytest.raises(LfnetError, match=r"one\.safetensors is damaged"):
             store.read("one")
+
+
+def test_vectors_are_read_only_views_that_outlive_store_and_file(tmp_path):
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    written = clip()
+    store.write("one", written, "source")
+    read = store.read("one")
+    with pytest.raises(ValueError, match="read-only"):
+        read.features[0] = 0
+    store.path("one").unlink()
+    del store
+    np.testing.assert_array_equal(read.features, written.features)
+    np.testing.assert_array_equal(read.valid, written.valid)
+
+
+def test_maps_end_with_their_arrays_and_take_no_file_descriptors(tmp_path):
+    store = FeatureStore(tmp_path, "s", "a" * 64)
+    store.write("one", clip(), "source")
+
+    def counts():
+        mapped = Path("/proc/self/maps").read_text(encoding="utf-8").count("one.safetensors")
+        return mapped, len(list(Path("/proc/self/fd").iterdir()))
+
+    _, files = counts()
+    clips = [store.read("one") for _ in range(5)]
+    # The kernel may join neighbouring maps of one file; it does not for different ones.
+    mapped, still = counts()
+    assert mapped and still == files
+    part = clips.pop().features[1:]
+    del clips
+    assert counts() == (1, files) and part.base is not None
+    del part
+    assert counts() == (0, files)
 
 
 def test_a_file_is_hashed_once_a_process(tmp_path, monkeypatch):

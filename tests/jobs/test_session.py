@@ -14,18 +14,18 @@ from tests.composing import SMALL, composed
 def opened(monkeypatch):
     """Counts how often each feature file is opened."""
     count: Counter[str] = Counter()
-    real = store.safe_open
+    real = store.map_content
 
-    def counted(path, **options):
+    def counted(path):
         count[str(path)] += 1
-        return real(path, **options)
+        return real(path)
 
     def read(path):
         count[str(path)] += 1
         return read_entry(path)
 
     read_entry = feature_file.read_entry
-    monkeypatch.setattr(store, "safe_open", counted)
+    monkeypatch.setattr(store, "map_content", counted)
     monkeypatch.setattr(store, "read_entry", read)
     monkeypatch.setattr(feature_file, "read_entry", read)
     return count

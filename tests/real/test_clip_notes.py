@@ -47,8 +47,8 @@ def test_a_result_and_so_its_tables_count_the_clips_and_name_none(tmp_path):
         meta = {"time_notes": note, "people_notes": people}
         store.write(clip_id, ClipFeatures(vectors, valid, time, meta), "source")
     cohort = cohort_of({f"film_{number}": tmp_path for number in (1, 2, 3)})
-    stores, packed = {"stream": store}, SimpleNamespace(coverage=1.0)
-    data = SimpleNamespace(cohort=cohort, clips=cohort.clips, dropped=[], remarks=[], stores=stores, packed=packed)
+    stores, frames = {"stream": store}, SimpleNamespace(layout=SimpleNamespace(coverage=1.0))
+    data = SimpleNamespace(cohort=cohort, clips=cohort.clips, dropped=[], remarks=[], stores=stores, frames=frames)
     job = SimpleNamespace(config={"cohort": {}}, choices={}, features=["digest"])
     warnings = records._describe_inputs(job, data, [])["cohort"].warnings
     assert "2 of 3 clips have repaired times or lost frames; `lfnet extract` and `lfnet audit` name each" in warnings
