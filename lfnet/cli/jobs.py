@@ -52,7 +52,8 @@ def main(argv: list[str]) -> int:
     sweep, runs = _find_sweep("jobs", words)
     discard_leftovers(runs)
     jobs = _latest_jobs(_submissions(sweep, runs))
-    shown = jobs if "--all" in argv else [job for job in jobs if _state(job) != "finished"]
+    states = {job.task.key: _state(job, runs) for job in jobs}
+    shown = jobs if "--all" in argv else [job for job in jobs if states[job.task.key] != "finished"]
     for silence in sorted({job.silence for job in jobs if job.silence}):
         print(f"{silence} Jobs without an outcome are listed as queued.")
     folder = None
@@ -61,11 +62,11 @@ def main(argv: list[str]) -> int:
             folder = job.submission.folder
             print(_heading(job.submission))
             own = [one for one in shown if one.submission.folder == folder]
-            print("\n".join(f"  {line}" for line in align_columns([_row(one) for one in own])))
+            print("\n".join(f"  {line}" for line in align_columns([_row(one, states[one.task.key]) for one in own])))
             for one in own:
-                if _state(one) == "failed":
-                    print(f"  {one.task.name or one.task.key[:16]}: {one.outcome.error}")
-    print(_counted(jobs))
+                if states[one.task.key] == "failed":
+                    print(f"  {_name(one)}: {one.outcome.error or 'its result is gone'}")
+    print(_counted(list(states.values())))
     return 0
 
 
@@ -118,10 +119,19 @@ def _latest_jobs(submissions: "list[Submission]") -> "list[QueuedJob]":
     return list(latest(find_jobs(submissions)).values())
 
 
-def _state(job: "QueuedJob") -> str:
+def _state(job: "QueuedJob", runs: Path) -> str:
+    """As the queue says; of a job that has ended, as its run folder does, since it may have been run elsewhere."""
+    from lfnet.runs.run import Run
+
     if job.status != "ended":
         return job.status
-    return "finished" if job.outcome.status in ("finished", "skipped") else "failed"
+    extracts = bool(job.task.pieces)
+    done = job.outcome.status == "finished" if extracts else Run.finished(runs, job.task.key)
+    return "finished" if done else "failed"
+
+
+def _name(job: "QueuedJob") -> str:
+    return job.task.name or job.task.key[:16]
 
 
 def _heading(submission: "Submission") -> str:
@@ -131,7 +141,7 @@ def _heading(submission: "Submission") -> str:
     return f"{submission.sweep or submission.name}: submitted {age} ago, logs in {submission.folder}"
 
 
-def _row(job: "QueuedJob") -> list[str]:
+def _row(job: "QueuedJob", state: str) -> list[str]:
     from lfnet.launchers.queue import duration
 
     entry = job.entry
@@ -139,12 +149,11 @@ def _row(job: "QueuedJob") -> list[str]:
     age = duration(entry.seconds) if entry is not None and job.status != "ended" else "-"
     node = (entry.node if entry is not None else "") or "-"
     why = f" ({entry.reason})" if entry is not None and job.status == "queued" and entry.reason else ""
-    name = job.task.name or job.task.key[:16]
-    return [f"{_state(job)}{why}", node, age, log.name if log else "-", name]
+    return [f"{state}{why}", node, age, log.name if log else "-", _name(job)]
 
 
-def _counted(jobs: "list[QueuedJob]") -> str:
-    if not jobs:
+def _counted(states: list[str]) -> str:
+    if not states:
         return "no job was submitted"
-    counts = Counter(_state(job) for job in jobs)
+    counts = Counter(states)
     return ", ".join(f"{counts[word]} {word}" for word in ("running", "queued", "failed", "finished") if counts[word])

@@ -13,7 +13,7 @@ from lfnet.fingerprints import code_digest, digest, source_digest
 from lfnet.jobs.inputs import Inputs
 from lfnet.jobs.settings import JobSettings
 from lfnet.runs.result import damaged
-from lfnet.runs.run import RESULT, Run
+from lfnet.runs.run import RESULT, Run, folder_name
 
 __all__ = ["SHARED_CODE", "Coverage", "Experiment", "targets"]
 
@@ -114,7 +114,7 @@ class Experiment:
     @property
     def folder(self) -> Path:
         """The run folder."""
-        return self.settings.inputs.paths.runs / self.fingerprint[:16]
+        return self.settings.inputs.paths.runs / folder_name(self.fingerprint)
 
     @property
     def finished(self) -> bool:

@@ -88,10 +88,17 @@ class SweepQueue:
             job = known.get(call.key)
             if job is not None and (self._own or job.status != "ended"):
                 self._held[call.key] = job
-                held[call.key] = job.outcome if job.status == "ended" else Outcome("pending", error=f"it is {job.text}")
+                why = f"; {job.silence.rstrip('.')}" if job.silence else ""
+                waits = Outcome("pending", error=f"it is {job.text}{why}")
+                held[call.key] = job.outcome if job.status == "ended" else waits
             elif self._own:
                 held[call.key] = Outcome("pending", error="it was not submitted")
         return held
+
+    @property
+    def silences(self) -> list[str]:
+        """Why queues with jobs of this sweep do not answer."""
+        return sorted({job.silence for job in self._held.values() if job.silence})
 
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Run calls as the launcher does, submitted in the name of the sweep."""
@@ -138,7 +145,7 @@ class SweepQueue:
         parts += [f"{counts[word]} {word}" for word in ("running", "queued", "not submitted") if counts[word]]
         parts += [f"{len(failed)} failed"] if failed else []
         found = [", ".join(parts), *(f"failed   {name}: {error}" for name, error in failed)]
-        found += sorted({job.silence for job in self._held.values() if job.silence})
+        found += self.silences
         if statuses or failed:
             found.append(self.hint)
         if (failed or counts["not submitted"]) and self._submitted:

@@ -76,7 +76,7 @@ def run_sweep(
     calls = [call for call in calls if call.key not in held]
     lines = queue.lines(planned.names, planned.outcomes)
     if not lines:
-        lines = [_summary(len(jobs), finished, len(calls), len(held), len(failed))]
+        lines = [_summary(len(jobs), finished, len(calls), len(held), len(failed)), *queue.silences]
         lines += [f"cannot start {name}: {error}" for name, error in failed]
     print("\n".join(lines), flush=True)
     record.write(planned.outcomes)

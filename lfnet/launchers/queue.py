@@ -74,7 +74,7 @@ class Engine(ABC):
         Raises
         ------
         LfnetError
-            The queue does not answer, or there is none on this machine.
+            The queue does not answer, there is none on this machine, or the submissions are of another cluster.
         """
 
     @abstractmethod
@@ -179,16 +179,16 @@ def duration(seconds: float) -> str:
 
 def find_jobs(submissions: Sequence[Submission]) -> list[QueuedJob]:
     """Ask each queue once for all tasks of the submissions, and return them in order."""
-    answers: dict[str, tuple[Engine, dict[tuple[str, int], Entry], str]] = {}
-    for name in dict.fromkeys(one.engine for one in submissions):
-        engine = _engine(name)
+    answers: dict[tuple[str, str], tuple[Engine, dict[tuple[str, int], Entry], str]] = {}
+    for where, own in _by_queue(submissions).items():
+        engine = _engine(where[0])
         try:
-            answers[name] = engine, engine.look([one for one in submissions if one.engine == name]), ""
+            answers[where] = engine, engine.look(own), ""
         except LfnetError as error:
-            answers[name] = engine, {}, str(error)
+            answers[where] = engine, {}, str(error)
     jobs = []
     for one in submissions:
-        engine, entries, silence = answers[one.engine]
+        engine, entries, silence = answers[one.engine, one.cluster]
         for place in range(len(one.tasks)):
             jobs.append(QueuedJob(one, place, engine, entries.get((one.name, place)), silence))
     return jobs
@@ -231,11 +231,18 @@ def find_latest(runs: Path, keys: Sequence[str]) -> dict[str, QueuedJob]:
 
 def cancel(submissions: Sequence[Submission]) -> None:
     """End the jobs of submissions, and record that. Raises `LfnetError` where a queue does not answer."""
-    for name in dict.fromkeys(one.engine for one in submissions):
-        own = [one for one in submissions if one.engine == name]
-        _engine(name).cancel(own)
+    for (engine, _), own in _by_queue(submissions).items():
+        _engine(engine).cancel(own)
         for one in own:
             one.cancel()
+
+
+def _by_queue(submissions: Sequence[Submission]) -> dict[tuple[str, str], list[Submission]]:
+    """Submissions by engine and cluster."""
+    found: dict[tuple[str, str], list[Submission]] = {}
+    for one in submissions:
+        found.setdefault((one.engine, one.cluster), []).append(one)
+    return found
 
 
 def _engine(name: str) -> Engine:

@@ -13,7 +13,7 @@ from lfnet.config import Count, settings
 from lfnet.errors import LfnetError
 from lfnet.launchers.launcher import Call, Memory, Need, require
 from lfnet.launchers.queue import QueueLauncher
-from lfnet.launchers.slurm_engine import call as slurm
+from lfnet.launchers.slurm_engine import configuration
 from lfnet.launchers.slurm_task import SlurmTask, closing_lines
 from lfnet.runs.submissions import Submission, SubmittedTask
 
@@ -40,7 +40,8 @@ class Slurm(QueueLauncher):
     memory : float or "auto"
         GB of memory that one job needs.
     jobs : int
-        How many jobs of an array run at once.
+        How many jobs of one command run at once. Slurm limits each array by itself: where calls differ in what they
+        need, or are too many for one array, each array has a share of it, and one job at least.
     gpus : int or "auto"
         GPUs of a job; auto: one where `trainer.device=cuda`.
     setup : tuple of str
@@ -85,23 +86,33 @@ class Slurm(QueueLauncher):
         arrays: dict[Need, list[Call]] = {}
         for one in calls:
             arrays.setdefault(one.need, []).append(one)
-        largest = _largest_array() if arrays else 0
-        made = []
-        for need, members in arrays.items():
-            for start in range(0, len(members), largest):
-                made.append(self._submit_array(need, members[start : start + largest], sweep, command))
-        return made
+        if not arrays:
+            return []
+        size = configuration().get("MaxArraySize", "")
+        largest = max(1, int(size) - 1) if size.isdecimal() else _MAX_ARRAY
+        parts = [
+            (need, members[start : start + largest])
+            for need, members in arrays.items()
+            for start in range(0, len(members), largest)
+        ]
+        limits = divide(self.jobs, [len(members) for _, members in parts])
+        return [self._submit_array(*part, limit, sweep, command) for part, limit in zip(parts, limits, strict=True)]
 
-    def _submit_array(self, need: Need, calls: Sequence[Call], sweep: str, command: str) -> Submission:
+    def _submit_array(self, need: Need, calls: Sequence[Call], limit: int, sweep: str, command: str) -> Submission:
         from submitit import SlurmExecutor
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         tasks = [SubmittedTask(call.key, call.name, need.memory, call.pieces) for call in calls]
-        made = Submission.create(self.runs, "slurm", tasks, sweep=sweep, command=command, minutes=self.time)
+        cluster = configuration().get("ClusterName", "")
+        given: dict[str, Any] = {"sweep": sweep, "command": command, "minutes": self.time, "cluster": cluster}
+        made = Submission.create(self.runs, "slurm", tasks, **given)
         # -P: a file of the current folder must not stand in for a module of Python.
         executor = SlurmExecutor(made.folder, python=self.python or f"{quote(sys.executable)} -P")
         executor.update_parameters(
-            job_name=made.name, teardown=closing_lines(made.folder, self.requeues), **self._parameters(need)
+            job_name=made.name,
+            teardown=closing_lines(made.folder, self.requeues),
+            array_parallelism=limit,
+            **self._parameters(need),
         )
         try:
             executor.submit_array([SlurmTask(made.folder, place, call) for place, call in enumerate(calls)])
@@ -119,7 +130,6 @@ class Slurm(QueueLauncher):
             "time": self.time,
             "mem": f"{round(1000 * need.memory)}MB",
             "cpus_per_task": need.threads,
-            "array_parallelism": self.jobs,
             "stderr_to_stdout": True,
             "setup": list(self.setup),
             "srun_args": list(self.srun),
@@ -127,12 +137,19 @@ class Slurm(QueueLauncher):
         }
 
 
-def _largest_array() -> int:
-    for line in slurm(["scontrol", "show", "config"]).splitlines():
-        name, _, value = line.partition("=")
-        if name.strip() == "MaxArraySize" and value.strip().isdecimal():
-            return max(1, int(value) - 1)
-    return _MAX_ARRAY
+def divide(limit: int, sizes: Sequence[int]) -> list[int]:
+    """Divide a limit among arrays of these sizes: one each, and the rest where most jobs share a place.
+
+    Examples
+    --------
+    >>> divide(16, [30, 10]), divide(2, [5, 5, 5]), divide(16, [3])
+    ([12, 4], [1, 1, 1], [3])
+    """
+    shares = [1] * len(sizes)
+    for _ in range(min(limit, sum(sizes)) - len(sizes)):
+        place = max(range(len(sizes)), key=lambda number: sizes[number] / shares[number])
+        shares[place] += 1
+    return shares
 
 
 def _reason(error: Exception) -> str:

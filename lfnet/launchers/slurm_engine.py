@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from lfnet.errors import LfnetError
 from lfnet.launchers.queue import Engine, Entry
 from lfnet.runs.submissions import Submission
 
-__all__ = ["SlurmEngine", "call"]
+__all__ = ["SlurmEngine", "call", "configuration"]
 
 _TIMEOUT = 120.0  # seconds that a controller under load may take
 # Columns of fixed width: names of jobs of others, and reasons, may contain any separator.
@@ -52,6 +53,7 @@ class SlurmEngine(Engine):
 
     def look(self, submissions: Sequence[Submission]) -> dict[tuple[str, int], Entry]:
         """See `Engine.look`."""
+        _check_cluster(submissions)
         names = {one.name for one in submissions}
         fields = ",".join(f"{name}:{width}" for name, width in _COLUMNS.items())
         command = ["squeue", "--noheader", "--array", "--states=all", f"--user={_user()}"]
@@ -72,6 +74,7 @@ class SlurmEngine(Engine):
 
     def cancel(self, submissions: Sequence[Submission], *, waiting: bool = False) -> None:
         """See `Engine.cancel`."""
+        _check_cluster(submissions)
         which = [f"--user={_user()}", *(["--state=PENDING"] if waiting else [])]
         for one in submissions:
             call(["scancel", *which, f"--name={one.name}"])
@@ -135,6 +138,19 @@ def call(command: Sequence[str]) -> str:
         reason = " ".join(ended.stderr.split()) or f"exit status {ended.returncode}"
         raise LfnetError(f"Slurm does not answer: {reason}.")
     return ended.stdout
+
+
+@cache
+def configuration() -> dict[str, str]:
+    """Return the settings of this cluster, asked for once in a process."""
+    pairs = (line.partition("=") for line in call(["scontrol", "show", "config"]).splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _check_cluster(submissions: Sequence[Submission]) -> None:
+    for one in submissions:
+        if one.cluster and one.cluster != (here := configuration().get("ClusterName", "")):
+            raise LfnetError(f"jobs of cluster {one.cluster} are known there only, and this is cluster {here}.")
 
 
 def _user() -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "Run",
     "check_same_config_except_seed",
     "digest_files",
+    "folder_name",
     "leaves",
     "measure",
     "measuring_code",
@@ -60,6 +61,11 @@ MISSING = object()
 """Value of `Run.setting` for a setting that a run does not have."""
 
 _T = TypeVar("_T")
+
+
+def folder_name(fingerprint: str) -> str:
+    """Return the name of the run folder of a job."""
+    return fingerprint[:16]
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,15 @@ class Run:
         run = cls(folder, trust=tuple(trust))
         _ = run.result
         return run
+
+    @classmethod
+    def finished(cls, runs: Path, fingerprint: str) -> bool:
+        """Whether the job with this fingerprint has a result below `runs`; its files are not compared with digests."""
+        folder = Path(runs) / folder_name(fingerprint)
+        try:
+            return (folder / RESULT).is_file() and cls(folder).result.fingerprint == fingerprint
+        except LfnetError:  # damaged: the job is run again
+            return False
 
     @classmethod
     def find(cls, name: str, runs: Path) -> "Run":

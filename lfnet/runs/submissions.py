@@ -65,9 +65,13 @@ class Submission:
     minutes : int
         The time limit of each task.
     submitted : float
-        Seconds since 1970, by the clock of the machine that submitted.
+        Seconds since 1970, by the clock of the machine that submitted: for people, since clocks differ.
     tasks : tuple of SubmittedTask
         Their places are the numbers of tasks in the queue's array.
+    number : int
+        Larger than those of all submissions before it. Who creates one holds a lock.
+    cluster : str
+        Where several clusters see one folder of runs, that of the jobs; "" where it is not known.
     cancelled : bool
         `lfnet cancel` has ended it.
 
@@ -90,6 +94,8 @@ class Submission:
     minutes: int
     submitted: float
     tasks: tuple[SubmittedTask, ...] = field(repr=False)
+    number: int = 0
+    cluster: str = ""
     cancelled: bool = False
 
     @classmethod
@@ -102,10 +108,12 @@ class Submission:
         sweep: str = "",
         command: str = "",
         minutes: int,
+        cluster: str = "",
     ) -> "Submission":
         """Make the folder and the record of a new submission."""
         folder = Path(runs).absolute() / SUBMISSIONS / token_hex(4)
-        made = cls(folder, engine, sweep, command, minutes, time.time(), tuple(tasks))
+        number = max((one.number for one in read_submissions(runs)), default=0) + 1
+        made = cls(folder, engine, sweep, command, minutes, time.time(), tuple(tasks), number, cluster)
         make_folder(folder)
         made._write()
         return made
@@ -192,7 +200,7 @@ def read_submissions(runs: Path) -> list[Submission]:
     if not exists(folder):
         return []
     found = [_read(path) for path in sorted(folder.glob(f"*/{RECORD}"))]
-    return sorted(found, key=lambda one: one.submitted)
+    return sorted(found, key=lambda one: (one.number, one.submitted))
 
 
 def submitted_texts(runs: Path) -> list[Path]:

@@ -67,6 +67,23 @@ def test_a_sweep_that_was_submitted_is_shown_and_never_run_by_another_launcher(h
 
 
 @pytest.mark.long
+def test_a_job_that_was_lost_and_then_done_elsewhere_is_finished(here, engine, capsys):  # noqa: F811
+    words = (*SWEEP[:-1], "seed=0,1")
+    assert lfnet(*words, *QUEUE, "--submit") == 0
+    for key in engine.submitted:
+        engine.lose(key)
+    assert lfnet("train", *words[2:-1], "seed=0") == 0  # by hand
+    capsys.readouterr()
+    assert lfnet("jobs", "--all") == 0
+    out = capsys.readouterr().out
+    assert "  finished  n1  -  -  seed=0\n" in out and "  failed    n1  -  -  seed=1\n" in out
+    assert "seed=0: lost" not in out and out.endswith("1 failed, 1 finished\n")
+    next(here.glob("lfnet_runs/*/result.json")).unlink()
+    assert lfnet("jobs") == 0
+    assert capsys.readouterr().out.endswith("2 failed\n")
+
+
+@pytest.mark.long
 def test_a_job_that_the_queue_refused_is_missing(here, engine, capsys):  # noqa: F811
     engine.refused = "seed=2"
     assert lfnet(*SWEEP, *QUEUE, "--submit") == 2
@@ -94,6 +111,12 @@ def test_jobs_in_the_queue_of_another_sweep_are_left_to_it(here, engine, capsys)
     assert lfnet(*SWEEP[:-1], "seed=0,1") == 0
     assert "2 jobs: 0 finished already, 1 to run, 1 in the queue of another sweep" in capsys.readouterr().out
     assert len(finished(here)) == 1 and finished(here)[0] != engine.submitted[0][:16]
+    engine.silence = "squeue is not on PATH."
+    assert lfnet(*SWEEP[:-1], "seed=0,1") == 0
+    out = capsys.readouterr().out
+    assert "1 in the queue of another sweep\nsqueue is not on PATH.\n" in out
+    records = [path.read_text() for path in here.glob("lfnet_runs/sweeps/*.json")]
+    assert any("it is queued; squeue is not on PATH" in text for text in records)
 
 
 @pytest.mark.long

@@ -24,6 +24,17 @@ def test_what_is_queued_or_running_is_not_submitted_again(launcher, engine):
     assert engine.submitted == ["a", "b", "c"]
 
 
+def test_of_two_submissions_the_later_counts_whatever_clocks_say(launcher, engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("lfnet.runs.submissions.time.time", lambda: 9000.0)
+    launcher.submit([done("a")])
+    engine.lose("a")
+    monkeypatch.setattr("lfnet.runs.submissions.time.time", lambda: 5.0)
+    launcher.submit([done("a")])
+    engine.lose("a", "TIMEOUT")
+    assert [one.submitted for one in read_submissions(tmp_path)] == [9000.0, 5.0]
+    assert queue.find_latest(tmp_path, ["a"])["a"].outcome.error == "lost (TIMEOUT)"
+
+
 @pytest.mark.parametrize("state", ["NODE_FAIL", ""])
 def test_a_lost_job_is_submitted_again_and_the_new_one_counts(launcher, engine, tmp_path, state):
     launcher.submit([done("a")])

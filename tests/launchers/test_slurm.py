@@ -1,6 +1,7 @@
 """Slurm: what is submitted, how its answers are read, and what is said of jobs that it ended."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from lfnet.errors import LfnetError
 from lfnet.launchers import slurm_engine, slurm_task
 from lfnet.launchers.launcher import Need
+from lfnet.launchers.queue import cancel, find_jobs
 from lfnet.launchers.slurm import Slurm
 from lfnet.launchers.slurm_engine import SlurmEngine
 from lfnet.launchers.slurm_task import SlurmTask, closing_lines
@@ -22,6 +24,14 @@ from tests.launchers.stub import Done, done
 def line(array, task, name, state, code="0", node="n0", reason="None"):
     texts = (array, task, name, state, code, node, "1000", "1100", reason)
     return "".join(text.ljust(width) for text, width in zip(texts, slurm_engine._COLUMNS.values(), strict=True))
+
+
+@pytest.fixture(autouse=True)
+def any_cluster():
+    """Ask for the cluster's settings anew in each test."""
+    slurm_engine.configuration.cache_clear()
+    yield
+    slurm_engine.configuration.cache_clear()
 
 
 @pytest.fixture
@@ -73,6 +83,26 @@ def test_accounting_tells_what_the_controller_has_forgotten(monkeypatch, submiss
     assert (found[name, 1].state, found[name, 1].status) == ("CANCELLED", "ended")
 
 
+def test_jobs_of_another_cluster_are_neither_looked_at_nor_ended_here(monkeypatch, submission, tmp_path):
+    asked = []
+
+    def call(command):
+        asked.append(command[0])
+        return "ClusterName             = blue\n" if command[0] == "scontrol" else ""
+
+    monkeypatch.setattr(slurm_engine, "call", call)
+    here, there = (
+        Submission.create(tmp_path, "slurm", [SubmittedTask(name, name, 3.0)], minutes=60, cluster=name)
+        for name in ("blue", "red")
+    )
+    jobs = {job.task.key: job for job in find_jobs([here, there, submission])}
+    assert jobs["red"].silence == "jobs of cluster red are known there only, and this is cluster blue."
+    assert jobs["red"].status == "queued" and not jobs["blue"].silence and not jobs["key0"].silence
+    with pytest.raises(LfnetError, match="known there only"):
+        cancel([there])
+    assert "scancel" not in asked
+
+
 def test_a_cluster_without_accounting_is_no_fault(monkeypatch, submission, capfd):
     answer(monkeypatch)
     assert SlurmEngine().look([submission]) == {}
@@ -116,7 +146,7 @@ def commands(tmp_path, monkeypatch):
     folder.mkdir()
     texts = {
         "sbatch": f"cp $1 {folder}/script; echo Submitted batch job 7",
-        "scontrol": "echo 'MaxArraySize = 4'",
+        "scontrol": "echo 'ClusterName = blue'; echo 'MaxArraySize = 4'",
         "squeue": "",
         "srun": "",
     }
@@ -156,8 +186,11 @@ def test_what_is_submitted(tmp_path, commands):
 def test_calls_with_other_needs_and_too_many_for_one_array_are_arrays_of_their_own(tmp_path, commands):
     calls = [done(str(number)) for number in range(5)]
     calls += [Done("large", "", Need(1, 9.0), ())]
-    Slurm(runs=tmp_path / "runs").submit(calls)
+    (commands / "sbatch").write_text(f"#!/bin/sh\ncat $1 >> {commands}/scripts; echo Submitted batch job 7\n")
+    Slurm(runs=tmp_path / "runs", jobs=5).submit(calls)
     assert sorted(len(one.tasks) for one in read_submissions(tmp_path / "runs")) == [1, 2, 3]
+    assert re.findall("array=(.*)", (commands / "scripts").read_text()) == ["0-2%2", "0-1%2"]  # and one that is none
+    assert {one.cluster for one in read_submissions(tmp_path / "runs")} == {"blue"}
 
 
 def test_jobs_that_slurm_refuses_are_not_taken_for_queued(tmp_path, commands):
