@@ -13,6 +13,8 @@ from pydantic import Field, field_validator
 from lfnet.config import Count, Positive, settings
 from lfnet.errors import LfnetError
 from lfnet.features.health import CohortCheck, Health, Problem, Remark, Report, problems_of
+from lfnet.features.matching import means_at, rows_at
+from lfnet.features.shift import activity, find_shift
 from lfnet.features.store import ClipFeatures, Readable
 from lfnet.fingerprints import digest, source_digest
 
@@ -20,6 +22,8 @@ __all__ = ["JoinSettings", "JoinedStreams", "Part", "parts_of"]
 
 # Share of a column's mean: a smaller SD is rounding, and must not be scaled up to 1.
 _STILL = 1e-6
+# Clips whose streams are compared in time.
+_MAX_COMPARED = 60
 
 
 @settings
@@ -32,6 +36,8 @@ class JoinSettings:
     valid: Literal["any", "all"]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     columns: tuple[Count, ...] | dict[str, Count] | None
+    match: Literal["nearest", "mean"] = "nearest"
+    window: Positive | None = None
 
     @field_validator("columns")
     @classmethod
@@ -42,11 +48,14 @@ class JoinSettings:
 
     def recipe(self) -> dict[str, Any]:
         """Describe as JSON what determines the joined vectors; dropout concerns training only."""
+        matching = {"match": self.match, "window": self.window}
+        default = {"match": "nearest", "window": None}
         return {
             "normalise": self.normalise,
             "length": float(self.length),
             "presence": self.presence,
             "valid": self.valid,
+            **(matching if matching != default else {}),
         }
 
 
@@ -68,8 +77,9 @@ class _Scale(NamedTuple):
 class JoinedStreams:
     """Several streams of frames as one `Readable`, for a head with several encoders.
 
-    A clip's frames are those of its first stream that has any; another stream's vector belongs to a frame if it lies
-    within half a frame's time. A stream without a vector for a frame is zero there, which after normalisation is its
+    A clip's frames are those of its first stream that has any. Another stream's vector belongs to a frame if it is the
+    nearest one and lies within half a frame's time, or a frame has the mean of its vectors in a window
+    (`settings.match`). A stream without a vector for a frame is zero there, which after normalisation is its
     mean, and its presence is 0. `spans` are the columns of each stream, `flags` those of their presence.
 
     Parameters
@@ -93,7 +103,7 @@ class JoinedStreams:
 
     @cached_property
     def _how(self) -> dict[str, Any]:
-        return {"settings": self.settings.recipe(), "code": source_digest([__name__])}
+        return {"settings": self.settings.recipe(), "code": source_digest([__name__, "lfnet.features.matching"])}
 
     def _named(self, values: Sequence[str]) -> list[Any]:
         return [[part.name, part.columns, value] for part, value in zip(self.parts, values, strict=True)]
@@ -146,9 +156,13 @@ class JoinedStreams:
         for s, (clip, span, scale) in enumerate(zip(clips, self.spans, self._scales, strict=True)):
             if not len(clip.time):
                 continue
-            rows_T = _rows_at(grid, clip.time)
-            seen_T = (rows_T >= 0) & clip.valid[rows_T]
-            x_TD[seen_T, span] = (clip.features[rows_T[seen_T]] - scale.mean) * scale.factor
+            if self.settings.match == "mean" and not np.array_equal(grid, clip.time):
+                mean_TD, seen_T = means_at(grid, clip.time, clip.features, clip.valid, self.settings.window)
+                x_TD[seen_T, span] = (mean_TD[seen_T] - scale.mean) * scale.factor
+            else:
+                rows_T = rows_at(grid, clip.time, self.settings.window)
+                seen_T = (rows_T >= 0) & clip.valid[rows_T]
+                x_TD[seen_T, span] = (clip.features[rows_T[seen_T]] - scale.mean) * scale.factor
             there_TS[:, s] = seen_T
         if self.settings.presence:
             x_TD[:, self.spans[-1].stop :] = there_TS
@@ -158,20 +172,27 @@ class JoinedStreams:
         return ClipFeatures(x_TD, valid_T, grid, {"unit_norm": "false", "sparse": "true" if sparse else "false"})
 
     def check(self, clip_ids: Iterable[str], health: Health) -> Report:
-        """Check single streams as they were extracted; a missing one is no problem, whatever its coverage."""
+        """Check single streams as they were extracted; a missing one is no problem, whatever its coverage.
+
+        A stream whose times are shifted against those of the first one is remarked (`lfnet.features.shift`).
+        """
         problems: list[Problem] = []
         remarks: list[Remark] = []
         ids = list(clip_ids)
+        moving: dict[str, dict[str, np.ndarray]] = {}
         for store in self._stores():
             stream = CohortCheck(replace(health, min_coverage=0.0))
+            moving[store.stream] = {}
             for clip_id in ids:
                 clip = store.read(clip_id)
                 if clip.valid.any():
                     stream.add(clip_id, clip)
+                    if len(moving[store.stream]) < _MAX_COMPARED:
+                        moving[store.stream][clip_id] = activity(clip)
             found = stream.report()
             problems += [replace(problem, what=f"{store.stream}: {problem.what}") for problem in found.problems]
             remarks += [Remark(f"{store.stream}: {text}", named) for text, named in found.remarks]
-        return Report(problems, remarks)
+        return Report(problems, [*remarks, *_shifts(moving)])
 
     def _read(self, clip_id: str) -> list[ClipFeatures]:
         """The clip's streams, each with its own columns."""
@@ -232,6 +253,19 @@ class JoinedStreams:
         )
 
 
+def _shifts(moving: Mapping[str, Mapping[str, np.ndarray]]) -> Iterator[Remark]:
+    (first, activity_of_first), *others = moving.items()
+    for name, of_clips in others:
+        found = find_shift(activity_of_first, of_clips)
+        if found is not None:
+            late = "late" if found.seconds > 0 else "early"
+            yield Remark(
+                f"{name} seems {abs(found.seconds):.1f} s {late} against {first}: their activity correlates by "
+                f"{found.correlation:.2f} there and by {found.unmoved:.2f} as they are. Compare their times; a stream "
+                "of feature files is moved by its `offset`"
+            )
+
+
 def parts_of(stores: Mapping[str, Readable], settings: JoinSettings, clip_id: str) -> list[Part]:
     """List the streams of a head: the stores, or the parts of the only one given by `streams.columns`.
 
@@ -264,20 +298,3 @@ def _columns(clip: ClipFeatures, columns: tuple[int, int] | None) -> ClipFeature
 
 def _wrong(clip: ClipFeatures) -> list[tuple[str, str]]:
     return problems_of(clip) if clip.valid.any() else []
-
-
-def _rows_at(grid_T: np.ndarray, time_N: np.ndarray) -> np.ndarray:
-    """int64 [T]: the row of `time_N` nearest to each time of the grid; -1 if none is within half a step.
-
-    A step is the median time from one row to the next, of the grid or of the stream, whichever is shorter, so that no
-    row is used for two distant frames.
-    """
-    if np.array_equal(grid_T, time_N):
-        return np.arange(len(grid_T))
-    after = np.searchsorted(time_N, grid_T).clip(1, max(1, len(time_N) - 1))
-    before = after - 1
-    after = after.clip(max=len(time_N) - 1)
-    rows = np.where(np.abs(time_N[after] - grid_T) < np.abs(time_N[before] - grid_T), after, before)
-    steps = [float(np.median(np.diff(times))) for times in (grid_T, time_N) if len(times) > 1]
-    near = np.abs(time_N[rows] - grid_T) <= (0.5 + 1e-9) * min(steps, default=0.0)
-    return np.where(near, rows, -1)

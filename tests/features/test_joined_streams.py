@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.features.health import EXACT
-from lfnet.features.joined_streams import JoinedStreams, JoinSettings, Part, _rows_at, parts_of
+from lfnet.features.joined_streams import JoinedStreams, JoinSettings, Part, parts_of
+from lfnet.features.matching import means_at, rows_at
+from lfnet.features.shift import activity, find_shift
 from lfnet.features.store import ClipFeatures, FeatureStore
 from tests.composing import composed
 
@@ -105,7 +107,7 @@ def test_a_frame_gets_the_row_that_is_nearest_in_time(frames, rows, rate, shift,
     rng = np.random.default_rng(seed)
     grid = np.arange(frames) / 30
     time = shift / 30 + np.sort(rng.choice(60, rows, replace=False)) / rate
-    found = _rows_at(grid, time)
+    found = rows_at(grid, time)
     steps = [np.median(np.diff(times)) for times in (grid, time) if len(times) > 1]
     apart = np.abs(grid[:, None] - time[None, :])
     near = apart.min(axis=1) <= (0.5 + 1e-9) * min(steps, default=0.0)
@@ -213,3 +215,74 @@ def test_columns_must_add_up_and_be_of_one_stream(stores):
 def test_parts_can_be_named_twice_only_by_columns(stores):
     with pytest.raises(ValueError, match="two streams or more"):
         JoinedStreams([Part("wide", stores["wide"])], TRAIN, settings())
+
+
+@given(
+    frames=st.integers(2, 40),
+    rate=st.sampled_from([1.0, 7.0, 25.0, 100.0]),
+    window=st.sampled_from([None, 0.05, 0.4]),
+    seed=st.integers(0, 2**16),
+)
+def test_means_in_windows_are_those_of_their_definition(frames, rate, window, seed):
+    rng = np.random.default_rng(seed)
+    grid, time = np.arange(frames) / 10, np.arange(int(frames / 10 * rate) + 2) / rate
+    x, valid = rng.normal(size=(len(time), 3)).astype(np.float32), rng.random(len(time)) < 0.7
+    made, seen = means_at(grid, time, x, valid, window)
+    width = window or max(0.1, 1 / rate)
+    for t, (row, found) in enumerate(zip(made, seen, strict=True)):
+        own = (time >= grid[t] - width / 2 - 1e-9) & (time < grid[t] + width / 2 - 1e-9) & valid
+        assert found == own.any()
+        np.testing.assert_allclose(row, x[own].mean(axis=0) if found else 0, atol=1e-5)
+
+
+def two_rates(tmp_path, *, late=0.0, names=ALL):
+    """Faces at 30 frames a second and sound at 100, moved by one strength; the sound is `late` seconds late."""
+    stores = {name: FeatureStore(tmp_path, name, name[0] * 64) for name in ("face", "sound")}
+    for seed, name in enumerate(names):
+        rng = np.random.default_rng(seed)
+        at = np.arange(0, 34, 0.01)
+        strength = np.exp(np.convolve(rng.normal(size=len(at)), np.hanning(60), "same") / 5)
+        for store, rate, by in ((stores["face"], 30, 0.0), (stores["sound"], 100, late)):
+            time = np.arange(30 * rate) / rate
+            x = rng.normal(size=(len(time), 4)) * np.interp(time + 2 - by, at, strength)[:, None]
+            store.write(name, ClipFeatures(x.astype(np.float32), np.ones(len(time), bool), time, {}), "s")
+    return stores
+
+
+def test_streams_of_other_rates_join_by_time(tmp_path):
+    stores = two_rates(tmp_path)
+    face, sound = (stores[name].read("a") for name in ("face", "sound"))
+    nearest = joined(stores, normalise="none").read("a").features[:, 4:8]
+    np.testing.assert_array_equal(nearest, sound.features[rows_at(face.time, sound.time)])
+    mean = joined(stores, normalise="none", match="mean").read("a")
+    np.testing.assert_allclose(mean.features[1, 4:8], sound.features[2:5].mean(axis=0), atol=1e-6)
+    assert mean.valid.all()
+    slow = joined({"sound": stores["sound"], "face": stores["face"]}, normalise="none", match="mean").read("a")
+    assert slow.features[:, 8:].mean() > 0.99  # presence: each of 100 frames a second has one of 30
+
+
+def test_a_shifted_track_is_remarked_and_no_other(tmp_path):
+    names = tuple("abcdef")
+    for late, wanted in ((0.0, []), (0.5, ["sound seems 0.5 s late"]), (-0.5, ["sound seems 0.5 s early"])):
+        stores = two_rates(tmp_path / str(late), late=late, names=names)
+        remarks = [text for text, _ in joined(stores).check(names, EXACT).remarks if "seems" in text]
+        assert [text[: len(start)] for text, start in zip(remarks, wanted, strict=True)] == wanted
+
+
+def test_settings_that_are_not_given_do_not_change_the_name(stores):
+    assert set(settings().recipe()) == {"normalise", "length", "presence", "valid"}
+    assert joined(stores).recipe != joined(stores, match="mean").recipe != joined(stores, window=0.2).recipe
+
+
+def test_unrelated_streams_have_no_shift():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(20):
+        one, two = ({name: rng.normal(size=200) for name in "abcd"} for _ in range(2))
+        found.append(find_shift(one, two))
+    assert sum(shift is not None for shift in found) <= 2  # 1 in 40 expected
+
+
+def test_a_clip_without_a_moving_vector_has_no_activity():
+    still = ClipFeatures(np.ones((20, 2), np.float32), np.ones(20, bool), np.arange(20) / 10, {})
+    assert not len(activity(still))
