@@ -23,12 +23,14 @@ examples:
   lfnet cohort init my_videos --decode video.damaged=keep
   lfnet cohort init my_frames --fps 30 --splits 0.7,0.15,0.15 --seed 3
   lfnet cohort init features --kind features --fps 30 --labels phq.csv --scale phq8
+  lfnet cohort init openface --labels phq9.xlsx --scale phq9
   lfnet cohort split my_videos --seed 1
   lfnet cohort show cohort=folder cohort.root=my_videos
   lfnet cohort show cohort=avec2014 cohort.root=/data/AVEC2014
 """
 INIT = """\
-Draft manifest.csv for a folder of videos, frame folders (images) or feature files (.npy, .npz, .safetensors). Frame
+Draft manifest.csv for a folder of videos, frame folders (images) or feature files (.npy, .npz, .safetensors, or tables
+such as OpenFace's .csv with a column timestamp or frame). Frame
 rates and counts are filled in, people are guessed from the file names (please check them), and splits are made by
 person, stratified by score. An existing manifest is kept unless --force is given.
 
@@ -98,6 +100,7 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 def _init(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import (
         counts,
+        print_columns,
         print_few,
         print_left_out,
         print_next,
@@ -153,7 +156,8 @@ def _init(options: argparse.Namespace) -> int:
     print_people(table, rule)
     print_few(people)
     print_reading(table, options.decode)
-    print_next(table, str(options.root), options.scale, people, options.reading)
+    fitting = print_columns(table)
+    print_next(table, str(options.root), options.scale, people, options.reading, next(iter(fitting), None))
     return 0
 
 

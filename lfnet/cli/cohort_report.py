@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from omegaconf import OmegaConf
 
+from lfnet.cli.configs import conf_dir, names
 from lfnet.cohorts.cohort import SPLITS, Cohort
-from lfnet.cohorts.media import kind, left_out
+from lfnet.cohorts.feature_stream import read_streams
+from lfnet.cohorts.feature_table import check_columns, is_feature_table
+from lfnet.cohorts.media import TABLE_SUFFIXES, find, kind, left_out
 from lfnet.cohorts.splits import FEW_PEOPLE
+from lfnet.errors import LfnetError
 from lfnet.text import first_names, plural
 
 __all__ = [
     "counts",
     "described",
+    "matching_features",
+    "print_columns",
     "print_few",
     "print_left_out",
     "print_next",
@@ -53,6 +60,40 @@ def print_left_out(root: Path, table: pd.DataFrame) -> None:
         shown = first_names([path.relative_to(root).as_posix() for path in paths])
         count = plural(len(paths), f"{what} file") if what.startswith(".") else f"{len(paths)} {what}"
         print(f"left out: {count}: {shown}")
+    if kind(table.index[0]) != "features":
+        tables = [
+            path.relative_to(root).as_posix() for what, path in find(root) if what == "other" and is_feature_table(path)
+        ]
+        if tables:
+            print(f"left out: {len(tables)} tables of features (--kind features): {first_names(tables)}")
+
+
+def matching_features(path: Path) -> list[str]:
+    """Return the yamls of conf/features whose columns a table has, those with most streams first."""
+    found = {}
+    for name in names("features"):
+        streams = read_streams(OmegaConf.to_container(OmegaConf.load(conf_dir() / "features" / f"{name}.yaml")))  # type: ignore[arg-type]
+        if any(how.columns is None for how in streams.values()):
+            continue
+        try:
+            for how in streams.values():
+                check_columns(path, how, fps=1.0)
+        except LfnetError:
+            continue
+        found[name] = len(streams)
+    return sorted(found, key=lambda name: -found[name])
+
+
+def print_columns(table: pd.DataFrame) -> list[str]:
+    """Print which columns of feature tables are taken; returns the yamls of conf/features that fit."""
+    first = Path(table.index[0])
+    if first.suffix.lower() not in TABLE_SUFFIXES:
+        return []
+    fitting = matching_features(first)
+    chosen = f"features@cohort.features={fitting[0]}" if fitting else "all columns of numbers"
+    others = f"; {', '.join(fitting[1:])} would fit, too" if fitting[1:] else ""
+    print(f"columns of {first.name}: guessed {chosen}{others}")
+    return fitting
 
 
 def print_few(people: int) -> None:
@@ -76,12 +117,19 @@ def print_reading(table: pd.DataFrame, decoded: bool) -> None:
         print("frames were not decoded: damaged ones are named when features are extracted, or now with --decode")
 
 
-def print_next(table: pd.DataFrame, root: str, scale: str, people: int, reading: Mapping[str, str]) -> None:
-    """Print the commands that come next for a drafted manifest; reading: settings of conf/video."""
+def print_next(
+    table: pd.DataFrame, root: str, scale: str, people: int, reading: Mapping[str, str], features: str | None = None
+) -> None:
+    """Print the commands that come next for a drafted manifest.
+
+    reading: settings of conf/video. features: a yaml of conf/features.
+    """
     settings = ["cohort=folder", _setting("cohort.root", root)]
     settings += [f"video.{name}={value}" for name, value in reading.items()]
     if scale != "bdi_ii":
         settings.append(f"scale@cohort.scale={scale}")
+    if features is not None:
+        settings.append(f"features@cohort.features={features}")
     what = kind(table.index[0])
     if what != "features":
         settings.append("encoder=blendshapes")
@@ -144,5 +192,12 @@ def described(cohort: Cohort) -> list[str]:
             facts.append(f"mean {scores.mean():.1f}, SD {scores.std(ddof=0):.1f}")
             facts.append(", ".join(f"{bands.count(band.name)} {band.name}" for band in scale.bands))
         lines.append(f"  {split:<10} {'; '.join(facts)}")
+    if cohort.groups and cohort.about is not None:
+        values = [cohort.about[name].replace("", None).nunique() for name in cohort.groups]
+        named = [f"{name} ({plural(n, 'value')})" for name, n in zip(cohort.groups, values, strict=True)]
+        lines.append(f"  groups: {', '.join(named)}")
+    if cohort.own is not None and not cohort.simulated:
+        own = [cohort.own, *getattr(cohort.own, "more", ())]
+        lines.append(f"  streams of features: {', '.join(stream.stream for stream in own)}")
     lines += [f"  warning: {text}" for text in cohort.warnings]
     return [*lines, f"  fingerprint {cohort.fingerprint()[:16]}"]

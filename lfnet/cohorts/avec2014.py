@@ -12,7 +12,8 @@ from pydantic import Field
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
 from lfnet.cohorts.identity import safe_name
-from lfnet.cohorts.path_patterns import UNMATCHED, LabelPatterns, Pattern, PersonPattern, Survey, survey
+from lfnet.cohorts.path_patterns import UNMATCHED, LabelPatterns, Survey, survey
+from lfnet.cohorts.pattern import Pattern, PersonPattern
 from lfnet.config import Positive, read
 from lfnet.errors import LfnetError
 from lfnet.files import user_path

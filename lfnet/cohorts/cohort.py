@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from lfnet.cohorts.columns import is_group
 from lfnet.cohorts.identity import one_spelling, spellings
 from lfnet.cohorts.scale import Band, Scale
 from lfnet.cohorts.validation import COLUMNS, SPLITS, validate
@@ -23,9 +24,10 @@ _UNMEASURED = "test labels are absent: "
 class OwnFeatures(Protocol):
     """Features that a cohort brings itself, so that no encoder is needed.
 
-    Optional attributes: `more`, a tuple of further streams, each an `OwnFeatures`; and `meta`, text for the headers of
+    Optional attributes: `more`, a tuple of further streams, each an `OwnFeatures`; `meta`, text for the headers of
     the feature files: `per_segment` is "true" where rows are segments instead of frames, `sparse` where zero and
-    constant vectors are values, `names` is a JSON list of the feature names.
+    constant vectors are values, `names` is a JSON list of the feature names; and `facts`, such text of single clips,
+    known once a clip was read.
 
     Attributes
     ----------
@@ -118,6 +120,11 @@ class Cohort:
         labels = [None if np.isnan(label) else float(label) for label in self.clips["label"]]
         clips = [[*names, label] for names, label in zip(named, labels, strict=True)]
         return digest({"clips": clips, "scale": [self.scale.name, float(self.scale.min), float(self.scale.max)]})
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Columns of `about` that group people by what they are: sex, age, site, language and the like."""
+        return () if self.about is None else tuple(name for name in map(str, self.about.columns) if is_group(name))
 
     def in_split(self, split: str) -> pd.DataFrame:
         """Return the clips of one split, in order, with a new index. An unknown split is a `ValueError`."""

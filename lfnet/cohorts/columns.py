@@ -10,7 +10,7 @@ import pandas as pd
 from lfnet.cohorts.csvfile import BLANK
 from lfnet.errors import LfnetError
 
-__all__ = ["Role", "find_column", "is_number", "is_running", "label_column", "role"]
+__all__ = ["Role", "find_column", "is_group", "is_number", "is_running", "label_column", "role"]
 
 Role = Literal["person", "recording", "clip", "id", "session", "score", "never", "other"]
 
@@ -33,6 +33,11 @@ _NEVER = _set(
     "edu school site center centre country language weight height bmi iq income group arm condition fold split "
     "partition duration length seconds fps frames handedness hand rater examiner batch binary class category cutoff "
     "item items comment notes index rownames unnamed"
+)
+# Words in names of columns that group people.
+_GROUPS = _set(
+    "sex gender geschlecht age alter site center centre language country ethnicity race nationality education edu "
+    "skin handedness"
 )
 _SESSION = _set("session sessions sessionid ses sess visit wave timepoint sitting day week")
 _SCORE_WORDS = _set("label labels score scores severity depression bdi bdi2 bdiii phq phq8 phq9 hamd hamd17 hdrs madrs")
@@ -69,6 +74,17 @@ def role(name: str) -> Role:
     if not _SCORE_WORDS.isdisjoint(words):
         return "score"
     return next((found for found, known in _ROLES if not known.isdisjoint(words)), "other")
+
+
+def is_group(name: str) -> bool:
+    """Return whether a column groups people, by its name: sex, age, site, language and the like.
+
+    Examples
+    --------
+    >>> [is_group(name) for name in ("gender", "skin_tone", "age_of_onset", "phq9", "page")]
+    [True, True, True, False, False]
+    """
+    return not _GROUPS.isdisjoint(re.split(r"[\W_]+", name.lower()))
 
 
 def is_number(text: str) -> bool:

@@ -7,9 +7,19 @@ import pandas as pd
 from lfnet.cohorts.cohort import COLUMNS
 from lfnet.cohorts.columns import is_number
 from lfnet.cohorts.csvfile import blanked, read_table
+from lfnet.cohorts.feature_table import is_feature_table
 from lfnet.cohorts.guess import guess_people
 from lfnet.cohorts.identity import clip_name, normal_id, one_spelling, spellings, without_suffix
-from lfnet.cohorts.media import FRAME_SUFFIXES, KINDS, READY_SUFFIXES, VIDEO_SUFFIXES, find, left_out
+from lfnet.cohorts.media import (
+    FRAME_SUFFIXES,
+    KINDS,
+    READY_SUFFIXES,
+    TABLE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    find,
+    left_out,
+    why_no_clip,
+)
 from lfnet.cohorts.splits import FEW_PEOPLE, fold_people, split_people
 from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
@@ -48,9 +58,11 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
     if not root.is_dir():
         raise LfnetError(f"{root} is not a folder. Give the folder that holds the clips.")
     found: dict[str, list[Path]] = {name: [] for name in KINDS}
+    others: list[Path] = []
     for what, path in find(root):
-        if what in found:
-            found[what].append(path)
+        found.get(what, others).append(path)
+    if not any(found.values()) or (kind == "features" and not found["features"]):
+        found["features"] = [path for path in others if is_feature_table(path)]
     present = [name for name, files in found.items() if files]
     if kind is None and len(present) > 1:
         counts = " and ".join(f"{len(found[name])} {_PLURAL[name]}" for name in present)
@@ -60,11 +72,13 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
         wanted = f"no {_PLURAL[chosen]}" if chosen else "no clip"
         raise LfnetError(
             f"{root} holds {wanted}. Clips are videos ({' '.join(VIDEO_SUFFIXES)}), folders of two or more images "
-            f"({' '.join(FRAME_SUFFIXES)}), or feature files ({' '.join(READY_SUFFIXES)})."
+            f"({' '.join(FRAME_SUFFIXES)}), or feature files ({' '.join(READY_SUFFIXES)}, or tables "
+            f"{' '.join(TABLE_SUFFIXES)} with a column timestamp, time or frame)."
             + "".join(
                 f" Found {len(paths)} {what}{': convert them' if what.startswith('.') else ''}."
                 for what, paths in left_out(root, "").items()
             )
+            + next((f"\n{reason}" for path in others if (reason := why_no_clip(path)).count("\n")), "")
         )
     files = found[chosen]
     refuse(
@@ -191,7 +205,7 @@ def resplit_manifest(manifest: Path, shares: tuple[float, ...], seed: int) -> tu
 
 def manifest_text(table: pd.DataFrame) -> str:
     """Return a draft as csv text, sorted by clip_id; with column person_guessed where a person is guessed."""
-    extra = ["fold"] if "fold" in table.columns else []
+    extra = [*(["fold"] if "fold" in table.columns else []), *table.attrs.get("groups", ())]
     if (table["person_guessed"] == "yes").any():
         extra.append("person_guessed")
     sorted_table = table.sort_values("clip_id")[[*COLUMNS, *extra]].astype(object)

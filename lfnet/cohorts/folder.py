@@ -10,9 +10,11 @@ from pydantic import Field
 
 from lfnet.cohorts.cohort import COLUMNS, Cohort, Scale, validate
 from lfnet.cohorts.csvfile import blanked, read_table
+from lfnet.cohorts.feature_stream import FeatureStream, read_streams
+from lfnet.cohorts.feature_table import check_columns
 from lfnet.cohorts.identity import clip_name, safe_name
-from lfnet.cohorts.media import kind
-from lfnet.cohorts.ready import ReadyFeatures, ready_shape
+from lfnet.cohorts.media import TABLE_SUFFIXES, kind, why_no_clip
+from lfnet.cohorts.ready import has_times, ready_features
 from lfnet.cohorts.validation import nearest
 from lfnet.errors import LfnetError
 from lfnet.files import exists, user_path
@@ -53,6 +55,7 @@ def load(
     allow_outside: bool = False,
     manifest_only: bool = False,
     fold: Annotated[int, Field(ge=0)] | None = None,
+    features: dict[str, FeatureStream | None] | None = None,
     cache: Path | str | None = None,
 ) -> Cohort:
     """Load the cohort that a folder's manifest describes.
@@ -82,6 +85,9 @@ def load(
         Whether to ignore absent files, for an audit of the manifest; no path is needed where there is a clip_id.
     fold : int, optional
         Value of column fold that is the test split; the next one is dev, the others are train.
+    features : mapping, optional
+        Streams of feature files by name, and how they are read; a stream that is None is left out. By default, all
+        columns are one stream.
     cache : str or Path, optional
         Folder for digests of feature files.
 
@@ -121,13 +127,15 @@ def load(
         for row, path in _items(table["path"])
         if not path and not manifest_only
     ]
-    problems += _kind_problems(table, kinds)
+    streams = read_streams(features)
+    problems += _kind_problems(table, kinds, list(streams.values()))
     clips = validate(table[list(COLUMNS)], scale, origin, problems)
     own = None
     if set(kinds.values()) == {"features"} and len(kinds) == len(clips):
         media = zip(map(Path, clips["path"]), clips["fps"].tolist(), strict=True)
         files = dict(zip(clips["clip_id"].tolist(), media, strict=True))
-        own = ReadyFeatures(files, None if cache is None else user_path(cache), sparse=sparse)
+        folder = None if cache is None else user_path(cache)
+        own = ready_features(dict.fromkeys(streams, files), streams, folder, sparse=sparse)
     further = [column for column in table.columns if column not in (*COLUMNS, *_EXTRA)]
     about = table[further].assign(path=written).set_axis(table["clip_id"], axis=0)
     return Cohort(
@@ -195,15 +203,20 @@ def _paths_outside(table: pd.DataFrame, root: Path) -> list[str]:
     ]
 
 
-def _kind_problems(table: pd.DataFrame, kinds: dict[int, str]) -> list[str]:
+def _kind_problems(table: pd.DataFrame, kinds: dict[int, str], streams: list[FeatureStream]) -> list[str]:
     problems = []
     for row, found in kinds.items():
         path = Path(str(table.at[row, "path"]))
+        if found == "videos" and (reason := why_no_clip(path)):
+            problems.append(f"row {row}: {reason}")
+        if found == "features" and path.suffix.lower() in TABLE_SUFFIXES and exists(path):
+            problems += _table_problems(row, path, str(table.at[row, "fps"]), streams)
+            continue
         if found == "videos" or table.at[row, "fps"] or not exists(path):
             continue
         if found == "frames":
             problems.append(f"row {row}: fps is missing. A folder of frames has no frame rate of its own: fill it in.")
-        elif path.suffix.lower() == ".npy" or not ready_shape(path)[2]:
+        elif streams[0].fps is None and not has_times(path):
             problems.append(f"row {row}: fps is missing. {path.name} holds no `time`: fill it in.")
     ready = [row for row, found in kinds.items() if found == "features"]
     others = [row for row, found in kinds.items() if found != "features"]
@@ -213,6 +226,15 @@ def _kind_problems(table: pd.DataFrame, kinds: dict[int, str]) -> list[str]:
             "and choose with cohort.manifest=FILE."
         )
     return problems
+
+
+def _table_problems(row: int, path: Path, fps: str, streams: list[FeatureStream]) -> list[str]:
+    for how in streams:
+        try:
+            check_columns(path, how, 1.0 if fps else float("nan"))
+        except LfnetError as error:
+            return [f"row {row}: {error}"]
+    return []
 
 
 def _use_fold(table: pd.DataFrame, fold: int, origin: Path) -> list[str]:

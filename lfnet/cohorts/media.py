@@ -6,10 +6,23 @@ from pathlib import Path
 
 from lfnet.errors import LfnetError
 
-__all__ = ["FRAME_SUFFIXES", "KINDS", "READY_SUFFIXES", "VIDEO_SUFFIXES", "find", "is_clip_suffix", "kind", "left_out"]
+__all__ = [
+    "FRAME_SUFFIXES",
+    "KINDS",
+    "READY_SUFFIXES",
+    "TABLE_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "find",
+    "is_clip_suffix",
+    "kind",
+    "left_out",
+    "why_no_clip",
+]
 
 KINDS = ("videos", "frames", "features")
 READY_SUFFIXES = (".npy", ".npz", ".safetensors")
+# Tables of features; `find` yields them as "other", since most tables in a folder hold something else.
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 VIDEO_SUFFIXES = (
     *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts"),
@@ -24,18 +37,63 @@ _OTHER_SUFFIXES = frozenset(
         *(".pt", ".pth", ".pkl", ".pickle", ".mat", ".h5", ".hdf5", ".parquet", ".feather"),
     ]
 )
+_PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
+_NO_CLIPS = (
+    ".mat",
+    ".h5",
+    ".hdf5",
+    ".feather",
+    ".parquet",
+    ".json",
+    ".xlsx",
+    ".xls",
+    ".wav",
+    ".mp3",
+    ".flac",
+    ".pdf",
+    ".zip",
+)
 
 
 def kind(path: Path) -> str:
     """Return what a clip's path holds: "frames" (a folder), "features" (a feature file) or "videos"."""
     if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises OSError for a name that no file can have
         return "frames"
-    return "features" if Path(path).suffix.lower() in READY_SUFFIXES else "videos"
+    return "features" if Path(path).suffix.lower() in (*READY_SUFFIXES, *TABLE_SUFFIXES) else "videos"
+
+
+def why_no_clip(path: Path) -> str:
+    """Return why a file cannot be a clip, by its suffix, and what to do; "" for one that can.
+
+    Examples
+    --------
+    >>> why_no_clip(Path("300.mp4")), why_no_clip(Path("300.mat"))[:22]
+    ('', '300.mat is no video, f')
+    >>> print(why_no_clip(Path("300.pkl")))
+    300.pkl is a pickle, which can run any code when it is opened. If you trust it, write its array [frames, columns]:
+        import pickle, numpy as np
+        x = pickle.load(open("300.pkl", "rb"))
+        np.savez("300.npz", features=x)
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in _PICKLES:
+        load = f'torch.load("{path.name}")' if suffix in (".pt", ".pth") else f'pickle.load(open("{path.name}", "rb"))'
+        library = "torch" if suffix in (".pt", ".pth") else "pickle"
+        return (
+            f"{path.name} is a pickle, which can run any code when it is opened. If you trust it, write its array "
+            f"[frames, columns]:\n    import {library}, numpy as np\n    x = {load}\n"
+            f'    np.savez("{path.stem}.npz", features=x)'
+        )
+    if suffix in _NO_CLIPS or suffix in FRAME_SUFFIXES:
+        known = " ".join((*READY_SUFFIXES, *TABLE_SUFFIXES))
+        return f"{path.name} is no video, folder of images or feature file ({known}). Convert it."
+    return ""
 
 
 def is_clip_suffix(suffix: str) -> bool:
-    """Return whether a file name's suffix is that of a video or of a feature file."""
-    return suffix.lower() in (*VIDEO_SUFFIXES, *READY_SUFFIXES)
+    """Return whether a file name's suffix is that of a video, a feature file or a table."""
+    return suffix.lower() in (*VIDEO_SUFFIXES, *READY_SUFFIXES, *TABLE_SUFFIXES)
 
 
 def left_out(root: Path, chosen: str) -> dict[str, list[Path]]:

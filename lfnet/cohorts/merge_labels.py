@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lfnet.cohorts.columns import find_column, is_number, is_running, label_column, role
+from lfnet.cohorts.columns import find_column, is_group, is_number, is_running, label_column, role
 from lfnet.cohorts.csvfile import BLANK, read_table
 from lfnet.cohorts.identity import normal_id, one_spelling
 from lfnet.cohorts.matching import Match, cells, match_rows, text_of
@@ -42,6 +42,8 @@ class Merged:
         Clips and the line of the row that names them.
     unused : tuple of str
         Names with a score that match no clip.
+    groups : tuple of str
+        Columns that group people, which the manifest keeps.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Merged:
     labelled: int
     examples: tuple[tuple[str, int], ...]
     unused: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
 
 def add_labels(
@@ -138,6 +141,14 @@ def add_labels(
     refuse(problems, path)
     # The label belongs to the recording, so that clips which the table does not name get their recording's.
     table["label"] = table.groupby("recording_id")["label"].transform("first")
+    groups = [
+        name for name in labels.columns if is_group(str(name)) and name not in (match.column, score, match.session)
+    ]
+    for name in groups:
+        table[name] = [
+            text_of(labels, match.rows[place][0], name) if place in match.rows else "" for place in range(len(table))
+        ]
+    table.attrs["groups"] = groups
     used = {line for lines in match.rows.values() for line in lines}
     unused = dict.fromkeys(
         text_of(labels, line, match.column) for line in match.keys if line in values and line not in used
@@ -151,6 +162,7 @@ def add_labels(
         int(table["label"].notna().sum()),
         tuple((ids[place], line) for place, line in sorted(line_of.items())[:_EXAMPLES]),
         tuple(unused),
+        tuple(groups),
     )
 
 
@@ -270,6 +282,8 @@ def describe_merged(merged: Merged, clips: int) -> list[str]:
     lines = [f"names: {merged.column}{session} ({merged.matched} of {clips} clips); score: {merged.score}"]
     if merged.examples:
         lines.append("  for example " + ", ".join(f"{clip}: row {row}" for clip, row in merged.examples))
+    if merged.groups:
+        lines.append(f"  groups kept in the manifest: {', '.join(merged.groups)}")
     if merged.unused:
         lines.append(f"  {len(merged.unused)} names with a score match no clip: {first_names(merged.unused)}")
     return lines

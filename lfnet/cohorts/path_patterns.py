@@ -5,43 +5,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
-from pydantic import AfterValidator
 
 from lfnet.cohorts.label_files import read_score, read_scores
 from lfnet.cohorts.media import find
+from lfnet.cohorts.pattern import Pattern, PersonPattern
 from lfnet.cohorts.validation import refuse
 from lfnet.config import settings
 from lfnet.errors import LfnetError
 from lfnet.files import user_path
 
-__all__ = ["UNMATCHED", "LabelPatterns", "Pattern", "PersonPattern", "Survey", "survey"]
+__all__ = ["UNMATCHED", "LabelPatterns", "Survey", "survey"]
 
 # Reason for skipping media that no pattern matches.
 UNMATCHED = "whose name matches no pattern"
 _KIND = {"videos": "videos", "frames": "frame folders"}
 _Scores = dict[tuple[str, str], tuple[float, str]]
-
-
-def _valid_pattern(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"give a regular expression ({error}).") from error
-    return pattern
-
-
-def _with_person(pattern: str) -> str:
-    if "person" not in re.compile(pattern).groupindex:
-        raise ValueError("give a regular expression with a group (?P<person>…).")
-    return pattern
-
-
-# A regular expression, as text; case is ignored.
-Pattern = Annotated[str, AfterValidator(_valid_pattern)]
-PersonPattern = Annotated[Pattern, AfterValidator(_with_person)]
 
 
 @settings

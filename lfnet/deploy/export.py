@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lfnet.cohorts.feature_stream import FeatureStream
+from lfnet.config import read
 from lfnet.data.datamodule import DataModule
 from lfnet.deploy.bundle import FRAMES, VALID, HeadSession, Windows
 from lfnet.deploy.bundle_json import (
@@ -95,6 +97,12 @@ def export(
         raise LfnetError(
             f"{run.folder} is a run on features normalised by filming={run.result.choices.get('filming', '')}, and a "
             "bundle does not normalise. Train a run with filming=none to export it."
+        )
+    features = run.result.config["cohort"].get("features") or {}
+    if any(how and read(FeatureStream, how, f"cohort.features.{name}").recipe() for name, how in features.items()):
+        raise LfnetError(
+            f"{run.folder} is a run on chosen columns of tables, and a bundle reads files as they are. Train a run "
+            "with features@cohort.features=columns to export it."
         )
     if "streams" in run.result.config:
         raise LfnetError(

@@ -187,7 +187,8 @@ class Job:
             features, valid, times = own.clip(clip.clip_id)
         except LfnetError as error:
             raise Unreadable(str(error)) from error
-        meta = {"unit_norm": _truth(getattr(own, "unit_norm", False)), **getattr(own, "meta", {})}
+        facts = getattr(own, "facts", {}).get(clip.clip_id, {})
+        meta = {"unit_norm": _truth(getattr(own, "unit_norm", False)), **getattr(own, "meta", {}), **facts}
         return ClipFeatures(features, valid, times, meta)
 
     def vectors(

@@ -63,6 +63,8 @@ def load_cohort(settings: InputSettings, session: Session) -> Cohort:
 def prepare(settings: InputSettings, session: Session, *, progress: bool = True) -> Inputs:
     """The cohort and the one stream that a head reads, of one encoder or of several; extracted where it is missing.
 
+    The streams of frames that a cohort brings are joined, too.
+
     Raises `LfnetError` where an encoder does not fit the cohort or gives no vector a frame, or clips cannot be read.
     """
     return session.keep("inputs of a head", settings.key, lambda: _one_stream(settings, session, progress))
@@ -80,9 +82,13 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
         cohort = _cohort_of_job(settings, session)
         extracted = extract_missing(cohort, settings, encoders, session, progress=progress)
     stores: dict[str, Readable] = {**extracted}
+    joining = settings.streams
+    if joining is not None:
+        for own in getattr(cohort.own, "more", ()):
+            if own.meta.get("per_segment") != "true":  # a head reads frames
+                stores |= extract_missing(replace(cohort, own=own), settings, [], session, progress=progress)
     if settings.filming is not None:
         stores = _filmed_alike(cohort, stores, settings.filming)
-    joining = settings.streams
     if joining is None and len(stores) > 1:
         raise LfnetError(f"the encoders {', '.join(stores)} are to be joined, and no `streams` node says how.")
     if joining is None or not (len(stores) > 1 or joining.columns):

@@ -243,7 +243,9 @@ def read_settings(
     logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
     if not fused:
         if streams := inputs.streams:
-            reader.check(lambda: _check_dropout(streams, len(inputs.encoders)))
+            own = config["cohort"].get("features") or {}
+            count = max(len(inputs.encoders), sum(how is not None for how in own.values()))
+            reader.check(lambda: _check_dropout(streams, count))
         reader.part(
             "head",
             lambda: check_head(config, trainer, protocol),
@@ -376,8 +378,8 @@ def _check_encoder(name: str, node: Any, config: Mapping[str, Any]) -> None:
     check_target(own, f"encoder.{name}")
 
 
-def _check_dropout(streams: JoinSettings, encoders: int) -> None:
-    if streams.dropout and encoders < 2 and not streams.columns:
+def _check_dropout(streams: JoinSettings, count: int) -> None:
+    if streams.dropout and count < 2 and not streams.columns:
         raise LfnetError(
             f"streams.dropout={streams.dropout:g} takes whole streams away, and there is one: choose several "
             "encoders, as in encoder=[webface,expression], or cut its columns with streams.columns."

@@ -15,7 +15,19 @@ __all__ = ["HIDDEN", "is_public", "public_cohort", "public_command", "public_ove
 
 HIDDEN = "…"
 _GROUPS = (
-    *("audit", "cohort", "debug", "encoder", "events", "filming", "fusion", "fusion/component", "head", "ingredient"),
+    *(
+        "audit",
+        "cohort",
+        "debug",
+        "encoder",
+        "events",
+        "features",
+        "filming",
+        "fusion",
+        "fusion/component",
+        "head",
+        "ingredient",
+    ),
     *("launcher", "leak", "logger", "loss", "pooling", "pretrain", "protocol", "pulse", "scale", "splits", "streams"),
     *("table", "trainer", "video", "visual", "weights"),
 )

@@ -110,6 +110,50 @@ def test_features_of_many_people(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (tmp_path / "manifest.csv").read_bytes() != first
 
 
+def openface(root: Path, people: int) -> Path:
+    root.mkdir()
+    for person in range(people):
+        rows = [f"{n + 1}, {n / 25}, 0.9, 1, {n + person}, 0.1, {n % 3}, 0, 0, 1, 0, 0, 1" for n in range(5)]
+        gaze = ", ".join(f"gaze_{eye}_{axis}" for eye in "01" for axis in "xyz")
+        head = f"frame, timestamp, confidence, success, AU01_r, pose_Rx, pose_Ry, {gaze}"
+        (root / f"P{person + 1:02}.csv").write_text("\n".join([head, *rows]) + "\n")
+    return root
+
+
+def test_tables_of_openface_and_a_spreadsheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = openface(tmp_path / "faces", 30)
+    rows = [f"P{person + 1:02},{person % 28},{20 + person},{'FM'[person % 2]}" for person in range(30)]
+    (tmp_path / "phq9.csv").write_text("Participant,PHQ9 total,Age,Sex\n" + "\n".join(rows) + "\n")
+    (root / "notes.csv").write_text("participant,remark\nP01,late\n")
+    assert main(["init", str(root), "--labels", str(tmp_path / "phq9.csv"), "--scale", "phq9"]) == 0
+    out = capsys.readouterr().out
+    assert "30 clips, 30 recordings, 30 people" in out and "groups kept in the manifest: age, sex" in out
+    assert "columns of P01.csv: guessed features@cohort.features=openface\n" in out
+    command = next(line for line in out.splitlines() if "lfnet table architectures" in line).split()
+    assert main(["show", *command[4:]]) == 0
+    out = capsys.readouterr().out
+    assert "groups: age (30 values), sex (2 values)" in out and "streams of features: units, pose, gaze" in out
+
+
+def test_tables_next_to_videos_are_named_as_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = openface(tmp_path / "faces", 3)
+    for person in range(3):
+        video(root / f"P{person + 1:02}.mp4")
+    assert main(["init", str(root)]) == 0
+    assert "left out: 3 tables of features (--kind features): P01.csv" in capsys.readouterr().out
+    assert main(["init", str(root), "--kind", "features", "--force"]) == 0
+    assert "P01.csv" in (root / "manifest.csv").read_text()
+
+
+def test_show_refuses_tables_without_the_chosen_columns(tmp_path: Path) -> None:
+    root = openface(tmp_path / "faces", 30)
+    rows = "".join(f"{person + 1},{person % 28}\n" for person in range(30))
+    (tmp_path / "phq9.csv").write_text("participant,phq9\n" + rows)
+    main(["init", str(root), "--labels", str(tmp_path / "phq9.csv"), "--scale", "phq9"])
+    with pytest.raises(LfnetError, match=r"row 2: .*P01.csv: no column is called 'x_"):
+        main(["show", "cohort=folder", f"cohort.root={root}", "features@cohort.features=openface_landmarks"])
+
+
 def test_an_existing_manifest_is_kept(tmp_path: Path) -> None:
     (features(tmp_path, 3) / "manifest.csv").write_text("mine")
     with pytest.raises(LfnetError, match=r"manifest\.csv exists already.*--force"):

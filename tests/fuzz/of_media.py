@@ -89,6 +89,16 @@ for _suffix in (".npy", ".npz", ".safetensors"):
     reader(f"features{_suffix}", _ready(_suffix), 2)(_read_ready)
 
 
+def _table(at: Path) -> Path:
+    path = at / "clip.csv"
+    rows = [f"{n + 1}, {n / 30:.3f}, 0.9, 1, {n % 5}, {n / 9:.3f}" for n in range(9)]
+    path.write_text("frame, timestamp, confidence, success, AU01_r, pose_Rx\n" + "\n".join(rows) + "\n")
+    return path
+
+
+reader("features.csv", _table, 2)(_read_ready)
+
+
 def _store(at: Path) -> Path:
     clip = ClipFeatures(np.ones((9, 3), np.float32), np.ones(9, bool), np.arange(9) / 30)
     store = FeatureStore(at, "mine", "r" * 64)
