@@ -245,6 +245,7 @@ def _split(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import described
     from lfnet.cli.configs import compose
+    from lfnet.cohorts.binary import binarised
     from lfnet.config import instantiate
 
     overrides = [f"+{text}" if text.startswith(("cohort=", "paths=")) else text for text in options.overrides]
@@ -252,7 +253,7 @@ def _show(options: argparse.Namespace) -> int:
         raise LfnetError("give a cohort: lfnet cohort show cohort=folder cohort.root=DIR")
     if not any(text.startswith("+paths=") for text in overrides):
         overrides.insert(0, "+paths=default")
-    cohort: Cohort = instantiate(compose(None, overrides).cohort, "cohort")
+    cohort: Cohort = binarised(instantiate(compose(None, overrides).cohort, "cohort"))
     for line in described(cohort):
         print(line)
     return 0

@@ -9,11 +9,11 @@ import pandas as pd
 
 from lfnet.cohorts.columns import is_group
 from lfnet.cohorts.identity import one_spelling, spellings
-from lfnet.cohorts.scale import Band, Scale
+from lfnet.cohorts.scale import Band, Cutoff, Scale
 from lfnet.cohorts.validation import COLUMNS, SPLITS, validate
 from lfnet.fingerprints import digest
 
-__all__ = ["COLUMNS", "SPLITS", "Band", "Cohort", "OwnFeatures", "Scale", "validate"]
+__all__ = ["COLUMNS", "SPLITS", "Band", "Cohort", "Cutoff", "OwnFeatures", "Scale", "validate"]
 
 _SHARED = "people in more than one split: "
 _SPELLED = "ids of people: "

@@ -1,12 +1,16 @@
-"""Severity scale of a label: range of scores and published severity bands."""
+"""Scale of a label: what kind of number it is, its range, published bands and cut-offs."""
 
 import math
+from dataclasses import replace
+from typing import Literal
 
 from pydantic import model_validator
 
 from lfnet.config import settings
 
-__all__ = ["Band", "Scale"]
+__all__ = ["Band", "Cutoff", "Kind", "Scale"]
+
+Kind = Literal["interval", "ordinal", "binary"]
 
 
 @settings
@@ -38,8 +42,29 @@ class Band:
 
 
 @settings
+class Cutoff:
+    """A published cut-off of a scale: recordings with this score or more are positive.
+
+    Parameters
+    ----------
+    score : float
+        Lowest score that is positive.
+    source : str
+        Who published it, and what a positive is.
+
+    Examples
+    --------
+    >>> Cutoff(score=10, source="Kroenke et al. (2009): current depression").score
+    10.0
+    """
+
+    score: float
+    source: str
+
+
+@settings
 class Scale:
-    """A severity scale.
+    """A scale of labels.
 
     Parameters
     ----------
@@ -50,6 +75,13 @@ class Scale:
     bands : sequence of Band
         Severity bands from the lowest to the highest. Together they cover the range; each starts one point above the
         end of the one before.
+    kind : {"interval", "ordinal", "binary"}
+        interval: points whose differences have a meaning (BDI-II, PHQ-8). ordinal: whole numbers that name ordered
+        classes, one band a class. binary: 0 or 1.
+    cutoffs : sequence of Cutoff
+        Published cut-offs of an interval or ordinal scale, the usual one first.
+    binary_at : float, optional
+        A cut-off from which labels count as 1, and below it as 0, before anything is trained (`lfnet.cohorts.binary`).
 
     Examples
     --------
@@ -57,12 +89,17 @@ class Scale:
     >>> scale = Scale(name="PHQ-8", min=0, max=24, bands=bands)
     >>> scale.band(9.6).name, scale.band(10).name
     ('low', 'high')
+    >>> scale.binary(10).name
+    'PHQ-8 ≥ 10'
     """
 
     name: str
     min: float
     max: float
     bands: tuple[Band, ...]
+    kind: Kind = "interval"
+    cutoffs: tuple[Cutoff, ...] = ()
+    binary_at: float | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Scale":
@@ -79,6 +116,29 @@ class Scale:
                     "Each band starts one point above the end of the one before."
                 )
         return self
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> "Scale":
+        if self.kind == "binary" and ((self.min, self.max) != (0, 1) or self.cutoffs or self.binary_at is not None):
+            raise ValueError(".kind=binary: a binary scale runs from min=0 to max=1 and has no cut-offs.")
+        if self.kind == "ordinal" and any(band.low != band.high or band.low % 1 for band in self.bands):
+            raise ValueError(".kind=ordinal: give each class a band of its own, of one whole number (low = high).")
+        for number, cutoff in enumerate(self.cutoffs):
+            if not self.min < cutoff.score <= self.max:
+                raise ValueError(
+                    f".cutoffs.{number}.score={cutoff.score:g}: give a number above {self.min:g}, {self.max:g} or less."
+                )
+        if len({cutoff.score for cutoff in self.cutoffs}) < len(self.cutoffs):
+            raise ValueError(".cutoffs: two cut-offs have the same score; give each once.")
+        if self.binary_at is not None and not self.min < self.binary_at <= self.max:
+            raise ValueError(f".binary_at={self.binary_at:g}: give a number above {self.min:g}, {self.max:g} or less.")
+        return self
+
+    def binary(self, cutoff: float) -> "Scale":
+        """Return the binary scale of "this score or more"."""
+        bands = (Band(name=f"below {cutoff:g}", low=0, high=0), Band(name=f"{cutoff:g} or more", low=1, high=1))
+        name = f"{self.name} ≥ {cutoff:g}"
+        return replace(self, name=name, min=0.0, max=1.0, bands=bands, kind="binary", cutoffs=(), binary_at=None)
 
     def band(self, score: float) -> Band:
         """Return the band of a score, for display: the highest band that starts at or below it.

@@ -170,6 +170,9 @@ def _label_problems(value: object, label: float, split: str, scale: Scale) -> It
         yield f"label {value!r} is not a number. Give the score ({span})."
     elif not scale.min <= label <= scale.max:
         yield f"label {label:g} lies outside the scale: {span}. Correct it or choose another scale."
+    elif scale.kind != "interval" and label % 1:
+        what = "0 or 1" if scale.kind == "binary" else f"a whole number from {scale.min:g} to {scale.max:g}"
+        yield f"label {label:g} is no class of the {scale.kind} scale {scale.name}: give {what}."
 
 
 def _recording_problems(table: pd.DataFrame, rows: list[str]) -> Iterator[str]:

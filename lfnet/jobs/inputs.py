@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lfnet.audit.audit import filming_of
+from lfnet.cohorts.binary import binarised
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
@@ -47,10 +48,13 @@ class Inputs:
 
 
 def load_cohort(settings: InputSettings, session: Session) -> Cohort:
-    """Load the cohort in the splits that the settings name; once in a session."""
+    """Load the cohort in the splits and with the labels that the settings name; once in a session."""
+
+    def load() -> Cohort:
+        return binarised(instantiate(settings.cohort, "cohort"))
 
     def split() -> Cohort:
-        cohort: Cohort = session.keep("cohort", digest(settings.cohort), lambda: instantiate(settings.cohort, "cohort"))
+        cohort: Cohort = session.keep("cohort", digest(settings.cohort), load)
         if settings.splits is None:
             return cohort
         # Hydra would make a dict of a cohort among the settings.

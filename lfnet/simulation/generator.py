@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -50,7 +50,7 @@ class SimulatedFeatures:
         self.settings = settings
         self.truth = truth
         # Frames do not depend on the pulse: other pulse settings need no new frames.
-        drawn = {name: value for name, value in asdict(settings).items() if name != "pulse"}
+        drawn = {name: value for name, value in settings.drawn().items() if name != "pulse"}
         self.recipe = digest({"settings": drawn, "code": source_digest(["lfnet.simulation"])})
         self.more = () if settings.pulse is None else (SimulatedPulse(settings, truth),)
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}

@@ -25,7 +25,7 @@ none, as on video.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -145,7 +145,7 @@ class SimulatedPulse:
         self.planted = Planted(settings.pulse)
         self.truth = truth
         code = source_digest(["lfnet.pulse.validity", "lfnet.simulation"])
-        self.recipe = digest({"stream": self.stream, "settings": asdict(settings), "code": code})
+        self.recipe = digest({"stream": self.stream, "settings": settings.drawn(), "code": code})
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
 
     def source(self, clip_id: str) -> str:

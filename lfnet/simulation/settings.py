@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -230,6 +230,10 @@ class Settings:
                 f"distribution from {self.low} to {self.high} with mean {self.label_mean:g}."
             )
         return self
+
+    def drawn(self) -> dict[str, Any]:
+        """The settings that change what is drawn: of the scale, its range and not its bands, cut-offs and sources."""
+        return {**asdict(self), "scale": [self.scale.min, self.scale.max]}
 
     @property
     def low(self) -> int:
