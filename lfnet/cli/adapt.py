@@ -109,7 +109,7 @@ def _facts(found: Any, results: "list[Result]") -> dict[str, Any]:
         "runs": [result.fingerprint for result in results],
         "seeds": [result.seed for result in results],
         "cohort": {name: getattr(results[0].cohort, name) for name in ("name", "fingerprint", "simulated")},
-        "scale": asdict(results[0].scale),
+        "scale": {name: getattr(results[0].scale, name) for name in ("name", "min", "max")},
         "max_labels": found.max_labels,
         "people": evidence.people,
         "recordings": evidence.recordings,

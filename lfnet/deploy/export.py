@@ -1,7 +1,7 @@
 """Export finished runs of a head as a bundle: networks, settings, parity, interval, model card."""
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -129,7 +129,7 @@ def export(
                 simulated=result.cohort.simulated,
                 marks=result.marks,
             ),
-            scale=Scale(**asdict(result.scale)),
+            scale=Scale(name=result.scale.name, min=result.scale.min, max=result.scale.max),
             labels=Labels(mean=run.labels[0], sd=run.labels[1]),
             protocol=run.protocol,
             features=Features(stream=result.features.stream, dim=run.n_features),

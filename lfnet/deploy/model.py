@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from lfnet.config import read
 from lfnet.deploy.bundle import Bundle, Windows
 from lfnet.deploy.bundle_json import Limits, Scale
 from lfnet.deploy.replace import bundle_folder
@@ -316,4 +315,4 @@ def _stages(trained: "TrainedHead") -> Stages:
 
 
 def _scale(result: Result) -> Scale:
-    return read(Scale, vars(result.scale), "scale")
+    return Scale(name=result.scale.name, min=result.scale.min, max=result.scale.max)

@@ -28,6 +28,8 @@ class EvidenceSettings:
         Of intervals; 1 − α of tests.
     margin : float
         Difference in MAE, in points, below which two rows count as equivalent.
+    margin_auroc : float
+        Difference in AUROC (or in the quadratic kappa of bands) below which two rows count as equivalent.
     estimand : {"auto", "trained", "architecture", "training_sets"}
         Statements about these trained models (people are drawn), or about the architecture (people and seeds are
         drawn), or about the architecture trained on other people (training sets are drawn). "auto": training_sets where
@@ -54,6 +56,7 @@ class EvidenceSettings:
 
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     margin: Positive = 1.0
+    margin_auroc: Positive = 0.05
     estimand: Literal["auto", "trained", "architecture", "training_sets"] = "auto"
     resamples: Annotated[int, Field(ge=200)] = 10_000
     flips: Annotated[int, Field(ge=200)] = 10_000

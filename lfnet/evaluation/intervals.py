@@ -26,6 +26,7 @@ __all__ = [
     "interval",
     "interval_about",
     "interval_between",
+    "jackknife_p",
     "jackknife_t",
     "symmetric",
 ]
@@ -60,6 +61,32 @@ def jackknife_t(quantity: Quantity, level: float) -> Interval | None:
     Degrees of freedom: Satterthwaite's, over seeds and people. Those of the people follow from the kurtosis of their
     influences, P − 1 at most, because few influential people determine the variance with few degrees of freedom.
     """
+    found = _jackknife(quantity)
+    if found is None:
+        return None
+    error, df = found
+    reach = stats.t.ppf((1 + level) / 2, df) * error
+    return interval_about(quantity, np.array([-reach, reach]), level, "jackknife t")
+
+
+def jackknife_p(quantity: Quantity, null: float = 0.0, toward: int = 0) -> float | None:
+    """p-value of a difference being `null`, by the t of `jackknife_t`; None where the sample allows none.
+
+    toward: 0 for two sides; 1 for the alternative that the difference is larger, −1 that it is smaller. Where nothing
+    varies, as between two constants, p is 0 or 1.
+    """
+    found = _jackknife(quantity)
+    distance = quantity.value - null
+    if found is None:
+        if quantity.error != 0:
+            return None
+        return float(distance == 0) if toward == 0 else float(not distance * toward > 0)
+    t = distance / found[0]
+    return float(2 * stats.t.sf(abs(t), found[1]) if toward == 0 else stats.t.sf(toward * t, found[1]))
+
+
+def _jackknife(quantity: Quantity) -> tuple[float, float] | None:
+    """Standard error on the metric's scale, and its degrees of freedom."""
     with np.errstate(divide="ignore", invalid="ignore"):
         left = quantity.scale.forward(quantity.left_out_P)
         pulls = left - left.mean()
@@ -71,8 +98,7 @@ def jackknife_t(quantity: Quantity, level: float) -> Interval | None:
     people = (count - 1) / count * square
     seeds = quantity.seeds * float(quantity.scale.slope(quantity.value)) ** 2
     df = (people + seeds) ** 2 / (people**2 / people_df + seeds**2 / quantity.seeds_df)
-    reach = stats.t.ppf((1 + level) / 2, df) * np.sqrt(people + seeds)
-    return interval_about(quantity, np.array([-reach, reach]), level, "jackknife t")
+    return float(np.sqrt(people + seeds)), float(df)
 
 
 _FUNCTIONS: MappingProxyType[str, Callable[[Quantity, float], Interval | None]] = MappingProxyType(

@@ -20,7 +20,7 @@ from lfnet.files import atomic_path, make_folder, write_text
 from lfnet.fingerprints import digest
 from lfnet.jobs.experiment import Experiment
 from lfnet.locks import remove_abandoned
-from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Scale, Training
+from lfnet.runs.result import CohortSummary, FeatureSummary, Result, Training, describe_scale
 from lfnet.runs.run import CONFIG, LOG, RESULT, TRAINING_STATE, WEIGHTS, digest_files
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> 
         warnings.append(f"{text}; {LOG} names them" if clip_ids else text)
     warnings += count_noted(data.stores.values(), cohort.clips["clip_id"])
     return {
-        "scale": Scale(cohort.scale.name, cohort.scale.min, cohort.scale.max),
+        "scale": describe_scale(cohort.scale),
         "cohort": CohortSummary(
             name=cohort.name,
             fingerprint=cohort.fingerprint(),

@@ -20,7 +20,7 @@ from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.session import Session
 from lfnet.locks import lock
 from lfnet.runs.removal import removed_people
-from lfnet.runs.result import AuditEntry, Result
+from lfnet.runs.result import AuditEntry, Result, describe_scale
 from lfnet.runs.run import LOCK, REFERENCES, Run, measure, measuring_code
 
 __all__ = ["compute_metrics", "refresh", "run_audit", "write_baselines"]
@@ -54,7 +54,7 @@ def run_audit(job: Experiment, session: Session) -> dict[str, Any]:
 
 def compute_metrics(job: Experiment) -> dict[str, Any]:
     """The metrics of predictions.csv and references.csv, as the result holds them."""
-    return {**measure(job.folder), "measured_by": measuring_code()}
+    return {**measure(job.folder, job.inputs.cohort.scale), "measured_by": measuring_code()}
 
 
 def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModule]) -> None:
@@ -74,7 +74,7 @@ def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModul
                 files = Run(job.folder).result.files
                 changed["files"] = {**files, REFERENCES: file_digest(job.folder / REFERENCES)}
             if outdated & {"baselines", "metrics"}:
-                changed |= compute_metrics(job)
+                changed |= {**compute_metrics(job), "scale": describe_scale(job.inputs.cohort.scale)}
             if "audit" in outdated:
                 changed |= run_audit(job, session)
             if changed:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lfnet.errors import LfnetError
+from lfnet.evaluation.class_metrics import add_class_metrics
 from lfnet.evaluation.predictions import Predictions, models_from_frame
 from lfnet.evaluation.training_sets import TrainingSets
 from lfnet.fingerprints import digest
@@ -100,7 +101,9 @@ class JoinedRun(Run):
             return first
         cohort = _cohort(results)
         marks = dict.fromkeys(mark for result in results for mark in result.marks)
-        metrics: Metrics = {split: part for scores in self._scores.values() for split, part in scores.metrics().items()}
+        metrics: Metrics = {
+            split: part for scores in self._scores.values() for split, part in self._measured(scores).items()
+        }
         return replace(
             first,
             fingerprint=digest(sorted(result.fingerprint for result in results)),
@@ -116,9 +119,13 @@ class JoinedRun(Run):
         found: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in self._references["test"]}
         for split, models in self._references.items():
             for name, model in models.items():
-                if measured := model.metrics().get(split, {}).get("recording"):
+                if measured := self._measured(model).get(split, {}).get("recording"):
                     found[name][split] = measured
         return found
+
+    def _measured(self, scores: Predictions) -> Metrics:
+        """Metrics without those of a threshold chosen on dev: one fold's dev recordings are tested in another."""
+        return add_class_metrics(scores.metrics(), scores, self.parts[0].result.scale.whole, chosen=False)
 
 
 def join_folds(runs: Sequence[Run]) -> list[tuple[int, Run]]:

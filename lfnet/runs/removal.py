@@ -203,7 +203,7 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     if quantiles is not None and (stage / QUANTILES).is_file():
         table = pd.read_csv(stage / QUANTILES, dtype=_IDS)
         quantiles = {**quantiles, "splits": summarise_quantiles(table, result.scale.min, result.scale.max)}
-    measured = measure(stage)
+    measured = measure(stage, result.scale.whole)
     replace(
         result,
         **measured,

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from lfnet.cohorts.scale import Band, Cutoff, Kind
+from lfnet.cohorts.scale import Scale as LabelScale
 from lfnet.errors import LfnetError
 from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.seals import SEAL, check_seal, write_sealed_json
@@ -21,6 +23,7 @@ __all__ = [
     "RESULT",
     "STAGE",
     "AuditEntry",
+    "Classes",
     "CohortSummary",
     "Cost",
     "FeatureSummary",
@@ -29,6 +32,7 @@ __all__ = [
     "Scale",
     "Training",
     "damaged",
+    "describe_scale",
 ]
 
 RESULT = "result.json"  # written last: where it exists the job is finished
@@ -41,12 +45,34 @@ Metrics = dict[str, dict[str, dict[str, Number | None]]]
 
 
 @dataclass(frozen=True)
+class Classes:
+    """What makes classes of the labels: the scale's kind, bands and cut-offs."""
+
+    kind: Kind
+    bands: tuple[Band, ...]
+    cutoffs: tuple[Cutoff, ...]
+
+
+@dataclass(frozen=True)
 class Scale:
-    """Name and range of the labels' scale, in points."""
+    """Name and range of the labels' scale, in points; earlier versions recorded no `classes`."""
 
     name: str
     min: Number
     max: Number
+    classes: Classes | None = None
+
+    @property
+    def whole(self) -> LabelScale | None:
+        """The scale of the cohort; None where its classes are not recorded."""
+        if self.classes is None:
+            return None
+        return LabelScale(name=self.name, min=self.min, max=self.max, **vars(self.classes))
+
+
+def describe_scale(scale: LabelScale) -> Scale:
+    """What a result records of a cohort's scale."""
+    return Scale(scale.name, scale.min, scale.max, Classes(scale.kind, scale.bands, scale.cutoffs))
 
 
 @dataclass(frozen=True)

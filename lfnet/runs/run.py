@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pandas as pd
 
+from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
+from lfnet.evaluation.class_metrics import add_class_metrics
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.evaluation.quantiles import COLUMNS as QUANTILE_COLUMNS
 from lfnet.evaluation.training_sets import TrainingSets
@@ -412,15 +414,26 @@ def _config_without_seed(run: Run) -> dict[str, Any]:
 
 def measuring_code() -> str:
     """Digest of the code that measures: if it differs, a finished run is measured again, not trained again."""
-    return source_digest(["lfnet.evaluation.metrics", "lfnet.evaluation.predictions", "lfnet.runs.run"])
+    return source_digest(
+        [
+            "lfnet.evaluation.class_metrics",
+            "lfnet.evaluation.classes",
+            "lfnet.evaluation.metrics",
+            "lfnet.evaluation.predictions",
+            "lfnet.runs.run",
+        ]
+    )
 
 
-def measure(folder: Path) -> dict[str, Any]:
-    """Metrics of predictions.csv and references.csv of a run folder, as `metrics` and `references` of its `Result`."""
+def measure(folder: Path, scale: Scale | None) -> dict[str, Any]:
+    """Metrics of predictions.csv and references.csv of a run folder, as `metrics` and `references` of its `Result`.
+
+    scale: of the labels, whose bands and cut-offs make them classes; None: no metrics of classification.
+    """
     scores, models = (Path(folder) / name for name in (PREDICTIONS, REFERENCES))
     predictions = _parse(scores, _bytes(scores), Predictions.from_csv_text)
     references = {
-        model: {split: levels["recording"] for split, levels in own.metrics().items()}
+        model: {split: levels["recording"] for split, levels in add_class_metrics(own.metrics(), own, scale).items()}
         for model, own in _parse(models, _bytes(models), models_from_csv_text).items()
     }
-    return {"metrics": predictions.metrics(), "references": references}
+    return {"metrics": add_class_metrics(predictions.metrics(), predictions, scale), "references": references}

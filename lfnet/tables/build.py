@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from lfnet.errors import LfnetError
+from lfnet.evaluation.metrics import METRICS
 from lfnet.fingerprints import digest
 from lfnet.runs.run import Run, leaves
 from lfnet.runs.sweep_record import collect
@@ -207,6 +208,8 @@ def _sigma_notes(runs: Sequence[Run], shown: Sequence[Column], undefined: set[st
     """Show how much the scores vary where a correlation is undefined; as a note if no column shows it."""
     notes = []
     for column in _metrics(shown):
+        if column.metric not in METRICS:
+            continue
         split = column.name.partition(".")[0]
         sigma = column.name.rpartition(".")[0] + ".sigma_ratio"
         if column.name in undefined and split != "gap" and sigma not in {other.name for other in shown}:

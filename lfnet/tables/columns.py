@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lfnet.errors import LfnetError
+from lfnet.evaluation.class_metrics import CLASS_METRICS, read_class_metric, split_name
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.predictions import LEVELS
 from lfnet.evaluation.replicates import summarise
@@ -26,7 +27,8 @@ def parse(name: str, level: str) -> Column:
     Parameters
     ----------
     name : str
-        SPLIT.METRIC or gap.METRIC (test − dev), each also with a level between (test.clip.mae); parameters,
+        SPLIT.METRIC or gap.METRIC (test − dev), each also with a level between (test.clip.mae), where METRIC may be one
+        of classification (`lfnet.evaluation.class_metrics`): test.auroc, at a cut-off test.auroc_20; parameters,
         active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
         frame_latency, energy, seconds, epochs, best_epoch, reach, converged, dim or coverage; optimism.METRIC, whose
         cells are filled by `fill_optimism`; or one of `lfnet.tables.tuning.tuning_column`: trials, select@N, …
@@ -58,22 +60,32 @@ def parse(name: str, level: str) -> Column:
     parts = name.split(".")
     if len(parts) == 2:
         parts.insert(1, level)
-    if len(parts) == 3 and parts[0] in (*_SPLITS, "gap") and parts[1] in LEVELS and parts[2] in METRICS:
+    if len(parts) == 3 and parts[0] in (*_SPLITS, "gap") and parts[1] in LEVELS:
         split, own_level, metric = parts
-        return _metric(name, split, own_level, metric, "" if own_level == level else f" ({own_level}s)")
+        shown_level = "" if own_level == level else f" ({own_level}s)"
+        if metric in METRICS:
+            label, better = METRICS[metric].label, METRICS[metric].better
+            return _metric(name, split, own_level, metric, label + shown_level, _ARROWS[better])
+        if named := split_name(metric):
+            own, cut = CLASS_METRICS[named[0]], named[1].replace("_", ".")
+            label = f"{own.label} ≥ {cut}" if cut else own.label
+            return _metric(name, split, own_level, metric, label + shown_level, _ARROWS[own.better])
     raise LfnetError(
         f"table.columns has no column {name!r}. There are SPLIT.METRIC and gap.METRIC, with SPLIT one of "
-        f"{', '.join(_SPLITS)} and METRIC one of {', '.join(METRICS)}; a level may stand between (test.clip.mae); and "
+        f"{', '.join(_SPLITS)} and METRIC one of {', '.join(METRICS)}; of labels with a cut-off or bands "
+        f"{', '.join(CLASS_METRICS)}, and auroc_20 for the cut-off 20; a level may stand between (test.clip.mae); and "
         f"{', '.join(_PLAIN)}; of tuned rows trials, best_trial, tuning_seconds, tuning_optimism, select@N and "
         "SPLIT.METRIC@N."
     )
 
 
-def _metric(name: str, split: str, level: str, metric: str, shown_level: str) -> Column:
-    label, arrow = METRICS[metric].label, _ARROWS[METRICS[metric].better]
-
+def _metric(name: str, split: str, level: str, metric: str, label: str, arrow: str) -> Column:
     def at(result: Result, which: str) -> Any:
-        return result.metrics.get(which, {}).get(level, {}).get(metric, MISSING)
+        values = result.metrics.get(which, {}).get(level, {})
+        if metric in METRICS:
+            return values.get(metric, MISSING)
+        found = read_class_metric(values, metric, result.scale.whole)
+        return MISSING if found is None else found[0]
 
     def gap(result: Result) -> Any:
         dev, test = at(result, "dev"), at(result, "test")
@@ -86,7 +98,7 @@ def _metric(name: str, split: str, level: str, metric: str, shown_level: str) ->
     def show(values: Values, runs: Sequence[Run]) -> str:
         return spread(summarise(values.values()), sign=is_gap)
 
-    heading = f"Gap {label}{shown_level}" if is_gap else f"{split.capitalize()} {label}{shown_level}{arrow}"
+    heading = f"Gap {label}" if is_gap else f"{split.capitalize()} {label}{arrow}"
     return Column(name, heading, gap if is_gap else lambda result: at(result, split), show, metric)
 
 

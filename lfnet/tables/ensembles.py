@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lfnet.evaluation.class_metrics import add_class_metrics
 from lfnet.evaluation.evidence import RowScores
 from lfnet.evaluation.replicates import summarise
 from lfnet.runs.collection import DifferentRecordings, Ensemble
@@ -89,7 +90,8 @@ def _together(group: Group) -> Result | None:
         return None
     ensemble = Ensemble(tuple(group.runs))
     try:
-        metrics = ensemble.predictions.metrics()
+        scores = ensemble.predictions
+        metrics = add_class_metrics(scores.metrics(), scores, group.runs[0].result.scale.whole)
     except DifferentRecordings:
         return None
     return replace(group.runs[0].result, metrics=metrics, cost=ensemble.cost, training=ensemble.training)

@@ -7,6 +7,7 @@ correlation: two recordings correlate by 1 or −1 whatever a model does.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from lfnet.evaluation.class_metrics import read_class_metric, split_name
 from lfnet.evaluation.replicates import summarise
 from lfnet.runs.run import Run
 from lfnet.tables.formatting import too_few
@@ -29,13 +30,20 @@ def people_of(runs: Sequence[Run]) -> dict[str, int]:
 
 
 def withhold(rows: Sequence[Row], columns: Sequence[Column], people: Mapping[str, int], fewest: int) -> list[Row]:
-    """Replace correlations of splits with fewer than `fewest` people by the number of people."""
+    """Replace correlations of splits with fewer than `fewest` people by the number of people.
+
+    Metrics of a cut-off are replaced where fewer people than that are on one of its sides.
+    """
     texts = {}
+    runs = [run for row in rows for run in row.runs]
     for column in columns:
         split = column.name.partition(".")[0]
         splits = ("dev", "test") if split == "gap" else (split,)
-        n = min((people[one] for one in splits if one in people), default=fewest)
-        if column.metric in CORRELATIONS and n < fewest:
+        if column.metric in CORRELATIONS:
+            n = min((people[one] for one in splits if one in people), default=fewest)
+        else:
+            n = _rarer_kind(column.metric, splits, runs, fewest)
+        if n < fewest:
             texts[column.name] = too_few(n)
     return [
         replace(
@@ -47,6 +55,19 @@ def withhold(rows: Sequence[Row], columns: Sequence[Column], people: Mapping[str
         )
         for row in rows
     ]
+
+
+def _rarer_kind(metric: str | None, splits: Sequence[str], runs: Sequence[Run], fewest: int) -> int:
+    """People of the rarer kind, positive or negative, that a metric of a cut-off is of."""
+    if metric is None or split_name(metric) is None:
+        return fewest
+    counts = [fewest]
+    for run in runs:
+        for split in splits:
+            values = run.result.metrics.get(split, {}).get("recording", {})
+            if found := read_class_metric(values, metric, run.result.scale.whole):
+                counts.append(found[1] or fewest)
+    return min(counts)
 
 
 def banner(people: Mapping[str, int], fewest: int) -> str:

@@ -9,6 +9,7 @@ from lfnet.fingerprints import digest
 from lfnet.runs.public_settings import public_cohort
 from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import Sweep
+from lfnet.tables.class_text import class_meanings
 from lfnet.tables.evidence_text import explained
 from lfnet.tables.formatting import DASH, count, fixed
 from lfnet.tables.optimism import LEVEL
@@ -123,6 +124,7 @@ def foot(
         if any(line.startswith("Test over") for part in sections for line in part.closing)
         else "",
         *_meanings(columns, rows),
+        *class_meanings(columns, sweep.runs),
         _flops(sweep.runs) if any(column.name == "flops" for column in columns) else "",
         *(explained(settings, [block for part in sections for block in part.evidence]) if settings else ()),
         *notes,

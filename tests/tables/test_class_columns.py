@@ -1,0 +1,91 @@
+"""Columns of classification: at which cut-off, withheld where few people are on one side, explained in the foot."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from lfnet.cohorts.scale import Scale
+from lfnet.errors import LfnetError
+from lfnet.evaluation.class_metrics import add_class_metrics
+from lfnet.reports.terminal import terminal
+from lfnet.tables.build import build
+from lfnet.tables.columns import parse
+from tests.tables import factory
+
+BANDS = [
+    {"name": name, "low": low, "high": high} for name, low, high in (("low", 0, 13), ("mild", 14, 19), ("high", 20, 63))
+]
+CLASSES: dict[str, Any] = {
+    "kind": "interval",
+    "bands": BANDS,
+    "cutoffs": [{"score": 14, "source": "Beck (1996): mild"}, {"score": 20, "source": "Beck (1996): moderate"}],
+}
+SCALE = Scale(name="BDI-II", min=0, max=63, **CLASSES)
+COLUMNS = ["test.mae", "test.auroc", "test.auroc_20", "test.sensitivity_dev", "gap.auroc", "test.quadratic_kappa"]
+
+
+def result(head: str, seed: int, **more: Any) -> dict[str, Any]:
+    """A result with the metrics that the scale's cut-offs and bands give."""
+    done = factory.result(head, seed, **more)
+    done["scale"]["classes"] = CLASSES
+    done["metrics"] = add_class_metrics(done["metrics"], done["_predictions"], SCALE)
+    for name, own in done["references"].items():
+        at = add_class_metrics(
+            {split: {"recording": one} for split, one in own.items()}, done["_references"][name], SCALE
+        )
+        done["references"][name] = {split: levels["recording"] for split, levels in at.items()}
+    return done
+
+
+def table(folder: Path, **more: Any) -> Any:
+    done = [result(head, seed, **more) for head in ("ldbm", "mean_mlp") for seed in (0, 1)]
+    settings = {"columns": COLUMNS, "closing": False}
+    return build(factory.sweep(folder, done, **settings), folder)
+
+
+def test_columns_show_the_values_of_scikit_learn(tmp_path: Path) -> None:
+    made = table(tmp_path)
+    row = next(row for row in made.rows if row.kind == "model")
+    expected = []
+    for run in row.runs:
+        test = run.predictions.frame.query("split == 'test' and level == 'recording'")
+        expected.append(sklearn_metrics.roc_auc_score(test["label"] >= 20, test["score"]))
+    assert list(row.cells["test.auroc_20"].values.values()) == pytest.approx(expected)
+    assert row.cells["test.auroc"].values != row.cells["test.auroc_20"].values
+    gap, test = row.cells["gap.auroc"].summary.mean, row.cells["test.auroc"].summary.mean
+    assert gap == pytest.approx(test - sum(run.result.metrics["dev"]["recording"]["auroc_14"] for run in row.runs) / 2)
+
+
+def test_a_constant_gets_half_and_is_shown(tmp_path: Path) -> None:
+    row = next(row for row in table(tmp_path).rows if row.label == "train median")
+    assert row.cells["test.auroc"].text == row.cells["test.auroc_20"].text == "0.50"
+    assert row.cells["test.quadratic_kappa"].text == "0.00"
+
+
+def test_the_foot_names_cutoffs_sources_and_thresholds(tmp_path: Path) -> None:
+    text = " ".join(terminal(table(tmp_path), 100).split())
+    assert "Positive (where a heading names no cut-off): BDI-II of 14 or more (Beck (1996): mild)." in text
+    assert "And: BDI-II of 20 or more (Beck (1996): moderate)." in text
+    assert "(dev): scores count as positive from that score on which has the highest balanced accuracy on dev." in text
+    assert "Bands: low from 0, mild from 14, high from 20." in text
+    assert max(map(len, terminal(table(tmp_path), 100).splitlines())) <= 100
+
+
+def test_too_few_people_of_a_kind_have_no_metric_of_a_cutoff(tmp_path: Path) -> None:
+    row = next(row for row in table(tmp_path, each=20).rows if row.kind == "model")
+    few = int(row.runs[0].result.metrics["test"]["recording"]["positive_people_20"])
+    assert few < 10 and row.cells["test.auroc_20"].text == f"n = {few}: too few"
+
+
+def test_a_scale_without_cutoffs_has_a_dash(tmp_path: Path) -> None:
+    made = build(factory.sweep(tmp_path, [factory.result()], columns=COLUMNS), tmp_path)
+    assert next(row for row in made.rows if row.kind == "model").cells["test.auroc"].text == "—"
+
+
+def test_an_unknown_metric_is_told_the_known_ones() -> None:
+    with pytest.raises(LfnetError, match=r"no column 'test.auc'.*auroc.*auroc_20 for the cut-off 20"):
+        parse("test.auc", "recording")
+    assert parse("test.auroc_20", "recording").heading == "Test AUROC ≥ 20 ↑"
+    assert parse("gap.clip.kappa", "recording").heading == "Gap Kappa (clips)"
