@@ -13,7 +13,7 @@ from scipy import optimize, special, stats
 from lfnet.evaluation.classes import OF_COUNTS, class_numbers
 from lfnet.evaluation.estimates import EvidenceSettings
 from lfnet.evaluation.intervals import jackknife_p, jackknife_t
-from lfnet.evaluation.left_out import Question, class_interval, difference, leave_out
+from lfnet.evaluation.left_out import LOGIT, Question, class_interval, difference, leave_out
 from lfnet.evaluation.sufficient_statistics import SCALES
 
 CUTS = (14.0, 20.0)
@@ -24,7 +24,6 @@ MIN_PEOPLE = EvidenceSettings().min_people
 SIZES = (50, 150)
 BINARY = ("auroc", "auprc", "brier", "sensitivity", "specificity", "balanced_accuracy", "macro_f1", "kappa")
 FIXED = {"seed_bias": 0.0, "seed_slope": 0.0}
-PLAIN = "jackknife t, untransformed"
 _POINTS = np.linspace(-80.0, 160.0, 1201)  # scores
 
 
@@ -99,16 +98,18 @@ def _cover(name, head, recordings, cohorts, joint, first, cases):
                 scored = probability(score_SN) if metric == "brier" else score_SN
                 limit = [THRESHOLD] * len(score_SN) if len(edges) == 1 else None
                 found = leave_out(metric, question, scored, limit)
-                plain = jackknife_t(replace(found.quantity(joint), scale=SCALES["difference"]), LEVEL)
-                for given, chosen in ((class_interval(found, joint, LEVEL), 1), (plain, 0)):
-                    tally[case, metric, chosen].append((enough, given, true[metric]))
+                quantity = found.quantity(joint)
+                tally[case, metric, "in use"].append((enough, class_interval(found, joint, LEVEL), true[metric]))
+                for scale in (SCALES["difference"], LOGIT):
+                    given = jackknife_t(replace(quantity, scale=scale), LEVEL)
+                    tally[case, metric, f"jackknife t, {scale.name}"].append((enough, given, true[metric]))
     rows = []
-    for (case, metric, chosen), outcomes in tally.items():
+    for (case, metric, method), outcomes in tally.items():
         used = [(given, true) for enough, given, true in outcomes if enough]
         inside = [given is not None and given.low <= true <= given.high for given, true in used]
         rows.append(
             _row("coverage", "architecture" if joint else "trained", name, recordings, case, metric, inside)
-            | {"chosen": chosen, "without": len(outcomes) - len(used), "none": sum(given is None for given, _ in used)}
+            | {"method": method, "without": len(outcomes) - len(used), "none": sum(given is None for given, _ in used)}
         )
     return rows
 
@@ -147,7 +148,7 @@ def _alarms(recordings, cohorts):
                 found["architecture" if joint else "trained", case].append(p <= ALPHA)
     return [
         _row("false alarm", estimand, case, recordings, "14", "auroc", hits)
-        | {"chosen": 1, "without": cohorts - len(hits), "none": 0}
+        | {"method": "in use", "without": cohorts - len(hits), "none": 0}
         for (estimand, case), hits in found.items()
     ]
 

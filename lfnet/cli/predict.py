@@ -83,12 +83,13 @@ def main(argv: list[str]) -> int:
 def _score(report: dict[str, Any], scale: dict[str, Any]) -> str:
     if report["score"] is None:
         return f"refused: {report['refused']}"
-    text = f"score {report['score']:.1f} ({scale['name']}, {scale['min']:g} to {scale['max']:g})"
+    digits = 1 if scale["max"] > 1 else 2  # of probabilities
+    text = f"score {report['score']:.{digits}f} ({scale['name']}, {scale['min']:g} to {scale['max']:g})"
     if interval := report.get("interval"):
         text += f", {100 * interval['level']:g} % interval {interval['low']:.1f} to {interval['high']:.1f}"
         text += f" (conformal, n = {interval['n']})"
     if report.get("spread") is not None:
-        text += f"; SD of the {len(report['members_score'])} models' scores {report['spread']:.1f}"
+        text += f"; SD of the {len(report['members_score'])} models' scores {report['spread']:.{digits}f}"
     return text
 
 

@@ -233,6 +233,11 @@ def _people(data: DataModule, *splits: str) -> frozenset[str]:
 
 def _conformal(run: TrainedHead, level: float | None) -> tuple[Conformal | None, str]:
     """Calibrate the interval; None and the reason where too few people are left. `level`: as in `export`."""
+    classes = run.result.scale.classes
+    if classes is not None and classes.kind == "binary":
+        if level is not None:
+            raise LfnetError(f"level={level:g}: the score is the probability of a label of 1, which has no interval.")
+        return None, "the score is the probability of a label of 1"
     frame = run.predictions.at("recording").frame
     selected_on = run.protocol.select.split
     used = ["train", selected_on, *(["unlabelled"] if run.config["trainer"].get("pretrain") else [])]

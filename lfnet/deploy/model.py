@@ -65,7 +65,8 @@ class Prediction:
         return pd.DataFrame([{**row, "windows": len(self.windows), "scale": self.scale.name}])
 
     def __repr__(self) -> str:
-        text = f"{self.score:.1f} ({self.scale.name}, {self.scale.min:g} to {self.scale.max:g})"
+        digits = 1 if self.scale.max > 1 else 2  # of probabilities
+        text = f"{self.score:.{digits}f} ({self.scale.name}, {self.scale.min:g} to {self.scale.max:g})"
         if self.low is not None and self.level is not None:
             text += f", {100 * self.level:g} % interval {self.low:.1f} to {self.high:.1f}"
         if self.spread is not None:

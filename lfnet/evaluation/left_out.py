@@ -25,7 +25,7 @@ from lfnet.evaluation.intervals import Interval, interval_between, jackknife_t
 from lfnet.evaluation.resample import Quantity
 from lfnet.evaluation.sufficient_statistics import SCALES, Scale
 
-__all__ = ["LeftOut", "Question", "class_interval", "difference", "leave_out"]
+__all__ = ["LOGIT", "LeftOut", "Question", "class_interval", "difference", "leave_out"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -38,12 +38,14 @@ def _slope_of_logit(x: object) -> Floats:
     return np.asarray(1 / (share * (1 - share)))
 
 
-_LOGIT = Scale("logit", special.logit, special.expit, _slope_of_logit)
+LOGIT = Scale("logit", special.logit, special.expit, _slope_of_logit)
 _SHARES = ("sensitivity", "specificity")
 _SCALES = MappingProxyType(
     {
-        **dict.fromkeys((*_SHARES, "auroc", "auprc", "balanced_accuracy", "macro_f1"), _LOGIT),
-        **dict.fromkeys(("kappa", "quadratic_kappa"), SCALES["pcc"]),
+        **dict.fromkeys((*_SHARES, "auroc", "auprc"), LOGIT),
+        # These are nearly normal as they are: on the logit or Fisher's scale intervals are too long at n = 50.
+        **dict.fromkeys(("balanced_accuracy", "macro_f1", "kappa"), SCALES["difference"]),
+        "quadratic_kappa": SCALES["pcc"],
         "brier": SCALES["rmse"],
     }
 )

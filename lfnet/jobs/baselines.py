@@ -140,6 +140,12 @@ def _fit(
     if any(np.isfinite(vectors[name]).all() for name in table.loc[table["split"] == "train", "recording_id"]):
         baselines += [Ridge(vectors), Ridge(vectors, _PROJECTION, name="random_projection")]
     models = {baseline.name: fit_predict(baseline, table) for baseline in baselines}
+    if cohort.scale.kind == "binary":
+        # Regressions become probabilities; the oracles know severities, not the probability of a class.
+        return {
+            name: Predictions(model.frame.assign(score=model.frame["score"].clip(0, 1)))
+            for name, model in models.items()
+        }
     if cohort.own is not None and hasattr(cohort.own, "references"):
         for model, scores in _score_oracles(cohort, store, further, session).groupby("model", sort=False):
             frame = recordings.merge(scores[["recording_id", "score"]], on="recording_id", how="inner")

@@ -93,7 +93,7 @@ def execute(job: Experiment, session: Session) -> None:
             parts["recalibration"] = asdict(recalibration)
             marks.append(recalibration.mark)
             labels = labels.mapped(recalibration.intercept, recalibration.slope)
-        if isinstance(fitted.head, DistributionHead):
+        if isinstance(fitted.head, DistributionHead) and fitted.head.layer.has_quantiles:
             parts["quantiles"] = write_quantiles(fitted.head, data, scores, job.folder, device=trainer.device)
         if passes := trainer.mc_dropout:
             parts["spread"] = dropout_spread(

@@ -7,8 +7,9 @@ from typing import Any
 from lfnet.config import check_target, read
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
+from lfnet.training.binary import ADVICE, BCE
 from lfnet.training.distribution_head import build_head
-from lfnet.training.losses import L1
+from lfnet.training.losses import L1, Loss
 from lfnet.training.settings import TrainerSettings, check_compatible
 from lfnet.tuning.space import SEARCH, Space, read_space, with_values
 
@@ -30,6 +31,22 @@ def check_head(config: Mapping[str, Any], trainer: TrainerSettings | None, proto
         return  # not every head can be built without numbers: the job builds it and reports what is wrong
     if trainer is not None and protocol is not None:
         check_compatible(trainer, protocol, head)
+    if trainer is not None:
+        _check_labels(trainer.loss, config["cohort"].get("scale"))
+
+
+def _check_labels(loss: Loss, scale: Any) -> None:
+    """Check that a loss fits the kind of labels, where the cohort's settings tell it."""
+    if not isinstance(scale, Mapping):
+        return
+    binary = scale.get("kind") == "binary" or scale.get("binary_at") is not None
+    if isinstance(loss, BCE) and not binary:
+        raise LfnetError(f"loss=bce learns labels 0 and 1, and those of {scale.get('name')} are others: {ADVICE}.")
+    if binary and isinstance(loss, L1):
+        raise LfnetError(
+            f"the labels of {scale.get('name')} are 0 and 1, and trainer.loss (L1) would learn their median, one of "
+            "the two for everyone: choose loss=bce."
+        )
 
 
 def read_search(config: Mapping[str, Any], protocol: Protocol | None) -> Space:

@@ -35,8 +35,10 @@ class OutputLayer(nn.Module):
     """What the outputs of a head mean; all in units of the training labels' SD.
 
     `forward` turns outputs [B, K] into the parameters of a distribution; the other methods take
-    these parameters.
+    these parameters. `has_quantiles`: whether the distribution has quantiles that say anything.
     """
+
+    has_quantiles = True
 
     def score(self, parameters: Tensor) -> Tensor:
         """Return the score [B]."""

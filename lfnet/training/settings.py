@@ -11,6 +11,7 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.pooling import Pooling
 from lfnet.evaluation.recalibration import Method
+from lfnet.training.binary import BCE
 from lfnet.training.distributions import DistributionLoss
 from lfnet.training.losses import Loss
 from lfnet.training.mc_dropout import require_dropout
@@ -87,6 +88,8 @@ def check_compatible(trainer: TrainerSettings, protocol: Protocol, head: nn.Modu
         lines.append(f"protocol.select.metric={protocol.select.metric}: choose one of {usable}.")
     if trainer.pooling is not None:
         lines += _pooling_faults(trainer, protocol)
+    if trainer.recalibrate is not None and isinstance(trainer.loss, BCE):
+        lines.append(f"trainer.recalibrate={trainer.recalibrate}: a line leaves the range of probabilities: give null.")
     try:
         if trainer.mc_dropout:
             require_dropout(head, trainer.mc_dropout)
