@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lfnet.evaluation.evidence import RowScores, adjust_together, compute_evidence
+from lfnet.evaluation.evidence import Evidence, RowEvidence, RowScores, adjust_together, compute_evidence
 from lfnet.runs.run import MISSING, Run, leaves
 from lfnet.tables.evidence_text import comparisons, scored_on, subject_of
 from lfnet.tables.findings import Asked
@@ -18,7 +18,7 @@ from lfnet.tables.grouping import Group, seeds_of
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
 
-__all__ = ["control_blocks", "explained_controls", "split_controls"]
+__all__ = ["control_blocks", "explained_controls", "measure_controls", "split_controls"]
 
 Scored = tuple[Group, RowScores]
 
@@ -47,6 +47,43 @@ def explained_controls(controls: Sequence[str], shown: bool) -> str:
         "whose settings differ least from its own, run by run of one seed. A control that is worse than its model "
         "lacks what the model uses."
     )
+
+
+def measure_controls(
+    node: TableEvidence, models: Evidence, controls: Sequence[Scored], constant: float | None
+) -> tuple[dict[str, RowEvidence], list[str]]:
+    """Measure each control, over seeds where its models are and it has enough of them.
+
+    Seeds that a control lacks must not limit the statements about models to trained ones.
+
+    Parameters
+    ----------
+    node : TableEvidence
+    models : Evidence
+        On the model rows of the section.
+    controls : sequence of (Group, RowScores)
+    constant : float or None
+        The constant that skill compares with.
+
+    Returns
+    -------
+    rows : dict
+        Name of a control → its evidence.
+    notes : list of str
+        A sentence on the controls whose intervals leave out seeds although those of the models do not.
+    """
+    scores = [row for _, row in controls]
+    few = [row for row in scores if _lacks_seeds(row, node)]
+    found: dict[str, RowEvidence] = {}
+    for rows, estimand in (([row for row in scores if not _lacks_seeds(row, node)], models.estimand), (few, "trained")):
+        if rows:
+            found |= compute_evidence(rows, None, replace(node, estimand=estimand), constant).rows
+    if not few or models.estimand != "architecture":
+        return found, []
+    return found, [
+        f"Intervals of {', '.join(row.name for row in few)} are over people alone: over seeds needs {node.min_seeds} "
+        "seeds."
+    ]
 
 
 def control_blocks(
@@ -92,9 +129,7 @@ def control_blocks(
         kinds.setdefault((texts[0], texts[1]), []).append(pair)
     blocks = []
     for (changed_text, model_text), pairs in kinds.items():
-        few = any(
-            one.training is None and len(np.asarray(one.score)) < node.min_seeds for pair in pairs for one in pair
-        )
+        few = any(one.training is None and _lacks_seeds(one, node) for pair in pairs for one in pair)
         settings = replace(node, estimand="trained") if few else node
         found = [compute_evidence(pair, pair[1].name, settings, constant, paired=True) for pair in pairs]
         own_rows = [one.rows[pair[0].name].comparison for one, pair in zip(found, pairs, strict=True)]
@@ -111,6 +146,10 @@ def control_blocks(
         rows = [(own.name, short[model.name], one) for (own, model), one in zip(pairs, made, strict=True)]
         blocks.append(comparisons(asked, rows))
     return blocks, notes
+
+
+def _lacks_seeds(row: RowScores, node: TableEvidence) -> bool:
+    return not row.deterministic and len(np.asarray(row.score)) < node.min_seeds
 
 
 def _distance(one: Run, other: Run) -> int:

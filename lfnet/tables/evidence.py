@@ -5,7 +5,6 @@ The statistics are those of `lfnet.evaluation.evidence`.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScor
 from lfnet.runs.collection import DifferentRecordings, RunCollection, joined_training_sets
 from lfnet.runs.run import Run
 from lfnet.runs.scores import RecordingScores, recording_rows
-from lfnet.tables.controls import control_blocks
+from lfnet.tables.controls import control_blocks, measure_controls
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import Numbers, comparisons, intervals, scored_on, subject_of
 from lfnet.tables.findings import Asked
@@ -50,9 +49,8 @@ def blocks(
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
     every = [*(row for _, row in models), *joint, *given.values()]
     found = compute_evidence(every, None, node, constant)
-    # Seeds that a control lacks must not limit the statements about models to trained ones.
-    single = replace(node, estimand="trained")
-    alone = compute_evidence([row for _, row in aside], None, single, constant).rows if aside else {}
+    alone, more = measure_controls(node, found, aside, constant)
+    notes += more
     measured = {**found.rows, **alone}
     shown = [*(row for _, row in (*models, *aside)), *joint]
     lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]

@@ -115,3 +115,26 @@ def test_statements_about_architectures_do_not_depend_on_seeds_that_controls_lac
         sweep(tmp_path / "five", results(range(5), range(5)), controls=CONTROLS, evidence=EVIDENCE), tmp_path / "five"
     )
     assert all("the architectures" in block.title for block in table.sections[0].evidence[1:])
+
+
+def unlike_seeds(*, control_seeds):
+    """Models of five seeds, and permuted heads that scatter around no relation: PCC near −1 or 1 by the seed."""
+    made = [result(head, seed, skill=0.5, noise=4) for head in ("mean_mlp", "ldbm") for seed in range(5)]
+    skills = (-0.9, -0.9, -0.9, 0.9, 0.3)
+    return made + [control("ldbm", "permuted", seed, skills[seed]) for seed in control_seeds]
+
+
+def test_intervals_of_controls_are_over_seeds_as_the_title_says(tmp_path: Path):
+    table = build(sweep(tmp_path, unlike_seeds(control_seeds=range(5)), controls=CONTROLS, evidence=EVIDENCE), tmp_path)
+    own = table.sections[0].evidence[0]
+    assert own.title.startswith("Evidence: the error of this architecture, over seeds and people,")
+    pcc = next(line["estimates"]["pcc"] for line in own.data["rows"] if line["row"] == "ldbm, permuted")
+    assert pcc["value"] < 0 < pcc["high"] and pcc["high"] - pcc["low"] > 4 * pcc["var_people"] ** 0.5
+    assert not any("backwards" in cell for row in own.rows for cell in row)
+    assert not any("over people alone" in line for line in table.foot)
+
+
+def test_controls_with_too_few_seeds_for_the_title_are_named(tmp_path: Path):
+    table = build(sweep(tmp_path, unlike_seeds(control_seeds=range(3)), controls=CONTROLS, evidence=EVIDENCE), tmp_path)
+    assert "over seeds and people" in table.sections[0].evidence[0].title
+    assert "Intervals of ldbm, permuted are over people alone: over seeds needs 5 seeds." in table.foot
