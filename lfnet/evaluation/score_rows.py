@@ -155,4 +155,6 @@ def baseline_rows(train: pd.DataFrame, like: RowScores) -> list[RowScores]:
     ids = list(like.recording_id), list(like.person_id), like.label
     table = pd.DataFrame({"recording_id": ids[0], "person_id": ids[1]})
     fitted = [baseline.fit(train) for baseline in TRIVIAL]
-    return [RowScores(one.name, *ids, one.predict(table)[None], deterministic=True) for one in fitted]
+    return [
+        RowScores(one.name, *ids, one.predict(table)[None], like.shared_people, deterministic=True) for one in fitted
+    ]

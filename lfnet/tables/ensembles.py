@@ -20,7 +20,10 @@ from lfnet.tables.table import Cell, Column, Row, Section
 
 __all__ = ["MEANING", "ensemble_rows", "ensemble_scores", "with_ensembles"]
 
-MEANING = "Ensemble: the mean of the scores of a row's seeds; its cost is that of all of them, and its interval is over people alone."
+MEANING = (
+    "Ensemble: the mean of the scores of a row's seeds; its cost is that of all of them, and its interval is over "
+    "people alone."
+)
 
 
 def with_ensembles(

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lfnet.evaluation.evidence import Comparison, Evidence, RowEvidence, RowScores, compute_evidence
-from lfnet.runs.collection import DifferentRecordings, RunCollection, joined_training_sets
-from lfnet.runs.run import Run
-from lfnet.runs.scores import RecordingScores, recording_rows
+from lfnet.evaluation.evidence import Comparison, Evidence, RowScores, compute_evidence
+from lfnet.runs.collection import DifferentRecordings, RunCollection
+from lfnet.runs.scores import RecordingScores
 from lfnet.tables.controls import control_blocks, measure_controls
 from lfnet.tables.ensembles import ensemble_scores
-from lfnet.tables.evidence_text import Numbers, comparisons, intervals, scored_on, subject_of
+from lfnet.tables.evidence_text import comparisons, intervals, scored_on, subject_of
 from lfnet.tables.findings import Asked
 from lfnet.tables.grouping import Group, keys, seeds_of
-from lfnet.tables.reference_rows import is_oracle, label
+from lfnet.tables.reference_rows import label
+from lfnet.tables.reference_scores import ReferenceScores, reference_lines, reference_scores, training_median
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
 
@@ -43,11 +43,12 @@ def blocks(
         return (), tuple(notes)
     aside, more = _models(node, controls, row_keys, models[0][1])
     notes += more
-    first = next(run for group in groups for run in group.runs)
-    given = _references(node, references, _repeats(models[0][0], first), models[0][1])
-    constant = _constant(first)
+    measured_groups = [group for group, _ in models]
+    given = reference_scores(node, references, measured_groups, row_keys, models[0][1])
+    constant, text = training_median(measured_groups, row_keys, node)
+    notes += [text] * bool(text)
     joint = [one for _, row in models if (one := ensemble_scores(row)) is not None] if ensembles else []
-    every = [*(row for _, row in models), *joint, *given.values()]
+    every = [*(row for _, row in models), *joint, *(row for one in given for row in one.rows)]
     found = compute_evidence(every, None, node, constant)
     alone, more = measure_controls(node, found, aside, constant)
     notes += more
@@ -55,8 +56,8 @@ def blocks(
     shown = [*(row for _, row in (*models, *aside)), *joint]
     lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]
     what = "heads" if all(run.result.kind == "head" for group in groups for run in group.runs) else "models"
-    made = [intervals(found, [*lines, *_reference_lines(found, given)], len(models), what, node.split)]
-    short = short_names([group for group, _ in models], row_keys)
+    made = [intervals(found, [*lines, *reference_lines(found, given)], len(models), what, node.split)]
+    short = short_names(measured_groups, row_keys)
     for against in node.names:
         made += _compared(node, against, models, given, constant, what, short, notes)
     blocks_of_controls, more = control_blocks(node, models, aside, constant, what, short)
@@ -112,72 +113,11 @@ def _alike(first: RowScores, other: RowScores) -> bool:
     return same and np.array_equal(np.asarray(first.label), np.asarray(other.label), equal_nan=True)
 
 
-def _repeats(group: Group, first: Run) -> list[Run]:
-    """The run with the references; of a repeated cross-validation, one of each repeat: references are fitted too."""
-    repeats = {run.setting("splits.seed"): run for run in group.runs if run.folds}
-    return list(repeats.values()) or [first]
-
-
-def _references(
-    node: TableEvidence, names: Sequence[str], runs: Sequence[Run], like: RowScores
-) -> dict[tuple[str, str], RowScores]:
-    """(reference, "median" or "mean") → its scores, of the references that the runs have for these recordings.
-
-    An oracle's median is the best guess for MAE and skill, its mean for all else; other references have one score.
-    """
-    wanted = {name for name in names} | {name for name in node.names if "=" not in name}
-    found = {}
-    for name in [*names, *sorted(wanted - set(names))]:
-        for which in ("median", "mean"):
-            models = [run.baselines.get(f"{name}_{which}" if is_oracle(name) else name) for run in runs]
-            tables = [recording_rows(model.frame, node.split) for model in models if model is not None]
-            if len(tables) < len(runs) or any(
-                table["recording_id"].tolist() != list(like.recording_id) for table in tables
-            ):
-                continue
-            table = tables[0]
-            own = label(name) if which == "median" else f"{label(name)} (mean)"
-            found[name, which] = RowScores(
-                own,
-                table["recording_id"].tolist(),
-                table["person_id"].tolist(),
-                table["label"].to_numpy(float),
-                np.stack([table["score"].to_numpy(float) for table in tables]),
-                like.shared_people if name == "person_lookup" or name == "oracle_people" else frozenset(),
-                deterministic=True,
-                training=joined_training_sets(runs, list(like.recording_id)) if node.split == "test" else None,
-            )
-            if not is_oracle(name):
-                break
-    return found
-
-
-def _constant(run: Run) -> float | None:
-    model = run.baselines.get("train_median")
-    # The folds of a cross-validation have a median each; they differ little.
-    return None if model is None else float(model.frame["score"].median())
-
-
-def _reference_lines(
-    found: Evidence, given: Mapping[tuple[str, str], RowScores]
-) -> list[tuple[str, Numbers, RowEvidence]]:
-    lines: list[tuple[str, Numbers, RowEvidence]] = []
-    for name in dict.fromkeys(reference for reference, _ in given):
-        median = found.rows[given[name, "median"].name]
-        mean = found.rows[given[name, "mean"].name] if (name, "mean") in given else median
-        estimates = {
-            metric: (median if metric in ("mae", "skill") else mean).estimates.get(metric)
-            for metric in median.estimates
-        }
-        lines.append((label(name), estimates, median))
-    return lines
-
-
 def _compared(
     node: TableEvidence,
     against: str,
     models: Sequence[tuple[Group, RowScores]],
-    given: Mapping[tuple[str, str], RowScores],
+    given: Sequence[ReferenceScores],
     constant: float | None,
     what: str,
     short: Mapping[str, str],
@@ -186,12 +126,18 @@ def _compared(
     found: Evidence | None = None
     made: list[tuple[str, str, Comparison]] = []
     if "=" not in against:
-        reference = given.get((against, "median"))
-        if reference is None:
+        own = [one for one in given if one.name == against]
+        if not own:
             notes.append(f"No run has the reference {against}: nothing is compared with it.")
             return []
-        found, made = _compare_with(node, reference, [row for _, row in models], constant, short)
-        title = f"vs {label(against)}"
+        for one in own:
+            rows = [row for group, row in models if one.is_of(group)]
+            found, compared = _compare_with(node, one.scores, rows, constant, short)
+            made += compared
+        follows = own[0].key
+        title = f"vs {label(against)}" + (
+            "" if follows is None else f" of the same {keys([follows])[0].heading.lower()}"
+        )
     else:
         key, _, value = against.partition("=")
         parts: dict[tuple[str, ...], list[tuple[Group, RowScores]]] = {}

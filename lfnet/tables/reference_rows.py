@@ -5,8 +5,9 @@ a row for each value of the row key that explains it, or a mean over several dra
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lfnet.errors import LfnetError
@@ -19,7 +20,18 @@ from lfnet.tables.table import Cell, Column, Row
 if TYPE_CHECKING:
     from lfnet.tables.settings import PublishedRow
 
-__all__ = ["DEFAULT", "is_oracle", "label", "meanings", "nuisance_lines", "published_rows", "reference_rows"]
+__all__ = [
+    "DEFAULT",
+    "is_oracle",
+    "label",
+    "label_of_part",
+    "meanings",
+    "nuisance_lines",
+    "published_rows",
+    "reference_rows",
+    "same_values",
+    "split_by_key",
+]
 
 DEFAULT = (
     "train_mean",
@@ -87,17 +99,51 @@ def reference_rows(name: str, groups: Sequence[Group], columns: Sequence[Column]
     if not members:
         return []
     for alike in (_agree, _draws_of_one_cohort):
-        for key in (None, *keys):
-            parts: dict[str, list[Run]] = {}
-            for group, run in members:
-                parts.setdefault("" if key is None else group.identity[key], []).append(run)
-            if all(alike(runs, read) for runs in parts.values()):
-                return [_row(name, key, part, runs, read, columns) for part, runs in parts.items()]
+        found = split_by_key(members, keys, partial(alike, read=read))
+        if found is not None:
+            key, parts = found
+            return [_row(name, key, part, runs, read, columns) for part, runs in parts.items()]
     runs = [run for _, run in members]
     raise LfnetError(
         f"runs of one section disagree about the reference {name!r} ({', '.join(run.name for run in runs)}), and no "
         "row key explains it. Name what differs in table.sections, or delete the older folders and run the table again."
     )
+
+
+def split_by_key(
+    members: Sequence[tuple[Group, Run]], keys: Sequence[str], alike: Callable[[list[Run]], bool]
+) -> tuple[str | None, dict[str, list[Run]]] | None:
+    """Split runs by the row key whose values explain how they differ.
+
+    Parameters
+    ----------
+    members : sequence of (Group, Run)
+    keys : sequence of str
+        The row keys.
+    alike : callable
+        Whether runs agree.
+
+    Returns
+    -------
+    key : str or None
+        None where all runs agree.
+    parts : dict
+        Text of the key ("" without one) → its runs.
+    None
+        Where no key explains it.
+    """
+    for key in (None, *keys):
+        parts: dict[str, list[Run]] = {}
+        for group, run in members:
+            parts.setdefault("" if key is None else group.identity[key], []).append(run)
+        if all(alike(runs) for runs in parts.values()):
+            return key, parts
+    return None
+
+
+def label_of_part(name: str, key: str | None, part: str) -> str:
+    """A reference's name in print, with the row key that it follows: "ridge, filming none"."""
+    return label(name) if key is None else f"{label(name)}, {key.rpartition('.')[2].replace('_', ' ')} {part}"
 
 
 def _read(name: str, run: Run, columns: Sequence[Column]) -> dict[str, Any]:
@@ -115,7 +161,7 @@ def _read(name: str, run: Run, columns: Sequence[Column]) -> dict[str, Any]:
     return values
 
 
-def _same(values: Iterable[dict[str, Any]]) -> bool:
+def same_values(values: Iterable[Mapping[str, Any]]) -> bool:
     """Equal to nine decimals: what arithmetic on another machine may change, and no more."""
     rounded = {
         tuple(round(value, 9) + 0.0 if isinstance(value, float) else str(value) for value in one.values())
@@ -125,7 +171,7 @@ def _same(values: Iterable[dict[str, Any]]) -> bool:
 
 
 def _agree(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
-    return _same(read[run.name] for run in runs)
+    return same_values(read[run.name] for run in runs)
 
 
 def _draws_of_one_cohort(runs: Sequence[Run], read: dict[str, dict[str, Any]]) -> bool:
@@ -159,13 +205,10 @@ def _row(
     cells = {
         column.name: _cell(column, shown, {run.name: read[run.name][column.name] for run in runs}) for column in columns
     }
-    text = label(name)
-    if key is not None:
-        text += f", {key.rpartition('.')[2].replace('_', ' ')} {part}"
     notes = [] if agreed else [f"over {len(shown)} draws of the cohort"]
     if name in _CONSTANTS and any(run.folds for run in runs):
         notes.append("another constant in each fold: its correlation says only how folds differ")
-    return Row("reference", {}, cells, text, notes=tuple(notes), runs=tuple(runs))
+    return Row("reference", {}, cells, label_of_part(name, key, part), notes=tuple(notes), runs=tuple(runs))
 
 
 def _cell(column: Column, shown: Sequence[Run], values: dict[str, Any]) -> Cell:

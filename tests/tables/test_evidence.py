@@ -119,6 +119,51 @@ def test_where_people_are_shared_the_new_ones_lead_and_the_title_says_so(tmp_pat
     assert own.rows[0][1].startswith(f"{row['new']['estimates']['mae']['value']:.1f} [")
 
 
+def test_constants_have_their_error_on_new_people_next_to_that_of_the_models(tmp_path: Path) -> None:
+    (own,) = blocks(made(tmp_path, renamed({"dev"}), {"against": [], **FEW}))
+    lines = {line["row"]: line for line in own.data["rows"]}
+    assert {row[0]: row[1] for row in own.rows}["train median"].startswith(
+        f"{lines['train median']['new']['estimates']['mae']['value']:.1f} ["
+    )
+    assert lines["train median"]["new"]["people"] == lines["ldbm"]["new"]["people"]
+
+
+def followed(folder: Path, against: list[str]) -> tuple[Table, list[dict[str, Any]]]:
+    """Heads under two protocols, of which the second has another train median."""
+    results = [result(head, 0, skill=0.9, noise=2) for _ in ("masked", "published") for head in ("mean_mlp", "ldbm")]
+    for done in results[2:]:
+        done["choices"]["protocol"] = done["config"]["protocol"]["name"] = "published"
+        model = done["_references"]["train_median"]
+        moved = Predictions(model.frame.assign(score=model.frame["score"] + 9))
+        done["_references"] = done["_references"] | {"train_median": moved}
+        done["references"]["train_median"] = {
+            split: levels["recording"] for split, levels in moved.metrics().items() if split != "train"
+        }
+    return made(folder, results, {"against": against, **FEW}), results
+
+
+def test_references_that_follow_a_row_key_have_evidence_for_each_of_its_values(tmp_path: Path) -> None:
+    table, results = followed(tmp_path, ["train_median"])
+    own, compared = blocks(table)
+    names = [line["row"] for line in own.data["rows"]]
+    assert names[4:] == [
+        "train mean", "train median, protocol masked", "train median, protocol published",
+        "oracle (signal)", "oracle (people)",
+    ]  # fmt: skip
+    shown = {row.label: row for row in table.rows if row.kind == "reference"}
+    for line in own.data["rows"][5:7]:
+        assert line["estimates"]["mae"]["value"] == pytest.approx(shown[line["row"]].cells["test.mae"].summary.mean)
+    assert compared.title.startswith("vs train median of the same protocol: ")
+    of = {line["row"]: line for line in compared.data["rows"]}
+    assert of["mean_mlp, masked"]["reference"] == "train median, protocol masked"
+    assert of["ldbm, published"]["reference"] == "train median, protocol published"
+    for name, done in (("mean_mlp, masked", results[0]), ("ldbm, published", results[3])):
+        mae = next(line["estimates"]["mae"]["value"] for line in own.data["rows"] if line["row"] == name)
+        difference = of[name]["differences"]["mae"]["value"]
+        assert mae - difference == pytest.approx(done["references"]["train_median"]["test"]["mae"])
+    assert "Skill compares every row with train median, protocol masked." in table.foot
+
+
 def test_people_of_dev_are_no_new_people(tmp_path: Path) -> None:
     (own,) = blocks(made(tmp_path, two_heads(), {"against": [], **FEW}))
     people = {split: set(part["person_id"]) for split, part in recordings().groupby("split")}
