@@ -55,7 +55,13 @@ def intervals(
     data = [_raw(name, estimates, row) for name, estimates, row in lines]
     of = f"these trained {what}" if found.estimand == "trained" else "this architecture, over seeds and people,"
     title = f"Evidence: the error of {of} on {scored_on(found)}"
-    return Block(title, tuple(headings), rows, models, {"estimand": found.estimand, "split": split, "rows": data})
+    return Block(
+        title,
+        tuple(headings),
+        rows,
+        models,
+        {"estimand": found.estimand, "split": split, "people": found.people, "rows": data},
+    )
 
 
 def scored_on(found: Evidence) -> str:
@@ -193,8 +199,8 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
     ]
     if any(_BACKWARDS in text for block in present for line in block.rows for text in line[1:]):
         lines.append(f"{_BACKWARDS}: the interval of PCC lies below 0: higher scores go with lower labels.")
-    if measured := coverage_sentence(_SHOWN, settings.level):
-        lines.append(measured)
+    people = {block.data["people"] for block in present if "people" in block.data}
+    lines += _coverage([number for number in sorted(people) if number >= settings.min_people], settings.level)
     verdicts = {line[-1] for block in present for line in block.rows if block.headings[-1] == "Verdict"}
     if verdicts:
         lines.append(
@@ -213,3 +219,8 @@ def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]
             f"{points(settings.margin)}."
         )
     return lines
+
+
+def _coverage(people: Sequence[int], level: float) -> list[str]:
+    """What coverage was measured at the sizes nearest to these numbers of people."""
+    return [text for text in dict.fromkeys(coverage_sentence(_SHOWN, number, level) for number in people) if text]

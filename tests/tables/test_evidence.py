@@ -78,6 +78,18 @@ def test_every_format_shows_intervals_comparisons_and_what_they_mean(tmp_path: P
     assert [block["title"].split()[0] for block in data] == ["Evidence:", "vs", "vs"]
 
 
+@pytest.mark.parametrize(("each", "size"), [(40, 28), (100, 84)])
+def test_the_foot_quotes_the_coverage_measured_at_the_nearest_size(tmp_path: Path, each: int, size: int) -> None:
+    results = [result("ldbm", seed, each=each) for seed in (0, 1)]
+    foot = [line for line in made(tmp_path, results, {"against": [], **FEW}).foot if "contained the truth" in line]
+    assert len(foot) == 1 and f"simulated cohorts of {size} people" in foot[0]
+
+
+def test_no_coverage_is_quoted_where_too_few_people_have_no_interval(tmp_path: Path) -> None:
+    results = [result("ldbm", seed, each=6) for seed in (0, 1)]
+    assert not any("contained the truth" in line for line in made(tmp_path, results, {"against": [], **FEW}).foot)
+
+
 def test_references_have_intervals_and_an_oracle_its_best_guess_for_each_metric(tmp_path: Path) -> None:
     table = made(tmp_path, two_heads(), {"against": [], **FEW})
     (own,) = blocks(table)

@@ -1,5 +1,6 @@
 """The record of the measurements matches the methods in use, and its README matches the record."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,13 +65,31 @@ def test_false_alarms_are_at_most_five_per_cent(coverage):
 
 
 def test_the_numbers_of_the_footer_match_the_record(coverage):
-    part = coverage[(coverage["chosen"] == 1) & (coverage["of"] == "value") & (coverage["recordings"] == 50)]
-    rates = part.groupby("metric", sort=False)["coverage"].mean()
-    assert {metric: 100 * rate for metric, rate in rates.items()} == pytest.approx(dict(REACHED), abs=0.0501)
-    low, high = min(REACHED.values()), max(REACHED.values())
-    assert f"{low:.1f}–{high:.1f} %" in coverage_sentence(["mae", "rmse", "pcc", "ccc", "sigma_ratio", "skill"])
-    assert f"{REACHED['mae']:.1f} %" in coverage_sentence(["mae"])
-    assert coverage_sentence(["mae"], level=0.9) == "" and coverage_sentence(["var_ratio"]) == ""
+    part = coverage[(coverage["chosen"] == 1) & (coverage["of"] == "value")]
+    for (people, reached), recordings in zip(REACHED.items(), (50, 150, 500), strict=True):
+        rates = part[part["recordings"] == recordings].groupby("metric", sort=False)["coverage"].mean()
+        assert {metric: 100 * rate for metric, rate in rates.items()} == pytest.approx(reached, abs=0.0501)
+        low, high = min(reached.values()), max(reached.values())
+        text = coverage_sentence(["mae", "rmse", "pcc", "ccc", "sigma_ratio", "skill"], people)
+        assert f"in {low:.1f}–{high:.1f} % of simulated cohorts of {people} people ({recordings} recordings)" in text
+        assert f"in {reached['mae']:.1f} % of" in coverage_sentence(["mae"], people)
+    assert coverage_sentence(["mae"], 28, level=0.9) == "" and coverage_sentence(["var_ratio"], 28) == ""
+
+
+def test_the_record_is_of_the_people_that_the_footer_names(scripts):
+    population = scripts("population")
+    for people, recordings in zip(REACHED, (50, 150, 500), strict=True):
+        assert len(set(population.people(np.random.default_rng(0), recordings).person)) == people
+
+
+@pytest.mark.parametrize(
+    ("people", "nearest"),
+    [(10, "28 people (50 recordings; the fewest measured)"), (40, "28 people (50 recordings)"),
+     (81, "84 people (150 recordings)"), (250, "280 people (500 recordings)"),
+     (1344, "280 people (500 recordings; the most measured)")],
+)  # fmt: skip
+def test_the_footer_quotes_the_measured_size_nearest_to_the_people_scored(people, nearest):
+    assert nearest in coverage_sentence(["mae"], people)
 
 
 def test_verdicts_over_training_sets_hold_what_they_promise():
