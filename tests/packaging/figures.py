@@ -14,6 +14,8 @@ from experiments.regenerate import result_files
 # A number with a decimal point, which is not part of a version, a file name or a longer number.
 _FIGURE = re.compile(r"(?<![\w.,/])(?:\d{1,3}(?:,\d{3})+|\d+)?\.\d+(?![\w/]|\.\d)")
 _NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:e-?\d+)?")
+_SIGNED = r"[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+"
+_INTERVAL = re.compile(rf"({_SIGNED})(?: %| points?| of MAE)* \[({_SIGNED}), ({_SIGNED})\]")  # 1.2 points [0.1, 2.3]
 _MOST_GROUPS = 12  # values of a column by which rows are averaged
 
 
@@ -89,3 +91,46 @@ def is_recorded(figure: str, numbers: np.ndarray) -> bool:
         np.searchsorted(numbers, (value - half) / scale) < np.searchsorted(numbers, (value + half) / scale, "right")
         for scale in (1, 100)
     )
+
+
+def quoted_intervals(text: str) -> list[tuple[str, str, str]]:
+    """Return each value of a text that has an interval, with the interval's ends.
+
+    >>> quoted_intervals("better by 1.2 points [0.1, 2.3], .5 %, −.4 [−.5, −.3] (`.1 [.0, .2]`)")
+    [('1.2', '0.1', '2.3'), ('−.4', '−.5', '−.3')]
+    """
+    return [match.groups() for match in _INTERVAL.finditer(re.sub(r"`[^`]*`", "", text))]  # type: ignore[misc]
+
+
+def unrecorded_intervals(quoted: Sequence[tuple[str, str, str]], folder: Path) -> list[tuple[str, str, str]]:
+    """Return the values with intervals that stand together nowhere: in no place of a text, in no row of a csv.
+
+    Signs count; all three turned round (a difference the other way) are the same result.
+    """
+    places = list(_places(folder))
+    return [figures for figures in quoted if not any(_holds(place, figures) for place in places)]
+
+
+def _places(folder: Path) -> Iterator[np.ndarray]:
+    """Numbers that belong together: a value and its interval [3, 1], or for each of the three a csv's row [1, n]."""
+    for path in result_files(folder):
+        if path.suffix == ".csv":
+            yield from pd.read_csv(path).select_dtypes(["number", "bool"]).to_numpy(float)[:, None]
+        elif path.suffix == ".md":
+            found = quoted_intervals(path.read_text(encoding="utf-8"))
+            yield from (np.array([[_signed(figure)] for figure in figures]) for figures in found)
+
+
+def _signed(figure: str) -> float:
+    return float(figure.replace("−", "-").replace(",", ""))
+
+
+def _holds(place: np.ndarray, figures: tuple[str, str, str]) -> bool:
+    value, low, high = map(_signed, figures)
+    half = np.array([0.5001 * 10.0 ** -len(figure.partition(".")[2]) for figure in figures])
+    for first, second, third, ends in ((value, low, high, half), (-value, -high, -low, half[[0, 2, 1]])):
+        wanted = np.array([first, second, third])[:, None]
+        for scale in (1, 100):
+            if (np.abs(scale * place - wanted) <= ends[:, None]).any(axis=1).all():
+                return True
+    return False

@@ -13,7 +13,7 @@ import pytest
 from experiments import regenerate
 from experiments.regenerate import Page, digest, main, read_page, result_files
 from tests.conftest import ROOT
-from tests.packaging.figures import quoted_figures, unrecorded
+from tests.packaging.figures import quoted_figures, quoted_intervals, unrecorded, unrecorded_intervals
 
 FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob("*/README.md"))
 WITH_RESULTS = [folder for folder in FOLDERS if result_files(folder) and folder.name != "benchmarks"]
@@ -67,8 +67,9 @@ def test_a_page_states_its_commands_and_the_digest_of_its_results(folder):
     "folder", [folder for folder in WITH_RESULTS if folder.name not in SCRIPTED], ids=lambda path: path.name
 )
 def test_figures_of_a_page_are_those_of_its_results(folder):
-    figures = quoted_figures((folder / "README.md").read_text(encoding="utf-8"))
-    assert unrecorded(figures, folder) == []
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert unrecorded(quoted_figures(page), folder) == []
+    assert unrecorded_intervals(quoted_intervals(page), folder) == []
 
 
 @pytest.mark.parametrize("name", SCRIPTED)
@@ -101,6 +102,15 @@ def test_a_figure_that_no_result_holds_is_found(tmp_path):
     figures = quoted_figures(page)
     assert figures == ["6.4", "6.38", ".03", "1,234.5", "1.5", "66.7", "6.47", "8.8"]
     assert unrecorded(figures, tmp_path) == ["6.47", "8.8"]
+
+
+def test_an_interval_is_that_of_its_value_and_has_its_sign(tmp_path):
+    (tmp_path / "result.md").write_text("| −0.62 [−1.05, 0.10] | 1.1 [0.4, 1.8] |\n", encoding="utf-8")
+    (tmp_path / "draws.csv").write_text("head,gain,low,high\na,0.931,0.882,0.975\nb,0.5,0.25,0.75\n", encoding="utf-8")
+    recorded = "−.62 [−1.05, .10], 0.62 points [−0.10, 1.05], 93 % [88, 97.5], .5 [.25, .75]"
+    wrong = "0.62 [−1.05, 0.10], 1.1 [−1.05, .10], .5 [.882, .975]"
+    assert len(quoted_intervals(recorded)) == 4
+    assert unrecorded_intervals(quoted_intervals(f"{recorded}, {wrong}"), tmp_path) == quoted_intervals(wrong)
 
 
 def write_page(folder: Path, commands: str, stated: str = "-") -> None:
