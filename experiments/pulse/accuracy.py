@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import beta
 
 from experiments.media.video import Scene, rendered, scene, write_h264
 from lfnet.cli.configs import compose
@@ -97,24 +98,40 @@ def variants() -> dict[str, PulseSettings]:
     return {**{method: replace(nested, method=method) for method in METHODS}, "published": published}
 
 
+def summary() -> pd.DataFrame:
+    """Summarise accuracy.csv by method and amplitude; errors in beats per minute.
+
+    `refused_low` is the exact binomial lower limit (95 %, one-sided) of the share of videos that were refused.
+    """
+    lines = []
+    for (method, amplitude), rows in pd.read_csv(TABLE).groupby(["method", "amplitude"], sort=False):
+        kept = rows[rows.outcome == "kept"]
+        refused = len(rows) - len(kept)
+        line = {"method": method, "amplitude": amplitude, "videos": len(rows), "kept": len(kept), "refused": refused}
+        if amplitude:
+            line |= {"error": rows.error.median(), "error_kept": kept.error.median(), "snr": rows.snr.median()}
+        else:
+            low = beta.ppf(0.05, refused, len(kept) + 1)
+            line |= {"refused_share": refused / len(rows), "refused_low": low}
+        lines.append(line)
+    return pd.DataFrame(lines).round(4)
+
+
 def report() -> str:
-    """Format accuracy.csv as Markdown tables."""
-    table = pd.read_csv(TABLE)
-    with_pulse, without = table[table.amplitude > 0], table[table.amplitude == 0]
+    """Format the summary as Markdown tables."""
+    table = summary()
     lines = [
         "| method | amplitude | videos | median error, all | kept | median error, kept | median SNR |",
         "|" + "---|" * 7,
     ]
-    for (method, amplitude), rows in with_pulse.groupby(["method", "amplitude"], sort=False):
-        kept = rows[rows.outcome == "kept"]
-        error = f"{kept.error.median():.2f}" if len(kept) else "–"
+    for row in table[table.amplitude > 0].itertuples():
+        error = f"{row.error_kept:.2f}" if row.kept else "–"
         lines.append(
-            f"| {method} | {100 * amplitude:g} % | {len(rows)} | {rows.error.median():.2f} | {len(kept)} | {error} | "
-            f"{rows.snr.median():.1f} dB |"
+            f"| {row.method} | {100 * row.amplitude:g} % | {row.videos} | {row.error:.2f} | {row.kept} | {error} | "
+            f"{row.snr:.1f} dB |"
         )
     lines += ["", "| method | videos without a pulse | refused |", "|---|---|---|"]
-    for method, rows in without.groupby("method", sort=False):
-        lines.append(f"| {method} | {len(rows)} | {(rows.outcome != 'kept').sum()} |")
+    lines += [f"| {row.method} | {row.videos} | {row.refused} |" for row in table[table.amplitude == 0].itertuples()]
     return "\n".join(lines)
 
 
@@ -126,7 +143,7 @@ def main() -> None:
     parser.add_argument("--without", type=int, default=20, help="videos without a pulse")
     parser.add_argument("--width", type=float, default=240.0, help="width of the face in pixels")
     parser.add_argument("--seconds", type=float, default=17.0)
-    parser.add_argument("--report", action="store_true", help="only print the tables of accuracy.csv")
+    parser.add_argument("--report", action="store_true", help="measure nothing, only summarise accuracy.csv")
     options = parser.parse_args()
     if not options.report:
         wanted = [(bpm, amplitude, 0) for amplitude in options.amplitudes for bpm in options.rates]
@@ -146,6 +163,7 @@ def main() -> None:
                     writer.writeheader()
                 writer.writerows(rows)
             print(*[f"{r['method']} {r['rate']} {r['snr']} {r['outcome']}" for r in rows], each, sep="; ", flush=True)
+    summary().to_csv(HERE / "accuracy_summary.csv", index=False, lineterminator="\n")
     print(report())
 
 

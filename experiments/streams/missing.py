@@ -2,7 +2,7 @@
 
 Trains the mean head on the default simulated cohort, with the vector as one stream and as two of 256 columns, for
 several lengths (joined.csv), and without and with modality dropout. Scores the test recordings with both streams and
-without each of them (missing.csv). Finished runs are not trained again.
+without each of them (missing.csv). means.csv has the means and SDs over seeds. Finished runs are not trained again.
 
     python experiments/streams/missing.py          2 minutes of one core, runs in ./lfnet_runs
 """
@@ -31,6 +31,7 @@ from lfnet.runs.collection import RunCollection, open_runs
 from lfnet.runs.run import Run
 from lfnet.training.predict import Grouping
 
+HERE = Path(__file__).parent
 CHANCES = (0.0, 0.1, 0.25, 0.5)
 LENGTHS = (1.0, 5.0, 22.6)  # 22.6: SD 1 in each of 512 columns
 WORDS = ("trainer=quick", "head=mean_mlp", "seed=0,1,2")
@@ -68,7 +69,7 @@ def swept_runs(*words: str) -> RunCollection:
 
 
 def write(name: str, rows: list[dict[str, Any]]) -> None:
-    target = Path(__file__).with_name(name)
+    target = HERE / name
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -107,6 +108,20 @@ def measure_missing() -> None:
     write("missing.csv", rows)
 
 
+def write_means() -> None:
+    """Write the mean and SD over seeds of each setting in joined.csv and missing.csv."""
+    parts = []
+    for name in ("joined.csv", "missing.csv"):
+        table = pd.read_csv(HERE / name)
+        settings = [column for column in table if column not in ("seed", "mae", "sigma_ratio")]
+        found = table.groupby(settings, dropna=False, sort=False).agg(["mean", "std"]).drop(columns="seed", level=0)
+        found.columns = [f"{metric}_{of}" for metric, of in found.columns]
+        parts.append(found.reset_index())
+    pd.concat(parts).round(4).to_csv(HERE / "means.csv", index=False, lineterminator="\n")
+    print(f"written: {HERE / 'means.csv'}")
+
+
 if __name__ == "__main__":
     measure_joined()
     measure_missing()
+    write_means()

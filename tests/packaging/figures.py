@@ -1,7 +1,5 @@
 """The figures that an experiment's page quotes, and those that its result files hold."""
 
-import io
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +14,6 @@ _FIGURE = re.compile(r"(?<![\w.,/])(?:\d{1,3}(?:,\d{3})+|\d+)?\.\d+(?![\w/]|\.\d
 _NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:e-?\d+)?")
 _SIGNED = r"[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+"
 _INTERVAL = re.compile(rf"({_SIGNED})(?: %| points?| of MAE)* \[({_SIGNED}), ({_SIGNED})\]")  # 1.2 points [0.1, 2.3]
-_MOST_GROUPS = 12  # values of a column by which rows are averaged
 
 
 def quoted_figures(page: str) -> list[str]:
@@ -36,48 +33,23 @@ def quoted_figures(page: str) -> list[str]:
     return found
 
 
-def _averages(table: pd.DataFrame) -> Iterator[np.ndarray]:
-    """The means, medians, SDs and standard errors of a csv's columns over groups of its rows."""
-    settings = table.columns if len(table) < 100 else table.select_dtypes(exclude="float").columns
-    truth = table.select_dtypes("bool").columns
-    table = table.assign(**{name: table[name].astype(float) for name in truth})
-    keys = [name for name in table if name in settings and 1 < table[name].nunique() <= _MOST_GROUPS]
-    for size in range(4 if len(table) < 100 else 3):
-        for by in itertools.combinations(keys, size):
-            columns = [column for column in table.select_dtypes("number") if column not in by]
-            if not columns:
-                continue
-            groups = table.groupby(list(by) or np.zeros(len(table)), dropna=False)[columns]
-            for averages in (groups.mean(), groups.median(), groups.std(), groups.sem()):
-                yield averages.to_numpy(float)
-
-
-def recorded_numbers(folder: Path) -> Iterator[np.ndarray]:
-    """Yield the sorted absolute values of the numbers in a folder's result files, then of averages of its csv rows."""
-    tables = []
+def recorded_numbers(folder: Path) -> np.ndarray:
+    """Return the sorted absolute values of the numbers in a folder's result files."""
+    found = [np.empty(0)]
     for path in result_files(folder):
         if path.suffix == ".csv":
-            tables.append(pd.read_csv(io.StringIO(path.read_text(encoding="utf-8"))))
-            yield _sorted(tables[-1].select_dtypes(["number", "bool"]).to_numpy(float))
+            found.append(pd.read_csv(path).select_dtypes(["number", "bool"]).to_numpy(float).ravel())
         elif path.suffix == ".md":
             numbers = _NUMBER.findall(path.read_text(encoding="utf-8"))
-            yield _sorted(np.array([float(number.replace(",", "")) for number in numbers]))
-    for table in tables:
-        yield from map(_sorted, _averages(table))
-
-
-def _sorted(values: np.ndarray) -> np.ndarray:
+            found.append(np.array([float(number.replace(",", "")) for number in numbers]))
+    values = np.concatenate(found)
     return np.unique(np.abs(values[np.isfinite(values)]))
 
 
 def unrecorded(figures: Sequence[str], folder: Path) -> list[str]:
-    """Return the figures that are no number of a folder's result files and no average of one."""
-    left = list(figures)
-    for numbers in recorded_numbers(folder):
-        left = [figure for figure in left if not is_recorded(figure, numbers)]
-        if not left:
-            break
-    return left
+    """Return the figures that are no number of a folder's result files."""
+    numbers = recorded_numbers(folder)
+    return [figure for figure in figures if not is_recorded(figure, numbers)]
 
 
 def is_recorded(figure: str, numbers: np.ndarray) -> bool:

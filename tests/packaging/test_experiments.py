@@ -95,12 +95,12 @@ def test_a_figure_that_no_result_holds_is_found(tmp_path):
 
 | row | 6.4 |
 
-**Result:** 6.38, .03, 1,234.5; a mean of 1.5, a share of 66.7 %; 6.47 and 8.8. `lr=3.3`, version 1.2.3
+**Result:** 6.38, .03, 1,234.5; a mean of 1.0, a gain of 777.0 %; 6.47 and 8.8. `lr=3.3`, version 1.2.3
 
 **Limits:** 5.5
 """
     figures = quoted_figures(page)
-    assert figures == ["6.4", "6.38", ".03", "1,234.5", "1.5", "66.7", "6.47", "8.8"]
+    assert figures == ["6.4", "6.38", ".03", "1,234.5", "1.0", "777.0", "6.47", "8.8"]
     assert unrecorded(figures, tmp_path) == ["6.47", "8.8"]
 
 
