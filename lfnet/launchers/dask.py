@@ -111,10 +111,16 @@ class Dask(PoolLauncher):
             stack.enter_context(dask.config.set({**_MEMORY, "distributed.scheduler.allowed-failures": _LOST}))
             if self.scheduler is not None:
                 limit = None if self.jobs == "auto" else self.jobs
-                yield _DaskPool(stack.enter_context(self._connected(self.scheduler)), limit)
-                return
-            made = stack.enter_context(self._local(needs) if self.cluster == "local" else self._queued(needs))
-            yield _DaskPool(stack.enter_context(Client(made.cluster)), made.workers, made)
+                client, made = stack.enter_context(self._connected(self.scheduler)), None
+            else:
+                made = stack.enter_context(self._local(needs) if self.cluster == "local" else self._queued(needs))
+                client, limit = stack.enter_context(Client(made.cluster)), made.workers
+            from lfnet.launchers.dask_worker import SavingCalls
+
+            client.register_plugin(SavingCalls())
+            if self.scheduler is not None:  # which outlives the command
+                stack.callback(client.unregister_worker_plugin, SavingCalls.name)
+            yield _DaskPool(client, limit, made)
 
     def _connected(self, address: str) -> "Client":
         from distributed import Client

@@ -1,5 +1,6 @@
 """Calls on the workers of an engine (Dask, Ray): one a worker at a time, and no endless wait for workers."""
 
+import ctypes
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ from lfnet.launchers.launcher import Call, Launcher, Memory, Need
 from lfnet.launchers.machine import take_gpu
 from lfnet.runs.run import Outcome
 
-__all__ = ["Pool", "PoolLauncher", "run_call", "run_in_pool"]
+__all__ = ["Pool", "PoolLauncher", "is_running", "run_call", "run_in_pool", "stop_call"]
 
 _LOOK = 2.0  # seconds between two looks at the number of workers
 
@@ -126,7 +127,26 @@ class PoolLauncher(Launcher):
             yield from run_in_pool(pool, calls, self.max_wait, self.lack)
 
 
+class _Stopped(BaseException):
+    """Raised in the thread of a call by `stop_call`."""
+
+
 _one_at_a_time = threading.Lock()  # a worker of somebody's own cluster may have several threads
+_threads: list[int] = []  # that which runs a call
+
+
+def is_running() -> bool:
+    """Whether this process runs a call."""
+    return bool(_threads)
+
+
+def stop_call() -> None:
+    """Let the call that this process runs save its state and end, in whichever thread; signals reach only the main one.
+
+    It takes effect when library code returns to Python.
+    """
+    for thread in list(_threads):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Stopped))
 
 
 def run_call(call: Call, folder: str) -> Outcome:
@@ -144,4 +164,10 @@ def run_call(call: Call, folder: str) -> Outcome:
             sys.path.append(folder)  # of a user's own heads
         if call.need.device == "cuda":
             take_gpu()
-        return call()
+        _threads.append(threading.get_ident())
+        try:
+            return call()
+        except _Stopped:
+            return Outcome("interrupted", call.key, error="its worker was told to stop")
+        finally:
+            _threads.clear()

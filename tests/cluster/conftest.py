@@ -1,5 +1,6 @@
-"""A real Slurm with two nodes: that of SLURM_CONF, or one that is started for the tests on this machine."""
+"""A table of 24 jobs, one of which fails, and a real Slurm with two nodes: that of SLURM_CONF, or one started here."""
 
+import csv
 import json
 import os
 import re
@@ -13,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.composing import SMALL
 from tests.conftest import ROOT
 
 STARTER = ROOT.parent / "shared" / "cluster" / "slurm"
 HEADS = {f"waiting_{number}": f"Waiting\nnumber: {number}" for number in range(4)} | {"failing": "FailsOnce"}
+OWN = ("--config-dir", "../conf", *SMALL, "trainer.max_epochs=1")
+TABLE = ("table", "architectures", *OWN, f"head={','.join(HEADS)},ldbm", "seed=0,1,2,3", "table.controls=[]")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,27 @@ class Slurm:
         (self.folder / f"slurmd-{number}.pid").write_text(f"{process.pid}\n")
         up = {"idle", "mixed", "allocated"}  # the states of a lost node end with a `*`
         wait_for(lambda: up & {*self("sinfo", "-h", "-N", "-n", f"n{number}", "-o", "%T").split()})
+
+
+def write_heads(folder: Path) -> None:
+    """Write yamls of heads that wait or fail, for commands with `--config-dir ../conf` in folders next to it."""
+    (folder / "conf" / "head").mkdir(parents=True, exist_ok=True)
+    for name, kind in HEADS.items():
+        (folder / "conf" / "head" / f"{name}.yaml").write_text(f"_target_: tests.cluster.heads.{kind}\n")
+
+
+def predictions(folder: Path) -> dict[str, bytes]:
+    """The scores of each run in a folder, byte for byte."""
+    return {path.parent.name: path.read_bytes() for path in folder.glob("lfnet_runs/*/predictions.csv")}
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The text of the one table in a folder, as written, without times and memory, which differ."""
+    (path,) = folder.glob("lfnet_runs/tables/*.csv")
+    return [
+        {key: value for key, value in row.items() if not re.search("seconds|latency|memory", key)}
+        for row in csv.DictReader(path.read_text().splitlines())
+    ]
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 600) -> None:
@@ -125,9 +150,7 @@ class Folder:
 @pytest.fixture
 def make_folder(tmp_path: Path, slurm: Slurm) -> Callable[[str], Folder]:
     """Make folders that share yamls of heads that wait or fail (`--config-dir ../conf`)."""
-    for name, kind in HEADS.items():
-        (tmp_path / "conf" / "head").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "conf" / "head" / f"{name}.yaml").write_text(f"_target_: tests.cluster.heads.{kind}\n")
+    write_heads(tmp_path)
 
     def make(name: str) -> Folder:
         (tmp_path / name).mkdir()

@@ -5,19 +5,19 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import wait_for
+from tests.cluster.conftest import TABLE, predictions, rows, wait_for, write_heads
 from tests.composing import SMALL
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.cluster
 
 TINY = ("train", "-m", *SMALL, "trainer.max_epochs=1")
-SWEEP = (*TINY, "head=mean_mlp,tcn,ldbm,transformer,attention_mil,mamba_gru", "seed=0,1,2,3")
 QUEUE = ("launcher=dask", "launcher.cluster=slurm", "launcher.memory=2")
 ENGINES = {
     "dask": ("launcher=dask",),
@@ -42,10 +42,6 @@ def lfnet(folder, *words, **more):
     return process.returncode, out, err
 
 
-def predictions(folder):
-    return {path.parent.name: path.read_bytes() for path in folder.glob("lfnet_runs/*/predictions.csv")}
-
-
 def processes(folder):
     """The processes that work in a folder."""
     found = []
@@ -57,31 +53,58 @@ def processes(folder):
     return found
 
 
+def worker_of(nanny):
+    """The process in which a nanny's worker runs."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(nanny)], capture_output=True, text=True).stdout
+    (line,) = [line for line in listed.splitlines() if "spawn_main" in line]
+    return int(line.split()[0])
+
+
+@contextmanager
+def open_scheduler():
+    """The address of a scheduler without workers."""
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    scheduler = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.PIPE, text=True)
+    try:
+        yield next(found[0] for line in scheduler.stderr if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
+    finally:
+        scheduler.kill()
+
+
 def engine_words(engine):
     if engine == "ray" and find_spec("ray") is None:
         pytest.skip("needs Ray: pip install 'lfnet[ray]'")
     return ENGINES[engine]
 
 
+def table(folder, *words, **more):
+    """Run the table of 24 jobs; its heads do not wait."""
+    write_heads(folder.parent)
+    folder.mkdir(exist_ok=True)
+    (folder / "go").touch()
+    return lfnet(folder, *TABLE, *words, **more)
+
+
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory):
-    """Predictions of the sweep, one job after the other."""
-    folder = tmp_path_factory.mktemp("serial")
-    assert lfnet(folder, *SWEEP, jobs=1)[0] == 0
-    return predictions(folder)
+    """The folder of the table, one job after the other."""
+    folder = tmp_path_factory.mktemp("alone") / "serial"
+    assert table(folder, jobs=1)[0] == 1
+    return folder
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_predictions_are_those_of_the_serial_sweep(serial, tmp_path, request, engine):
-    words = engine_words(engine)
+def test_the_table_is_that_of_one_process(serial, tmp_path, request, engine):
+    words, here = engine_words(engine), tmp_path / "here"
     more = {"environment": request.getfixturevalue("slurm").environment} if engine == "slurm" else {}
-    status, out, err = lfnet(tmp_path, *SWEEP, *words, **more)
-    assert status == 0, err
-    assert out.count("] finished ") == 24 and "[24/24]" in out
-    assert predictions(tmp_path) == serial and len(serial) == 24
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names - {"lfnet_runs", "lfnet_cache", "lfnet_logs"} <= {".cache", ".config"}  # of fonts, of dask-jobqueue
-    assert "24 finished already, 0 to run" in lfnet(tmp_path, *SWEEP, *words, **more)[1]
+    status, out, err = table(here, *words, **more)
+    assert status == 1, err
+    assert out.count("] finished ") == 23 and "[24/24]" in out and "RuntimeError: the head exploded" in out
+    assert predictions(here) == predictions(serial) and len(predictions(here)) == 23
+    assert rows(here) == rows(serial) and len(rows(here)) == 6
+    names = {path.name for path in here.iterdir() if not path.name.startswith("begun-")}
+    assert names - {"go", "lfnet_runs", "lfnet_cache", "lfnet_logs"} <= {".cache", ".config"}  # of fonts, dask-jobqueue
+    assert "23 finished already, 1 to run" in table(here, *words, **more)[1]
 
 
 @pytest.mark.parametrize("engine", ["dask", "ray"])
@@ -107,17 +130,40 @@ def test_a_queue_that_refuses_the_workers_is_one_line(tmp_path, slurm):
 
 
 def test_a_scheduler_without_workers_ends_the_command_and_one_that_is_gone_too(tmp_path):
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
-    scheduler = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.PIPE, text=True)
-    try:
-        address = next(found[0] for line in scheduler.stderr if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
+    with open_scheduler() as address:
         words = (*TINY, "seed=0,1", "launcher=dask", f"launcher.scheduler={address}", "launcher.max_wait=5")
         status, _, err = lfnet(tmp_path, *words)
         assert status == 2 and "there was no worker for 5 s" in err and f"dask worker {address}" in err
-    finally:
-        scheduler.kill()
     status, _, err = lfnet(tmp_path, *words)
     assert status == 2 and f"no Dask scheduler answers at launcher.scheduler={address}" in err
+
+
+@pytest.mark.parametrize("whom", ["nanny", "worker"])
+def test_a_worker_that_is_told_to_end_saves_its_job(tmp_path, whom):
+    long = ("trainer.max_epochs=400", "trainer.patience=400", "head=mean_mlp", "seed=0")
+    words = (*TINY[:-1], *long)
+    with open_scheduler() as address:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+        given = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        workers = [subprocess.Popen(command, env=given, cwd=tmp_path, **pipes)]
+        sweep = start(tmp_path, *words, "launcher=dask", f"launcher.scheduler={address}")
+        try:
+            wait_for(
+                lambda: any(path.read_text().count("\n") > 3 for path in tmp_path.glob("lfnet_runs/*/metrics.csv"))
+            )
+            os.kill(workers[0].pid if whom == "nanny" else worker_of(workers[0].pid), signal.SIGTERM)
+            wait_for(lambda: list(tmp_path.glob("lfnet_runs/*/.training_state")), 60)
+            if whom == "nanny":
+                workers.append(subprocess.Popen(command, env=given, cwd=tmp_path, **pipes))
+            out, err = sweep.communicate(timeout=600)
+        finally:
+            for process in (*workers, sweep):
+                process.terminate()
+    assert "[1/1] finished" in out, err
+    calm = tmp_path / "calm"
+    assert lfnet(calm, *words, jobs=1)[0] == 0
+    assert predictions(tmp_path) == predictions(calm)
 
 
 @pytest.mark.parametrize("engine", ["dask", "ray"])

@@ -1,36 +1,18 @@
 """A table on a Slurm whose nodes and jobs fail: complete, with the failure named, and equal to the serial one."""
 
-import csv
 import os
-import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.cluster.conftest import wait_for
+from tests.cluster.conftest import OWN, TABLE, predictions, rows, wait_for
 from tests.composing import SMALL
 
 pytestmark = pytest.mark.cluster
 
-OWN = ("--config-dir", "../conf", *SMALL, "trainer.max_epochs=1")
-HEADS = "head=waiting_0,waiting_1,waiting_2,waiting_3,failing,ldbm"
-TABLE = ("table", "architectures", *OWN, HEADS, "seed=0,1,2,3", "table.controls=[]")
 QUEUE = ("launcher=slurm", "launcher.memory=1.5", "launcher.time=60")
-
-
-def predictions(folder):
-    return {path.parent.name: path.read_bytes() for path in folder.path.glob("lfnet_runs/*/predictions.csv")}
-
-
-def rows(folder):
-    """The table's csv without times, which differ."""
-    (path,) = folder.path.glob("lfnet_runs/tables/*.csv")
-    return [
-        {key: value for key, value in row.items() if not re.search("seconds|latency|memory", key)}
-        for row in csv.DictReader(path.read_text().splitlines())
-    ]
 
 
 def all_ended(folder):
@@ -79,8 +61,8 @@ def test_a_disturbed_table_is_complete_and_equal_to_the_serial_one(make_folder, 
 
     (calm.path / "go").touch()
     assert calm(*TABLE, "launcher=serial").returncode == 1
-    assert len(predictions(calm)) == 23 and predictions(here) == predictions(calm)
-    assert rows(here) == rows(calm)
+    assert len(predictions(calm.path)) == 23 and predictions(here.path) == predictions(calm.path)
+    assert rows(here.path) == rows(calm.path)
 
 
 def test_a_warned_job_goes_back_into_the_queue_and_a_cancelled_one_does_not(make_folder, slurm):

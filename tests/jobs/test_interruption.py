@@ -5,6 +5,7 @@ import pickle
 import re
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lfnet.jobs import head_job
 from lfnet.jobs.call import JobCall
 from lfnet.jobs.job import plan, run
 from lfnet.jobs.session import Session
+from lfnet.launchers import pool
 from lfnet.launchers.launcher import Need
 from lfnet.runs.run import TRAINING_STATE
 from lfnet.training.learning_curve import LearningCurve
@@ -149,6 +151,24 @@ def test_a_call_in_another_process_returns_that_it_was_interrupted(tmp_path, mon
     job.steps = 0
     with pytest.raises(Interrupted):
         call()
+
+
+def test_a_call_in_a_thread_of_a_worker_is_stopped_and_goes_on(tmp_path, monkeypatch):
+    """Dask runs calls in threads, which signals do not reach."""
+    job = Job(tmp_path, "head=mean_mlp head.dropout=0.3 trainer.max_epochs=3", monkeypatch)
+    job.run()
+    undisturbed, steps = job.files(), job.steps
+    shutil.rmtree(job.folder)
+    call = pickle.loads(pickle.dumps(JobCall("key", "name", Need(1, 1.0), (), *job.composed, "sweep")))
+    job._stop_at, job.steps = steps // 3 + 1, 0
+    monkeypatch.setattr("tests.jobs.test_interruption.os.kill", lambda process, number: pool.stop_call())
+    with ThreadPoolExecutor(1) as threads:
+        outcome = threads.submit(pool.run_call, call, str(Path.cwd())).result()
+    assert (outcome.status, outcome.error) == ("interrupted", "its worker was told to stop")
+    assert (job.folder / TRAINING_STATE).exists() and not pool.is_running()
+    job._stop_at = -1
+    assert pool.run_call(call.continued(), str(Path.cwd())).status == "finished"
+    assert job.steps < 2 * steps and job.files() == undisturbed
 
 
 @pytest.mark.long

@@ -1,8 +1,13 @@
 """Calls on the workers of an engine: one a worker, lost ones named, no endless wait; and engines that are absent."""
 
+import asyncio
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +15,7 @@ from lfnet.cli.main import main
 from lfnet.errors import LfnetError
 from lfnet.launchers import launcher
 from lfnet.launchers.launcher import Call, Need, killed
-from lfnet.launchers.pool import Pool, run_call, run_in_pool
+from lfnet.launchers.pool import Pool, is_running, run_call, run_in_pool
 from lfnet.runs.run import Outcome
 
 
@@ -101,3 +106,25 @@ def test_an_engine_that_is_not_installed_is_one_line_before_any_work(tmp_path, m
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and f"pip install 'lfnet[{engine}]'" in err
     assert not list(tmp_path.iterdir())
+
+
+@dataclass(frozen=True, eq=False)
+class Endless(Call):
+    def __call__(self) -> Outcome:
+        while True:
+            time.sleep(0.01)
+
+
+def test_a_worker_of_dask_that_closes_stops_its_call_first():
+    distributed = pytest.importorskip("distributed")
+    from lfnet.launchers.dask_worker import SavingCalls
+
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(run_call, Endless("a", "", Need(1, 1.0), ()), str(Path.cwd()))
+        while not is_running():
+            time.sleep(0.01)
+        # Another command that registers the same plugin ends this one, without stopping the worker.
+        asyncio.run(SavingCalls().teardown(SimpleNamespace(status=distributed.Status.running)))
+        assert not ended.done()
+        asyncio.run(SavingCalls().teardown(SimpleNamespace(status=distributed.Status.closing)))
+        assert not is_running() and ended.result().status == "interrupted"
