@@ -22,7 +22,7 @@ def pytest_unconfigure() -> None:
 
 
 # Modules whose examples use the names `runs` and `record`.
-MODULES = ("lfnet.runs", "lfnet.tables", "lfnet.cli.train")
+MODULES = ("lfnet.runs", "lfnet.tables", "lfnet.cli.table")
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ _API: dict[str, str] = {
     "audit_cohort": "lfnet.audit.cohort_frame:audit_cohort",
     "Run": "lfnet.runs.run:Run",
     "load": "lfnet.deploy.model:load",
-    "make_table": "lfnet.cli.train:make_table",
+    "make_table": "lfnet.cli.table:make_table",
     "open_runs": "lfnet.runs.collection:open_runs",
     "evaluate": "lfnet.evaluation.evaluator:evaluate",
     "Predictions": "lfnet.evaluation.predictions:Predictions",

@@ -100,7 +100,7 @@ class LfnetLauncher(Launcher):
 
 def _sweep(
     context: HydraContext,
-    task: Any,  # `lfnet.cli.train` gives it a session and takes the sweeps
+    task: Any,  # `lfnet.cli.hydra_command` gives it a session and takes the sweeps
     config: DictConfig,
     job_overrides: Sequence[Sequence[str]],
     first: int = 0,

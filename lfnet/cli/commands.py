@@ -25,14 +25,14 @@ COMMANDS = {
     command.name: command
     for command in (
         Command("train", "lfnet.cli.train:train", "fit one head with one seed, or with -m many"),
-        Command("table", "lfnet.cli.train:table", "run a table's jobs, skip the finished ones, and print the table"),
+        Command("table", "lfnet.cli.table:table", "run a table's jobs, skip the finished ones, and print the table"),
         Command("jobs", "lfnet.cli.jobs:main", "list the jobs of a sweep that are in the queue of a cluster"),
         Command("cancel", "lfnet.cli.jobs:cancel", "end the jobs of a sweep that are in the queue of a cluster"),
         Command("report", "lfnet.cli.report:main", "make a page and figures of a table that has been run"),
         Command(
             "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"
         ),
-        Command("extract", "lfnet.cli.train:extract", "turn videos into feature vectors, once"),
+        Command("extract", "lfnet.cli.extract:extract", "turn videos into feature vectors, once"),
         Command("demo", "lfnet.cli.demo:main", "take one clip of a face from video to a score"),
         Command("pulse", "lfnet.cli.pulse:main", "read the heart rate and its variability from a video of a face"),
         Command("cohort", "lfnet.cli.cohort:main", "draft a manifest for a folder of videos; make splits by person"),

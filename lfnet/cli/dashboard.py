@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         else:
             overrides.append(word)
     from lfnet.cli.configs import compose, mode
-    from lfnet.cli.train import find_sweep_outputs
+    from lfnet.cli.table import find_sweep_outputs
     from lfnet.files import personal_files
     from lfnet.reports.wandb_dashboard import mirror, save_workspace
     from lfnet.tables.build import build

@@ -90,7 +90,7 @@ def cancel(argv: list[str]) -> int:
 def _find_sweep(command: str, words: list[str]) -> tuple[str, Path]:
     """The name of the sweep ("" for all), and the folder of runs."""
     from lfnet.cli.configs import paths
-    from lfnet.cli.train import find_sweep_files
+    from lfnet.cli.table import find_sweep_files
     from lfnet.runs.submissions import EXTRACTION
 
     if not words or words[0].startswith(("paths.", "paths=")):

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     if "--pictures" in argv:
         raise LfnetError("--pictures is now --figures.")
     name, overrides = argv[0], [word for word in argv[1:] if word not in ("--figures", "--full", "--show-paths")]
-    from lfnet.cli.train import find_sweep_outputs
+    from lfnet.cli.table import find_sweep_outputs
     from lfnet.reports.html_page import write_report
     from lfnet.reports.terminal import terminal
     from lfnet.tables.build import build

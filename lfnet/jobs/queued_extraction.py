@@ -23,7 +23,7 @@ _CLIP_KEY = 12  # characters
 def piece_keys(stores: Mapping[str, FeatureStore], lacking: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return the keys of what each clip lacks (`Call.pieces`), one for its vectors in each store.
 
-    They begin with the key of the clip, by which `lfnet forget` finds it, and name nobody.
+    They begin with the key of the clip, by which `lfnet forget` finds it, and name no one.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ import pytest
 from hydra.errors import HydraException
 
 from lfnet.cli.configs import compose
+from lfnet.cli.hydra_command import HydraTask
 from lfnet.cli.hydra_errors import explain
 from lfnet.cli.main import main
-from lfnet.cli.train import _Task
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_file_in_the_place_of_a_folder_is_one_message():
     def raising(*_):
         raise error
 
-    task = _Task(raising)
+    task = HydraTask(raising)
     task({})
     assert task.mistake is error
     text = "cannot write /dev/full: File exists. It is no folder: choose another one in `paths`."

@@ -160,7 +160,7 @@ def test_a_worker_that_is_told_to_end_saves_its_job(tmp_path, whom):
         finally:
             for process in (*workers, sweep):
                 process.terminate()
-    assert "[1/1] finished" in out, err
+    assert sweep.returncode == 0 and "[1/1] " in out, out + err  # skipped, where Dask had started it again itself
     calm = tmp_path / "calm"
     assert lfnet(calm, *words, jobs=1)[0] == 0
     assert predictions(tmp_path) == predictions(calm)

@@ -8,7 +8,7 @@ import pytest
 
 from lfnet.cli.configs import names
 from lfnet.cli.report import main as report
-from lfnet.cli.train import table as table_command
+from lfnet.cli.table import table as table_command
 from lfnet.reports.html_page import page
 from lfnet.reports.markdown import markdown
 from lfnet.reports.terminal import terminal
