@@ -23,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation import compare
@@ -132,6 +133,7 @@ class Evidence:
         return f"people drawn as these, {self.shared} of {self.people} of whom are in another split too"
 
 
+@threadpool_limits.wrap(1, user_api="blas")  # threads would wait for each other on a machine that others use
 def compute_evidence(
     rows: Sequence[RowScores],
     reference: str | None = None,

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lfnet.evaluation.sufficient_statistics import SCALES, Labels, Scale, Scores, influence, means, value
+from lfnet.evaluation.sufficient_statistics import (
+    SCALES,
+    Labels,
+    Scale,
+    Scores,
+    influence,
+    means,
+    means_without_each,
+    value,
+)
 
 __all__ = ["Quantity", "generator", "measure", "people_weights", "seed_shares"]
 
@@ -66,7 +75,7 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()),)))
 
 
-def people_weights(people: int, resamples: int, seed: int) -> Floats:
+def people_weights(people: int, resamples: int, seed: int) -> NDArray[np.uint16]:
     """Draw how often each person is in each resample, [B, P]; every row sums to P."""
     return _counts(generator(seed, "people"), people, resamples)
 
@@ -76,10 +85,14 @@ def seed_shares(name: str, seeds: int, resamples: int, seed: int) -> Floats:
     return _counts(generator(seed, f"seeds of {name}"), seeds, resamples) / seeds
 
 
-def _counts(random: np.random.Generator, size: int, resamples: int) -> Floats:
+def _counts(random: np.random.Generator, size: int, resamples: int) -> NDArray[np.uint16]:
     """Multinomial counts of `size` draws with replacement, [B, size]; drawing one by one is faster than multinomial."""
-    drawn = random.integers(0, size, (resamples, size)) + size * np.arange(resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size).astype(np.float64)
+    counts = np.empty((resamples, size), np.uint16)
+    for start in range(0, resamples, _CHUNK):
+        part = counts[start : start + _CHUNK]
+        drawn = random.integers(0, size, part.shape) + size * np.arange(len(part))[:, None]
+        part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
+    return counts
 
 
 def measure(
@@ -87,7 +100,7 @@ def measure(
     labels: Labels,
     rows: Sequence[Scores],
     *,
-    weight_BP: Floats | None = None,
+    weight_BP: NDArray[np.uint16] | None = None,
     shares: Sequence[Floats] | None = None,
     reference: int | None = None,
     paired: bool = False,
@@ -118,11 +131,11 @@ def measure(
         None for the reference row, and without one.
     """
     people, joint = labels.people, shares is not None
-    once, without = np.ones((1, people)), 1.0 - np.eye(people)
-    weight_BP = np.empty((0, people)) if weight_BP is None else weight_BP
+    once = np.ones((1, people))
+    weight_BP = np.empty((0, people), np.uint16) if weight_BP is None else weight_BP
     with np.errstate(divide="ignore", invalid="ignore"):
         sample = [_measured(metric, once, labels, row, None, joint) for row in rows]
-        left = [_values(metric, without, labels, row) for row in rows]
+        left = [value(metric, means_without_each(labels, row)).mean(axis=1) for row in rows]
         own, apart = _resampled(metric, labels, rows, sample, weight_BP, shares, reference, paired)
     drawing = [(float(now.seeds_B[0]), row.seeds - 1) for now, row in zip(sample, rows, strict=True)]
     quantities = [
@@ -176,10 +189,6 @@ def _seed_variance(share_BS: Floats, value_BS: Floats) -> Floats:
 Pair = tuple[Floats, Floats]
 
 
-def _values(metric: str, weight_BP: Floats, labels: Labels, row: Scores) -> Floats:
-    return np.asarray(value(metric, means(weight_BP, labels, row)).mean(axis=1))
-
-
 def _measured(
     metric: str, weight_BP: Floats, labels: Labels, row: Scores, share_BS: Floats | None, joint: bool
 ) -> _Measured:
@@ -197,7 +206,7 @@ def _resampled(
     labels: Labels,
     rows: Sequence[Scores],
     sample: Sequence[_Measured],
-    weight_BP: Floats,
+    weight_BP: NDArray[np.uint16],
     shares: Sequence[Floats] | None,
     reference: int | None,
     paired: bool,
@@ -208,7 +217,7 @@ def _resampled(
     apart = [(np.empty(resamples), np.empty(resamples)) for _ in rows]
     for start in range(0, resamples, _CHUNK):
         part = slice(start, start + _CHUNK)
-        weight = weight_BP[part]
+        weight = weight_BP[part].astype(np.float64)
         base = None
         # The reference first: the others are compared with it.
         for number in sorted(range(len(rows)), key=lambda row: row != reference):

@@ -27,6 +27,7 @@ __all__ = [
     "influence",
     "label_sums",
     "means",
+    "means_without_each",
     "score_sums",
     "value",
 ]
@@ -97,16 +98,29 @@ def score_sums(person_N: NDArray[np.intp], label_N: Floats, score_SN: Floats) ->
 
 
 def _by_person(kinds: Floats, person_N: NDArray[np.intp]) -> Floats:
+    """Sum over the recordings of each person; [..., N] becomes [..., P]."""
     people = int(person_N.max()) + 1
-    belongs_NP = (person_N[:, None] == np.arange(people)).astype(np.float64)
-    return np.asarray(kinds @ belongs_NP)
+    rows = kinds.reshape(-1, len(person_N))
+    sums = np.array([np.bincount(person_N, row, people) for row in rows], np.float64)
+    return sums.reshape(*kinds.shape[:-1], people)
 
 
 def means(weight_BP: Floats, labels: Labels, scores: Scores) -> Means:
     """Compute the means of each resample. `weight_BP`: how often each person is in it."""
-    label_KB = labels.sums_KP @ weight_BP.T
     kinds, seeds, people = scores.sums_KSP.shape
     score_BKS = (weight_BP @ scores.sums_KSP.reshape(kinds * seeds, people).T).reshape(-1, kinds, seeds)
+    return _means(labels.sums_KP @ weight_BP.T, score_BKS, labels, scores)
+
+
+def means_without_each(labels: Labels, scores: Scores) -> Means:
+    """Compute the means without each of the people in turn: P resamples, each of all but one."""
+    label_KP, score_KSP = labels.sums_KP, scores.sums_KSP
+    left_KP = label_KP.sum(axis=-1, keepdims=True) - label_KP
+    left_KSP = score_KSP.sum(axis=-1, keepdims=True) - score_KSP
+    return _means(left_KP, np.moveaxis(left_KSP, -1, 0), labels, scores)
+
+
+def _means(label_KB: Floats, score_BKS: Floats, labels: Labels, scores: Scores) -> Means:
     n_B = label_KB[0]
     return Means(
         n_B,

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
+from lfnet.evaluation import evidence
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.metrics import METRICS
 from tests.evaluation.cases import Case, quantity
@@ -29,6 +31,20 @@ def test_values_equal_the_metrics_of_tables(case):
     floor = np.abs(case.label - 12).mean()
     assert found["skill"].value == pytest.approx(1 - np.abs(score - case.label).mean() / floor)
     assert "skill" not in compute_evidence([case.row("a", score)], settings=QUICK).rows["a"].estimates
+
+
+def test_matrix_products_use_one_thread(case, monkeypatch):
+    seen = []
+
+    def measured(*given):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return measure_rows(*given)
+
+    measure_rows = evidence.measure_rows
+    monkeypatch.setattr(evidence, "measure_rows", measured)
+    with threadpool_limits(2, user_api="blas"):
+        evidence.compute_evidence([case.row("a")], settings=QUICK)
+    assert seen and set(seen) == {1}
 
 
 def test_order_of_recordings_and_other_rows_change_nothing(case):

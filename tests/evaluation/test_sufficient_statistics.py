@@ -1,10 +1,21 @@
 """Sums per person give the metrics that metrics.py gives, and their influence is the derivative."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from lfnet.evaluation.metrics import METRICS
-from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, influence, label_sums, means, score_sums, value
+from lfnet.evaluation.resample import measure, people_weights
+from lfnet.evaluation.sufficient_statistics import (
+    EVIDENCE_METRICS,
+    influence,
+    label_sums,
+    means,
+    means_without_each,
+    score_sums,
+    value,
+)
 from tests.evaluation.cases import Case
 
 CONSTANT = 12.0
@@ -34,6 +45,27 @@ def test_a_resample_of_people_is_their_recordings_repeated(case, metric):
     for number, times in enumerate(weight.astype(int)):
         taken = np.repeat(np.arange(len(case.label)), times[case.person])
         np.testing.assert_allclose(measured[number], plain(metric, case.label[taken], score[:, taken]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", EVIDENCE_METRICS)
+def test_leaving_one_person_out_is_a_weight_of_zero(case, metric):
+    labels, rows = sums(case, case.scores(seeds=2))
+    plain = value(metric, means(1.0 - np.eye(30), labels, rows))
+    np.testing.assert_allclose(value(metric, means_without_each(labels, rows)), plain, rtol=1e-12)
+
+
+def test_the_memory_of_evidence_is_linear_in_people():
+    people = 3000
+    case = Case(3, people=people, recordings=people)
+    score = case.scores(seeds=1)
+    tracemalloc.start()
+    try:
+        labels, rows = sums(case, score)
+        measure("ccc", labels, [rows], weight_BP=people_weights(people, 20, 0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < people * people  # bytes; a matrix of people by people has eight times as many
 
 
 @pytest.mark.parametrize("metric", EVIDENCE_METRICS)
