@@ -183,10 +183,12 @@ def _find(person: str, config: dict[str, Any]) -> _Found:
 def _steps(found: _Found, cache: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     """What is to be removed, as (text, how)."""
     from lfnet.features.removal import clip_files
+    from lfnet.jobs.shared_values import SharedValues
     from lfnet.runs.removal import logs_of_failed_jobs, remove_rows, rewrite_log, unfinished_files
 
     absent = len(found.files) < len(found.cohort.clips[found.cohort.clips["person_id"].isin(found.people)])
     files = clip_files(cache, found.cohort.name, found.clips, found.files, absent=absent)
+    files += sorted(SharedValues(cache, found.cohort.name).folder.glob("*"))
     for file in files + unfinished_files(found.runs, found.person, found.recordings):
         yield str(file), partial(file.unlink, missing_ok=True)
     for log in logs_of_failed_jobs(found.runs, found.names):

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
+from xxhash import xxh3_128
 
 from lfnet.features.store import Readable
 
@@ -122,4 +122,6 @@ def frames_digest(x_TD: np.ndarray, valid_T: np.ndarray | None = None) -> str:
     if not np.isfinite(some).all() or len(np.unique(some)) < _MIN_VALUES:
         return ""
     valid = b"" if valid_T is None else np.packbits(valid_T).tobytes()
-    return blake2b(seen_TD.tobytes() + valid, digest_size=16).hexdigest() + f" {seen_TD.shape}"
+    found = xxh3_128(seen_TD.data)
+    found.update(valid)
+    return f"{found.hexdigest()} {seen_TD.shape}"

@@ -21,10 +21,11 @@ from lfnet.features.store import Readable
 from lfnet.fingerprints import digest, source_digest
 from lfnet.jobs.session import Session
 
-__all__ = ["baseline_code", "filming_numbers", "fit_baselines", "summarise"]
+__all__ = ["baseline_code", "drop_summaries", "filming_numbers", "fit_baselines", "summarise"]
 
 # Dimensions that the random projection leaves: few next to an encoder's, many next to what ridge can use of 50 people.
 _PROJECTION = 64
+_SUMMARIES = "clip summaries"  # in a session
 
 
 def baseline_code() -> str:
@@ -42,10 +43,15 @@ def baseline_code() -> str:
 
 
 def summarise(cohort: Cohort, store: Readable, session: Session) -> ClipSummaries:
-    """The summaries of all clips of a cohort; of one store at a time, for they take memory."""
+    """The summaries of all clips of a cohort, until `drop_summaries`; of one store at a time, for they take memory."""
     clip_ids = tuple(cohort.clips["clip_id"])
     key = (str(store.folder), store.fingerprint(clip_ids))
-    return session.keep_latest("clip summaries", key, lambda: summarise_store(store, clip_ids))
+    return session.keep_latest(_SUMMARIES, key, lambda: summarise_store(store, clip_ids))
+
+
+def drop_summaries(session: Session) -> None:
+    """Free the memory of `summarise`, up to 131 KB a clip, which baselines and audit need and no training does."""
+    session.drop_latest(_SUMMARIES)
 
 
 def fit_baselines(

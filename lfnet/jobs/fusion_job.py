@@ -21,7 +21,7 @@ from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
 from lfnet.jobs.inputs import Inputs, prepare_streams
 from lfnet.jobs.latency import measure_fusion
 from lfnet.jobs.records import start_folder, versions, write_result
-from lfnet.jobs.refresh import compute_metrics, run_audit, write_baselines
+from lfnet.jobs.refresh import compute_metrics, refer_and_audit
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings
 from lfnet.jobs.tracking import log_summary, trackers
@@ -60,7 +60,7 @@ def execute(job: Experiment, session: Session) -> None:
     start_folder(job)
     with job.inputs.keep_open():
         data = load_data(job, session)
-        parts = {**write_baselines(job, data, session), **run_audit(job, session)}
+        parts = refer_and_audit(job, data, session)
         lacking = job.settings.lacking_component
         splits = {} if lacking else read_splits(data, settings.visual.stream, settings.physiological.stream)
 

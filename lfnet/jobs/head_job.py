@@ -12,7 +12,7 @@ from lfnet.jobs.head_fit import load_data, open_progress, prepare_head, score_he
 from lfnet.jobs.inputs import Inputs, prepare
 from lfnet.jobs.latency import measure_head
 from lfnet.jobs.records import describe_training, save_weights, start_folder, versions, write_config, write_result
-from lfnet.jobs.refresh import compute_metrics, run_audit, write_baselines
+from lfnet.jobs.refresh import compute_metrics, refer_and_audit
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings
 from lfnet.jobs.tracking import log_summary, trackers
@@ -67,13 +67,16 @@ def _more(covers: Coverage, **added: tuple[str, ...]) -> Coverage:
 
 def execute(job: Experiment, session: Session) -> None:
     """Train, score and measure; result.json is written last."""
-    settings, trainer, protocol = job.settings, job.settings.trainer, job.settings.protocol
     start_folder(job)
-    torch.set_num_threads(trainer.threads)
     with job.inputs.keep_open():
-        data = load_data(job, session)
-        parts: dict[str, Any] = {**write_baselines(job, data, session), **run_audit(job, session)}
+        _execute(job, session)
 
+
+def _execute(job: Experiment, session: Session) -> None:
+    settings, trainer, protocol = job.settings, job.settings.trainer, job.settings.protocol
+    torch.set_num_threads(trainer.threads)
+    data = untuned = load_data(job, session)
+    parts: dict[str, Any] = {}
     study = None
     if settings.tune:
         study = tune(job, session)
@@ -108,6 +111,8 @@ def execute(job: Experiment, session: Session) -> None:
             )
         save_weights(fitted.head, job.folder)
         write_text(job.folder / PREDICTIONS, scores.to_csv_text())
+        # After the training: the first jobs of a sweep come here at different times, so that one of them does the work.
+        parts |= refer_and_audit(job, untuned, session)
         metrics = compute_metrics(job)
         log_summary(loggers, metrics["metrics"])
 

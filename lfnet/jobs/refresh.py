@@ -15,41 +15,59 @@ from lfnet.errors import LfnetWarning
 from lfnet.evaluation.predictions import models_to_csv_text
 from lfnet.files import write_text
 from lfnet.fingerprints import digest, file_digest
-from lfnet.jobs.baselines import baseline_code, filming_numbers, fit_baselines, summarise
+from lfnet.jobs.baselines import baseline_code, drop_summaries, filming_numbers, fit_baselines, summarise
 from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.records import versions
 from lfnet.jobs.session import Session
+from lfnet.jobs.shared_values import SharedValues
 from lfnet.locks import lock
 from lfnet.runs.removal import removed_people
 from lfnet.runs.result import AuditEntry, Result, describe_scale
 from lfnet.runs.run import LOCK, REFERENCES, Run, measure, measuring_code
 
-__all__ = ["compute_metrics", "refresh", "run_audit", "write_baselines"]
+__all__ = ["compute_metrics", "refer_and_audit", "refresh", "run_audit", "write_baselines"]
+
+
+def refer_and_audit(job: Experiment, data: DataModule, session: Session) -> dict[str, Any]:
+    """Write references.csv and audit the cohort; returns the result's parts. data: set up."""
+    parts = {**write_baselines(job, data, session), **run_audit(job, session)}
+    drop_summaries(session)
+    return parts
 
 
 def write_baselines(job: Experiment, data: DataModule, session: Session) -> dict[str, Any]:
     """Write references.csv of the recordings that `data` (set up) finds usable; returns the result's part."""
     usable = data.clips.drop_duplicates("recording_id")[["recording_id", "person_id", "split", "label"]]
-    models = fit_baselines(
-        data.cohort,
-        data.store,
-        usable.reset_index(drop=True),
-        session,
-        clip_ids=data.clips["clip_id"].tolist(),
-        streams=data.stores,
-    )
-    write_text(job.folder / REFERENCES, models_to_csv_text(models))
-    numbers = filming_numbers(data.cohort, data.store, usable, session, data.clips["clip_id"].tolist())
-    return {"referred_by": baseline_code(), "nuisance": numbers}
+    usable, clip_ids = usable.reset_index(drop=True), data.clips["clip_id"].tolist()
+
+    def fit() -> dict[str, Any]:
+        models = fit_baselines(data.cohort, data.store, usable, session, clip_ids=clip_ids, streams=data.stores)
+        numbers = filming_numbers(data.cohort, data.store, usable, session, clip_ids)
+        return {"text": models_to_csv_text(models), "nuisance": numbers}
+
+    of = [baseline_code(), _audit_digest(job, session), job.features, usable.to_csv(), clip_ids]
+    found = _shared(job, session, "references", of, fit)
+    write_text(job.folder / REFERENCES, found["text"])
+    return {"referred_by": baseline_code(), "nuisance": found["nuisance"]}
 
 
 def run_audit(job: Experiment, session: Session) -> dict[str, Any]:
     """Audit the cohort and its features; returns the result's part: entries without ids, and the audit's digest."""
     cohort, store = job.inputs.cohort, job.inputs.store
     key = _audit_digest(job, session)
-    lines = session.keep(
-        "audit", key, lambda: summary(cohort, store, summarise(cohort, store, session), job.settings.audit)
-    )
+
+    def audit() -> list[dict[str, Any]]:
+        return summary(cohort, store, summarise(cohort, store, session), job.settings.audit)
+
+    lines = _shared(job, session, "audit", [key], audit)
     return {"audit": tuple(AuditEntry(**line) for line in lines), "audited_by": key}
+
+
+def _shared(job: Experiment, session: Session, what: str, of: list[Any], make: Callable[[], Any]) -> Any:
+    """A value that jobs of this and of other processes share; of: what it depends on, beside the installed packages."""
+    key = digest([of, versions("scipy")])
+    values = SharedValues(job.settings.inputs.paths.cache, job.inputs.cohort.name)
+    return session.keep(what, key, lambda: values.keep(what, key, make))
 
 
 def compute_metrics(job: Experiment) -> dict[str, Any]:
@@ -77,6 +95,7 @@ def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModul
                 changed |= {**compute_metrics(job), "scale": describe_scale(job.inputs.cohort.scale)}
             if "audit" in outdated:
                 changed |= run_audit(job, session)
+            drop_summaries(session)
             if changed:
                 replace(Run(job.folder).result, **changed).write(job.folder)
 

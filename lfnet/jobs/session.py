@@ -16,8 +16,8 @@ class Session:
 
     A command makes one and hands it to its jobs; a worker process has its own. Each value is named by what it is and by
     a key that covers everything it depends on. Small values (settings, cohorts and stores, baselines, oracles, audits)
-    stay; of large ones (clip summaries, a fusion's fitted parts) and of packed frames only the latest stays, so that a
-    sweep over cohorts needs the memory of one.
+    stay; of large ones (clip summaries, a fusion's fitted parts) and of frames only the latest stays, so that a sweep
+    over cohorts needs the memory of one.
 
     Attributes
     ----------
@@ -62,6 +62,10 @@ class Session:
             self._latest[what] = (key, make())
         found: _T = self._latest[what][1]
         return found
+
+    def drop_latest(self, what: str) -> None:
+        """Free the memory of the value that `keep_latest` keeps of `what`."""
+        self._latest.pop(what, None)
 
 
 class _Owned(NamedTuple):

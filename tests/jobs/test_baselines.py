@@ -1,6 +1,7 @@
 """Baselines and audit of every run: recomputed when their code changes, without training."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from lfnet.config import instantiate
 from lfnet.evaluation.baselines import Ridge
 from lfnet.evaluation.predictions import models_from_csv_text
-from lfnet.features.clip_summaries import summarise_clips
+from lfnet.features.clip_summaries import ClipSummaries, summarise_clips
 from lfnet.jobs import refresh
 from lfnet.jobs.baselines import fit_baselines
 from lfnet.jobs.job import plan, run
@@ -92,10 +93,32 @@ def test_jobs_of_one_cohort_fit_the_baselines_once(finished, monkeypatch: pytest
     fitted = []
     fit = Ridge.fit
     monkeypatch.setattr(Ridge, "fit", lambda self, train: fitted.append(self.name) or fit(self, train))
+    shutil.rmtree(Path(config["paths"]["cache"]) / "references")
     session = Session()
     for seed in (1, 2):
         run(config | {"seed": seed}, choices, session)
     assert fitted == ["ridge", "random_projection"]
+
+
+def test_jobs_of_other_processes_take_the_baselines_and_audit_from_the_cache(finished, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    config, choices, folder = finished
+    cache = Path(config["paths"]["cache"]) / "references"
+    assert len(list(cache.rglob("*.json"))) == 2 and not list(cache.rglob(".*"))
+    monkeypatch.setattr(refresh, "fit_baselines", lambda *given, **more: pytest.fail("baselines were fitted again"))
+    monkeypatch.setattr(refresh, "summary", lambda *given: pytest.fail("the audit was run again"))
+    outcome = run(config | {"seed": 11}, choices, Session())
+    other = folder.parent / outcome.run
+    assert (other / "references.csv").read_bytes() == (folder / "references.csv").read_bytes()
+    for part in ("audit", "audited_by", "nuisance", "referred_by"):
+        assert result(other)[part] == result(folder)[part]
+
+
+def test_summaries_of_clips_are_not_held_after_a_job(finished) -> None:  # type: ignore[no-untyped-def]
+    config, choices, _ = finished
+    shutil.rmtree(Path(config["paths"]["cache"]) / "references")
+    session = Session()
+    run(config | {"seed": 12}, choices, session)
+    assert not [key for key, (_, value) in session._latest.items() if isinstance(value, ClipSummaries)]
 
 
 @pytest.mark.parametrize("stale", ["referred_by", "audited_by"])
