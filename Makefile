@@ -44,7 +44,7 @@ validate: $(READY) ## measure the coverage of intervals and the false alarms of 
 experiments: $(READY) ## run again what all pages in experiments/ report (ARGS=--list: hours and state of each); stop and go on at will
 	@PYTHONPATH=. .venv/bin/python -m experiments.regenerate $(ARGS)
 
-bench: $(READY) ## benchmark against plain implementations (45 minutes, nothing else running); ARGS="--only sweep,tools" selects, ARGS=--quick for a trial
+bench: $(READY) ## benchmark against peers (90 minutes, nothing else running); stop and go on at will; ARGS="--only sweep,tools" selects, ARGS=--quick for a trial
 	@PYTHONPATH=. .venv/bin/python -m experiments.benchmarks.bench $(ARGS)
 
 lint: $(READY) ## ruff and mypy

@@ -1,4 +1,4 @@
-"""Run commands and measure wall time, processor time, peak memory and the load of other processes."""
+"""Run commands and measure wall time, processor time, energy, peak memory and the load of other processes."""
 
 import os
 import subprocess
@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ROOT", "Failed", "Usage", "alternate", "command", "other_load", "timed"]
+from lfnet.jobs.latency import EnergyMeter
+
+__all__ = ["ROOT", "SETTINGS", "Failed", "Usage", "alternate", "command", "other_load", "timed"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+SETTINGS: dict[str, str] = {}  # variables of the environment that all commands get
 
 
 class Failed(Exception):
@@ -24,7 +27,8 @@ class Usage:
     """Resources of a command, including the processes that it started.
 
     seconds: wall time. cpu: user and system seconds. peak_mb: of the largest process. load: processes of others that
-    ran meanwhile, on average. out: its output.
+    ran meanwhile, on average. out: its output. joules: energy of the processor's packages, including what others used;
+    None where no counter can be read.
     """
 
     seconds: float
@@ -32,24 +36,31 @@ class Usage:
     peak_mb: float
     load: float
     out: str
+    joules: float | None = None
 
 
-def command(words: Sequence[str | Path], *, cwd: Path = ROOT, good: Sequence[int] = (0,)) -> Usage:
-    """Run a command and wait for it. Raises `Failed` if its exit status is not in `good`."""
+def command(
+    words: Sequence[str | Path], *, tree: Path = ROOT, good: Sequence[int] = (0,), path: Sequence[Path] = ()
+) -> Usage:
+    """Run a command in a tree of the project and wait for it. Raises `Failed` if its exit status is not in `good`.
+
+    path: further folders of Python packages.
+    """
     words = [str(word) for word in words]
     # As a user would start it: without settings for threads.
     environment = {name: value for name, value in os.environ.items() if name not in _THREADS}
-    environment["PYTHONPATH"] = str(ROOT)
-    busy, began = _busy(), time.perf_counter()
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, (tree, *path)))
+    environment |= SETTINGS
+    energy, busy, began = EnergyMeter(), _busy(), time.perf_counter()
     process = subprocess.Popen(
-        words, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     output: list[str] = []
     assert process.stdout is not None
     listener = threading.Thread(target=lambda: output.append(process.stdout.read()))  # type: ignore[union-attr]
     listener.start()
     _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
+    seconds, joules = time.perf_counter() - began, energy.joules()
     listener.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     out = output[0]
@@ -57,7 +68,7 @@ def command(words: Sequence[str | Path], *, cwd: Path = ROOT, good: Sequence[int
     if process.returncode not in good:
         raise Failed(f"{' '.join(words[:4])} … ended with {process.returncode}:\n{out[-2000:]}")
     peak = used.ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
-    return Usage(seconds, cpu, peak, max(0.0, _busy() - busy - cpu) / seconds, out)
+    return Usage(seconds, cpu, peak, max(0.0, _busy() - busy - cpu) / seconds, out, joules)
 
 
 def other_load(work: Callable[[], object]) -> float:

@@ -5,7 +5,21 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-__all__ = ["MACHINE", "Row", "Target", "csv_text", "markdown", "median", "merged", "of_pairs", "read_rows", "verdict"]
+from experiments.benchmarks.measure import Usage
+
+__all__ = [
+    "MACHINE",
+    "Row",
+    "Target",
+    "csv_text",
+    "energy_row",
+    "markdown",
+    "median",
+    "merged",
+    "of_pairs",
+    "read_rows",
+    "verdict",
+]
 
 MACHINE = "machine"  # the stage whose rows describe the machine
 
@@ -66,6 +80,13 @@ def of_pairs(peer: Sequence[float], project: Sequence[float]) -> dict[str, float
         "high": max(ratios),
         "n": len(ratios),
     }
+
+
+def energy_row(stage: str, what: str, used: Usage, parts: float) -> Row:
+    """Divide the energy of a command by its number of parts; without a counter the row says so."""
+    if used.joules is None:
+        return Row(stage, what, note="not measured: this machine has no energy counter that can be read")
+    return Row(stage, what, used.joules / parts, "J", load=used.load, note="processor packages, by RAPL")
 
 
 def median(values: Sequence[float]) -> float:

@@ -1,8 +1,8 @@
 """Work that the benchmark starts in separate processes, to measure memory and warm-up; each prints one JSON line.
 
 usage: python -m experiments.benchmarks.work crops VIDEO LANDMARKER OUT | describe CROPS WEIGHTS OUT BACKEND
-       | images ONNX SIDE BATCH | decode VIDEO | mesh VIDEO LANDMARKER | extract VIDEO CACHE SETTINGS
-       | pulse VIDEO LANDMARKER EVERY | made LANDMARKER OUT BPM
+       | images ONNX IMAGES [OUT] | decode VIDEO | mesh VIDEO LANDMARKER | extract VIDEO CACHE SETTINGS
+       | pulse VIDEO LANDMARKER EVERY | made LANDMARKER OUT BPM | evidence PEOPLE
 """
 
 import importlib
@@ -56,30 +56,33 @@ def describe(file: str, weights: str, out: str, backend: str) -> dict:
     return {"frames": len(images_NHWC), "images": found.images, "seconds": seconds}
 
 
-def images(network: str, side: str, batch: str) -> dict:
-    """Measure random images per second through an ONNX network alone: the ceiling of the encoder that runs it."""
+def images(network: str, file: str, out: str = "") -> dict:
+    """Measure images per second through an ONNX network alone: the ceiling of the encoder that runs it.
+
+    file: .npy of a batch; out: .npy of its outputs.
+    """
     from lfnet.encoders.onnx_network import BatchedNetwork
 
-    size, random = int(batch), np.random.default_rng(0)
-    run = BatchedNetwork(
-        Path(network), "cpu", None, lambda n: random.standard_normal((n, 3, int(side), int(side)), dtype=np.float32)
-    )
-    x = random.standard_normal((size, 3, int(side), int(side)), dtype=np.float32)
-    run(x)
+    x_NCHW = np.load(file)
+    run = BatchedNetwork(Path(network), "cpu", None, lambda n: x_NCHW[:n])
+    result = run(x_NCHW)
+    if out:
+        np.save(out, result)
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < 5:
-        run(x)
-        count += size
+        run(x_NCHW)
+        count += len(x_NCHW)
     return {"rate": count / (time.perf_counter() - began)}
 
 
 def decode(video: str) -> dict:
-    """Measure frames per second of decoding alone."""
+    """Measure frames per second of decoding alone; the sum of all pixels is not timed."""
     from lfnet.video.decode import frames
 
     began = time.perf_counter()
     count = sum(1 for _ in frames(Path(video)))
-    return {"frames": count, "seconds": time.perf_counter() - began}
+    seconds = time.perf_counter() - began
+    return {"frames": count, "seconds": seconds, "sum": sum(int(frame.rgb.sum()) for frame in frames(Path(video)))}
 
 
 def mesh(video: str, landmarker: str) -> dict:
@@ -168,8 +171,25 @@ def made(landmarker: str, out: str, bpm: str) -> dict:
     return {"frames": len(seconds)}
 
 
+def evidence(people: str) -> dict:
+    """Measure processor seconds and memory of the evidence of a table of many people, above that of its scores."""
+    from experiments.benchmarks.evidence import table
+    from lfnet.evaluation.evidence import EvidenceSettings, compute_evidence
+    from lfnet.runs.resources import peak_memory
+
+    rows, settings = table(4, 5, recordings=2 * int(people), people=int(people)), EvidenceSettings()
+    compute_evidence(rows[:2], "row 0", EvidenceSettings(resamples=10), constant=12.0)
+    with peak_memory() as before:
+        pass
+    with peak_memory() as after:
+        began = time.process_time()
+        compute_evidence(rows, "row 0", settings, constant=12.0)
+        seconds = time.process_time() - began
+    return {"seconds": seconds, "memory_mb": 1000 * (after.gb - before.gb), "resamples": settings.resamples}
+
+
 WORK = {"crops": crops, "describe": describe, "images": images, "decode": decode, "mesh": mesh, "extract": extract}
-WORK |= {"pulse": pulse, "made": made}
+WORK |= {"pulse": pulse, "made": made, "evidence": evidence}
 
 if __name__ == "__main__":
     print(json.dumps(WORK[sys.argv[1]](*sys.argv[2:])))

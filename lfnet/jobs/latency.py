@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lfnet.fusion.modality_data import Split
     from lfnet.fusion.system import System
 
-__all__ = ["POWERCAP", "energy_counters", "measure_fusion", "measure_head", "measure_speed"]
+__all__ = ["POWERCAP", "EnergyMeter", "energy_counters", "measure_fusion", "measure_head", "measure_speed"]
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -28,22 +28,45 @@ def measure_speed(
     of the processor drew by RAPL, including everything else that ran meanwhile.
     """
     call()
-    counters = energy_counters(powercap)
-    before = [_read(path / "energy_uj") for path in counters]
+    energy = EnergyMeter(powercap)
     times: list[float] = []
     started = time.perf_counter()
     while len(times) < min_calls or time.perf_counter() - started < seconds:
         begun = time.perf_counter()
         call()
         times.append(time.perf_counter() - begun)
-    drawn = None
-    if counters:
-        after = [_read(path / "energy_uj") for path in counters]
-        ranges = [_read(path / "max_energy_range_uj") for path in counters]
-        # A counter that has come round starts at 0 again.
-        used = [b - a + (r if b < a else 0) for a, b, r in zip(before, after, ranges, strict=True)]
-        drawn = round(sum(used) / len(times) / 1000, 4)
+    joules = energy.joules()
+    drawn = None if joules is None else round(1000 * joules / len(times), 4)
     return {"latency_ms": round(1000 * statistics.median(times), 4), "energy_mj": drawn}
+
+
+class EnergyMeter:
+    """Energy that the packages of the processor drew since the meter was made, by RAPL.
+
+    Parameters
+    ----------
+    powercap : Path
+        Folder of the counters.
+
+    Examples
+    --------
+    >>> EnergyMeter(Path("no/counters/here")).joules() is None
+    True
+    """
+
+    def __init__(self, powercap: Path = POWERCAP) -> None:
+        self.counters = energy_counters(powercap)
+        self.before = [_read(path / "energy_uj") for path in self.counters]
+
+    def joules(self) -> float | None:
+        """Return the energy so far; None where no counter can be read. A counter may come round once."""
+        if not self.counters:
+            return None
+        after = [_read(path / "energy_uj") for path in self.counters]
+        ranges = [_read(path / "max_energy_range_uj") for path in self.counters]
+        # A counter that has come round starts at 0 again.
+        used = [b - a + (r if b < a else 0) for a, b, r in zip(self.before, after, ranges, strict=True)]
+        return sum(used) / 1e6
 
 
 def measure_head(head: "torch.nn.Module", frames: int, n_features: int) -> dict[str, Any]:

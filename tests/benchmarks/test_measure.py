@@ -5,12 +5,15 @@ import sys
 import numpy as np
 import pytest
 
+from experiments.benchmarks import installed, measure
 from experiments.benchmarks.ceiling import facts
 from experiments.benchmarks.extraction import parity
 from experiments.benchmarks.growth import line
-from experiments.benchmarks.measure import Failed, alternate, command, timed
+from experiments.benchmarks.measure import ROOT, Failed, Usage, alternate, command, timed
 from experiments.benchmarks.precision import inside
-from experiments.benchmarks.sweep import Sizes, needed_flops
+from experiments.benchmarks.report import energy_row
+from experiments.benchmarks.sweep import Epoch, Sizes, _compare, needed_flops
+from lfnet.jobs.latency import EnergyMeter
 
 
 def test_a_command_is_measured_and_its_output_kept():
@@ -81,10 +84,70 @@ def test_flops_of_training_are_those_that_autograd_counts(name):
     }[name]
     cost = measure(head, frames=64, n_features=24)
     result = {"cost": {"flops": cost.flops, "frames": 64}, "config": {"head": settings}, "features": {"dim": 24}}
+    result["training"] = {}
     with FlopCounterMode(display=False) as counter:
         head(torch.randn(8, 64, 24), torch.ones(8, 64, dtype=torch.bool)).sum().backward()
     # LDBM's attention has few tokens, and the fused kernel recomputes its weights
     assert needed_flops(result, 8) == pytest.approx(counter.get_total_flops(), rel=0.05)
+
+
+def test_flops_of_a_head_that_reads_the_last_frames_are_those_of_these_frames():
+    result = {"cost": {"flops": 1e6, "frames": 512}, "config": {"head": {"width": 8}}, "features": {"dim": 4}}
+    whole = needed_flops(result | {"training": {"reach": None}}, 10)
+    assert needed_flops(result | {"training": {"reach": 64}}, 10) == whole / 8
+    assert needed_flops(result | {"training": {"reach": 640}}, 10) == whole
+
+
+def epochs(seconds, parameters=7, error=9.0):
+    return [Epoch(one, parameters, error, 0.5) for one in seconds]
+
+
+def test_a_head_is_compared_with_each_peer_of_its_precision_and_with_the_roof():
+    found = {("Lightning, medium", "gru"): epochs([4.0, 6.0]), ("fp32", "gru"): epochs([2.0, 2.0], error=8.5)}
+    row = _compare("gru", "fp32", "Lightning, medium", found, {"gru": 1e12}, {"fp32 exact": 1e12, "bf16": 2e12})
+    assert (row.ratio, row.low, row.high, row.n) == (2.5, 2.0, 3.0, 2)
+    assert row.share == 0.5 and row.target is None and "9.00 and 8.50 points" in row.note
+    found["plain PyTorch", "gru"] = epochs([8.0, 8.0])
+    assert _compare("gru", "fp32", "plain PyTorch", found, {"gru": 1e12}, {"fp32 exact": 1e12}).target is not None
+
+
+def test_a_peer_with_other_parameters_is_refused():
+    found = {("Lightning", "gru"): epochs([4.0], parameters=8), ("fp32", "gru"): epochs([2.0])}
+    with pytest.raises(ValueError, match="Lightning has 8 parameters, the project 7"):
+        _compare("gru", "fp32", "Lightning", found, {"gru": 1.0}, {"fp32 exact": 1.0})
+
+
+def test_energy_of_a_command_is_that_of_the_counters(monkeypatch, tmp_path):
+    zone = tmp_path / "intel-rapl:0"
+    zone.mkdir()
+    for name, text in (("name", "package-0"), ("energy_uj", "1000000"), ("max_energy_range_uj", "9000000")):
+        (zone / name).write_text(text)
+    monkeypatch.setattr(measure, "EnergyMeter", lambda: EnergyMeter(tmp_path))
+    used = command([sys.executable, "-c", f"open({str(zone / 'energy_uj')!r}, 'w').write('500000')"])
+    assert used.joules == pytest.approx(8.5), "the counter came round"
+    row = energy_row("sweep", "energy of a job", used, 2)
+    assert (row.project, row.unit) == (pytest.approx(4.25), "J")
+
+
+def test_without_a_counter_energy_is_named_as_not_measured():
+    row = energy_row("sweep", "energy of a job", Usage(1.0, 1.0, 1.0, 0.0, ""), 2)
+    assert row.project is None and "no energy counter" in row.note
+
+
+def test_a_package_that_cannot_be_had_leaves_no_folder(tmp_path, monkeypatch):
+    def fail(words):
+        (tmp_path / "peer").mkdir()
+        raise Failed("no such package")
+
+    monkeypatch.setattr(installed, "command", fail)
+    with pytest.raises(Failed):
+        installed.install_beside(tmp_path / "peer", ["no-such-package"])
+    assert not (tmp_path / "peer").exists()
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "experiments" / "benchmarks" / "peers").glob("*.py")), ids=str)
+def test_peers_use_nothing_of_the_project(script):
+    assert "lfnet" not in script.read_text(encoding="utf-8")
 
 
 def test_r2_is_one_for_a_straight_line_and_lower_for_a_curve():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.benchmarks.figure import plot
 from experiments.benchmarks.report import (
     Row,
     Target,
@@ -132,3 +133,36 @@ def test_stages_are_written_one_by_one_into_one_result(tmp_path):
     assert [(one.stage, one.note) for one in read] == [("machine", "P"), ("evidence", ""), ("tools", "second")]
     assert all(one.device and one.on for one in read)
     assert "second" in (tmp_path / "x.md").read_text()
+
+
+def test_stages_that_have_a_result_are_not_measured_again(tmp_path, monkeypatch, capsys):
+    from experiments.benchmarks import bench
+
+    ran = []
+
+    def run(stage, *rest):
+        ran.append(stage)
+        if stage == "memory" and ran.count(stage) == 1:
+            raise RuntimeError("killed")
+        return [row(stage=stage, peer=4.0, ratio=2.0, low=1.5, high=2.5, n=3)]
+
+    monkeypatch.setattr(bench, "_run", run)
+    monkeypatch.setattr(bench, "ceilings", lambda quick: dict.fromkeys(("fp32", "fp32 exact", "bf16"), 1e12))
+    monkeypatch.setattr(bench, "plot", lambda rows, out: any(row.ratio for row in rows))
+    (tmp_path / "weights").mkdir()
+    words = ["--out", str(tmp_path), "--shared", str(tmp_path), "--work", str(tmp_path / "work")]
+    assert bench.main(words) == 1
+    assert ran == list(bench.STAGES)
+    assert bench.main(words) == 0
+    assert ran == [*bench.STAGES, "memory"] and "measured already: evidence, tools" in capsys.readouterr().out
+    assert bench.main([*words, "--only", "tools"]) == 0
+    assert ran[-1] == "tools" and len(ran) == len(bench.STAGES) + 2
+    (page,) = tmp_path.glob("*.md")
+    assert all(f"\n## {stage}\n" in page.read_text() for stage in bench.STAGES)
+    assert f"({page.stem}-ratios.png)" in page.read_text()
+
+
+def test_the_figure_needs_a_ratio(tmp_path):
+    assert not plot([row()], tmp_path / "none.png") and not (tmp_path / "none.png").exists()
+    assert plot([row(ratio=3.0), row(ratio=0.4, low=0.3, high=0.5, target=Target("min", 1.0))], tmp_path / "one.png")
+    assert (tmp_path / "one.png").stat().st_size > 1000

@@ -72,6 +72,15 @@ def test_figures_of_a_page_are_those_of_its_results(folder):
     assert unrecorded_intervals(quoted_intervals(page), folder) == []
 
 
+def test_figures_of_the_benchmarks_page_are_those_of_the_one_result_that_it_names():
+    folder = ROOT / "experiments" / "benchmarks"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    (result,) = folder.glob("????-??-??-*.csv")
+    assert re.findall(r"\]\((\d{4}-[\w-]+)\.md\)", page) == [result.stem]
+    targets = {"4", "1.1", "6.5", "9.5", ".98"}
+    assert [figure for figure in unrecorded(quoted_figures(page), folder) if figure not in targets] == []
+
+
 @pytest.mark.parametrize("name", SCRIPTED)
 def test_pages_that_a_script_writes_are_as_it_writes_them(name, monkeypatch):
     folder = ROOT / "experiments" / name

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-WINDOW, LENGTH = 512, 2000
+WINDOW, LENGTH, SCALE = 512, 2000, 12.3
 
 
 class Windows(Dataset):
@@ -26,7 +26,7 @@ class Windows(Dataset):
         with (root / "labels.csv").open() as file:
             for row in csv.DictReader(file):
                 for s in range(0, LENGTH - WINDOW + 1, hop):
-                    self.items.append((root / row["clip"], s, (float(row["label"]) - 15.0) / 12.3))
+                    self.items.append((root / row["clip"], s, (float(row["label"]) - 15.0) / SCALE))
 
     def __len__(self):
         return len(self.items)
@@ -97,6 +97,13 @@ class MambaGRU(nn.Module):
 
 HEADS = dict(mean=MeanMLP, ldbm=LDBM, transformer=Transformer, gru=MambaGRU)
 
+
+def report(name, net, seconds, dl, loss):
+    count = sum(p.numel() for p in net.parameters())
+    text = f"{name:12s} params {count:8d}  {seconds:7.2f} s/epoch  ({len(dl.dataset)} windows)"
+    print(f"{text}  L1 of the first epoch {SCALE * loss:.3f} points", flush=True)
+
+
 if __name__ == "__main__":
     a = argparse.ArgumentParser()
     a.add_argument("root", type=pathlib.Path)
@@ -108,11 +115,14 @@ if __name__ == "__main__":
         net = HEADS[name]()
         opt = torch.optim.Adam(net.parameters(), 3e-4, weight_decay=1e-4)
         dl = DataLoader(Windows(a.root), 32, shuffle=True)
+        losses = []
         t = time.perf_counter()
         for _ in range(a.epochs):
             for x, y in dl:
                 opt.zero_grad()
-                nn.functional.l1_loss(net(x), y).backward()
+                loss = nn.functional.l1_loss(net(x), y)
+                loss.backward()
                 opt.step()
-        t, count = (time.perf_counter() - t) / a.epochs, sum(p.numel() for p in net.parameters())
-        print(f"{name:12s} params {count:8d}  {t:7.2f} s/epoch  ({len(dl.dataset)} windows)", flush=True)
+                losses.append(loss.detach())
+        t = (time.perf_counter() - t) / a.epochs
+        report(name, net, t, dl, torch.stack(losses[: len(dl)]).mean().item())
