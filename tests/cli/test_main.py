@@ -194,14 +194,15 @@ def test_json_on_stdout_is_json_alone(tmp_path):
     assert {row["name"] for row in json.loads(done.stdout)} >= {"masked", "published"}
 
 
-def test_options_may_stand_between_settings(tmp_path):
+def test_options_may_stand_between_settings(tmp_path, monkeypatch, capsys):
     """A user's own folder of settings, as in `lfnet train --config-dir my head=mine`; Hydra alone wants it last."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "my" / "head").mkdir(parents=True)
     (tmp_path / "my" / "head" / "mine.yaml").write_text("# Mine.\n_target_: my_heads.Mine\n")
     for words in (("train", "seed=3"), ("table", "architectures", "trainer.lr=1", "~cohort.dim")):
-        done = run(*words, "--config-dir", "my", "head=mine", "--cfg", "job", "seed=3", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "_target_: my_heads.Mine" in done.stdout and "\nseed: 3\n" in done.stdout
+        assert entry.main([*words, "--config-dir", "my", "head=mine", "--cfg", "job", "seed=3"]) == 0
+        printed = capsys.readouterr().out
+        assert "_target_: my_heads.Mine" in printed and "\nseed: 3\n" in printed
 
 
 def test_values_that_hydra_cannot_read_are_quoted(command, monkeypatch):
