@@ -27,7 +27,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.personalisation import fit_line
+from lfnet.evaluation.offsets import fit_line
 
 __all__ = ["Method", "Recalibration", "fit_recalibration"]
 

@@ -53,7 +53,7 @@ def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> t
 
 def _of_settings(trainer: TrainerSettings) -> tuple[str, ...]:
     """Modules outside `lfnet.training` that change numbers of jobs with some settings only."""
-    line = ("lfnet.evaluation.personalisation", "lfnet.evaluation.recalibration")  # fit_line, and what chooses it
+    line = ("lfnet.evaluation.offsets", "lfnet.evaluation.recalibration")  # fit_line, and what chooses it
     return (
         *(line if trainer.recalibrate is not None else ()),
         *(("lfnet.evaluation.replicates",) if trainer.mc_dropout else ()),

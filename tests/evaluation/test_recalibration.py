@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lfnet.evaluation.metrics import compute_metrics
-from lfnet.evaluation.personalisation import fit_offsets
+from lfnet.evaluation.offsets import fit_offsets
 from lfnet.evaluation.recalibration import fit_recalibration
 
 

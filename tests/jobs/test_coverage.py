@@ -104,7 +104,7 @@ def test_a_head_is_renamed_by_what_it_imports_and_not_by_other_heads(tmp_path, m
 @pytest.mark.parametrize(
     ("override", "files"),
     [
-        ("trainer.recalibrate=variance", {"personalisation", "recalibration"}),
+        ("trainer.recalibrate=variance", {"offsets", "recalibration"}),
         ("trainer.mc_dropout=2", {"replicates"}),
         ("loss=quantile", {"quantiles"}),
     ],
@@ -112,7 +112,7 @@ def test_a_head_is_renamed_by_what_it_imports_and_not_by_other_heads(tmp_path, m
 def test_code_that_only_some_settings_use_renames_their_jobs(override, files, tmp_path, monkeypatch):
     job = plan(composed(*SMALL, *LDBM, override, root=tmp_path)[0], progress=False)
     before, real = job.fingerprint, fingerprints._code_digest
-    for name in ("personalisation", "quantiles", "recalibration", "replicates"):
+    for name in ("offsets", "quantiles", "recalibration", "replicates"):
         with monkeypatch.context() as patch:
             file = PACKAGE / "evaluation" / f"{name}.py"
             patch.setattr(fingerprints, "_code_digest", lambda path, file=file: "other" if path == file else real(path))
