@@ -4,7 +4,7 @@
 
 Trains each head on two clips (80 epochs at a rate of .01, invented labels 30 and 5; a third clip chooses the epoch, the
 fourth is test), so that its scores differ strongly. Exports it with --int8, scores every clip with `lfnet predict` in a
-separate process, and adds rows to int8.csv and latency.csv in the folder of this file.
+separate process, and writes int8.csv and latency.csv in the folder of this file, row by row.
 """
 
 import argparse
@@ -34,6 +34,19 @@ WEIGHTS = {"mobilenet": "mobilenetv3_small_features.pt", "mobileface": "face_emb
 STAGES = ("decode", "landmarker", "align", "encoder", "skin", "pulse", "windows", "head")
 
 
+COLUMNS = {
+    "latency.csv": (
+        *("encoder", "head", "variant", "clip", "frames", "frames_with_a_face", "points_from_torch", "ms_per_frame"),
+        *STAGES,
+        "load",
+    ),
+    "int8.csv": (
+        *("encoder", "head", "clips", "largest_clip", "windows", "largest_window"),
+        *("lowest_score", "highest_score", "bytes"),
+    ),
+}
+
+
 def main() -> None:
     """Measure every head on every encoder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -42,6 +55,8 @@ def main() -> None:
     parser.add_argument("--heads", nargs="+", default=["hybrid"])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    for name, columns in COLUMNS.items():
+        (HERE / name).write_text(",".join(columns) + "\n", encoding="utf-8")
     with TemporaryDirectory() as scratch:
         root, media = Path(scratch), options.shared.resolve() / "media"
         with (root / "manifest.csv").open("w", newline="") as file:
@@ -94,7 +109,7 @@ def measured(run: Run, facts: dict[str, Any], bundle: Path, encoder: str, head: 
         add("latency.csv", [encoder, head, "int8", name, *seen, *(stages.get(stage, "") for stage in STAGES), load])
     parity, spread = facts.head.parity, (min(wanted.values()), max(wanted.values()))
     size = facts.files[facts.head.file].bytes
-    add("int8.csv", ["clips", encoder, head, len(videos), f"{max(off):.3f}", parity.real_windows, parity.real_max,
+    add("int8.csv", [encoder, head, len(videos), f"{max(off):.3f}", parity.real_windows, parity.real_max,
                      *(f"{value:.1f}" for value in spread), size])  # fmt: skip
 
 
