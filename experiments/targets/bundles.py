@@ -37,7 +37,7 @@ STAGES = ("decode", "landmarker", "align", "encoder", "skin", "pulse", "windows"
 COLUMNS = {
     "latency.csv": (
         *("encoder", "head", "variant", "clip", "frames", "frames_with_a_face", "points_from_torch", "ms_per_frame"),
-        *STAGES,
+        *(f"{stage}_ms" for stage in STAGES),
         "load",
     ),
     "int8.csv": (
