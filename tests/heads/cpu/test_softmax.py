@@ -59,8 +59,10 @@ def test_compiled_kernels_equal_tensor_operations(windows, rows, keys, dtype, ra
     ours = run(compiled, scores, grad, rate, seed)
     plain = run(None, scores, grad, rate, seed)
     assert torch.equal(torch.signbit(ours[0]), torch.signbit(plain[0])), "another mask"
-    for one, other in zip(ours, plain, strict=True):
+    for one, other in zip(ours[:3], plain[:3], strict=True):
         torch.testing.assert_close(one, other, **NEAR[dtype])
+    # p (g - Σ p g): the difference of numbers up to 5, whose errors are some of float32's roundings.
+    torch.testing.assert_close(ours[3], plain[3], rtol=NEAR[dtype]["rtol"], atol=2e-6 if dtype == FULL else 1e-5)
     assert torch.equal(ours[1], ours[2])
 
 
