@@ -98,6 +98,8 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         Whether a batch overwrites the memory of the one before.
     dropout : StreamDropout, optional
         Removes streams of windows.
+    dtype : torch.dtype
+        Type of x_BTD: float32, or another, to which the frames are rounded.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         shorten: Shorten | None = None,
         reuse: bool = False,
         dropout: StreamDropout | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self._frames = frames
         self._clip_W = table["clip_id"].tolist()
@@ -121,6 +124,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         self._short: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._reuse = reuse
         self.dropout = dropout
+        self._dtype = dtype
         self._x_BTD = torch.empty(0)
 
     def __len__(self) -> int:
@@ -133,11 +137,15 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
     def _whole(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         x_BTD = self._memory(len(chosen))
         mask_BT = torch.zeros(len(chosen), self._window, dtype=torch.bool)
-        x, mask, layout = x_BTD.numpy(), mask_BT.numpy(), self._frames.layout  # views
+        mask, layout = mask_BT.numpy(), self._frames.layout
+        exact_TD = torch.empty(x_BTD.shape[1:])  # one window: rounded while it is in the cache
         for b, index in enumerate(chosen):
             clip_id, row, frames = self._clip_W[index], self._row_W[index], self._frames_W[index]
-            self._frames.read(clip_id, row - layout.first[clip_id], x[b, :frames])
-            x[b, frames:] = 0.0
+            x_TD = x_BTD[b] if self._dtype == torch.float32 else exact_TD
+            self._frames.read(clip_id, row - layout.first[clip_id], x_TD[:frames].numpy())
+            x_TD[frames:] = 0.0
+            if x_TD is exact_TD:
+                x_BTD[b] = x_TD
             mask[b, :frames] = layout.valid_N[row : row + frames]
         if self.dropout is not None:
             self.dropout(x_BTD, mask_BT)
@@ -149,9 +157,9 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         """Memory for a batch; allocating it for each batch takes as long as filling it."""
         shape = (windows, self._window, self._frames.n_features)
         if not self._reuse:
-            return torch.empty(shape)
+            return torch.empty(shape, dtype=self._dtype)
         if len(self._x_BTD) < windows:
-            self._x_BTD = torch.empty(shape)
+            self._x_BTD = torch.empty(shape, dtype=self._dtype)
         return self._x_BTD[:windows]
 
     def _shortened(self, chosen: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import pandas as pd
+import torch
 from torch.utils.data import DataLoader
 
 from lfnet.cohorts.cohort import Cohort
@@ -118,6 +119,7 @@ class DataModule(L.LightningDataModule):
         # Set by `fit`; see `WindowDataset`.
         self.shorten: Shorten | None = None
         self.reuse = False
+        self.dtype = torch.float32
         self._cache = cache or FrameCache()
         self._ready = False
 
@@ -263,7 +265,7 @@ class DataModule(L.LightningDataModule):
 
     def _dataset(self, table: pd.DataFrame, dropout: StreamDropout | None = None) -> WindowDataset:
         y_W = self.labels.standardise(table["target"].to_numpy(float))
-        return WindowDataset(self.frames, table, y_W, self.protocol, self.shorten, self.reuse, dropout)
+        return WindowDataset(self.frames, table, y_W, self.protocol, self.shorten, self.reuse, dropout, self.dtype)
 
     def _dropout(self) -> StreamDropout | None:
         store, chance = self.store, self.stream_dropout

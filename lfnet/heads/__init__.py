@@ -8,7 +8,7 @@ A head is a `torch.nn.Module` with `forward(x_BTD, mask_BT) -> y_B`:
 
 It is built as `Head(n_features, max_frames, **settings)`; `lfnet.testing.check_head` checks the whole contract. With an
 optional argument `n_outputs`, of default 1, it also learns distributions (`lfnet.training.distributions`): `forward`
-returns [B, K] for K = `n_outputs` above 1. Five methods are optional:
+returns [B, K] for K = `n_outputs` above 1. Five methods and an attribute are optional:
 
 - `frames(x_BTD, mask_BT) -> z_BTW`: the vectors that the head pools, which pre-training needs;
 - `shorten(x_BTD, mask_BT)`: an equivalent shorter window, which training computes once for each window;
@@ -17,6 +17,8 @@ returns [B, K] for K = `n_outputs` above 1. Five methods are optional:
 - `remembered_frames(x_BTD, mask_BT) -> int`: how many of the last real frames the scores depend on; tables show it;
 - `settle()`: does now what the next training step would do first because of the last one. After it, weights, buffers
   and the random numbers of torch, NumPy and Python are all that an interrupted training goes on from.
+- `rounds_frames = True`: under autocast the head first rounds the frames to its type, by a linear layer, and they have
+  no other use. Training in bf16-mixed then hands it rounded frames, which take half the memory.
 
 Axes in names: B windows, T frames, D features, W width, N tokens or patches, H attention heads, E channels.
 

@@ -101,6 +101,8 @@ class LDBM(nn.Module):
             )
         self.patch_size = patch_size
         self.stride = stride or patch_size
+        # The frames of overlapping patches are copied, and then products are computed in another order.
+        self.rounds_frames = self.stride == patch_size
         self.max_frames = max_frames
         self.projection = nn.Linear(n_features * patch_size, width)
         positions_NW = sinusoidal_positions(token_count(max_frames, patch_size, self.stride), width)

@@ -63,6 +63,8 @@ class VanillaTransformer(nn.Module):
     torch.Size([2])
     """
 
+    rounds_frames = True
+
     def __init__(
         self,
         n_features: Count,

@@ -66,6 +66,7 @@ def check_head(
     copy         `copy.deepcopy` and `pickle` give a head with the same answers (parallel jobs need it)
     length       a window longer than `max_frames` is scored, or refused with an error that names `max_frames`
     embedding    where it has `embed_windows`, its `regressor` makes its scores of these vectors
+    rounding     where it declares `rounds_frames`, bfloat16 frames get the same answers as exact ones under autocast
     outputs      where it takes an argument `n_outputs`, K > 1 gives [B, K], and no masked value changes it
     meta         it can be built on torch's meta device: jobs check its settings there before they read any data
     config       a yaml in `config_dir/head` names the head as `_target_` and builds one that works

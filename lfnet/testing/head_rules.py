@@ -214,6 +214,23 @@ def _embedding(case: Case) -> None:
 
 
 @torch.no_grad()
+def _rounding(case: Case) -> None:
+    head = case.make()
+    if not getattr(head, "rounds_frames", False):
+        return
+    mask_BT = masks(case.short)
+    x_BTD = case.windows(len(mask_BT), case.short)
+    for training in (False, True):
+        head.train(training)
+        answers = []
+        for frames_BTD in (x_BTD, x_BTD.bfloat16()):
+            torch.manual_seed(case.seed)
+            with torch.autocast("cpu", torch.bfloat16):
+                answers.append(head(frames_BTD, mask_BT))
+        require(torch.equal(*answers), "it declares `rounds_frames`, but rounding them to bfloat16 changes its answer")
+
+
+@torch.no_grad()
 def _outputs(case: Case) -> None:
     asked = inspect.signature(case.head).parameters.values()  # a factory may set it, or leave it at 1
     if not any(each.name == "n_outputs" or each.kind is each.VAR_KEYWORD for each in asked):
@@ -291,6 +308,7 @@ RULES: dict[str, Callable[[Case], None]] = {
     "copy": _copy,
     "length": _length,
     "embedding": _embedding,
+    "rounding": _rounding,
     "outputs": _outputs,
     "meta": _meta,
     "config": _config,

@@ -143,7 +143,7 @@ def fit(
         started = time.perf_counter()
         with (
             _interruptible(),
-            _training_windows(data, head),
+            _training_windows(data, head, settings.precision),
             nullcontext() if progress is None else progress.noting_log(),
         ):
             if resume is not None:
@@ -177,13 +177,15 @@ def _accelerator(device: str) -> str:
 
 
 @contextmanager
-def _training_windows(data: DataModule, head: nn.Module) -> Iterator[None]:
-    """Serve windows for fitting: as short as the head allows, in memory that is reused (no batch is kept)."""
+def _training_windows(data: DataModule, head: nn.Module, precision: str) -> Iterator[None]:
+    """Serve windows for fitting: short and rounded if the head allows it, in memory that is reused for each batch."""
     data.shorten, data.reuse = getattr(head, "shorten", None), True
+    if precision == "bf16-mixed" and getattr(head, "rounds_frames", False):
+        data.dtype = torch.bfloat16
     try:
         yield
     finally:
-        data.shorten, data.reuse = None, False
+        data.shorten, data.reuse, data.dtype = None, False, torch.float32
 
 
 @contextmanager

@@ -8,7 +8,7 @@ __all__ = ["WrappedHead"]
 
 
 class WrappedHead(nn.Module):
-    """A module around a head, for which batches are shortened as for the head alone.
+    """A module around a head, which gets its batches as the head alone does.
 
     Parameters
     ----------
@@ -30,3 +30,8 @@ class WrappedHead(nn.Module):
     def shorten(self) -> Shorten | None:
         """The head's `shorten`, if it has one."""
         return getattr(self.head, "shorten", None)
+
+    @property
+    def rounds_frames(self) -> bool:
+        """Whether the head declares `rounds_frames`."""
+        return getattr(self.head, "rounds_frames", False)

@@ -80,6 +80,13 @@ def test_batches_in_reused_memory_are_equal(inputs):
     assert all(torch.equal(one[name], other[name]) for one, other in zip(fresh, again, strict=True) for name in one)
 
 
+def test_frames_are_rounded_to_the_asked_type(inputs):
+    exact, rounded = module(inputs, batch_size=7), module(inputs, batch_size=7)
+    rounded.dtype, rounded.reuse = torch.bfloat16, True
+    for one, other in zip(exact.train_dataloader(), rounded.train_dataloader(), strict=True):
+        assert torch.equal(one["x_BTD"].bfloat16(), other["x_BTD"]) and torch.equal(one["mask_BT"], other["mask_BT"])
+
+
 def test_shortened_windows_are_made_once_and_served_in_any_order(inputs):
     made = []
 

@@ -308,6 +308,12 @@ class EmbedsOtherVectors(EmbedsFrames):
         return 2 * masked_mean(x_BTD, mask_BT)
 
 
+class RoundsFrames(Good):
+    """Declares that it rounds frames, and averages them before."""
+
+    rounds_frames = True
+
+
 class SeveralOutputs(Good):
     """Keeps the rule for several outputs; those below break it."""
 
@@ -401,6 +407,7 @@ BROKEN = [
     (EmbedsOtherVectors, "embedding", "is not its score"),
     (EmbedsFrames, "embedding", "`embed_windows` returns [5, 33, 16], not [B, W]"),
     (EmbedsWithoutRegressor, "embedding", "no `regressor`"),
+    (RoundsFrames, "rounding", "rounding them to bfloat16 changes its answer"),
     (IgnoresOutputs, "outputs", "with n_outputs=3 the answer is [5], not [5, 3]"),
     (WrongTypeOfOutputs, "outputs", "with n_outputs=3 the answer is torch.float64, not torch.float32"),
     (NoMaskForOutputs, "outputs", "with n_outputs=3 NaN under the mask changes it"),
