@@ -26,7 +26,9 @@ examples:
   lfnet evidence scores.csv --label bdi --score ridge --score lstm --person subject --against ridge
   lfnet evidence long.csv --model method --seed run --recording session --margin 2 --csv evidence.csv
   lfnet evidence scores.csv --split partition --on dev --json
+  lfnet evidence predictions.csv --cutoff 14 20 --threshold dev
 
+Labels that are all 0 or 1 have AUROC, Brier score and calibration without --cutoff.
 Rows of the split "train" give the baselines train_mean and train_median; they are not scored.
 
 {RESEARCH_ONLY}
@@ -68,7 +70,7 @@ def main(argv: list[str]) -> int:
         columns["split"] = [SPLIT_ALIASES.get(name.lower(), name.lower()) for name in columns["split"]]
     for role in ("person", "recording"):
         _refuse_blanks(frame, roles[role])
-    chosen = {name: getattr(options, name) for name in ("on", "against", "level", "margin")}
+    chosen = {name: getattr(options, name) for name in ("on", "against", "level", "margin", "cutoff", "threshold")}
     found = evaluate(labels, scores, **columns, **chosen)
     if target is not None:
         from lfnet.files import write_text
@@ -110,6 +112,20 @@ def _parser() -> argparse.ArgumentParser:
         "--against", metavar="NAME", nargs="+", action="extend", help="models to compare with (train_median)"
     )
     statistics.add_argument("--margin", type=float, default=1.0, help="difference in MAE that does not matter (1)")
+    statistics.add_argument(
+        "--cutoff",
+        metavar="N",
+        type=float,
+        nargs="+",
+        action="extend",
+        help="labels from it on are positive (AUROC, …)",
+    )
+    statistics.add_argument(
+        "--threshold",
+        choices=("cutoff", "dev", "dev90"),
+        default="cutoff",
+        help="scores that count as positive: from the cut-off on, or chosen on split dev (dev90: 90 %% sensitivity)",
+    )
     statistics.add_argument("--level", type=float, default=0.95, help="of the intervals (0.95)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--csv", metavar="OUT", help="write all numbers to a CSV file, one row per metric")

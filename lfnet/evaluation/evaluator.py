@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from lfnet.config import read
 from lfnet.errors import LfnetError
+from lfnet.evaluation.class_evaluation import ClassEvaluation, cuts_asked, evaluate_classes
+from lfnet.evaluation.class_evidence import ClassEvidence
 from lfnet.evaluation.compare import Verdict
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, estimate_text
 from lfnet.evaluation.evidence import Evidence, compute_evidence
@@ -38,6 +41,8 @@ class Evaluation:
         Reference → Evidence of the models compared with it.
     notes : tuple of str
         Sentences that a reader must know.
+    classes : tuple of ClassEvaluation
+        Evidence on binary questions: of each cut-off, or of labels that are 0 and 1.
     """
 
     models: tuple[str, ...]
@@ -45,6 +50,7 @@ class Evaluation:
     evidence: Evidence
     comparisons: Mapping[str, Evidence]
     notes: tuple[str, ...]
+    classes: tuple[ClassEvaluation, ...] = ()
 
     @property
     def estimates(self) -> dict[str, dict[str, Estimate]]:
@@ -53,10 +59,13 @@ class Evaluation:
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
-        """Reference → model → verdict on its difference in MAE."""
+        """Reference → model → verdict on its difference in MAE, of binary labels on its difference in AUROC."""
+        found: Mapping[str, Evidence | ClassEvidence] = self.comparisons
+        if any(not own.cut.name for own in self.classes):
+            found = self.classes[0].comparisons
         return {
-            reference: {name: row.comparison.verdict for name, row in found.rows.items() if row.comparison is not None}
-            for reference, found in self.comparisons.items()
+            reference: {name: row.comparison.verdict for name, row in one.rows.items() if row.comparison is not None}
+            for reference, one in found.items()
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -67,7 +76,8 @@ class Evaluation:
         DataFrame
             One row per model, reference and metric: model, reference ("" for the model's own value), metric, value,
             low, high, level, method, sd_seeds, undefined; and p, p_holm, p_equivalent, p_equivalent_holm, effect,
-            probability and verdict in the rows of differences in MAE.
+            probability and verdict in the rows of differences in MAE. Metrics of a cut-off are called `auroc_14`, those
+            of binary labels `auroc`; their tests are in the rows of differences in AUROC.
         """
         lines: list[dict[str, Any]] = []
         for name, row in self.evidence.rows.items():
@@ -82,6 +92,8 @@ class Evaluation:
                     line = {"model": name, "reference": reference, "metric": metric, **_numbers(difference)}
                     tests = {field: getattr(row.comparison, field) for field in _TESTS}
                     lines.append(line | {"seeds": row.seeds} | (tests if metric == "mae" else {}))
+        seeds = {name: row.seeds for name, row in self.evidence.rows.items()}
+        lines += [line | {"seeds": seeds[line["model"]]} for found in self.classes for line in found.records()]
         return pd.DataFrame(lines, columns=_COLUMNS)
 
     def to_json(self) -> dict[str, Any]:
@@ -127,10 +139,14 @@ class Evaluation:
                     tests = [_p(one.p_holm), _p(one.p_equivalent_holm), f"{one.probability:.2f}"]
                     table.append([name, gap, *tests, str(one.verdict)])
             lines += ["", *align_columns(table)]
+        for own in self.classes:
+            lines += ["", *own.lines(settings)]
         notes = []
         if self.comparisons:
             margin = f"of a difference in MAE of the margin ({settings.margin:g}) or more."
             notes = [f"p-values have Holm's adjustment; p (TOST): {margin}"]
+        if self.classes:
+            notes.append(f"Of AUROC, the margin is {settings.margin_auroc:g}; the other metrics are not tested.")
         return "\n".join([*lines, "", *notes, *self.notes]).rstrip()
 
 
@@ -151,8 +167,11 @@ def evaluate(
     on: str | None = None,
     against: str | Sequence[str] | None = None,
     constant: float | None = None,
+    cutoff: float | Sequence[float] | None = None,
+    threshold: Literal["cutoff", "dev", "dev90"] = "cutoff",
     level: float = 0.95,
     margin: float = 1.0,
+    margin_auroc: float = 0.05,
     estimand: Literal["auto", "trained", "architecture"] = "auto",
     resamples: int = 10_000,
     flips: int = 10_000,
@@ -187,7 +206,14 @@ def evaluate(
         train labels are known.
     constant : float, optional
         The constant score that skill compares with, where there is no train split.
-    level, margin, estimand, resamples, flips, min_people, min_seeds
+    cutoff : float or sequence of float, optional
+        Labels from it on are positive: AUROC, AUPRC, sensitivity, specificity and balanced accuracy with intervals, and
+        verdicts by AUROC. Labels that are all 0 or 1 have them without it; where scores are between 0 and 1 they count
+        as probabilities, with Brier score and calibration.
+    threshold : {"cutoff", "dev", "dev90"}
+        Scores that count as positive: from the cut-off on (.5 for probabilities); from the score with the highest
+        balanced accuracy on the split "dev" on; or from the highest score on that finds 90 % of dev's positives.
+    level, margin, margin_auroc, estimand, resamples, flips, min_people, min_seeds
         As in `EvidenceSettings`.
     random_seed : int
         Of the resamples; the same input gives the same numbers.
@@ -228,7 +254,7 @@ def evaluate(
     'better'
     """
     options = {"level": level, "margin": margin, "estimand": estimand, "resamples": resamples, "flips": flips}
-    options |= {"min_people": min_people, "min_seeds": min_seeds, "seed": random_seed}
+    options |= {"min_people": min_people, "min_seeds": min_seeds, "seed": random_seed, "margin_auroc": margin_auroc}
     settings = read(EvidenceSettings, options, "")
     frame = score_frame(y, scores, person, recording, split, model, seed)
     recordings = recordings_of(frame)
@@ -244,21 +270,48 @@ def evaluate(
     evidence = compute_evidence([*models, *baselines], None, settings, constant)
     known = {row.name: row for row in (*models, *baselines)}
     names = (["train_median"] if len(train) else []) if against is None else _listed(against)
+    cuts = cuts_asked(
+        cutoff,
+        np.asarray(models[0].label, float).tolist(),
+        np.concatenate([np.ravel(row.score) for row in models]).tolist(),
+    )
+    binary = any(not cut.name for cut in cuts)
     comparisons = {}
     for name in names:
         if name not in known:
             raise LfnetError(f"against={name}: there is no such model. Choose one of {', '.join(known)}.")
         others = [row for row in models if row.name != name]
-        if others:
+        if others and not binary:
             comparisons[name] = compute_evidence([*others, known[name]], name, settings, constant)
+    dev = frame[(frame["split"] == "dev") & (on != "dev")].groupby(["model", "seed", "recording"], sort=False)
+    classes = tuple(
+        evaluate_classes(
+            models,
+            baselines,
+            names,
+            cut,
+            settings,
+            joint=evidence.estimand == "architecture",
+            threshold=threshold,
+            dev=dev.agg({"label": "first", "score": "mean"}).reset_index(),
+        )
+        for cut in cuts
+    )
     notes = [*evidence.notes, *(note for found in comparisons.values() for note in found.notes)]
+    if binary:
+        notes.append("Labels are 0 and 1: rows are compared by AUROC, not by MAE.")
     if person is None:
         notes.append(
             "No person is given: each recording counts as a person of its own. Where people have several recordings, "
             "these intervals are too short."
         )
     return Evaluation(
-        tuple(row.name for row in models), on, evidence, MappingProxyType(comparisons), tuple(dict.fromkeys(notes))
+        tuple(row.name for row in models),
+        on,
+        evidence,
+        MappingProxyType(comparisons),
+        tuple(dict.fromkeys(notes)),
+        classes,
     )
 
 
