@@ -9,7 +9,7 @@ from lfnet.evaluation.evaluator import evaluate
 
 
 def data(seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Labels of 120 people with two recordings each, a score, and the split: train, dev and test of 20, 30 and 70 people."""
+    """Labels of 120 people with two recordings each, a score, and splits of 20, 30 and 70 people."""
     random = np.random.default_rng(seed)
     person = np.repeat(np.arange(120), 2)
     y = np.clip(np.rint(13 + 9 * random.normal(0, 1, 120)[person] + random.normal(0, 3, 240)), 0, 63)

@@ -1,12 +1,25 @@
 """Coverage of the intervals of classification, and false alarms of its test, on people with known truth.
 
-Scores are normal given severity, so the truth is an integral over a grid, as in `population.py`.
+Scores are normal given severity, so the truth is an integral over a grid, as in `../validation/population.py`.
+
+    python experiments/classes/coverage.py --write          the record next to this file
+    python experiments/classes/coverage.py --cohorts 40     a quick check, printed only
 """
 
+import argparse
+import os
+import sys
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
+
+# One thread: the matrices are small, and the numbers should not depend on the number of cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "validation"))
 
 import numpy as np
+import pandas as pd
 from population import GRID, HEADS, people, scores
 from scipy import optimize, special, stats
 
@@ -16,6 +29,7 @@ from lfnet.evaluation.intervals import jackknife_p, jackknife_t
 from lfnet.evaluation.left_out import LOGIT, Question, class_interval, difference, leave_out
 from lfnet.evaluation.sufficient_statistics import SCALES
 
+HERE = Path(__file__).resolve().parent
 CUTS = (14.0, 20.0)
 THRESHOLD = 15.0  # of sensitivity and its kin: heads shrink scores, and few reach 20
 BANDS = (14.0, 20.0, 29.0)
@@ -23,6 +37,8 @@ LEVEL, ALPHA, SEEDS = 0.95, 0.05, 5
 MIN_PEOPLE = EvidenceSettings().min_people
 SIZES = (50, 150)
 BINARY = ("auroc", "auprc", "brier", "sensitivity", "specificity", "balanced_accuracy", "macro_f1", "kappa")
+# The scale that is not in use: plain where one is, else that of shares or correlations.
+OTHER = {"balanced_accuracy": LOGIT, "macro_f1": LOGIT, "kappa": SCALES["pcc"]}
 FIXED = {"seed_bias": 0.0, "seed_slope": 0.0}
 _POINTS = np.linspace(-80.0, 160.0, 1201)  # scores
 
@@ -99,10 +115,9 @@ def _cover(name, head, recordings, cohorts, joint, first, cases):
                 limit = [THRESHOLD] * len(score_SN) if len(edges) == 1 else None
                 found = leave_out(metric, question, scored, limit)
                 quantity = found.quantity(joint)
-                tally[case, metric, "in use"].append((enough, class_interval(found, joint, LEVEL), true[metric]))
-                for scale in (SCALES["difference"], LOGIT):
-                    given = jackknife_t(replace(quantity, scale=scale), LEVEL)
-                    tally[case, metric, f"jackknife t, {scale.name}"].append((enough, given, true[metric]))
+                other = jackknife_t(replace(quantity, scale=OTHER.get(metric, SCALES["difference"])), LEVEL)
+                for method, given in (("in use", class_interval(found, joint, LEVEL)), ("other scale", other)):
+                    tally[case, metric, method].append((enough, given, true[metric]))
     rows = []
     for (case, metric, method), outcomes in tally.items():
         used = [(given, true) for enough, given, true in outcomes if enough]
@@ -158,3 +173,28 @@ def _row(of, estimand, case, recordings, label, metric, hits):
     interval = stats.binomtest(int(np.sum(hits)), len(hits)).proportion_ci(method="wilson")
     row = {"of": of, "estimand": estimand, "case": case, "recordings": recordings, "label": label, "metric": metric}
     return row | {"cohorts": len(hits), "rate": rate, "rate_low": interval.low, "rate_high": interval.high}
+
+
+def summary(table):
+    """Percent of cohorts whose interval contains the truth, over heads and cut-offs: the table of the page."""
+    rates = table[table["of"] == "coverage"].groupby(["method", "metric", "estimand", "recordings"])["rate"].mean()
+    wide = (100 * rates).round(1).unstack(["estimand", "recordings"])
+    return wide.set_axis([f"{estimand} {n}" for estimand, n in wide.columns], axis=1).reset_index()
+
+
+def main():
+    """Measure, print, and with --write write the csv files next to this file."""
+    parser = argparse.ArgumentParser(description="Measure the coverage of intervals of classification.")
+    parser.add_argument("--cohorts", type=int, default=700, help="cohorts for each head, n and estimand (default: 700)")
+    parser.add_argument("--write", action="store_true", help="write the csv files next to this script")
+    arguments = parser.parse_args()
+    table = pd.DataFrame(class_coverage(arguments.cohorts))
+    print(table.to_string(index=False, float_format="%.4g"))
+    if arguments.write:
+        table.to_csv(HERE / "coverage.csv", index=False, float_format="%.4f", lineterminator="\n")
+        written = pd.read_csv(HERE / "coverage.csv")
+        summary(written).to_csv(HERE / "summary.csv", index=False, float_format="%.1f", lineterminator="\n")
+
+
+if __name__ == "__main__":
+    main()
