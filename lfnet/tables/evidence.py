@@ -11,6 +11,7 @@ import numpy as np
 from lfnet.evaluation.evidence import Comparison, Evidence, RowScores, compute_evidence
 from lfnet.runs.collection import DifferentRecordings, RunCollection
 from lfnet.runs.scores import RecordingScores
+from lfnet.tables.class_blocks import class_blocks, cuts_shown
 from lfnet.tables.controls import control_blocks, measure_controls
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import comparisons, intervals, scored_on, subject_of
@@ -57,6 +58,14 @@ def blocks(
     lines = [(row.name, measured[row.name].estimates, measured[row.name]) for row in shown]
     what = "heads" if all(run.result.kind == "head" for group in groups for run in group.runs) else "models"
     made = [intervals(found, [*lines, *reference_lines(found, given)], len(models), what, node.split)]
+    scale = measured_groups[0].runs[0].result.scale
+    cuts = cuts_shown(node, scale.whole)
+    of_classes, more = class_blocks(node, cuts, models, given, scale.name, found.estimand == "architecture")
+    made += of_classes
+    notes += more
+    if any(cut.probability for cut in cuts):
+        # A difference in points says little of labels that are 0 and 1.
+        return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
     short = short_names(measured_groups, row_keys)
     for against in node.names:
         made += _compared(node, against, models, given, constant, what, short, notes)

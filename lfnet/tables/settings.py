@@ -31,10 +31,17 @@ class TableEvidence(EvidenceSettings):
         adjustment is over what was asked. Empty: intervals alone.
     split : "dev" or "test"
         The split whose recordings are scored.
+    cutoffs : list of float or None
+        Cut-offs of the scale with a block of their own; None: none. Binary labels always have one.
+    threshold : "cutoff", "dev" or "dev90"
+        Scores that count as positive: from the cut-off on, or from a threshold chosen on dev
+        (`lfnet.evaluation.classes.choose_threshold`).
     """
 
     against: tuple[Against, ...] = ("train_median",)
     split: Literal["dev", "test"] = "test"
+    cutoffs: tuple[float, ...] | None = None
+    threshold: Literal["cutoff", "dev", "dev90"] = "cutoff"
 
     @model_validator(mode="after")
     def _check(self) -> "TableEvidence":

@@ -84,6 +84,35 @@ def test_a_scale_without_cutoffs_has_a_dash(tmp_path: Path) -> None:
     assert next(row for row in made.rows if row.kind == "model").cells["test.auroc"].text == "—"
 
 
+def evidence(folder: Path, **more: Any) -> list[Any]:
+    done = [result(head, seed, each=120) for head in ("ldbm", "mean_mlp") for seed in (0, 1)]
+    settings = {"columns": ["test.mae"], "closing": False, "evidence": {"resamples": 200, "flips": 200, **more}}
+    return list(build(factory.sweep(folder, done, **settings), folder).sections[0].evidence)
+
+
+def test_evidence_at_a_cutoff_stands_in_blocks_of_its_own(tmp_path: Path) -> None:
+    plain, asked = evidence(tmp_path / "a"), evidence(tmp_path / "b", cutoffs=[14, 20])
+    own = [block for block in asked if "AUROC" in " ".join(block.headings)]
+    assert [block for block in asked if block not in own] == plain and len(own) == 4
+    assert own[0].title.startswith("Classification, positive: BDI-II of 14 or more (Beck (1996): mild);")
+    assert own[1].title == "vs train median: verdicts on AUROC at BDI-II ≥ 14, margin 0.05"
+    cells = {row[0]: row[1] for row in own[0].rows}
+    assert cells["train median"] == "0.50" and cells["ldbm"].count("[") == 1
+    assert {row[-1] for row in own[1].rows} <= {"better", "cannot tell"}
+
+
+def test_thresholds_of_the_evidence_come_from_dev(tmp_path: Path) -> None:
+    rows = evidence(tmp_path, cutoffs=[14], threshold="dev90")[1].data["rows"]
+    made = result("ldbm", 0, each=120)["_predictions"].frame.query("split == 'dev' and level == 'recording'")
+    reached = (made["score"] >= rows[0]["thresholds"][0])[made["label"] >= 14].mean()
+    assert 0.9 <= reached < 0.95
+
+
+def test_a_cutoff_that_the_scale_lacks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LfnetError, match=r"cutoffs=15: the scale has no such cut-off. There are: 14, 20\."):
+        evidence(tmp_path, cutoffs=[15])
+
+
 def test_an_unknown_metric_is_told_the_known_ones() -> None:
     with pytest.raises(LfnetError, match=r"no column 'test.auc'.*auroc.*auroc_20 for the cut-off 20"):
         parse("test.auc", "recording")
