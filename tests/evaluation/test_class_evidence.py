@@ -157,6 +157,18 @@ def test_a_share_at_its_limit_has_wilsons_interval_of_the_people(people: int, va
     assert (ends.low, ends.high) == pytest.approx(expected, abs=1e-12)
 
 
+def test_independent_recordings_of_a_person_make_a_share_surer() -> None:
+    random = np.random.default_rng(0)
+    person, label = np.repeat(np.arange(60), 4), np.full(240, 20.0)
+    score = np.where(random.random(240) < 0.6, 20.0, 0.0)
+    widths = []
+    for rows in (slice(None), slice(None, None, 4)):
+        found = leave_out("sensitivity", question(person[rows], label[rows], EDGES[:1]), score[None, rows], [10.0])
+        ends = class_interval(found, False, 0.95)
+        widths.append(ends.high - ends.low)
+    assert widths[0] == pytest.approx(widths[1] / 2, rel=0.15)
+
+
 def test_classes_are_compared_by_quadratic_kappa() -> None:
     person, label, score_SN = cohort()
     rows = [row("a", person, label, score_SN[0]), row("b", person, label, np.full(len(label), 12.0))]
