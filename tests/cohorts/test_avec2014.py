@@ -309,7 +309,7 @@ def test_wrong_settings_are_all_named_without_reading_a_file() -> None:
         "cohort.clips.0=(?P<person>: give a regular expression (missing ), unterminated subpattern at position 0).",
         "cohort.expected.train=-1: give a whole number of 0 or more.",
         "cohort.fps=x: give a number above 0.",
-        "cohort.media=sound: give one of videos, frames, or null.",
+        "cohort.media=sound: give one of videos, frames, features, or null.",
         "cohort.splits.train=((: give a regular expression (missing ), unterminated subpattern at position 1).",
     ]
 

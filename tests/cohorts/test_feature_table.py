@@ -32,7 +32,7 @@ def openface(path: Path, frames: int = 6, **changed: object) -> pd.DataFrame:
     table = table.assign(confidence=0.98, success=1)
     for name in ("gaze_0_x", "gaze_0_y", "gaze_0_z", "gaze_1_x", "gaze_1_y", "gaze_1_z"):
         table[name] = rng.normal(size=frames)
-    for name in ("pose_Tx", "pose_Rx", "pose_Ry", "pose_Rz", "x_0", "x_1", "x_10", "X_0"):
+    for name in ("pose_Tx", "pose_Rx", "pose_Ry", "pose_Rz", "x_0", "x_2", "x_10", "X_0"):
         table[name] = rng.normal(size=frames) / 4
     for name in ("AU01_r", "AU12_r", "AU45_r", "AU01_c"):
         table[name] = rng.uniform(0, 5, frames)
@@ -45,7 +45,7 @@ def openface(path: Path, frames: int = 6, **changed: object) -> pd.DataFrame:
 def test_columns_are_chosen_by_pattern_in_natural_order_and_case(tmp_path: Path) -> None:
     table = openface(tmp_path / "a.csv")
     clip = read_clip(tmp_path / "a.csv", NAN, FeatureStream(columns=(r"AU\d+_r", r"x_\d+"), factor=0.2))
-    names = ["AU01_r", "AU12_r", "AU45_r", "x_0", "x_1", "x_10"]
+    names = ["AU01_r", "AU12_r", "AU45_r", "x_0", "x_2", "x_10"]
     assert json.loads(clip.meta["names"]) == names
     np.testing.assert_allclose(clip.features, table[names] * 0.2, rtol=1e-6)
 
