@@ -1,4 +1,4 @@
-"""What tables of a corpus say of recordings and people: scores, splits, groups."""
+"""Facts of recordings and people from a corpus's tables: scores, splits, groups."""
 
 import re
 from dataclasses import dataclass, field

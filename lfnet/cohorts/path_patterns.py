@@ -110,9 +110,9 @@ def survey(
                     twice.append(f"file {file}: {first.relative_to(root)} is stream {name} of the same clip. Skip one.")
         elif kind in ("videos", "frames"):
             plain = file if kind == "frames" else file.with_suffix("")
-            match = next((m for pattern in clip_patterns if (m := pattern.fullmatch(plain.as_posix()))), None)
-            key = None if match is None else _key(match, file, task_of)
-            if match is None:
+            named = next((m for pattern in clip_patterns if (m := pattern.fullmatch(plain.as_posix()))), None)
+            key = None if named is None else _key(named, file, task_of)
+            if named is None:
                 found.skip(f"{_KIND[kind]} {UNMATCHED}", file)
             elif key is None:
                 found.skip("clips of other tasks", file)
