@@ -1,6 +1,7 @@
 """Tables as streams of features: columns by pattern, times, validity, units; and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,8 +176,9 @@ def test_a_folder_of_tables_is_a_cohort_of_features(tmp_path: Path) -> None:
     assert [own.stream for own in cohort.own.more] == ["pose", "gaze"]
     assert cohort.own.clip("1")[0].shape == (7, 3) and cohort.own.more[1].clip("3")[0].shape == (9, 6)
     recipes = {own.recipe for own in (cohort.own, *cohort.own.more)}
-    less_sure = load(tmp_path, SCALE, features={**named("openface"), "units": FeatureStream(columns=(r"AU\d+_r",))})
-    assert len(recipes) == 3 and less_sure.own is not None and less_sure.own.recipe not in recipes
+    surer = replace(named("openface")["units"], min_confidence=0.9)
+    strict = load(tmp_path, SCALE, features={**named("openface"), "units": surer})
+    assert len(recipes) == 3 and strict.own is not None and strict.own.recipe not in recipes
 
 
 def test_what_is_no_clip_is_refused_before_training(tmp_path: Path) -> None:
