@@ -29,7 +29,8 @@ class Shift(NamedTuple):
 def activity(clip: ClipFeatures) -> np.ndarray:
     """Return how much a clip's vectors change, float64 [bins] of 0.1 s from time 0, without slow changes.
 
-    The mean absolute change of the columns, each divided by its SD, standardised; 0 where there is no vector.
+    The mean absolute change of the columns, each divided by its SD, standardised; 0 where there is no vector. Empty for
+    a clip of fewer than ten vectors a second, which would leave bins empty at regular distances.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def activity(clip: ClipFeatures) -> np.ndarray:
         return np.zeros(0)
     x_TD, time_T = clip.features[rows].astype(np.float64), clip.time[rows]
     sd_D = x_TD.std(axis=0)
-    if not (sd_D > 0).any():
+    if not (sd_D > 0).any() or np.median(np.diff(time_T)) > 1.05 * _STEP:
         return np.zeros(0)
     steps_T = np.abs(np.diff(x_TD[:, sd_D > 0] / sd_D[sd_D > 0], axis=0)).mean(axis=1)
     bins = np.floor(time_T[1:] / _STEP + 1e-6).astype(int)

@@ -283,6 +283,13 @@ def test_unrelated_streams_have_no_shift():
     assert sum(shift is not None for shift in found) <= 2  # 1 in 40 expected
 
 
+def test_slow_streams_are_not_compared():
+    rng = np.random.default_rng(0)
+    slow = ClipFeatures(rng.normal(size=(90, 2)).astype(np.float32), np.ones(90, bool), np.arange(90) / 1.0, {})
+    fast = ClipFeatures(slow.features, slow.valid, np.arange(90) / 10, {})
+    assert not len(activity(slow)) and len(activity(fast)) == 90
+
+
 def test_a_clip_without_a_moving_vector_has_no_activity():
     still = ClipFeatures(np.ones((20, 2), np.float32), np.ones(20, bool), np.arange(20) / 10, {})
     assert not len(activity(still))
