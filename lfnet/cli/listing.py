@@ -14,6 +14,7 @@ KINDS = {
     "heads": "head",
     "encoders": "encoder",
     "cohorts": "cohort",
+    "features": "features",
     "tables": "table",
     "weights": "weights",
     "protocols": "protocol",
@@ -26,6 +27,7 @@ EPILOG = """\
 examples:
   lfnet list heads               parameters and FLOPs at 512 features and 512 frames
   lfnet list encoders            width, parameters and FLOPs of a vector
+  lfnet list features            sets of columns of feature tables
   lfnet list tables --json       for a program
 Your own yamls in conf/head, conf/encoder, conf/cohort or conf/table are listed too.
 """
