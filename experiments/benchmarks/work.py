@@ -178,7 +178,7 @@ def evidence(people: str) -> dict:
     from lfnet.runs.resources import peak_memory
 
     rows, settings = table(4, 5, recordings=2 * int(people), people=int(people)), EvidenceSettings()
-    compute_evidence(rows[:2], "row 0", EvidenceSettings(resamples=10), constant=12.0)
+    compute_evidence(rows[:2], "row 0", EvidenceSettings(resamples=200), constant=12.0)
     with peak_memory() as before:
         pass
     with peak_memory() as after:
