@@ -30,6 +30,7 @@ from lfnet.fusion.system import fuse
 from lfnet.heads.cost import measure
 from lfnet.jobs.latency import measure_speed
 from lfnet.pulse.variability import NAMES
+from lfnet.tuning.space import separate
 
 OUT = Path(__file__).with_name("systems.md")
 WINDOW, HOP, SEGMENT = 512, 256, 500
@@ -118,7 +119,7 @@ def input_name(path: Path) -> str:
 
 def of_head(name: str, dim: int) -> Row:
     """Cost of a head, and of a frame's share of its windows."""
-    head = instantiate(plain(compose(None, [f"+head={name}"]))["head"], n_features=dim)
+    head = instantiate(separate(plain(compose(None, [f"+head={name}"])))["head"], n_features=dim)
     counted = measure(head, WINDOW, dim)
     x_BTD, mask_BT = torch.zeros(1, WINDOW, dim), torch.ones(1, WINDOW, dtype=torch.bool)
     head.eval()
