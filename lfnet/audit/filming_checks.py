@@ -1,6 +1,6 @@
 """Checks of how people were filmed against label and split, with one family-wise error over all numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,35 +57,58 @@ def filming_checks(filming: Filming, table: pd.DataFrame, settings: AuditSetting
     known = filming.table.reindex(table["recording_id"])
     y, splits = table["label"].to_numpy(float), table["split"].to_numpy()
     person = np.unique(table["person_id"], return_inverse=True)[1]
-    columns, few = _columns(filming.varying, known, person)
+    columns, there, few = _columns(filming.varying, known, person)
     # The length against the label is the finding `duration`.
     left_out = frozenset((n.name, SPLIT) for n in filming.varying if n.of_person) | {("length", LABEL)}
     responses = {LABEL: _within_splits(y, splits), SPLIT: one_hot(splits.astype(object))}
     random = np.random.default_rng([settings.seed, 1])  # its own, so that other checks draw what they drew before
     p = step_down(columns, responses, person, random, min(settings.resamples, _RESAMPLES), left_out)
+    people = {
+        (name, response): _People(person, splits, rows & (np.isfinite(y) if response == LABEL else True))
+        for name, rows in there.items()
+        for response in responses
+    }
     tests = {
-        pair: Test(pair[0], raw, *_strength(pair, columns, responses, person), adjusted)
+        pair: Test(pair[0], raw, *_strength(pair, columns, responses, people[pair].number), adjusted)
         for pair, (raw, adjusted) in p.items()
     }
-    labelled = len(set(person[np.isfinite(y)]))
     shoot = [n for n in filming.varying if not n.of_person]
     unknown = [n for n in filming.absent if not n.of_person]
     constant = [n.what for n in filming.constant if not n.of_person]
-    lacking = _lacking(unknown, constant, few)
-    people = [n for n in filming.varying if n.of_person]
-    against_label = _against_label(shoot, tests, labelled, lacking, settings)
+    of_person = [n for n in filming.varying if n.of_person]
+
+    def lacking(weak: Mapping[str, str]) -> str:
+        return _lacking(unknown, constant, {**few, **weak})
+
     return [
-        Check.certain(against_label),
-        Check.certain(_against_split(shoot, tests, known, splits, person, lacking, settings)),
-        Check.certain(_demographics(people, filming, tests, labelled, few, settings)),
+        Check.certain(_against_label(shoot, tests, people, lacking, settings)),
+        Check.certain(_against_split(shoot, tests, people, known, splits, lacking, settings)),
+        Check.certain(_demographics(of_person, filming, tests, people, few, settings)),
     ]
+
+
+class _People:
+    """The people of whom a number and what it is compared with are known, in all and in each split."""
+
+    def __init__(self, person: np.ndarray, splits: np.ndarray, known: np.ndarray) -> None:
+        self.number = len(set(person[known]))
+        self.in_splits = {
+            split: len(set(person[known & (splits == split)])) for split in SPLITS if (splits == split).any()
+        }
+
+    def too_few(self, response: str) -> str:
+        """Why a test that finds nothing tells nothing; "" where it tells something."""
+        if self.number < MIN_CLEAR:
+            return f"known for {plural(self.number, 'person')}" + (" with a label" if response == LABEL else "")
+        small = [f"{number} in {split}" for split, number in self.in_splits.items() if number < MIN_CLEAR_SPLIT]
+        return f"known for too few people: {', '.join(small)}" if small and response == SPLIT else ""
 
 
 def _columns(
     numbers: Sequence[Number], known: pd.DataFrame, person: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The columns of each number that can be tested, and why others cannot."""
-    columns, few = {}, {}
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
+    """The columns of each number that can be tested, in which recordings it is known, and why others cannot be."""
+    columns, known_in, few = {}, {}, {}
     for number in numbers:
         values = known[number.name].to_numpy()
         if number.category:
@@ -99,8 +122,8 @@ def _columns(
         if (count := len(set(person[there]))) < MIN_PEOPLE:
             few[number.what] = f"known for {plural(count, 'person')}"
             continue
-        columns[number.name] = made
-    return columns, few
+        columns[number.name], known_in[number.name] = made, there
+    return columns, known_in, few
 
 
 def _within_splits(y: np.ndarray, splits: np.ndarray) -> np.ndarray:
@@ -113,13 +136,13 @@ def _within_splits(y: np.ndarray, splits: np.ndarray) -> np.ndarray:
 
 
 def _strength(
-    pair: tuple[str, str], columns: Mapping[str, np.ndarray], responses: Mapping[str, np.ndarray], person: np.ndarray
+    pair: tuple[str, str], columns: Mapping[str, np.ndarray], responses: Mapping[str, np.ndarray], people: int
 ) -> tuple[float, float, float]:
     """A rank correlation with its interval over people; of a category, or against splits, the share explained."""
     x, y = columns[pair[0]], responses[pair[1]]
     if x.shape[1] == 1 and pair[1] == LABEL:
         rho = float((x.T @ y).item() / np.sqrt((x**2).sum() * (y**2).sum()))
-        return rho, *spearman_interval(rho, len(set(person)))
+        return rho, *spearman_interval(rho, people)
     one, other = orthonormal_basis(x), orthonormal_basis(y)
     share = float(((one.T @ other) ** 2).sum() / min(one.shape[1], other.shape[1]))
     return share, float("nan"), float("nan")
@@ -142,36 +165,48 @@ def _lacking(absent: Sequence[Number], constant: Sequence[str], few: Mapping[str
     return "; ".join(part for part in (same, text) if part)
 
 
-_Tests = Mapping[tuple[str, str], Test]
+_Pair = tuple[str, str]
+_Tests = Mapping[_Pair, Test]
+_Counts = Mapping[_Pair, _People]
+_Selected = tuple[dict[Number, Test], dict[Number, Test], dict[str, str]]
 
 
 def _select(
-    numbers: Sequence[Number], tests: _Tests, response: str, settings: AuditSettings
-) -> tuple[dict[Number, Test], dict[Number, Test]]:
-    """The tests of these numbers against label or split, and those that found an association."""
-    tested = {n: tests[n.name, response] for n in numbers if (n.name, response) in tests}
-    return tested, {n: test for n, test in tested.items() if test.adjusted <= settings.filming_alpha}
+    numbers: Sequence[Number], tests: _Tests, people: _Counts, response: str, settings: AuditSettings
+) -> _Selected:
+    """The tests against label or split that tell something, those that found an association, and why others do not."""
+    tested, found, weak = {}, {}, {}
+    for number in numbers:
+        test = tests.get((number.name, response))
+        if test is None:
+            continue
+        if test.adjusted <= settings.filming_alpha:
+            tested[number] = found[number] = test
+        elif few := people[number.name, response].too_few(response):
+            weak[number.what] = few
+        else:
+            tested[number] = test
+    return tested, found, weak
 
 
 def _against_label(
     numbers: Sequence[Number],
     tests: _Tests,
-    people: int,
-    lacking: str,
+    people: _Counts,
+    lacking: Callable[[Mapping[str, str]], str],
     settings: AuditSettings,
 ) -> Finding:
     title, name = "filming vs label", "filming"
-    tested, found = _select(numbers, tests, LABEL, settings)
-    rest = f"; {lacking}" if lacking else ""
-    if not tested or (people < MIN_CLEAR and not found):
-        why = "no number of how people were filmed can be compared with labels"
-        if tested:
-            why = f"{plural(people, 'person')} with a label are too few to tell"
-        return Finding(name, title, "not checked", why + rest, tests=tuple(tested.values()))
+    tested, found, weak = _select(numbers, tests, people, LABEL, settings)
+    every = _all(numbers, tests, LABEL)
+    rest = _joined(lacking(weak))
+    if not tested:
+        why = "too few people to tell" if weak else "no number of how people were filmed can be compared with labels"
+        return Finding(name, title, "not checked", why + rest, tests=every)
     if not found:
         names = ", ".join(n.what for n in tested)
         text = f"no visible association with the label of {names} (smallest {_least(tested.values())})"
-        return Finding(name, title, "clear", text + rest, tests=tuple(tested.values()))
+        return Finding(name, title, "clear", text + rest, tests=every)
     texts = [f"{n.what} goes with the label: {_in_words(test)}" for n, test in sorted(found.items(), key=_by_p)]
     clear = [n.what for n in tested if n not in found]
     text = "; ".join(texts) + (f"; no visible association of {', '.join(clear)}" if clear else "") + rest
@@ -182,31 +217,33 @@ def _against_label(
     )
     certain = min(test.adjusted for test in found.values()) <= settings.alpha
     status: Status = "leak" if certain else "warning"
-    return Finding(name, title, status, text, advice, tests=tuple(tested.values()))
+    return Finding(name, title, status, text, advice, tests=every)
 
 
 def _against_split(
     numbers: Sequence[Number],
     tests: _Tests,
+    people: _Counts,
     known: pd.DataFrame,
     splits: np.ndarray,
-    person: np.ndarray,
-    lacking: str,
+    lacking: Callable[[Mapping[str, str]], str],
     settings: AuditSettings,
 ) -> Finding:
     title, name = "filming of the splits", "filming_splits"
     present = [split for split in SPLITS if (splits == split).any()]
-    tested, found = _select(numbers, tests, SPLIT, settings)
-    few = [split for split in present if len(set(person[splits == split])) < MIN_CLEAR_SPLIT]
-    if not tested or ((few or len(set(person)) < MIN_CLEAR) and not found):
-        why = "nothing to compare between splits"
-        if tested:
-            why = f"{plural(len(set(person)), 'person')} in {plural(len(present), 'split')} are too few to tell"
-        return Finding(name, title, "not checked", why, tests=tuple(tested.values()))
+    tested, found, weak = _select(numbers, tests, people, SPLIT, settings)
+    every = _all(numbers, tests, SPLIT)
+    rest = _joined(lacking(weak))
+    if not tested:
+        why = "too few people to tell" if weak else "nothing to compare between splits"
+        return Finding(name, title, "not checked", why + rest, tests=every)
     if not found:
         names = ", ".join(n.what for n in tested)
         text = f"the splits do not visibly differ in {names} (smallest {_least(tested.values())})"
-        return Finding(name, title, "clear", text, tests=tuple(tested.values()))
+        if {n.name for n in tested} == {"length"}:
+            text = f"of how people were filmed only their recordings' length is known; {text}"
+            return Finding(name, title, "not checked", text + rest, tests=every)
+        return Finding(name, title, "clear", text + rest, tests=every)
     texts = []
     for number, test in sorted(found.items(), key=_by_p):
         each = [f"{split} {_typical(known[number.name][splits == split], number)}" for split in present]
@@ -215,36 +252,45 @@ def _against_split(
         "Scores on test then mix how well a model reads people with how well it bears another way of filming. Make new "
         "splits (`lfnet cohort split DIR`); where they are given, say so, and film or convert all clips alike."
     )
-    return Finding(name, title, "warning", "; ".join(texts), advice, tests=tuple(tested.values()))
+    return Finding(name, title, "warning", "; ".join(texts) + rest, advice, tests=every)
 
 
 def _demographics(
     numbers: Sequence[Number],
     filming: Filming,
     tests: _Tests,
-    people: int,
+    people: _Counts,
     few: Mapping[str, str],
     settings: AuditSettings,
 ) -> Finding:
     title, name = "sex and age vs label", "demographics"
-    tested, found = _select(numbers, tests, LABEL, settings)
+    tested, found, weak = _select(numbers, tests, people, LABEL, settings)
+    every = _all(numbers, tests, LABEL)
+    own = {what: why for what, why in few.items() if what in {n.what for n in numbers}}
     lacking = _lacking(
-        [n for n in filming.absent if n.of_person],
-        [n.what for n in filming.constant if n.of_person],
-        {what: why for what, why in few.items() if what in {n.what for n in numbers}},
+        [n for n in filming.absent if n.of_person], [n.what for n in filming.constant if n.of_person], own | weak
     )
-    rest = f"; {lacking}" if lacking and tested else lacking
-    if not tested or (people < MIN_CLEAR and not found):
-        why = f"{plural(people, 'person')} with a label are too few to tell" if tested else ""
-        return Finding(name, title, "not checked", why + rest, tests=tuple(tested.values()))
+    if not tested:
+        return Finding(
+            name, title, "not checked", "too few people to tell" + _joined(lacking) if weak else lacking, tests=every
+        )
+    rest = _joined(lacking)
     texts = [f"{n.what}: {_in_words(test)}" for n, test in tested.items()]
     if not found:
-        return Finding(name, title, "clear", "; ".join(texts) + rest, tests=tuple(tested.values()))
+        return Finding(name, title, "clear", "; ".join(texts) + rest, tests=every)
     advice = (
         "This is no leak; but a model that tells it from a face scores better without seeing severity. Report metrics "
         "by group."
     )
-    return Finding(name, title, "warning", "; ".join(texts) + rest, advice, tests=tuple(tested.values()))
+    return Finding(name, title, "warning", "; ".join(texts) + rest, advice, tests=every)
+
+
+def _all(numbers: Sequence[Number], tests: _Tests, response: str) -> tuple[Test, ...]:
+    return tuple(tests[n.name, response] for n in numbers if (n.name, response) in tests)
+
+
+def _joined(text: str) -> str:
+    return f"; {text}" if text else ""
 
 
 def _in_words(test: Test) -> str:

@@ -105,6 +105,34 @@ def test_too_few_people_are_not_called_clear() -> None:
         assert report[name].status == "not checked" and "12 people" in report[name].text, report[name].text
 
 
+def test_a_number_known_for_few_people_is_not_called_clear() -> None:
+    random = np.random.default_rng(0)
+    few = [str(value) if i < 8 else "" for i, value in enumerate(random.normal(size=60))]
+    report = find_leaks(cohort(noise=few, age=few))
+    for name in ("filming", "filming_splits", "demographics"):
+        assert report[name].status == "not checked" and "(known for 8 people" in report[name].text, report[name].text
+    report = find_leaks(cohort(noise=few, brightness=random.normal(size=60)))
+    for name in ("filming", "filming_splits"):
+        found = report[name]
+        assert found.status == "clear" and "noise (known for 8 people" in found.text.partition("not checked: ")[2]
+    noise = next(test for test in report["filming"].tests if test.name == "noise")
+    assert noise.high - noise.low > 1  # the interval of eight people
+
+
+def test_what_is_unknown_of_the_splits_is_named_and_length_alone_is_not_clear() -> None:
+    random = np.random.default_rng(0)
+    found = finding(cohort(brightness=random.normal(size=60)), "filming_splits")
+    assert found.status == "clear" and "loudness" in found.text.partition("not checked: ")[2]
+    made = cohort()
+    clips = made.clips.assign(fps=25.0, n_frames=random.integers(300, 900, len(made.clips)))
+    found = finding(Cohort("made", clips, SCALE), "filming_splits")
+    assert [test.name for test in found.tests] == ["length"]
+    assert found.status == "not checked" and "only their recordings' length is known" in found.text
+    assert "loudness" in found.text.partition("not checked: ")[2]
+    longer = clips.assign(n_frames=clips["n_frames"] + 2000 * (clips["split"] == "test"))
+    assert finding(Cohort("made", longer, SCALE), "filming_splits").status == "warning"
+
+
 def test_sex_and_age_are_told_and_are_no_leak() -> None:
     report = find_leaks(cohort(gender=lambda label, _: np.where(label > 20, "f", "m"), age=range(60)))
     assert report["demographics"].status == "warning" and not report.leaks
