@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
 
 
 def _text(found: Any, results: "list[Result]") -> str:
-    from lfnet.evaluation.estimates import estimate_text
+    from lfnet.evaluation.estimates import estimate_text, too_few
     from lfnet.text import align_columns
 
     first, evidence = results[0], found.evidence
@@ -80,9 +80,11 @@ def _text(found: Any, results: "list[Result]") -> str:
         _offsets_text("labels alone", found.label_offsets),
         "",
     ]
+    few = evidence.people < evidence.settings.min_people
     table = [("scores", f"MAE [{level}]", "RMSE", "PCC", f"MAE vs k = 0 [{level}]", "verdict")]
     for name, row in evidence.rows.items():
-        cells = [estimate_text(row.estimates[metric], ".2f", metric == "mae") for metric in ("mae", "rmse", "pcc")]
+        cells = [estimate_text(row.estimates[metric], ".2f", metric == "mae") for metric in ("mae", "rmse")]
+        cells.append(too_few(evidence.people) if few else estimate_text(row.estimates["pcc"], ".2f", interval=False))
         compared = row.comparison
         tests = ("", "") if compared is None else (estimate_text(compared.differences["mae"], "+.2f"), compared.verdict)
         table.append((name, *cells, *tests))
@@ -99,10 +101,17 @@ def _offsets_text(what: str, one: Any) -> str:
 
 
 def _facts(found: Any, results: "list[Result]") -> dict[str, Any]:
+    from lfnet.evaluation.estimates import CORRELATIONS
+
     evidence = found.evidence
+    few = evidence.people < evidence.settings.min_people
     rows = {}
     for name, row in evidence.rows.items():
-        rows[name] = {metric: _plain(row.estimates[metric]) for metric in ("mae", "rmse", "pcc", "ccc")}
+        rows[name] = {
+            metric: _plain(row.estimates[metric])
+            for metric in ("mae", "rmse", "pcc", "ccc")
+            if not (few and metric in CORRELATIONS)
+        }
         if row.comparison is not None:
             rows[name] |= {"mae_gap": _plain(row.comparison.differences["mae"]), "verdict": row.comparison.verdict}
     return {

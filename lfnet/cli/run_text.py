@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
-from lfnet.evaluation.estimates import EvidenceSettings
+from lfnet.evaluation.estimates import CORRELATIONS, EvidenceSettings, too_few
 from lfnet.runs.result import Result
 from lfnet.runs.run import PREDICTIONS
-from lfnet.tables.few import CORRELATIONS
-from lfnet.tables.formatting import too_few
 from lfnet.text import plural
 
 __all__ = ["run_lines"]

@@ -7,12 +7,11 @@ import numpy as np
 
 from lfnet import RESEARCH_ONLY
 from lfnet.deploy.bundle_json import EncoderFacts, Facts
+from lfnet.evaluation.estimates import CORRELATIONS, too_few
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.predictions import Predictions
 from lfnet.reports.markdown import escape
 from lfnet.runs.result import Result
-from lfnet.tables.few import CORRELATIONS
-from lfnet.tables.formatting import too_few
 
 __all__ = ["write_card"]
 

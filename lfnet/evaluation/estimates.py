@@ -15,7 +15,20 @@ from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.resample import Quantity, measure, people_weights, seed_shares
 from lfnet.evaluation.sufficient_statistics import EVIDENCE_METRICS, Labels, Scores, influence, means
 
-__all__ = ["Difference", "Estimate", "EvidenceSettings", "Measured", "estimate_text", "measure_rows", "ranks_backwards"]
+__all__ = [
+    "CORRELATIONS",
+    "Difference",
+    "Estimate",
+    "EvidenceSettings",
+    "Measured",
+    "estimate_text",
+    "measure_rows",
+    "ranks_backwards",
+    "too_few",
+]
+
+# Withheld below `min_people` people: two recordings correlate by 1 or −1 whatever a model does.
+CORRELATIONS = ("pcc", "ccc")
 
 
 @settings
@@ -120,6 +133,11 @@ def ranks_backwards(estimates: Mapping[str, Estimate | None]) -> bool:
     """
     pcc = estimates.get("pcc")
     return pcc is not None and pcc.interval is not None and pcc.interval.high < 0
+
+
+def too_few(people: int) -> str:
+    """What stands in place of a number that so few people cannot carry."""
+    return f"n = {people}: too few"
 
 
 def estimate_text(found: Estimate | Difference | None, form: str, interval: bool = True) -> str:

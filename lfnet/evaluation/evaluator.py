@@ -14,7 +14,7 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.class_evaluation import ClassEvaluation, cuts_asked, evaluate_classes
 from lfnet.evaluation.class_evidence import ClassEvidence
 from lfnet.evaluation.compare import Verdict
-from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, estimate_text
+from lfnet.evaluation.estimates import CORRELATIONS, Difference, Estimate, EvidenceSettings, estimate_text, too_few
 from lfnet.evaluation.evidence import Evidence, compute_evidence
 from lfnet.evaluation.score_rows import baseline_rows, evaluated_split, model_rows, recordings_of, score_frame
 from lfnet.text import align_columns
@@ -77,11 +77,13 @@ class Evaluation:
             One row per model, reference and metric: model, reference ("" for the model's own value), metric, value,
             low, high, level, method, sd_seeds, undefined; and p, p_holm, p_equivalent, p_equivalent_holm, effect,
             probability and verdict in the rows of differences in MAE. Metrics of a cut-off are called `auroc_14`, those
-            of binary labels `auroc`; their tests are in the rows of differences in AUROC.
+            of binary labels `auroc`; their tests are in the rows of differences in AUROC. Correlations of fewer than
+            `min_people` people are NaN.
         """
         lines: list[dict[str, Any]] = []
         for name, row in self.evidence.rows.items():
             for metric, estimate in row.estimates.items():
+                estimate = Estimate(None) if self._too_few(metric) else estimate
                 more = {"seeds": row.seeds, "sd_seeds": estimate.sd_seeds, "undefined": estimate.undefined}
                 lines.append({"model": name, "reference": "", "metric": metric, **_numbers(estimate), **more})
         for reference, found in self.comparisons.items():
@@ -89,6 +91,7 @@ class Evaluation:
                 if row.comparison is None:
                     continue
                 for metric, difference in row.comparison.differences.items():
+                    difference = Difference(None) if self._too_few(metric) else difference
                     line = {"model": name, "reference": reference, "metric": metric, **_numbers(difference)}
                     tests = {field: getattr(row.comparison, field) for field in _TESTS}
                     lines.append(line | {"seeds": row.seeds} | (tests if metric == "mae" else {}))
@@ -113,22 +116,33 @@ class Evaluation:
             "notes": list(self.notes),
         }
 
+    def _too_few(self, metric: str) -> bool:
+        """Whether the metric is a correlation of too few people."""
+        return metric in CORRELATIONS and self.evidence.people < self.evidence.settings.min_people
+
     def __repr__(self) -> str:
         """Tables of estimates and comparisons, at most 100 columns wide for short names."""
         found, settings = self.evidence, self.evidence.settings
         level = f"{100 * settings.level:g} %"
         models = "these trained models" if found.estimand == "trained" else "the architectures (over seeds and people)"
         split = "" if self.split is None else f"split {self.split}: "
+        few = found.people < settings.min_people
         lines = [
             f"{split}{_number(found.recordings, 'recording', 'recordings')} of "
-            f"{_number(found.people, 'person', 'people')}; {level} intervals of {models} for {found.whom}",
+            f"{_number(found.people, 'person', 'people')}; "
+            + (f"no intervals, {too_few(found.people)}" if few else f"{level} intervals of {models} for {found.whom}"),
             "",
         ]
         metrics = [metric for metric in _SHOWN if any(metric in row.estimates for row in found.rows.values())]
         seeds = any(row.seeds > 1 for row in found.rows.values())
         table = [["model", *["seeds"] * seeds, *(_SHOWN[metric][0] for metric in metrics)]]
         for name, row in found.rows.items():
-            cells = [estimate_text(row.estimates.get(metric), ".2f", _SHOWN[metric][1]) for metric in metrics]
+            cells = [
+                too_few(found.people)
+                if self._too_few(metric)
+                else estimate_text(row.estimates.get(metric), ".2f", _SHOWN[metric][1])
+                for metric in metrics
+            ]
             table.append([name, *[str(row.seeds)] * seeds, *cells])
         lines += align_columns(table)
         for reference, compared in self.comparisons.items():

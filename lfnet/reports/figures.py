@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lfnet.evaluation.estimates import EvidenceSettings
+from lfnet.evaluation.estimates import EvidenceSettings, too_few
 from lfnet.evaluation.metrics import METRICS
 from lfnet.reports.figure_data import Budget, Drawn, Part
-from lfnet.tables.formatting import too_few
 
 __all__ = ["FIGURES", "INK", "draw"]
 

@@ -9,11 +9,11 @@ from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
 from lfnet.evaluation.class_evidence import ClassEvidence, ClassRow, compute_class_evidence
 from lfnet.evaluation.classes import Cut, choose_threshold, cuts_of
-from lfnet.evaluation.estimates import Difference, Estimate
+from lfnet.evaluation.estimates import Difference, Estimate, too_few
 from lfnet.evaluation.evidence import RowScores
 from lfnet.runs.collection import RunCollection
 from lfnet.tables.class_text import THRESHOLDS, describe_cut
-from lfnet.tables.formatting import DASH, fixed, too_few, with_interval
+from lfnet.tables.formatting import DASH, fixed, with_interval
 from lfnet.tables.grouping import Group
 from lfnet.tables.reference_scores import ReferenceScores
 from lfnet.tables.settings import TableEvidence

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from lfnet.evaluation.compare import VERDICTS
-from lfnet.evaluation.estimates import ranks_backwards
+from lfnet.evaluation.estimates import ranks_backwards, too_few
 from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, EvidenceSettings, RowEvidence
 from lfnet.evaluation.intervals import coverage_sentence
 from lfnet.tables.findings import EITHER_WAY, Asked, finding
-from lfnet.tables.formatting import DASH, MINUS, fixed, points, too_few, with_interval
+from lfnet.tables.formatting import DASH, MINUS, fixed, points, with_interval
 from lfnet.tables.table import Block
 
 __all__ = ["Numbers", "comparisons", "explained", "intervals", "scored_on", "subject_of"]

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lfnet.evaluation.class_metrics import read_class_metric, split_name
+from lfnet.evaluation.estimates import CORRELATIONS, too_few
 from lfnet.evaluation.replicates import summarise
 from lfnet.runs.run import Run
-from lfnet.tables.formatting import too_few
 from lfnet.tables.table import Column, Row
 
-__all__ = ["CORRELATIONS", "banner", "people_of", "withhold"]
-
-CORRELATIONS = ("pcc", "ccc")
+__all__ = ["banner", "people_of", "withhold"]
 
 
 def people_of(runs: Sequence[Run]) -> dict[str, int]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lfnet.evaluation.compare import VERDICTS
+from lfnet.evaluation.estimates import too_few
 from lfnet.evaluation.evidence import Comparison
-from lfnet.tables.formatting import MINUS, points, too_few, with_interval
+from lfnet.tables.formatting import MINUS, points, with_interval
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Finding, Findings, Section
 

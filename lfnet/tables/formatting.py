@@ -15,7 +15,6 @@ __all__ = [
     "points",
     "span",
     "spread",
-    "too_few",
     "with_interval",
 ]
 
@@ -30,11 +29,6 @@ def fixed(value: float, digits: int = 2, sign: bool = False) -> str:
     if float(text) == 0:
         return text
     return (MINUS if value < 0 else "+" if sign else "") + text
-
-
-def too_few(people: int) -> str:
-    """What stands in place of a number that so few people cannot carry."""
-    return f"n = {people}: too few"
 
 
 def points(number: float) -> str:

@@ -134,6 +134,19 @@ def test_train_rows_give_baselines_and_are_not_scored():
     ).comparisons
 
 
+def test_too_few_people_have_no_correlation_and_no_interval():
+    label = np.array([3.0, 9, 14, 22, 31])
+    found = lfnet.evaluate(label, {"a": label + np.array([1, -1, 2, -2, 1]), "b": label[::-1]}, against="b", **FEW)
+    text = str(found)
+    assert text.startswith("5 recordings of 5 people; no intervals, n = 5: too few")
+    assert "95 %" not in text and "0.9" not in text.partition("MAE vs")[0] and text.count("n = 5: too few") == 1 + 2 * 2
+    frame = found.to_frame()
+    correlations = frame[frame["metric"].isin(["pcc", "ccc"])]
+    assert len(correlations) == 6 and correlations[["value", "low", "high", "sd_seeds"]].isna().all(axis=None)
+    assert frame.query("metric == 'mae'")["value"].notna().all()
+    assert lfnet.evaluate(np.tile(label, 2), np.tile(label, 2) + 1.0, **FEW).to_frame()["value"].notna().any()
+
+
 def test_a_model_named_as_a_baseline_replaces_it(case):
     split = ["train"] * 20 + ["test"] * 30
     scores = {"train_median": np.full(50, 9.0), "a": case.scores(seeds=1)[0]}
