@@ -201,7 +201,11 @@ def _marks(runs: Sequence[Run]) -> list[str]:
 
 
 def _mark(mark: str, marked: Sequence[Run], runs: Sequence[Run]) -> str:
-    return mark if len(marked) == len(runs) else f"{mark} ({len(marked)} of {len(runs)} seeds)"
+    if len(marked) == len(runs):
+        return mark
+    # Draws or deals of a cohort may share a seed of training.
+    seeds = len({run.seed for run in runs}) == len(runs)
+    return f"{mark} ({len(marked)} of {len(runs)} {'seeds' if seeds else 'runs'})"
 
 
 def _sigma_notes(runs: Sequence[Run], shown: Sequence[Column], undefined: set[str]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lfnet.data.protocol import PUBLISHED_TRAINING
+from lfnet.data.protocol import PUBLISHED_TRAINING, QUICK_TRAINING
 from lfnet.errors import LfnetError
 from lfnet.runs.public_settings import is_public, public_value
 from lfnet.runs.run import MISSING, Run, leaves
@@ -123,10 +123,15 @@ def _protocol_text(run: Run, protocol: Any) -> Any:
     trainer = run.result.config.get("trainer")
     if protocol != "published" or not trainer:
         return protocol
-    if all(trainer.get(key) == value for key, value in PUBLISHED_TRAINING.items()):
+    used = {name: value for name, value in leaves(trainer) if value not in (None, {})}
+    other = {key for key, value in PUBLISHED_TRAINING.items() if used.get(key) != value}
+    # A node of its own, such as trainer.pooling, has leaves below its name.
+    other |= {key for key in PUBLISHED_TRAINING if any(name.startswith(f"{key}.") for name in used)}
+    if not other:
         return protocol
     choice = run.result.choices.get("trainer", "")
-    return f"published, {choice if choice.startswith('quick') else 'other training'}"
+    quick = choice.startswith("quick") and other <= QUICK_TRAINING
+    return f"published, {choice if quick else 'other training'}"
 
 
 def _text(value: Any) -> str:

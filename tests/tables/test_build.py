@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -25,6 +26,7 @@ from lfnet.seals import write_sealed_json
 from lfnet.tables.build import build
 from lfnet.tables.settings import TableEvidence, TableSettings
 from lfnet.tables.table import Row, Table
+from tests.composing import CONF
 from tests.tables.factory import result, sweep
 
 
@@ -289,8 +291,17 @@ def test_closing_line_is_over_architectures(tmp_path: Path) -> None:
 
 
 def test_published_is_said_only_of_published_training(tmp_path: Path) -> None:
-    quick = {"lr": 1e-3, "windows_per_clip": 1, "select_windows_per_clip": 1}
-    full = {"lr": 3e-4, "windows_per_clip": None, "select_windows_per_clip": None}
+    full = yaml.safe_load((CONF / "trainer/default.yaml").read_text())
+    full["loss"] = yaml.safe_load((CONF / "loss/l1.yaml").read_text())
+    quick = {**full, "lr": 1e-3, "windows_per_clip": 1, "select_windows_per_clip": 1}
+    others = [
+        {"lr": 1e-3},
+        {"weight_decay": 0.0},
+        {"loss": {**full["loss"], "lds_sigma": 2.0}},
+        {"loss": yaml.safe_load((CONF / "loss/quantile.yaml").read_text())},
+        {"pooling": yaml.safe_load((CONF / "pooling/gated.yaml").read_text())},
+        {"recalibrate": "linear"},
+    ]
     results = []
     for number, (choice, trainer) in enumerate(
         [("quick", quick), ("full", full), ("default", full), ("quick_bf16", quick), ("full", {**full, "lr": 1e-3})]
@@ -306,6 +317,25 @@ def test_published_is_said_only_of_published_training(tmp_path: Path) -> None:
         ("published, quick", (0,)), ("published", (1, 2)), ("published, quick_bf16", (3,)),
         ("published, other training", (4,)), ("masked", (9,)),
     ]  # fmt: skip
+    for number, other in enumerate(others):
+        for choice, trainer in (("full", full), ("quick", quick)):
+            done = result("ldbm")
+            done["choices"] |= {"protocol": "published", "trainer": choice}
+            done["config"]["trainer"] = {**trainer, **other}
+            table = make(tmp_path / f"{choice}{number}", [done], rows=["protocol"])
+            said = "published, quick" if choice == "quick" and "lr" in other else "published, other training"
+            assert table.rows[0].identity["protocol"] == said, other
+
+
+def test_a_mark_of_some_draws_counts_runs_where_they_share_a_seed(tmp_path: Path) -> None:
+    for name, seeds, said in (
+        ("draws", [(0, 0), (0, 1), (0, 2)], "collapsed (1 of 3 runs)"),
+        ("seeds", [(0, 0), (1, 0), (2, 0)], "collapsed (1 of 3 seeds)"),
+    ):
+        results = [result("ldbm", seed, cohort_seed=draw) for seed, draw in seeds]
+        results[0]["marks"] = ["collapsed"]
+        (row,) = [row for row in make(tmp_path / name, results).rows if row.kind == "model"]
+        assert row.notes == (said,)
 
 
 def test_closing_lines_keep_protocols_apart(tmp_path: Path) -> None:
