@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lfnet.errors import LfnetError
+from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.reports.markdown import markdown
 from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
@@ -138,3 +139,26 @@ def test_controls_with_too_few_seeds_for_the_title_are_named(tmp_path: Path):
     table = build(sweep(tmp_path, unlike_seeds(control_seeds=range(3)), controls=CONTROLS, evidence=EVIDENCE), tmp_path)
     assert "over seeds and people" in table.sections[0].evidence[0].title
     assert "Intervals of ldbm, permuted are over people alone: over seeds needs 5 seeds." in table.foot
+
+
+def test_seeds_of_a_control_and_its_model_are_drawn_together(tmp_path: Path):
+    """Seeds differ much, and a control little from the model of its seed: pairs cancel what a seed has of its own."""
+    skills = (0.9, 0.1, 0.7, -0.5, 0.4)
+    made = [result("ldbm", seed, skill=skills[seed], noise=4) for seed in range(5)]
+    made += [control("ldbm", "shuffled", seed, skills[seed] - 0.02) for seed in range(5)]
+    table = build(sweep(tmp_path, made, controls=CONTROLS, evidence={**EVIDENCE, "against": []}), tmp_path)
+    block = table.sections[0].evidence[-1]
+    assert block.title.endswith("verdicts on the architectures, margin 1 point")
+    shown = block.data["rows"][0]["differences"]["mae"]
+    rows = []
+    for name, number in (("model", 0), ("control", 5)):
+        frames = [one["_predictions"].in_split("test").at("recording").frame for one in made[number : number + 5]]
+        scores = np.stack([frame["score"].round(6) for frame in frames])
+        rows.append(RowScores(name, frames[0]["recording_id"], frames[0]["person_id"], frames[0]["label"], scores))
+    settings = EvidenceSettings(resamples=400, flips=400)
+    gap, alone = (
+        compute_evidence(rows, "model", settings, paired=paired).rows["control"].comparison.differences["mae"].interval
+        for paired in (True, False)
+    )
+    assert (shown["low"], shown["high"]) == pytest.approx((gap.low, gap.high))
+    assert shown["high"] - shown["low"] < (alone.high - alone.low) / 5
