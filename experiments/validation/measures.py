@@ -165,6 +165,11 @@ def alarms(recordings, cohorts, first=0):
         found["equivalent", "architecture", "exactly a margin apart"].append(
             _tost(who, [_scored(random, head, who, SEEDS) for head in apart[True]], cohort, joint=True) <= ALPHA
         )
+        model, seeds_drawn = scores(random, FAIR, who, SEEDS)
+        control, _ = scores(random, FAIR, who, SEEDS, seeds_drawn)
+        found["different", "architecture", "a control and its model, paired by seed"].append(
+            _joint(who, [control, model], cohort, paired=True) <= ALPHA
+        )
     rows = []
     for (claim, estimand, name), hits in found.items():
         low, high = wilson(sum(hits), len(hits))
@@ -202,16 +207,19 @@ def _flip(who, scored, cohort):
     return sign_flip_p(np.bincount(who.person, errors[0] - errors[1]), 1000, cohort)
 
 
-def _gap(who, scored, cohort, joint):
+def _gap(who, scored, cohort, joint, paired=False):
     labels, rows = _sums(who, scored)
     resamples = RESAMPLES[len(who.label)]
-    shares = [seed_shares(str(n), len(one), resamples, cohort) for n, one in enumerate(scored)] if joint else None
+    names = ["" if paired else str(n) for n in range(len(scored))]
+    shares = None
+    if joint:
+        shares = [seed_shares(name, len(one), resamples, cohort) for name, one in zip(names, scored, strict=True)]
     weight = people_weights(labels.people, resamples, cohort)
-    return measure("mae", labels, rows, weight_BP=weight, shares=shares, reference=1)[1][0]
+    return measure("mae", labels, rows, weight_BP=weight, shares=shares, reference=1, paired=paired)[1][0]
 
 
-def _joint(who, scored, cohort):
-    return pivot_p(_gap(who, scored, cohort, True))
+def _joint(who, scored, cohort, paired=False):
+    return pivot_p(_gap(who, scored, cohort, True, paired))
 
 
 def _tost(who, scored, cohort, joint):

@@ -148,13 +148,15 @@ def people(random, recordings):
     return People(person, u, _label(u, random.standard_normal(recordings)))
 
 
-def scores(random, head, who, seeds):
-    """Scores [seeds, n] of one head, and each seed's (bias, slope)."""
+def scores(random, head, who, seeds, drawn=None):
+    """Scores [seeds, n] of one head, and each seed's (bias, slope): those of another head's seeds, where given."""
     count = who.person.max() + 1
     shared = np.sqrt(head.own) * random.standard_normal(count)[who.person]
     shared = shared + np.sqrt(1 - head.own) * random.standard_normal(len(who.u))
     bias = head.seed_bias * random.standard_normal((seeds, 1))
     slope = 1 + head.seed_slope * random.standard_normal((seeds, 1))
+    if drawn is not None:
+        bias, slope = (np.array(column)[:, None] for column in zip(*drawn, strict=True))
     scored = head.centre(who.u, bias, slope) + head.noise_sd(who.u, slope) * shared
     scored = scored + head.seed_noise * random.standard_normal(scored.shape)
     return scored, list(zip(bias[:, 0], slope[:, 0], strict=True))
