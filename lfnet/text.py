@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 
-__all__ = ["align_columns", "cut_lines", "first_names", "plural", "spreadsheet_cell"]
+__all__ = ["MINUS", "align_columns", "cut_lines", "first_names", "fixed", "plural", "spreadsheet_cell"]
+
+MINUS = "−"
 
 
 def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> list[str]:
@@ -23,6 +25,14 @@ def align_columns(table: Sequence[Sequence[str]], *, numbers: bool = False) -> l
 def first_names(names: Sequence[str]) -> str:
     """Join the first three names: `a, b, c, …`."""
     return ", ".join(names[:3]) + ", …" * (len(names) > 3)
+
+
+def fixed(value: float, digits: int = 2, sign: bool = False) -> str:
+    """`value` with a fixed number of decimals; `sign` puts a + before what is above zero; zero has none."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return (MINUS if value < 0 else "+" if sign else "") + text
 
 
 def plural(number: int, word: str) -> str:

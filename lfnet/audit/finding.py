@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lfnet.text import fixed
+
 __all__ = ["Check", "Finding", "Status", "Test", "interval", "p_text"]
 
 Status = Literal["leak", "warning", "clear", "not checked"]
@@ -103,7 +105,7 @@ class Check:
 
 def interval(test: Test, name: str) -> str:
     """Format an estimate: `rank correlation 0.31 [0.10, 0.49], p = 0.012`; p is the adjusted one."""
-    return f"{name} {test.estimate:.2f} [{test.low:.2f}, {test.high:.2f}], {p_text(test.adjusted)}"
+    return f"{name} {fixed(test.estimate)} [{fixed(test.low)}, {fixed(test.high)}], {p_text(test.adjusted)}"
 
 
 def p_text(p: float) -> str:

@@ -9,7 +9,7 @@ from lfnet.audit.finding import Check, Finding, Status, Test, interval
 from lfnet.audit.statistics import MIN_CLEAR, intraclass, permutation_p
 from lfnet.cohorts.identity import one_spelling, spellings
 from lfnet.evaluation.baselines import PersonLookup
-from lfnet.text import plural
+from lfnet.text import fixed, plural
 
 __all__ = ["look_up", "shared_people"]
 
@@ -86,7 +86,7 @@ def look_up(recordings: pd.DataFrame, random: np.random.Generator, resamples: in
     repeat = "no person has two labels"
     if icc is not None:
         numbers |= dict(zip(("icc", "icc_low", "icc_high"), icc, strict=True))
-        repeat = "labels of one person have an intraclass correlation of {:.2f} [{:.2f}, {:.2f}]".format(*icc)
+        repeat = "labels of one person have an intraclass correlation of {} [{}, {}]".format(*map(fixed, icc))
     train, other = labelled[labelled["split"] == "train"], labelled[labelled["split"].isin(("dev", "test"))]
     if train.empty or other.empty:
         empty = "train" if train.empty else "dev or test"

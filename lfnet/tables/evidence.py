@@ -66,7 +66,7 @@ def blocks(
     if any(cut.probability for cut in cuts):
         # A difference in points says little of labels that are 0 and 1.
         return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
-    short = short_names(measured_groups, row_keys)
+    short = _short_names(measured_groups, row_keys)
     for against in node.names:
         made += _compared(node, against, models, given, constant, what, short, notes)
     blocks_of_controls, more = control_blocks(node, models, aside, constant, what, short)
@@ -188,7 +188,7 @@ def _compare_with(
     ]
 
 
-def short_names(groups: Sequence[Group], row_keys: Sequence[str]) -> dict[str, str]:
+def _short_names(groups: Sequence[Group], row_keys: Sequence[str]) -> dict[str, str]:
     """The name of each row → its name by the keys in which the rows differ."""
     apart = [key for key in row_keys if len({group.identity[key] for group in groups}) > 1] or row_keys[:1]
     return {

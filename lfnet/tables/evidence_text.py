@@ -89,8 +89,8 @@ def comparisons(asked: Asked, found: Sequence[tuple[str, str, Comparison]]) -> B
         {"row": name, "reference": comparison.reference, **_raw_comparison(comparison)} for name, _, comparison in found
     ]
     title = f"{asked.question}: verdicts on {asked.subject}, margin {points(asked.margin)}"
-    said = finding(asked, [(short, comparison) for _, short, comparison in found])
-    return Block(title, tuple(headings), rows, len(rows), {"rows": data}, said)
+    sentence = finding(asked, [(short, comparison) for _, short, comparison in found])
+    return Block(title, tuple(headings), rows, len(rows), {"rows": data}, sentence)
 
 
 def subject_of(estimand: str, what: str) -> str:

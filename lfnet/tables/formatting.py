@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lfnet.evaluation.estimates import Difference, Estimate
 from lfnet.evaluation.replicates import Summary
+from lfnet.text import MINUS, fixed
 
 __all__ = [
     "DASH",
@@ -19,16 +20,7 @@ __all__ = [
 ]
 
 DASH = "—"
-MINUS = "−"
 _PREFIXES = ("", "k", "M", "G", "T", "P")
-
-
-def fixed(value: float, digits: int = 2, sign: bool = False) -> str:
-    """`value` with a fixed number of decimals; `sign` puts a + before what is above zero; zero has none."""
-    text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return (MINUS if value < 0 else "+" if sign else "") + text
 
 
 def points(number: float) -> str:

@@ -187,7 +187,7 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
         yield (
             "Optimism: by how much the shortcut alone improves test scores, run by run of the same seed and draw of "
             f"the cohort, with Student's {100 * LEVEL:g} % interval over these pairs; above 0, test scores are too "
-            "good."
+            f"good; {DASH}: the shortcut changes no score of this model."
         )
     yield from tuning_meanings(names)
     if names & {"bytes", "fusion_bytes"}:

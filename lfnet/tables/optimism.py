@@ -51,10 +51,17 @@ def fill_optimism(rows: Sequence[Row], shown: Sequence[Column]) -> list[Row]:
     filled = []
     for row in rows:
         twin = twins.get(_others(row))
-        if row.identity.get(_KEY, _NONE) != _NONE and twin is not None:
+        if row.identity.get(_KEY, _NONE) != _NONE and twin is not None and not _same_scores(row, twin):
             row = replace(row, cells={**row.cells, **{one.name: _cell(one, row, twin) for one in wanted}})
         filled.append(row)
     return filled
+
+
+def _same_scores(row: Row, twin: Row) -> bool:
+    """Whether the shortcut changed no score: it does not apply to this model."""
+    measured = [{_draw(run): run.result.metrics for run in one.runs} for one in (row, twin)]
+    common = measured[0].keys() & measured[1].keys()
+    return bool(common) and all(measured[0][draw] == measured[1][draw] for draw in common)
 
 
 def _others(row: Row) -> tuple[tuple[str, str], ...]:

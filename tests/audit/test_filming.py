@@ -48,7 +48,7 @@ def test_a_frame_rate_that_is_the_label_is_a_leak_of_a_bare_manifest(
     settings = ["cohort=folder", f"cohort.root={tmp_path}", "cohort.manifest_only=true", f"paths.cache={tmp_path}"]
     assert main(["audit", *settings, "--strict"]) == 1
     lines = " ".join(capsys.readouterr().out.split())
-    assert "LEAK filming vs label: frame rate goes with the label: rank correlation -0." in lines
+    assert "LEAK filming vs label: frame rate goes with the label: rank correlation −0." in lines
     assert "baseline nuisance" in lines and "one frame rate" in lines
     assert "loudness (it needs sound)" in lines and "5 % over all numbers of filming" in lines
 

@@ -74,6 +74,12 @@ def test_optimism_pairs_draws_and_has_students_interval_over_them(tmp_path):
     assert any(line.startswith("Optimism:") and "above 0, test scores are too good" in line for line in table.foot)
 
 
+def test_a_shortcut_that_changes_no_score_does_not_apply(tmp_path):
+    _, table = draws(tmp_path, {"in_sample": 0.2, "none": 0.2})
+    for metric in ("mae", "pcc"):
+        assert rows_of(table)["fused", "in_sample"].cells[f"optimism.{metric}"].text == "—"
+
+
 def test_optimism_is_empty_without_a_twin_and_has_no_interval_over_two_draws(tmp_path):
     _, table = draws(tmp_path / "alone", {"choice_on_test": 0.7})
     assert rows_of(table)["fused", "choice_on_test"].cells["optimism.mae"].text == "—"
