@@ -114,8 +114,9 @@ def _recalibrated(table: pd.DataFrame) -> list[dict[str, object]]:
 
 def _mean(values: pd.Series, digits: int) -> str:
     """The mean over draws with its 95 % interval (t)."""
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return f"{values.mean():.{digits}f} [{values.mean() - half:.{digits}f}, {values.mean() + half:.{digits}f}]"
+    mean, half = values.mean(), float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    text = f"{mean:.{digits}f} [{mean - half:.{digits}f}, {mean + half:.{digits}f}]"
+    return text.replace("-", "−")
 
 
 def _markdown(scores: pd.DataFrame, intervals: pd.DataFrame, recalibration: pd.DataFrame) -> str:

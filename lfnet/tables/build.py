@@ -11,7 +11,8 @@ from lfnet.fingerprints import digest
 from lfnet.runs.run import Run, leaves
 from lfnet.runs.sweep_record import collect
 from lfnet.tables import columns, few, grouping, header_and_footer, reference_rows
-from lfnet.tables.controls import explained_controls, split_controls
+from lfnet.tables.audit_box import audit_box
+from lfnet.tables.controls import explain_controls, split_controls
 from lfnet.tables.ensembles import MEANING as ENSEMBLE
 from lfnet.tables.ensembles import with_ensembles
 from lfnet.tables.evidence import blocks
@@ -20,7 +21,7 @@ from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
 from lfnet.tables.optimism import fill_optimism
 from lfnet.tables.reference_rows import published_rows
-from lfnet.tables.remarks import audit_box, closing_lines, target_lines
+from lfnet.tables.remarks import closing_lines, target_lines
 from lfnet.tables.settings import TableEvidence, read_table
 from lfnet.tables.table import Column, Row, Section, Table
 from lfnet.text import plural
@@ -73,7 +74,7 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
         sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names, fewest)
     if asked.evidence is not None:
         sections, notes = _with_evidence(asked.evidence, sections, parts, names, wanted, joint)
-    notes.append(explained_controls(asked.controls or (), any(controls for _, _, controls in parts)))
+    notes.append(explain_controls(asked.controls or (), any(controls for _, _, controls in parts)))
     notes += [ENSEMBLE] * joint
     fingerprint = digest(sorted(run.result.fingerprint for run in sweep.runs))
     lifted = {

@@ -18,7 +18,7 @@ from lfnet.tables.grouping import Group, seeds_of
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
 
-__all__ = ["control_blocks", "explained_controls", "measure_controls", "split_controls"]
+__all__ = ["control_blocks", "explain_controls", "measure_controls", "split_controls"]
 
 Scored = tuple[Group, RowScores]
 
@@ -34,7 +34,7 @@ def split_controls(groups: Sequence[Group]) -> tuple[list[Group], list[Group]]:
     return [group for group in groups if not group.control], [group for group in groups if group.control]
 
 
-def explained_controls(controls: Sequence[str], shown: bool) -> str:
+def explain_controls(controls: Sequence[str], shown: bool) -> str:
     """A sentence for the foot, "" where no control is shown."""
     if not shown:
         return ""

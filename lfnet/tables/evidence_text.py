@@ -13,7 +13,7 @@ from lfnet.tables.findings import EITHER_WAY, Asked, finding
 from lfnet.tables.formatting import DASH, MINUS, fixed, points, with_interval
 from lfnet.tables.table import Block
 
-__all__ = ["Numbers", "comparisons", "explained", "intervals", "scored_on", "subject_of"]
+__all__ = ["Numbers", "comparisons", "explain_evidence", "intervals", "scored_on", "subject_of"]
 
 Numbers = Mapping[str, Estimate | None]
 
@@ -187,7 +187,7 @@ def _raw_comparison(found: Comparison) -> dict[str, Any]:
     }
 
 
-def explained(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]:
+def explain_evidence(settings: EvidenceSettings, present: Sequence[Block]) -> list[str]:
     """Lines of the foot: what intervals, tests and verdicts are."""
     if not present:
         return []

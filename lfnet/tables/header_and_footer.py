@@ -10,7 +10,7 @@ from lfnet.runs.public_settings import public_cohort
 from lfnet.runs.run import Run
 from lfnet.runs.sweep_record import Sweep
 from lfnet.tables.class_text import class_meanings
-from lfnet.tables.evidence_text import explained
+from lfnet.tables.evidence_text import explain_evidence
 from lfnet.tables.formatting import DASH, count, fixed
 from lfnet.tables.optimism import LEVEL
 from lfnet.tables.reference_rows import is_oracle, label, meanings, nuisance_lines
@@ -126,7 +126,7 @@ def foot(
         *_meanings(columns, rows),
         *class_meanings(columns, sweep.runs),
         _flops(sweep.runs) if any(column.name == "flops" for column in columns) else "",
-        *(explained(settings, [block for part in sections for block in part.evidence]) if settings else ()),
+        *(explain_evidence(settings, [block for part in sections for block in part.evidence]) if settings else ()),
         *notes,
         *_reference_lines([name for name in references if name not in absent]),
         *(nuisance_lines(sweep.runs) if "nuisance" in references and "nuisance" not in absent else ()),
