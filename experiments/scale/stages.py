@@ -203,11 +203,21 @@ def read_store(clips: int, folder: Path) -> None:
 
 
 def long_clips(frames: int, folder: Path) -> None:
-    """Ten clips of many frames: the store of ready vectors, and a job."""
+    """Ten clips of many frames: the store of ready vectors, a job, and its windows alone."""
     make_clips(LONG_CLIPS, frames, folder / "clips", of_person=1)
     measured("write a store of long clips (lfnet extract)", frames, lambda: command("extract", *_words(folder)))
     words = [*_words(folder), f"paths.runs={folder / 'runs'}", "trainer=quick", "trainer.max_epochs=1"]
     measured("a job on long clips, one epoch", frames, lambda: command("train", *words))
+
+    from lfnet.cli.configs import compose
+    from lfnet.config import plain
+    from lfnet.jobs.head_fit import load_data
+    from lfnet.jobs.job import plan
+    from lfnet.jobs.session import Session
+
+    session = Session()
+    experiment = plan(plain(compose("train", words)), {}, session)
+    measured("cut long clips into windows", frames, lambda: load_data(experiment, session))
 
 
 STAGES = {stage.__name__: stage for stage in (sweep, runs, write_store, read_store, long_clips)}
