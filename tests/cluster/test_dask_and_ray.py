@@ -101,7 +101,7 @@ def test_the_table_is_that_of_one_process(serial, tmp_path, request, engine):
     assert status == 1, err
     assert out.count("] finished ") == 23 and "[24/24]" in out and "RuntimeError: the head exploded" in out
     assert predictions(here) == predictions(serial) and len(predictions(here)) == 23
-    assert rows(here) == rows(serial) and len(rows(here)) == 6
+    assert rows(here) == rows(serial) != []
     names = {path.name for path in here.iterdir() if not path.name.startswith("begun-")}
     assert names - {"go", "lfnet_runs", "lfnet_cache", "lfnet_logs"} <= {".cache", ".config"}  # of fonts, dask-jobqueue
     assert "23 finished already, 1 to run" in table(here, *words, **more)[1]
