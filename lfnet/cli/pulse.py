@@ -134,7 +134,7 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
     media = probe(video, fps, reading.times, reading.damaged)
     notes: list[str] = []
     model = reading.find_landmarker(user_path(config["paths"]["weights"]))
-    with FaceMesh(model, reading) as mesh:
+    with FaceMesh(model, reading, blendshapes=False) as mesh:
         decoded = frames(video, fps=fps, damaged=reading.damaged, times=reading.times, notes=notes)
         checks = reading.check_every is not None
         (passed,) = run_pass(decoded, mesh, [vectors], every=every, check_people=checks)

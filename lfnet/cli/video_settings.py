@@ -15,6 +15,7 @@ _FACES = {
     "video.faces": "N",
     "video.person": "largest|left|right",
     "video.check_every": "SECONDS",
+    "video.runtime": "litert|mediapipe",
     **dict.fromkeys(("video.min_detection", "video.min_presence", "video.min_tracking"), "SHARE"),
 }
 

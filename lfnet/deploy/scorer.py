@@ -144,15 +144,16 @@ class Scorer:
             raise LfnetError(f"video.{next(iter(video))}: the bundle scores features, and has no settings of videos.")
         if facts.encoder is not None and facts.video is not None:
             before, after = video_settings(facts.video), video_settings(facts.video, video)
+            values = {name: getattr(after, name) for name in video or ()} | {"runtime": after.used_runtime}
             path = bundle.folder / facts.video.file
             stages = replace(
                 stages,
                 encoder=open_encoder(facts.encoder, bundle.folder, threads),
                 video=after,
                 changed=tuple(
-                    f"video.{name}={getattr(after, name)}, and {getattr(before, name)} for the training clips"
-                    for name in video or ()
-                    if getattr(after, name) != getattr(before, name)
+                    f"video.{name}={value}, and {getattr(before, name)} for the training clips"
+                    for name, value in values.items()
+                    if value != getattr(before, name)
                 ),
                 landmarker=lambda: path,
                 stride=facts.encoder.stride,
@@ -265,7 +266,7 @@ class Scorer:
             consumers.append(skin)
         landmarker, started = stages.landmarker(), time.perf_counter()
         with ExitStack() as stack:
-            mesh = stack.enter_context(FaceMesh(landmarker, stages.video))
+            mesh = stack.enter_context(FaceMesh(landmarker, stages.video, blendshapes="mesh" in encoder.needs))
             watch.started = time.perf_counter() - started
             decoded = watch.each(
                 "decode",

@@ -15,7 +15,7 @@ from lfnet.encoders.onnx_network import open_session
 from lfnet.encoders.trunk import MEAN, STD, Trunk, TrunkEncoder
 from lfnet.encoders.trunk_network import cut_network, load_trunk
 from lfnet.errors import LfnetError
-from lfnet.video.settings import VideoSettings
+from lfnet.video.settings import VideoSettings, with_runtime
 from lfnet.weights.weights_file import WeightsFile
 
 __all__ = ["bundle_encoder", "bundle_landmarker", "open_encoder", "video_settings"]
@@ -29,6 +29,7 @@ def bundle_landmarker(config: dict[str, Any], folder: Path) -> VideoFacts:
     path, file = video.find_landmarker(Path(config["paths"]["weights"])), video.landmarker.file
     shutil.copyfile(path, folder / file)  # by the name in conf/weights: that of the user's own copy may tell something
     node = {name: value for name, value in config["video"].items() if name != "landmarker"}
+    node["runtime"] = video.used_runtime
     return VideoFacts(node=node, file=file, weights=_describe(video.landmarker))
 
 
@@ -94,7 +95,7 @@ def open_encoder(facts: EncoderFacts, folder: Path, threads: int | None) -> Enco
 
 def video_settings(facts: VideoFacts, replaced: Mapping[str, Any] | None = None) -> VideoSettings:
     """Read the settings of videos and of the face landmarker; replaced: settings that replace those of the bundle."""
-    node = {**facts.node, **(replaced or {}), "_target_": "lfnet.video.settings.VideoSettings"}
+    node = {**with_runtime(facts.node), **(replaced or {}), "_target_": "lfnet.video.settings.VideoSettings"}
     return cast(VideoSettings, instantiate(node, "video"))
 
 

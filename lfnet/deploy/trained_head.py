@@ -21,6 +21,7 @@ from lfnet.runs.result import RESULT, damaged
 from lfnet.runs.run import Run
 from lfnet.training.distribution_head import build_head, with_distribution
 from lfnet.training.pooling import with_pooling
+from lfnet.video.settings import with_runtime
 
 __all__ = ["TrainedHead"]
 
@@ -46,7 +47,7 @@ class TrainedHead:
         self.runs = (run, *more)
         if run.result.kind != "head":
             raise LfnetError(f"{run.folder} is a run of a {run.result.kind}: give a run of a head.")
-        self.config = run.config
+        self.config = {**run.config, "video": with_runtime(run.config["video"])}
         self.protocol = read(Protocol, self.config["protocol"], "protocol")
         self.pooling = read_pooling(self.config["trainer"].get("pooling"), "trainer.pooling")
         self.spread: pd.DataFrame | None = None

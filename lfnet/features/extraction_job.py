@@ -159,7 +159,12 @@ class Job:
             return nullcontext()
         if self.mesh_model is None:
             raise LfnetError("the face landmarker is missing: run `lfnet weights fetch face_landmarker`.")
-        return FaceMesh(self.mesh_model, self.video)
+        return FaceMesh(self.mesh_model, self.video, blendshapes=any("mesh" in encoder.needs for encoder in encoders))
+
+    @property
+    def _landmarker(self) -> str:
+        """The package that runs the landmarker's networks."""
+        return {"litert": "ai-edge-litert"}.get(self.video.used_runtime, "mediapipe")
 
     def run(
         self,
@@ -247,7 +252,7 @@ class Job:
             "notes": "; ".join(notes),
             "time_notes": "; ".join(decoding),
             "people_notes": "; ".join(summary.people or ()),
-            "versions": ", ".join(f"{name} {version(name)}" for name in ("av", "mediapipe", "onnxruntime")),
+            "versions": ", ".join(f"{name} {version(name)}" for name in ("av", self._landmarker, "onnxruntime")),
         }
 
 

@@ -321,6 +321,7 @@ class _Lane:
                 return False
             part["crops_NHWC"] = image
         if view.mesh is not None and "mesh" in needs:
+            assert view.mesh.blendshapes_B is not None
             part["blendshapes_NB"] = view.mesh.blendshapes_B
             part["pose_N44"] = view.mesh.pose_44
             part["landmarks_NLC"] = view.mesh.landmarks_LC

@@ -1,4 +1,4 @@
-"""Import OpenCV and MediaPipe, with messages that name missing system libraries."""
+"""Import OpenCV, MediaPipe and LiteRT, with messages that name missing system libraries."""
 
 import contextlib
 import os
@@ -7,11 +7,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from types import ModuleType
 
 from lfnet.errors import LfnetError
 
-__all__ = ["import_cv2", "import_mediapipe", "missing", "quiet"]
+__all__ = ["has_litert", "import_cv2", "import_litert", "import_mediapipe", "missing", "quiet"]
 
 PACKAGES = "libgl1 libglib2.0-0 libegl1 libgles2"
 
@@ -34,6 +35,20 @@ def import_mediapipe() -> ModuleType:
         raise _cannot_load("MediaPipe", error) from error
     _ignore_profiling_timers()
     return mediapipe
+
+
+def has_litert() -> bool:
+    """Return whether LiteRT is installed."""
+    return find_spec("ai_edge_litert") is not None
+
+
+def import_litert() -> ModuleType:
+    """Import LiteRT's interpreter. Raises `LfnetError` as `import_cv2` does."""
+    try:
+        from ai_edge_litert import interpreter
+    except (ImportError, OSError) as error:
+        raise _cannot_load("LiteRT (ai-edge-litert)", error) from error
+    return interpreter
 
 
 def _ignore_profiling_timers() -> None:
@@ -69,7 +84,7 @@ def _cannot_load(name: str, error: Exception) -> LfnetError:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress MediaPipe's start-up messages on standard error, four a clip, which would break a progress bar.
+    """Suppress the libraries' start-up messages on standard error, up to four a clip, which would break a progress bar.
 
     They come from C++ and cannot be switched off, so that the file descriptor is redirected. If the block fails, they
     are printed, since they may contain the reason.

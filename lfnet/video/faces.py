@@ -53,8 +53,8 @@ class Mesh:
     ----------
     landmarks_LC : ndarray of float32, shape [478, 3]
         Pixels of the frame from its upper left corner; z on the scale of x.
-    blendshapes_B : ndarray of float32, shape [52]
-        In MediaPipe's order, `_neutral` first.
+    blendshapes_B : ndarray of float32, shape [52], or None
+        In MediaPipe's order, `_neutral` first; None where they were not asked for (`FaceMesh`).
     pose_44 : ndarray of float32, shape [4, 4]
         Facial transformation matrix: canonical face to camera, in centimetres.
     n_faces : int
@@ -64,7 +64,7 @@ class Mesh:
     """
 
     landmarks_LC: np.ndarray
-    blendshapes_B: np.ndarray
+    blendshapes_B: np.ndarray | None
     pose_44: np.ndarray
     n_faces: int
     others: tuple[Box, ...] | None = None

@@ -1,23 +1,25 @@
-"""Face landmarker: the face mesh of video frames and images, by MediaPipe."""
+"""Face landmarker: the face mesh of video frames and images."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Protocol, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
-from lfnet.errors import LfnetError
-from lfnet.offline import call_offline
+from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.video.align import quarter_turns
-from lfnet.video.backends import import_mediapipe, quiet
+from lfnet.video.direct_landmarker import DirectLandmarker
 from lfnet.video.faces import Box, Mesh
+from lfnet.video.mediapipe_landmarker import MediapipeLandmarker
 from lfnet.video.settings import VideoSettings
 
 __all__ = ["FaceMesh"]
 
-# Minimum confidences of a clear face: with them MediaPipe finds 41 of 41 upright faces of photographs and films, and
-# none of them upside down; at 0.5 it finds 11 of these, some with the mouth on the forehead (tests/video/test_mesh.py).
+# Minimum confidences of a clear face: with them 41 of 41 upright faces of photographs and films are found, and none of
+# them upside down; at 0.5 there are 11 of these, some with the mouth on the forehead (tests/video/test_mesh.py).
 _SURE = {"min_detection": 0.8, "min_presence": 0.99}
 # A turn by 180° around the camera's axis: x and y change their signs.
 _HALF_TURN = np.diag(np.array([-1, -1, 1, 1], np.float32))
@@ -28,20 +30,35 @@ _FIRST: dict[str, Callable[[Mesh], float]] = {
 }
 
 
+class _Landmarker(Protocol):
+    """What runs the landmarker's networks."""
+
+    def find(self, rgb_HWC: np.ndarray, millisecond: int) -> list[Mesh]: ...
+
+    def close(self) -> None: ...
+
+
+_RUNTIMES: dict[str, Callable[[Path, VideoSettings, bool, bool], _Landmarker]] = {
+    "litert": DirectLandmarker,
+    "mediapipe": MediapipeLandmarker,
+}
+
+
 class FaceMesh:
     """A face landmarker for one clip, or for single images. Close it, preferably with a `with` block.
 
     Tracking carries over from frame to frame, so that each clip needs its own landmarker; making one takes about 20 ms.
+    settings.runtime says what runs its networks.
 
-    If a frame holds several faces: with settings.faces = 1, MediaPipe takes the most certain face first (none if no
-    mesh fits it) and then tracks it while it is visible. With more, all are found; the clip's person is first the face
-    that settings.person names, and then the face with the largest overlap with the previous one, or again the one of
-    settings.person if none overlaps. MediaPipe smooths landmarks over time for faces = 1 only, so that both settings
+    If a frame holds several faces: with settings.faces = 1, the landmarker takes the most certain face first (none if
+    no mesh fits it) and then tracks it while it is visible. With more, all are found; the clip's person is first the
+    face that settings.person names, and then the face with the largest overlap with the previous one, or again the one
+    of settings.person if none overlaps. Landmarks are smoothed over time for faces = 1 only, so that both settings
     differ for a single person too.
 
     Every settings.check_every seconds of a clip a frame is also searched by itself, for other faces than the person's
-    (`Mesh.others`) and for the way up. MediaPipe finds faces turned by 90° either way; of faces turned by 180° it finds
-    few, and often with a wrong mesh. If a frame shows no clear face, but does if it is turned by 180°, it and the
+    (`Mesh.others`) and for the way up. Faces turned by 90° either way are found; of faces turned by 180°
+    few are, and often with a wrong mesh. If a frame shows no clear face, but does if it is turned by 180°, it and the
     following ones are searched turned. All meshes are in pixels of the frame as it is.
 
     Parameters
@@ -52,6 +69,8 @@ class FaceMesh:
         Number of faces and minimum confidences.
     video : bool
         Whether frames belong to one clip, in which the face is tracked.
+    blendshapes : bool
+        Whether blendshapes are computed, which takes a twelfth of the time.
 
     Raises
     ------
@@ -59,16 +78,30 @@ class FaceMesh:
         The model or a system library is missing.
     """
 
-    def __init__(self, model: Path, settings: VideoSettings | None = None, *, video: bool = True) -> None:
+    def __init__(
+        self,
+        model: Path,
+        settings: VideoSettings | None = None,
+        *,
+        video: bool = True,
+        blendshapes: bool = True,
+    ) -> None:
         settings = settings or VideoSettings()
+        if settings.used_runtime != settings.runtime:
+            warnings.warn(
+                "LiteRT is not installed, so that MediaPipe finds faces: the same meshes, more slowly, and as other "
+                "features than with LiteRT. `pip install ai-edge-litert`, or set video.runtime=mediapipe.",
+                LfnetWarning,
+                stacklevel=2,
+            )
         if not Path(model).is_file():
             raise LfnetError(
                 f"{model} does not exist: the face landmarker's model is needed. `lfnet weights fetch face_landmarker`"
             )
-        self._mediapipe = import_mediapipe()
         self._model = model
         self._settings = settings
         self._video = video
+        self._blendshapes = blendshapes
         self._millisecond = -1
         self._last: Box | None = None
         self._size = (0, 0)
@@ -77,23 +110,10 @@ class FaceMesh:
         self._images: FaceMesh | None = None
         self._landmarker = self._open()
 
-    def _open(self) -> Any:
-        settings, tasks = self._settings, self._mediapipe.tasks
-        modes = tasks.vision.RunningMode
-        options = tasks.vision.FaceLandmarkerOptions(
-            base_options=tasks.BaseOptions(model_asset_path=str(self._model)),
-            running_mode=modes.VIDEO if self._video else modes.IMAGE,
-            num_faces=settings.faces,
-            min_face_detection_confidence=settings.min_detection,
-            min_face_presence_confidence=settings.min_presence,
-            min_tracking_confidence=settings.min_tracking,
-            output_face_blendshapes=True,
-            output_facial_transformation_matrixes=True,
-        )
+    def _open(self) -> _Landmarker:
         try:
-            with quiet():
-                return call_offline(tasks.vision.FaceLandmarker.create_from_options, options)
-        except (RuntimeError, ValueError) as error:
+            return _RUNTIMES[self._settings.used_runtime](self._model, self._settings, self._video, self._blendshapes)
+        except (RuntimeError, ValueError, KeyError, BadZipFile) as error:
             raise LfnetError(f"{self._model} cannot be used as a face landmarker ({error}). Fetch it again.") from error
 
     def find(self, rgb_HWC: np.ndarray, time: float = 0.0) -> Mesh | None:
@@ -132,7 +152,9 @@ class FaceMesh:
         if self._images is None:
             sure = {name: max(least, getattr(self._settings, name)) for name, least in _SURE.items()}
             number = max(2, self._settings.faces)
-            self._images = FaceMesh(self._model, replace(self._settings, faces=number, **sure), video=False)
+            self._images = FaceMesh(
+                self._model, replace(self._settings, faces=number, **sure), video=False, blendshapes=False
+            )
         faces = self._images._search(rgb_HWC, time, self._turned)
         if not faces:
             faces = self._images._search(rgb_HWC, time, not self._turned)
@@ -145,26 +167,15 @@ class FaceMesh:
     def _search(self, rgb_HWC: np.ndarray, time: float, turned: bool) -> list[Mesh]:
         """Find the faces of a frame, or of the frame turned by 180°; their meshes are those of the frame as it is."""
         seen_HWC = rgb_HWC[::-1, ::-1] if turned else rgb_HWC
-        image = self._mediapipe.Image(self._mediapipe.ImageFormat.SRGB, np.ascontiguousarray(seen_HWC))
-        if self._video:
-            # MediaPipe counts whole milliseconds, which must increase; two frames of a fast camera may share one.
-            first, self._millisecond = self._millisecond < 0, max(round(time * 1000), self._millisecond + 1)
-            if first:
-                with quiet():
-                    result = self._landmarker.detect_for_video(image, self._millisecond)
-            else:
-                result = self._landmarker.detect_for_video(image, self._millisecond)
-        else:
-            result = self._landmarker.detect(image)
+        # Whole milliseconds, as MediaPipe counts them, which must increase; two frames of a fast camera may share one.
+        self._millisecond = max(round(time * 1000), self._millisecond + 1)
+        faces = self._landmarker.find(seen_HWC, self._millisecond)
         height, width = rgb_HWC.shape[:2]
-        faces = [_mesh(result, k, width, height) for k in range(len(result.face_landmarks))]
         return [_turn(face, width, height) for face in faces] if turned else faces
 
     def close(self) -> None:
-        """Free the landmarker for good; MediaPipe may hang at the interpreter's exit otherwise."""
-        if self._landmarker is not None:
-            self._landmarker.close()
-            self._landmarker = None
+        """Free the landmarker; MediaPipe may hang at the interpreter's exit otherwise. No frame can follow."""
+        self._landmarker.close()
         if self._images is not None:
             self._images.close()
             self._images = None
@@ -174,13 +185,6 @@ class FaceMesh:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def _mesh(result: Any, face: int, width: int, height: int) -> Mesh:
-    points = np.array([(point.x, point.y, point.z) for point in result.face_landmarks[face]], np.float64)
-    scores = np.array([shape.score for shape in result.face_blendshapes[face]], np.float32)
-    pose = np.asarray(result.facial_transformation_matrixes[face], np.float32)
-    return Mesh((points * (width, height, width)).astype(np.float32), scores, pose, len(result.face_landmarks))
 
 
 def _turn(face: Mesh, width: int, height: int) -> Mesh:

@@ -20,14 +20,23 @@ _FOREHEAD = (
 )
 _LEFT = tuple((point,) for point in (116, 117, 118, 119, 100, 142, 203, 206, 207, 187, 147, 123))
 _RIGHT = tuple((point,) for point in (345, 352, 376, 411, 427, 426, 423, 371, 329, 348, 347, 346))
-_POLYGONS = (_FOREHEAD, _LEFT, _RIGHT)
 _SHIFT = 4  # cv2.fillPoly reads corners in sixteenths of a pixel
+
+
+def _means(corners: tuple[tuple[int, ...], ...]) -> tuple[list[int], np.ndarray]:
+    """The points of K that a polygon needs, and weights float64 [P, K] whose product with them gives its corners."""
+    points = sorted({point for corner in corners for point in corner})
+    weights_PK = np.array([[corner.count(point) / len(corner) for point in points] for corner in corners])
+    return points, weights_PK
+
+
+_POLYGONS = [_means(corners) for corners in (_FOREHEAD, _LEFT, _RIGHT)]
 
 
 def skin_polygons(landmarks_LC: np.ndarray) -> list[np.ndarray]:
     """Compute the corners of forehead, left and right cheek, each float64 [P, 2] in pixels, of a mesh [478, 2 or 3]."""
     points = np.asarray(landmarks_LC, np.float64)[:, :2]
-    return [np.stack([points[list(corner)].mean(axis=0) for corner in polygon]) for polygon in _POLYGONS]
+    return [weights_PK @ points[chosen] for chosen, weights_PK in _POLYGONS]
 
 
 def skin_means(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = BRIGHT, dark: int = DARK) -> np.ndarray:
