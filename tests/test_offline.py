@@ -12,6 +12,7 @@ from lfnet import offline
 from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.video.backends import missing
 from lfnet.video.mesh import FaceMesh
+from lfnet.video.settings import VideoSettings
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="seccomp is Linux's")
 
@@ -44,7 +45,8 @@ def test_the_rest_of_a_process_with_a_landmarker_keeps_its_network(shared):
     """As do programs that it starts afterwards."""
     if said := missing():
         pytest.skip("; ".join(said))
-    with FaceMesh(shared / "weights" / "face_landmarker.task"), socket.create_server(("127.0.0.1", 0)) as server:
+    model, settings = shared / "weights" / "face_landmarker.task", VideoSettings(runtime="mediapipe")
+    with FaceMesh(model, settings), socket.create_server(("127.0.0.1", 0)) as server:
         code = f"import socket; socket.create_connection({server.getsockname()!r})"
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
         server.accept()[0].close()

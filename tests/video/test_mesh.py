@@ -3,7 +3,8 @@
 import builtins
 import subprocess
 import sys
-from itertools import islice
+import zipfile
+from itertools import islice, product
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_the_person_is_followed_when_a_larger_face_comes_in():
 def test_frames_within_one_millisecond(shared, model):
     """MediaPipe refuses a time that does not increase: the mesh counts on, and never goes back."""
     rgb = next(frames(shared / "media" / "single_face.mp4")).rgb
-    with FaceMesh(model) as mesh:
+    with FaceMesh(model, VideoSettings(runtime="mediapipe")) as mesh:
         found = [mesh.find(rgb, time) for time in (0.0, 0.0002, 0.0004, 0.001, 0.5)]
     assert all(face is not None for face in found)
 
@@ -123,8 +124,9 @@ def test_the_same_clip_gives_the_same_mesh(shared, model):
     assert np.array_equal(run(), run())
 
 
-def test_closing_twice_is_harmless(model):
-    mesh = FaceMesh(model)
+@pytest.mark.parametrize("runtime", ["litert", "mediapipe"])
+def test_closing_twice_is_harmless(model, runtime):
+    mesh = FaceMesh(model, VideoSettings(runtime=runtime))
     mesh.close()
     mesh.close()
 
@@ -134,8 +136,12 @@ def test_models_that_cannot_be_used(tmp_path, libraries):
         FaceMesh(tmp_path / "gone.task")
     broken = tmp_path / "broken.task"
     broken.write_bytes(b"not a model")
-    with pytest.raises(LfnetError, match=r"broken\.task cannot be used as a face landmarker"):
-        FaceMesh(broken)
+    other = tmp_path / "other.task"
+    with zipfile.ZipFile(other, "w") as file:
+        file.writestr("face_detector.tflite", b"not a network")
+    for path, runtime in product((broken, other), ("litert", "mediapipe")):
+        with pytest.raises(LfnetError, match=rf"{path.name} cannot be used as a face landmarker"):
+            FaceMesh(path, VideoSettings(runtime=runtime))
 
 
 @pytest.mark.parametrize("module", ["cv2", "mediapipe"])
@@ -217,9 +223,10 @@ from itertools import islice
 from pathlib import Path
 from lfnet.video.decode import frames
 from lfnet.video.mesh import FaceMesh
+from lfnet.video.settings import VideoSettings
 
 def look():
-    with FaceMesh(Path({str(model)!r})) as mesh:
+    with FaceMesh(Path({str(model)!r}), VideoSettings(runtime="mediapipe")) as mesh:
         for frame in islice(frames(Path({str(shared / "media" / "single_face.mp4")!r})), 30):
             assert mesh.find(frame.rgb, frame.time) is not None
 
