@@ -71,12 +71,18 @@ def _measure(bundle: Any, options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {
         "stages": measure_stages(bundle, threads=options.threads, trust=options.trust),
         "video": None,
+        "joules_per_video_minute": None,
     }
     if options.video is not None:
         from lfnet.deploy.scorer import Scorer
+        from lfnet.jobs.latency import EnergyMeter
 
         with Scorer.of(bundle, pulse=False, threads=options.threads) as scorer:
+            meter = EnergyMeter()
             found["video"] = scorer.score(options.video)
+            joules = meter.joules()
+        if joules is not None and (seconds := found["video"].get("duration_s")):
+            found["joules_per_video_minute"] = round(60 * joules / seconds, 2)
     return {**found, "disclaimer": RESEARCH_ONLY}
 
 
@@ -104,4 +110,7 @@ def _show(found: dict[str, Any]) -> None:
         if video["latency"]["ms_per_frame"] is not None:
             stages = ", ".join(f"{name} {value:.2f}" for name, value in video["latency"]["stages_ms_per_frame"].items())
             print(f"{video['video']}: {video['latency']['ms_per_frame']:.1f} ms per decoded frame: {stages}")
+        joules = found["joules_per_video_minute"]
+        drawn = "unknown, no RAPL counter can be read" if joules is None else f"{joules:.1f} J, with all else that ran"
+        print(f"energy per minute of video: {drawn}")
     print(RESEARCH_ONLY)

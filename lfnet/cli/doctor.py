@@ -21,6 +21,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import conf_dir, mode, names, paths
 from lfnet.errors import LfnetError
 from lfnet.text import plural
+from lfnet.video.backends import has_litert
 
 __all__ = ["Check", "main"]
 
@@ -41,7 +42,8 @@ LIBRARIES = {
     "libGLESv2.so.2": "libgles2",
 }
 # Libraries that can send usage statistics or error reports: the files that do, a text in them that proves it, and the
-# variable of `lfnet.TELEMETRY_OFF` that turns it off. MediaPipe has none: its threads cannot open sockets.
+# variable of `lfnet.TELEMETRY_OFF` that turns it off. MediaPipe has none: its threads cannot open sockets. It is loaded
+# for video.runtime=mediapipe alone; LiteRT, which finds faces without it, has no code that connects.
 SENDERS = {
     "huggingface_hub": ("constants.py", b"TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"),
     "mediapipe": ("tasks/c/libmediapipe.*", b"play.googleapis.com/log", None),
@@ -174,8 +176,14 @@ def _cv2() -> Iterator[Check]:
         yield Check("libraries", "problem", f"missing: {', '.join(lacking)}", fix)
         return
     broken = False
-    for module in ("cv2", "mediapipe"):
-        # In a separate process: both print to stderr while they load, and a crash must not end the report.
+    modules = ["cv2", "mediapipe"]
+    if has_litert():
+        modules.append("ai_edge_litert.interpreter")
+    else:
+        fix = "Run `pip install ai-edge-litert`, or set video.runtime=mediapipe."
+        yield Check("ai-edge-litert", "note", "not installed: MediaPipe finds faces, more slowly", fix)
+    for module in modules:
+        # In a separate process: they print to stderr while they load, and a crash must not end the report.
         done = subprocess.run(
             [sys.executable, "-P", "-c", f"import {module}"], capture_output=True, text=True, check=False
         )
@@ -185,7 +193,7 @@ def _cv2() -> Iterator[Check]:
             fix = f"Install what the message names. {VIDEO_ONLY}"
             yield Check(module, "problem", f"cannot be imported: {last}", fix)
     if not broken:
-        yield Check("libraries", "ok", "cv2 and mediapipe can be imported")
+        yield Check("libraries", "ok", f"{', '.join(modules)} can be imported")
 
 
 def _loads(library: str) -> bool:
@@ -211,8 +219,9 @@ def _telemetry() -> Iterator[Check]:
         elif variable is None and can_deny_sockets():
             yield Check(topic, "ok", "can send usage statistics, but its threads cannot open sockets (seccomp)")
         elif variable is None:
-            fix = "Disconnect the network, or block play.googleapis.com."
-            yield Check(topic, "note", "sends usage statistics (no video), which this system cannot prevent", fix)
+            fix = "Keep video.runtime=litert, which does not load it; else block play.googleapis.com."
+            detail = "sends usage statistics (no video) with video.runtime=mediapipe; this system cannot prevent it"
+            yield Check(topic, "note", detail, fix)
         elif any(_contains(file, variable.encode()) for file in files):
             yield Check(topic, "ok", f"off: {variable}={lfnet.TELEMETRY_OFF[variable]}")
         else:

@@ -19,7 +19,7 @@ from lfnet.text import plural
 __all__ = ["main"]
 
 REFUSED = 3
-_MAX_EVERY = 30  # frames between two face detections; all frames between them are held in memory
+_EVERY, _MAX_EVERY = 5, 30  # frames between two face detections; all frames between them are held in memory
 DESCRIPTION = """\
 Read the pulse from a video of a face: skin colour follows the blood volume. The first use downloads the face landmarker
 (3.8 MB). The video stays on this machine."""
@@ -29,6 +29,7 @@ examples:
   lfnet pulse clip.mp4 --json
   lfnet pulse clip.mp4 pulse=published                   as published: green channel, quality Q, all features
   lfnet pulse clip.mp4 pulse.method=chrom pulse.segment=30
+  lfnet pulse clip.mp4 --every 1                         the face in every frame, at half the speed
   lfnet pulse frames/ --fps 30                           a folder of images
 
 Settings are those of conf/pulse, conf/video and conf/encoder/skin.yaml (encoder.skin.dark=10). Features for which the
@@ -70,9 +71,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--every",
         type=int,
-        default=1,
+        default=_EVERY,
         metavar="N",
-        help="detect the face in every Nth frame and interpolate between: faster; 5 suits a still face (default 1)",
+        help=f"find the face in every Nth frame and interpolate between (default {_EVERY}); 1: a face that moves much",
     )
     options = parser.parse_intermixed_args(argv)
     from lfnet.pulse.figure import check_figure_path, draw_figure

@@ -31,6 +31,7 @@ from lfnet.text import plural
 __all__ = ["ExtractionCall", "extract_missing", "share"]
 
 _FRAMES = 2_000  # of a part: half a minute or more, so that starting a process does not count
+_WORTH = 5_000  # of each of two parts that are worth processes of their own on this machine: they start in six seconds
 _MAX_PARTS = 500  # what queues take at once
 
 
@@ -115,8 +116,8 @@ def extract_missing(
     encoders : sequence of Encoder
         Those of `settings`, or none for a cohort with its own vectors.
     session : Session
-        The processes of its launcher share the clips, except for vectors that a cohort brings. Their failure is found
-        once in it, not by every job.
+        The processes of its launcher share the clips where it runs several, except for vectors that a cohort brings.
+        Their failure is found once in it, not by every job.
     progress : bool
         Whether to say what is extracted.
 
@@ -142,7 +143,14 @@ def extract_missing(
     launcher = session.launcher
     if launcher is not None and (session.submit or not isinstance(launcher, QueueLauncher)):
         check_not_queued(cohort.name, settings.paths.runs, piece_keys(stores, lacking), session.sweep)
-    if launcher is None or not launcher.extracts or cohort.own is not None:
+    job = Job(cohort, tuple(encoders), **given)
+    if (
+        launcher is None
+        or cohort.own is not None
+        or not session.keep(
+            "is extraction shared", settings.key, lambda: launcher.extracts(_needs(launcher, job, settings))
+        )
+    ):
         if progress:
             print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
         return extract(cohort, encoders, progress=progress, **given)
@@ -152,7 +160,6 @@ def extract_missing(
             f"cohort {cohort.name}: {plural(clips, 'clip')} have no features yet, and --submit does not wait for them. "
             "Run `lfnet extract` first, with the same launcher, cohort and encoder."
         )
-    job = Job(cohort, tuple(encoders), **given)
     failure = session.keep(
         "shared extraction", settings.key, lambda: _extract_by(launcher, job, settings, session.sweep)
     )
@@ -163,13 +170,12 @@ def extract_missing(
 
 def _extract_by(launcher: Launcher, job: Job, settings: InputSettings, sweep: str) -> LfnetError | None:
     """Extract with the processes of a launcher, and print a line for each part; returns what failed."""
-    kind = "+".join(settings.encoders)
-    memory = launcher.memory_of(kind, settings.paths.cache)
+    kind, need = _kind(settings), _need(launcher, settings)
     cohort = job.cohort
     if isinstance(launcher, QueueLauncher):
-        parts, ends = _submit(launcher, job, settings, memory, sweep)
+        parts, ends = _submit(launcher, job, settings, need, sweep)
     else:
-        calls = _calls(job, job.missing(job.stores()), settings, memory)
+        calls = _calls(job, job.missing(job.stores()), settings, need)
         parts, ends = {call.key: call.name for call in calls}, launcher.run(calls)
     failed: dict[str, str] = {}
     lines: list[str] = []
@@ -199,8 +205,25 @@ def _extract_by(launcher: Launcher, job: Job, settings: InputSettings, sweep: st
     return None
 
 
+def _kind(settings: InputSettings) -> str:
+    """The name under which the memory of an extraction is kept."""
+    return "+".join(settings.encoders)
+
+
+def _need(launcher: Launcher, settings: InputSettings) -> Need:
+    """What one part of an extraction needs. A library's own choice of threads would be all cores, for each process."""
+    memory = launcher.memory_of(_kind(settings), settings.paths.cache)
+    return Need(settings.encoding.threads or 1, memory, settings.encoding.device)
+
+
+def _needs(launcher: Launcher, job: Job, settings: InputSettings) -> list[Need]:
+    """What each part of an extraction needs, where parts are as large as they must be to be worth a process."""
+    frames = {one.clip.clip_id: job.count_frames(one) for one in job.missing(job.stores())}
+    return [_need(launcher, settings) for _ in share(frames, per_part=_WORTH)]
+
+
 def _submit(
-    launcher: QueueLauncher, job: Job, settings: InputSettings, memory: float, sweep: str
+    launcher: QueueLauncher, job: Job, settings: InputSettings, need: Need, sweep: str
 ) -> tuple[dict[str, str], Iterator[tuple[str, Outcome]]]:
     """Submit what no job of a queue extracts already; returns the names of all these jobs by key, and how they end."""
     with one_submitter(launcher.runs):
@@ -212,7 +235,7 @@ def _submit(
             print(f"cohort {job.cohort.name}: {plural(len(queued), 'part')} queued or running before", flush=True)
         covered = {piece for one in queued.values() for piece in one.task.pieces}
         missing = [one for one in missing if not covered.issuperset(pieces[one.clip.clip_id])]
-        calls = _calls(job, missing, settings, memory)
+        calls = _calls(job, missing, settings, need)
         launcher.submit(calls, extraction_of(sweep))
     parts = {**{key: one.task.name for key, one in queued.items()}, **{call.key: call.name for call in calls}}
     return parts, _wait(launcher, list(parts))
@@ -227,7 +250,7 @@ def _wait(launcher: QueueLauncher, keys: Sequence[str]) -> Iterator[tuple[str, O
         raise
 
 
-def _calls(job: Job, missing: Sequence[Missing], settings: InputSettings, memory: float) -> list[ExtractionCall]:
+def _calls(job: Job, missing: Sequence[Missing], settings: InputSettings, need: Need) -> list[ExtractionCall]:
     """Share the clips that lack vectors into parts, and print how many."""
     if not missing:
         return []
@@ -240,12 +263,10 @@ def _calls(job: Job, missing: Sequence[Missing], settings: InputSettings, memory
         f"{plural(len(parts), 'part')}",
         flush=True,
     )
-    # A library's own choice would be all cores, for each process at once.
-    threads = settings.encoding.threads or 1
     nodes = {
-        name: {**node, "threads": threads} if "threads" in node else node for name, node in settings.encoders.items()
+        name: {**node, "threads": need.threads} if "threads" in node else node
+        for name, node in settings.encoders.items()
     }
-    need = Need(threads, memory, settings.encoding.device)
     made = [str(store.folder) for store in stores.values()]
     given = {name: getattr(job, name) for name in ("cache", "mesh_model", "video", "stride", "batch_size")}
     sweep = uuid4().hex

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lfnet.launchers.launcher import Call, Launcher
+from lfnet.launchers.launcher import Call, Launcher, Need
 from lfnet.runs.run import Outcome
 
 __all__ = ["Foreign"]
@@ -23,8 +23,7 @@ class Foreign(Launcher):
     def __init__(self, launcher: Any) -> None:
         self._launcher = launcher
 
-    @property
-    def extracts(self) -> bool:
+    def extracts(self, needs: Sequence[Need]) -> bool:
         """No: it can only start jobs."""
         return False
 

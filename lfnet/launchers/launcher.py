@@ -86,9 +86,11 @@ class Launcher(ABC):
 
     memory: Memory
 
-    @property
-    def extracts(self) -> bool:
-        """Whether its processes extract missing features; if not, the process of the command does."""
+    def extracts(self, needs: Sequence[Need]) -> bool:
+        """Return whether its processes extract missing features in parts with these needs.
+
+        If not, the process of the command does.
+        """
         return True
 
     def memory_of(self, kind: str, folder: Path) -> float:

@@ -47,10 +47,9 @@ class Local(Launcher):
     memory: Memory = "auto"
     jobs_per_gpu: Count = 1
 
-    @property
-    def extracts(self) -> bool:
-        """Not where everything runs in this process."""
-        return self.jobs != 1
+    def extracts(self, needs: Sequence[Need]) -> bool:
+        """Return whether parts with these needs run side by side."""
+        return self.workers(needs) > 1
 
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Run the calls. If a process is killed, the calls that have not ended run one by one, to find its cause."""

@@ -113,7 +113,7 @@ class FaceMesh:
     def _open(self) -> _Landmarker:
         try:
             return _RUNTIMES[self._settings.used_runtime](self._model, self._settings, self._video, self._blendshapes)
-        except (RuntimeError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, BadZipFile) as error:
             raise LfnetError(f"{self._model} cannot be used as a face landmarker ({error}). Fetch it again.") from error
 
     def find(self, rgb_HWC: np.ndarray, time: float = 0.0) -> Mesh | None:

@@ -75,7 +75,8 @@ def test_no_library_sends_anything_by_itself(quick, monkeypatch, tmp_path, capsy
         assert "cannot open sockets" in found["mediapipe"]["detail"]
 
     monkeypatch.setattr("lfnet.offline.can_deny_sockets", lambda: False)
-    assert report(capsys)[1]["telemetry mediapipe"]["status"] == "note"
+    check = report(capsys)[1]["telemetry mediapipe"]
+    assert check["status"] == "note" and check["fix"].startswith("Keep video.runtime=litert, which does not load it")
 
 
 def test_telemetry_is_searched_in_the_installed_version(monkeypatch, tmp_path):
@@ -110,6 +111,15 @@ def test_missing_system_libraries_are_named_with_their_packages(monkeypatch):
     assert checks["libraries"].status == "problem"
     assert "apt-get install libgl1 libegl1 libgles2." in checks["libraries"].fix
     assert "libglib" not in checks["libraries"].fix
+
+
+def test_without_litert_mediapipe_finds_faces(monkeypatch):
+    monkeypatch.setattr(doctor, "has_litert", lambda: False)
+    monkeypatch.setattr(doctor, "_loads", lambda library: True)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda command, **_: SimpleNamespace(returncode=0))
+    checks = {check.topic: check for check in doctor._cv2()}
+    assert checks["ai-edge-litert"].status == "note" and "MediaPipe finds faces" in checks["ai-edge-litert"].detail
+    assert checks["libraries"].detail == "cv2, mediapipe can be imported"
 
 
 def test_a_library_that_is_not_there_does_not_load():

@@ -1,15 +1,22 @@
 """Costs of a bundle's stages: counts vs PyTorch's and by hand, and rows measured in new processes."""
 
+import contextlib
+from types import SimpleNamespace
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from lfnet.cli import bench
 from lfnet.cli.main import main
+from lfnet.deploy import stage_cost
 from lfnet.deploy.bundle import Bundle
 from lfnet.deploy.export import export
+from lfnet.deploy.scorer import Scorer
 from lfnet.deploy.stage_cost import count_flops, count_parameters, measure_stages
+from lfnet.jobs import latency
 
 
 def test_parameters_and_flops_are_those_counted_by_hand(tmp_path):
@@ -67,3 +74,17 @@ def test_bench_of_a_run(trained, capsys):
     assert "hybrid (fp32)" in printed and "ms/frame" in printed and "not a diagnosis" in printed
     assert torch.get_num_threads() == before
     assert main(["bench", "nowhere"]) == 2
+
+
+@pytest.mark.parametrize(("joules", "told"), [(12.0, "video: 24.0 J"), (None, "video: unknown, no RAPL counter")])
+def test_bench_tells_the_energy_of_a_minute_of_video(monkeypatch, capsys, joules, told):
+    class Fake:
+        def score(self, source):
+            return {"video": "clip", "refused": None, "duration_s": 30.0, "latency": {"ms_per_frame": None}}
+
+    row = dict.fromkeys(("parameters", "flops_per_frame", "bytes")) | {"stage": "head", "name": "", "load": 0}
+    monkeypatch.setattr(stage_cost, "measure_stages", lambda *_, **__: [{**row, "ms_per_frame": 1.0, "peak_mib": 1.0}])
+    monkeypatch.setattr(Scorer, "of", lambda *_, **__: contextlib.nullcontext(Fake()))
+    monkeypatch.setattr(latency, "EnergyMeter", lambda: SimpleNamespace(joules=lambda: joules))
+    bench._show(bench._measure(None, SimpleNamespace(threads=None, trust=(), video="clip")))
+    assert told in capsys.readouterr().out

@@ -361,5 +361,5 @@ def test_memory_does_not_grow_with_a_video(tmp_path, monkeypatch):
 
 def test_versions_are_told(clips, tmp_path):
     store = extract(cohort_of(clips), Brightness(), cache=tmp_path / "cache")
-    assert store.read("a").meta["versions"].startswith("av ") and "mediapipe" in store.read("a").meta["versions"]
+    assert store.read("a").meta["versions"].startswith("av ") and "ai-edge-litert" in store.read("a").meta["versions"]
     assert job_module.version("av") in store.read("a").meta["versions"]

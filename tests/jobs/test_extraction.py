@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfnet.cli.configs import compose
 from lfnet.cli.main import main
+from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
 from lfnet.features.extract import Incomplete
 from lfnet.jobs import extraction
@@ -14,6 +16,8 @@ from lfnet.jobs.extraction import ExtractionCall, share
 from lfnet.jobs.inputs import prepare_streams
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
+from lfnet.launchers import machine
+from lfnet.launchers.launcher import Need
 from lfnet.launchers.local import Local
 from lfnet.runs.resources import RESOURCES, needed_memory, record_peaks
 from tests.composing import SMALL, composed
@@ -152,6 +156,28 @@ def test_the_command_and_a_sweep_share_the_extraction(clips, capsys):
     out = capsys.readouterr().out
     assert out.index("in 1 part") < out.index("2 jobs:")
     assert [isinstance(call, ExtractionCall) for call in Pickled.ran] == [True, True, True, False, False]
+
+
+def test_processes_extract_where_several_parts_run_at_once(monkeypatch):
+    """By default they do: memory for one part of 3 GB, or one part alone, leaves it to the process of the command."""
+    config = plain(compose("extract", ["cohort=folder", "cohort.root=clips"]))
+    launcher = instantiate(config["launcher"], "launcher")
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {0, 1})
+    parts = [Need(1, 3.0)] * 2
+    for free, wanted in ((7.0, True), (5.0, False)):
+        monkeypatch.setattr(machine, "free_memory", lambda free=free: free)
+        assert launcher.extracts(parts) is wanted
+    assert not Local(jobs=2).extracts(parts[:1]) and not Local(jobs=1).extracts(parts)
+
+
+def test_the_process_of_the_command_extracts_what_would_not_run_at_once(clips, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(Local, "extracts", lambda self, needs: bool(seen.append(needs)))
+    words = ("encoder.threads=2", "launcher.memory=5")
+    assert main(["extract", *FAKE, *words]) == 0
+    monkeypatch.setattr(extraction, "_WORTH", 10)
+    assert main(["extract", *FAKE, *words, "encoder.stride=1", "cohort.name=again"]) == 0
+    assert seen == [[Need(2, 5.0)], [Need(2, 5.0)] * 2] and "part" not in capsys.readouterr().out
 
 
 @given(

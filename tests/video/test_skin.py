@@ -7,7 +7,7 @@ import pytest
 
 from lfnet.video.align import five_points
 from lfnet.video.mesh import FaceMesh
-from lfnet.video.skin import BRIGHT, DARK, REGIONS, skin_means, skin_polygons
+from lfnet.video.skin import _FOREHEAD, _LEFT, _RIGHT, BRIGHT, DARK, REGIONS, skin_means, skin_polygons
 
 pytestmark = pytest.mark.usefixtures("libraries")
 
@@ -47,6 +47,13 @@ def test_means_and_counts_are_those_of_the_polygons(scale: float) -> None:
         length = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1).sum()
         assert 0 <= found[region, 3] - inside.sum() <= 1.2 * length
         np.testing.assert_allclose(found[region, :3], rgb[inside].mean(axis=0), atol=60 / np.sqrt(inside.sum()) * 2)
+
+
+def test_corners_are_the_means_of_their_points() -> None:
+    landmarks = np.random.default_rng(0).normal(300, 80, (478, 3))
+    for corners_P2, of in zip(skin_polygons(landmarks), (_FOREHEAD, _LEFT, _RIGHT), strict=True):
+        wanted_P2 = [landmarks[list(points), :2].mean(axis=0) for points in of]
+        np.testing.assert_allclose(corners_P2, wanted_P2, rtol=1e-14, atol=1e-12)
 
 
 def test_each_region_has_its_own_colour_to_the_last_digit() -> None:
