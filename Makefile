@@ -38,7 +38,7 @@ test-faults: $(READY) ## let each file operation of each command fail or kill it
 fuzz: $(READY) ## 10,000 damaged files, options and settings for every reader and command (20 minutes); ARGS="--case NAME:123" repeats one
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m tests.fuzz.fuzz $(ARGS)
 
-validate: $(READY) ## measure the coverage of intervals and the false alarms of tests (30 minutes of one core); stop and go on at will
+validate: $(READY) ## measure the coverage of intervals and the false alarms of tests (45 minutes of one core); stop and go on at will
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONPATH=. .venv/bin/python -m experiments.regenerate validation $(ARGS)
 
 experiments: $(READY) ## run again what all pages in experiments/ report (ARGS=--list: hours and state of each); stop and go on at will

@@ -128,7 +128,7 @@ record cannot outlive the methods it describes.
 {chr(10).join(f"python experiments/validation/validate.py --parts {part} --write" for part in PARTS)}
 ```
 
-About 30 minutes of one core. Digest of the result files: `-`.
+About 45 minutes of one core. Digest of the result files: `-`.
 """
 
 
