@@ -38,6 +38,7 @@ _ROOF = {"fp32": "fp32 exact", "bf16": "bf16"}
 _COMPARED = {"fp32": (_PLAIN, "Lightning", "Lightning, medium"), "bf16": (_PLAIN, "Lightning", "Lightning, bf16")}
 _HEAD_TARGET, _WHOLE_TARGET = {"fp32": 3.0}, {"fp32": 6.5, "bf16": 9.5}  # against plain PyTorch
 _WORKERS = 2
+_EARLIER = {"cohort.lost_frames=0": "cohort.missing=0"}  # settings by their name at the commit that `since` measures
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def _project(
     """Run one sweep of a tree of the project in a new folder of runs, as a user starts it; return usage and results."""
     runs = folder / "runs"
     shutil.rmtree(runs, ignore_errors=True)
+    settings = [word if tree == ROOT else _EARLIER.get(word, word) for word in _settings(folder, sizes)]
     epochs = epochs or sizes.epochs
     used = command(
         [
@@ -241,7 +243,7 @@ def _project(
                 f"trainer.max_epochs={epochs}",
                 f"trainer.patience={epochs}",
             ),
-            *(f"trainer.precision={precision}", *_settings(folder, sizes)),
+            *(f"trainer.precision={precision}", *settings),
         ],
         tree=tree,
     )
