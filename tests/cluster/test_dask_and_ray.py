@@ -55,7 +55,9 @@ def processes(folder):
 
 def worker_of(nanny):
     """The process in which a nanny's worker runs."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(nanny)], capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(nanny)], capture_output=True, text=True
+    ).stdout
     (line,) = [line for line in listed.splitlines() if "spawn_main" in line]
     return int(line.split()[0])
 
