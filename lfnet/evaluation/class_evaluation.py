@@ -103,7 +103,7 @@ def cuts_asked(cutoff: float | Sequence[float] | None, label: Sequence[float], s
 
     Examples
     --------
-    >>> [cut.name for cut in cuts_asked([10, 15], [3.0, 12.0], [4.0, 9.0])]
+    >>> [cut.name for cut in cuts_asked([10, 15], [3.0, 16.0], [4.0, 9.0])]
     ['10', '15']
     >>> cuts_asked(None, [0.0, 1.0], [0.2, 0.9])[0].probability, cuts_asked(None, [0.0, 1.0], [-2.0, 3.0])[0].threshold
     (True, None)

@@ -64,7 +64,7 @@ def run_audit(job: Experiment, session: Session) -> dict[str, Any]:
 
 
 def _shared(job: Experiment, session: Session, what: str, of: list[Any], make: Callable[[], Any]) -> Any:
-    """A value that jobs of this and of other processes share; of: what it depends on, beside the installed packages."""
+    """A value that jobs of this and of other processes share; of: what it depends on, with the versions of packages."""
     key = digest([of, versions("scipy")])
     values = SharedValues(job.settings.inputs.paths.cache, job.inputs.cohort.name)
     return session.keep(what, key, lambda: values.keep(what, key, make))

@@ -22,7 +22,7 @@ from lfnet.cli.main import main
         (["pretrain.epochs=3"], "there is no setting `pretrain.epochs`. Add --cfg job"),
         (
             ["cohort.root=x"],
-            "there is no setting `cohort.root`. It is one of cohort=avec2014, cohort=folder: choose it",
+            "there is no setting `cohort.root`. It is one of cohort=avec2014, cohort=crema_d, cohort=d_vlog, ",
         ),
         (["head=/etc/passwd"], "there is no `head=/etc/passwd`. There are: attention_mil, "),
         (["encoder=[skin,nosuch]"], "there is no `encoder=nosuch`. There are: blendshapes, "),

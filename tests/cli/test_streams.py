@@ -103,13 +103,13 @@ def test_an_ascii_terminal_shows_what_it_can(scores, tmp_path):
 
 
 def test_a_table_is_written_before_it_is_printed(tmp_path, monkeypatch, capsys):
-    from lfnet.cli import train
+    from lfnet.cli import table
     from lfnet.reports import terminal
     from tests.tables.factory import result, sweep
 
     record = sweep(tmp_path, [result(head, 0, each=10) for head in ("ldbm", "mean_mlp")])
-    monkeypatch.setattr(train, "find_sweep_outputs", lambda *_: (record, tmp_path, tmp_path / "tables"))
+    monkeypatch.setattr(table, "find_sweep_outputs", lambda *_: (record, tmp_path, tmp_path / "tables"))
     monkeypatch.setattr(terminal, "terminal", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train.table(["architectures", "--render"])
+        table.table(["architectures", "--render"])
     assert {path.suffix for path in (tmp_path / "tables").iterdir()} >= {".md", ".csv", ".tex", ".json"}

@@ -66,7 +66,8 @@ def test_the_run_folder_is_complete(finished):
     assert result["cost"]["parameters"] > result["cost"]["parts"]["fusion"]["parameters"] > 0
     assert result["cost"]["bytes"] > 0 and result["cost"]["latency_ms"] > 0
     assert set(result["members"]) == {"visual", "physiological", "fused"}
-    assert result["members"]["fused"]["test"] == pytest.approx(result["metrics"]["test"]["recording"], rel=1e-6)
+    fused, recorded = result["members"]["fused"]["test"], result["metrics"]["test"]["recording"]
+    assert fused == pytest.approx({metric: recorded[metric] for metric in fused}, rel=1e-6) and "mae" in fused
 
 
 def test_scores_are_there_at_clip_and_recording_level(finished):

@@ -130,7 +130,7 @@ def test_a_finished_run_is_changed_by_one_process_at_a_time(tmp_path, monkeypatc
     locked = []
     module = {"refresh": refresh_module, "forget": removal}[change]
     measure = module.measure
-    monkeypatch.setattr(module, "measure", lambda place: locked.append((folder / LOCK).exists()) or measure(place))
+    monkeypatch.setattr(module, "measure", lambda *of: locked.append((folder / LOCK).exists()) or measure(*of))
     if change == "refresh":
         monkeypatch.setattr(refresh_module, "measuring_code", lambda: "newer")
         assert run(config, choices).status == "skipped"

@@ -23,7 +23,7 @@ PAGES = sorted(
 CODE = [*(ROOT / "lfnet").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py"), *(ROOT / "conf").rglob("*.yaml")]
 
 # A file name with a folder, or one of the names that only a repository has at its top.
-CITED = re.compile(r"(?<![\w./{}*$<>~-])((?:[\w-]+/)+[\w.-]+\.(?:py|yaml|md|csv|ipynb|toml)|[\w-]+\.md)(?![\w*{}/])")
+CITED = re.compile(r"(?<![\w./{}*$<>~=-])((?:[\w-]+/)+[\w.-]+\.(?:py|yaml|md|csv|ipynb|toml)|[\w-]+\.md)(?![\w*{}/])")
 # Files that the program or its user makes, and placeholders such as conf/head/NAME.yaml.
 MADE = re.compile(
     r"^(lfnet_\w+|my_\w+|PATH|DIR|OUT|clips|runs|out|bundle)/|^(MODEL_CARD|result|architectures)\.md$|(^|/)NAME\."

@@ -125,7 +125,7 @@ def test_a_table_is_built_if_one_row_lacks_a_fold(made, tmp_path):
     write_sealed_json(part, content)
     table = build(part, made / "lfnet_runs")
     (row,) = [row for row in table.rows if row.kind == "model"]
-    assert any("only the folds 1, 2: " in note and "(1 of 2 seeds)" in note for note in row.notes)
+    assert any("only the folds 1, 2: " in note and "(1 of 2 runs)" in note for note in row.notes)
     # Two deals of one row stand on folds of their own: only within a deal is the number of recordings one.
     assert len(row.runs) == 2 and row.cells["test.mae"].summary.n == 2
 
