@@ -119,7 +119,7 @@ class Dask(PoolLauncher):
 
             client.register_plugin(SavingCalls())
             if self.scheduler is not None:  # which outlives the command
-                stack.callback(client.unregister_worker_plugin, SavingCalls.name)
+                stack.callback(_unregister, client, SavingCalls.name)
             yield _DaskPool(client, limit, made)
 
     def _connected(self, address: str) -> "Client":
@@ -183,6 +183,11 @@ class Dask(PoolLauncher):
         finally:
             with suppress(AssertionError):  # it takes for granted that all jobs were accepted
                 cluster.close()
+
+
+def _unregister(client: "Client", plugin: str) -> None:
+    with suppress(OSError):  # a worker that is just ending does not answer, and forgets it anyway
+        client.unregister_worker_plugin(plugin)
 
 
 def _reporting(job: Any, refused: list[str]) -> Any:

@@ -128,3 +128,18 @@ def test_a_worker_of_dask_that_closes_stops_its_call_first():
         assert not ended.done()
         asyncio.run(SavingCalls().teardown(SimpleNamespace(status=distributed.Status.closing)))
         assert not is_running() and ended.result().status == "interrupted"
+
+
+def test_a_worker_of_dask_that_is_ending_does_not_spoil_a_finished_sweep():
+    comm = pytest.importorskip("distributed.comm")
+    from lfnet.launchers.dask import _unregister
+
+    asked = []
+
+    class Client:
+        def unregister_worker_plugin(self, plugin):
+            asked.append(plugin)
+            raise comm.CommClosedError("Stream is closed")
+
+    _unregister(Client(), "saving")
+    assert asked == ["saving"]
