@@ -1,47 +1,57 @@
 """Compare losses of distributions on draws of the simulated cohort: scores, intervals and recalibration, on test.
 
-Reads the runs of the command in README.md and writes scores.csv, intervals.csv, recalibration.csv and result.md. Draws
-without all four losses are left out.
+Trains what is not trained yet, and writes scores.csv, intervals.csv, recalibration.csv and result.md.
 
-    python experiments/distributions/measure.py [lfnet_runs]
+    python experiments/distributions/measure.py          runs in ./lfnet_runs
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from lfnet.cli.train import sweep
 from lfnet.evaluation.conformal import calibration_rows, conformal_quantiles
 from lfnet.evaluation.metrics import compute_metrics
 from lfnet.evaluation.quantiles import COLUMNS, LEVELS, central, covered_by_person, crps, quantiles_of
 from lfnet.evaluation.recalibration import fit_recalibration
+from lfnet.runs.collection import open_runs
 from lfnet.runs.run import Run
 
 HERE = Path(__file__).resolve().parent
 LOSSES = ("l1", "quantile", "crps", "ordinal")
-SIZES = {"train": 100, "dev": 50, "test": 150}
+WORDS = (
+    "-m",
+    "cohort.seed=0,1,2,3,4,5,6",
+    f"loss={','.join(LOSSES)}",
+    "trainer=quick",
+    "trainer.windows_per_clip=null",
+    "trainer.select_windows_per_clip=null",
+    "cohort.dim=64",
+    "cohort.people_shared=0",
+    "cohort.recordings={train: 100, dev: 50, test: 150}",
+    "cohort.duration={min: 6, max: 30, median: 17, spread: 0.3}",
+    "cohort.pulse=null",
+)
 BANDS = {"all": (0, 63), "0 to 19": (0, 19), "20 to 63": (20, 63)}  # minimal and mild; moderate and severe
 
 
 def main() -> None:
     """Measure all complete draws, and write the tables."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "lfnet_runs")
+    swept = sweep(list(WORDS))
+    if swept.failed:
+        raise SystemExit("a job failed: its folder's train.log says why")
     draws: dict[int, dict[str, Run]] = {}
-    for file in sorted(folder.glob("*/result.json")):
-        run = Run.open(file.parent)
-        cohort, loss = run.result.config.get("cohort", {}), run.result.choices.get("loss")
-        if cohort.get("recordings") == SIZES and cohort.get("dim") == 64 and loss in LOSSES:
-            draws.setdefault(cohort["seed"], {})[loss] = run
+    for run in open_runs(swept.record):
+        draws.setdefault(run.setting("cohort.seed"), {})[str(run.setting("loss"))] = run
     scores, intervals, lines = [], [], []
     for draw, runs in sorted(draws.items()):
-        if set(runs) == set(LOSSES):
-            for loss in LOSSES:
-                table = _table(runs[loss])
-                scores.append({"draw": draw, "loss": loss, **_scores(table)})
-                intervals += [{"draw": draw, "loss": loss, **row} for row in _intervals(table)]
-                lines += [{"draw": draw, "loss": loss, **row} for row in _recalibrated(table)]
+        for loss in LOSSES:
+            table = _table(runs[loss])
+            scores.append({"draw": draw, "loss": loss, **_scores(table)})
+            intervals += [{"draw": draw, "loss": loss, **row} for row in _intervals(table)]
+            lines += [{"draw": draw, "loss": loss, **row} for row in _recalibrated(table)]
     found = {"scores": scores, "intervals": intervals, "recalibration": lines}
     tables = {name: pd.DataFrame(rows) for name, rows in found.items()}
     for name, table in tables.items():

@@ -39,7 +39,9 @@ _VARYING = {
 }
 _LONG_AGO = 1_700_000_000
 # Files that a command goes on without: a failure to write them, or to remove a lock, may be passed over.
-_OPTIONAL = re.compile(r"(^|/)(digests|health|thumbnails-[^/]*)(/|$)|\.lock$")
+_OPTIONAL = re.compile(r"(^|/)(digests|health|references|thumbnails-[^/]*)(/|$)|\.lock$")
+# Baselines and audits that jobs share: a run that is finished without them makes them no more.
+_SHARED = re.compile(r"(^|/)references/[^/]*/[^/]*\.(json|lock)$")
 _CHANGES = re.compile(r"(open|os\.(rename|remove|rmdir|write|sendfile|copy_file_range|fsync|truncate|ftruncate)) ")
 
 
@@ -155,7 +157,10 @@ def _judge(case: Case, known: Undisturbed, ended: Ended, files: dict[str, bytes]
 
 def _judge_again(known: Undisturbed, ended: Ended, files: dict[str, bytes]) -> str | None:
     """What is wrong about the run after the disturbed one."""
-    difference = differences(known.files, files)
+    needed, found = (
+        {name: data for name, data in one.items() if not _SHARED.search(name)} for one in (known.files, files)
+    )
+    difference = differences(needed, found)
     if ended.status is None:
         return "the second run hangs"
     if ended.status != 0 and (ended.status, ended.err) != (known.again.status, known.again.err):
