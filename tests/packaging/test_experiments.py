@@ -81,6 +81,14 @@ def test_figures_of_the_benchmarks_page_are_those_of_the_one_result_that_it_name
     assert [figure for figure in unrecorded(quoted_figures(page), folder) if figure not in targets] == []
 
 
+def test_intervals_of_the_readme_are_those_of_a_result():
+    quoted = quoted_intervals((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(quoted) >= 8
+    for folder in WITH_RESULTS:
+        quoted = unrecorded_intervals(quoted, folder)
+    assert quoted == []
+
+
 @pytest.mark.parametrize("name", SCRIPTED)
 def test_pages_that_a_script_writes_are_as_it_writes_them(name, monkeypatch):
     folder = ROOT / "experiments" / name
