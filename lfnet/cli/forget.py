@@ -188,7 +188,7 @@ def _steps(found: _Found, cache: Path) -> Iterator[tuple[str, Callable[[], objec
 
     absent = len(found.files) < len(found.cohort.clips[found.cohort.clips["person_id"].isin(found.people)])
     files = clip_files(cache, found.cohort.name, found.clips, found.files, absent=absent)
-    files += sorted(SharedValues(cache, found.cohort.name).folder.glob("*"))
+    files += SharedValues(cache, found.cohort.name).files()
     for file in files + unfinished_files(found.runs, found.person, found.recordings):
         yield str(file), partial(file.unlink, missing_ok=True)
     for log in logs_of_failed_jobs(found.runs, found.names):

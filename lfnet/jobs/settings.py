@@ -243,8 +243,10 @@ def read_settings(
     logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
     if not fused:
         if streams := inputs.streams:
-            own = config["cohort"].get("features") or {}
-            count = max(len(inputs.encoders), sum(how is not None for how in own.values()))
+            cohort = config["cohort"] if isinstance(config["cohort"], Mapping) else {}  # refused by its own check
+            own = cohort.get("features")
+            shown = own.values() if isinstance(own, Mapping) else ()
+            count = max(len(inputs.encoders), sum(how is not None for how in shown))
             reader.check(lambda: _check_dropout(streams, count))
         reader.part(
             "head",

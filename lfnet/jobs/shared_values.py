@@ -1,5 +1,6 @@
 """Small values of a cohort in the cache, computed once for the jobs of all processes."""
 
+import re
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,6 +13,8 @@ from lfnet.locks import lock, remove_unused
 from lfnet.seals import read_sealed_json, write_sealed_json
 
 __all__ = ["SharedValues"]
+
+_OWN = re.compile(r"\.?[a-z]+-[0-9a-f]{20,}.*\.(json|lock|part)")
 
 
 class SharedValues:
@@ -67,6 +70,10 @@ class SharedValues:
                 except (LfnetError, OSError) as error:
                     _warn(error)
         return found
+
+    def files(self) -> list[Path]:
+        """Return the files of all values, and those that a killed process left; not those of the user in the folder."""
+        return sorted(path for path in self.folder.glob("*") if _OWN.fullmatch(path.name) and path.is_file())
 
 
 def _read(path: Path, key: str) -> Any:

@@ -66,3 +66,13 @@ print(SharedValues(Path(sys.argv[1]), "mine").keep("numbers", "a" * 64, make))
     ]
     first, second = (process.communicate()[0] for process in both)
     assert first == second
+
+
+def test_only_own_files_are_listed(tmp_path):
+    values = SharedValues(tmp_path, "mine")
+    values.keep("audit", "0f" * 32, lambda: [1])
+    left = values.folder / ".audit-f89ea1fabeb4f884eac37f8d2a977c9d.j-s03zltff.part"
+    left.write_text("{")
+    (values.folder / "my notes.json").write_text("mine")
+    (values.folder / "my folder").mkdir()
+    assert values.files() == [left, values.folder / f"audit-{'0f' * 16}.json"]
