@@ -19,7 +19,7 @@ from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings
 from lfnet.evaluation.intervals import jackknife_p, jackknife_t
 from lfnet.evaluation.left_out import LeftOut, Question, class_interval, difference, leave_out
 
-__all__ = ["ClassComparison", "ClassEvidence", "ClassRow", "Thresholds", "adjust", "compute_class_evidence"]
+__all__ = ["ClassComparison", "ClassEvidence", "ClassRow", "Thresholds", "compute_class_evidence"]
 
 Floats = NDArray[np.float64]
 
@@ -133,25 +133,11 @@ def compute_class_evidence(
     if reference is not None:
         others = [name for name in aligned.names if name != reference]
         compared = [_compared(left[name], left[reference], tested, joint, enough, settings) for name in others]
-        for name, one in zip(others, adjust(compared, tested, settings.alpha), strict=True):
+        # Of an error less is better, of these metrics more.
+        adjusted = compare.adjust(compared, lambda one: -(one.differences[tested].value or 0.0), settings.alpha)
+        for name, one in zip(others, adjusted, strict=True):
             made[name] = replace(made[name], comparison=one)
     return ClassEvidence(cut, tested, reference, positive, negative, enough, MappingProxyType(made))
-
-
-def adjust(comparisons: Sequence[ClassComparison], tested: str, alpha: float) -> list[ClassComparison]:
-    """Give comparisons Holm's adjustment as one family, and their verdicts."""
-    p = compare.holm([one.p for one in comparisons])
-    p_equivalent = compare.holm([one.p_equivalent for one in comparisons])
-    return [
-        replace(
-            one,
-            p_holm=p[number],
-            p_equivalent_holm=p_equivalent[number],
-            # `verdict` takes a difference in errors, of which less is better.
-            verdict=compare.verdict(-(one.differences[tested].value or 0.0), p[number], p_equivalent[number], alpha),
-        )
-        for number, one in enumerate(comparisons)
-    ]
 
 
 def _metrics_of(cut: Cut | None, has_threshold: bool) -> list[str]:

@@ -1,7 +1,8 @@
 """Compare the errors of two rows on the same people: tests, effect sizes and verdicts."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,7 @@ from lfnet.evaluation.resample import Quantity, generator
 __all__ = [
     "VERDICTS",
     "Verdict",
+    "adjust",
     "effect_size",
     "equivalence_p",
     "holm",
@@ -179,3 +181,64 @@ def verdict(difference: float, p: float | None, p_equivalent: float | None, alph
     if difference < 0:
         return "better but inside the margin" if equivalent else "better"
     return "worse but inside the margin" if equivalent else "worse"
+
+
+class _Compared(Protocol):
+    """A comparison: a dataclass with the p-values of its two tests, and with what Holm's procedure makes of them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def p(self) -> float | None: ...
+
+    @property
+    def p_equivalent(self) -> float | None: ...
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+_C = TypeVar("_C", bound=_Compared)
+
+
+def adjust(comparisons: Sequence[_C], difference: Callable[[_C], float | None], alpha: float) -> list[_C]:
+    """Give comparisons Holm's adjustment as one family, and their verdicts; what is not compared stays so.
+
+    Parameters
+    ----------
+    comparisons : sequence of dataclasses
+        With p, p_holm, p_equivalent, p_equivalent_holm and verdict.
+    difference : callable
+        The tested difference of a comparison, row − reference, of which less is better.
+    alpha : float
+        The level of the tests.
+
+    Returns
+    -------
+    list of dataclasses
+        As given, with p_holm, p_equivalent_holm and verdict.
+
+    References
+    ----------
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6.
+
+    Examples
+    --------
+    >>> from lfnet.evaluation.class_evidence import ClassComparison
+    >>> one = ClassComparison({}, p=0.03, p_equivalent=0.9)
+    >>> [(pair.p_holm, pair.verdict) for pair in adjust([one, one], lambda _: -2.0, alpha=0.05)]
+    [(0.06, 'cannot tell'), (0.06, 'cannot tell')]
+    """
+    p = holm([one.p for one in comparisons])
+    p_equivalent = holm([one.p_equivalent for one in comparisons])
+    return [
+        replace(
+            one,
+            p_holm=p[number],
+            p_equivalent_holm=p_equivalent[number],
+            verdict=one.verdict
+            if one.verdict == "not compared"
+            else verdict(difference(one) or 0.0, p[number], p_equivalent[number], alpha),
+        )
+        for number, one in enumerate(comparisons)
+    ]

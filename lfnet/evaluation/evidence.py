@@ -17,7 +17,7 @@ For the first two the training recordings are the same throughout: they leave ou
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from lfnet.errors import LfnetError
 from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import Aligned, RowScores, align
-from lfnet.evaluation.compare import Verdict, verdict
+from lfnet.evaluation.compare import Verdict
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, Measured, measure_rows, ranks_backwards
 from lfnet.evaluation.resample import Quantity
 from lfnet.evaluation.training_sets import FEWEST_SETS, corrected_resampled, over_people
@@ -237,19 +237,7 @@ def adjust_together(comparisons: Sequence[Comparison], alpha: float) -> list[Com
     >>> [(pair.p_holm, pair.verdict) for pair in adjust_together([one, one], alpha=0.05)]
     [(0.06, 'cannot tell'), (0.06, 'cannot tell')]
     """
-    p = compare.holm([one.p for one in comparisons])
-    p_equivalent = compare.holm([one.p_equivalent for one in comparisons])
-    return [
-        replace(
-            one,
-            p_holm=p[number],
-            p_equivalent_holm=p_equivalent[number],
-            verdict=one.verdict
-            if one.verdict == "not compared"
-            else verdict(one.differences["mae"].value or 0.0, p[number], p_equivalent[number], alpha),
-        )
-        for number, one in enumerate(comparisons)
-    ]
+    return compare.adjust(comparisons, lambda one: one.differences["mae"].value, alpha)
 
 
 def _estimand(
@@ -333,35 +321,29 @@ def _compared(
     base = aligned.names.index(reference)
     others = [number for number in range(len(aligned.names)) if number != base]
     apart = {number: aligned.mean_errors(number) - aligned.mean_errors(base) for number in others}
-    differences, tests = {}, []
+    found = []
     for number in others:
         if estimand == "training_sets":
-            own, test = _over_training_sets(aligned, measured, number, base, apart[number], settings)
+            own, (p, p_equivalent) = _over_training_sets(aligned, measured, number, base, apart[number], settings)
         else:
             own = measured.differences[number]
-            test = _tests(aligned, measured.mae[number], apart[number], settings, estimand == "architecture")
-        differences[number] = own
-        tests.append(test)
-    p, p_equivalent = [test[0] for test in tests], [test[1] for test in tests]
-    adjusted, adjusted_equivalent = compare.holm(p), compare.holm(p_equivalent)
-    found = {}
-    for place, number in enumerate(others):
-        found[aligned.names[number]] = Comparison(
-            reference,
-            MappingProxyType(differences[number]),
-            p[place],
-            adjusted[place],
-            p_equivalent[place],
-            adjusted_equivalent[place],
-            compare.effect_size(apart[number]),
-            compare.probability_of_improvement(apart[number]),
-            "not compared"
-            if ranks_backwards(measured.estimates[number]) and ranks_backwards(measured.estimates[base])
-            else verdict(
-                differences[number]["mae"].value or 0.0, adjusted[place], adjusted_equivalent[place], settings.alpha
-            ),
+            p, p_equivalent = _tests(aligned, measured.mae[number], apart[number], settings, estimand == "architecture")
+        both_backwards = ranks_backwards(measured.estimates[number]) and ranks_backwards(measured.estimates[base])
+        found.append(
+            Comparison(
+                reference,
+                MappingProxyType(own),
+                p,
+                None,
+                p_equivalent,
+                None,
+                compare.effect_size(apart[number]),
+                compare.probability_of_improvement(apart[number]),
+                "not compared" if both_backwards else "cannot tell",
+            )
         )
-    return found
+    names = [aligned.names[number] for number in others]
+    return dict(zip(names, adjust_together(found, settings.alpha), strict=True))
 
 
 def _subset(
