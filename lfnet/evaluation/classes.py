@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 Threshold = str
-"""How a threshold was set: "cutoff", "dev" (maximum of balanced accuracy on dev) or "dev90" (sensitivity .9 on dev)."""
+"""Origin of a threshold: "cutoff", "dev" (maximum of balanced accuracy on dev) or "dev90" (sensitivity .9 there)."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def activity(clip: ClipFeatures) -> np.ndarray:
 
 
 def find_shift(first: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> Shift | None:
-    """Return by how much a stream is late against the first one; None where that cannot be told, or below 0.2 s.
+    """Return by how much a stream is late against the first one; None where that cannot be decided, or below 0.2 s.
 
     The correlation of the streams' activity, averaged over clips, must be higher at some lag of up to 2 s than at
     none, by more than in each of 39 draws that turn the clips of one stream in time. Streams that have nothing in

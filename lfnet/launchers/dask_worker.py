@@ -1,4 +1,4 @@
-"""Let a call on a worker of Dask save its state when the worker is closed, or its process is told to end."""
+"""Let a call on a worker of Dask save its state when the worker is closed, or its process gets SIGTERM."""
 
 import asyncio
 import os
