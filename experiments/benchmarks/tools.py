@@ -41,7 +41,7 @@ def tools(folder: Path, quick: bool = False) -> list[Row]:
     words = ["train", "-m", f"head={','.join(_HEADS)}", f"seed=range(0,{jobs // len(_HEADS)})", *settings]
     again = [command([sys.executable, "-m", "lfnet.cli.main", *words]) for _ in range(1 if quick else 3)]
     for used in again:
-        if f"{jobs} jobs: {jobs} finished already, 0 to run" not in used.out:
+        if f"{jobs:,} jobs: {jobs:,} finished already, 0 to run" not in used.out:
             raise ValueError(f"the sweep was not finished: {used.out[-500:]}")
     rows.append(
         Row(

@@ -117,7 +117,7 @@ class _RecordWriter:
 def _summary(jobs: int, finished: int, to_run: int, queued: int, impossible: int) -> str:
     in_queue = f", {queued} in the queue of another sweep" if queued else ""
     cannot = f", {impossible} cannot start" if impossible else ""
-    return f"{plural(jobs, 'job')}: {finished} finished already, {to_run} to run{in_queue}{cannot}"
+    return f"{plural(jobs, 'job')}: {finished:,} finished already, {to_run:,} to run{in_queue}{cannot}"
 
 
 def _line(count: str, name: str, runs: Path, outcome: Outcome) -> str:
