@@ -1,6 +1,6 @@
 """Batches of windows: the dataset, modality dropout and the order of a training epoch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, Sampler
 from lfnet.data.frames import Frames
 from lfnet.data.protocol import Protocol
 
-__all__ = ["EpochSampler", "Shorten", "StreamDropout", "WindowDataset", "in_batches"]
+__all__ = ["EpochSampler", "Shorten", "StreamDropout", "WindowDataset", "in_batches", "on_device"]
 
 _STREAM = 13  # separates the random numbers of modality dropout from other uses of the same seed
 
@@ -174,7 +174,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         return torch.stack(x), torch.stack(mask)
 
 
-class EpochSampler(Sampler[list[int]]):
+class EpochSampler(Sampler[list[int] | torch.Tensor]):
     """Batches of a training epoch, in a random order that depends on seed and epoch.
 
     Parameters
@@ -194,6 +194,8 @@ class EpochSampler(Sampler[list[int]]):
     ----------
     epoch : int
         Epochs that were begun.
+    device : str or None
+        Where batches are tensors on a device, one copy brings those of an epoch there; None: lists.
     """
 
     def __init__(
@@ -211,6 +213,7 @@ class EpochSampler(Sampler[list[int]]):
         first_C = [group[0] for group in self._groups]
         self._bags = None if recordings_W is None else _positions(recordings_W[first_C])
         self.epoch = 0
+        self.device: str | None = None
 
     @property
     def windows(self) -> int:
@@ -221,7 +224,10 @@ class EpochSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         return -(-(self.windows if self._bags is None else len(self._bags)) // self._batch_size)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[int] | torch.Tensor]:
+        yield from self._batches() if self.device is None else on_device(self._batches(), self.device)
+
+    def _batches(self) -> Iterator[list[int]]:
         # Epochs are counted here instead of by the trainer, so that the order depends on the seed alone.
         rng = np.random.default_rng([self._seed, self.epoch])
         self.epoch += 1
@@ -245,3 +251,16 @@ def in_batches(items: list[int], size: int) -> Iterator[list[int]]:
     """Yield consecutive parts of `size` items; the last one may be shorter."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def on_device(batches: Iterable[list[int]], device: str) -> Iterator[torch.Tensor]:
+    """Yield batches of rows as tensors on a device, in one copy for all of them.
+
+    Examples
+    --------
+    >>> [rows_B.tolist() for rows_B in on_device([[3, 1], [2]], "cpu")]
+    [[3, 1], [2]]
+    """
+    batches = list(batches)
+    rows = torch.tensor([row for batch in batches for row in batch], dtype=torch.int64).to(device)
+    yield from rows.split([len(batch) for batch in batches])

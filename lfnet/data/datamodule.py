@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.data.arrays import Arrays, Rows, feature_names, frame_rows, is_segments, segment_rows, stack
-from lfnet.data.batches import EpochSampler, Shorten, StreamDropout, WindowDataset, in_batches
+from lfnet.data.batches import EpochSampler, Shorten, StreamDropout, WindowDataset, in_batches, on_device
 from lfnet.data.frame_cache import FrameCache
 from lfnet.data.frames import Frames
 from lfnet.data.labels import Labels, permuted
+from lfnet.data.packed import PackedWindows, pack
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import cut, frames_of
 from lfnet.errors import LfnetError
@@ -59,6 +60,9 @@ class DataModule(L.LightningDataModule):
         Seed of the order of windows, of permuted labels and of modality dropout.
     cache : FrameCache, optional
         What jobs in one process share.
+    packed_on : str, optional
+        Device on which all frames lie packed, and batches with them (`lfnet.data.packed`); None: batches are copied
+        from the mapped files.
 
     Examples
     --------
@@ -99,6 +103,7 @@ class DataModule(L.LightningDataModule):
         stream_dropout: float = 0.0,
         seed: int = 0,
         cache: FrameCache | None = None,
+        packed_on: str | None = None,
     ) -> None:
         super().__init__()
         self.cohort = cohort
@@ -114,6 +119,7 @@ class DataModule(L.LightningDataModule):
         self.select_windows_per_clip = select_windows_per_clip
         self.stream_dropout = stream_dropout
         self.seed = seed
+        self.packed_on = packed_on
         self.dropped: list[str] = []
         self.remarks: list[health.Remark] = []
         # Set by `fit`; see `WindowDataset`.
@@ -179,13 +185,17 @@ class DataModule(L.LightningDataModule):
         table = self.split("train")
         bags = None if self.recordings is None else table["recording_id"].to_numpy()
         size = self.batch_size if self.recordings is None else self.recordings
+        dataset = self._dataset(table, self._dropout())
         sampler = EpochSampler(table["clip_id"].to_numpy(), size, self.windows_per_clip, self.seed, bags)
-        return DataLoader(self._dataset(table, self._dropout()), sampler=sampler, batch_size=None)
+        if isinstance(dataset, PackedWindows):
+            sampler.device = dataset.device
+        return DataLoader(dataset, sampler=sampler, batch_size=None)
 
     def eval_dataloader(self, table: pd.DataFrame) -> DataLoader[Any]:
         """Return the windows of `table` (from `split` or `selection`), in order."""
-        batches = list(in_batches(list(range(len(table))), self.eval_batch_size))
-        return DataLoader(self._dataset(table), sampler=batches, batch_size=None)
+        dataset, batches = self._dataset(table), in_batches(list(range(len(table))), self.eval_batch_size)
+        sampler: Any = on_device(batches, dataset.device) if isinstance(dataset, PackedWindows) else batches
+        return DataLoader(dataset, sampler=list(sampler), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the windows that choose the best epoch."""
@@ -263,8 +273,12 @@ class DataModule(L.LightningDataModule):
         x_TD, valid_T = frames_of(clip, clip_id, length=protocol.length, fill=protocol.fill, frames=order)
         return frame_rows(x_TD, valid_T, protocol.segment)
 
-    def _dataset(self, table: pd.DataFrame, dropout: StreamDropout | None = None) -> WindowDataset:
+    def _dataset(self, table: pd.DataFrame, dropout: StreamDropout | None = None) -> WindowDataset | PackedWindows:
         y_W = self.labels.standardise(table["target"].to_numpy(float))
+        # Dropout of streams looks at each batch, in the order of its random numbers.
+        packed = None if self.packed_on is None or dropout is not None else pack(self.frames, self.packed_on)
+        if packed is not None:
+            return PackedWindows(packed, table, y_W, self.protocol, self.shorten, self.dtype)
         return WindowDataset(self.frames, table, y_W, self.protocol, self.shorten, self.reuse, dropout, self.dtype)
 
     def _dropout(self) -> StreamDropout | None:

@@ -51,6 +51,7 @@ def load_data(job: Experiment, session: Session) -> DataModule:
         stream_dropout=streams.dropout if streams and isinstance(job.inputs.store, JoinedStreams) else 0.0,
         seed=job.settings.seed,
         cache=session.frames,
+        packed_on=trainer.device if trainer.device == "cuda" else None,
     )
     data.setup()
     return data

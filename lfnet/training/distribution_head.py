@@ -119,8 +119,8 @@ def window_quantiles(head: DistributionHead, batches: Iterable[dict[str, Tensor]
     for batch in batches:
         parameters = head.distribution(batch["x_BTD"].to(device), batch["mask_BT"].to(device))
         score_B1, quantile_BL = head.layer.score(parameters).unsqueeze(1), head.layer.quantiles(parameters)
-        found.append(torch.cat([score_B1, quantile_BL], dim=1).double().cpu())
-    return torch.cat(found).numpy()
+        found.append(torch.cat([score_B1, quantile_BL], dim=1))
+    return torch.cat(found).cpu().double().numpy()
 
 
 def write_quantiles(

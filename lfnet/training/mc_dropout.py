@@ -104,7 +104,7 @@ def passes_with_dropout(
             for x_TD, mask_T in zip(batch["x_BTD"].to(device), batch["mask_BT"].to(device), strict=True):
                 torch.manual_seed(seed)
                 scores = [
-                    head(x_TD.expand(copies, *x_TD.shape), mask_T.expand(copies, *mask_T.shape)).double().cpu()
+                    head(x_TD.expand(copies, *x_TD.shape), mask_T.expand(copies, *mask_T.shape)).cpu().double()
                     for copies in (min(_COPIES, passes - done) for done in range(0, passes, _COPIES))
                 ]
                 found.append(torch.cat(scores))

@@ -108,11 +108,11 @@ class SeverityModule(L.LightningModule):
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> None:
         """Keep the scores until all windows are scored."""
-        self._scores.append(self.head(batch["x_BTD"], batch["mask_BT"]).float().cpu())
+        self._scores.append(self.head(batch["x_BTD"], batch["mask_BT"]).float())
 
     def on_validation_epoch_end(self) -> None:
         """Compute the metrics of dev at the protocol's level."""
-        values = torch.cat(self._scores).double().numpy()
+        values = torch.cat(self._scores).cpu().double().numpy()
         scores = to_points(values, self._labels.mean, self._labels.sd, self._pooling)
         self._scores.clear()
         if not np.isfinite(scores).all():

@@ -87,8 +87,8 @@ def predict(head: nn.Module, batches: Iterable[dict[str, torch.Tensor]], device:
     (6,)
     """
     head.to(device).eval()
-    scores = [head(batch["x_BTD"].to(device), batch["mask_BT"].to(device)).double().cpu() for batch in batches]
-    return torch.cat(scores).numpy() if scores else np.zeros(0)
+    scores = [head(batch["x_BTD"].to(device), batch["mask_BT"].to(device)) for batch in batches]
+    return torch.cat(scores).cpu().double().numpy() if scores else np.zeros(0)
 
 
 def window_predictions(windows: pd.DataFrame, scores: np.ndarray) -> Predictions:

@@ -153,7 +153,9 @@ class MaskedFrames:
             order = order.groupby("clip_id", sort=False).head(self.windows_per_clip)
         total, count = 0.0, 0
         for batch in data.eval_dataloader(order.reset_index(drop=True)):
-            hidden_BT = torch.from_numpy(hide(batch["mask_BT"].numpy(), self.share, self.span, rng)).to(sd_D.device)
+            hidden_BT = torch.from_numpy(hide(batch["mask_BT"].cpu().numpy(), self.share, self.span, rng)).to(
+                sd_D.device
+            )
             if not hidden_BT.any():
                 continue
             x_BTD, mask_BT = batch["x_BTD"].to(sd_D.device), batch["mask_BT"].to(sd_D.device)
@@ -201,7 +203,7 @@ def _deviation_sd(data: "DataModule", windows: pd.DataFrame) -> Tensor:
     for batch in data.eval_dataloader(windows):
         x_BTD, mask_BT = batch["x_BTD"], batch["mask_BT"]
         apart_BTD = zero_masked(x_BTD - masked_mean(x_BTD, mask_BT).unsqueeze(1), mask_BT)
-        square_D += apart_BTD.square().sum((0, 1)).double()
+        square_D += apart_BTD.square().sum((0, 1)).cpu().double()
         count += int(mask_BT.sum())
     sd_D = (square_D / max(count, 1)).sqrt().float()
     return torch.where(sd_D > 1e-6, sd_D, 1.0)

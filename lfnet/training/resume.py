@@ -9,6 +9,7 @@ import lightning as L
 from torch.utils.data import DataLoader
 
 from lfnet.data.batches import EpochSampler, WindowDataset
+from lfnet.data.packed import PackedWindows
 from lfnet.training.callbacks import CollapseWatch, KeepBest
 from lfnet.training.learning_curve import LearningCurve
 from lfnet.training.module import SeverityModule
@@ -107,8 +108,8 @@ class Resume(L.Callback):
         set_random_state(state["random"])
 
 
-def _source(trainer: L.Trainer) -> tuple[EpochSampler, WindowDataset]:
+def _source(trainer: L.Trainer) -> tuple[EpochSampler, WindowDataset | PackedWindows]:
     loader = trainer.train_dataloader
     assert isinstance(loader, DataLoader)
-    assert isinstance(loader.sampler, EpochSampler) and isinstance(loader.dataset, WindowDataset)
+    assert isinstance(loader.sampler, EpochSampler) and isinstance(loader.dataset, WindowDataset | PackedWindows)
     return loader.sampler, loader.dataset
