@@ -80,7 +80,7 @@ def _fits(frames: Frames, device: str) -> bool:
 class PackedWindows(Dataset[dict[str, Tensor]]):
     """Batches of windows on a device, equal to those of `lfnet.data.batches.WindowDataset`.
 
-    An item is a batch, chosen by a tensor of rows on the device (`lfnet.data.batches.on_device`). No step waits for the device.
+    An item is a batch, chosen by a tensor of rows on the device (`lfnet.data.batches.on_device`). No step waits for it.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ from lfnet.signals import handle_always, on_stop, stoppable
 
 __all__ = ["Local"]
 
+_CUT = "since a file that it read was shortened by another program (SIGBUS)"
 _GRACE = 15.0  # seconds; schedulers wait 30 or more between SIGTERM and SIGKILL
 
 
@@ -75,13 +76,10 @@ class Local(Launcher):
                     ended.add(key)
                     if not stopped or outcome.status != "interrupted":
                         yield key, outcome
-            except TerminatedWorkerError:
+            except TerminatedWorkerError as error:
                 if not stopped:
-                    print(
-                        "a job's process was killed, probably out of memory (lower launcher.jobs): the others run one "
-                        "by one",
-                        flush=True,
-                    )
+                    cause = _CUT if _cut(error) else "probably out of memory (lower launcher.jobs)"
+                    print(f"a job's process was killed, {cause}: the others run one by one", flush=True)
             for call in calls:
                 if call.key not in ended and not stopped:
                     outcome = _alone(call)
@@ -145,9 +143,16 @@ def _alone(call: Call) -> Outcome:
 
     try:
         ((_, outcome),) = _run_in_workers([call], 2)
-    except TerminatedWorkerError:
+    except TerminatedWorkerError as error:
+        if _cut(error):
+            return Outcome("failed", error=f"its process was killed, {_CUT}; the same command starts it again")
         return killed(call.need, ", though it ran alone")
     return outcome
+
+
+def _cut(error: Exception) -> bool:
+    """Whether a worker was killed since a mapped file was shortened; its last words name the file."""
+    return "SIGBUS" in str(error)  # loky names the exit status of all its workers
 
 
 def _begin_worker(parent: int) -> None:

@@ -1,4 +1,4 @@
-"""Frames packed on a device: the same batches as from the files, and a training step that never waits for the device."""
+"""Frames packed on a device: the same batches as from the files, and training steps that never wait for the device."""
 
 import logging
 from collections import Counter

@@ -1,0 +1,35 @@
+"""Processes on this machine: what is said of one that the system ends."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lfnet.features.mapped_file import map_file
+from lfnet.launchers.launcher import Call
+from lfnet.launchers.local import Local
+from lfnet.runs.run import Outcome
+from tests.launchers.stub import NEED, done
+
+
+@dataclass(frozen=True, eq=False)
+class ReadsAShortenedFile(Call):
+    """`key` is the file; another program shortens it while it is read."""
+
+    def __call__(self) -> Outcome:
+        path = Path(self.key)
+        path.write_bytes(b"\1" * 100_000)
+        memory = map_file(path)
+        os.truncate(path, 10)
+        return Outcome("finished", str(memory.sum()))
+
+
+def test_a_call_whose_file_is_shortened_fails_alone_and_says_so(tmp_path, capfd):
+    path = str(tmp_path / "features")
+    calls = [ReadsAShortenedFile(path, "cut", NEED, ()), done("a")]
+    outcomes = dict(Local(jobs=2).run(calls))
+    out, err = capfd.readouterr()
+    why = "its process was killed, since a file that it read was shortened by another program (SIGBUS)"
+    assert outcomes[path].status == "failed" and outcomes[path].error.startswith(why)
+    assert outcomes["a"].status == "finished"
+    assert "out of memory" not in out and "(SIGBUS): the others run one by one" in out
+    assert f"{path} had 100000 bytes when it was opened and has 10 now" in err
