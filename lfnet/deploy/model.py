@@ -301,7 +301,7 @@ def _stages(trained: "TrainedHead") -> Stages:
             min_coverage=min_coverage,
             sparse=bool(config["cohort"].get("sparse")) or any(getattr(one, "sparse", False) for one in encoders),
         ),
-        pooling=None if trained.pooling is None else trained.pooling.in_points(sd),
+        pooling=None if trained.pooling is None else trained.pooling.in_points(mean, sd),
     )
     if len(inputs.encoders) != 1 or "streams" in trained.result.config or config["cohort"].get("aligned"):
         return stages

@@ -122,7 +122,7 @@ def _errors(
                 if pooling is None:
                     error = np.abs(found - wanted)
                 else:
-                    pairs = [_scores_and_pooled(values, pooling.in_points(labels[1])) for values in (found, wanted)]
+                    pairs = [_scores_and_pooled(values, pooling.in_points(*labels)) for values in (found, wanted)]
                     of_windows, of_all = (np.abs(one - other) for one, other in zip(*pairs, strict=True))
                     error = np.maximum(of_windows, of_all)
                 errors.append(error)

@@ -138,7 +138,7 @@ class Scorer:
             pulse=instantiate(facts.pulse, "pulse") if pulse and facts.pulse else None,
             conformal=facts.conformal,
             no_interval=facts.no_interval,
-            pooling=None if bundle.pooling is None else bundle.pooling.in_points(facts.labels.sd),
+            pooling=None if bundle.pooling is None else bundle.pooling.in_points(facts.labels.mean, facts.labels.sd),
         )
         if video and facts.video is None:
             raise LfnetError(f"video.{next(iter(video))}: the bundle scores features, and has no settings of videos.")

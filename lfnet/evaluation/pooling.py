@@ -2,10 +2,10 @@
 
 The label belongs to the recording, a head scores windows: a recording is a bag of windows (multiple-instance learning).
 `conf/pooling/*.yaml` names a pooling by its `_target_`. Training, prediction and the exported model call the same code:
-it takes torch tensors and NumPy arrays, and imports no torch.
+it takes torch tensors and NumPy arrays, and imports no torch. The noisy-and is in `lfnet.evaluation.noisy_and`.
 
 Windows are pooled to clips and clips to the recording, as `protocol.aggregate` does with means, so that each clip has
-the same weight. Every pooling here gives the same score as if the recording's windows were pooled at once, each with
+the same weight. Every pooling gives the same score as if the recording's windows were pooled at once, each with
 the weight 1 / (clips · windows of its clip).
 
 Axes in names: N windows or clips, G groups (their clips or recordings).
@@ -13,7 +13,7 @@ Axes in names: N windows or clips, G groups (their clips or recordings).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -96,8 +96,12 @@ class Pooling:
         """Return the groups' scores [G] and, where the pooling attends, the logarithms of their weights [G]."""
         raise NotImplementedError
 
-    def in_points(self, sd: float) -> Self:
-        """Return the pooling of scores in points that equals this one of scores in units of `sd` points."""
+    def of_windows(self, values_N: Array) -> Array:
+        """Return the windows' scores: what the head gives, [N], or [N, 2] where the pooling attends."""
+        return values_N
+
+    def in_points(self, mean: float, sd: float) -> "Pooling":
+        """Return the pooling of scores in points that equals this one of scores in units of `sd` points from `mean`."""
         return self
 
 
@@ -165,7 +169,7 @@ class LogSumExp(Pooling):
         """Return the soft maxima; see `Pooling.join`."""
         return _log_mean_exp(score_N, groups, self.sharpness), None
 
-    def in_points(self, sd: float) -> Self:
+    def in_points(self, mean: float, sd: float) -> Pooling:
         """Return the pooling with r per point; see `Pooling.in_points`."""
         return replace(self, sharpness=self.sharpness / sd)
 
@@ -213,13 +217,13 @@ class Gated(Pooling):
 
 
 def pool(pooling: Pooling, values: Array, steps: Sequence[Groups]) -> tuple[Array, Array | None]:
-    """Pool the output of a head for N windows in several steps, to clips and then to recordings.
+    """Pool the scores of N windows in several steps, to clips and then to recordings.
 
     Parameters
     ----------
     pooling : Pooling
     values : array
-        Scores [N]; where the pooling attends, scores and logarithms of weights [N, 2].
+        Scores [N] (`Pooling.of_windows`); where the pooling attends, scores and logarithms of weights [N, 2].
     steps : sequence of Groups
         The clip of each window, then the recording of each clip.
 
@@ -290,6 +294,8 @@ def to_points(values: np.ndarray, mean: float, sd: float, pooling: Pooling | Non
     >>> to_points(np.array([[1.0, 0.5]]), 20.0, 10.0, Gated()).tolist()
     [[30.0, 0.5]]
     """
+    if pooling is not None:
+        values = pooling.of_windows(values)
     if pooling is None or not pooling.attends:
         return values * sd + mean
     return np.stack([values[..., 0] * sd + mean, values[..., 1]], axis=-1)

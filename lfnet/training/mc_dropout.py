@@ -129,7 +129,7 @@ def dropout_spread(
     """
     labels = labels or data.labels
     tables = []
-    in_points = None if pooling is None else pooling.in_points(labels.sd)
+    in_points = None if pooling is None else pooling.in_points(labels.mean, labels.sd)
     for split in ("dev", "test", "unlabelled"):
         windows = data.split(split)
         if len(windows):

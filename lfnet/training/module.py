@@ -68,7 +68,7 @@ class SeverityModule(L.LightningModule):
         self._labels = labels
         self._protocol = protocol
         self._pooling = pooling
-        in_points = None if pooling is None else pooling.in_points(labels.sd)
+        in_points = None if pooling is None else pooling.in_points(labels.mean, labels.sd)
         self._grouping = Grouping(windows.assign(label=windows["target"]), protocol, protocol.select.level, in_points)
         self._loss = L1() if loss is None else loss
         targets = self._loss.prepare(train)

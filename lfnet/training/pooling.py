@@ -110,7 +110,7 @@ class Bags:
         steps = [Groups(clip_B.to(device), len(clips_C)), Groups(recording_C.to(device), len(recordings_R))]
         mean = Mean()
         return (
-            pool(self._pooling, values.float(), steps)[0],
+            pool(self._pooling, self._pooling.of_windows(values.float()), steps)[0],
             pool(mean, target_B, steps)[0],
             None if weight_B is None else pool(mean, weight_B, steps)[0],
         )

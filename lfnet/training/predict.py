@@ -112,7 +112,7 @@ def score_splits(head: nn.Module, data: "DataModule", device: str, pooling: Pool
             scored = window_predictions(windows, data.labels.points(values)).all_levels(how.clip, how.recording)
             frames.append(scored.frame)
         else:
-            in_points = pooling.in_points(data.labels.sd)
+            in_points = pooling.in_points(data.labels.mean, data.labels.sd)
             values = to_points(values, data.labels.mean, data.labels.sd, pooling)
             for level in LEVELS:
                 grouping = Grouping(windows, data.protocol, level, in_points)

@@ -54,14 +54,16 @@ def check_scores(trained, scorer, folder):
         assert (windows - of_clip[windows.index]).abs().max() > 0.1  # no mean would pass above
 
 
-@pytest.mark.parametrize("pooling", ["max", "gated"])
+@pytest.mark.parametrize("pooling", ["max", "gated", "noisy_and"])
 def test_a_loaded_run_scores_clips_and_recordings_as_its_predictions(pooling, shared_jobs, tmp_path):
     trained = trained_with(pooling, shared_jobs, 0)
     check_scores(trained, Scorer(_stages(trained)), tmp_path)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("pooling", "seeds"), [("max", (0,)), ("lse", (0, 1)), ("gated", (0,)), ("gated", (0, 1))])
+@pytest.mark.parametrize(
+    ("pooling", "seeds"), [("max", (0,)), ("lse", (0, 1)), ("gated", (0,)), ("gated", (0, 1)), ("noisy_and", (0,))]
+)
 def test_a_bundle_scores_clips_and_recordings_as_the_run(pooling, seeds, shared_jobs, tmp_path):
     trained = trained_with(pooling, shared_jobs, *seeds)
     facts = export(trained, tmp_path / "bundle", min_frames=20)

@@ -6,14 +6,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
+from lfnet.evaluation.noisy_and import NoisyAnd
 from lfnet.evaluation.pooling import Gated, Groups, LogSumExp, Max, Mean, pool, pool_members, read_pooling, to_points
 from lfnet.training.predict import Grouping
 
-POOLINGS = [Mean(), Max(), LogSumExp(sharpness=3.0), Gated()]
+SHIFTED = [Mean(), Max(), LogSumExp(sharpness=3.0), Gated()]  # scores move with the head's output
+POOLINGS = [*SHIFTED, NoisyAnd(slope=7.5, threshold=0.3, span=12.0)]
 SIZES = st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=3), min_size=1, max_size=4)
 # Score and log weight of windows are used by `Gated`, the score alone by the others.
 
@@ -28,6 +30,11 @@ def drawn(sizes, seed):
     return values, clip_W, recording_C, [Groups(clip_W, len(clips)), Groups(recording_C, len(sizes))]
 
 
+def noisy_and(p, a, b):
+    """Kraus et al. 2016, word for word."""
+    return (expit(a * (p - b)) - expit(-a * b)) / (expit(a * (1 - b)) - expit(-a * b))
+
+
 def at_once(pooling, values, clip_W, recording_C):
     """Each recording's score by its definition: all windows at once, weighed so that clips count alike."""
     found = []
@@ -37,6 +44,9 @@ def at_once(pooling, values, clip_W, recording_C):
         share = 1 / np.bincount(clip)[clip] / len(set(clip))
         if isinstance(pooling, Gated):
             found.append((softmax(s + np.log(share)) * y).sum())
+        elif isinstance(pooling, NoisyAnd):
+            P = noisy_and((share * expit(y)).sum(), pooling.slope, pooling.threshold)
+            found.append(pooling.span * (2 * P - 1))
         elif isinstance(pooling, LogSumExp):
             found.append(logsumexp(pooling.sharpness * y, b=share) / pooling.sharpness)
         else:
@@ -49,7 +59,7 @@ def at_once(pooling, values, clip_W, recording_C):
 @given(sizes=SIZES, seed=st.integers(0, 1000))
 def test_pooling_by_clip_equals_the_definition_over_all_windows(pooling, sizes, seed):
     values, clip_W, recording_C, steps = drawn(sizes, seed)
-    given_values = values if pooling.attends else values[:, 0]
+    given_values = pooling.of_windows(values if pooling.attends else values[:, 0])
     score_R, _ = pool(pooling, given_values, steps)
     np.testing.assert_allclose(score_R, at_once(pooling, values, clip_W, recording_C), rtol=1e-10, atol=1e-12)
     in_torch = [Groups(torch.from_numpy(step.group_N), step.count) for step in steps]
@@ -72,7 +82,7 @@ def test_of_one_window_the_score_is_the_heads_own(pooling):
     values = np.random.default_rng(0).normal(0, 3, (5, 2))
     groups = [Groups(np.arange(5), 5)] * 2
     score, _ = pool(pooling, values if pooling.attends else values[:, 0], groups)
-    assert np.array_equal(score, values[:, 0])
+    np.testing.assert_allclose(score, values[:, 0], rtol=1e-13 if pooling not in SHIFTED else 0)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS, ids=lambda one: type(one).__name__)
@@ -85,7 +95,7 @@ def test_the_order_of_windows_changes_nothing(pooling):
     np.testing.assert_allclose(other, one, rtol=1e-13)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("pooling", SHIFTED, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("shift", [0.0, 1e4, -1e4])
 def test_large_scores_and_weights_do_not_overflow(pooling, shift):
     values = np.array([[1.0, 0.3], [2.0, -0.2], [4.0, 0.1]]) + shift
@@ -100,8 +110,9 @@ def test_pooling_in_points_is_pooling_in_standard_units(pooling):
     values, _, _, steps = drawn([[4, 2], [3]], 3)
     mean, sd = 15.0, 9.0
     standard = values if pooling.attends else values[:, 0]
-    in_points, _ = pool(pooling.in_points(sd), to_points(standard, mean, sd, pooling), steps)
-    np.testing.assert_allclose(in_points, pool(pooling, standard, steps)[0] * sd + mean, rtol=1e-12)
+    in_points, _ = pool(pooling.in_points(mean, sd), to_points(standard, mean, sd, pooling), steps)
+    expected, _ = pool(pooling, pooling.of_windows(standard), steps)
+    np.testing.assert_allclose(in_points, expected * sd + mean, rtol=1e-12)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS, ids=lambda one: type(one).__name__)
@@ -114,6 +125,32 @@ def test_members_are_pooled_one_by_one(pooling):
     assert (log_weight_K is not None) == pooling.attends
 
 
+def test_noisy_and_turns_positive_at_its_share_of_windows():
+    pooling = NoisyAnd(slope=12.0, threshold=0.3)
+
+    def score(positive):
+        output_N = np.where(np.arange(20) < positive, 9.0, -9.0)
+        return pool(pooling, pooling.of_windows(output_N), [Groups(np.zeros(20, int), 1)])[0].item()
+
+    assert score(0) == pytest.approx(-3, abs=0.01) and score(20) == pytest.approx(3, abs=0.01)
+    assert score(2) < -2.5 < 0 < score(7) and score(12) > 2.5
+    mean = pool(Mean(), np.where(np.arange(20) < 12, 3.0, -3.0), [Groups(np.zeros(20, int), 1)])[0].item()
+    assert mean == pytest.approx(0.6)  # where the mean is far below
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.5, 0.99])
+def test_noisy_and_in_float32_equals_float64_and_has_a_gradient_at_extreme_outputs(threshold):
+    pooling = NoisyAnd(slope=12.0, threshold=threshold)
+    output_N = torch.tensor([-90.0, -30.0, -2.0, 0.0, 2.0, 30.0, 90.0], requires_grad=True)
+    groups = Groups(torch.tensor([0, 1, 2, 3, 3, 4, 5]), 6)
+    score_G, _ = pool(pooling, pooling.of_windows(output_N), [groups])
+    exact = output_N.detach().double().numpy()
+    exact_G, _ = pool(pooling, pooling.of_windows(exact), [Groups(groups.group_N.numpy(), 6)])
+    np.testing.assert_allclose(score_G.detach().numpy(), exact_G, atol=1e-5)
+    (gradient_N,) = torch.autograd.grad(score_G.sum(), output_N)
+    assert gradient_N.isfinite().all() and (gradient_N[2:5] > 0).all()
+
+
 def test_a_node_that_names_no_pooling_is_refused():
     assert read_pooling(None, "pooling") is None
     assert read_pooling({"_target_": "lfnet.evaluation.pooling.Max", "recordings": 2}, "pooling") == Max(recordings=2)
@@ -121,3 +158,5 @@ def test_a_node_that_names_no_pooling_is_refused():
         read_pooling({"_target_": "lfnet.data.protocol.Protocol", "name": "x", "window": 1, "hop": 1}, "pooling")
     with pytest.raises(LfnetError, match=r"pooling.sharpness=0: give a number above 0."):
         read_pooling({"_target_": "lfnet.evaluation.pooling.LogSumExp", "sharpness": 0}, "pooling")
+    with pytest.raises(LfnetError, match=r"pooling.threshold=1: give a number above 0 and below 1."):
+        read_pooling({"_target_": "lfnet.evaluation.noisy_and.NoisyAnd", "threshold": 1}, "pooling")

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lfnet.data.batches import EpochSampler
+from lfnet.evaluation.noisy_and import NoisyAnd
 from lfnet.evaluation.pooling import Gated, Groups, LogSumExp, Max, Mean, pool
 from lfnet.evaluation.predictions import Predictions
 from lfnet.heads import AttentionMIL, TemporalMeanMLP
@@ -22,6 +23,12 @@ WINDOWS = pd.DataFrame(
 )
 
 
+def joined_odds(scores):
+    """Log-odds of the mean probability of the windows of r (b and b, and a) and of s, for the noisy-and."""
+    p = scores.sigmoid()
+    return torch.stack([((p[1] + p[2]) / 2 + p[4]) / 2, (p[0] + p[3]) / 2]).logit()
+
+
 def test_a_recording_is_scored_by_the_pool_of_its_windows_in_the_batch():
     scores = torch.tensor([1.0, 5.0, 7.0, 2.0, 9.0], requires_grad=True)
     index = torch.tensor([3, 0, 1, 5, 2])  # c, b, b, c, a
@@ -31,6 +38,9 @@ def test_a_recording_is_scored_by_the_pool_of_its_windows_in_the_batch():
     torch.testing.assert_close(weights, torch.ones(2))
     (grad,) = torch.autograd.grad(joined.sum(), scores)
     torch.testing.assert_close(grad, torch.tensor([0.5, 0.25, 0.25, 0.5, 0.5]))
+    pooling = NoisyAnd()
+    odds, _, _ = Bags(WINDOWS, pooling).join(index, scores, scores, None)
+    torch.testing.assert_close(odds, pooling.of_windows(joined_odds(scores)), rtol=1e-4, atol=1e-4)
     highest, _, none = Bags(WINDOWS, Max()).join(index, scores, scores, None)
     torch.testing.assert_close(highest, torch.tensor([9.0, 2.0]))
     (grad,) = torch.autograd.grad(highest.sum(), scores)
@@ -96,7 +106,9 @@ def test_a_head_without_embeddings_is_weighed_by_its_scores(caplog):
     assert with_pooling(head, Max(), 4) is head and with_pooling(head, None, 4) is head
 
 
-@pytest.mark.parametrize("pooling", [Mean(), Max(), LogSumExp(), Gated()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "pooling", [Mean(), Max(), LogSumExp(), Gated(), NoisyAnd()], ids=lambda one: type(one).__name__
+)
 def test_padding_and_the_batch_change_no_recording(pooling):
     torch.manual_seed(0)
     head = with_pooling(AttentionMIL(4, patch_size=2, width=8), pooling, 4).eval()
@@ -164,7 +176,7 @@ def test_an_event_in_one_of_twenty_windows_is_found_by_max_and_attention_and_dil
     assert min(found(one) for one in (Max(), LogSumExp(), Gated())) > 0.99
 
 
-@pytest.mark.parametrize("name", ["mean", "max", "lse", "gated"])
+@pytest.mark.parametrize("name", ["mean", "max", "lse", "gated", "noisy_and"])
 def test_a_job_pools_in_selection_and_predictions(shared_jobs, name):
     config, choices = composed(*SMALL, f"pooling={name}", "head.dropout=0.3", "trainer.mc_dropout=3", root=shared_jobs)
     folder = shared_jobs / "runs" / run(config, choices).run
