@@ -1,13 +1,11 @@
-"""The figures that an experiment's page quotes, and those that its result files hold."""
+"""The figures that a page quotes, and those that result files hold."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from experiments.regenerate import result_files
 
 # A number with a decimal point, which is not part of a version, a file name or a longer number.
 _FIGURE = re.compile(r"(?<![\w.,/])(?:\d{1,3}(?:,\d{3})+|\d+)?\.\d+(?![\w/]|\.\d)")
@@ -16,10 +14,14 @@ _SIGNED = r"[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+"
 _INTERVAL = re.compile(rf"({_SIGNED})(?: %| points?| of MAE)* \[({_SIGNED}), ({_SIGNED})\]")  # 1.2 points [0.1, 2.3]
 
 
-def quoted_figures(page: str) -> list[str]:
+def quoted_figures(page: str, *, everywhere: bool = False) -> list[str]:
     """Return the figures of a page's tables, and those of its paragraphs from **Result** on that are not in code.
 
+    `everywhere` takes all paragraphs: those of a page that is no experiment's.
+
     >>> quoted_figures("**Hypothesis:** .5\\n\\n**Result:** the MAE is 6.4 (`lr=1.5`), 1.2.3.\\n\\n**Limits:** 7.5")
+    ['6.4']
+    >>> quoted_figures("It takes 6.4 s.", everywhere=True)
     ['6.4']
     """
     found: list[str] = []
@@ -28,15 +30,15 @@ def quoted_figures(page: str) -> list[str]:
         opening = re.match(r"\*\*(\w+)|#", paragraph)
         if opening:
             result = opening[1] in ("Result", "Answer")
-        if result or paragraph.lstrip().startswith("|"):
+        if everywhere or result or paragraph.lstrip().startswith("|"):
             found += _FIGURE.findall(re.sub(r"`[^`]*`|\]\([^)]*\)", "", paragraph))
     return found
 
 
-def recorded_numbers(folder: Path) -> np.ndarray:
-    """Return the sorted absolute values of the numbers in a folder's result files."""
+def recorded_numbers(files: Iterable[Path]) -> np.ndarray:
+    """Return the sorted absolute values of the numbers in result files."""
     found = [np.empty(0)]
-    for path in result_files(folder):
+    for path in files:
         if path.suffix == ".csv":
             found.append(pd.read_csv(path).select_dtypes(["number", "bool"]).to_numpy(float).ravel())
         elif path.suffix == ".md":
@@ -46,9 +48,9 @@ def recorded_numbers(folder: Path) -> np.ndarray:
     return np.unique(np.abs(values[np.isfinite(values)]))
 
 
-def unrecorded(figures: Sequence[str], folder: Path) -> list[str]:
-    """Return the figures that are no number of a folder's result files."""
-    numbers = recorded_numbers(folder)
+def unrecorded(figures: Sequence[str], files: Iterable[Path]) -> list[str]:
+    """Return the figures that are no number of result files."""
+    numbers = recorded_numbers(files)
     return [figure for figure in figures if not is_recorded(figure, numbers)]
 
 
@@ -74,18 +76,18 @@ def quoted_intervals(text: str) -> list[tuple[str, str, str]]:
     return [match.groups() for match in _INTERVAL.finditer(re.sub(r"`[^`]*`", "", text))]  # type: ignore[misc]
 
 
-def unrecorded_intervals(quoted: Sequence[tuple[str, str, str]], folder: Path) -> list[tuple[str, str, str]]:
+def unrecorded_intervals(quoted: Sequence[tuple[str, str, str]], files: Iterable[Path]) -> list[tuple[str, str, str]]:
     """Return the values with intervals that stand together nowhere: in no place of a text, in no row of a csv.
 
     Signs count; all three turned round (a difference the other way) are the same result.
     """
-    places = list(_places(folder))
+    places = list(_places(files))
     return [figures for figures in quoted if not any(_holds(place, figures) for place in places)]
 
 
-def _places(folder: Path) -> Iterator[np.ndarray]:
+def _places(files: Iterable[Path]) -> Iterator[np.ndarray]:
     """Numbers that belong together: a value and its interval [3, 1], or for each of the three a csv's row [1, n]."""
-    for path in result_files(folder):
+    for path in files:
         if path.suffix == ".csv":
             yield from pd.read_csv(path).select_dtypes(["number", "bool"]).to_numpy(float)[:, None]
         elif path.suffix == ".md":
