@@ -149,9 +149,13 @@ def _init(options: argparse.Namespace) -> int:
         print(f"{options.labels}:")
         for line in describe_merged(merged, drafted):
             print(f"  {line}")
-    missing = int(table["label"].isna().sum())
+    missing = table.loc[table["label"].isna(), "clip_id"].tolist()
     if missing:
-        print(f"{plural(missing, 'clip')} without a score: split `unlabelled`, which is predicted but not trained on")
+        named = f" ({first_names(missing)})" * (len(missing) < len(table))
+        print(
+            f"{plural(len(missing), 'clip')} without a score{named}: split `unlabelled`, which is predicted but not "
+            "trained on"
+        )
     print_splits(table)
     print_people(table, rule)
     print_few(people)

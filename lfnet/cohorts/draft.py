@@ -7,7 +7,7 @@ import pandas as pd
 from lfnet.cohorts.cohort import COLUMNS
 from lfnet.cohorts.columns import is_number
 from lfnet.cohorts.csvfile import blanked, read_table
-from lfnet.cohorts.feature_table import is_feature_table
+from lfnet.cohorts.feature_table import feature_tables, table_fault
 from lfnet.cohorts.guess import guess_people
 from lfnet.cohorts.identity import clip_name, normal_id, one_spelling, spellings, without_suffix
 from lfnet.cohorts.media import (
@@ -62,7 +62,7 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
     for what, path in find(root):
         found.get(what, others).append(path)
     if not any(found.values()) or (kind == "features" and not found["features"]):
-        found["features"] = [path for path in others if is_feature_table(path)]
+        found["features"] = feature_tables(others)
     present = [name for name, files in found.items() if files]
     if kind is None and len(present) > 1:
         counts = " and ".join(f"{len(found[name])} {_PLURAL[name]}" for name in present)
@@ -79,6 +79,7 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
                 for what, paths in left_out(root, "").items()
             )
             + next((f"\n{reason}" for path in others if (reason := why_no_clip(path)).count("\n")), "")
+            + next((f" {fault}" for path in _tables(others) if (fault := table_fault(path))), "")
         )
     files = found[chosen]
     refuse(
@@ -121,6 +122,10 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
         for one, session, repeated, clip in zip(guesses, sessions, twice, table["clip_id"], strict=True)
     ]
     return table, rule
+
+
+def _tables(paths: list[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix.lower() in TABLE_SUFFIXES]
 
 
 def _is_text(name: str) -> bool:

@@ -16,7 +16,7 @@ from lfnet.errors import LfnetError
 from lfnet.files import refuse_special
 from lfnet.text import plural
 
-__all__ = ["Table", "check_columns", "is_feature_table", "read_feature_table", "table_columns"]
+__all__ = ["Table", "check_columns", "feature_tables", "is_feature_table", "table_fault", "read_feature_table", "table_columns"]
 
 _DELIMITERS = (",", ";", "\t")
 _MAX_NAMED = 12
@@ -50,7 +50,7 @@ def check_columns(path: Path, stream: FeatureStream, fps: float = float("nan")) 
     if not _chosen(path, names, marks, stream):
         raise LfnetError(f"{path} has no column of numbers but those of time and validity.")
     if "time" not in marks and not fps > 0 and stream.fps is None:
-        raise LfnetError(f"{path} holds no column of times. Give the clip's fps in the manifest.")
+        raise LfnetError(_no_times(path, stream))
 
 
 def is_feature_table(path: Path) -> bool:
@@ -71,6 +71,32 @@ def is_feature_table(path: Path) -> bool:
         return False
     numbers = rows.apply(pd.to_numeric, errors="coerce").notna().any()
     return len(rows) > 1 and float(numbers.mean()) >= 0.5
+
+
+def feature_tables(paths: Sequence[Path]) -> list[Path]:
+    """Return the tables among files that are clips, and those that would be if they could be read.
+
+    The second have the suffix of the first, and are empty, are no text, or have the same columns and too few rows. To
+    read them is an error that names the file and the reason.
+    """
+    good = [path for path in paths if is_feature_table(path)]
+    suffixes = {path.suffix.lower() for path in good}
+    layouts = {tuple(_layout(path, True)[0]) for path in good}
+    for path in paths:
+        if path in good or path.suffix.lower() not in suffixes or path.name.lower() == "manifest.csv":
+            continue
+        if table_fault(path) or tuple(_layout(path, True)[0]) in layouts:
+            good.append(path)
+    return sorted(good)
+
+
+def table_fault(path: Path) -> str:
+    """Return why a file cannot be read as a table, "" where it can."""
+    try:
+        _layout(path, True)
+    except LfnetError as error:
+        return str(error)
+    return ""
 
 
 def read_feature_table(path: Path, fps: float, stream: FeatureStream) -> Table:
@@ -212,6 +238,10 @@ def _chosen(path: Path, names: list[str], marks: dict[str, str], stream: Feature
     return list(chosen)
 
 
+def _no_times(path: Path, stream: FeatureStream) -> str:
+    return f"{path} has no column of times ({', '.join(stream.time)}). Name it so, or give the clip's fps in the manifest."
+
+
 def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
 
@@ -264,7 +294,7 @@ def _times(
     if "time" in marks and not (fps > 0 and "frame" in marks):
         kind, time = "time", numbers[marks["time"]]
     elif rate is None:
-        raise LfnetError(f"{path} holds no column of times. Give the clip's fps in the manifest.")
+        raise LfnetError(_no_times(path, stream))
     elif "frame" in marks:
         kind, time = "frame", (numbers[marks["frame"]] - stream.first_frame) / rate
     else:

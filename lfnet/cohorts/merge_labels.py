@@ -109,6 +109,8 @@ def add_labels(
             f"{path} has one column, {str(labels.columns[0])!r}. Give one of names and one of scores, separated by "
             "commas, semicolons or tabs."
         )
+    if not len(labels):
+        raise LfnetError(f"{path} has no rows below its names of columns. Give one row for each clip or person.")
     names = None if name is None else find_column(labels, path, name)
     people = None if person is None else find_column(labels, path, person)
     score = label_column(labels.drop(columns=[names] if names else []), path, label, "--label-column NAME")
