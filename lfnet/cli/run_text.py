@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
+from lfnet.evaluation.class_metrics import binary_text, is_binary
 from lfnet.evaluation.estimates import CORRELATIONS, EvidenceSettings, too_few
 from lfnet.runs.result import Result
 from lfnet.runs.run import PREDICTIONS
@@ -18,6 +19,9 @@ def run_lines(result: Result, folder: Path) -> Iterator[str]:
     for split, levels in result.metrics.items():
         numbers = levels["recording"]
         people = result.cohort.people.get(split, 0)
+        if is_binary(numbers):
+            yield f"{split:>5}: {binary_text(numbers)}"
+            continue
         few = people < EvidenceSettings().min_people
         shown = ", ".join(
             f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"

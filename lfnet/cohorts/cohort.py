@@ -104,7 +104,8 @@ class Cohort:
         if list(self.clips.columns) != list(COLUMNS):
             raise ValueError(f"clips must be what `validate` returns, with columns {COLUMNS}, not {tuple(self.clips)}")
         spelled = _people_in_spellings(self.clips)
-        computed = (_SHARED, _UNMEASURED, *([_SPELLED] if spelled else []))  # `one_id_each` keeps what was said before it
+        # After `one_id_each` there is nothing to find, and what was said before it stays.
+        computed = (_SHARED, _UNMEASURED, *([_SPELLED] if spelled else []))
         given = [text for text in self.warnings if not text.startswith(computed)]
         found = [_shared_people(self.clips), spelled, _absent_test_labels(self.recordings())]
         object.__setattr__(self, "warnings", (*given, *(text for text in found if text)))

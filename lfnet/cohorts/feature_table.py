@@ -16,7 +16,15 @@ from lfnet.errors import LfnetError
 from lfnet.files import refuse_special
 from lfnet.text import plural
 
-__all__ = ["Table", "check_columns", "feature_tables", "is_feature_table", "table_fault", "read_feature_table", "table_columns"]
+__all__ = [
+    "Table",
+    "check_columns",
+    "feature_tables",
+    "is_feature_table",
+    "read_feature_table",
+    "table_columns",
+    "table_fault",
+]
 
 _DELIMITERS = (",", ";", "\t")
 _MAX_NAMED = 12
@@ -239,7 +247,9 @@ def _chosen(path: Path, names: list[str], marks: dict[str, str], stream: Feature
 
 
 def _no_times(path: Path, stream: FeatureStream) -> str:
-    return f"{path} has no column of times ({', '.join(stream.time)}). Name it so, or give the clip's fps in the manifest."
+    return (
+        f"{path} has no column of times ({', '.join(stream.time)}). Name it so, or give the clip's fps in the manifest."
+    )
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -52,6 +52,7 @@ class ClassEvaluation:
         lines: list[dict[str, Any]] = []
         for name, row in self.evidence.rows.items():
             for metric, one in row.estimates.items():
+                one = Estimate(None) if self.evidence.withheld else one
                 more = {"sd_seeds": one.sd_seeds, "undefined": one.undefined}
                 lines.append({"model": name, "reference": "", "metric": metric + end, **_numbers(one), **more})
         for reference, found in self.comparisons.items():
@@ -59,6 +60,7 @@ class ClassEvaluation:
                 if (compared := row.comparison) is None:
                     continue
                 for metric, gap in compared.differences.items():
+                    gap = Difference(None) if found.withheld else gap
                     line = {"model": name, "reference": reference, "metric": metric + end, **_numbers(gap)}
                     fields = ("p", "p_holm", "p_equivalent", "p_equivalent_holm", "verdict")
                     tests = {field: getattr(compared, field) for field in fields}
@@ -81,20 +83,21 @@ class ClassEvaluation:
         metrics = [metric for metric in _SHOWN if any(metric in row.estimates for row in found.rows.values())]
         table = [["model", *(_SHOWN[metric][0] for metric in metrics)]]
         for name, row in found.rows.items():
-            table.append([name, *(estimate_text(row.estimates.get(one), ".2f", _SHOWN[one][1]) for one in metrics)])
+            cells = (estimate_text(row.estimates.get(one), ".2f", _SHOWN[one][1]) for one in metrics)
+            table.append([name, *(found.withheld or cell for cell in cells)])
         lines += align_columns(table)
         for reference, compared in self.comparisons.items():
             table = [["model", f"AUROC vs {reference}", "p", "p (TOST)", "verdict"]]
             for name, row in compared.rows.items():
                 if (one := row.comparison) is not None:
-                    gap = estimate_text(one.differences.get("auroc"), "+.2f")
+                    gap = compared.withheld or estimate_text(one.differences.get("auroc"), "+.2f")
                     table.append([name, gap, _p(one.p_holm), _p(one.p_equivalent_holm), str(one.verdict)])
             lines += ["", *align_columns(table)]
         for name, bins in self.calibration.items():
             parts = [f"{predicted:.2f} → {observed:.2f} (n = {count})" for predicted, observed, count in bins]
             lines += ["", f"calibration of {name}, predicted → observed share of positives:", f"  {', '.join(parts)}"]
-        if not found.enough:
-            lines.append(f"Fewer than {settings.min_people} people of a kind are too few for an interval or a verdict.")
+        if found.withheld:
+            lines.append(f"Fewer than {settings.min_people} people of a kind are too few for a number or a verdict.")
         return lines
 
 

@@ -15,7 +15,7 @@ from lfnet.evaluation import compare
 from lfnet.evaluation.aligned_scores import RowScores, align
 from lfnet.evaluation.classes import OF_COUNTS, Cut, class_numbers
 from lfnet.evaluation.compare import Verdict
-from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings
+from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, too_few
 from lfnet.evaluation.intervals import jackknife_p, jackknife_t
 from lfnet.evaluation.left_out import LeftOut, Question, class_interval, difference, leave_out
 
@@ -58,7 +58,7 @@ class ClassEvidence:
     """Evidence on rows as answers to one binary question (`cut`), or on classes (None).
 
     `tested` names the metric of comparisons. positive, negative: people with a recording above the first class, or in
-    it; `enough`: whether there are `min_people` of both, without which there are no intervals and verdicts.
+    it; `enough`: whether there are `min_people` of both, without which `withheld` is shown in place of numbers.
     """
 
     cut: Cut | None
@@ -68,6 +68,11 @@ class ClassEvidence:
     negative: int
     enough: bool
     rows: Mapping[str, ClassRow]
+
+    @property
+    def withheld(self) -> str | None:
+        """What stands in place of every number of too few people of a kind; None where there are enough."""
+        return None if self.enough else too_few(min(self.positive, self.negative))
 
 
 def compute_class_evidence(

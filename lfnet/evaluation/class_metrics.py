@@ -22,6 +22,7 @@ from lfnet.evaluation.classes import (
     cuts_of,
     edges_of,
 )
+from lfnet.evaluation.estimates import EvidenceSettings, too_few
 from lfnet.evaluation.predictions import Predictions
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "ClassMetric",
     "Numbers",
     "add_class_metrics",
+    "binary_text",
     "class_metrics",
+    "is_binary",
     "read_class_metric",
     "split_name",
 ]
@@ -117,6 +120,28 @@ def read_class_metric(values: Numbers, name: str, scale: Scale | None) -> tuple[
         return None
     people = [values.get(f"{kind}_people{end}") for kind in ("positive", "negative")]
     return values[f"{metric}{end}"], int(min(number or 0 for number in people)) if metric not in _OF_BANDS else 0
+
+
+def is_binary(values: Numbers) -> bool:
+    """Whether numbers of a result are of a binary label, whose metrics alone have no cut-off in their names."""
+    return "auroc" in values
+
+
+def binary_text(values: Numbers, shown: int | None = None) -> str:
+    """The main metrics of a binary label in words, the first `shown` of them; withheld with few people of a kind.
+
+    Examples
+    --------
+    >>> numbers = {"auroc": 0.71, "brier": 0.2, "positive_people": 12.0, "negative_people": 30.0}
+    >>> binary_text(numbers), binary_text(numbers | {"positive_people": 3.0})
+    ('AUROC 0.71, Brier 0.20', 'AUROC n = 3: too few')
+    """
+    people = int(min(values.get(f"{kind}_people") or 0 for kind in ("positive", "negative")))
+    if people < EvidenceSettings().min_people:
+        return f"{CLASS_METRICS['auroc'].label} {too_few(people)}"
+    names = [name for name in ("auroc", "brier", "sensitivity", "specificity") if name in values][:shown]
+    parts = [(CLASS_METRICS[name].label, values[name]) for name in names]
+    return ", ".join(f"{label} {'undefined' if value is None else format(value, '.2f')}" for label, value in parts)
 
 
 def class_metrics(rows: pd.DataFrame, dev: pd.DataFrame, scale: Scale) -> Numbers:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from lfnet.evaluation.resample import Quantity, generator
 
 __all__ = [
+    "EQUIVALENT",
     "VERDICTS",
     "Verdict",
     "adjust",
@@ -160,6 +161,11 @@ VERDICTS: dict[Verdict, str] = {
     "worse": "its MAE is larger than the reference's (p ≤ α after Holm)",
     "not compared": "both rows rank people backwards (the intervals of their PCC lie below 0)",
 }
+
+# Two one-sided tests at 1 − level each have an interval of 2 level − 1.
+EQUIVALENT = (
+    "Equivalent: the {level} % interval lies within the margin (two one-sided tests); the wider interval shown may not."
+)
 
 
 def verdict(difference: float, p: float | None, p_equivalent: float | None, alpha: float) -> Verdict:

@@ -13,7 +13,7 @@ from lfnet.config import read
 from lfnet.errors import LfnetError
 from lfnet.evaluation.class_evaluation import ClassEvaluation, cuts_asked, evaluate_classes
 from lfnet.evaluation.class_evidence import ClassEvidence
-from lfnet.evaluation.compare import Verdict
+from lfnet.evaluation.compare import EQUIVALENT, Verdict
 from lfnet.evaluation.estimates import CORRELATIONS, Difference, Estimate, EvidenceSettings, estimate_text, too_few
 from lfnet.evaluation.evidence import Evidence, compute_evidence
 from lfnet.evaluation.score_rows import baseline_rows, evaluated_split, model_rows, recordings_of, score_frame
@@ -133,6 +133,10 @@ class Evaluation:
             + (f"no intervals, {too_few(found.people)}" if few else f"{level} intervals of {models} for {found.whom}"),
             "",
         ]
+        binary = any(not own.cut.name for own in self.classes)
+        of_classes = [line for own in self.classes for line in ["", *own.lines(settings)]]
+        if binary:  # what is asked of such labels comes first
+            lines += [*of_classes[1:], ""]
         metrics = [metric for metric in _SHOWN if any(metric in row.estimates for row in found.rows.values())]
         seeds = any(row.seeds > 1 for row in found.rows.values())
         table = [["model", *["seeds"] * seeds, *(_SHOWN[metric][0] for metric in metrics)]]
@@ -153,14 +157,16 @@ class Evaluation:
                     tests = [_p(one.p_holm), _p(one.p_equivalent_holm), f"{one.probability:.2f}"]
                     table.append([name, gap, *tests, str(one.verdict)])
             lines += ["", *align_columns(table)]
-        for own in self.classes:
-            lines += ["", *own.lines(settings)]
+        if not binary:
+            lines += of_classes
         notes = []
         if self.comparisons:
             margin = f"of a difference in MAE of the margin ({settings.margin:g}) or more."
             notes = [f"p-values have Holm's adjustment; p (TOST): {margin}"]
         if self.classes:
             notes.append(f"Of AUROC, the margin is {settings.margin_auroc:g}; the other metrics are not tested.")
+        if any(verdict == "equivalent" for found in self.verdicts.values() for verdict in found.values()):
+            notes.append(EQUIVALENT.format(level=f"{100 * (2 * settings.level - 1):g}"))
         return "\n".join([*lines, "", *notes, *self.notes]).rstrip()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lfnet.evaluation.class_metrics import binary_text, is_binary
 from lfnet.files import personal_files
 from lfnet.jobs.planned import Job, PlannedJobs
 from lfnet.jobs.queued import SweepQueue, check_launcher
@@ -128,6 +129,7 @@ def _line(count: str, name: str, runs: Path, outcome: Outcome) -> str:
     metrics = result.metrics
     if not metrics:
         return f"{head}: {'; '.join(result.marks)}"
-    mae = metrics.get("test", metrics["dev"])["recording"]["mae"]
     split = "test" if "test" in metrics else "dev"
-    return f"{head}: {split} MAE {mae:.2f}, {outcome.seconds:.0f} s, {outcome.run}"
+    numbers = metrics[split]["recording"]
+    shown = binary_text(numbers, 1) if is_binary(numbers) else f"MAE {numbers['mae']:.2f}"
+    return f"{head}: {split} {shown}, {outcome.seconds:.0f} s, {outcome.run}"

@@ -1,8 +1,9 @@
 """The main columns of a table, for its first screen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
+from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.replicates import summarise
 from lfnet.tables.formatting import DASH
 from lfnet.tables.table import Block, Cell, Column, Row, Section, Table
@@ -14,34 +15,40 @@ def narrower(table: Table) -> Iterator[Table]:
     """Yield the table without notes and with the intervals of MAE, then with ever fewer columns.
 
     The first one has the columns of the compared split, or all columns where nothing was compared. Columns are left out
-    in this order: dev and gap, RMSE and CCC, then the last ones.
+    in this order: dev and gap, RMSE and CCC (of binary labels also MAE, PCC and sigma_ratio), then the last ones. Of
+    binary labels the intervals are those of AUROC.
     """
-    table = _with_intervals(table)
+    lead = "auroc" if any(_of_classes(section) for section in table.sections) else "mae"
+    minor = METRICS if lead == "auroc" else ("rmse", "ccc")
+    table = _with_intervals(table, lead)
     columns = list(table.columns)
     if table.findings:
         splits = {column.name.partition(".")[0] for column in columns if "[" in column.name}
         columns = [column for column in columns if column.name.partition(".")[0] in splits] or columns
     yield replace(table, columns=tuple(columns))
-    for dropped in sorted(columns[1:], key=lambda column: (_rank(column), -columns.index(column))):
+    for dropped in sorted(columns[1:], key=lambda column: (_rank(column, minor), -columns.index(column))):
         columns = [column for column in columns if column is not dropped]
         yield replace(table, columns=tuple(columns))
 
 
-def _rank(column: Column) -> int:
+def _rank(column: Column, minor: Container[str]) -> int:
     """How early a column is left out."""
     split, _, metric = column.name.partition(".")
-    return 0 if split in ("dev", "gap") else 1 if metric in ("rmse", "ccc") else 2
+    return 0 if split in ("dev", "gap") else 1 if metric in minor else 2
 
 
-def _with_intervals(table: Table) -> Table:
-    """Replace MAE ± its SD over seeds by MAE with its interval over people, as the evidence shows it."""
+def _with_intervals(table: Table, lead: str) -> Table:
+    """Replace a metric ± its SD over seeds by the metric with its interval over people, as the evidence shows it."""
     blocks = [block for section in table.sections if (block := _intervals(section)) is not None]
     split = blocks[0].data["split"] if blocks else ""
-    plain = next((column for column in table.columns if column.name == f"{split}.mae"), None)
-    # Of new people too, where some people are in another split.
-    headings = dict.fromkeys(heading for block in blocks for heading in block.headings if _is_interval(heading))
+    plain = next((column for column in table.columns if column.name == f"{split}.{lead}"), None)
+    # MAE of new people too, where some people are in another split.
+    headings = dict.fromkeys(
+        heading for block in blocks for heading in block.headings if heading.startswith(lead.upper()) and "[" in heading
+    )
+    arrow = "↑" if lead == "auroc" else "↓"
     shown = {
-        heading: replace(plain, name=f"{plain.name} {heading}", heading=f"{split.capitalize()} {heading} ↓")
+        heading: replace(plain, name=f"{plain.name} {heading}", heading=f"{split.capitalize()} {heading} {arrow}")
         for heading in headings
         if plain is not None
     }
@@ -59,12 +66,13 @@ def _with_intervals(table: Table) -> Table:
     return replace(table, columns=tuple(columns), sections=tuple(sections))
 
 
-def _is_interval(heading: str) -> bool:
-    return heading.startswith("MAE") and "[" in heading
+def _of_classes(section: Section) -> Block | None:
+    """The block of a binary label, which is the question itself and no cut-off of a score."""
+    return next((block for block in section.evidence if block.data.get("binary")), None)
 
 
 def _intervals(section: Section) -> Block | None:
-    return next((block for block in section.evidence if "split" in block.data), None)
+    return _of_classes(section) or next((block for block in section.evidence if "estimand" in block.data), None)
 
 
 def _row(row: Row, texts: Mapping[str, str], shown: Mapping[str, Column], plain: Column | None) -> Row:

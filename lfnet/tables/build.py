@@ -57,6 +57,9 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
     wanted = asked.references or ()
     trained = any(run.result.training.epochs is not None for run in sweep.runs) or not sweep.runs
     shown = asked.shown(trained)
+    binary = bool(sweep.runs) and all(_is_binary(run) for run in sweep.runs)
+    if binary:
+        shown = columns.lead_with_classes(shown, asked.level)
     quoted = published_rows(asked.published or (), shown)
     _check_cohorts(sweep.runs)
     groups = grouping.groups(sweep, section_keys + row_keys, show_paths=show_paths)
@@ -64,7 +67,7 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
     parts = [(part, *split_controls(members)) for part, members in _parts(groups, section_keys)]
     fewest = (asked.evidence or TableEvidence()).min_people
     sections = tuple(
-        _section(part, models, controls, shown, row_keys, wanted, asked.closing, fewest, quoted, asked.bounds)
+        _section(part, models, controls, shown, row_keys, wanted, asked.closing, fewest, quoted, asked.bounds, binary)
         for part, models, controls in parts
     )
     notes: list[str] = []
@@ -100,6 +103,7 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
         digest=fingerprint,
         findings=collect_findings(sections, asked.evidence or TableEvidence()),
         few=few.banner(few.people_of(sweep.runs), fewest),
+        shortened=header_and_footer.shortened(sweep.runs),
         audit=audit_box(sweep.runs),
         figure=asked.figure,
         show_paths=show_paths,
@@ -119,6 +123,11 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
                 f"the cohort {run.result.cohort.name} changed between {twin.name} and {run.name}: their rows "
                 "cannot be in one table. Run the table again: runs on the old cohort are trained again."
             )
+
+
+def _is_binary(run: Run) -> bool:
+    scale = run.result.scale.whole
+    return scale is not None and scale.kind == "binary"
 
 
 def _constants(groups: Sequence[Group], row_keys: Sequence[str]) -> tuple[str, ...]:
@@ -145,13 +154,14 @@ def _section(
     fewest: int,
     quoted: Sequence[Row] = (),
     targets: dict[str, tuple[str, float]] | None = None,
+    binary: bool = False,
 ) -> Section:
     people = few.people_of([run for group in groups for run in group.runs])
     models = fill_optimism([_row(group, shown, row_keys) for group in groups], shown)
     models = few.withhold(models, shown, people, fewest)
     others = [row for name in wanted for row in reference_rows.reference_rows(name, groups, _metrics(shown), row_keys)]
     text = "; ".join(f"{key.heading}: {part[key.name]}" for key in grouping.keys(tuple(part)))
-    lines = closing_lines(models, row_keys, closing) + target_lines(targets or {}, models, groups, shown)
+    lines = closing_lines(models, row_keys, closing, binary) + target_lines(targets or {}, models, groups, shown)
     below = [_row(group, shown, row_keys, "control") for group in controls]
     return Section(text, part, (*models, *few.withhold([*below, *others], shown, people, fewest), *quoted), lines)
 

@@ -9,12 +9,14 @@ from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
 from lfnet.evaluation.class_evidence import ClassEvidence, ClassRow, compute_class_evidence
 from lfnet.evaluation.classes import Cut, choose_threshold, cuts_of
-from lfnet.evaluation.estimates import Difference, Estimate, too_few
+from lfnet.evaluation.estimates import Difference, Estimate
 from lfnet.evaluation.evidence import RowScores
 from lfnet.runs.collection import RunCollection
 from lfnet.tables.class_text import THRESHOLDS, describe_cut
+from lfnet.tables.findings import Asked, finding
 from lfnet.tables.formatting import DASH, fixed, with_interval
 from lfnet.tables.grouping import Group
+from lfnet.tables.pairs import pairings
 from lfnet.tables.reference_scores import ReferenceScores
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
@@ -50,6 +52,8 @@ def class_blocks(
     references: Sequence[ReferenceScores],
     scale: str,
     joint: bool,
+    subject: str,
+    short: Mapping[str, str],
 ) -> tuple[list[Block], list[str]]:
     """Make the blocks of each cut-off, and sentences on what is not in them.
 
@@ -66,6 +70,10 @@ def class_blocks(
         Name of the scale.
     joint : bool
         Whether statements are about architectures.
+    subject : str
+        What verdicts are about.
+    short : mapping
+        Name of a model row → its name in findings.
     """
     blocks: list[Block] = []
     notes: list[str] = []
@@ -79,11 +87,15 @@ def class_blocks(
             )
         found = compute_class_evidence(rows, cut, None, node, joint=joint, thresholds=limits)
         blocks.append(_intervals(node, found, cut, len(models), scale))
-        for one, row in given:
-            members = [own for group, own in models if one.is_of(group)]
-            if one.name in node.names and members:
-                made = compute_class_evidence([*members, row], cut, row.name, node, joint=joint)
-                blocks.append(_comparisons(node, made, cut, f"vs {one.label}", scale))
+        for against in node.names:
+            question, asked_for = pairings(node, against, models, references)
+            made = [
+                compute_class_evidence([*one.rows, base], cut, base.name, node, joint=joint)
+                for one in asked_for
+                if one.rows and (base := one.mean or one.reference)
+            ]
+            if made:
+                blocks.append(_comparisons(node, made, cut, question, scale, subject, short))
     return blocks, notes
 
 
@@ -109,39 +121,60 @@ def _intervals(node: TableEvidence, found: ClassEvidence, cut: Cut, models: int,
     metrics = [metric for metric in _SHOWN if metric != "brier" or cut.probability]
     level = f"{100 * node.level:g} %"
     headings = ("Row", *(f"{_SHOWN[metric]} [{level}]" for metric in metrics))
-    few = min(found.positive, found.negative)
     rows = []
     for name, row in found.rows.items():
-        cells = [_cell(row, metric, few if not found.enough else None) for metric in metrics]
+        cells = [_cell(row, metric, found.withheld) for metric in metrics]
         rows.append((name, *cells))
     title = (
         f"Classification, positive: {describe_cut(cut, scale)}; {found.positive} people with a positive recording of "
         f"{node.split}, {found.negative} with another"
         + ("" if node.threshold == "cutoff" else f"; {THRESHOLDS[node.threshold]}")
     )
-    return Block(
-        title, headings, tuple(rows), models, {"cutoff": cut.score, "rows": [_raw(row) for row in found.rows.values()]}
-    )
+    data = {
+        "cutoff": cut.score,
+        "split": node.split,
+        "binary": cut.probability,
+        "rows": [_raw(row) for row in found.rows.values()],
+    }
+    return Block(title, headings, tuple(rows), models, data)
 
 
-def _cell(row: ClassRow, metric: str, few: int | None) -> str:
+def _cell(row: ClassRow, metric: str, withheld: str | None) -> str:
     estimate = row.estimates.get(metric)
     if estimate is None:
         return DASH
-    return too_few(few) if few is not None else with_interval(estimate, 2)
+    return withheld or with_interval(estimate, 2)
 
 
-def _comparisons(node: TableEvidence, found: ClassEvidence, cut: Cut, question: str, scale: str) -> Block:
+def _comparisons(
+    node: TableEvidence,
+    found: Sequence[ClassEvidence],
+    cut: Cut,
+    question: str,
+    scale: str,
+    subject: str,
+    short: Mapping[str, str],
+) -> Block:
+    compared = [(name, row, part.withheld) for part in found for name, row in part.rows.items() if row.comparison]
     rows = []
-    for name, row in found.rows.items():
-        if (own := row.comparison) is not None:
-            gap = with_interval(own.differences.get("auroc"), 2, sign=True)
-            rows.append((name, gap, _p(own.p), _p(own.p_holm), own.verdict))
+    for name, row, withheld in compared:
+        own = row.comparison
+        assert own is not None
+        gap = withheld or with_interval(own.differences.get("auroc"), 2, sign=True)
+        rows.append((name, gap, _p(own.p), _p(own.p_holm), own.verdict))
     at = scale if cut.probability else f"{scale} ≥ {cut.score:g}"
     title = f"{question}: verdicts on AUROC at {at}, margin {node.margin_auroc:g}"
     headings = ("Row", "Difference in AUROC", "p", "p (Holm)", "Verdict on AUROC")
-    data = [_raw(row) for row in found.rows.values() if row.comparison is not None]
-    return Block(title, headings, tuple(rows), len(rows), {"cutoff": cut.score, "rows": data})
+    data = {"cutoff": cut.score, "rows": [_raw(row) for _, row, _ in compared]}
+    sentence = None
+    if cut.probability:
+        positive, negative = found[0].positive, found[0].negative
+        whom = f"{positive} people with a positive recording and {negative} with another"
+        asked = Asked(
+            question, subject, whom, min(positive, negative), node.min_people, node.margin_auroc, metric="auroc"
+        )
+        sentence = finding(asked, [(short[name], row.comparison) for name, row, _ in compared if row.comparison])
+    return Block(title, headings, tuple(rows), len(rows), data, sentence)
 
 
 def _raw(row: ClassRow) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from lfnet.tables.optimism import optimism_column
 from lfnet.tables.table import Column, Values
 from lfnet.tables.tuning import tuning_column
 
-__all__ = ["parse"]
+__all__ = ["lead_with_classes", "parse"]
 
 _SPLITS = ("train", "dev", "test")
+_LEAD = ("auroc", "brier", "sensitivity", "specificity")
 _ARROWS = {"lower": " ↓", "higher": " ↑", None: ""}
 
 
@@ -77,6 +78,21 @@ def parse(name: str, level: str) -> Column:
         f"{', '.join(_PLAIN)}; of tuned rows trials, best_trial, tuning_seconds, tuning_optimism, select@N and "
         "SPLIT.METRIC@N."
     )
+
+
+def lead_with_classes(columns: Sequence[Column], level: str) -> tuple[Column, ...]:
+    """Put AUROC and its kin first, as a table of binary labels has it; columns that name any stay as they are.
+
+    Examples
+    --------
+    >>> [column.name for column in lead_with_classes([parse("test.mae", "recording")], "recording")]
+    ['test.auroc', 'test.brier', 'test.sensitivity', 'test.specificity', 'test.mae']
+    """
+    if any(column.metric and split_name(column.metric) for column in columns):
+        return tuple(columns)
+    splits = [split for split in ("test", "dev") if any(column.name == f"{split}.mae" for column in columns)]
+    lead = [parse(f"{split}.{metric}", level) for split in splits for metric in _LEAD]
+    return (*lead, *columns)
 
 
 def _metric(name: str, split: str, level: str, metric: str, label: str, arrow: str) -> Column:

@@ -3,7 +3,6 @@
 The statistics are those of `lfnet.evaluation.evidence`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,8 +15,8 @@ from lfnet.tables.controls import control_blocks, measure_controls
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import comparisons, intervals, scored_on, subject_of
 from lfnet.tables.findings import Asked
-from lfnet.tables.grouping import Group, keys, seeds_of
-from lfnet.tables.reference_rows import label
+from lfnet.tables.grouping import Group, seeds_of
+from lfnet.tables.pairs import pairings, worded
 from lfnet.tables.reference_scores import ReferenceScores, reference_lines, reference_scores, training_median
 from lfnet.tables.settings import TableEvidence
 from lfnet.tables.table import Block
@@ -60,13 +59,14 @@ def blocks(
     made = [intervals(found, [*lines, *reference_lines(found, given)], len(models), what, node.split)]
     scale = measured_groups[0].runs[0].result.scale
     cuts = cuts_shown(node, scale.whole)
-    of_classes, more = class_blocks(node, cuts, models, given, scale.name, found.estimand == "architecture")
+    short = _short_names(measured_groups, row_keys)
+    joint_seeds, subject = found.estimand == "architecture", subject_of(found.estimand, what)
+    of_classes, more = class_blocks(node, cuts, models, given, scale.name, joint_seeds, subject, short)
     made += of_classes
     notes += more
     if any(cut.probability for cut in cuts):
         # A difference in points says little of labels that are 0 and 1.
         return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
-    short = _short_names(measured_groups, row_keys)
     for against in node.names:
         made += _compared(node, against, models, given, constant, what, short, notes)
     blocks_of_controls, more = control_blocks(node, models, aside, constant, what, short)
@@ -132,39 +132,14 @@ def _compared(
     short: Mapping[str, str],
     notes: list[str],
 ) -> list[Block]:
+    title, asked_for = pairings(node, against, models, given)
+    if not asked_for and "=" not in against:
+        notes.append(f"No run has the reference {against}: nothing is compared with it.")
     found: Evidence | None = None
     made: list[tuple[str, str, Comparison]] = []
-    if "=" not in against:
-        own = [one for one in given if one.name == against]
-        if not own:
-            notes.append(f"No run has the reference {against}: nothing is compared with it.")
-            return []
-        for one in own:
-            rows = [row for group, row in models if one.is_of(group)]
-            found, compared = _compare_with(node, one.scores, rows, constant, short)
-            made += compared
-        follows = own[0].key
-        title = f"vs {label(against)}" + (
-            "" if follows is None else f" of the same {keys([follows])[0].heading.lower()}"
-        )
-    else:
-        key, _, value = against.partition("=")
-        parts: dict[tuple[str, ...], list[tuple[Group, RowScores]]] = {}
-        for group, row in models:
-            rest = tuple(text for name, text in group.identity.items() if name != key)
-            parts.setdefault(rest, []).append((group, row))
-        for members in parts.values():
-            base = [row for group, row in members if group.identity[key] == value]
-            others = node.only.get(against)
-            rows = [
-                row
-                for group, row in members
-                if group.identity[key] != value and (others is None or group.identity[key] in others)
-            ]
-            if base and rows:
-                found, compared = _compare_with(node, base[0], rows, constant, short)
-                made += compared
-        title = f"vs {_worded(key, value)}" + (", in the same row otherwise" if len(parts) > 1 else "")
+    for one in asked_for:
+        found, compared = _compare_with(node, one.reference, one.rows, constant, short)
+        made += compared
     if found is None or not made:
         return []
     subject = subject_of(found.estimand, what)
@@ -192,13 +167,6 @@ def _short_names(groups: Sequence[Group], row_keys: Sequence[str]) -> dict[str, 
     """The name of each row → its name by the keys in which the rows differ."""
     apart = [key for key in row_keys if len({group.identity[key] for group in groups}) > 1] or row_keys[:1]
     return {
-        ", ".join(group.identity[key] for key in row_keys): ", ".join(
-            _worded(key, group.identity[key]) for key in apart
-        )
+        ", ".join(group.identity[key] for key in row_keys): ", ".join(worded(key, group.identity[key]) for key in apart)
         for group in groups
     }
-
-
-def _worded(key: str, text: str) -> str:
-    """A row key's text, with the key's name where it is only a number: "patch size 8"."""
-    return f"{keys([key])[0].heading.lower()} {text}" if re.fullmatch(r"[\d.]+", text) else text

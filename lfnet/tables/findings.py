@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lfnet.evaluation.compare import VERDICTS
+from lfnet.evaluation.class_evidence import ClassComparison
+from lfnet.evaluation.compare import EQUIVALENT, VERDICTS
 from lfnet.evaluation.estimates import too_few
 from lfnet.evaluation.evidence import Comparison
 from lfnet.tables.formatting import MINUS, points, with_interval
@@ -33,6 +34,8 @@ class Asked:
         In points.
     worse : str
         What follows where a row is worse, "" for nothing: a control that is worse lacks what its model uses.
+    metric : "mae" or "auroc"
+        What is compared; the margin of AUROC has its unit.
     """
 
     question: str
@@ -42,10 +45,11 @@ class Asked:
     min_people: int
     margin: float
     worse: str = ""
+    metric: str = "mae"
 
 
-def finding(asked: Asked, found: Sequence[tuple[str, Comparison]]) -> Finding:
-    """Say which rows have which verdict, each row with its difference in MAE.
+def finding(asked: Asked, found: Sequence[tuple[str, Comparison | ClassComparison]]) -> Finding:
+    """Say which rows have which verdict, each row with its difference.
 
     Parameters
     ----------
@@ -64,20 +68,21 @@ def finding(asked: Asked, found: Sequence[tuple[str, Comparison]]) -> Finding:
     'better: ldbm −1.10 [−1.60, −0.60]'
     """
     if asked.people < asked.min_people:
-        return Finding(asked.question, asked.subject, asked.whom, f"{too_few(asked.people)} people to compare")
+        few = f"{too_few(asked.people)} people to compare"
+        return Finding(asked.question, asked.subject, asked.whom, few, asked.metric)
     parts: dict[str, list[str]] = {}
     for verdict in VERDICTS:
         for name, comparison in found:
             if comparison.verdict == verdict:
-                difference = with_interval(comparison.differences.get("mae"), 2, sign=True)
+                difference = with_interval(comparison.differences.get(asked.metric), 2, sign=True)
                 parts.setdefault(_lead(asked, comparison), []).append(f"{name} {difference}")
     text = "; ".join(f"{lead}: {', '.join(rows)}" for lead, rows in parts.items())
-    return Finding(asked.question, asked.subject, asked.whom, text)
+    return Finding(asked.question, asked.subject, asked.whom, text, asked.metric)
 
 
-def _lead(asked: Asked, comparison: Comparison) -> str:
+def _lead(asked: Asked, comparison: Comparison | ClassComparison) -> str:
     """The verdict, and what follows from it."""
-    verdict, apart = comparison.verdict, comparison.differences["mae"].interval
+    verdict, apart = comparison.verdict, comparison.differences[asked.metric].interval
     if verdict.startswith("worse") and asked.worse:
         return f"{verdict}, so {asked.worse}"
     if verdict == "cannot tell" and apart and apart.low <= -asked.margin and apart.high >= asked.margin:
@@ -100,13 +105,25 @@ def collect_findings(sections: Sequence[Section], settings: TableEvidence) -> Fi
     whom = list(dict.fromkeys(one.whom for _, one in found))
     about = f" about {subjects[0]}" if len(subjects) == 1 else ""
     on = f", on {whom[0]}" if len(whom) == 1 else ""
-    head = (
-        f"What was found{about}{on}: difference in {settings.split} MAE in points, row {MINUS} reference (below 0: the "
-        f"row is better), with {100 * settings.level:g} % interval; margin {points(settings.margin)}."
-    )
+    metrics = {one.metric for _, one in found}
+    ways = [way for metric, way in _ways(settings).items() if metric in metrics]
+    head = f"What was found{about}{on}: {'; of binary labels, '.join(ways)}."
+    if any("equivalent" in one.text for _, one in found):
+        head += " " + EQUIVALENT.format(level=f"{100 * (2 * settings.level - 1):g}")
     lines = []
     for label, one in found:
         aside = [text for text, many in ((one.subject, len(subjects) > 1), (one.whom, len(whom) > 1)) if many]
         lead = ". ".join([*[label] * bool(label), one.question]) + (f" ({', '.join(aside)})" if aside else "")
         lines.append((lead, one.text))
     return Findings(head, tuple(lines))
+
+
+def _ways(settings: TableEvidence) -> dict[str, str]:
+    """Metric → what is shown of it, and which way is better."""
+    level = f"with {100 * settings.level:g} % interval; margin"
+    return {
+        "mae": f"difference in {settings.split} MAE in points, row {MINUS} reference (below 0: the row is better), "
+        f"{level} {points(settings.margin)}",
+        "auroc": f"difference in {settings.split} AUROC, row {MINUS} reference (above 0: the row is better), {level} "
+        f"{settings.margin_auroc:g}",
+    }

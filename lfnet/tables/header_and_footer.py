@@ -17,7 +17,7 @@ from lfnet.tables.reference_rows import is_oracle, label, meanings, nuisance_lin
 from lfnet.tables.table import Column, Row, Section
 from lfnet.tables.tuning import tuning_meanings
 
-__all__ = ["foot", "head", "warnings"]
+__all__ = ["foot", "head", "shortened", "warnings"]
 
 _SPLITS = ("train", "dev", "test", "unlabelled")
 # Choices of folders, or of how jobs are run, which do not change what is measured.
@@ -78,6 +78,16 @@ def _settings(runs: Sequence[Run], named: Sequence[str], constants: dict[str, st
     if len(limits) == 1 and (limit := limits.pop()) is not None:
         settings.append(f"at most {count(limit)} epochs")
     return settings
+
+
+def shortened(runs: Sequence[Run]) -> str:
+    """The banner of a table whose trainings a setting of `debug` cut short; "" where none was."""
+    found = sorted({name for run in runs if (name := str(run.result.choices.get("debug", "none"))) != "none"})
+    if not found:
+        return ""
+    return (
+        f"debug={','.join(found)}: trainings cut short, to see that everything runs; no number or verdict is a result."
+    )
 
 
 def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lfnet.evaluation.class_metrics import CLASS_METRICS
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.replicates import summarise
 from lfnet.runs.public_settings import public_cohort
@@ -12,12 +13,16 @@ from lfnet.tables.table import Column, Row
 __all__ = ["SIDES", "closing_lines", "target_lines"]
 
 _METRICS = ("mae", "pcc")
+_OF_CLASSES = ("auroc", "brier")
 
 
-def closing_lines(rows: Sequence[Row], row_keys: Sequence[str], over: bool | str) -> tuple[str, ...]:
+def closing_lines(
+    rows: Sequence[Row], row_keys: Sequence[str], over: bool | str, binary: bool = False
+) -> tuple[str, ...]:
     """Mean, sd, range and gap of test MAE and PCC over the rows' means, once for each value of the other row keys.
 
     over: the row key to close over; true means `head` where heads differ, else all rows together; false means no line.
+    binary: of AUROC and Brier score instead.
     """
     models = [row for row in rows if row.kind == "model"]
     if over is False:
@@ -31,7 +36,8 @@ def closing_lines(rows: Sequence[Row], row_keys: Sequence[str], over: bool | str
         parts.setdefault(others if key else (), []).append(row)
     lines = []
     for texts, members in parts.items():
-        numbers = [text for text in (_numbers(members, metric) for metric in _METRICS) if text]
+        metrics = _OF_CLASSES if binary else _METRICS
+        numbers = [text for text in (_numbers(members, metric) for metric in metrics) if text]
         if numbers and len(members) > 1:
             what = f"{len(members)} {'architectures' if key == 'head' else 'rows'}"
             which = f" ({', '.join(texts)})" if len(parts) > 1 else ""
@@ -49,7 +55,7 @@ def _numbers(rows: Sequence[Row], metric: str) -> str:
     gap = summarise([after - before for after, before in pairs if after is not None and before is not None]).mean
     gap_text = "" if gap is None else f", gap {fixed(gap, sign=True)}"
     return (
-        f"{METRICS[metric].label} mean {fixed(summary.mean)}, sd {fixed(summary.sd)}, "
+        f"{(METRICS.get(metric) or CLASS_METRICS[metric]).label} mean {fixed(summary.mean)}, sd {fixed(summary.sd)}, "
         f"range [{fixed(summary.min)}, {fixed(summary.max)}]{undefined}{gap_text}"
     )
 

@@ -119,13 +119,14 @@ class Finding:
     """The answer of one block of comparisons in one sentence.
 
     question: "vs mean_mlp". subject: whom the verdicts are about. whom: the people who were scored. text: the rows by
-    their verdicts.
+    their verdicts. metric: whose differences it gives, mae or auroc.
     """
 
     question: str
     subject: str
     whom: str
     text: str
+    metric: str = "mae"
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,9 @@ class Table:
     constants: row keys with one value in all rows, which print moves from the rows into the head. facts: (name, text)
     lines of the head. warnings: what must not be overlooked. foot: lines below. audit: (label, text) lines of the box
     above (`audit_box`), none where no run was audited. findings: what was found, None where nothing was compared. few:
-    the banner of a table with too few people (`lfnet.tables.few`), else "". figure: the columns to plot, None for none.
-    show_paths: whether files made of it may name places and reasons of failures (`lfnet.tables.public`).
+    the banner of a table with too few people (`lfnet.tables.few`), else "". shortened: the banner of trainings that a
+    setting of `debug` cut short, else "". figure: the columns to plot, None for none. show_paths: whether files made of
+    it may name places and reasons of failures (`lfnet.tables.public`).
     """
 
     name: str
@@ -194,6 +196,7 @@ class Table:
     digest: str
     findings: Findings | None = None
     few: str = ""
+    shortened: str = ""
     audit: tuple[tuple[str, str], ...] = ()
     figure: FigureSettings | None = None
     show_paths: bool = False
@@ -201,7 +204,7 @@ class Table:
     @property
     def banners(self) -> tuple[str, ...]:
         """Lines that stand above everything else."""
-        return (*(BANNER,) * self.simulated, *(self.few,) * bool(self.few))
+        return (*(BANNER,) * self.simulated, *(text for text in (self.shortened, self.few) if text))
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -161,7 +161,7 @@ def test_a_label_of_one_task_is_that_of_the_recording(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("clip,label\nx,1\ny,2\n", r"no row names a clip.*Its first row: x, 1\. The folder's first clip: 1_1_read"),
-        ("clip,label\n", "no row names a clip.*no rows"),
+        ("clip,label\n", r"l\.csv has no rows below its names of columns"),
         ("clip,label\n1_1_talk,many\n", r"row 2: score 'many' of '1_1_talk' is not a number"),
         ("clip,label\n1_1_talk,64\n", r"row 2: score '64' of '1_1_talk' lies outside BDI-II \(0 to 63\).*--scale"),
         ("clip,label\n1_1_talk,4\n1_1_talk,5\n", r"row 3: '1_1_talk' scores 5, but 4 in row 2"),
