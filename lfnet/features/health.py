@@ -17,7 +17,18 @@ from lfnet.features.columns import ColumnStatistics
 from lfnet.features.store import ClipFeatures, Readable
 from lfnet.text import plural
 
-__all__ = ["EXACT", "CohortCheck", "Health", "Problem", "Remark", "Report", "check", "problems_of", "refuse"]
+__all__ = [
+    "EXACT",
+    "CohortCheck",
+    "Health",
+    "Problem",
+    "Remark",
+    "Report",
+    "check",
+    "problems_of",
+    "refuse",
+    "unscaled",
+]
 
 _MAX_NAMED = 10
 # Unit vectors are normalised in float32; a stream that was scaled, averaged or filled deviates far more.
@@ -34,6 +45,10 @@ _FEW = 0.05
 # Above this share of repeated frames a clip is named: conversions from 24 to 30 frames a second repeat a fifth, videos
 # of 15 frames a second in files of 30 a half.
 _REPEATED = 0.6
+# Heads get numbers as they are; above this one a training of some epochs ends with absurd scores.
+_LARGE = 100.0
+_FIRST = 5  # clips that are read for it
+UNSCALED = "features are not scaled: "
 
 
 @settings
@@ -179,6 +194,27 @@ def check(store: Readable, clip_ids: Iterable[str], health: Health = EXACT) -> R
     for clip_id in clip_ids:
         found.add(clip_id, store.read(clip_id))
     return found.report()
+
+
+def unscaled(store: Readable, clip_ids: Sequence[str]) -> list[str]:
+    """Return a sentence where numbers of a stream are far larger than heads expect, as pixels and millimetres are.
+
+    The first clips are read.
+    """
+    high_D = np.zeros(0)
+    for clip_id in clip_ids[:_FIRST]:
+        clip = store.read(clip_id)
+        if clip.valid.any():
+            own_D = np.abs(clip.features[clip.valid]).max(axis=0)
+            high_D = own_D if not len(high_D) else np.maximum(high_D, own_D)
+    large = int((high_D > _LARGE).sum())
+    if not large:
+        return []
+    return [
+        f"{UNSCALED}{large} of {plural(len(high_D), 'column')} reach {high_D.max():.3g}, and heads "
+        "expect numbers near 1. Choose columns (such as features@cohort.features=openface), or split them into streams "
+        "(streams.columns), which are normalised."
+    ]
 
 
 class _Scan(NamedTuple):

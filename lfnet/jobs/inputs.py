@@ -8,12 +8,13 @@ import numpy as np
 
 from lfnet.audit.audit import filming_of
 from lfnet.cohorts.binary import binarised
-from lfnet.cohorts.cohort import Cohort
+from lfnet.cohorts.cohort import DOUBTFUL, Cohort
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
 from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.filming import read_filming
+from lfnet.features.health import UNSCALED, unscaled
 from lfnet.features.joined_streams import JoinedStreams, parts_of
 from lfnet.features.normalised import FilmingSettings, NormalisedStream
 from lfnet.features.store import Readable
@@ -37,6 +38,11 @@ class Inputs:
     def store(self) -> Readable:
         """The first stream's: what heads, baselines and the audit read."""
         return next(iter(self.stores.values()))
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What looks like a forgotten setting: to be said before anything is trained."""
+        return tuple(text for text in self.cohort.warnings if text.startswith((DOUBTFUL, UNSCALED)))
 
     @contextmanager
     def keep_open(self) -> Iterator[None]:
@@ -96,10 +102,16 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
     if joining is None and len(stores) > 1:
         raise LfnetError(f"the encoders {', '.join(stores)} are to be joined, and no `streams` node says how.")
     if joining is None or not (len(stores) > 1 or joining.columns):
-        return Inputs(cohort, stores)
+        return Inputs(_with_unscaled(cohort, next(iter(stores.values()))), stores)
     train = cohort.clips.loc[cohort.clips["split"] == "train", "clip_id"].tolist()
     joined = JoinedStreams(parts_of(stores, joining, str(cohort.clips["clip_id"].iloc[0])), train, joining)
     return Inputs(cohort, {joined.stream: joined})
+
+
+def _with_unscaled(cohort: Cohort, store: Readable) -> Cohort:
+    """The cohort with a warning where the features of its one stream are not scaled."""
+    train = cohort.clips.loc[cohort.clips["split"] == "train", "clip_id"].tolist()
+    return replace(cohort, warnings=(*cohort.warnings, *unscaled(store, train)))
 
 
 def _filmed_alike(cohort: Cohort, stores: Mapping[str, Readable], settings: FilmingSettings) -> dict[str, Readable]:

@@ -86,6 +86,11 @@ class PlannedJobs:
         if len(errors) == 1 and (error := errors.pop()) is not None:
             raise LfnetError(error)
 
+    @property
+    def doubts(self) -> list[str]:
+        """What looks like a forgotten setting of some job."""
+        return [*dict.fromkeys(text for one in self._planned.values() for text in one.inputs.doubts)]
+
     def count(self, status: str) -> int:
         """Return how many jobs ended in this way."""
         return sum(outcome is not None and outcome.status == status for outcome in self.outcomes)

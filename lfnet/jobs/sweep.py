@@ -78,6 +78,7 @@ def run_sweep(
     lines = queue.lines(planned.names, planned.outcomes)
     if not lines:
         lines = [_summary(len(jobs), finished, len(calls), len(held), len(failed)), *queue.silences]
+        lines += [f"warning: {text}" for text in planned.doubts]
         lines += [f"cannot start {name}: {error}" for name, error in failed]
     print("\n".join(lines), flush=True)
     record.write(planned.outcomes)

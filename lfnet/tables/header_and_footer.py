@@ -85,9 +85,7 @@ def shortened(runs: Sequence[Run]) -> str:
     found = sorted({name for run in runs if (name := str(run.result.choices.get("debug", "none"))) != "none"})
     if not found:
         return ""
-    return (
-        f"debug={','.join(found)}: trainings cut short, to see that everything runs; no number or verdict is a result."
-    )
+    return f"debug={','.join(found)}: trainings are cut short to see that everything runs; no number here is a result."
 
 
 def warnings(runs: Sequence[Run], level: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from lfnet.cli.cohort import main
 from lfnet.cohorts.cohort import Band, Scale
 from lfnet.cohorts.folder import load
 from lfnet.errors import LfnetError
+from tests.cohorts.miniatures import openface_table
 
 SCALE = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
 
@@ -265,3 +266,32 @@ def test_real_video(shared: Path, tmp_path: Path) -> None:
     clips = load(tmp_path, SCALE).clips.set_index("clip_id")
     assert clips.loc["single_face", ["fps", "n_frames"]].tolist() == [30, 72]
     assert clips.loc["noface_face", "n_frames"] > 1 and clips.loc["noface_face", "fps"] > 1
+
+
+def test_tables_that_cannot_be_read_are_named_with_the_reason(tmp_path: Path, capsys) -> None:
+    for number in range(4):
+        openface_table(tmp_path / f"{number:03}_a.csv", 1.0, frames=12)
+    head = (tmp_path / "000_a.csv").read_text().splitlines()[0]
+    (tmp_path / "004_a.csv").write_text("")
+    (tmp_path / "005_a.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "006_a.csv").write_text(head + "\n")
+    (tmp_path / "notes.csv").write_text("room,light\n1,2\n")
+    (tmp_path / "phq.csv").write_text("clip,phq9\n" + "".join(f"{n:03}_a,{n or 'n/a'}\n" for n in range(7)))
+    given = ["init", str(tmp_path), "--labels", str(tmp_path / "phq.csv"), "--scale", "phq9"]
+    with pytest.raises(LfnetError) as caught:
+        main(given)
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.strip().removeprefix(f"{tmp_path}/")[:21] for line in lines] == [
+        "004_a.csv is empty.",
+        "005_a.csv cannot be r",
+        "006_a.csv has no rows",
+    ]
+    assert main([*given, "--skip-unreadable"]) == 0
+    out = capsys.readouterr().out
+    assert "1 clip without a score (000_a): split `unlabelled`" in out and "match no clip" not in out
+
+
+def test_where_every_table_is_damaged_the_reason_is_told(tmp_path: Path) -> None:
+    (tmp_path / "004_a.csv").write_text("")
+    with pytest.raises(LfnetError, match=r"holds no clip.* .*004_a\.csv is empty\."):
+        main(["init", str(tmp_path)])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lfnet.audit.audit import find_leaks
+from lfnet.cli.cohort_report import described
 from lfnet.cohorts.cohort import Band, Cohort, Scale, validate
 from lfnet.cohorts.identity import MAX_ID, clip_name, normal_id, normal_session, one_spelling, safe_name
 from lfnet.cohorts.splits import fold_people, grouped, split_people, unshared
@@ -88,3 +89,12 @@ def test_people_in_two_splits_by_another_spelling_are_found() -> None:
     assert finding.status == "leak" and finding.numbers["people_shared"] == 2 and report.people == 30
     left = unshared(shared).clips
     assert (left.groupby(left["person_id"].map(normal_id))["split"].nunique() == 1).all()
+
+
+def test_a_person_of_two_spellings_counts_once_and_the_warning_stays() -> None:
+    raw = cohort((["train"] * 40) + (["dev"] * 10) + (["test"] * 10))
+    one = raw.one_id_each()
+    assert (raw.clips["person_id"].nunique(), one.clips["person_id"].nunique()) == (60, 30)
+    assert one.warnings == raw.warnings and "They count as one person each" in one.warnings[0]
+    assert one.one_id_each() is one
+    assert "60 recordings, 30 people;" in described(raw)[0] and "40 recordings of 20 people" in described(raw)[1]

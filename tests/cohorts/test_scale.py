@@ -1,11 +1,14 @@
 """Kinds of labels: their scales, cut-offs, and labels made of a cut-off."""
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
 from lfnet.cohorts.binary import binarised
-from lfnet.cohorts.cohort import Cohort, Scale, validate
+from lfnet.cohorts.cohort import Band, Cohort, Scale, validate
 from lfnet.config import conf_dir, instantiate, read
 from lfnet.errors import LfnetError
 
@@ -85,3 +88,22 @@ def test_a_corrected_source_makes_no_new_features() -> None:
         for more in ([], ["cohort.scale.cutoffs=[]"])
     )
     assert plain.recipe == other.recipe and plain.more[0].recipe == other.more[0].recipe
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        (np.arange(40) % 2, r"Labels are all 0 or 1, and the scale is BDI-II, 0 to 63: add scale@cohort.scale=binary"),
+        (np.arange(40) % 28, r"The highest of 40 labels is 27, and the scale is BDI-II, 0 to 63"),
+        (np.arange(40), None),
+        (np.arange(40)[:20] % 12, None),
+    ],
+)
+def test_labels_of_another_scale_are_doubted(label, said) -> None:
+    names = [f"r{row:02}" for row in range(len(label))]
+    clips = pd.DataFrame({"clip_id": names, "recording_id": names, "person_id": names, "label": label})
+    split = ["train", "dev", "test", "train"] * (len(label) // 4)
+    clips = clips.assign(split=split, task="", path="", fps=30, n_frames=900)
+    scale = Scale(name="BDI-II", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
+    warnings = Cohort("c", validate(clips, scale, "clips"), scale).warnings
+    assert not warnings if said is None else re.search(said, warnings[0])

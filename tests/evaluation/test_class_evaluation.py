@@ -81,3 +81,20 @@ def test_what_is_refused(more: dict, line: str) -> None:
     person, y, score, split = data()
     with pytest.raises(LfnetError, match=line):
         evaluate(y, score, person, split=split, resamples=500, flips=500, **more)
+
+
+def test_with_few_people_of_a_kind_no_number_is_shown() -> None:
+    person, y, score, split = data()
+    few = split == "test"
+    keep = ~few | (person >= 114)
+    found = evaluate(
+        y[keep], {"a": score[keep], "b": y[keep]}, person[keep], split=split[keep], cutoff=14, against="a",
+        resamples=200, flips=200,
+    )  # fmt: skip
+    own = found.classes[0]
+    assert own.evidence.withheld == f"n = {min(own.evidence.positive, own.evidence.negative)}: too few"
+    frame = found.to_frame()
+    numbers = frame[frame["metric"].str.endswith("_14")]
+    assert len(numbers) and numbers["value"].isna().all()
+    rows = [line for line in own.lines(found.evidence.settings) if line.startswith(("a ", "b ", "train_"))]
+    assert rows and all(line.count("too few") >= 1 and "0." not in line.split("vs")[0][:40] for line in rows)

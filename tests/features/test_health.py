@@ -274,3 +274,13 @@ def test_simulated_cohorts_pass(settings):
     for clip_id in simulated.clips["clip_id"]:
         check.add(clip_id, ClipFeatures(*simulated.own.clip(clip_id)))
     assert check.report() == ([], [])
+
+
+@pytest.mark.parametrize(("size", "said"), [(300.0, "features are not scaled: 8 of 8 columns reach 1"), (3.0, None)])
+def test_features_in_pixels_are_doubted(size, said, tmp_path):
+    store = FeatureStore(tmp_path, "pixels", "r" * 64)
+    for name in "abc":
+        x_TD, valid = live(faceless=2)
+        store.write(name, ClipFeatures(x_TD * size, valid, np.arange(40) / 30), "s")
+    found = health.unscaled(store, ["a", "b", "c"])
+    assert found == [] if said is None else found[0].startswith(said)

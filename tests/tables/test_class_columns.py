@@ -1,5 +1,6 @@
 """Columns of classification: at which cut-off, withheld where few people are on one side, explained in the foot."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from sklearn import metrics as sklearn_metrics
 from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
 from lfnet.evaluation.class_metrics import add_class_metrics
+from lfnet.evaluation.predictions import Predictions
 from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
 from lfnet.tables.columns import parse
@@ -118,3 +120,55 @@ def test_an_unknown_metric_is_told_the_known_ones() -> None:
         parse("test.auc", "recording")
     assert parse("test.auroc_20", "recording").heading == "Test AUROC ≥ 20 ↑"
     assert parse("gap.clip.kappa", "recording").heading == "Gap Kappa (clips)"
+
+
+BINARY = SCALE.binary(20)
+
+
+def binary_table(folder: Path, each: int = 120, **more: Any) -> Any:
+    """A table of runs on labels "20 or more", whose scores are probabilities."""
+    done = [factory.result(head, seed, each=each, noise=noise) for head, noise in (("ldbm", 3), ("mean_mlp", 20))
+            for seed in (0, 1)]  # fmt: skip
+    for one in done:
+        one["scale"] = {"name": BINARY.name, "min": 0, "max": 1, "classes": {
+            "kind": "binary", "bands": [vars(band) for band in BINARY.bands], "cutoffs": []}}  # fmt: skip
+        one["_predictions"] = as_binary(one["_predictions"])
+        one["metrics"] = {split: levels for split, levels in one["_predictions"].metrics().items() if split != "train"}
+        one["metrics"] = add_class_metrics(one["metrics"], one["_predictions"], BINARY)
+        one["_references"] = {name: as_binary(own) for name, own in one["_references"].items()}
+        one["choices"]["debug"] = more.get("debug", "none")
+    evidence = {"resamples": 200, "flips": 200, "against": ["train_median", "head=mean_mlp"]}
+    return build(factory.sweep(folder, done, references=["train_median"], evidence=evidence), folder)
+
+
+def as_binary(predictions: Predictions) -> Predictions:
+    frame = predictions.frame
+    return Predictions.from_frame(
+        frame.assign(label=(frame["label"] >= 20).astype(float), score=(frame["score"].clip(0, 63) / 63)),
+        level="recording",
+    )
+
+
+def test_a_table_of_binary_labels_leads_with_auroc_and_its_verdicts(tmp_path: Path) -> None:
+    made = binary_table(tmp_path)
+    text = terminal(made, 100, full=False)
+    head, lines = made.findings.head, dict(made.findings.lines)
+    assert "difference in test AUROC, row − reference (above 0: the row is better)" in head and "MAE" not in head
+    assert lines["vs train median"].startswith("better: ldbm +0.") and lines["vs mean_mlp"].startswith("better: ldbm")
+    assert re.search(r"Head +Test AUROC +Test Brier ↓ +Test Sens\. ↑ +Test Spec\. ↑ +Test MAE ↓", text), text
+    row = next(line for line in text.splitlines() if line.startswith("ldbm"))
+    assert row.count("[") == 1
+    assert "Test over 2 architectures: AUROC mean" in text and "PCC mean" not in text
+
+
+def test_a_binary_table_of_few_people_shows_no_metric(tmp_path: Path) -> None:
+    text = terminal(binary_table(tmp_path, each=20), 100, full=False)
+    assert "vs mean_mlp: n = " in text and "too few people to compare" in " ".join(text.split())
+    row = next(line for line in text.splitlines() if line.startswith("ldbm"))
+    assert row.count("too few") == 4
+
+
+def test_shortened_trainings_have_a_banner(tmp_path: Path) -> None:
+    made = binary_table(tmp_path / "a", debug="fast")
+    assert made.banners[1].startswith("debug=fast: trainings are cut short") and len(made.banners) == 2
+    assert len(binary_table(tmp_path / "b").banners) == 1

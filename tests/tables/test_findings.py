@@ -125,3 +125,15 @@ def test_the_default_tables_are_about_architectures_and_test_new_people(name: st
     cohort = compose("train", [f"table={name}"]).cohort
     assert cohort.people == "one_each" and cohort.recordings.test >= 250
     assert (cohort.recordings.train, cohort.recordings.dev) == (50, 50)
+
+
+def test_equivalence_says_which_interval_lies_within_the_margin(tmp_path: Path) -> None:
+    same = [result(head, seed, skill=0.5, noise=4) for head in ("mean_mlp", "ldbm") for seed in range(5)]
+    for one in same:
+        one["_predictions"] = same[0]["_predictions"]
+    head = build(sweep(tmp_path / "a", same, evidence=EVIDENCE), tmp_path / "a").findings.head
+    assert "Equivalent: the 90 % interval lies within the margin (two one-sided tests)" in head
+    narrow = {**EVIDENCE, "level": 0.9}
+    assert "the 80 % interval" in build(sweep(tmp_path / "b", same, evidence=narrow), tmp_path / "b").findings.head
+    few = sweep(tmp_path / "c", results(2, each=4), evidence=EVIDENCE)
+    assert "Equivalent" not in build(few, tmp_path / "c").findings.head
