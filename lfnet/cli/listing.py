@@ -81,6 +81,7 @@ def _encoder(name: str) -> dict[str, Any]:
     """Return an encoder's width and, if its network can be measured without weights, the cost of a vector."""
     from lfnet.config import instantiate, plain
     from lfnet.encoders.encoder import per_segment
+    from lfnet.encoders.sound_encoder import hears
 
     append_current_folder()
     facts: dict[str, Any] = {"dim": None, "vector": None, "parameters": None, "flops": None}
@@ -88,7 +89,8 @@ def _encoder(name: str) -> dict[str, Any]:
         for node in plain(compose("base", [f"encoder={name}"]))["encoder"].values():
             if isinstance(node, dict) and "_target_" in node:
                 encoder = instantiate(node)
-                facts |= {"dim": encoder.dim, "vector": "segment" if per_segment(encoder) else "frame"}
+                of = "window" if hears(encoder) else "segment" if per_segment(encoder) else "frame"
+                facts |= {"dim": encoder.dim, "vector": of}
                 if measure := getattr(encoder, "cost", None):
                     cost = measure()
                     facts |= {"parameters": cost.parameters, "flops": cost.flops}

@@ -272,6 +272,7 @@ def _stages(trained: "TrainedHead") -> Stages:
 
     from lfnet.config import instantiate
     from lfnet.encoders.encoder import Encoder
+    from lfnet.encoders.sound_encoder import hears
     from lfnet.jobs.session import Session
     from lfnet.jobs.settings import read_inputs
 
@@ -303,7 +304,8 @@ def _stages(trained: "TrainedHead") -> Stages:
         ),
         pooling=None if trained.pooling is None else trained.pooling.in_points(mean, sd),
     )
-    if len(inputs.encoders) != 1 or "streams" in trained.result.config or config["cohort"].get("aligned"):
+    seen = len(inputs.encoders) == 1 and not hears(encoders[0])
+    if not seen or "streams" in trained.result.config or config["cohort"].get("aligned"):
         return stages
     return replace(
         stages,

@@ -12,6 +12,7 @@ from lfnet.config import instantiate
 from lfnet.deploy.bundle_json import EncoderCost, EncoderFacts, VideoFacts, WeightsFacts
 from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.onnx_network import open_session
+from lfnet.encoders.sound_encoder import hears
 from lfnet.encoders.trunk import MEAN, STD, Trunk, TrunkEncoder
 from lfnet.encoders.trunk_network import cut_network, load_trunk
 from lfnet.errors import LfnetError
@@ -39,12 +40,16 @@ def bundle_encoder(name: str, config: dict[str, Any], folder: Path) -> EncoderFa
     Raises
     ------
     LfnetError
-        The network needs PyTorch, or the converted one gives other vectors.
+        The network needs PyTorch, or the converted one gives other vectors, or the encoder reads sound.
     """
     if Path(name).name != name:
         raise LfnetError(f"encoder={name!r}: a name with a / cannot be the name of a file.")
     node = {**config["encoder"][name]}
     encoder: Any = instantiate(node, f"encoder.{name}")
+    if hears(encoder):
+        raise LfnetError(
+            f"encoder {name} reads sound, and bundles score images: train a head on the face to export it."
+        )
     file, described, difference = None, None, None
     if "weights" in node:
         weights: WeightsFile = instantiate(node["weights"])

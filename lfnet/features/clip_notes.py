@@ -1,4 +1,4 @@
-"""Notes on clips, from the headers of their features: repaired times, and people."""
+"""Notes on clips, from the headers of their features: repaired times, people, and sound."""
 
 from collections.abc import Iterable
 
@@ -10,6 +10,7 @@ __all__ = ["KINDS", "clip_notes", "count_noted"]
 KINDS = {
     "time_notes": "repaired times or lost frames",
     "people_notes": "a second person or a turned face",
+    "sound_notes": "no sound, gaps in it, or no voice",
 }
 
 
@@ -21,8 +22,8 @@ def clip_notes(stores: Iterable[Readable], clip_ids: Iterable[str], kind: str) -
     stores : iterable of Readable
         Equal notes of several streams are returned once.
     clip_ids : iterable of str
-    kind : {"time_notes", "people_notes"}
-        What was repaired, left out or cut off; or whether the clip shows one person.
+    kind : {"time_notes", "people_notes", "sound_notes"}
+        What was repaired, left out or cut off; whether the clip shows one person; what its sound lacks.
     """
     stores = list(stores)
     found = {}

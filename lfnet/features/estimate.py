@@ -49,9 +49,9 @@ def estimate(
 ) -> Estimate:
     """Estimate the duration of `extract` with the same settings from `sample` frames of the first readable clip.
 
-    Clips that lack different streams are timed separately. It takes a few seconds, loads networks, which stay loaded,
-    and writes no features. Raises `LfnetError` if the encoders do not fit the cohort, or the machine lacks a library or
-    file.
+    Clips that lack different streams are timed separately, and sound, which is read faster than images, is not timed.
+    It takes a few seconds, loads networks, which stay loaded, and writes no features. Raises `LfnetError` if the
+    encoders do not fit the cohort, or the machine lacks a library or file.
     """
     job = Job(cohort, tuple(encoders), cache, mesh_model, video or VideoSettings(), stride, batch_size)
     missing_clips = job.missing(job.stores())
@@ -81,6 +81,8 @@ def _seconds(job: Job, clips: Sequence[Missing], sample: int) -> float | None:
                 start = time.perf_counter()
                 job.own_vectors(missing.clip)
                 return (time.perf_counter() - start) * len(clips)
+            if not job.seeing(missing.streams):
+                return None
             _time(job, missing, 1)  # loads networks, which happens once
             seconds, read, faces = _time(job, missing, sample)
         except Unreadable:
@@ -94,7 +96,7 @@ def _seconds(job: Job, clips: Sequence[Missing], sample: int) -> float | None:
 
 def _time(job: Job, missing: Missing, sample: int) -> tuple[float, int, int]:
     """Seconds for the first `sample` frames of a clip, their number, and the number with a face."""
-    encoders = job.named(missing.streams)
+    encoders = job.seeing(missing.streams)
     seconds = 0.0
     with job.mesh(encoders) as mesh:
         start = time.perf_counter()

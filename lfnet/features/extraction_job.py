@@ -1,5 +1,6 @@
 """An extraction: a cohort's clips, and how one clip becomes the features of its streams."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.encoders.encoder import Encoder, SegmentEncoder, per_segment
+from lfnet.encoders.sound_encoder import SoundEncoder, hears
 from lfnet.errors import LfnetError, Unreadable
 from lfnet.features.consumers import FrameConsumer, PassSummary, SegmentConsumer
 from lfnet.features.filming import KEY as FILMING
 from lfnet.features.filming import FilmingMeter
 from lfnet.features.provenance import Sources, check, needs_landmarker, recipe
+from lfnet.features.sound import SoundTracks, sound_features
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.features.video_pass import run_pass
 from lfnet.video.decode import Frame, frames
@@ -86,6 +89,10 @@ class Job:
         wanted = set(streams)
         return [encoder for encoder in self.encoders if encoder.name in wanted]
 
+    def seeing(self, streams: Iterable[str]) -> list[Encoder]:
+        """Return the encoders of these streams that read images."""
+        return [encoder for encoder in self.named(streams) if not hears(encoder)]
+
     def clips(self) -> list[Clip]:
         """List the cohort's clips, in order."""
         table = self.cohort.clips
@@ -133,7 +140,7 @@ class Job:
             except Unreadable:
                 number = None
         frames = -(-(number or 0) // self.stride)  # rounded up: frame 0 is always read
-        limits = [self.consumer(encoder).max_faces for encoder in self.named(missing.streams)]
+        limits = [self.consumer(encoder).max_faces for encoder in self.seeing(missing.streams)]
         known = [limit for limit in limits if limit is not None]
         return min(frames, max(known)) if limits and len(known) == len(limits) else frames
 
@@ -206,8 +213,18 @@ class Job:
         """
         if self.cohort.own is not None:
             return {self.cohort.own.stream: self.own_vectors(clip)}
-        encoders = self.named(streams)
         surveyed = self.survey(clip)
+        seen = self._seen(clip, surveyed, self.seeing(streams), tick)
+        heard = [cast(SoundEncoder, encoder) for encoder in self.named(streams) if hears(encoder)]
+        made = {**seen, **self._heard(clip, surveyed, heard)}
+        return {stream: made[stream] for stream in streams}
+
+    def _seen(
+        self, clip: Clip, surveyed: Survey | None, encoders: Sequence[Encoder], tick: Callable[[], None] | None
+    ) -> dict[str, ClipFeatures]:
+        """The vectors of a clip's images by stream."""
+        if not encoders:
+            return {}
         # A stream that ends before the clip has the notes that it would have alone: without those on the clip's end.
         early = [] if surveyed is None else list(surveyed.clock.notes)
         notes: list[str] = []
@@ -223,6 +240,25 @@ class Job:
             # Of the frames of this stream alone, so that the file does not depend on longer streams.
             last = int(summary.number[-1]) if len(summary.number) else -1
             made[encoder.name] = consumer.clip(summary, {**meta, FILMING: measured.text(clip.path, rate, last)})
+        return made
+
+    def _heard(self, clip: Clip, surveyed: Survey | None, encoders: Sequence[SoundEncoder]) -> dict[str, ClipFeatures]:
+        """The vectors of a clip's sound by stream."""
+        if not encoders:
+            return {}
+        tracks = SoundTracks(clip.path, surveyed, self.video.damaged)
+        rate = clip.fps if surveyed is None else surveyed.clock.rate
+        meta = {
+            "time_notes": "; ".join(() if surveyed is None else surveyed.clock.notes),
+            "versions": ", ".join(f"{name} {version(name)}" for name in ("av", "scipy")),
+            FILMING: FilmingMeter().text(clip.path, rate),
+        }
+        made = {}
+        for encoder in encoders:
+            names = {} if encoder.columns is None else {"names": json.dumps(encoder.columns)}
+            sparse = {"sparse": "true"} if encoder.sparse else {}
+            own = {**meta, **names, **sparse, "unit_norm": _truth(encoder.unit_norm)}
+            made[encoder.name] = sound_features(encoder, tracks.at(encoder.rate), own)
         return made
 
     def consumer(self, encoder: Encoder) -> FrameConsumer | SegmentConsumer:

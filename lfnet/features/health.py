@@ -246,12 +246,15 @@ def _scan(clip: ClipFeatures, health: Health) -> _Scan:
     if not len(clip.valid):
         return unusable(("no frame", "check the clip's file"))
     if not clip.valid.any():
+        if _is(clip, "sound"):
+            return unusable((clip.meta.get("sound_notes") or "no voice in its sound", _NO_SOUND))
         rows = "segments" if clip.meta.get("per_segment") == "true" else "frames"
         return unusable((f"no face in any of {len(clip.valid)} {rows}", _NO_FACE))
     found = []
     if clip.coverage < health.min_coverage:
+        what = "a voice" if _is(clip, "sound") else "a face"
         seen = (
-            f"a face in {clip.valid.sum()} of {len(clip.valid)} frames, "
+            f"{what} in {clip.valid.sum()} of {len(clip.valid)} frames, "
             f"coverage {clip.coverage:.2f} < {health.min_coverage:g}"
         )
         found.append((seen, "look at the clip, lower protocol.health.min_coverage, or leave the clip out"))
@@ -311,6 +314,10 @@ def _is(clip: ClipFeatures, name: str) -> bool:
 
 _NO_FACE = (
     "look at the clip; if its frames are face crops already, set cohort.aligned=true, and no face is searched in them"
+)
+_NO_SOUND = (
+    "leave the clip out (protocol.health.unusable=drop), join the sound with a stream of the face, as in "
+    "encoder=[blendshapes,logmel], or set the encoder's min_voice=0 where no voice was found in its sound"
 )
 _FILLED = "a frame without a face must be marked invalid, not filled; delete the file and extract it again"
 _CONSTANT = "the encoder does not read the frames, or the clip is a still image: leave the clip out"

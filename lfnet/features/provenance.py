@@ -8,6 +8,7 @@ from pathlib import Path
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.media import kind
 from lfnet.encoders.encoder import Encoder
+from lfnet.encoders.sound_encoder import hears
 from lfnet.errors import LfnetError, Unreadable
 from lfnet.files import user_path
 from lfnet.fingerprints import DigestCache, code_digest, digest, file_digest
@@ -58,15 +59,16 @@ class Sources:
 
 
 def needs_landmarker(cohort: Cohort, encoders: Sequence[Encoder]) -> bool:
-    """Return whether faces must be found: not if the cohort has its own vectors, nor for aligned crops as they are.
+    """Return whether faces must be found: not if the cohort has its own vectors, nor for aligned crops or sound alone.
 
     For an encoder of the mesh, or of skin, the mesh is found in aligned crops too. MediaPipe, unlike other detectors,
     finds it there: in every crop of three clips. On two of them the correlation with the full frame was .88 or more for
     the blendshapes that move most, .74 for pitch and .97 for yaw. Alignment removes most of the head's roll and
     position, which each file's notes say.
     """
-    reads = any(encoder.needs & {"mesh", "skin"} for encoder in encoders)
-    return cohort.own is None and bool(encoders) and (not cohort.aligned or reads)
+    seen = [encoder for encoder in encoders if not hears(encoder)]
+    reads = any(encoder.needs & {"mesh", "skin"} for encoder in seen)
+    return cohort.own is None and bool(seen) and (not cohort.aligned or reads)
 
 
 def check(cohort: Cohort, encoders: Sequence[Encoder], stride: int) -> None:
@@ -104,6 +106,15 @@ def recipe(
     in each file's header. No network is loaded, and the landmarker's file is not needed if `video.landmarker` states
     its digest, so that extracted features can be used on a machine without it.
     """
+    if hears(encoder):
+        return digest(
+            {
+                "encoder": encoder.recipe(),
+                "video": video.recipe(mesh=False),
+                "code": code_digest(["lfnet.features.sound"], ["lfnet.audio", "lfnet.video"]),
+                "encoder_code": _code(encoder),
+            }
+        )
     search = needs_landmarker(cohort, [encoder])
     return digest(
         {
@@ -133,7 +144,7 @@ def _code(encoder: Encoder) -> str:
     made_by = type(encoder)
     if made_by.__module__ != "__main__":
         own = made_by.__module__.rpartition(".")[0] or made_by.__module__
-        return code_digest([made_by.__module__], [own, "lfnet.video"])
+        return code_digest([made_by.__module__], [own, "lfnet.video", "lfnet.audio"])
     try:
         return digest(inspect.getsource(made_by))  # a class of a notebook or of a script
     except (OSError, TypeError) as error:

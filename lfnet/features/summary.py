@@ -95,13 +95,13 @@ def describe_features(checks: Mapping[str, ClipCheck], streams: Sequence[str]) -
     >>> checks = {"a_1": ClipCheck({"expression": 1.0}), "b_1": ClipCheck({"expression": 0.5})}
     >>> checks["c_1"] = ClipCheck({"expression": 0.0}, {no_face: ["expression"]}, refused=True)
     >>> print("\\n".join(describe_features(checks, ["expression"])))
-    stream      clips  mean coverage  lowest  no face  with notes
+    stream      clips  mean coverage  lowest  invalid  with notes
     expression      3           0.50    0.00        1           0
     1 of 3 clips needs attention; `lfnet train` stops at 1 (protocol.health.unusable=drop leaves it out):
       c_1: no face in any of 90 frames
     to fix it: look at the clip
     """
-    rows = [["stream", "clips", "mean coverage", "lowest", "no face", "with notes"]]
+    rows = [["stream", "clips", "mean coverage", "lowest", "invalid", "with notes"]]
     for stream in streams:
         coverage = [check.coverage[stream] for check in checks.values() if stream in check.coverage]
         shares = [f"{sum(coverage) / len(coverage):.2f}", f"{min(coverage):.2f}"] if coverage else ["-", "-"]

@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 
 from lfnet.encoders.encoder import Encoder, per_segment
+from lfnet.encoders.sound_encoder import SoundEncoder, hears
 from lfnet.video.faces import Faces
 
 __all__ = ["check_encoder", "made_up_faces"]
 
-_NEEDS = {"crops", "mesh", "skin"}
+_NEEDS = {"crops", "mesh", "skin", "sound"}
 
 
 def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) -> None:
     """Check an encoder: its attributes, vectors, recipe, and independence of neighbouring frames and batches.
 
-    The network is loaded, and freed at the end.
+    An encoder of sound is given made-up sound of `frames` seconds, or of as many windows if these are longer. The
+    network is loaded, and freed at the end.
 
     Parameters
     ----------
@@ -41,6 +43,9 @@ def check_encoder(encoder: Encoder, frames: int = 5, tolerance: float = 1e-4) ->
     """
     assert frames >= 3, "check_encoder needs three frames or more"
     _check_attributes(encoder)
+    if hears(encoder):
+        _check_sound(encoder, frames, tolerance)  # type: ignore[arg-type]
+        return
     faces = made_up_faces(frames, encoder.crop_size)
     before = _copy(faces)
     recipe = encoder.recipe()
@@ -119,6 +124,32 @@ def _check_attributes(encoder: Encoder) -> None:
     assert isinstance(recipe, dict) and recipe, "recipe() must be a dict that says what makes the vectors"
     assert json.loads(json.dumps(recipe, allow_nan=False)) == recipe, "recipe() must hold plain JSON values only"
     assert encoder.recipe() == recipe, "recipe() must not change from call to call"
+
+
+def _check_sound(encoder: SoundEncoder, seconds: int, tolerance: float) -> None:
+    for name in ("rate", "window", "hop"):
+        assert getattr(encoder, name) > 0, f"{name} must be above 0"
+    assert 0 <= encoder.min_voice <= 1, f"min_voice must be from 0 to 1, not {encoder.min_voice!r}"
+    columns = encoder.columns
+    assert columns is None or len(columns) == encoder.dim, "columns must name the numbers of a vector, dim of them"
+    window, hop = encoder.samples
+    count = max(seconds * encoder.rate, seconds * window)
+    beat = 1 + np.sin(2 * np.pi * 3 * np.arange(count) / encoder.rate)
+    samples_N = (0.05 * beat * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
+    before, recipe = samples_N.copy(), encoder.recipe()
+    with encoder as opened:
+        assert opened is encoder, "`with encoder as e` must give the encoder itself"
+        vectors = encoder.encode_sound(samples_N)
+        whole = 1 + (count - window) // hop
+        assert 0 < len(vectors) <= whole, f"encode_sound gave {len(vectors)} rows of {whole} whole windows"
+        _check_vectors(encoder, vectors, len(vectors))
+        assert np.array_equal(samples_N, before), "encode_sound changed the samples"
+        assert np.array_equal(encoder.encode_sound(samples_N), vectors), "encoding one sound twice gave two answers"
+        assert encoder.encode_sound(samples_N[: window // 2]).shape == (0, encoder.dim), "no window must give [0, dim]"
+    again = encoder.encode_sound(samples_N)
+    encoder.close()
+    assert np.abs(again - vectors).max() <= tolerance * np.abs(vectors).max(), "after close it gave other vectors"
+    assert encoder.recipe() == recipe, "the recipe changed by encoding"
 
 
 def _check_segments(encoder: Any) -> None:

@@ -69,3 +69,41 @@ def own(path: Path) -> WeightsFile:
     """The file as weights with an explicit path and its own digest."""
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return WeightsFile(name="tiny", file=path.name, sha256=sha256, licence="none", about="a test's network", path=path)
+
+
+def write_sound_network(path: Path, *, bands: int | None, dim: int = DIM, samples: int = 16000) -> Path:
+    """A network of sound: the waveform [1, samples], or a spectrogram [1, bands, T] of any length, to [1, dim].
+
+    The waveform's vector is the mean of rectified convolutions, the spectrogram's a linear map of its mean over time.
+    """
+    rng = np.random.default_rng(0)
+    if bands is None:
+        tensors = {
+            "shape": np.array([1, 1, -1], np.int64),
+            "kernel": rng.normal(size=(dim, 1, 16)).astype(np.float32),
+        }
+        nodes = [
+            helper.make_node("Reshape", ["sound", "shape"], ["a"]),
+            helper.make_node("Conv", ["a", "kernel"], ["b"], strides=[16]),
+            helper.make_node("Relu", ["b"], ["c"]),
+            helper.make_node("ReduceMean", ["c"], ["vector"], axes=[2], keepdims=0),
+        ]
+        given: list[int | str] = [1, samples]
+    else:
+        tensors = {"linear": rng.normal(size=(bands, dim)).astype(np.float32)}
+        nodes = [
+            helper.make_node("ReduceMean", ["sound"], ["a"], axes=[2], keepdims=0),
+            helper.make_node("MatMul", ["a", "linear"], ["vector"]),
+        ]
+        given = [1, bands, "frames"]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("sound", TensorProto.FLOAT, given)],
+        [helper.make_tensor_value_info("vector", TensorProto.FLOAT, [1, dim])],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path

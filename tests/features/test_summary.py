@@ -29,7 +29,7 @@ def test_one_stream(tmp_path: Path) -> None:
     lines = describe_features(
         check_clips({"face": store}, ["a", "b", "c", "d", "gone"], Health(min_coverage=0.2)), ["face"]
     )
-    assert lines[0].split() == ["stream", "clips", "mean", "coverage", "lowest", "no", "face", "with", "notes"]
+    assert lines[0].split() == ["stream", "clips", "mean", "coverage", "lowest", "invalid", "with", "notes"]
     assert lines[1].split() == ["face", "4", "0.40", "0.00", "1", "2"]
     need, train = lines[2].split("; ")
     assert need == "2 of 5 clips need attention"

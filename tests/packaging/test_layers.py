@@ -16,6 +16,7 @@ LAYERS = (
     "heads",
     "cohorts",
     "video",
+    "audio",
     "encoders",
     "features",
     "simulation",
