@@ -81,10 +81,14 @@ class Egemaps(SoundEncoder):
         """Describe the settings as JSON."""
         return {"encoder": "Egemaps", "set": "eGeMAPSv02", "rate": self.rate, "min_voice": self.min_voice}
 
-    def encode_sound(self, samples_N: np.ndarray) -> np.ndarray:
-        """Return the descriptors, float32 [T, 25]. Raises `LfnetError` without openSMILE."""
+    def prepare(self) -> None:
+        """Load openSMILE. Raises `LfnetError` where it is not installed."""
         if self._smile is None:
             self._smile = _open()
+
+    def encode_sound(self, samples_N: np.ndarray) -> np.ndarray:
+        """Return the descriptors, float32 [T, 25]. Raises `LfnetError` without openSMILE."""
+        self.prepare()
         if len(samples_N) < _SHORTEST * self.rate:
             return np.zeros((0, self.dim), np.float32)
         with warnings.catch_warnings():

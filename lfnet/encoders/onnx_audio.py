@@ -120,6 +120,12 @@ class OnnxAudio(SoundEncoder):
             **(self._mel if self._input == "logmel" else {}),
         }
 
+    def prepare(self) -> None:
+        """Load the network. Raises `LfnetError` where it is missing or wrong, or the device cannot be used."""
+        if self._session is None:
+            providers(self._device)  # refuse a wrong device before a download
+            self._session = _open(self._weights.fetch(self._cache), self._device, self._threads)
+
     def encode_sound(self, samples_N: np.ndarray) -> np.ndarray:
         """Return the network's output for each whole window, float32 [T, dim].
 
@@ -142,9 +148,7 @@ class OnnxAudio(SoundEncoder):
         return max(1, round(self._mel["frame"] * self.rate)), max(1, round(self._mel["step"] * self.rate))
 
     def _run(self, samples_N: np.ndarray) -> np.ndarray:
-        if self._session is None:
-            providers(self._device)  # refuse a wrong device before a download
-            self._session = _open(self._weights.fetch(self._cache), self._device, self._threads)
+        self.prepare()
         if self._input == "logmel":
             mel = self._mel
             frame, step = self._frames

@@ -72,6 +72,9 @@ class SoundEncoder(Encoder):
             Weights or a library are missing or wrong, or the device cannot be used.
         """
 
+    def prepare(self) -> None:
+        """Load libraries and files. Raises `LfnetError` where one is missing or wrong, before any clip is read."""
+
     def encode(self, faces: Faces) -> np.ndarray:
         """Refuse faces: these encoders are given sound alone."""
         raise TypeError(f"{self.name} encodes sound, not faces: call encode_sound")

@@ -150,6 +150,8 @@ def extract(
     if missing_clips:
         with job.mesh(job.named({stream for missing in missing_clips for stream in missing.streams})):
             pass  # report a missing library or model once, not for each clip
+    for encoder in job.hearing({stream for missing in missing_clips for stream in missing.streams}):
+        encoder.prepare()
     sources = Sources(cache)
     failed: list[str] = []
     with ProgressBar(job, missing_clips, progress) as bar:

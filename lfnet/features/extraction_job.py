@@ -93,6 +93,10 @@ class Job:
         """Return the encoders of these streams that read images."""
         return [encoder for encoder in self.named(streams) if not hears(encoder)]
 
+    def hearing(self, streams: Iterable[str]) -> list[SoundEncoder]:
+        """Return the encoders of these streams that read sound."""
+        return [cast(SoundEncoder, encoder) for encoder in self.named(streams) if hears(encoder)]
+
     def clips(self) -> list[Clip]:
         """List the cohort's clips, in order."""
         table = self.cohort.clips
@@ -215,8 +219,7 @@ class Job:
             return {self.cohort.own.stream: self.own_vectors(clip)}
         surveyed = self.survey(clip)
         seen = self._seen(clip, surveyed, self.seeing(streams), tick)
-        heard = [cast(SoundEncoder, encoder) for encoder in self.named(streams) if hears(encoder)]
-        made = {**seen, **self._heard(clip, surveyed, heard)}
+        made = {**seen, **self._heard(clip, surveyed, self.hearing(streams))}
         return {stream: made[stream] for stream in streams}
 
     def _seen(

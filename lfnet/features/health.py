@@ -121,10 +121,12 @@ class CohortCheck:
         self._repeating: list[str] = []
         self._empty: list[str] = []
         self._seen = False  # a vector of a sparse stream that is not zero
+        self._sound = False  # within a clip, speech varies more than it does between clips
 
     def add(self, clip_id: str, clip: ClipFeatures) -> list[tuple[str, str]]:
         """Check a clip by itself; returns its faults with their fixes (see `problems_of`)."""
         scan = _scan(clip, self._health)
+        self._sound |= _is(clip, "sound")
         self._problems += [Problem(clip_id, *found) for found in scan.found]
         if _is(clip, "sparse"):
             if clip.valid.any() and clip.features[clip.valid].any():
@@ -163,7 +165,7 @@ class CohortCheck:
             if near:
                 text = "nearly the same vector in all frames of every clip"
                 problems += [Problem(clip_id, text, _CONSTANT) for clip_id in columns.clip_ids]
-            else:
+            elif not self._sound:
                 remarks.append(Remark(_ALIKE.format(alike=alike, total=total)))
         return Report(problems, remarks)
 

@@ -42,7 +42,7 @@ def test_egemaps_without_its_package_says_how_to_install_it(monkeypatch: pytest.
 
     monkeypatch.setitem(sys.modules, "opensmile", None)
     with pytest.raises(LfnetError, match=r"no commercial use.*pip install 'lfnet\[audio\]'"):
-        Egemaps().encode_sound(np.zeros(RATE, np.float32))
+        Egemaps().prepare()
 
 
 def test_the_list_names_the_licence_of_egemaps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lfnet.cohorts.cohort import Cohort
-from lfnet.encoders import LogMel, SoundEncoder
+from lfnet.encoders import Egemaps, LogMel, SoundEncoder
+from lfnet.errors import LfnetError
 from lfnet.features.clip_notes import count_noted
 from lfnet.features.extract import extract, open_stores
 from lfnet.features.health import Health, check
@@ -61,7 +62,9 @@ def test_clips_without_sound_or_voice_are_said_and_invalid(tmp_path: Path) -> No
     assert found["mute"][0] == "no sound track" and found["still"][0] == "no voice in its sound"
     assert "encoder=[blendshapes,logmel]" in found["mute"][1] and set(found) == {"mute", "still"}
     lines = "\n".join(describe_features(check_clips({"logmel": store}, paths, Health()), ["logmel"]))
-    assert "2 of 3 clips need attention" in lines and "mute: no sound track" in lines
+    assert (
+        "2 of 3 clips need attention" in lines and "ignores its input" not in lines and "mute: no sound track" in lines
+    )
     assert "2 of 3 clips have no sound, gaps in it, or no voice" in count_noted([store], paths)[0]
 
 
@@ -117,6 +120,14 @@ def test_a_clip_shorter_than_a_window_has_no_row(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mov", tone(0.4), seconds=0.4)
     clip = extracted({"a": path}, tmp_path, LogMel(bands=16, window=1.0, hop=0.5)).read("a")
     assert not clip.valid.any() and clip.meta["notes"] == "the clip is shorter than a window of 1 s"
+
+
+def test_a_missing_library_is_said_before_a_clip_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "opensmile", None)
+    with pytest.raises(LfnetError, match="encoder=egemaps needs openSMILE"):
+        extracted({"a": tmp_path / "missing.mp4"}, tmp_path, Egemaps())
 
 
 def test_a_folder_of_images_has_no_sound(tmp_path: Path) -> None:
