@@ -11,7 +11,7 @@ TABLES = $(sort $(filter-out none,$(basename $(notdir $(wildcard conf/table/*.ya
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help tables test test-long test-cluster test-faults fuzz validate experiments lint format lock wheel clean setup FORCE
+.PHONY: help tables test test-long test-cluster test-faults fuzz validate experiments docs lint format lock wheel clean setup FORCE
 
 help: ## this page
 	@echo "make TARGET [ARGS=\"...\"]     set-up is automatic, once, in .venv (choose a Python: PYTHON=python3.12;"
@@ -43,6 +43,9 @@ validate: $(READY) ## measure the coverage of intervals and the false alarms of 
 
 experiments: $(READY) ## run again what all pages in experiments/ report (ARGS=--list: hours and state of each); stop and go on at will
 	@PYTHONPATH=. .venv/bin/python -m experiments.regenerate $(ARGS)
+
+docs: $(READY) ## build the documentation site into dist/docs (30 seconds); open dist/docs/index.html
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet --strict --config-file tools/site/mkdocs.yml
 
 bench: $(READY) ## benchmark against peers (90 minutes, nothing else running); stop and go on at will; ARGS="--only sweep,tools" selects, ARGS=--quick for a trial
 	@PYTHONPATH=. .venv/bin/python -m experiments.benchmarks.bench $(ARGS)

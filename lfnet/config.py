@@ -54,6 +54,7 @@ __all__ = [
     "plain",
     "read",
     "read_yaml",
+    "setting_types",
     "settings",
 ]
 
@@ -200,7 +201,7 @@ def check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], pa
     try:
         _arguments(target).validate_python(dict(arguments))
     except ValidationError as error:
-        if lines := _faults(error, arguments, path, _hints(target), missing=False):
+        if lines := _faults(error, arguments, path, setting_types(target), missing=False):
             raise LfnetError("\n".join(lines)) from None
 
 
@@ -209,8 +210,8 @@ def _is_settings(target: Any) -> bool:
     return is_dataclass(target) and hasattr(target, "__pydantic_validator__")
 
 
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    """The annotation of each argument; `Any` for one without."""
+def setting_types(target: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotation of each setting of a class or function; `Any` for one without."""
     if _is_settings(target):
         return get_type_hints(target, include_extras=True)
     names = [name for name in inspect.signature(target).parameters if name != "self"]
@@ -228,7 +229,7 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 @functools.cache
 def _arguments(target: Callable[..., Any]) -> TypeAdapter[Any]:
-    hints, config = _hints(target), _CONFIG
+    hints, config = setting_types(target), _CONFIG
     parameters = inspect.signature(target).parameters
     given: dict[str, Any] = {
         f"argument_{name}": (hint, Field(None, alias=name)) for name, hint in hints.items() if name not in parameters
@@ -480,7 +481,7 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
             raise LfnetError(f"_target_ {name!r} cannot be used: {first}. Check its yaml in conf/.") from error
         if isinstance(cause, ValidationError):
             raise LfnetError(
-                "\n".join(_faults(cause, node, path or name, _hints(pkgutil.resolve_name(name))))
+                "\n".join(_faults(cause, node, path or name, setting_types(pkgutil.resolve_name(name))))
             ) from None
         if isinstance(cause, TypeError | ValueError):
             raise LfnetError(f"{path or name} refuses its settings: {cause}. See its yaml in conf/.") from error

@@ -1,0 +1,1 @@
+"""Build the documentation site from docs/, README, experiments, notebooks, conf/ and the code."""
