@@ -9,8 +9,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
-from lfnet.config import plain
 from lfnet.jobs.inputs import Inputs, prepare, prepare_streams
+from lfnet.jobs.planned import Job
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
 from lfnet.tuning.space import separate
@@ -50,8 +50,8 @@ def _composed(overrides: tuple[str, ...], name: str) -> tuple[dict[str, Any], di
         with open_dict(config):
             del config["hydra"]
     assert isinstance(choices, dict)
-    groups = {str(group): str(option) for group, option in choices.items() if not set("/@") & set(str(group))}
-    return separate(plain(config)) if name == "train" else plain(config), groups
+    job = Job.of([], config, choices)
+    return separate(job.config) if name == "train" else job.config, job.choices
 
 
 def _below(value: Any, root: str) -> Any:

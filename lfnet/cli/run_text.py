@@ -25,8 +25,8 @@ def run_lines(result: Result, folder: Path) -> Iterator[str]:
         few = people < EvidenceSettings().min_people
         shown = ", ".join(
             f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"
-            for name in ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
-            if not (few and name in CORRELATIONS)
+            for name in ("mae", "rmse", "pcc", "spearman", "ccc", "sigma_ratio")
+            if name in numbers and not (few and name in (*CORRELATIONS, "spearman"))
         )
         shown += f"; no correlation, {too_few(people)}" * few
         constant = result.references["train_median"].get(split, {}).get("mae")

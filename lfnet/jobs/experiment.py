@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -78,6 +78,8 @@ class Experiment:
         What the name covers.
     of : Experiment or None
         The tuned job that this is a trial of: its name, folder and recorded settings are the job's.
+    trained : Experiment or None
+        The job whose model this one tests on another cohort.
     """
 
     settings: JobSettings
@@ -86,6 +88,7 @@ class Experiment:
     inputs: Inputs
     covers: Coverage
     of: "Experiment | None" = None
+    trained: "Experiment | None" = None
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -108,8 +111,23 @@ class Experiment:
                 "features": self.features,
                 "code": [source_digest(covers.code), code_digest(targets(config), within=covers.follow)],
                 "libraries": {name: _minor(name) for name in covers.libraries},
+                **({} if self.trained is None else {"trained": self.trained.fingerprint, "tested": self.tested}),
             }
         )
+
+    @property
+    def tested(self) -> dict[str, Any] | None:
+        """What `Result.tested` records; None for a job that tests its own model on its own cohort."""
+        if self.trained is None:
+            return None
+        cohort, conversion = self.trained.inputs.cohort, self.inputs.conversion
+        return {
+            "run": self.trained.folder.name,
+            "trained_on": cohort.name,
+            "scale": cohort.scale.name,
+            "conversion": None if conversion is None else {**asdict(conversion), "points": list(conversion.points)},
+            "points": self.inputs.same_points,
+        }
 
     @property
     def folder(self) -> Path:

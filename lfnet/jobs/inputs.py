@@ -1,38 +1,58 @@
 """A job's inputs: its cohort and the features of all clips, extracted where they are missing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from lfnet.audit.audit import filming_of
 from lfnet.cohorts.binary import binarised
 from lfnet.cohorts.cohort import DOUBTFUL, Cohort
+from lfnet.cohorts.transfer import join_cohorts
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
+from lfnet.evaluation.conversion import Conversion, find_conversion
+from lfnet.evaluation.predictions import Predictions
 from lfnet.features.derived import PULSE, SKIN, pulse_store
 from lfnet.features.filming import read_filming
 from lfnet.features.health import UNSCALED, unscaled
 from lfnet.features.joined_streams import JoinedStreams, parts_of
 from lfnet.features.normalised import FilmingSettings, NormalisedStream
+from lfnet.features.routed import Route, RoutedStream, check_alike
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
 from lfnet.jobs.extraction import extract_missing
 from lfnet.jobs.session import Session
-from lfnet.jobs.settings import InputSettings
+from lfnet.jobs.settings import InputSettings, TestSettings
 from lfnet.runs.removal_record import check_removals
 
-__all__ = ["Inputs", "load_cohort", "prepare", "prepare_streams"]
+__all__ = ["Inputs", "load_cohort", "prepare", "prepare_streams", "prepare_test"]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """A cohort and the stores of its clips' vectors, by stream."""
+    """A cohort and the stores of its clips' vectors, by stream.
+
+    Where a model is tested on another cohort, its scores, of the scale that it was trained on, become those of the
+    test labels by `conversion`; without one on another scale, `same_points` is false: only their ranks mean something.
+    """
 
     cohort: Cohort
     stores: Mapping[str, Readable]
+    conversion: Conversion | None = None
+    same_points: bool = True
+
+    def in_test_points(self, scores: Predictions) -> Predictions:
+        """The scores in points of the test labels, where they can be; labels on another scale are left out."""
+        if self.same_points and self.conversion is None:
+            return scores
+        frame = scores.frame
+        frame = frame.assign(label=frame["label"].where(frame["split"] == "test"))
+        if self.conversion is not None:
+            frame = frame.assign(score=self.conversion.apply(frame["score"]))
+        return Predictions(frame)
 
     @property
     def store(self) -> Readable:
@@ -80,7 +100,55 @@ def prepare(settings: InputSettings, session: Session, *, progress: bool = True)
     return session.keep("inputs of a head", settings.key, lambda: _one_stream(settings, session, progress))
 
 
+def prepare_test(
+    settings: InputSettings,
+    test: TestSettings,
+    conversions: Sequence[Conversion],
+    session: Session,
+    *,
+    progress: bool = True,
+) -> Inputs:
+    """Train and dev of a cohort, and the recordings of another cohort that its head is tested on, by the same encoders.
+
+    What is fitted to streams (normalisation, the effect of filming) is fitted to the training clips.
+
+    Raises `LfnetError` as `prepare` does for either cohort, and where their features are not of one kind.
+    """
+    key = digest([settings.key, asdict(test), [asdict(one) for one in conversions]])
+    return session.keep("inputs of a test", key, lambda: _joined(settings, test, conversions, session, progress))
+
+
+def _joined(
+    settings: InputSettings, test: TestSettings, conversions: Sequence[Conversion], session: Session, progress: bool
+) -> Inputs:
+    train, of_train = _extracted(settings, session, progress)
+    other, of_test = _extracted(settings.on(test.cohort), session, progress)
+    # Two simulated cohorts of one seed have the same people; otherwise no id of theirs is that of someone else.
+    seeds = (settings.cohort.get("seed"), test.cohort.get("seed"))
+    same_ids = not (train.simulated or other.simulated) or (train.simulated and other.simulated and len({*seeds}) == 1)
+    cohort, before = join_cohorts(train, other, test.split, same_ids=same_ids)
+    routes: dict[str, dict[str, Route]] = {}
+    for stream, store in of_train.items():
+        routes[stream] = {name: Route(store, own) for name, own in before.items()}
+    tested = cohort.clips.loc[cohort.clips["split"] == "test", "clip_id"].tolist()
+    first = {stream: next(iter(own.values())) for stream, own in routes.items()}
+    check_alike(first, {stream: Route(store, tested[0]) for stream, store in of_test.items()})
+    for stream, store in of_test.items():
+        routes[stream] |= {name: Route(store, name) for name in tested}
+    inputs = _made_one(cohort, {stream: RoutedStream(own) for stream, own in routes.items()}, settings)
+    of, to = train.scale, other.scale
+    if (of.name, of.min, of.max) == (to.name, to.min, to.max):
+        return inputs
+    conversion = find_conversion(conversions, of.name, to.name)
+    return replace(inputs, conversion=conversion, same_points=conversion is not None)
+
+
 def _one_stream(settings: InputSettings, session: Session, progress: bool) -> Inputs:
+    return _made_one(*_extracted(settings, session, progress), settings)
+
+
+def _extracted(settings: InputSettings, session: Session, progress: bool) -> tuple[Cohort, dict[str, Readable]]:
+    """The cohort and its streams of frames as they were extracted."""
     with ExitStack() as stack:
         encoders = _encoders(settings, stack)
         for encoder in encoders:
@@ -97,6 +165,12 @@ def _one_stream(settings: InputSettings, session: Session, progress: bool) -> In
         for own in getattr(cohort.own, "more", ()):
             if own.meta.get("per_segment") != "true":  # a head reads frames
                 stores |= extract_missing(replace(cohort, own=own), settings, [], session, progress=progress)
+    return cohort, stores
+
+
+def _made_one(cohort: Cohort, stores: Mapping[str, Readable], settings: InputSettings) -> Inputs:
+    """The streams as the one that a head reads: filmed alike and joined, as the settings say."""
+    joining = settings.streams
     if settings.filming is not None:
         stores = _filmed_alike(cohort, stores, settings.filming)
     if joining is None and len(stores) > 1:

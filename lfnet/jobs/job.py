@@ -8,7 +8,7 @@ from typing import Any
 from lfnet.errors import describe_failure
 from lfnet.files import make_folder, personal_files, writing_in
 from lfnet.heads.cpu.machine import fast_cpu
-from lfnet.jobs import head_job
+from lfnet.jobs import head_job, test_job
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.records import log
 from lfnet.jobs.refresh import refresh
@@ -47,11 +47,16 @@ def plan(
     LfnetError
         For a user's mistake; for wrong settings with one line each, before anything is read.
     """
-    session, config = session or Session(), separate(config)
+    session, config, choices = session or Session(), separate(config), dict(choices or {})
     settings = read_settings(config, session)
+    trained = None
+    if settings.test is not None:
+        # `force` repeats the test: what was trained is used as it is.
+        own = {name: node for name, node in config.items() if name != "test_cohort"} | {"force": False}
+        trained = plan(own, {group: name for group, name in choices.items() if group != "test_cohort"}, session)
     with personal_files(settings.inputs.paths.mode):
         inputs, covers = _kind(settings).plan(settings, session, progress=progress)
-    return Experiment(settings, config, choices or {}, inputs, covers)
+    return Experiment(settings, config, choices, inputs, covers, trained=trained)
 
 
 def run(config: Mapping[str, Any], choices: Mapping[str, str], session: Session | None = None) -> Outcome:
@@ -95,6 +100,8 @@ def _do(job: Experiment, session: Session, *, finished: bool = False) -> Outcome
 
 def _execute_or_skip(job: Experiment, session: Session, finished: bool) -> Outcome:
     kind = _kind(job.settings)
+    if job.trained is not None:
+        _execute_or_skip(job.trained, session, finished=False)
     if not job.settings.force and (finished or job.finished):
         return _skip(job, session, kind)
     started = time.perf_counter()
@@ -116,6 +123,8 @@ def _skip(job: Experiment, session: Session, kind: ModuleType) -> Outcome:
 
 def _kind(settings: JobSettings) -> ModuleType:
     """The module of this kind of job: its `plan`, `load_data` and `execute`."""
+    if settings.test is not None:
+        return test_job
     if settings.fusion is None:
         return head_job
     from lfnet.jobs import fusion_job  # scikit-learn's ensembles and LightGBM take a second to import

@@ -18,6 +18,8 @@ from lfnet.runs.run import Outcome
 
 __all__ = ["Job", "PlannedJobs"]
 
+_TEST = "cohort@test_cohort"  # the group that chooses a cohort to test on, as Hydra names it
+
 
 @dataclass(frozen=True)
 class Job:
@@ -34,7 +36,11 @@ class Job:
     @classmethod
     def of(cls, overrides: list[str], config: Any, choices: dict[Any, Any]) -> Self:
         """A job from Hydra's composed config (without its `hydra` node) and runtime choices."""
-        groups = {str(group): str(name) for group, name in choices.items() if not set("/@") & set(str(group))}
+        named = {"test_cohort": choices[_TEST]} if choices.get(_TEST) is not None else {}
+        if isinstance(name := named.get("test_cohort"), list | tuple) or str(name).startswith("["):
+            raise LfnetError(f"{_TEST}={name}: name one cohort, or vary it: lfnet train -m {_TEST}=NAME,OTHER.")
+        choices = {group: name for group, name in choices.items() if not set("/@") & set(str(group))} | named
+        groups = {str(group): str(name) for group, name in choices.items()}
         return cls(overrides, plain(config), groups)
 
     @property

@@ -52,7 +52,7 @@ def write_config(job: Experiment) -> None:
 
 def _describe_inputs(job: Experiment, data: DataModule, more: Sequence[str]) -> dict[str, Any]:
     """`scale`, `cohort` and `features` of a result: on whom and on what it was measured. more: further warnings."""
-    cohort = data.cohort
+    cohort = job.inputs.cohort
     recordings = data.clips.drop_duplicates("recording_id")
     by_split = recordings.groupby("split")
     warnings = list(cohort.warnings)

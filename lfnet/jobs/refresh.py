@@ -42,10 +42,12 @@ def write_baselines(job: Experiment, data: DataModule, session: Session) -> dict
 
     def fit() -> dict[str, Any]:
         models = fit_baselines(data.cohort, data.store, usable, session, clip_ids=clip_ids, streams=data.stores)
+        models = {name: job.inputs.in_test_points(model) for name, model in models.items()}
         numbers = filming_numbers(data.cohort, data.store, usable, session, clip_ids)
         return {"text": models_to_csv_text(models), "nuisance": numbers}
 
     of = [baseline_code(), _audit_digest(job, session), job.features, usable.to_csv(), clip_ids]
+    of += [job.tested] * (job.tested is not None)
     found = _shared(job, session, "references", of, fit)
     write_text(job.folder / REFERENCES, found["text"])
     return {"referred_by": baseline_code(), "nuisance": found["nuisance"]}
@@ -72,7 +74,7 @@ def _shared(job: Experiment, session: Session, what: str, of: list[Any], make: C
 
 def compute_metrics(job: Experiment) -> dict[str, Any]:
     """The metrics of predictions.csv and references.csv, as the result holds them."""
-    return {**measure(job.folder, job.inputs.cohort.scale), "measured_by": measuring_code()}
+    return {**measure(job.folder, job.inputs.cohort.scale, job.tested), "measured_by": measuring_code()}
 
 
 def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModule]) -> None:

@@ -18,6 +18,7 @@ from lfnet.config import Count, NonNegative, check_target, instantiate, read, se
 from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
+from lfnet.evaluation.conversion import Conversion
 from lfnet.features.joined_streams import JoinSettings
 from lfnet.features.normalised import FilmingSettings
 from lfnet.files import Access, exists
@@ -32,7 +33,7 @@ from lfnet.tuning.sampler import require_optuna
 from lfnet.tuning.space import SEARCH, Space, separate
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["InputSettings", "JobSettings", "encoder_names", "read_extraction", "read_inputs", "read_settings"]
+__all__ = ["InputSettings", "JobSettings", "TestSettings", "encoder_names", "read_extraction", "read_inputs", "read_settings"]
 
 _T = TypeVar("_T")
 _VISUAL = "visual"  # the encoder whose settings `fusion.extraction` changes
@@ -103,6 +104,22 @@ class Switches:
     save_every: NonNegative
 
 
+@dataclass(frozen=True)
+class TestSettings:
+    """The cohort that a trained model is tested on: its node, and which of its recordings."""
+
+    cohort: Mapping[str, Any]
+    split: Literal["test", "all"]
+
+
+@settings
+class _Tested:
+    """The settings of conf/train.yaml about another cohort, next to its node `test_cohort`."""
+
+    test_split: Literal["test", "all"] = "test"
+    conversions: tuple[Conversion, ...] = ()
+
+
 _SHARED = tuple(Encoding.__annotations__)
 
 
@@ -130,12 +147,16 @@ class InputSettings:
         """Digest of all of it."""
         return digest(self.nodes)
 
+    def on(self, cohort: Mapping[str, Any]) -> "InputSettings":
+        """The same settings for another cohort, in its own splits."""
+        return replace(self, cohort=cohort, splits=None, nodes={**self.nodes, "cohort": cohort, "splits": None})
+
 
 @dataclass(frozen=True)
 class JobSettings:
     """The settings of one job. head: its node; None where a fusion takes its place, which is None for a head.
 
-    space: what `tune` trials search; None without tuning.
+    space: what `tune` trials search; None without tuning. test: another cohort to test the trained head on.
     """
 
     inputs: InputSettings
@@ -148,6 +169,8 @@ class JobSettings:
     logger: Logger
     table: str | None
     space: Space | None
+    test: TestSettings | None
+    conversions: tuple[Conversion, ...]
     seed: int
     tune: int
     force: bool
@@ -253,6 +276,12 @@ def read_settings(
             lambda: check_head(config, trainer, protocol),
             *_OF_HEAD,
         )
+    tested = reader.part("test_split", lambda: _tested(config), "test_split", "conversions")
+    other = config.get("test_cohort")
+    if other:
+        reader.part("test_cohort", lambda: check_target(other, "test_cohort"))
+        if fused:
+            reader.check(_refuse_tested_fusion)
     space = None
     if switches is not None and switches.tune:
         reader.check(lambda: require_optuna(switches.tune))
@@ -276,6 +305,8 @@ def read_settings(
         logger=logger,
         table=config["table"]["name"],
         space=space,
+        test=TestSettings(other, tested.test_split) if other else None,
+        conversions=tested.conversions,
         **vars(switches),
     )
 
@@ -386,6 +417,18 @@ def _check_dropout(streams: JoinSettings, count: int) -> None:
             f"streams.dropout={streams.dropout:g} takes whole streams away, and there is one: choose several "
             "encoders, as in encoder=[webface,expression], or cut its columns with streams.columns."
         )
+
+
+def _tested(config: Mapping[str, Any]) -> _Tested:
+    made = read(_Tested, {name: config[name] for name in _Tested.__annotations__ if name in config}, "")
+    known = [(one.of, one.to) for one in made.conversions]
+    if twice := next((pair for pair in known if known.count(pair) > 1), None):
+        raise LfnetError(f"conversions: two convert {twice[0]} to {twice[1]}; give one.")
+    return made
+
+
+def _refuse_tested_fusion() -> None:
+    raise LfnetError("test_cohort tests a head on another cohort, and not a fusion: give fusion=none or no test_cohort.")
 
 
 def _refuse_tuned_fusion(trials: int) -> None:

@@ -1,7 +1,7 @@
 """Many jobs: finished ones are skipped, failed ones are named, and each job prints one line."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,5 +132,12 @@ def _line(count: str, name: str, runs: Path, outcome: Outcome) -> str:
         return f"{head}: {'; '.join(result.marks)}"
     split = "test" if "test" in metrics else "dev"
     numbers = metrics[split]["recording"]
-    shown = binary_text(numbers, 1) if is_binary(numbers) else f"MAE {numbers['mae']:.2f}"
+    shown = binary_text(numbers, 1) if is_binary(numbers) else _number(numbers)
     return f"{head}: {split} {shown}, {outcome.seconds:.0f} s, {outcome.run}"
+
+
+def _number(numbers: Mapping[str, float | None]) -> str:
+    """MAE; of scores on another scale than the labels, whose ranks alone mean something, Spearman's correlation."""
+    name, label = ("mae", "MAE") if "mae" in numbers else ("spearman", "Spearman")
+    value = numbers[name]
+    return f"{label} undefined" if value is None else f"{label} {value:.2f}"

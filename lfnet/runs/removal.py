@@ -98,7 +98,7 @@ def find_rows(runs: Path, cohort: str, person: str) -> Rows:
             continue
         if not tables:
             continue
-        if result.cohort.name != cohort:
+        if cohort not in (result.cohort.name, (result.tested or {}).get("trained_on")):
             elsewhere.append(file.parent)
             continue
         references = tables.get(REFERENCES)
@@ -203,7 +203,7 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     if quantiles is not None and (stage / QUANTILES).is_file():
         table = pd.read_csv(stage / QUANTILES, dtype=_IDS)
         quantiles = {**quantiles, "splits": summarise_quantiles(table, result.scale.min, result.scale.max)}
-    measured = measure(stage, result.scale.whole)
+    measured = measure(stage, result.scale.whole, result.tested)
     replace(
         result,
         **measured,

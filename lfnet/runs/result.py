@@ -187,6 +187,9 @@ class Result:
         that chose its settings; `chosen` names these, `config` has the settings as given.
     nuisance : dict
         What the baseline of that name uses, and what is constant or absent: {"used", "constant", "absent": names}.
+    tested : dict or None
+        Of a model that was trained in another run and is tested on another cohort: its `run`, the cohort and scale it
+        was `trained_on`, the `conversion` of its scores, and whether they and the labels are in the same `points`.
     files : dict
         SHA-256 of each file of the folder that readers use, by name: all but result.json, which contains its own, and
         train.log, which is open until the job ends and which nothing reads.
@@ -231,6 +234,7 @@ class Result:
     pretraining: dict[str, Any] | None = None
     tuning: dict[str, Any] | None = None
     nuisance: dict[str, list[str]] = field(default_factory=dict)
+    tested: dict[str, Any] | None = None
     files: dict[str, str] = field(default_factory=dict)
 
     @property

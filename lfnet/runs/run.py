@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,11 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.class_metrics import add_class_metrics
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.evaluation.quantiles import COLUMNS as QUANTILE_COLUMNS
+from lfnet.evaluation.ranks import add_rank_metrics
 from lfnet.evaluation.training_sets import TrainingSets
 from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.fingerprints import file_digest, source_digest
-from lfnet.runs.result import RESULT, Result, damaged
+from lfnet.runs.result import RESULT, Metrics, Result, damaged
 from lfnet.runs.trials import TRIALS
 
 if TYPE_CHECKING:
@@ -420,20 +421,26 @@ def measuring_code() -> str:
             "lfnet.evaluation.classes",
             "lfnet.evaluation.metrics",
             "lfnet.evaluation.predictions",
+            "lfnet.evaluation.ranks",
             "lfnet.runs.run",
         ]
     )
 
 
-def measure(folder: Path, scale: Scale | None) -> dict[str, Any]:
+def measure(folder: Path, scale: Scale | None, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Metrics of predictions.csv and references.csv of a run folder, as `metrics` and `references` of its `Result`.
 
-    scale: of the labels, whose bands and cut-offs make them classes; None: no metrics of classification.
+    scale: of the labels, whose bands and cut-offs make them classes; None: no metrics of classification. tested: of a
+    model that is tested on another cohort (`Result.tested`).
     """
     scores, models = (Path(folder) / name for name in (PREDICTIONS, REFERENCES))
-    predictions = _parse(scores, _bytes(scores), Predictions.from_csv_text)
+
+    def metrics(own: Predictions) -> Metrics:
+        found = add_class_metrics(own.metrics(), own, scale)
+        return found if tested is None else add_rank_metrics(found, own, points=tested["points"])
+
     references = {
-        model: {split: levels["recording"] for split, levels in add_class_metrics(own.metrics(), own, scale).items()}
+        model: {split: levels["recording"] for split, levels in metrics(own).items()}
         for model, own in _parse(models, _bytes(models), models_from_csv_text).items()
     }
-    return {"metrics": add_class_metrics(predictions.metrics(), predictions, scale), "references": references}
+    return {"metrics": metrics(_parse(scores, _bytes(scores), Predictions.from_csv_text)), "references": references}

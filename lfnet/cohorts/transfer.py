@@ -1,0 +1,96 @@
+"""Join the training and dev splits of one cohort with the recordings of another one, on which its models are tested."""
+
+from dataclasses import replace
+from typing import Literal
+
+import pandas as pd
+
+from lfnet.cohorts.cohort import Cohort
+from lfnet.errors import LfnetError
+
+__all__ = ["join_cohorts"]
+
+
+def join_cohorts(
+    train: Cohort, test: Cohort, on: Literal["test", "all"] = "test", *, same_ids: bool = True
+) -> tuple[Cohort, dict[str, str]]:
+    """Return one cohort with train and dev of `train`, and as its test split recordings of `test`.
+
+    Labels stay as they are: those of train and dev on the scale of `train`, those of test on that of `test`. Clips and
+    recordings of `train` get the name of their cohort before their id, those of `test` keep theirs, so that scores of
+    models of several cohorts are of the same recordings.
+
+    Parameters
+    ----------
+    train, test : Cohort
+    on : "test" or "all"
+        The test split of `test`, or all of its labelled recordings.
+    same_ids : bool
+        Whether an id that is in both cohorts is one person. Such people are reported as shared between splits.
+
+    Returns
+    -------
+    cohort : Cohort
+        Named after `test`, with its scale.
+    before : dict
+        The clips of `train`: id → id before.
+
+    Raises
+    ------
+    LfnetError
+        `test` has no such recording.
+
+    Examples
+    --------
+    >>> from lfnet.cohorts.scale import Scale
+    >>> from lfnet.cohorts.validation import validate
+    >>> scale = Scale(name="PHQ-8", min=0, max=24, bands=[{"name": "all", "low": 0, "high": 24}])
+    >>> def cohort(name, people):
+    ...     clips = pd.DataFrame({"clip_id": people, "recording_id": people, "person_id": people, "task": "",
+    ...         "split": ["train", "dev", "test"], "label": [3, 20, 9], "path": "", "fps": 30, "n_frames": 900})
+    ...     return Cohort(name, validate(clips, scale, name), scale)
+    >>> joined, before = join_cohorts(cohort("a", ["x", "y", "z"]), cohort("b", ["u", "v", "w"]))
+    >>> joined.clips[["clip_id", "split"]].to_numpy().tolist()
+    [['a:x', 'train'], ['a:y', 'dev'], ['w', 'test']]
+    >>> before
+    {'a:x': 'x', 'a:y': 'y'}
+    """
+    kept = train.clips[train.clips["split"].isin(["train", "dev"])]
+    prefix = f"{train.name}:"
+    known = set(test.clips["clip_id"])
+    while any(prefix + clip in known for clip in kept["clip_id"]):
+        prefix += ":"
+    named = {"clip_id": prefix + kept["clip_id"], "recording_id": prefix + kept["recording_id"]}
+    if not same_ids:
+        named["person_id"] = prefix + kept["person_id"]
+    before = dict(zip(named["clip_id"], kept["clip_id"], strict=True))
+    asked = test.clips["split"] == "test" if on == "test" else test.clips["label"].notna()
+    tested = test.clips[asked].assign(split="test")
+    if tested.empty:
+        raise LfnetError(
+            f"test_cohort {test.name} has no {'recording in split test' if on == 'test' else 'labelled recording'}: "
+            + ("give test_split=all to test on all of its labelled recordings." if on == "test" else "check its labels.")
+        )
+    about = None
+    if train.about is not None and test.about is not None:
+        first = train.about.rename(index={own: name for name, own in before.items()})
+        shared = [name for name in first if name in test.about]
+        ids = [*before, *tested["clip_id"]]
+        about = pd.concat([first[shared], test.about[shared]]).loc[ids] if shared else None
+    joined = Cohort(
+        name=test.name,
+        clips=pd.concat([kept.assign(**named), tested], ignore_index=True),
+        scale=test.scale,
+        aligned=test.aligned,
+        simulated=train.simulated or test.simulated,
+        warnings=(),
+        about=about,
+    )
+    own = tuple(dict.fromkeys([*joined.warnings, *_of_files(train), *_of_files(test)]))
+    return replace(joined, warnings=own), before
+
+
+def _of_files(cohort: Cohort) -> tuple[str, ...]:
+    """The warnings of a cohort that are not about its splits, which the joined one has of its own."""
+    about_splits = ("people in more than one split", "test labels are absent", "people in two splits")
+    return tuple(text for text in cohort.warnings if not text.startswith(about_splits))
