@@ -67,16 +67,14 @@ def join_cohorts(
     asked = test.clips["split"] == "test" if on == "test" else test.clips["label"].notna()
     tested = test.clips[asked].assign(split="test")
     if tested.empty:
-        raise LfnetError(
-            f"test_cohort {test.name} has no {'recording in split test' if on == 'test' else 'labelled recording'}: "
-            + ("give test_split=all to test on all of its labelled recordings." if on == "test" else "check its labels.")
-        )
+        what = "recording in split test" if on == "test" else "labelled recording"
+        advice = "give test_split=all to test on all that have a label" if on == "test" else "check its labels"
+        raise LfnetError(f"test_cohort {test.name} has no {what}: {advice}.")
     about = None
     if train.about is not None and test.about is not None:
-        first = train.about.rename(index={own: name for name, own in before.items()})
-        shared = [name for name in first if name in test.about]
-        ids = [*before, *tested["clip_id"]]
-        about = pd.concat([first[shared], test.about[shared]]).loc[ids] if shared else None
+        shared = [name for name in train.about if name in test.about]
+        first = train.about.loc[list(before.values()), shared].set_axis(list(before), axis=0)
+        about = pd.concat([first, test.about.loc[tested["clip_id"], shared]]) if shared else None
     joined = Cohort(
         name=test.name,
         clips=pd.concat([kept.assign(**named), tested], ignore_index=True),

@@ -57,9 +57,7 @@ def add_rank_metrics(
             rows = frame[(frame["split"] == split) & (frame["level"] == level)]
             value = spearman(rows["label"], rows["score"])
             found = {**values, "spearman": None if np.isnan(value) else value}
-            made.setdefault(split, {})[level] = {
-                name: own for name, own in found.items() if points or _of_ranks(name)
-            }
+            made.setdefault(split, {})[level] = {name: own for name, own in found.items() if points or _of_ranks(name)}
     return made
 
 

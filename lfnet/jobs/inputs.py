@@ -25,10 +25,10 @@ from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
 from lfnet.jobs.extraction import extract_missing
 from lfnet.jobs.session import Session
-from lfnet.jobs.settings import InputSettings, TestSettings
+from lfnet.jobs.settings import InputSettings, OtherCohort
 from lfnet.runs.removal_record import check_removals
 
-__all__ = ["Inputs", "load_cohort", "prepare", "prepare_streams", "prepare_test"]
+__all__ = ["Inputs", "load_cohort", "prepare", "prepare_streams", "prepare_transfer"]
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ def prepare(settings: InputSettings, session: Session, *, progress: bool = True)
     return session.keep("inputs of a head", settings.key, lambda: _one_stream(settings, session, progress))
 
 
-def prepare_test(
+def prepare_transfer(
     settings: InputSettings,
-    test: TestSettings,
+    test: OtherCohort,
     conversions: Sequence[Conversion],
     session: Session,
     *,
@@ -119,7 +119,7 @@ def prepare_test(
 
 
 def _joined(
-    settings: InputSettings, test: TestSettings, conversions: Sequence[Conversion], session: Session, progress: bool
+    settings: InputSettings, test: OtherCohort, conversions: Sequence[Conversion], session: Session, progress: bool
 ) -> Inputs:
     train, of_train = _extracted(settings, session, progress)
     other, of_test = _extracted(settings.on(test.cohort), session, progress)

@@ -8,7 +8,7 @@ from typing import Any
 from lfnet.errors import describe_failure
 from lfnet.files import make_folder, personal_files, writing_in
 from lfnet.heads.cpu.machine import fast_cpu
-from lfnet.jobs import head_job, test_job
+from lfnet.jobs import head_job, transfer_job
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.records import log
 from lfnet.jobs.refresh import refresh
@@ -124,7 +124,7 @@ def _skip(job: Experiment, session: Session, kind: ModuleType) -> Outcome:
 def _kind(settings: JobSettings) -> ModuleType:
     """The module of this kind of job: its `plan`, `load_data` and `execute`."""
     if settings.test is not None:
-        return test_job
+        return transfer_job
     if settings.fusion is None:
         return head_job
     from lfnet.jobs import fusion_job  # scikit-learn's ensembles and LightGBM take a second to import

@@ -138,16 +138,23 @@ class PlannedJobs:
         return outcome
 
     def _order(self) -> list[str]:
-        """Cohort by cohort, of which a process holds one; within it, one seed of every row before a second of any."""
+        """Cohort by cohort, of which a process holds one; within it, one seed of every row before a second of any.
+
+        Of the jobs that test one trained head on several cohorts, only the first comes early: it trains the head, for
+        which the others would wait.
+        """
         cohorts: dict[str, int] = {}
         seeds: Counter[tuple[str, ...]] = Counter()
-        ranks: dict[str, tuple[int, int, int]] = {}
+        tests: Counter[str] = Counter()
+        ranks: dict[str, tuple[int, int, int, int]] = {}
         for key, experiment in self._planned.items():
             place = self._places[key][0]
-            cohort = cohorts.setdefault(experiment.inputs.cohort.fingerprint(), len(cohorts))
+            trained = experiment.trained or experiment
+            cohort = cohorts.setdefault(trained.inputs.cohort.fingerprint(), len(cohorts))
             row = tuple(word for word in self._jobs[place].overrides if not re.match(r"\+*seed=", word))
-            ranks[key] = cohort, seeds[row], place
+            ranks[key] = cohort, tests[trained.fingerprint], seeds[row], place
             seeds[row] += 1
+            tests[trained.fingerprint] += 1
         return sorted(self._planned, key=ranks.__getitem__)
 
     def _call(self, key: str, launcher: Launcher, sweep: str) -> Call:

@@ -46,8 +46,9 @@ def write_baselines(job: Experiment, data: DataModule, session: Session) -> dict
         numbers = filming_numbers(data.cohort, data.store, usable, session, clip_ids)
         return {"text": models_to_csv_text(models), "nuisance": numbers}
 
-    of = [baseline_code(), _audit_digest(job, session), job.features, usable.to_csv(), clip_ids]
-    of += [job.tested] * (job.tested is not None)
+    of: list[Any] = [baseline_code(), _audit_digest(job, session), job.features, usable.to_csv(), clip_ids]
+    if job.tested is not None:
+        of.append(job.tested)
     found = _shared(job, session, "references", of, fit)
     write_text(job.folder / REFERENCES, found["text"])
     return {"referred_by": baseline_code(), "nuisance": found["nuisance"]}

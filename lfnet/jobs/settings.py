@@ -33,7 +33,15 @@ from lfnet.tuning.sampler import require_optuna
 from lfnet.tuning.space import SEARCH, Space, separate
 from lfnet.video.settings import VideoSettings
 
-__all__ = ["InputSettings", "JobSettings", "TestSettings", "encoder_names", "read_extraction", "read_inputs", "read_settings"]
+__all__ = [
+    "InputSettings",
+    "JobSettings",
+    "OtherCohort",
+    "encoder_names",
+    "read_extraction",
+    "read_inputs",
+    "read_settings",
+]
 
 _T = TypeVar("_T")
 _VISUAL = "visual"  # the encoder whose settings `fusion.extraction` changes
@@ -105,7 +113,7 @@ class Switches:
 
 
 @dataclass(frozen=True)
-class TestSettings:
+class OtherCohort:
     """The cohort that a trained model is tested on: its node, and which of its recordings."""
 
     cohort: Mapping[str, Any]
@@ -169,7 +177,7 @@ class JobSettings:
     logger: Logger
     table: str | None
     space: Space | None
-    test: TestSettings | None
+    test: OtherCohort | None
     conversions: tuple[Conversion, ...]
     seed: int
     tune: int
@@ -305,7 +313,7 @@ def read_settings(
         logger=logger,
         table=config["table"]["name"],
         space=space,
-        test=TestSettings(other, tested.test_split) if other else None,
+        test=OtherCohort(other, tested.test_split) if other else None,
         conversions=tested.conversions,
         **vars(switches),
     )
@@ -428,7 +436,7 @@ def _tested(config: Mapping[str, Any]) -> _Tested:
 
 
 def _refuse_tested_fusion() -> None:
-    raise LfnetError("test_cohort tests a head on another cohort, and not a fusion: give fusion=none or no test_cohort.")
+    raise LfnetError("test_cohort tests a head on another cohort, and no fusion: give fusion=none, or no test_cohort.")
 
 
 def _refuse_tuned_fusion(trials: int) -> None:

@@ -29,20 +29,22 @@ _GROUPS = (
         "ingredient",
     ),
     *("launcher", "leak", "logger", "loss", "pooling", "pretrain", "protocol", "pulse", "scale", "splits", "streams"),
-    *("table", "trainer", "video", "visual", "weights"),
+    *("table", "test_cohort", "trainer", "video", "visual", "weights"),
+)
+_COHORT = (
+    *("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings", "people", "people_shared"),
+    *("label_mean", "label_sd", "within_person", "filming", "label_noise", "signal", "identity", "pulse", "duration"),
+    *("duration_leak", "lost_frames", "dim", "sparse"),
 )
 # Settings, each with all below it.
 _SETTINGS = (
     *("audit", "filming", "fusion", "head", "loss", "pooling", "pretrain", "protocol", "pulse", "streams", "table"),
-    *("trainer", "video", "visual", "seed", "force", "fail_fast", "save_every"),
+    *("trainer", "video", "visual", "seed", "force", "fail_fast", "save_every", "test_split"),
     # not an account, a partition or an address
     *(f"launcher.{name}" for name in ("jobs", "jobs_per_gpu", "memory", "time", "gpus")),
     *(f"encoder.{name}" for name in ("device", "stride", "batch_size", "threads")),
     *(f"splits.{name}" for name in ("_target_", "name", "folds", "fold", "seed")),
-    *(f"cohort.{name}" for name in ("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings")),
-    *(f"cohort.{name}" for name in ("people", "people_shared", "label_mean", "label_sd", "within_person", "filming")),
-    *(f"cohort.{name}" for name in ("label_noise", "signal", "identity", "pulse", "duration", "duration_leak")),
-    *(f"cohort.{name}" for name in ("lost_frames", "dim", "sparse")),
+    *(f"{cohort}.{name}" for cohort in ("cohort", "test_cohort") for name in _COHORT),
 )
 _PLACES = ("path", "cache", "root", "file", "sources")  # last part of a key that names a place, wherever it is
 _PATH = re.compile(r"[/\\~]|^\.+$|\.(ckpt|csv|json|npy|npz|onnx|parquet|pt|pth|safetensors|skops|task|txt|ya?ml)\b")
@@ -101,8 +103,9 @@ def public_override(word: str) -> str:
 
 def public_cohort(result: Result) -> str:
     """Return the name of a run's cohort as it may be shown: `cohort.name`, else its yaml's instead of its folder's."""
-    named = result.config.get("cohort", {}).get("name", result.cohort.name)
-    return result.cohort.name if named else result.choices.get("cohort", "folder")
+    group = "cohort" if result.tested is None else "test_cohort"
+    named = result.config.get(group, {}).get("name", result.cohort.name)
+    return result.cohort.name if named else result.choices.get(group, "folder")
 
 
 def public_command(command: str) -> str:

@@ -115,7 +115,7 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
     first: dict[str, Run] = {}
     for run in runs:
         config = run.result.config
-        nodes = {name: config.get(name) for name in ("cohort", "splits")}
+        nodes = {name: config.get(name) for name in ("cohort", "splits", "test_cohort", "test_split")}
         settings = digest([sorted(leaves(nodes), key=lambda leaf: leaf[0]), list(run.folds)])
         twin = first.setdefault(settings + run.result.cohort.name, run)
         if twin.result.cohort.fingerprint != run.result.cohort.fingerprint:
@@ -176,8 +176,8 @@ def _with_evidence(
 ) -> tuple[tuple[Section, ...], list[str]]:
     """The sections with evidence on their rows, and sentences on what is not in it."""
     filled, notes = [], []
-    for section, (_, models, controls) in zip(sections, parts, strict=True):
-        found, missing = blocks(asked, models, controls, names, wanted, joint)
+    for section, (part, models, controls) in zip(sections, parts, strict=True):
+        found, missing = blocks(asked.in_section(part), models, controls, names, wanted, joint)
         filled.append(replace(section, evidence=found))
         notes += [f"{section.label}: {text}" if section.label and text.startswith("No ") else text for text in missing]
     return tuple(filled), list(dict.fromkeys(notes))

@@ -1,6 +1,7 @@
 """Evidence on labels as classes: intervals at each cut-off, and comparisons by AUROC."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def class_blocks(
     joint: bool,
     subject: str,
     short: Mapping[str, str],
+    ranked: Sequence[tuple[Group, RowScores]] = (),
 ) -> tuple[list[Block], list[str]]:
     """Make the blocks of each cut-off, and sentences on what is not in them.
 
@@ -74,11 +76,14 @@ def class_blocks(
         What verdicts are about.
     short : mapping
         Name of a model row → its name in findings.
+    ranked : sequence
+        As `models`, of scores on another scale than the labels: the cut-off is none of theirs.
     """
     blocks: list[Block] = []
     notes: list[str] = []
     given = [(one, one.means or one.scores) for one in references]
-    rows = [*(row for _, row in models), *(row for _, row in given)]
+    rows = [*(row for _, row in (*models, *ranked)), *(row for _, row in given)]
+    others = {row.name for _, row in ranked}
     for cut in cuts:
         limits = _thresholds(node, cut, models)
         if limits is None:
@@ -86,9 +91,10 @@ def class_blocks(
                 f"No thresholds from dev (table.evidence.threshold={node.threshold}): folds have no common dev."
             )
         found = compute_class_evidence(rows, cut, None, node, joint=joint, thresholds=limits)
-        blocks.append(_intervals(node, found, cut, len(models), scale))
+        kept = {name: _ranks(row) if name in others else row for name, row in found.rows.items()}
+        blocks.append(_intervals(node, replace(found, rows=kept), cut, len(models) + len(ranked), scale))
         for against in node.names:
-            question, asked_for = pairings(node, against, models, references)
+            question, asked_for = pairings(node, against, [*models, *ranked], references)
             made = [
                 compute_class_evidence([*one.rows, base], cut, base.name, node, joint=joint)
                 for one in asked_for
@@ -97,6 +103,12 @@ def class_blocks(
             if made:
                 blocks.append(_comparisons(node, made, cut, question, scale, subject, short))
     return blocks, notes
+
+
+def _ranks(row: ClassRow) -> ClassRow:
+    """The metrics that need no threshold."""
+    own = {name: estimate for name, estimate in row.estimates.items() if name in ("auroc", "auprc")}
+    return replace(row, estimates=own, thresholds=None)
 
 
 def _thresholds(

@@ -29,7 +29,8 @@ def parse(name: str, level: str) -> Column:
     ----------
     name : str
         SPLIT.METRIC or gap.METRIC (test − dev), each also with a level between (test.clip.mae), where METRIC may be one
-        of classification (`lfnet.evaluation.class_metrics`): test.auroc, at a cut-off test.auroc_20; parameters,
+        of classification (`lfnet.evaluation.class_metrics`): test.auroc, at a cut-off test.auroc_20, or spearman of
+        heads that are tested on another cohort; parameters,
         active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
         frame_latency, energy, seconds, epochs, best_epoch, reach, converged, dim or coverage; optimism.METRIC, whose
         cells are filled by `fill_optimism`; or one of `lfnet.tables.tuning.tuning_column`: trials, select@N, …
@@ -64,6 +65,8 @@ def parse(name: str, level: str) -> Column:
     if len(parts) == 3 and parts[0] in (*_SPLITS, "gap") and parts[1] in LEVELS:
         split, own_level, metric = parts
         shown_level = "" if own_level == level else f" ({own_level}s)"
+        if metric == "spearman":
+            return _metric(name, split, own_level, metric, "Spearman" + shown_level, _ARROWS["higher"])
         if metric in METRICS:
             label, better = METRICS[metric].label, METRICS[metric].better
             return _metric(name, split, own_level, metric, label + shown_level, _ARROWS[better])
@@ -74,9 +77,9 @@ def parse(name: str, level: str) -> Column:
     raise LfnetError(
         f"table.columns has no column {name!r}. There are SPLIT.METRIC and gap.METRIC, with SPLIT one of "
         f"{', '.join(_SPLITS)} and METRIC one of {', '.join(METRICS)}; of labels with a cut-off or bands "
-        f"{', '.join(CLASS_METRICS)}, and auroc_20 for the cut-off 20; a level may stand between (test.clip.mae); and "
-        f"{', '.join(_PLAIN)}; of tuned rows trials, best_trial, tuning_seconds, tuning_optimism, select@N and "
-        "SPLIT.METRIC@N."
+        f"{', '.join(CLASS_METRICS)}, and auroc_20 for the cut-off 20; with test_cohort also spearman; a level may "
+        f"stand between (test.clip.mae); and {', '.join(_PLAIN)}; of tuned rows trials, best_trial, tuning_seconds, "
+        "tuning_optimism, select@N and SPLIT.METRIC@N."
     )
 
 
@@ -98,7 +101,7 @@ def lead_with_classes(columns: Sequence[Column], level: str) -> tuple[Column, ..
 def _metric(name: str, split: str, level: str, metric: str, label: str, arrow: str) -> Column:
     def at(result: Result, which: str) -> Any:
         values = result.metrics.get(which, {}).get(level, {})
-        if metric in METRICS:
+        if metric in METRICS or metric == "spearman":
             return values.get(metric, MISSING)
         found = read_class_metric(values, metric, result.scale.whole)
         return MISSING if found is None else found[0]

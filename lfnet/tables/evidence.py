@@ -41,6 +41,17 @@ def blocks(
     models, notes = _models(node, groups, row_keys)
     if not models:
         return (), tuple(notes)
+    ranked = [pair for pair in models if not _in_points(pair[0])]
+    models = [pair for pair in models if _in_points(pair[0])]
+    if ranked:
+        names = ", ".join(row.name for _, row in ranked)
+        notes.append(f"No evidence in points on {names}: scores and labels are on different scales, ranks alone.")
+    if not models:
+        scale = ranked[0][0].runs[0].result.scale
+        short, subject = _short_names([group for group, _ in ranked], row_keys), subject_of("trained", "heads")
+        cuts = cuts_shown(node, scale.whole)
+        made, more = class_blocks(node, cuts, [], [], scale.name, False, subject, short, ranked)
+        return tuple(made), tuple(dict.fromkeys([*notes, *more]))
     aside, more = _models(node, controls, row_keys, models[0][1])
     notes += more
     measured_groups = [group for group, _ in models]
@@ -59,9 +70,9 @@ def blocks(
     made = [intervals(found, [*lines, *reference_lines(found, given)], len(models), what, node.split)]
     scale = measured_groups[0].runs[0].result.scale
     cuts = cuts_shown(node, scale.whole)
-    short = _short_names(measured_groups, row_keys)
+    short = _short_names([*measured_groups, *(group for group, _ in ranked)], row_keys)
     joint_seeds, subject = found.estimand == "architecture", subject_of(found.estimand, what)
-    of_classes, more = class_blocks(node, cuts, models, given, scale.name, joint_seeds, subject, short)
+    of_classes, more = class_blocks(node, cuts, models, given, scale.name, joint_seeds, subject, short, ranked)
     made += of_classes
     notes += more
     if any(cut.probability for cut in cuts):
@@ -115,6 +126,11 @@ def _models(
     if silent:
         notes.append(f"No evidence on {', '.join(silent)}: no labelled {node.split} predictions.")
     return models, notes
+
+
+def _in_points(group: Group) -> bool:
+    """Whether the scores of a row and the labels are in the same points."""
+    return all(run.result.tested is None or run.result.tested["points"] for run in group.runs)
 
 
 def _alike(first: RowScores, other: RowScores) -> bool:

@@ -1,6 +1,7 @@
 """Settings of a table: the `table` node of the config."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -27,8 +28,9 @@ class TableEvidence(EvidenceSettings):
     ----------
     against : list
         Names of references (train_median), or key=value of the row with which those that agree with it in all other
-        keys are compared (head=mean_mlp). {key=value: other, or a list of others}: those alone, so that Holm's
-        adjustment is over what was asked. Empty: intervals alone.
+        keys are compared (head=mean_mlp). A value that is one of `table.sections` stands for the section's own:
+        cohort=test_cohort is the row that was trained on the cohort which the section tests. {key=value: other, or a
+        list of others}: those alone, so that Holm's adjustment is over what was asked. Empty: intervals alone.
     split : "dev" or "test"
         The split whose recordings are scored.
     cutoffs : list of float or None
@@ -50,6 +52,19 @@ class TableEvidence(EvidenceSettings):
                 if "=" not in key or not others:
                     raise ValueError(f"table.evidence.against={key}: write {{key=value: [other values]}}.")
         return self
+
+    def in_section(self, part: Mapping[str, str]) -> "TableEvidence":
+        """The settings for one section: a value that names a section's key is the section's own.
+
+        part: key → text of the section.
+        """
+
+        def own(name: str) -> str:
+            key, equals, value = name.partition("=")
+            return f"{key}={part[value]}" if equals and value in part else name
+
+        found = ({own(k): v for k, v in one.items()} if isinstance(one, dict) else own(one) for one in self.against)
+        return replace(self, against=tuple(found))
 
     @property
     def names(self) -> tuple[str, ...]:

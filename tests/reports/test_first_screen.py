@@ -43,7 +43,7 @@ def of_yaml(name: str, folder: Path) -> Table:
             one["choices"] = {**choices, "table": name}
             one["config"] = {**one["config"], "protocol": config["protocol"]}
             one["marks"] = ["collapsed: dev sigma_ratio below 0.1"] * (len(results) % 3 == 0)
-            given = {key.lstrip("+"): value for key, value in zip(varied, values, strict=True)}
+            given = {key.lstrip("+").rpartition("@")[2]: value for key, value in zip(varied, values, strict=True)}
             for key, value in ({key: "svr" for key in config["table"]["rows"] if "." in key} | given).items():
                 if "." in key:
                     group, *rest = key.split(".")

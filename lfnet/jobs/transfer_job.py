@@ -12,7 +12,7 @@ from lfnet.evaluation.recalibration import Recalibration
 from lfnet.files import write_text
 from lfnet.jobs import head_job
 from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
-from lfnet.jobs.inputs import Inputs, prepare_test
+from lfnet.jobs.inputs import Inputs, prepare_transfer
 from lfnet.jobs.records import start_folder, versions, write_result
 from lfnet.jobs.refresh import compute_metrics, refer_and_audit
 from lfnet.jobs.session import Session
@@ -30,7 +30,7 @@ __all__ = ["COVERS", "execute", "load_data", "plan"]
 COVERS = Coverage(
     nodes=(),
     recorded=(*head_job.COVERS.recorded, "test_cohort", "test_split", "conversions"),
-    code=(*SHARED_CODE, "lfnet.cohorts.transfer", "lfnet.evaluation.conversion", "lfnet.jobs.test_job"),
+    code=(*SHARED_CODE, "lfnet.cohorts.transfer", "lfnet.evaluation.conversion", "lfnet.jobs.transfer_job"),
     libraries=("torch", "numpy", "pandas"),
 )
 
@@ -38,7 +38,7 @@ COVERS = Coverage(
 def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> tuple[Inputs, Coverage]:
     """Prepare the features of both cohorts; returns them as one cohort, and what the job's name covers."""
     assert settings.test is not None
-    inputs = prepare_test(settings.inputs, settings.test, settings.conversions, session, progress=progress)
+    inputs = prepare_transfer(settings.inputs, settings.test, settings.conversions, session, progress=progress)
     more = [name for name in ("streams", "filming") if getattr(settings.inputs, name) is not None]
     return inputs, replace(COVERS, recorded=(*COVERS.recorded, *more))
 
