@@ -78,6 +78,8 @@ def test_scores_on_another_scale_have_ranks_and_nothing_in_points(tmp_path: Path
             mine = rows.get(other.identity["cohort"])
             if block.title.startswith("Classification"):
                 assert mine is not None and mine["Sens. [95 %]"] == "—" and "[" in mine["AUROC [95 %]"]
+            elif "AUROC" in block.title:
+                assert mine is None or "Difference in AUROC" in mine
             else:
                 assert mine is None
     assert "No evidence in points on south" in " ".join(made.foot)
@@ -85,7 +87,9 @@ def test_scores_on_another_scale_have_ranks_and_nothing_in_points(tmp_path: Path
 
 def test_a_section_of_ranks_alone_can_be_shown(tmp_path: Path) -> None:
     made = table(tmp_path, points=False, both=False)
-    assert [block.title.partition(",")[0] for part in made.sections for block in part.evidence] == ["Classification"] * 2
+    assert [block.title.partition(",")[0] for part in made.sections for block in part.evidence] == [
+        "Classification"
+    ] * 2
     assert "MAE" not in "".join(line for line in terminal(made, full=True).splitlines() if "ldbm" in line)
 
 
