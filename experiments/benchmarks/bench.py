@@ -20,6 +20,7 @@ from experiments.benchmarks.ceiling import ceilings, commit, device, facts
 from experiments.benchmarks.evidence import evidence
 from experiments.benchmarks.extraction import descriptor, memory, passes
 from experiments.benchmarks.figure import plot
+from experiments.benchmarks.gpu import gpu
 from experiments.benchmarks.growth import growth
 from experiments.benchmarks.measure import ROOT, SETTINGS
 from experiments.benchmarks.parts import decoding, network
@@ -36,7 +37,7 @@ __all__ = ["STAGES", "main", "write"]
 
 STAGES = (
     *("evidence", "tools", "tables", "sweep", "precision", "decoding", "network", "descriptor", "extraction"),
-    *("memory", "pulse", "since", "growth", "scale"),
+    *("memory", "pulse", "since", "growth", "scale", "gpu"),
 )
 _SHARED = ("decoding", "network", "descriptor", "extraction", "memory", "pulse")
 _QUICK = "**Quick: small sizes, to check that everything runs. The times mean nothing.**"
@@ -110,6 +111,7 @@ def _run(stage: str, folder: Path, options: argparse.Namespace, name: str) -> li
         "since": lambda: since(folder, shared, QUICK if quick else Sizes(), quick),
         "scale": lambda: scale(folder, quick),
         "growth": lambda: growth(folder, figure, quick),
+        "gpu": lambda: gpu(folder, quick),
     }
     return work[stage]()
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -144,12 +145,12 @@ def test_no_step_copies_from_the_host_or_reads_a_value(inputs, name):
     loaders = [iter(data.train_dataloader()), iter(data.val_dataloader())]
     batches = [next(loader) for loader in loaders]  # packing, and the order of the epoch
     with Copies() as copies:
-        for number, batch in enumerate(loaders[0]):
+        for number, batch in enumerate(islice(loaders[0], 2)):
             step.training_step(batch, number).backward()
-        for number, batch in enumerate(loaders[1]):
+        for number, batch in enumerate(islice(loaders[1], 2)):
             with torch.no_grad():
                 step.validation_step(batch, number)
-    assert number > 1 and batches[0]["x_BTD"].device.type == "meta"
+    assert number == 1 and batches[0]["x_BTD"].device.type == "meta"
     assert not copies.found
 
 
