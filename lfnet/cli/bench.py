@@ -11,6 +11,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import paths
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 
 __all__ = ["main"]
 
@@ -43,6 +44,7 @@ def main(argv: list[str]) -> int:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")
     if options.video is not None and not options.video.exists():
         raise LfnetError(f"--video {options.video} does not exist.")
+    require("deploy", "onnx", use="lfnet bench")
     runs = paths(options.overrides)["runs"]
     from lfnet.deploy.bundle import Bundle
     from lfnet.deploy.replace import bundle_folder

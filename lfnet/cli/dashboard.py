@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 from lfnet.fingerprints import digest
 from lfnet.text import plural
 
@@ -56,6 +57,7 @@ def main(argv: list[str]) -> int:
     from lfnet.reports.wandb_dashboard import mirror, save_workspace
     from lfnet.tables.build import build
 
+    require("wandb", use="lfnet dashboard")
     record, runs, tables = find_sweep_outputs(name, overrides)
     settings = {**compose("train", ["logger=wandb"])["logger"]["wandb"], **given, "dir": str(runs)}
     settings["mode"] = "online" if online else "offline"

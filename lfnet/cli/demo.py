@@ -16,6 +16,7 @@ from lfnet.cli.configs import compose, mode, names
 from lfnet.cli.video_settings import split_settings
 from lfnet.config import plain
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 from lfnet.files import personal_files, write_text
 from lfnet.text import plural
 
@@ -51,6 +52,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="keep all files in ./lfnet_demo")
     argv, settings = split_settings(argv, faces=True)
     options = parser.parse_args(argv)
+    require("video", use="lfnet demo")
     options.reading = {"damaged": "keep"} | settings
     encoders = [name for name in names("encoder") if name != "none"]
     if options.encoder not in encoders:

@@ -20,6 +20,7 @@ import lfnet
 from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import conf_dir, mode, names, paths
 from lfnet.errors import LfnetError
+from lfnet.extras import EXTRAS
 from lfnet.text import plural
 from lfnet.video.backends import has_litert
 
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="folders other than the default ones")
     options = parser.parse_intermixed_args(argv)
     places = paths(options.overrides)
-    checks = [*_versions(), *_torch(), *_compiled(), *_cv2(), *_telemetry(), *_machine(), *_paths(places)]
+    checks = [*_versions(), *_extras(), *_torch(), *_compiled(), *_cv2(), *_telemetry(), *_machine(), *_paths(places)]
     checks += _personal(places, mode(options.overrides))
     checks += _weights(places["weights"])
     problems = [check for check in checks if check.status == "problem"]
@@ -96,12 +97,12 @@ def _print(checks: list[Check], problems: list[Check]) -> None:
 
 def _versions() -> Iterator[Check]:
     version = platform.python_version()
-    in_range = (3, 11) <= sys.version_info[:2] < (3, 14)
+    in_range = (3, 11) <= sys.version_info[:2] < (3, 15)
     yield Check(
         "python",
         "ok" if in_range else "problem",
         f"{version} on {platform.system()} {platform.machine()}, {sys.executable}",
-        "" if in_range else "Install lfnet under Python 3.11, 3.12 or 3.13.",
+        "" if in_range else "Install lfnet under Python 3.11, 3.12, 3.13 or 3.14.",
     )
     yield Check("lfnet", "ok", f"{lfnet.__version__}, {Path(lfnet.__file__).parent}")
     yield Check("settings", "ok", str(conf_dir()))
@@ -126,6 +127,16 @@ def _requirements() -> list[str]:
         return []
     wanted = [Requirement(line) for line in lines]
     return [item.name for item in wanted if item.marker is None or item.marker.evaluate({"extra": ""})]
+
+
+def _extras() -> Iterator[Check]:
+    """Report which extras are installed."""
+    lacking = [extra for extra, modules in EXTRAS.items() if any(find_spec(module) is None for module in modules)]
+    installed = [extra for extra in EXTRAS if extra not in lacking]
+    yield Check("extras", "ok", f"installed: {', '.join(installed) or 'none'}")
+    if lacking:
+        fix = f"To install one, where you need it: pip install 'lfnet[{lacking[0]}]'"
+        yield Check("extras", "note", f"not installed: {', '.join(lacking)}", fix)
 
 
 def _torch() -> Iterator[Check]:
@@ -165,8 +176,8 @@ def _cv2() -> Iterator[Check]:
         fix = f"Run `pip uninstall {listed}`, then `pip install opencv-contrib-python`: the two overwrite each other."
         yield Check("cv2", "problem", f"provided by {len(set(providers))} packages: {listed}", fix)
     elif not providers:
-        fix = f"Run `pip install opencv-contrib-python`. {VIDEO_ONLY}"
-        yield Check("cv2", "problem", "no package provides it", fix)
+        yield Check("cv2", "note", f"not installed: it comes with the extra video. {VIDEO_ONLY}")
+        return
     else:
         yield Check("cv2", "ok", f"provided by {providers[0]} {metadata.version(providers[0])}")
     lacking = [name for name in LIBRARIES if not _loads(name)] if sys.platform.startswith("linux") else []

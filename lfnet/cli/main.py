@@ -92,7 +92,7 @@ def _run(arguments: list[str]) -> int:
     except LfnetError as error:
         return _mistake(str(error))
     except Exception as error:
-        message = _explained(error)
+        message = _explained(error, f"lfnet {arguments[0]}")
         if message is not None:
             return _mistake(message)
         import traceback
@@ -146,11 +146,12 @@ def _unknown(word: str) -> str:
     return f"there is no command `{word}`.{hint} See `lfnet --help`."
 
 
-def _explained(error: Exception) -> str | None:
-    """Explain an error of Hydra, OmegaConf or YAML in terms of the settings; None for other errors."""
+def _explained(error: Exception, command: str) -> str | None:
+    """Explain a missing extra, or an error of Hydra, OmegaConf or YAML in terms of the settings; None for others."""
     from lfnet.cli.hydra_errors import explain
+    from lfnet.extras import explain_import
 
-    return explain(error)
+    return explain_import(error, command) or explain(error)
 
 
 def _mistake(message: str) -> int:

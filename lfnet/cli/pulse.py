@@ -13,6 +13,7 @@ from lfnet.cli.arguments import command_parser
 from lfnet.cli.configs import compose
 from lfnet.config import instantiate, plain
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 from lfnet.files import personal_files, user_path
 from lfnet.text import plural
 
@@ -76,6 +77,7 @@ def main(argv: list[str]) -> int:
         help=f"find the face in every Nth frame and interpolate between (default {_EVERY}); 1: a face that moves much",
     )
     options = parser.parse_intermixed_args(argv)
+    require("video", use="lfnet pulse")
     from lfnet.pulse.figure import check_figure_path, draw_figure
 
     if not 1 <= options.every <= _MAX_EVERY:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 from lfnet.files import refuse_special
 
 __all__ = ["BLANK", "blanked", "check_encoding", "read_table", "read_text"]
@@ -217,13 +218,9 @@ def _count(line: str, delimiter: str) -> int:
 def _excel_lines(path: Path) -> list[tuple[int, list[str]]]:
     if not Path(path).is_file():
         raise LfnetError(f"{path} does not exist.")
-    try:
-        from openpyxl import load_workbook
-    except ImportError as error:
-        raise LfnetError(
-            f"{path}: .xlsx files need openpyxl. Install it with `pip install 'lfnet[excel]'`, or save the table as "
-            "CSV UTF-8."
-        ) from error
+    require("excel", use=str(path), otherwise="save the table as CSV UTF-8")
+    from openpyxl import load_workbook
+
     try:
         with ZipFile(path) as archive:
             if sum(member.file_size for member in archive.infolist()) > _MAX_UNPACKED:

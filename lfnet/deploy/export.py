@@ -39,6 +39,7 @@ from lfnet.deploy.stages import bundle_encoder, bundle_landmarker
 from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, reachable
+from lfnet.extras import require
 from lfnet.files import write_text
 from lfnet.fingerprints import file_digest
 from lfnet.jobs.session import Session
@@ -109,6 +110,7 @@ def export(
             f"{run.folder} is a run on several streams ({run.result.features.stream}), and a bundle has one encoder. "
             "Train a run with a single encoder and streams.columns=null to export it."
         )
+    require("deploy", use="exporting a run")
     conformal, no_interval = _conformal(run, level)
     with replaced(out) as folder:
         data = run.data()

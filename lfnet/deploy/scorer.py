@@ -24,6 +24,7 @@ from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
 from lfnet.evaluation.pooling import Pooling, pool_members
+from lfnet.extras import require
 from lfnet.features import health
 from lfnet.features.consumers import FrameConsumer
 from lfnet.features.store import ClipFeatures
@@ -128,6 +129,8 @@ class Scorer:
             Settings of `VideoSettings` that replace those of the bundle, such as `{"times": "rebuild"}`.
         """
         facts, started = bundle.facts, time.perf_counter()
+        if facts.video is not None:
+            require("video", use=f"the bundle {bundle.folder}, which scores video,")
         stages = Stages(
             bundle.head(threads),
             facts.protocol,

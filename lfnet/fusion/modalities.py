@@ -18,12 +18,14 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from sklearn.svm import SVR
 
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 from lfnet.fusion import settings as conf
 from lfnet.fusion.modality_data import Split, Stream, aggregate, balanced_folds, engineered_columns, folds
 from lfnet.fusion.transformers import AddEngineered, Bound, Columns, VoteSelector
 
 __all__ = ["Memo", "Modality", "PhysiologicalModality", "Recipe", "Scorer", "VisualModality", "ignore_solver_warnings"]
 
+_WITHOUT_STACK = "leave the stack out: fusion.physiological.models=[svr]"
 _MIN_ROWS = {"visual": 3, "physiological": 6}  # mutual information needs 3 neighbours within a fold
 Recipe = dict[str, Any]
 T = TypeVar("T")
@@ -317,12 +319,13 @@ class PhysiologicalModality:
 
 def _boosting() -> tuple[Any, Any]:
     """Import LightGBM's and XGBoost's regressors, which only a stack needs."""
+    require("lightfusion", "lightgbm", "xgboost", use="a stack of a fusion", otherwise=_WITHOUT_STACK)
     try:
         from lightgbm import LGBMRegressor
         from xgboost import XGBRegressor
     except (ImportError, OSError) as error:
         raise LfnetError(
             f"LightGBM or XGBoost cannot be loaded ({error}). On macOS install OpenMP: brew install libomp. Or "
-            "leave the stack out: fusion.physiological.models=[svr]."
+            f"{_WITHOUT_STACK}."
         ) from error
     return LGBMRegressor, XGBRegressor

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 from lfnet.files import atomic_path
 from lfnet.fusion.system import System
 
@@ -39,6 +40,7 @@ TRUSTED = (
 
 def dumps(fitted: Any) -> bytes:
     """Serialise a system, or a part of one, as a skops file. Systems that were fitted alike give the same bytes."""
+    require("lightfusion", "skops", use="saving a fusion")
     import skops.io
 
     return _without_addresses(skops.io.dumps(fitted))
@@ -97,6 +99,7 @@ def loads(content: bytes, path: Path) -> System:
     LfnetError
         A type is not trusted, or the content is broken or no fusion.
     """
+    require("lightfusion", "skops", use=f"opening {path}")
     import skops.io
 
     try:

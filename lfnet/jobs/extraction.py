@@ -11,6 +11,7 @@ from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder
 from lfnet.errors import Interrupted, LfnetError, describe_failure
+from lfnet.extras import require
 from lfnet.features.estimate import estimate
 from lfnet.features.extract import Incomplete, clear_abandoned, extract, needs_landmarker, open_stores
 from lfnet.features.extraction_job import Job, Missing, by_stream
@@ -137,6 +138,8 @@ def extract_missing(
     if not lacking:
         clear_abandoned(stores)
         return stores
+    if encoders:
+        require("video", use=f"encoder={','.join(encoder.name for encoder in encoders)}")
     if needs_landmarker(cohort, [encoder for encoder in encoders if encoder.name in lacking]):
         given["mesh_model"] = settings.video.find_landmarker(settings.paths.weights)
     given["batch_size"] = settings.encoding.batch_size

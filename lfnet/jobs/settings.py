@@ -19,6 +19,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conversion import Conversion
+from lfnet.extras import require
 from lfnet.features.joined_streams import JoinSettings
 from lfnet.features.normalised import FilmingSettings
 from lfnet.files import Access, exists
@@ -29,7 +30,6 @@ from lfnet.jobs.session import Session
 from lfnet.launchers.launcher import Launcher
 from lfnet.pulse.settings import PulseSettings
 from lfnet.training.settings import TrainerSettings
-from lfnet.tuning.sampler import require_optuna
 from lfnet.tuning.space import SEARCH, Space, separate
 from lfnet.video.settings import VideoSettings
 
@@ -272,7 +272,13 @@ def read_settings(
     audit = reader.part("audit", lambda: instantiate(config["audit"], "audit") if config.get("audit") else _AUDIT)
     launcher = _launcher(reader)
     logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
-    if not fused:
+    if logger is not None and logger.wandb is not None:
+        reader.check(lambda: require("wandb", "wandb", use="logger=wandb", otherwise="give logger=csv"))
+    if fused:
+        reader.check(
+            lambda: require("lightfusion", "lightgbm", "xgboost", "skops", use=f"fusion={config['fusion']['name']}")
+        )
+    else:
         if streams := inputs.streams:
             cohort = config["cohort"] if isinstance(config["cohort"], Mapping) else {}  # refused by its own check
             own = cohort.get("features")
@@ -292,7 +298,7 @@ def read_settings(
             reader.check(_refuse_tested_fusion)
     space = None
     if switches is not None and switches.tune:
-        reader.check(lambda: require_optuna(switches.tune))
+        reader.check(lambda: require("tune", use=f"tune={switches.tune}", otherwise="give tune=0"))
         if fused:
             reader.check(lambda: _refuse_tuned_fusion(switches.tune))
         elif not reader.failed:

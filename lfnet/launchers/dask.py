@@ -13,7 +13,8 @@ from pydantic import model_validator
 
 from lfnet.config import settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call, Need, killed, require
+from lfnet.extras import require
+from lfnet.launchers.launcher import Call, Need, killed
 from lfnet.launchers.machine import count_workers, free_memory
 from lfnet.launchers.pool import Pool, PoolLauncher, run_call
 from lfnet.runs.run import Outcome
@@ -78,9 +79,8 @@ class Dask(PoolLauncher):
 
     @model_validator(mode="after")
     def _check(self) -> "Dask":
-        require("distributed", "dask")
-        if self.cluster != "local":
-            require("dask_jobqueue", "dask")
+        needed = ["distributed"] if self.cluster == "local" else ["distributed", "dask_jobqueue"]
+        require("dask", *needed, use="launcher=dask", otherwise="give launcher=joblib")
         if self.scheduler is not None and (self.options or self.cluster != "local"):
             raise ValueError(
                 f".scheduler={self.scheduler}: it has its own workers; give no launcher.cluster or options."

@@ -3,16 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from lfnet.config import Positive
-from lfnet.errors import LfnetError
 from lfnet.runs.resources import needed_memory
 from lfnet.runs.run import Outcome
 
-__all__ = ["Call", "Launcher", "Memory", "Need", "killed", "require"]
+__all__ = ["Call", "Launcher", "Memory", "Need", "killed"]
 
 Memory = Positive | Literal["auto"]
 """GB that one job may use; auto: the peak of earlier jobs of its kind and a margin (`lfnet.runs.resources`)."""
@@ -121,9 +119,3 @@ def killed(need: Need, how: str = "") -> Outcome:
         error=f"its process was killed{how}, probably out of memory: it had asked for {need.memory:.1f} GB; give "
         f"launcher.memory={more}, or fewer jobs at once by launcher.jobs",
     )
-
-
-def require(package: str, extra: str) -> None:
-    """Raise `LfnetError` where the package of an engine is not installed."""
-    if find_spec(package) is None:
-        raise LfnetError(f"launcher={extra} needs {package}: `pip install 'lfnet[{extra}]'`, or give launcher=joblib.")

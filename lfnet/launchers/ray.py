@@ -12,7 +12,8 @@ from pydantic import model_validator
 
 from lfnet.config import settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call, Need, killed, require
+from lfnet.extras import require
+from lfnet.launchers.launcher import Call, Need, killed
 from lfnet.launchers.machine import count_workers
 from lfnet.launchers.pool import Pool, PoolLauncher, run_call
 from lfnet.runs.run import Outcome
@@ -58,7 +59,7 @@ class Ray(PoolLauncher):
 
     @model_validator(mode="after")
     def _check(self) -> "Ray":
-        require("ray", "ray")
+        require("ray", use="launcher=ray", otherwise="give launcher=joblib")
         return self
 
     @property

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from lfnet.config import Count, settings
 from lfnet.errors import LfnetError
-from lfnet.launchers.launcher import Call, Memory, Need, require
+from lfnet.extras import require
+from lfnet.launchers.launcher import Call, Memory, Need
 from lfnet.launchers.queue import QueueLauncher
 from lfnet.launchers.slurm_engine import configuration
 from lfnet.launchers.slurm_task import SlurmTask, closing_lines
@@ -74,7 +75,7 @@ class Slurm(QueueLauncher):
 
     def check(self) -> None:
         """See `QueueLauncher.check`."""
-        require("submitit", "slurm")
+        require("slurm", use="launcher=slurm", otherwise="give launcher=joblib")
         if missing := [name for name in ("sbatch", "srun", "squeue") if shutil.which(name) is None]:
             raise LfnetError(
                 f"launcher=slurm needs Slurm's commands, and {missing[0]} is not on PATH: run this on a login node, or "

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lfnet.extras import require
 from lfnet.pulse.beats import Beats, find_beats, waveform_features
 from lfnet.pulse.errors import MEASURED, feature_errors, follows
 from lfnet.pulse.methods import band_pass, detrend, extract_pulse
@@ -219,6 +220,7 @@ def read_segments(
     >>> segment.outcome, round(segment.heart_rate), len(segment.beats.intervals)
     ('kept', 72, 19)
     """
+    require("video", "neurokit2", use="reading the pulse")
     traces = uniform_traces(skin_TRC, time_T, valid_T, settings)
     length, hop = round(settings.segment * settings.rate), round(settings.hop * settings.rate)
     begins = range(0, len(traces.rgb_NRC) - length + 1, hop)

@@ -1,24 +1,16 @@
 """Suggest the next trial of a study: the settings as given, then random ones, then Optuna's TPE."""
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
 
-from lfnet.errors import LfnetError
 from lfnet.tuning.space import Range, Scalar, Space
 
-__all__ = ["require_optuna", "suggest"]
+__all__ = ["suggest"]
 
 _RANDOM = 5  # trials before TPE replaces random search: Optuna's 10 would be all of a small budget
 _DIGITS = 4  # of a suggested number
-
-
-def require_optuna(trials: int) -> None:
-    """Raise `LfnetError` where Optuna is not installed."""
-    if find_spec("optuna") is None:
-        raise LfnetError(f"tune={trials} needs Optuna: install it with `pip install 'lfnet[tune]'`, or give tune=0.")
 
 
 def suggest(

@@ -1,4 +1,4 @@
-"""Import OpenCV, MediaPipe and LiteRT, with messages that name missing system libraries."""
+"""Import OpenCV, MediaPipe and LiteRT, with messages that name a missing extra or missing system libraries."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 
 __all__ = ["has_litert", "import_cv2", "import_litert", "import_mediapipe", "missing", "quiet"]
 
@@ -18,7 +19,8 @@ PACKAGES = "libgl1 libglib2.0-0 libegl1 libgles2"
 
 
 def import_cv2() -> ModuleType:
-    """Import OpenCV. Raises `LfnetError` with the Debian packages to install if it cannot be loaded."""
+    """Import OpenCV. Raises `LfnetError` with what to install if it cannot be loaded."""
+    require("video", "cv2", use="reading faces from video")
     try:
         import cv2
     except (ImportError, OSError) as error:
@@ -28,6 +30,7 @@ def import_cv2() -> ModuleType:
 
 def import_mediapipe() -> ModuleType:
     """Import MediaPipe. Raises `LfnetError` as `import_cv2` does."""
+    require("video", "mediapipe", use="finding faces")
     try:
         with quiet():
             import mediapipe
@@ -38,12 +41,13 @@ def import_mediapipe() -> ModuleType:
 
 
 def has_litert() -> bool:
-    """Return whether LiteRT is installed."""
-    return find_spec("ai_edge_litert") is not None
+    """Return whether LiteRT is installed, or would be with the extra `video`: MediaPipe is absent, too."""
+    return find_spec("ai_edge_litert") is not None or find_spec("mediapipe") is None
 
 
 def import_litert() -> ModuleType:
     """Import LiteRT's interpreter. Raises `LfnetError` as `import_cv2` does."""
+    require("video", "ai_edge_litert", use="finding faces")
     try:
         from ai_edge_litert import interpreter
     except (ImportError, OSError) as error:
@@ -74,8 +78,6 @@ def missing() -> list[str]:
 
 
 def _cannot_load(name: str, error: Exception) -> LfnetError:
-    if isinstance(error, ModuleNotFoundError):
-        return LfnetError(f"{name} is not installed ({error}): install lfnet with its pinned dependencies.")
     return LfnetError(
         f"{name} cannot be loaded ({error}). Video needs system libraries: on Debian or Ubuntu "
         f"`apt-get install {PACKAGES}`."

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.errors import Unreadable
+from lfnet.extras import require
 from lfnet.files import refuse_special
 
 __all__ = ["opened", "reason_of"]
@@ -17,6 +18,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
     Raises `Unreadable` if that is impossible, or the only image is the cover of a sound file.
     """
+    require("video", "av", use=f"reading the video {path.name}")
     import av
 
     refuse_special(path)

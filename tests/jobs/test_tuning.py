@@ -281,7 +281,7 @@ def test_without_optuna_a_tuned_job_is_refused_and_others_are_not(tmp_path, monk
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert main(["train", *ONE_EPOCH, "tune=20"]) == 2
     assert capsys.readouterr().err == (
-        "error: tune=20 needs Optuna: install it with `pip install 'lfnet[tune]'`, or give tune=0.\n"
+        "error: tune=20 needs the extra tune (optuna is not installed): pip install 'lfnet[tune]', or give tune=0.\n"
     )
     plan(composed(*ONE_EPOCH, root=tmp_path / "other")[0], progress=False)
 

@@ -11,9 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lfnet.cli.main import main
 from lfnet.errors import LfnetError
-from lfnet.launchers import launcher
 from lfnet.launchers.launcher import Call, Need, killed
 from lfnet.launchers.pool import Pool, is_running, run_call, run_in_pool
 from lfnet.runs.run import Outcome
@@ -96,16 +94,6 @@ def test_a_call_runs_in_the_folder_of_the_command(tmp_path, monkeypatch):
     assert os.getcwd() == str(tmp_path / "sub") and sys.path[-1] == str(tmp_path / "sub")  # noqa: PTH109
     lacking = run_call(CALLS[0], str(tmp_path / "elsewhere"))
     assert lacking.status == "failed" and str(tmp_path / "elsewhere") in str(lacking.error)
-
-
-@pytest.mark.parametrize("engine", ["dask", "ray", "slurm"])
-def test_an_engine_that_is_not_installed_is_one_line_before_any_work(tmp_path, monkeypatch, capsys, engine):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(launcher, "find_spec", lambda name: None)
-    assert main(["train", "-m", "seed=0,1", f"launcher={engine}"]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1 and f"pip install 'lfnet[{engine}]'" in err
-    assert not list(tmp_path.iterdir())
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,7 +115,7 @@ def machine(tmp_path):
             folder / name,
             'case "$2" in',
             f'  *python_version*) echo "{version}" ;;',
-            f"  *sys.exit*) exit {0 if major_minor in ('3.11', '3.12', '3.13') else 1} ;;",
+            f"  *sys.exit*) exit {0 if major_minor in ('3.11', '3.12', '3.13', '3.14') else 1} ;;",
             f"  *ensurepip*) exit {0 if venv else 1} ;;",
             f'  *-venv*) echo "python{major_minor}-venv" ;;',
             '  *machine*) echo "Linux x86_64" ;;',
@@ -239,7 +239,7 @@ def test_another_value_of_cpu_is_refused(copy, machine):
 def test_no_python_at_all(copy, machine):
     done = make("setup", cwd=copy, PATH=machine.path)
     assert done.returncode == 2
-    assert "error: lfnet needs Python 3.11, 3.12 or 3.13 (64 bit); found: none." in done.stderr
+    assert "error: lfnet needs Python 3.11, 3.12, 3.13 or 3.14 (64 bit); found: none." in done.stderr
     assert not (copy / ".venv").exists()
 
 

@@ -1,12 +1,10 @@
 """Suggested trials: the settings as given, then values of the space; where a study was stopped changes nothing."""
 
 import math
-import sys
 
 import pytest
 
-from lfnet.errors import LfnetError
-from lfnet.tuning.sampler import require_optuna, suggest
+from lfnet.tuning.sampler import suggest
 from lfnet.tuning.space import Range, Space
 
 SPACE = Space(
@@ -64,11 +62,3 @@ def test_trials_move_towards_what_is_better(better):
         first += values[1:5]  # random
         later += values[15:]
     assert sum(later) / len(later) < 0.8 * sum(first) / len(first)
-
-
-def test_without_optuna_one_line_says_how_to_install_it(monkeypatch):
-    require_optuna(20)
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(LfnetError) as caught:
-        require_optuna(20)
-    assert str(caught.value) == ("tune=20 needs Optuna: install it with `pip install 'lfnet[tune]'`, or give tune=0.")
