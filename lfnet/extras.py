@@ -11,6 +11,7 @@ __all__ = ["EXTRAS", "explain_import", "require"]
 EXTRAS: dict[str, tuple[str, ...]] = {
     "video": ("av", "cv2", "mediapipe", "ai_edge_litert", "PIL", "onnx", "timm", "neurokit2"),
     "lightfusion": ("lightgbm", "xgboost", "skops", "neurokit2"),
+    "audio": ("opensmile",),
     "deploy": ("onnx", "onnxscript"),
     "wandb": ("wandb", "wandb_workspaces"),
     "excel": ("openpyxl",),

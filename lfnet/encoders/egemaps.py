@@ -8,6 +8,7 @@ import numpy as np
 from lfnet.config import Share
 from lfnet.encoders.sound_encoder import SoundEncoder
 from lfnet.errors import LfnetError
+from lfnet.extras import require
 
 __all__ = ["EGEMAPS_COLUMNS", "LICENCE", "Egemaps"]
 
@@ -105,12 +106,10 @@ class Egemaps(SoundEncoder):
 
 
 def _open() -> Any:
+    require("audio", use=f"encoder=egemaps (openSMILE: {LICENCE})")
     try:
         import opensmile
     except (ImportError, OSError) as error:
-        raise LfnetError(
-            f"encoder=egemaps needs openSMILE ({LICENCE}), which cannot be loaded ({error}): install it with "
-            "pip install 'lfnet[audio]'."
-        ) from error
+        raise LfnetError(f"encoder=egemaps: openSMILE cannot be loaded ({error}).") from error
     level = opensmile.FeatureLevel.LowLevelDescriptors
     return opensmile.Smile(feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=level)

@@ -43,12 +43,12 @@ def test_the_modules_of_each_extra_are_those_of_its_packages():
     for extra, modules in EXTRAS.items():
         packages = {MODULES.get(one.name, one.name.replace("-", "_")) for one in map(Requirement, OPTIONAL[extra])}
         assert {own.get(module, module) for module in modules} == packages, extra
-    assert OPTIONAL.keys() - EXTRAS == {"all", "dev", "gpu"}
+    assert OPTIONAL.keys() - EXTRAS == {"all", "dev", "docs", "gpu"}
 
 
-def test_all_are_all_but_those_for_a_gpu_and_ray():
+def test_all_are_all_but_those_that_are_large_or_not_free():
     (requirement,) = map(Requirement, OPTIONAL["all"])
-    assert requirement.name == "lfnet" and requirement.extras == EXTRAS.keys() - {"ray"}
+    assert requirement.name == "lfnet" and requirement.extras == EXTRAS.keys() - {"audio", "ray"}
 
 
 def test_no_module_of_the_core_imports_an_extra_when_it_is_imported():

@@ -19,7 +19,7 @@ EXTRAS = [
     requirement
     for name, lines in PROJECT["optional-dependencies"].items()
     for requirement in map(Requirement, lines)
-    if name != "dev" and requirement.name != "lfnet"
+    if name not in ("dev", "docs") and requirement.name != "lfnet"
 ]
 DEV = [
     requirement for requirement in map(Requirement, PROJECT["optional-dependencies"]["dev"]) if not requirement.extras
