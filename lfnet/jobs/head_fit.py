@@ -53,6 +53,7 @@ def load_data(job: Experiment, session: Session) -> DataModule:
         cache=session.frames,
         packed_on=trainer.device if trainer.device == "cuda" else None,
     )
+    data.reuse = True  # what reads its batches reads them one at a time
     data.setup()
     return data
 

@@ -178,14 +178,14 @@ def _accelerator(device: str) -> str:
 
 @contextmanager
 def _training_windows(data: DataModule, head: nn.Module, precision: str) -> Iterator[None]:
-    """Serve windows for fitting: short and rounded if the head allows it, in memory that is reused for each batch."""
-    data.shorten, data.reuse = getattr(head, "shorten", None), True
+    """Serve windows for fitting: short and rounded if the head allows it."""
+    data.shorten = getattr(head, "shorten", None)
     if precision == "bf16-mixed" and getattr(head, "rounds_frames", False):
         data.dtype = torch.bfloat16
     try:
         yield
     finally:
-        data.shorten, data.reuse, data.dtype = None, False, torch.float32
+        data.shorten, data.dtype = None, torch.float32
 
 
 @contextmanager

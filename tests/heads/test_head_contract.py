@@ -65,6 +65,28 @@ def test_every_head_of_conf_has_as_many_outputs_as_a_loss_asks_for(file: Path) -
     assert sum(p.numel() for p in one.parameters()) == default
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_no_head_reads_memory_before_it_writes_it(file: Path) -> None:
+    # With deterministic algorithms PyTorch can fill new tensors with NaN; `fast_cpu` switches that off.
+    def step(filled: bool) -> list[torch.Tensor]:
+        torch.utils.deterministic.fill_uninitialized_memory = filled
+        torch.manual_seed(0)
+        head = instantiate(settings(file.stem), n_features=40)
+        scores_B = head(x_BTD, mask_BT)
+        scores_B.sum().backward()
+        return [scores_B.detach(), *(p.grad for p in head.parameters() if p.grad is not None)]
+
+    x_BTD, mask_BT = torch.randn(3, 50, 40), torch.rand(3, 50) < 0.8
+    before = torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    try:
+        for one, other in zip(step(True), step(False), strict=True):
+            assert torch.isfinite(one).all() and torch.equal(one, other)
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = before
+
+
 @pytest.mark.parametrize(
     "overrides", ["patch_size=4", "patch_size=8 stride=3", "patch_size=1", "layers=4 ff=512 hidden=null"]
 )

@@ -1,9 +1,10 @@
-"""Self-attention with an explicit training step on a CPU, about twice as fast there as PyTorch's fused kernel.
+"""Self-attention by whole matrix products on a CPU, about twice as fast there as PyTorch's fused kernel.
 
-The fused kernel of `scaled_dot_product_attention` recomputes the weights in its backward pass, in blocks too small for
-a CPU's wide registers, and falls back to plain attention with dropout. Here whole matrix products compute the weights
-of a few windows at a time and keep them for the backward pass, as long as a batch of them fits. In all other cases (no
-gradient, another device, export, so many tokens that their weights would fill the memory) the fused kernel runs.
+The fused kernel of `scaled_dot_product_attention` works in blocks too small for a CPU's wide registers, recomputes the
+weights in its backward pass, and falls back to plain attention with dropout. Here whole products compute the weights of
+a few windows at a time and keep them for the backward pass, as long as a batch of them fits. In all other cases
+(another device, export, so many tokens that their weights would fill the memory, dropout without a gradient) the fused
+kernel runs.
 """
 
 import math
@@ -23,6 +24,7 @@ _mkldnn: Any = torch.backends.mkldnn  # typed as a module without its settings
 _KEPT = 256 << 20  # bytes of attention weights that a step may keep
 _GROUP = 4 << 20  # bytes of them that are computed at a time, to stay in the cache
 _LONG = 128  # tokens from which windows are computed one by one
+_Group = tuple[slice, Tensor | None, Tensor | None]  # windows; index of attended keys; mask of the others
 
 
 def self_attention(qkv_BTX: Tensor, mask_BT: Tensor, heads: int, dropout: float = 0.0) -> Tensor:
@@ -43,15 +45,14 @@ def self_attention(qkv_BTX: Tensor, mask_BT: Tensor, heads: int, dropout: float 
     """
     B, T, _ = qkv_BTX.shape
     seen_BT = mask_BT | ~mask_BT.any(1, keepdim=True)
-    if (
-        qkv_BTX.requires_grad
-        and torch.is_grad_enabled()
-        and qkv_BTX.device.type == "cpu"
-        and not torch.compiler.is_compiling()
-        and B * heads * T * T * qkv_BTX.element_size() <= _KEPT
-        and (dropout or _wide(qkv_BTX.dtype))
-    ):
-        return _Attention.apply(qkv_BTX, seen_BT, heads, dropout)
+    if qkv_BTX.device.type == "cpu" and not torch.compiler.is_compiling():
+        learns = qkv_BTX.requires_grad and torch.is_grad_enabled()
+        fits = B * heads * T * T * qkv_BTX.element_size() <= _KEPT
+        if learns and fits and (dropout or _wide(qkv_BTX.dtype)):
+            return _Attention.apply(qkv_BTX, seen_BT, heads, dropout)
+        half = qkv_BTX.dtype.itemsize < 4  # there the fused kernel rounds its weights less
+        if not learns and not dropout and not half and _wide(qkv_BTX.dtype):
+            return _attend(qkv_BTX, _groups(qkv_BTX, seen_BT, heads), heads, 0.0, None)
     q, k, v = qkv_BTX.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
     seen_BHTC = F.scaled_dot_product_attention(q, k, v, attn_mask=seen_BT[:, None, None, :], dropout_p=dropout)
     return seen_BHTC.transpose(1, 2).flatten(2)
@@ -67,25 +68,9 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, qkv_BTX: Tensor, seen_BT: Tensor, heads: int, dropout: float) -> Tensor:
-        B, T, X = qkv_BTX.shape
-        out_BTW = qkv_BTX.new_empty(B, T, X // 3)
         kept: list[Tensor] = []
-        size = 1 if T >= _LONG else max(1, _GROUP // (heads * T * T * qkv_BTX.element_size()))
-        groups = _groups(seen_BT, size)
-        buffer = qkv_BTX.new_empty(max(own.stop - own.start for own, _, _ in groups) * heads * T * T)
-        for own, index, unseen in groups:
-            q, k, v = _parts(qkv_BTX[own], heads, index)
-            scores = torch.bmm(q, k.mT, out=_like(buffer, len(q), T, k.shape[1]))
-            if unseen is not None:
-                scores.unflatten(0, (-1, heads)).masked_fill_(unseen[:, None, None], float("-inf"))
-            if dropout:
-                marked, minus_kept = dropped_softmax(scores, dropout)
-                kept.append(marked)
-                seen = torch.bmm(minus_kept, v).mul_(-keep_scale(dropout))
-            else:
-                kept.append(scores.softmax(-1))
-                seen = torch.bmm(kept[-1], v)
-            _joined(out_BTW[own], heads).copy_(_split(seen, heads))
+        groups = _groups(qkv_BTX, seen_BT, heads)
+        out_BTW = _attend(qkv_BTX, groups, heads, dropout, kept)
         ctx.save_for_backward(qkv_BTX, *kept)
         ctx.groups, ctx.heads, ctx.dropout = groups, heads, dropout
         return out_BTW
@@ -123,12 +108,36 @@ class _Attention(torch.autograd.Function):
         return grad_qkv, None, None, None
 
 
-def _groups(seen_BT: Tensor, size: int) -> list[tuple[slice, Tensor | None, Tensor | None]]:
-    """Split windows into groups of `size`, with the index of attended keys, or the mask of those that are not.
+def _attend(qkv_BTX: Tensor, groups: list[_Group], heads: int, dropout: float, kept: list[Tensor] | None) -> Tensor:
+    """Return the attended values [B, T, W], group by group; `kept` gets the weights, marked where they were dropped."""
+    B, T, X = qkv_BTX.shape
+    out_BTW = qkv_BTX.new_empty(B, T, X // 3)
+    buffer = qkv_BTX.new_empty(max(own.stop - own.start for own, _, _ in groups) * heads * T * T)
+    for own, index, unseen in groups:
+        q, k, v = _parts(qkv_BTX[own], heads, index)
+        scores = torch.bmm(q, k.mT, out=_like(buffer, len(q), T, k.shape[1]))
+        if unseen is not None:
+            scores.unflatten(0, (-1, heads)).masked_fill_(unseen[:, None, None], float("-inf"))
+        if dropout:
+            weights, minus_kept = dropped_softmax(scores, dropout)
+            seen = torch.bmm(minus_kept, v).mul_(-keep_scale(dropout))
+        else:
+            weights = scores.softmax(-1)
+            seen = torch.bmm(weights, v)
+        if kept is not None:
+            kept.append(weights)
+        _joined(out_BTW[own], heads).copy_(_split(seen, heads))
+    return out_BTW
+
+
+def _groups(qkv_BTX: Tensor, seen_BT: Tensor, heads: int) -> list[_Group]:
+    """Split windows into groups, with the index of attended keys, or the mask of those that are not.
 
     None and None where all are attended to. In a group of one window the other keys are left out and cost nothing.
     """
-    groups: list[tuple[slice, Tensor | None, Tensor | None]] = []
+    T = qkv_BTX.shape[1]
+    size = 1 if T >= _LONG else max(1, _GROUP // (heads * T * T * qkv_BTX.element_size()))
+    groups: list[_Group] = []
     for start in range(0, len(seen_BT), size):
         own = slice(start, min(start + size, len(seen_BT)))
         if bool(seen_BT[own].all()):

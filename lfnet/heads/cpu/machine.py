@@ -37,7 +37,10 @@ def map_chunks(function: Callable[[Tensor, Tensor], Tensor], x_BTD: Tensor, mask
 
 @contextmanager
 def fast_cpu() -> Iterator[None]:
-    """Keep freed memory in the process, and multiply float32 matrices by oneDNN where that is exact.
+    """Keep freed memory in the process, leave new memory as it is, and multiply by oneDNN where that is exact.
+
+    Under `deterministic=True` PyTorch fills new tensors with NaN, so that a program that reads them before it writes
+    them is found out. lfnet's programs do not, which tests show with the filling on; it cost a third of a short job.
 
     PyTorch multiplies float32 matrices by MKL, which leaves half of an AMD processor's width unused; oneDNN does not.
     PyTorch hands float32 products to oneDNN only under a setting that also permits bfloat16. On a processor whose
@@ -46,6 +49,8 @@ def fast_cpu() -> Iterator[None]:
     """
     _keep_memory()
     mkldnn: Any = torch.backends.mkldnn  # typed as a module without its settings
+    memory: Any = torch.utils.deterministic
+    filled, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
     products = mkldnn.matmul
     before = products.fp32_precision
     if before == "none" and mkldnn.is_available():
@@ -56,6 +61,7 @@ def fast_cpu() -> Iterator[None]:
         yield
     finally:
         products.fp32_precision = before
+        memory.fill_uninitialized_memory = filled
 
 
 def products_are_exact() -> bool:

@@ -55,19 +55,23 @@ def test_equal_to_the_formula(windows: int, tokens: int, heads: int, width: int,
         patch.setattr(attention, "_wide", lambda dtype: True)
         patch.setattr(attention, "_GROUP", group)
         (y, grad), (expected, expected_grad) = both(qkv, mask, heads)
+        scored = self_attention(qkv, mask, heads)  # without a gradient
     torch.testing.assert_close(y, expected, atol=1e-12, rtol=1e-12)
+    assert torch.equal(y, scored)
     torch.testing.assert_close(grad, expected_grad, atol=1e-12, rtol=1e-12)
 
 
-def test_a_training_step_uses_it(written_out, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_step_and_scoring_use_it(written_out, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the fused kernel ran")
 
     qkv, mask = torch.randn(2, 9, 24), torch.ones(2, 9, dtype=torch.bool)
     monkeypatch.setattr(F, "scaled_dot_product_attention", never)
     self_attention(qkv.clone().requires_grad_(), mask, 2).sum().backward()
-    with pytest.raises(AssertionError, match="fused"):
-        self_attention(qkv, mask, 2)  # no gradient: no weights are kept
+    self_attention(qkv, mask, 2)
+    for x, dropout in ((qkv.bfloat16(), 0.0), (qkv, 0.1)):  # without a gradient
+        with pytest.raises(AssertionError, match="fused"):
+            self_attention(x, mask, 2, dropout)
 
 
 def test_windows_too_long_to_keep_their_weights_take_the_fused_kernel(written_out, monkeypatch) -> None:

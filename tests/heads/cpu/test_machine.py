@@ -18,6 +18,13 @@ def test_products_stay_exact_and_the_setting_is_restored():
     assert products.fp32_precision == before
 
 
+def test_new_tensors_are_not_filled_and_the_setting_is_restored():
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    with fast_cpu():
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert torch.utils.deterministic.fill_uninitialized_memory
+
+
 def test_rounded_products_are_detected():
     with torch.autocast("cpu", torch.bfloat16):
         assert not products_are_exact()
