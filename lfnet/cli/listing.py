@@ -15,6 +15,7 @@ KINDS = {
     "encoders": "encoder",
     "cohorts": "cohort",
     "features": "features",
+    "scales": "scale",
     "tables": "table",
     "weights": "weights",
     "protocols": "protocol",
@@ -28,6 +29,7 @@ examples:
   lfnet list heads               parameters and FLOPs at 512 features and 512 frames
   lfnet list encoders            width, parameters and FLOPs of a vector
   lfnet list features            sets of columns of feature tables
+  lfnet list scales              questionnaires, their ranges and bands
   lfnet list tables --json       for a program
 Your own yamls in conf/head, conf/encoder, conf/cohort or conf/table are listed too.
 """

@@ -13,15 +13,11 @@ from lfnet.cohorts.scale import Band, Cutoff, Scale
 from lfnet.cohorts.validation import COLUMNS, SPLITS, validate
 from lfnet.fingerprints import digest
 
-__all__ = ["COLUMNS", "DOUBTFUL", "SPLITS", "Band", "Cohort", "Cutoff", "OwnFeatures", "Scale", "validate"]
+__all__ = ["COLUMNS", "SPLITS", "Band", "Cohort", "Cutoff", "OwnFeatures", "Scale", "validate"]
 
 _SHARED = "people in more than one split: "
 _SPELLED = "ids of people: "
 _UNMEASURED = "test labels are absent: "
-DOUBTFUL = "is the scale right? "
-# Below this share of the scale the highest of `_MIN_LABELS` labels is suspicious: PHQ-9 has 27 of BDI-II's 63 points.
-_LOW = 0.45
-_MIN_LABELS = 30
 
 
 @runtime_checkable
@@ -109,11 +105,9 @@ class Cohort:
             raise ValueError(f"clips must be what `validate` returns, with columns {COLUMNS}, not {tuple(self.clips)}")
         spelled = _people_in_spellings(self.clips)
         # After `one_id_each` there is nothing to find, and what was said before it stays.
-        computed = (_SHARED, _UNMEASURED, DOUBTFUL, *([_SPELLED] if spelled else []))
+        computed = (_SHARED, _UNMEASURED, *([_SPELLED] if spelled else []))
         given = [text for text in self.warnings if not text.startswith(computed)]
-        recordings = self.recordings()
-        found = [_shared_people(self.clips), spelled, _absent_test_labels(recordings)]
-        found.append(_another_scale(recordings["label"].dropna(), self.scale))
+        found = [_shared_people(self.clips), spelled, _absent_test_labels(self.recordings())]
         object.__setattr__(self, "warnings", (*given, *(text for text in found if text)))
 
     def one_id_each(self) -> "Cohort":
@@ -184,18 +178,3 @@ def _absent_test_labels(recordings: pd.DataFrame) -> str | None:
     if not absent:
         return None
     return f"{_UNMEASURED}{absent} of {len(labels)} test recordings are scored but not measured."
-
-
-def _another_scale(labels: pd.Series, scale: Scale) -> str | None:
-    """A doubt about the scale: labels that are 0 and 1, or that leave most of it empty."""
-    if scale.kind != "interval" or labels.empty or scale.binary_at is not None:
-        return None
-    span = f"{scale.name}, {scale.min:g} to {scale.max:g}"
-    if set(labels) == {0.0, 1.0} and scale.max - scale.min > 1:
-        return f"{DOUBTFUL}Labels are all 0 or 1, and the scale is {span}: add scale@cohort.scale=binary loss=bce."
-    if len(labels) >= _MIN_LABELS and labels.max() - scale.min < _LOW * (scale.max - scale.min):
-        return (
-            f"{DOUBTFUL}The highest of {len(labels)} labels is {labels.max():g}, and the scale is {span}: if they are "
-            "of another, add scale@cohort.scale=NAME (`lfnet list scale` shows them)."
-        )
-    return None

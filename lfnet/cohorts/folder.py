@@ -15,6 +15,7 @@ from lfnet.cohorts.feature_table import check_columns
 from lfnet.cohorts.identity import clip_name, safe_name
 from lfnet.cohorts.media import TABLE_SUFFIXES, kind, why_no_clip
 from lfnet.cohorts.ready import has_times, ready_features
+from lfnet.cohorts.scale import doubt_scale
 from lfnet.cohorts.validation import nearest
 from lfnet.errors import LfnetError
 from lfnet.files import exists, user_path
@@ -136,6 +137,7 @@ def load(
         files = dict(zip(clips["clip_id"].tolist(), media, strict=True))
         folder = None if cache is None else user_path(cache)
         own = ready_features(dict.fromkeys(streams, files), streams, folder, sparse=sparse)
+    labels = clips.drop_duplicates("recording_id")["label"].dropna().tolist()
     further = [column for column in table.columns if column not in (*COLUMNS, *_EXTRA)]
     about = table[further].assign(path=written).set_axis(table["clip_id"], axis=0)
     return Cohort(
@@ -143,7 +145,7 @@ def load(
         clips=clips,
         scale=scale,
         aligned=aligned,
-        warnings=tuple(_warnings(table)),
+        warnings=(*_warnings(table), *doubt_scale(labels, scale)),
         own=own,
         about=about,
     )

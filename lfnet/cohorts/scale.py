@@ -1,6 +1,7 @@
 """Scale of a label: what kind of number it is, its range, published bands and cut-offs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -8,7 +9,12 @@ from pydantic import model_validator
 
 from lfnet.config import settings
 
-__all__ = ["Band", "Cutoff", "Kind", "Scale"]
+__all__ = ["DOUBTFUL", "Band", "Cutoff", "Kind", "Scale", "doubt_scale"]
+
+DOUBTFUL = "is the scale right? "
+# Below this share of the scale the highest of `_MIN_LABELS` labels is suspicious: PHQ-9 has 27 of BDI-II's 63 points.
+_LOW = 0.45
+_MIN_LABELS = 30
 
 Kind = Literal["interval", "ordinal", "binary"]
 
@@ -155,3 +161,27 @@ class Scale:
             raise ValueError("NaN has no band")
         reached = [band for band in self.bands if band.low <= score]
         return reached[-1] if reached else self.bands[0]
+
+
+def doubt_scale(labels: Sequence[float], scale: Scale) -> list[str]:
+    """Return a sentence where labels look like those of another scale: all 0 or 1, or with most of the scale empty.
+
+    Examples
+    --------
+    >>> scale = Scale(name="BDI-II", min=0, max=63, bands=[{"name": "all", "low": 0, "high": 63}])
+    >>> doubt_scale([0, 1, 1], scale)[0][:58]
+    'is the scale right? Labels are all 0 or 1, and the scale i'
+    >>> doubt_scale([3, 40, 18], scale)
+    []
+    """
+    if scale.kind != "interval" or not len(labels) or scale.binary_at is not None:
+        return []
+    span = f"{scale.name}, {scale.min:g} to {scale.max:g}"
+    if set(labels) == {0.0, 1.0} and scale.max - scale.min > 1:
+        return [f"{DOUBTFUL}Labels are all 0 or 1, and the scale is {span}: add scale@cohort.scale=binary loss=bce."]
+    if len(labels) >= _MIN_LABELS and max(labels) - scale.min < _LOW * (scale.max - scale.min):
+        return [
+            f"{DOUBTFUL}The highest of {len(labels)} labels is {max(labels):g}, and the scale is {span}: if they are "
+            "of another, add scale@cohort.scale=NAME (`lfnet list scales` shows them)."
+        ]
+    return []

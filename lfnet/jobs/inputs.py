@@ -8,7 +8,8 @@ import numpy as np
 
 from lfnet.audit.audit import filming_of
 from lfnet.cohorts.binary import binarised
-from lfnet.cohorts.cohort import DOUBTFUL, Cohort
+from lfnet.cohorts.cohort import Cohort
+from lfnet.cohorts.scale import DOUBTFUL
 from lfnet.cohorts.transfer import join_cohorts
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
