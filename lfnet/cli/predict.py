@@ -83,8 +83,10 @@ def main(argv: list[str]) -> int:
 def _score(report: dict[str, Any], scale: dict[str, Any]) -> str:
     if report["score"] is None:
         return f"refused: {report['refused']}"
+    from lfnet.deploy.bundle_json import Scale
+
     digits = 1 if scale["max"] > 1 else 2  # of probabilities
-    text = f"score {report['score']:.{digits}f} ({scale['name']}, {scale['min']:g} to {scale['max']:g})"
+    text = Scale(**scale).text(report["score"])
     if interval := report.get("interval"):
         text += f", {100 * interval['level']:g} % interval {interval['low']:.1f} to {interval['high']:.1f}"
         text += f" (conformal, n = {interval['n']})"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal
 from lfnet.evaluation.pooling import read_pooling
 from lfnet.files import read_json
+from lfnet.runs.result import Result
 from lfnet.seals import SEAL
 from lfnet.trust import check_targets
 
@@ -68,11 +69,34 @@ class RunFacts:
 
 @settings
 class Scale:
-    """Name and range of the label scale, in points."""
+    """Name and range of the label scale, in points; or of a binary label, whose score is the probability of a 1."""
 
     name: str
     min: float
     max: float
+    probability: bool = False
+
+    @classmethod
+    def of(cls, result: Result) -> Self:
+        """The scale of a run's labels."""
+        scale, classes = result.scale, result.scale.classes
+        binary = classes is not None and classes.kind == "binary"
+        return cls(name=scale.name, min=scale.min, max=scale.max, probability=binary)
+
+    def text(self, score: float) -> str:
+        """A score in words.
+
+        Examples
+        --------
+        >>> Scale(name="BDI-II", min=0, max=63).text(12.34)
+        'score 12.3 (BDI-II, 0 to 63)'
+        >>> Scale(name="PHQ-9 ≥ 10", min=0, max=1, probability=True).text(0.4231)
+        'probability 0.42 that the label is 1 (PHQ-9 ≥ 10)'
+        """
+        if self.probability:
+            return f"probability {score:.2f} that the label is 1 ({self.name})"
+        digits = 1 if self.max > 1 else 2
+        return f"score {score:.{digits}f} ({self.name}, {self.min:g} to {self.max:g})"
 
 
 @settings

@@ -7,6 +7,10 @@ import numpy as np
 
 from lfnet import RESEARCH_ONLY
 from lfnet.deploy.bundle_json import EncoderFacts, Facts
+from lfnet.evaluation.calibration import calibration_bins
+from lfnet.evaluation.class_evidence import compute_class_evidence
+from lfnet.evaluation.class_metrics import CLASS_METRICS
+from lfnet.evaluation.classes import Cut
 from lfnet.evaluation.estimates import CORRELATIONS, too_few
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
 from lfnet.evaluation.predictions import Predictions
@@ -16,6 +20,7 @@ from lfnet.runs.result import Result
 __all__ = ["write_card"]
 
 _METRICS = ("mae", "rmse", "pcc", "ccc", "sigma_ratio")
+_CLASS_METRICS = ("auroc", "brier", "sensitivity", "specificity")
 _RESAMPLES = 2000
 
 
@@ -37,14 +42,13 @@ def write_card(result: Result, facts: Facts, predictions: Predictions, trained: 
     parts = [
         f"# {facts.run.model}, {facts.head.variant}",
         f"**{RESEARCH_ONLY}**",
-        f"Scores {_input(facts)} on {scale.name}, {scale.min:g} to {scale.max:g} points. "
-        f"Made {facts.made} from {_runs(facts)}.",
+        f"{_about(facts)} Made {facts.made} from {_runs(facts)}.",
         "## Intended use",
         "Research on methods: comparing encoders, heads and protocols on cohorts whose scores are known. Not for "
         "diagnosis, screening, triage, monitoring of a person, or any decision about a person. A person's video is to "
         "be scored only with that person's informed consent.",
         *_data(result, facts.run.cohort),
-        *_measured(result, predictions, trained),
+        *_measured(result, predictions, trained, scale.probability),
         *_interval(facts),
         *_audit(result),
         "## What it refuses",
@@ -54,6 +58,16 @@ def write_card(result: Result, facts: Facts, predictions: Predictions, trained: 
         ", ".join(f"{name} {number}" for name, number in facts.versions.items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _about(facts: Facts) -> str:
+    scale = facts.scale
+    if not scale.probability:
+        return f"Scores {_input(facts)} on {scale.name}, {scale.min:g} to {scale.max:g} points."
+    return (
+        f"Gives, for {_input(facts)}, the probability that the label is 1 ({escape(scale.name)}), where labels are as "
+        "frequent as in this cohort. It is a number about a label, and says nothing certain of a person."
+    )
 
 
 def _input(facts: Facts) -> str:
@@ -81,7 +95,25 @@ def _data(result: Result, name: str) -> list[str]:
     return [*lines, "\n".join(f"- {escape(text)}" for text in warnings)]
 
 
-def _measured(result: Result, predictions: Predictions, trained: Collection[str]) -> list[str]:
+def _of_classes(scores: RowScores) -> dict[str, str]:
+    """Metrics of a binary label, and the calibration of its probabilities."""
+    cut = Cut("", 0.5, 0.5, probability=True)
+    found = compute_class_evidence([scores], cut)
+    estimates = found.rows["head"].estimates
+    texts = {
+        CLASS_METRICS[name].label: found.withheld
+        or f"{_number(estimates[name].value)}{_between(estimates[name].interval)}"
+        for name in _CLASS_METRICS
+    }
+    bins = calibration_bins(cut.positive(scores.label), np.asarray(scores.score)[0], scores.person_id)
+    if bins and not found.withheld:
+        texts["calibration, predicted → observed share"] = ", ".join(
+            f"{one.predicted:.2f} → {one.observed:.2f} [{one.low:.2f}, {one.high:.2f}]" for one in bins
+        )
+    return texts
+
+
+def _measured(result: Result, predictions: Predictions, trained: Collection[str], binary: bool = False) -> list[str]:
     frame = predictions.at("recording").frame
     lines = ["## Measured"]
     for split in ("dev", "test"):
@@ -99,6 +131,11 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
         )
         found = compute_evidence([scores], settings=EvidenceSettings(estimand="trained", resamples=_RESAMPLES))
         row = found.rows["head"]
+        estimates: dict[str, str] = {
+            name: _value(name, row.estimates[name], found.people) for name in _METRICS if name in row.estimates
+        }
+        if binary:
+            estimates = _of_classes(scores)
         chose = result.training.monitor.startswith(split)
         lines.append(
             f"{split}, {found.recordings} recordings of {found.people} people"
@@ -106,15 +143,9 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
             + (f"; {found.shared} of the people are in another split too" if found.shared else "")
             + ":"
         )
-        lines.append(
-            "\n".join(
-                f"- {name}: {_value(name, row.estimates[name], found.people)}"
-                for name in _METRICS
-                if name in row.estimates
-            )
-        )
+        lines.append("\n".join(f"- {name}: {text}" for name, text in estimates.items()))
         median = result.references.get("train_median", {}).get(split, {}).get("mae")
-        if median is not None:
+        if median is not None and not binary:
             lines.append(f"A constant, the training median, has MAE {median:.2f}.")
         lines += [f"{note}" for note in found.notes]
     if len(lines) == 1:

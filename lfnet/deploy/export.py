@@ -131,7 +131,7 @@ def export(
                 simulated=result.cohort.simulated,
                 marks=result.marks,
             ),
-            scale=Scale(name=result.scale.name, min=result.scale.min, max=result.scale.max),
+            scale=Scale.of(result),
             labels=Labels(mean=run.labels[0], sd=run.labels[1]),
             protocol=run.protocol,
             features=Features(stream=result.features.stream, dim=run.n_features),
@@ -235,8 +235,7 @@ def _people(data: DataModule, *splits: str) -> frozenset[str]:
 
 def _conformal(run: TrainedHead, level: float | None) -> tuple[Conformal | None, str]:
     """Calibrate the interval; None and the reason where too few people are left. `level`: as in `export`."""
-    classes = run.result.scale.classes
-    if classes is not None and classes.kind == "binary":
+    if Scale.of(run.result).probability:
         if level is not None:
             raise LfnetError(f"level={level:g}: the score is the probability of a label of 1, which has no interval.")
         return None, "the score is the probability of a label of 1"

@@ -65,8 +65,7 @@ class Prediction:
         return pd.DataFrame([{**row, "windows": len(self.windows), "scale": self.scale.name}])
 
     def __repr__(self) -> str:
-        digits = 1 if self.scale.max > 1 else 2  # of probabilities
-        text = f"{self.score:.{digits}f} ({self.scale.name}, {self.scale.min:g} to {self.scale.max:g})"
+        text = self.scale.text(self.score).removeprefix("score ")
         if self.low is not None and self.level is not None:
             text += f", {100 * self.level:g} % interval {self.low:.1f} to {self.high:.1f}"
         if self.spread is not None:
@@ -167,7 +166,7 @@ class _FusionModel(Model):
         from lfnet.fusion import persist
 
         result = run.result
-        super().__init__(run.folder, result.model, _scale(result), result)
+        super().__init__(run.folder, result.model, Scale.of(result), result)
         self._system = persist.loads(run.content(run.weights_path.name), run.weights_path)
 
     def predict(self, x: Mapping[str, np.ndarray | pd.DataFrame], fps: float | None = None) -> Prediction:
@@ -292,7 +291,7 @@ def _stages(trained: "TrainedHead") -> Stages:
     stages = Stages(
         score,
         trained.protocol,
-        _scale(trained.result),
+        Scale.of(trained.result),
         trained.n_features,
         trained.result.cohort.name,
         Limits(
@@ -315,7 +314,3 @@ def _stages(trained: "TrainedHead") -> Stages:
         stride=inputs.encoding.stride,
         batch_size=inputs.encoding.batch_size,
     )
-
-
-def _scale(result: Result) -> Scale:
-    return Scale(name=result.scale.name, min=result.scale.min, max=result.scale.max)

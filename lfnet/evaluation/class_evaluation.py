@@ -9,6 +9,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.aligned_scores import RowScores
+from lfnet.evaluation.calibration import count_bins
 from lfnet.evaluation.class_evidence import ClassEvidence, compute_class_evidence
 from lfnet.evaluation.classes import Cut, calibration_curve, choose_threshold
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings, estimate_text
@@ -19,8 +20,6 @@ __all__ = ["THRESHOLDS", "ClassEvaluation", "cuts_asked", "evaluate_classes"]
 THRESHOLDS = ("cutoff", "dev", "dev90")
 _SHOWN = {"auroc": ("AUROC", True), "auprc": ("AUPRC", False), "sensitivity": ("Sens.", True)}
 _SHOWN |= {"specificity": ("Spec.", True), "balanced_accuracy": ("Bal. acc.", False), "brier": ("Brier", False)}
-_MAX_BINS = 5
-_MIN_IN_BIN = 10
 
 
 @dataclass(frozen=True)
@@ -189,7 +188,7 @@ def _calibration(cut: Cut, row: RowScores) -> tuple[tuple[float, float, int], ..
     label = np.asarray(row.label, np.float64)
     known = ~np.isnan(label)
     score = np.atleast_2d(np.asarray(row.score, np.float64)).mean(axis=0)[known]
-    bins = min(_MAX_BINS, int(known.sum()) // _MIN_IN_BIN)
+    bins = count_bins(int(known.sum()))
     if bins < 2 or np.ptp(score) == 0:
         return ()
     curve = calibration_curve(cut.positive(label[known]), score, bins)

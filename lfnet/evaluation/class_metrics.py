@@ -23,10 +23,12 @@ from lfnet.evaluation.classes import (
     edges_of,
 )
 from lfnet.evaluation.estimates import EvidenceSettings, too_few
+from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.predictions import Predictions
 
 __all__ = [
     "CLASS_METRICS",
+    "SELECTION",
     "ClassMetric",
     "Numbers",
     "add_class_metrics",
@@ -78,6 +80,11 @@ CLASS_METRICS: MappingProxyType[str, ClassMetric] = MappingProxyType(
     }
 )
 """Name → metric. `SPLIT.NAME` is a column; `SPLIT.NAME_20` is that of the cut-off 20."""
+
+SELECTION: MappingProxyType[str, Literal["lower", "higher"]] = MappingProxyType(
+    {name: metric.better for name, metric in METRICS.items() if metric.better is not None} | {"auroc": "higher"}
+)
+"""Metrics that may choose an epoch or a trial → the better direction; AUROC of binary labels."""
 
 _OF_BANDS = ("quadratic_kappa", *(f"{name}{_BANDS}" for name in list(_LABELS)[2:]))
 

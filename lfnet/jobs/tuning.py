@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from lfnet.errors import LfnetError
-from lfnet.evaluation.metrics import METRICS
+from lfnet.evaluation.class_metrics import SELECTION
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.head_fit import load_data, open_progress, prepare_head, score_head
 from lfnet.jobs.session import Session
@@ -121,7 +121,7 @@ def study_marks(study: Study, refitted: Fitted) -> tuple[str, ...]:
 
 
 def _better(job: Experiment) -> Literal["lower", "higher"]:
-    return "higher" if METRICS[job.settings.protocol.select.metric].better == "higher" else "lower"
+    return SELECTION[job.settings.protocol.select.metric]
 
 
 def _with(job: Experiment, values: dict[str, Scalar], session: Session) -> Experiment:

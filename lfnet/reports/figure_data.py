@@ -109,7 +109,7 @@ class Drawn:
 class Part:
     """A section of the table: its rows to draw, its intervals, and the scale that its labels are on.
 
-    budgets: of tuned models, and of tuned controls.
+    budgets: of tuned models, and of tuned controls. binary: whether labels are 0 and 1 and scores are probabilities.
     """
 
     label: str
@@ -120,6 +120,7 @@ class Part:
     high: float
     bands: tuple[tuple[str, float, float], ...]
     budgets: tuple[Budget, ...] = ()
+    binary: bool = False
 
 
 def parts(table: Table) -> tuple[Part, ...]:
@@ -133,16 +134,18 @@ def _part(table: Table, section: Section) -> Part | None:
         return None
     controls = [row for row in section.rows if row.kind == "control"]
     first = models[0].runs[0].result
+    binary = first.scale.whole is not None and first.scale.whole.kind == "binary"
     bands = first.config.get("cohort", {}).get("scale", {}).get("bands") or ()
     return Part(
         section.label,
         tuple(_drawn(table, row) for row in models),
-        section.evidence[0] if section.evidence else None,
+        next((block for block in section.evidence if binary == bool(block.data.get("binary"))), None),
         first.scale.name,
         float(first.scale.min),
         float(first.scale.max),
         tuple((str(band["name"]), float(band["low"]), float(band["high"])) for band in bands),
         tuple(own for row in (*models, *controls) if (own := _budget(table, row)) is not None),
+        binary,
     )
 
 

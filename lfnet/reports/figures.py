@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from lfnet.evaluation.calibration import calibration_bins
+from lfnet.evaluation.class_metrics import CLASS_METRICS
 from lfnet.evaluation.estimates import EvidenceSettings, too_few
 from lfnet.evaluation.metrics import METRICS
 from lfnet.reports.figure_data import Budget, Drawn, Part
@@ -56,9 +58,10 @@ def _new(width: float, height: float) -> Any:
 
 
 def _forest(part: Part) -> Any:
-    """Test MAE of every row and reference with its interval."""
+    """Test MAE, of binary labels AUROC, of every row and reference with its interval."""
     lines = [] if part.intervals is None else part.intervals.data["rows"]
-    shown = [(line["row"], line["estimates"]["mae"]) for line in lines if line["estimates"].get("mae")]
+    metric = "auroc" if part.binary else "mae"
+    shown = [(line["row"], line["estimates"][metric]) for line in lines if line["estimates"].get(metric)]
     shown = [(name, mae) for name, mae in shown if mae["value"] is not None]
     if not shown:
         return None
@@ -73,8 +76,29 @@ def _forest(part: Part) -> Any:
     axis.set_yticks(range(len(shown)), [name for name, _ in shown])
     axis.invert_yaxis()
     axis.grid(axis="x", color=_GREY, alpha=0.3)
-    axis.set_xlabel(f"MAE on test, {part.scale} points")
+    axis.set_xlabel("AUROC on test" if part.binary else f"MAE on test, {part.scale} points")
     return figure
+
+
+def _reliability(part: Part) -> Any:
+    """Of binary labels, the observed share of positives against the predicted one, in bins, with 95 % intervals."""
+    if not part.binary:
+        return None
+
+    def panel(axis: Any, row: Drawn) -> None:
+        axis.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
+        bins = calibration_bins(row.label_N > 0.5, row.score_N, row.person_N)
+        if not bins:
+            people = len(set(row.person_N))
+            text = "one probability" if people >= 2 * _MIN_PEOPLE else too_few(people)
+            axis.text(0.5, 0.97, text, transform=axis.transAxes, ha="center", va="top")
+            return
+        predicted, observed, low, high = np.array([one[:4] for one in bins]).T
+        error = np.maximum([observed - low, high - observed], 0)
+        axis.errorbar(predicted, observed, yerr=error, fmt="o-", color=_COLOURS[0], markersize=4, linewidth=1)
+        axis.set(xlim=(0, 1), ylim=(0, 1))
+
+    return _multiples(part, panel, "predicted probability", "share of positives")
 
 
 def _multiples(
@@ -266,8 +290,9 @@ def _budget(part: Part) -> Any:
         axis.grid(axis="y", color=_GREY, alpha=0.3)
 
     metric = part.budgets[0].metric
-    unit = "" if metric in ("pcc", "ccc") else f", {part.scale} points"
-    figure = _multiples(part, panel, "trials", f"{METRICS[metric].label}{unit}", rows=part.budgets)
+    unit = "" if metric in ("pcc", "ccc", "auroc") else f", {part.scale} points"
+    label = METRICS[metric].label if metric in METRICS else CLASS_METRICS[metric].label
+    figure = _multiples(part, panel, "trials", f"{label}{unit}", rows=part.budgets)
     _legend(figure, figure.axes[0])
     return figure
 
@@ -281,7 +306,11 @@ def _legend(figure: Any, axis: Any) -> None:
 Figures = dict[str, tuple[str, Callable[[Part], Any]]]
 
 FIGURES: Figures = {
-    "forest": ("Test MAE with its interval", _forest),
+    "forest": ("Test MAE, of binary labels AUROC, with its interval", _forest),
+    "reliability": (
+        "Reliability: observed against predicted shares of positives",
+        _reliability,
+    ),
     "predicted": ("Predicted against true", _predicted),
     "agreement": ("Bland-Altman: agreement of score and label", _agreement),
     "residuals": ("Error by band of severity", _residuals),

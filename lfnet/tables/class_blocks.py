@@ -146,7 +146,7 @@ def _intervals(node: TableEvidence, found: ClassEvidence, cut: Cut, models: int,
         "cutoff": cut.score,
         "split": node.split,
         "binary": cut.probability,
-        "rows": [_raw(row) for row in found.rows.values()],
+        "rows": [_raw(row, found.withheld) for row in found.rows.values()],
     }
     return Block(title, headings, tuple(rows), models, data)
 
@@ -177,7 +177,7 @@ def _comparisons(
     at = scale if cut.probability else f"{scale} ≥ {cut.score:g}"
     title = f"{question}: verdicts on AUROC at {at}, margin {node.margin_auroc:g}"
     headings = ("Row", "Difference in AUROC", "p", "p (Holm)", "Verdict on AUROC")
-    data = {"cutoff": cut.score, "rows": [_raw(row) for _, row, _ in compared]}
+    data = {"cutoff": cut.score, "rows": [_raw(row, withheld) for _, row, withheld in compared]}
     sentence = None
     if cut.probability:
         positive, negative = found[0].positive, found[0].negative
@@ -189,15 +189,15 @@ def _comparisons(
     return Block(title, headings, tuple(rows), len(rows), data, sentence)
 
 
-def _raw(row: ClassRow) -> dict[str, Any]:
-    """The numbers behind a line, for machines."""
+def _raw(row: ClassRow, withheld: str | None) -> dict[str, Any]:
+    """The numbers behind a line, for machines; None where they are withheld."""
     made: dict[str, Any] = {"row": row.name, "thresholds": row.thresholds}
     differences = row.comparison.differences if row.comparison else {}
     parts: dict[str, Mapping[str, Estimate | Difference]] = {"estimates": row.estimates, "differences": differences}
     for part, found in parts.items():
         made[part] = {
             metric: {
-                "value": one.value,
+                "value": None if withheld else one.value,
                 **({} if one.interval is None else {"low": one.interval.low, "high": one.interval.high}),
             }
             for metric, one in found.items()

@@ -7,6 +7,7 @@ trial had ended.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lfnet.evaluation.class_metrics import SELECTION
 from lfnet.evaluation.metrics import METRICS
 from lfnet.evaluation.predictions import LEVELS
 from lfnet.evaluation.replicates import summarise
@@ -107,7 +108,7 @@ def _optimism(result: Result) -> Any:
     if tuning is None:
         return MISSING
     select, first, last = tuning["select"], tuning["curve"][0], tuning["curve"][-1]
-    sign = 1 if METRICS[select["metric"]].better == "lower" else -1
+    sign = 1 if SELECTION[select["metric"]] == "lower" else -1
     values = (first["value"], last["value"], _on_test(first, select), _on_test(last, select))
     if any(value is None for value in values):
         return None

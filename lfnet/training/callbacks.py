@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 
-from lfnet.evaluation.metrics import METRICS
+from lfnet.evaluation.class_metrics import SELECTION
 from lfnet.training.module import SeverityModule
 
 __all__ = ["CollapseWatch", "KeepBest"]
@@ -58,7 +58,7 @@ class KeepBest(L.Callback):
     def _better(self, value: float) -> bool:
         if math.isnan(self.best):
             return True
-        return value > self.best if METRICS[self.metric].better == "higher" else value < self.best
+        return value > self.best if SELECTION[self.metric] == "higher" else value < self.best
 
 
 @dataclass

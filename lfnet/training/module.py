@@ -10,6 +10,7 @@ from torch import nn
 
 from lfnet.data.datamodule import Labels
 from lfnet.data.protocol import Protocol
+from lfnet.evaluation.classes import auroc
 from lfnet.evaluation.metrics import compute_metrics
 from lfnet.evaluation.pooling import Pooling, to_points
 from lfnet.training.distribution_head import DistributionHead
@@ -118,7 +119,12 @@ class SeverityModule(L.LightningModule):
         if not np.isfinite(scores).all():
             self.dev = {}
             return
-        self.dev = compute_metrics(self._grouping.labels, self._grouping.scores(scores))
+        labels, grouped = self._grouping.labels, self._grouping.scores(scores)
+        self.dev = compute_metrics(labels, grouped)
+        if self._protocol.select.metric == "auroc":
+            known = ~np.isnan(labels)
+            area = auroc(labels[known] > 0.5, grouped[known])
+            self.dev["auroc"] = None if np.isnan(area) else area
         split = self._protocol.select.split
         self.log_dict({f"{split}/{name}": float(value) for name, value in self.dev.items() if value is not None})
 

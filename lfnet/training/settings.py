@@ -8,7 +8,7 @@ from torch import nn
 from lfnet.config import Count, NonNegative, Target, settings
 from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
-from lfnet.evaluation.metrics import METRICS
+from lfnet.evaluation.class_metrics import SELECTION
 from lfnet.evaluation.pooling import Pooling
 from lfnet.evaluation.recalibration import Method
 from lfnet.training.binary import BCE
@@ -82,10 +82,11 @@ def check_compatible(trainer: TrainerSettings, protocol: Protocol, head: nn.Modu
         One line for each setting that does not fit.
     """
     lines = []
-    metric = METRICS.get(protocol.select.metric)
-    if metric is None or metric.better is None:
-        usable = ", ".join(name for name, metric in METRICS.items() if metric.better)
-        lines.append(f"protocol.select.metric={protocol.select.metric}: choose one of {usable}.")
+    if (metric := protocol.select.metric) not in SELECTION:
+        lines.append(f"protocol.select.metric={metric}: choose one of {', '.join(SELECTION)}.")
+    elif metric == "auroc" and not isinstance(trainer.loss, BCE):
+        others = ", ".join(name for name in SELECTION if name != "auroc")
+        lines.append(f"protocol.select.metric=auroc is of binary labels (loss=bce): choose one of {others}.")
     if trainer.pooling is not None:
         lines += _pooling_faults(trainer, protocol)
     if trainer.recalibrate is not None and isinstance(trainer.loss, BCE):

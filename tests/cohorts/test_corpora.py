@@ -1,5 +1,6 @@
 """Each corpus is one yaml, which loads a miniature in the corpus's own layout and says what it matched."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from lfnet.cli.cohort_report import described
 from lfnet.cohorts import corpus
 from lfnet.cohorts.cohort import Cohort
 from lfnet.config import instantiate, plain
@@ -66,6 +68,26 @@ def test_a_miniature_loads(name: str, copies: dict[str, Any], capsys: pytest.Cap
     assert f"{name}: {len(cohort.clips)} clips of {sum(wanted.values())} recordings" in said
     if node.get("expected"):
         assert f"not the official {node.title} partitions: " in cohort.warnings[0]
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_each_corpus_has_a_page_with_what_show_prints_of_its_miniature(
+    name: str, copies: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    docs = CONF.parent / "docs"
+    assert f"[{name}](corpora/{name}.md)" in (docs / "corpora.md").read_text()
+    page = (docs / "corpora" / f"{name}.md").read_text()
+    node = OmegaConf.load(CONF / "cohort" / f"{name}.yaml")
+    heads = ["Command", "Source and licence", "Layout", "Splits", "Labels", "Groups", "What `show` matched"]
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == heads and page.startswith(f"# {node.title}\n")
+    assert f"{node.source}. Licence: {node.licence}." in page
+    assert f"lfnet cohort show cohort={name} cohort.root=DIR\nlfnet table architectures cohort={name} " in page
+    root, _ = copies[name]
+    lines = described(load(name, root))
+    printed = [*capsys.readouterr().err.replace(str(root), name).splitlines(), *lines]
+    left = ("  from ", "  licence:", "  fingerprint")
+    shown = page.split("```")[-2].strip("\n").splitlines()
+    assert shown == [line for line in printed if not line.startswith(left)]
 
 
 @pytest.mark.parametrize("name", [name for name in CORPORA if name not in ("avec2014", "mcd_rppg")])

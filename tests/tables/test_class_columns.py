@@ -1,16 +1,21 @@
 """Columns of classification: at which cut-off, withheld where few people are on one side, explained in the foot."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
 from lfnet.cohorts.scale import Scale
 from lfnet.errors import LfnetError
+from lfnet.evaluation.calibration import calibration_bins
 from lfnet.evaluation.class_metrics import add_class_metrics
 from lfnet.evaluation.predictions import Predictions
+from lfnet.reports.figure_data import parts
+from lfnet.reports.figures import draw
 from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
 from lfnet.tables.columns import parse
@@ -172,3 +177,22 @@ def test_shortened_trainings_have_a_banner(tmp_path: Path) -> None:
     made = binary_table(tmp_path / "a", debug="fast")
     assert made.banners[1].startswith("debug=fast: trainings are cut short") and len(made.banners) == 2
     assert len(binary_table(tmp_path / "b").banners) == 1
+
+
+def test_a_table_of_binary_labels_has_a_figure_of_calibration_and_a_forest_of_auroc(tmp_path: Path) -> None:
+    made = binary_table(tmp_path)
+    (part,) = parts(made)
+    figure = draw("reliability", part)
+    ldbm = next(axis for axis in figure.axes if axis.get_title() == "ldbm")
+    row = next(row for row in part.rows if row.name == "ldbm")
+    bins = calibration_bins(row.label_N > 0.5, row.score_N, row.person_N)
+    points = ldbm.lines[1].get_xydata()
+    np.testing.assert_allclose(points, [[one.predicted, one.observed] for one in bins])
+    (bars,) = [one for one in ldbm.collections if len(one.get_segments()) == len(bins)]
+    np.testing.assert_allclose(
+        [bar[:, 1] for bar in bars.get_segments()], [[one.low, one.high] for one in bins], atol=1e-12
+    )
+    assert draw("forest", part).axes[0].get_xlabel() == "AUROC on test"
+    few = parts(binary_table(tmp_path / "few", each=10))[0]
+    assert draw("forest", few) is None and "too few" in draw("reliability", few).axes[0].texts[0].get_text()
+    assert draw("reliability", replace(part, binary=False)) is None
