@@ -213,7 +213,9 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
     if "energy" in names:
         yield "Energy: of one scoring, what the processor's packages drew by RAPL, where its counters can be read."
     if "seconds" in names:
-        yield "Seconds: the training of one run."
+        fusions = any(run.result.kind == "fusion" for row in rows for run in row.runs)
+        shared = "; what fusions share counts in each" if fusions else ""
+        yield f"Seconds: the training of one run{shared}."
     if any("not converged" in text for text in texts):
         yield "not converged: dev MAE had not stopped improving when training ended."
     if "converged" in names:

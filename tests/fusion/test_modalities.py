@@ -33,6 +33,17 @@ def test_the_visual_regressor_is_the_mean_of_its_members():
     assert vote.estimators_[0].estimator.kernel == "linear" and vote.estimators_[1].estimator.max_depth == 5
 
 
+def test_a_memo_counts_what_reused_values_took_when_they_were_made(monkeypatch):
+    clock = iter([0.0, 0.0, 3.0, 5.0, 10.0, 11.0])
+    monkeypatch.setattr("lfnet.fusion.modalities.time.perf_counter", lambda: next(clock))
+    memo = Memo()
+    # "b" takes 5 s, 3 s of them for "a" in it; "c" takes 1 s and would have taken 3 s more for "a".
+    assert memo.compute("b", lambda: memo.compute("a", lambda: 1) + 1) == 2 and memo.spared == 0
+    assert memo.compute("c", lambda: memo.compute("a", lambda: 1) + 2) == 3 and memo.spared == 3
+    assert memo.compute("b", lambda: 0) == 2 and memo.spared == 3 + 5
+    assert memo.compute("c", lambda: 0) == 3 and memo.spared == 3 + 5 + (1 + 3)
+
+
 def test_recipes_with_a_shared_memo_equal_those_fitted_alone():
     train, test = split("train", clips=30, people=10), split("test")
     modality = PhysiologicalModality(settings(*SMALL, fusion="nested").physiological, "person", 0)

@@ -12,8 +12,10 @@ from lfnet.data.protocol import Protocol
 from lfnet.errors import LfnetError
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.fusion import persist
+from lfnet.fusion.modalities import Memo
 from lfnet.fusion.modality_data import Split
 from lfnet.jobs.job import plan, run, run_safely
+from lfnet.jobs.session import Session
 from tests.composing import composed, fusion_inputs
 from tests.fusion.simulated_splits import NESTED, SMALL
 
@@ -115,6 +117,17 @@ def test_a_second_call_fits_nothing_whatever_the_head(finished, root):
 )
 def test_what_changes_numbers_changes_the_name(finished, root, override):
     assert plan(job(root, override)[0], progress=False).fingerprint != finished[1].fingerprint
+
+
+def test_the_seconds_of_a_fusion_include_the_fits_that_it_takes_over(root):
+    session, seconds = Session(), []
+    for C in ("[25]", "[26]"):  # of the joint model, which the visual one does not have
+        config, choices = job(root, "fusion.model=visual", f"fusion.joint.C={C}")
+        folder = root / "runs" / run(config, choices, session).run
+        seconds.append(json.loads((folder / "result.json").read_text())["training"]["seconds"])
+        memo = session.keep_latest("fusion", session._latest["fusion"][0], Memo)
+        memo._seconds = dict.fromkeys(memo._seconds, 1000.0)  # of the choice and of the fit
+    assert seconds[0] < 1000 and 2000 <= seconds[1] < 3000
 
 
 def test_clips_without_a_pulse_are_named(root):

@@ -93,12 +93,13 @@ def test_sigma_ratio_has_no_optimism(tmp_path):
 
 
 def test_costs_of_a_fusion_are_shown_and_epochs_are_not(tmp_path):
-    columns = ["test.mae", "parameters", "bytes", "fusion_parameters", "fusion_bytes", "latency", "energy"]
+    columns = ["test.mae", "parameters", "bytes", "fusion_parameters", "fusion_bytes", "latency", "energy", "seconds"]
     table = make(tmp_path, [fused("published"), fused("nested", energy=3.21)], columns=columns)
     assert "epochs" not in {column.name for column in table.columns}
     published, nested = rows_of(table)["fused", "published"], rows_of(table)["fused", "nested"]
     texts = [published.cells[name].text for name in columns[1:]]
-    assert texts == ["29,000", "700 k", "307", "20.0 k", "2.5", "not measurable here"]
+    assert texts == ["29,000", "700 k", "307", "20.0 k", "2.5", "not measurable here", "12.0"]
+    assert "Seconds: the training of one run; what fusions share counts in each." in table.foot
     assert nested.cells["energy"].text == "3.21"
     assert published.notes == ("selected on test",) and nested.notes == ()
 
