@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from lfnet.deploy.export import export
 from lfnet.deploy.trained_head import TrainedHead
 from lfnet.files import write_text
 from lfnet.jobs.job import run
+from lfnet.locks import lock
 from lfnet.runs.run import Run
 from tests.composing import SMALL, composed
 
@@ -24,6 +26,20 @@ CLIPS = (
 def trained(common: Path) -> TrainedHead:
     """A head on the simulated cohort, no person in two splits, trained until scores differ."""
     return TrainedHead(_simulated(common / "deploy", seed=0))
+
+
+@pytest.fixture(scope="session")
+def exported(trained: TrainedHead, common: Path) -> Callable[[str], Path]:
+    """The bundle of a variant of the trained head, to read or to copy; exported once for all processes that test."""
+
+    def bundle(variant: str) -> Path:
+        folder = common / f"bundle_{variant}"
+        with lock(common / f".bundle_{variant}.lock"):
+            if not folder.exists():
+                export(trained, folder, variant=variant, min_frames=20)
+        return folder
+
+    return bundle
 
 
 @pytest.fixture(scope="session")

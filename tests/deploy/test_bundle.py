@@ -29,13 +29,9 @@ sys.exit(status)
 
 
 @pytest.fixture(scope="module")
-def bundles(trained, tmp_path_factory):
+def bundles(exported):
     """A bundle of each variant, and its facts."""
-    root = tmp_path_factory.mktemp("bundles")
-    return {
-        kind: (root / kind, export(trained, root / kind, variant=kind, min_frames=20))
-        for kind in ("fp32", "fp16", "int8")
-    }
+    return {kind: (exported(kind), Bundle.open(exported(kind)).facts) for kind in ("fp32", "fp16", "int8")}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +72,7 @@ def test_a_variant_with_a_large_error_is_refused_and_leaves_nothing(trained, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_interval_is_calibrated_on_people_in_neither_training_nor_selection(trained, bundles):
+def test_the_interval_is_calibrated_on_people_in_neither_training_nor_selection(trained, bundles, tmp_path):
     recordings = trained.predictions.at("recording").frame
     clips = trained.data().cohort.clips
     used = set(clips.loc[clips["split"].isin(["train", "dev"]), "person_id"])
@@ -85,7 +81,7 @@ def test_the_interval_is_calibrated_on_people_in_neither_training_nor_selection(
     assert facts.n == test.loc[~test["person_id"].isin(used), "person_id"].nunique()
     assert facts.half_width == calibrate(test, used, facts.level).half_width
     with pytest.raises(LfnetError, match=f"there are {facts.n}: the highest level"):
-        export(trained, bundles["fp32"][0].parent / "never", level=0.99)
+        export(trained, tmp_path / "never", level=0.99)
 
 
 def test_the_card_describes_data_scores_and_use_and_names_no_person(trained, bundles):
@@ -140,8 +136,8 @@ def test_clips_of_one_recording_are_joined(trained, bundles, clips):
     )
 
 
-def test_a_changed_file_is_refused(trained, tmp_path):
-    export(trained, tmp_path / "b")
+def test_a_changed_file_is_refused(bundles, tmp_path):
+    shutil.copytree(bundles["fp32"][0], tmp_path / "b")
     (tmp_path / "b" / "head.onnx").write_bytes(b"something else")
     with pytest.raises(LfnetError, match=r"head\.onnx is not the file that was exported"):
         Bundle.open(tmp_path / "b")

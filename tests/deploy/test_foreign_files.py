@@ -84,11 +84,9 @@ def run_folder(trained, tmp_path):
     return shutil.copytree(trained.folder, tmp_path / "foreign_run")
 
 
-@pytest.fixture(scope="module")
-def one_bundle(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("one") / "b"
-    export(trained, folder, min_frames=20)
-    return folder
+@pytest.fixture
+def one_bundle(exported):
+    return exported("fp32")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import lfnet
-from lfnet.deploy.export import export
 from lfnet.errors import LfnetError
 from lfnet.jobs.job import run
 from lfnet.testing import make_toy_bundle
@@ -95,9 +94,8 @@ def test_a_bundle_is_loaded_without_torch(toy):
 
 
 @pytest.mark.slow
-def test_a_run_and_its_bundle_score_clips_as_the_run_did(trained, tmp_path):
-    export(trained, tmp_path / "b", min_frames=20)
-    bundle = lfnet.load(tmp_path / "b")
+def test_a_run_and_its_bundle_score_clips_as_the_run_did(trained, exported):
+    bundle = lfnet.load(exported("fp32"))
     model = lfnet.load(trained.folder.name[:6], runs=trained.folder.parent)
     assert model.result.metrics == trained.result.metrics and "run of a head" in repr(model)
     data = trained.data()

@@ -13,7 +13,6 @@ from lfnet.cli import bench
 from lfnet.cli.main import main
 from lfnet.deploy import stage_cost
 from lfnet.deploy.bundle import Bundle
-from lfnet.deploy.export import export
 from lfnet.deploy.scorer import Scorer
 from lfnet.deploy.stage_cost import count_flops, count_parameters, measure_stages
 from lfnet.jobs import latency
@@ -54,15 +53,14 @@ def test_a_real_networks_counts(shared):
 
 
 @pytest.mark.slow
-def test_a_bundle_without_video_has_one_stage(trained, tmp_path):
-    export(trained, tmp_path / "b", variant="int8", tolerance=5, min_frames=20)
-    (row,) = measure_stages(Bundle.open(tmp_path / "b"), threads=1)
+def test_a_bundle_without_video_has_one_stage(trained, exported):
+    (row,) = measure_stages(Bundle.open(exported("int8")), threads=1)
     assert row["stage"] == "head" and row["parameters"] == sum(p.numel() for p in trained.head().parameters())
     assert row["flops_per_frame"] == round(trained.result.cost.flops / trained.protocol.hop)
     assert (
         row["ms_per_frame"] > 0
         and row["peak_mib"] > 0
-        and row["bytes"] == (tmp_path / "b/head.int8.onnx").stat().st_size
+        and row["bytes"] == (exported("int8") / "head.int8.onnx").stat().st_size
     )
 
 

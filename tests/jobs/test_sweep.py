@@ -224,6 +224,7 @@ def test_the_sweepers_own_grid_and_config_folder_are_in_the_name_and_the_command
     (own / "head").mkdir(parents=True)
     (own / "head" / "mine.yaml").write_text("_target_: lfnet.heads.mean_mlp.TemporalMeanMLP\nhidden: 8\n")
     words = ("--config-dir", str(own), *TINY, "protocol=masked", "hydra.sweeper.params.head=mine", "seed=0")
+    words += ("table.controls=[]",)
     assert lfnet("table", "architectures", *words, "launcher=serial") == 0
     capsys.readouterr()
     (record,) = Path("lfnet_runs/sweeps").glob("*.json")
