@@ -72,12 +72,12 @@ def test_a_source_file_changes_the_name_where_it_can_change_a_number(planned, mo
     def recipe() -> str:  # is part of the features' fingerprint
         return load_cohort(job.settings.inputs, Session()).own.recipe
 
-    before = recipe()
+    named, made = job.fingerprint, recipe()
 
     def changes(*files: Path) -> bool:
         touched.clear()
         touched.update(files)
-        return replace(job).fingerprint != job.fingerprint or recipe() != before
+        return replace(job).fingerprint != named or recipe() != made
 
     others = []
     for file in sorted(PACKAGE.rglob("*.py")):
