@@ -117,10 +117,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric's difference from the reference (row − reference), with its interval."""
+    """A metric's difference from the reference (row − reference), with its interval and standard error."""
 
     value: float | None
     interval: Interval | None = None
+    error: float | None = None
 
 
 def ranks_backwards(estimates: Mapping[str, Estimate | None]) -> bool:
@@ -231,7 +232,7 @@ def measure_rows(
             if gap is not None and base is not None:
                 value = float(value_S.mean() - values[base][defined[base]].mean())
                 given = interval(gap, DIFFERENCES[metric], options.level) if enough else None
-                found.differences[number][metric] = Difference(value, given)
+                found.differences[number][metric] = Difference(value, given, gap.error if enough else None)
                 if metric == "mae" and enough:
                     found.mae[number] = gap
     return found

@@ -311,7 +311,8 @@ def _over_training_sets(
         other = measured.estimates[base][metric]
         if own.value is not None and other.value is not None:
             interval = apart.interval(settings.level) if metric == "mae" and enough else None
-            differences[metric] = Difference(own.value - other.value, interval)
+            error = apart.error if interval is not None else None
+            differences[metric] = Difference(own.value - other.value, interval, error)
     return differences, (apart.p(), apart.equivalence_p(settings.margin)) if enough else (None, None)
 
 

@@ -110,6 +110,7 @@ class Part:
     """A section of the table: its rows to draw, its intervals, and the scale that its labels are on.
 
     budgets: of tuned models, and of tuned controls. binary: whether labels are 0 and 1 and scores are probabilities.
+    pooled: differences over cohorts, of a section without rows.
     """
 
     label: str
@@ -121,21 +122,28 @@ class Part:
     bands: tuple[tuple[str, float, float], ...]
     budgets: tuple[Budget, ...] = ()
     binary: bool = False
+    pooled: tuple[Block, ...] = ()
 
 
 def parts(table: Table) -> tuple[Part, ...]:
-    """The sections of `table` that have models."""
+    """The sections of `table` that have models, and what is pooled over them."""
     return tuple(part for section in table.sections if (part := _part(table, section)) is not None)
 
 
 def _part(table: Table, section: Section) -> Part | None:
     models = [row for row in section.rows if row.kind == "model"]
     if not models:
-        return None
+        pooled = tuple(block for block in section.evidence if "pooled" in block.data)
+        runs = [run for row in table.rows for run in row.runs]
+        if not pooled or not runs:
+            return None
+        scale = runs[0].result.scale
+        return Part(section.label, (), None, scale.name, float(scale.min), float(scale.max), (), pooled=pooled)
     controls = [row for row in section.rows if row.kind == "control"]
     first = models[0].runs[0].result
     binary = first.scale.whole is not None and first.scale.whole.kind == "binary"
-    bands = first.config.get("cohort", {}).get("scale", {}).get("bands") or ()
+    of_labels = first.config.get("cohort" if first.tested is None else "test_cohort", {})
+    bands = of_labels.get("scale", {}).get("bands") or ()
     return Part(
         section.label,
         tuple(_drawn(table, row) for row in models),

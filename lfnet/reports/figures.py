@@ -303,10 +303,36 @@ def _legend(figure: Any, axis: Any) -> None:
         figure.legend(handles, labels, loc="outside right upper", fontsize=8)
 
 
+def _pooled(part: Part) -> Any:
+    """Each cohort's difference with its interval, the pooled one as a diamond, and the interval of a new cohort."""
+    lines = [(block.data["pooled"], line) for block in part.pooled for line in block.data["rows"]]
+    if not lines:
+        return None
+    heights = [len(line["cohorts"]) + 1.6 for _, line in lines]
+    figure = _new(7.2, 0.7 + 0.24 * sum(heights) + 0.35 * len(lines))
+    axes = figure.subplots(len(lines), 1, squeeze=False, sharex=True, height_ratios=heights).ravel()
+    for axis, (question, line) in zip(axes, lines, strict=True):
+        cohorts, end = line["cohorts"], len(line["cohorts"])
+        heaviest = max(one["weight"] for one in cohorts)
+        for place, one in enumerate(cohorts):
+            axis.plot([one.get("low", one["value"]), one.get("high", one["value"])], [place] * 2, color=_GREY)
+            axis.plot(one["value"], place, "s", color=_COLOURS[0], markersize=3 + 4 * one["weight"] / heaviest)
+        axis.plot([line["predicted_low"], line["predicted_high"]], [end] * 2, color=_COLOURS[1], linewidth=1)
+        diamond = [line["low"], line["effect"], line["high"], line["effect"]]
+        axis.fill(diamond, [end, end - 0.3, end, end + 0.3], color=_COLOURS[1])
+        axis.axvline(0, color=_GREY, linewidth=0.8)
+        axis.set_yticks(range(end + 1), [*(one["cohort"] for one in cohorts), "pooled; line: a new cohort"])
+        axis.invert_yaxis()
+        axis.set_title(f"{line['row']}, {question}", loc="left")
+    axes[-1].set_xlabel(f"difference in MAE, {part.scale} points (below 0: the row is better)")
+    return figure
+
+
 Figures = dict[str, tuple[str, Callable[[Part], Any]]]
 
 FIGURES: Figures = {
     "forest": ("Test MAE, of binary labels AUROC, with its interval", _forest),
+    "pooled": ("Differences over cohorts", _pooled),
     "reliability": (
         "Reliability: observed against predicted shares of positives",
         _reliability,

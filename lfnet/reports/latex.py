@@ -92,6 +92,8 @@ def _tabular(grid: Grid, labels: Sequence[str] = ("",), notes: dict[str, str] | 
         f"    {' & '.join(headings)} " + r"\\",
     ]
     for label, rows in zip(labels, grid.sections, strict=True):
+        if not rows:  # what is pooled over the other sections has no rows
+            continue
         lines.append(r"    \midrule")
         if label:
             lines.append(rf"    \multicolumn{{{shown}}}{{@{{}}l}}{{\textbf{{{escape(label)}}}}} \\")

@@ -27,7 +27,7 @@ def markdown(table: Table) -> str:
     for section, text in zip(table.sections, _tables(make_grid(table)), strict=True):
         if section.label:
             blocks.append(f"## {escape(section.label)}")
-        blocks.append(text)
+        blocks.append(text if section.rows else "")
         if section.closing:
             blocks += [escape(text) for text in section.closing]
         for title, grid in evidence_grids(section.evidence):

@@ -124,7 +124,7 @@ def _blocks(grid: Grid, labels: Sequence[str], width: int) -> list[str]:
         widths, right = [layout.widths[i] for i in block], [grid.numeric[i] for i in block]
         parts += ["", *_row([layout.headings[i] for i in block], widths, right), _GAP.join("─" * n for n in widths)]
         for section, (label, rows, body) in enumerate(zip(labels, grid.sections, layout.bodies, strict=True)):
-            if label:
+            if label and rows:
                 parts += [*([""] if section else []), *textwrap.wrap(label, width)]
             for number, (line, cells) in enumerate(zip(rows, body, strict=True)):
                 if line.kind == "reference" and all(line.texts[i] in ("", DASH) for i in block[grid.names :]):

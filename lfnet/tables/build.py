@@ -20,6 +20,7 @@ from lfnet.tables.findings import collect_findings
 from lfnet.tables.formatting import DASH
 from lfnet.tables.grouping import Group
 from lfnet.tables.optimism import fill_optimism
+from lfnet.tables.pooled import pooled_section
 from lfnet.tables.reference_rows import published_rows
 from lfnet.tables.remarks import closing_lines, target_lines
 from lfnet.tables.settings import TableEvidence, read_table
@@ -77,6 +78,9 @@ def build(manifest: Path, runs: Path, *, show_paths: bool = False) -> Table:
         sections = with_ensembles(sections, [models for _, models, _ in parts], shown, names, fewest)
     if asked.evidence is not None:
         sections, notes = _with_evidence(asked.evidence, sections, parts, names, wanted, joint)
+        if asked.evidence.pool:
+            section, more = pooled_section(sections, asked.evidence)
+            sections, notes = (*sections, *([] if section is None else [section])), [*notes, *more]
     notes.append(explain_controls(asked.controls or (), any(controls for _, _, controls in parts)))
     notes += [ENSEMBLE] * joint
     fingerprint = digest(sorted(run.result.fingerprint for run in sweep.runs))

@@ -171,6 +171,8 @@ def _numbers(found: Estimate | Difference) -> dict[str, Any]:
         numbers |= {"low": interval.low, "high": interval.high, "level": interval.level, "method": interval.method}
     if isinstance(found, Estimate):
         numbers |= {"var_people": found.var_people, "var_seeds": found.var_seeds, "undefined": found.undefined}
+    elif found.error is not None:
+        numbers["error"] = found.error
     return numbers
 
 

@@ -33,6 +33,8 @@ class TableEvidence(EvidenceSettings):
         list of others}: those alone, so that Holm's adjustment is over what was asked. Empty: intervals alone.
     split : "dev" or "test"
         The split whose recordings are scored.
+    pool : bool
+        Whether to pool the differences of all sections, which are then cohorts (`lfnet.evaluation.meta_analysis`).
     cutoffs : list of float or None
         Cut-offs of the scale with a block of their own; None: none. Binary labels always have one.
     threshold : "cutoff", "dev" or "dev90"
@@ -42,6 +44,7 @@ class TableEvidence(EvidenceSettings):
 
     against: tuple[Against, ...] = ("train_median",)
     split: Literal["dev", "test"] = "test"
+    pool: bool = False
     cutoffs: tuple[float, ...] | None = None
     threshold: Literal["cutoff", "dev", "dev90"] = "cutoff"
 
@@ -147,6 +150,10 @@ class TableSettings:
         for key in self.sections or ():
             if key in self.rows:
                 faults.append(f"table.sections={_list(self.sections)}: {key} is in table.rows; name it in one of them.")
+        if self.evidence and self.evidence.pool and not self.sections:
+            faults.append(
+                "table.evidence.pool=true: name the keys of cohorts in table.sections, such as [cohort.name]."
+            )
         if not isinstance(self.closing, bool) and self.closing not in self.rows:
             faults.append(f"table.closing={self.closing}: give true, false or one of table.rows.")
         for control in self.controls or ():
