@@ -13,11 +13,12 @@ from lfnet.cohorts.identity import one_spelling
 from lfnet.cohorts.validation import validate
 from lfnet.errors import LfnetError
 
-__all__ = ["FEW_PEOPLE", "fold_people", "grouped", "official", "split_people", "unshared"]
+__all__ = ["FEW_PEOPLE", "fewer_people", "fold_people", "grouped", "official", "split_people", "unshared"]
 
 # With fewer people, a test split holds a handful of persons and its numbers describe them alone.
 FEW_PEOPLE = 20
 _TRIALS = 200
+_FEWER = 3  # separates the random order of training people from other uses of a seed
 _NAMES = ("train", "dev", "test")
 
 
@@ -97,6 +98,37 @@ def grouped(
     names = {fold: "test", fold % folds + 1: "dev"}
     splits = {str(recording): names.get(int(number), "train") for recording, number in fold_of.items() if number}
     return _with_splits(cohort, splits)
+
+
+def fewer_people(cohort: Cohort, people: int, seed: int = 0) -> Cohort:
+    """Return the cohort with this number of people in its training split, all other splits as they are.
+
+    The people of a smaller number are among those of a larger one with the same seed.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    people : int
+    seed : int
+        Of the order in which people are taken.
+
+    Raises
+    ------
+    LfnetError
+        The training split has fewer people.
+    """
+    recordings = _one_spelling(cohort.recordings())
+    train = recordings[recordings["split"] == "train"]
+    known = sorted(set(train["person_id"]))
+    if people > len(known):
+        raise LfnetError(
+            f"amount.train_people={people}: split train of cohort {cohort.name} has {len(known)} people; give at most "
+            "that, or null for all."
+        )
+    order = np.random.default_rng([seed, _FEWER]).permutation(len(known))
+    kept = {known[place] for place in order[:people]}
+    stays = recordings[(recordings["split"] != "train") | recordings["person_id"].isin(kept)]
+    return _with_splits(cohort, dict(zip(stays["recording_id"], stays["split"], strict=True)))
 
 
 def _with_splits(cohort: Cohort, split_of: Mapping[str, str], warning: str = "") -> Cohort:

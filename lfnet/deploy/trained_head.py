@@ -47,6 +47,8 @@ class TrainedHead:
         self.runs = (run, *more)
         if run.result.kind != "head":
             raise LfnetError(f"{run.folder} is a run of a {run.result.kind}: give a run of a head.")
+        if (tested := run.result.tested) is not None:
+            raise LfnetError(f"{run.folder} tests the head of run {tested['run']} on another cohort: give that run.")
         self.config = {**run.config, "video": with_runtime(run.config["video"])}
         self.protocol = read(Protocol, self.config["protocol"], "protocol")
         self.pooling = read_pooling(self.config["trainer"].get("pooling"), "trainer.pooling")

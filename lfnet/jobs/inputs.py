@@ -10,6 +10,7 @@ from lfnet.audit.audit import filming_of
 from lfnet.cohorts.binary import binarised
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.scale import DOUBTFUL
+from lfnet.cohorts.splits import fewer_people
 from lfnet.cohorts.transfer import join_cohorts
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
@@ -22,6 +23,7 @@ from lfnet.features.health import UNSCALED, unscaled
 from lfnet.features.joined_streams import JoinedStreams, parts_of
 from lfnet.features.normalised import FilmingSettings, NormalisedStream
 from lfnet.features.routed import Route, RoutedStream, check_alike
+from lfnet.features.shortened import ShortenedStream
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
 from lfnet.jobs.extraction import extract_missing
@@ -82,13 +84,16 @@ def load_cohort(settings: InputSettings, session: Session) -> Cohort:
 
     def split() -> Cohort:
         cohort: Cohort = session.keep("cohort", digest(settings.cohort), load)
-        if settings.splits is None:
-            return cohort
-        # Hydra would make a dict of a cohort among the settings.
-        made: Cohort = instantiate({**settings.splits, "_partial_": True}, "splits")(cohort)
-        return made
+        if settings.splits is not None:
+            # Hydra would make a dict of a cohort among the settings.
+            cohort = instantiate({**settings.splits, "_partial_": True}, "splits")(cohort)
+        amount = settings.amount
+        if amount is not None and amount.train_people is not None:
+            return fewer_people(cohort, amount.train_people, amount.seed)
+        return cohort
 
-    return session.keep("split cohort", digest([settings.cohort, settings.splits]), split)
+    key = digest([settings.cohort, settings.splits, settings.nodes.get("amount")])
+    return session.keep("split cohort", key, split)
 
 
 def prepare(settings: InputSettings, session: Session, *, progress: bool = True) -> Inputs:
@@ -171,7 +176,9 @@ def _extracted(settings: InputSettings, session: Session, progress: bool) -> tup
 
 def _made_one(cohort: Cohort, stores: Mapping[str, Readable], settings: InputSettings) -> Inputs:
     """The streams as the one that a head reads: filmed alike and joined, as the settings say."""
-    joining = settings.streams
+    joining, amount = settings.streams, settings.amount
+    if amount is not None and amount.clip_share < 1:
+        stores = {name: ShortenedStream(store, amount.clip_share) for name, store in stores.items()}
     if settings.filming is not None:
         stores = _filmed_alike(cohort, stores, settings.filming)
     if joining is None and len(stores) > 1:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -56,6 +57,8 @@ def plan(
         trained = plan(own, {group: name for group, name in choices.items() if group != "test_cohort"}, session)
     with personal_files(settings.inputs.paths.mode):
         inputs, covers = _kind(settings).plan(settings, session, progress=progress)
+    if settings.inputs.amount is not None:  # its effect on numbers is in the fingerprints of cohort and features
+        covers = replace(covers, recorded=(*covers.recorded, "amount"))
     return Experiment(settings, config, choices, inputs, covers, trained=trained)
 
 

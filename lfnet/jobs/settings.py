@@ -112,6 +112,20 @@ class Switches:
     save_every: NonNegative
 
 
+@settings
+class Amount:
+    """`conf/amount`: how much of the data is used."""
+
+    clip_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    train_people: Count | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is left out."""
+        return self.clip_share < 1 or self.train_people is not None
+
+
 @dataclass(frozen=True)
 class OtherCohort:
     """The cohort that a trained model is tested on: its node, and which of its recordings."""
@@ -136,7 +150,7 @@ class InputSettings:
     """What a cohort and its features are made from.
 
     cohort, splits, encoders: nodes with a `_target_`, checked and not built; encoders by name, in order.
-    pulse, streams, filming: None where the command has no such group.
+    pulse, streams, filming, amount: None where the command has no such group.
     """
 
     cohort: Mapping[str, Any]
@@ -147,6 +161,7 @@ class InputSettings:
     pulse: PulseSettings | None
     streams: JoinSettings | None
     filming: FilmingSettings | None
+    amount: Amount | None
     paths: Paths
     nodes: Mapping[str, Any]
 
@@ -156,8 +171,9 @@ class InputSettings:
         return digest(self.nodes)
 
     def on(self, cohort: Mapping[str, Any]) -> "InputSettings":
-        """The same settings for another cohort, in its own splits."""
-        return replace(self, cohort=cohort, splits=None, nodes={**self.nodes, "cohort": cohort, "splits": None})
+        """The same settings for another cohort, whole and in its own splits."""
+        nodes = {**self.nodes, "cohort": cohort, "splits": None, "amount": None}
+        return replace(self, cohort=cohort, splits=None, amount=None, nodes=nodes)
 
 
 @dataclass(frozen=True)
@@ -395,6 +411,7 @@ def _inputs(reader: _Reader) -> InputSettings:
         pulse=reader.part("pulse", lambda: instantiate(config["pulse"], "pulse")) if config.get("pulse") else None,
         streams=joining,
         filming=reader.part("filming", lambda: _filming(config), "filming", "fusion"),
+        amount=reader.part("amount", lambda: _amount(config), "amount", "fusion"),
         paths=reader.part("paths", lambda: read(Paths, config["paths"], "paths")),
         nodes={name: config.get(name) for name in _INPUTS},
     )
@@ -413,7 +430,17 @@ def _filming(config: Mapping[str, Any]) -> FilmingSettings | None:
     return found if found.active else None
 
 
-_INPUTS = ("cohort", "splits", "encoder", "streams", "filming", "video", "pulse", "visual", "paths")
+def _amount(config: Mapping[str, Any]) -> Amount | None:
+    """Read `amount`, if it leaves anything out. Raises `LfnetError` for parts of clips in a fusion."""
+    if not config.get("amount"):
+        return None
+    found = read(Amount, config["amount"], "amount")
+    if found.clip_share < 1 and (config.get("fusion") or {}).get("name"):
+        raise LfnetError("amount.clip_share shortens the frames of a head, and a fusion has none: set it to 1.")
+    return found if found.active else None
+
+
+_INPUTS = ("cohort", "splits", "encoder", "streams", "filming", "amount", "video", "pulse", "visual", "paths")
 
 
 def _check_encoder(name: str, node: Any, config: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from lfnet.files import atomic_path
 from lfnet.tables.formatting import DASH
 from lfnet.tables.table import FigureSettings, Row, Table
 
-__all__ = ["Point", "draw", "points", "write_names"]
+__all__ = ["CONSTANT", "Point", "draw", "points", "write_names"]
 
 _SIZE = 8  # of the letters, points
 _RADIUS = 4.5  # of a point and the space around it, points
@@ -82,7 +82,7 @@ def _cost(box: Box, taken: Sequence[Box], frame: Any) -> float:
 
 
 Point = tuple[str, float, float, bool]  # name, x, y, published
-_CONSTANT = "train median"  # the reference that is drawn as a line
+CONSTANT = "train median"  # the reference that is drawn as a line
 
 
 def points(table: Table, x: str, y: str) -> list[Point]:
@@ -106,7 +106,7 @@ def draw(table: Table, settings: FigureSettings, folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     headings = {column.name: column.heading.rstrip(" ↑↓") for column in table.columns}
-    x, y = settings.x, settings.y
+    x, y = settings.axes[0], settings.y
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     axes = figure.add_subplot()
     shown = [point for point in points(table, x, y) if point[1] > 0 or not settings.log]
@@ -115,9 +115,9 @@ def draw(table: Table, settings: FigureSettings, folder: Path) -> list[Path]:
         if some:
             label = "published, on AVEC2014" if published else f"measured here, on {_cohort(table)}"
             axes.scatter([p[1] for p in some], [p[2] for p in some], s=40, label=label, **style)  # type: ignore[arg-type]
-    constant = [row.cells[y].summary.mean for row in table.rows if row.label == _CONSTANT and y in row.cells]
+    constant = [row.cells[y].summary.mean for row in table.rows if row.label == CONSTANT and y in row.cells]
     if constant and constant[0] is not None:
-        axes.axhline(constant[0], color="grey", linewidth=0.8, linestyle="--", label=f"always the {_CONSTANT}")
+        axes.axhline(constant[0], color="grey", linewidth=0.8, linestyle="--", label=f"always the {CONSTANT}")
     if settings.log:
         axes.set_xscale("log")
     axes.margins(0.08)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lfnet.files import write_json, write_text
 from lfnet.reports.latex import latex
+from lfnet.reports.line_plot import draw_lines
 from lfnet.reports.markdown import markdown
 from lfnet.reports.scatter_plot import draw
 from lfnet.tables.public import public
@@ -26,7 +27,9 @@ def write(table: Table, folder: Path) -> list[Path]:
     for path, text in zip(paths, (markdown(table), raw_csv(table), latex(table)), strict=False):
         write_text(path, text, personal=False)
     write_json(paths[-1], table.to_json(), personal=False)
-    return paths + (draw(table, table.figure, folder) if table.figure else [])
+    if table.figure is None:
+        return paths
+    return paths + (draw if table.figure.by is None else draw_lines)(table, table.figure, folder)
 
 
 def raw_csv(table: Table) -> str:

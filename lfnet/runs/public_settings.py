@@ -16,6 +16,7 @@ __all__ = ["HIDDEN", "is_public", "public_cohort", "public_command", "public_ove
 HIDDEN = "…"
 _GROUPS = (
     *(
+        "amount",
         "audit",
         "cohort",
         "debug",
@@ -38,7 +39,20 @@ _COHORT = (
 )
 # Settings, each with all below it.
 _SETTINGS = (
-    *("audit", "filming", "fusion", "head", "loss", "pooling", "pretrain", "protocol", "pulse", "streams", "table"),
+    *(
+        "amount",
+        "audit",
+        "filming",
+        "fusion",
+        "head",
+        "loss",
+        "pooling",
+        "pretrain",
+        "protocol",
+        "pulse",
+        "streams",
+        "table",
+    ),
     *("trainer", "video", "visual", "seed", "force", "fail_fast", "save_every", "test_split"),
     # not an account, a partition or an address
     *(f"launcher.{name}" for name in ("jobs", "jobs_per_gpu", "memory", "time", "gpus")),

@@ -119,7 +119,7 @@ def _check_cohorts(runs: Sequence[Run]) -> None:
     first: dict[str, Run] = {}
     for run in runs:
         config = run.result.config
-        nodes = {name: config.get(name) for name in ("cohort", "splits", "test_cohort", "test_split")}
+        nodes = {name: config.get(name) for name in ("cohort", "splits", "amount", "test_cohort", "test_split")}
         settings = digest([sorted(leaves(nodes), key=lambda leaf: leaf[0]), list(run.folds)])
         twin = first.setdefault(settings + run.result.cohort.name, run)
         if twin.result.cohort.fingerprint != run.result.cohort.fingerprint:

@@ -32,8 +32,9 @@ def parse(name: str, level: str) -> Column:
         of classification (`lfnet.evaluation.class_metrics`): test.auroc, at a cut-off test.auroc_20, or spearman of
         heads that are tested on another cohort; parameters,
         active_parameters, flops, bytes, support_vectors, fusion_parameters, fusion_flops, fusion_bytes, latency,
-        frame_latency, energy, seconds, epochs, best_epoch, reach, converged, dim or coverage; optimism.METRIC, whose
-        cells are filled by `fill_optimism`; or one of `lfnet.tables.tuning.tuning_column`: trials, select@N, …
+        frame_latency, energy, seconds, epochs, best_epoch, reach, converged, train_people, clip_share, dim or coverage;
+        optimism.METRIC, whose cells are filled by `fill_optimism`; or one of `lfnet.tables.tuning.tuning_column`:
+        trials, select@N, …
     level : "window", "clip" or "recording"
         The level of metrics whose name contains none.
 
@@ -182,6 +183,15 @@ def _frame_latency() -> Column:
     return Column("frame_latency", "Head ms/frame", read, _mean(lambda value: f"{value:.2g}"))
 
 
+def _clip_share() -> Column:
+    """The share of each clip that was read, in %."""
+
+    def read(result: Result) -> Any:
+        return 100 * float((result.config.get("amount") or {}).get("clip_share", 1.0))
+
+    return Column("clip_share", "Of each clip (%)", read, _range)
+
+
 _PLAIN = {
     column.name: column
     for column in (
@@ -201,6 +211,8 @@ _PLAIN = {
         _plain("best_epoch", "Best epoch", "training.best_epoch", _range),
         _plain("reach", "Reach (frames)", "training.reach", _range),
         _plain("converged", "Converged", "training.converged", _converged),
+        _plain("train_people", "Training people", "cohort.people.train", _range),
+        _clip_share(),
         _plain("dim", "D", "features.dim", _range),
         _plain("coverage", "Coverage", "features.coverage", _mean(lambda value: f"{fixed(100 * value, 0)} %")),
     )

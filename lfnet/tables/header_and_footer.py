@@ -70,7 +70,7 @@ def _settings(runs: Sequence[Run], named: Sequence[str], constants: dict[str, st
     settings = [f"{name} {text}" for name, text in constants.items()]
     for name in runs[0].result.choices if runs else ():
         values = {str(run.result.choices.get(name)) for run in runs}
-        silent = name in (*_SILENT, *named) or name.startswith("hydra") or values == {"default"}
+        silent = name in (*_SILENT, *named) or name.startswith("hydra") or values in ({"default"}, {"all"})
         if len(values) == 1 and not silent:
             folds = " (folds of the cohort)" * (name == "splits" and any(_cohort_fold(run) for run in runs))
             settings.append(f"{name} {values.pop()}{folds}")

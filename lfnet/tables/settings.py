@@ -122,7 +122,7 @@ class TableSettings:
         {column: "below NUMBER" or "above NUMBER"}, with a line each on which rows reach it.
     published : list of PublishedRow
     figure : FigureSettings or None
-        A scatter plot of two of the columns.
+        A plot of two of the columns, or of one against several.
     """
 
     name: str | None = None
@@ -171,9 +171,17 @@ class TableSettings:
                 faults.append(f"table.targets.{name}={text}: {name} is none of table.columns.")
             if not _is_bound(text):
                 faults.append(f"table.targets.{name}={text}: write `below NUMBER` or `above NUMBER`.")
-        for axis in ("x", "y") if self.figure else ():
-            if getattr(self.figure, axis) not in self.columns:
-                faults.append(f"table.figure.{axis}={getattr(self.figure, axis)}: choose one of table.columns.")
+        if self.figure:
+            for axis, names in (("x", self.figure.axes), ("y", (self.figure.y,))):
+                faults += [
+                    f"table.figure.{axis}={name}: choose one of table.columns."
+                    for name in names
+                    if name not in self.columns
+                ]
+            if self.figure.by is None and not isinstance(self.figure.x, str):
+                faults.append("table.figure.x: several columns need table.figure.by, a row key with a line each.")
+            if self.figure.by is not None and self.figure.by not in self.rows:
+                faults.append(f"table.figure.by={self.figure.by}: choose one of table.rows.")
         for name in self.columns:
             try:
                 columns.parse(name, self.level)

@@ -34,11 +34,20 @@ BANNER = "Simulated: the truth is known, and no person stands behind it."
 
 @settings
 class FigureSettings:
-    """`table.figure`: one column against another, with a logarithmic x axis if `log`."""
+    """`table.figure`: one column against another, with a logarithmic x axis if `log`.
 
-    x: str
+    by: a row key with a line for each of its values; x may then be several columns, with a panel each.
+    """
+
+    x: str | tuple[str, ...]
     y: str
     log: bool = False
+    by: str | None = None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The columns of x."""
+        return (self.x,) if isinstance(self.x, str) else self.x
 
 
 @dataclass(frozen=True)

@@ -191,3 +191,10 @@ def test_a_test_that_is_finished_is_skipped_and_its_metrics_are_recomputed_as_ra
     content.pop(SEAL)
     write_sealed_json(path, {**content, "measured_by": "older code", "metrics": {}})
     assert done.__wrapped__(root).result.metrics == ranks.result.metrics
+
+
+def test_what_needs_weights_names_the_run_that_has_them(root: Path) -> None:
+    from lfnet.deploy.trained_head import TrainedHead
+
+    with pytest.raises(LfnetError, match=f"tests the head of run {done(root, test=None).name} on another cohort"):
+        TrainedHead(done(root))
