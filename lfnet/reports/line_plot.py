@@ -5,7 +5,7 @@ from textwrap import fill
 from typing import Any
 
 from lfnet.files import atomic_path
-from lfnet.reports.scatter_plot import CONSTANT, write_names
+from lfnet.reports.scatter_plot import CONSTANT
 from lfnet.tables.table import FigureSettings, Row, Table
 
 __all__ = ["draw_lines", "lines"]
@@ -42,20 +42,22 @@ def draw_lines(table: Table, settings: FigureSettings, folder: Path) -> list[Pat
     panels = figure.subplots(1, len(settings.axes), squeeze=False, sharey=True).ravel()
     constant = [row.cells[settings.y].summary.mean for row in table.rows if row.label.startswith(CONSTANT)]
     for axis, x in zip(panels, settings.axes, strict=True):
-        ends = []
-        for name, points in lines(table, settings, x).items():
+        shown = lines(table, settings, x)
+        for name, points in shown.items():
             at_x, at_y, sd = zip(*points, strict=True)
             axis.errorbar(at_x, at_y, yerr=sd if any(sd) else None, marker="o", markersize=4, label=name)
-            ends.append((name, at_x[-1], at_y[-1]))
         if constant and constant[0] is not None:
             axis.axhline(constant[0], color="grey", linewidth=0.8, linestyle="--", label=f"always the {CONSTANT}")
         if settings.log:
             axis.set_xscale("log")
-        axis.margins(x=0.2)
+        values = sorted({point[0] for points in shown.values() for point in points})
+        axis.set_xticks(values, [f"{value:g}" for value in values])
+        axis.set_xticks([], minor=True)
         axis.set_xlabel(headings[x])
         axis.grid(alpha=0.3)
-        write_names(axis, ends)
     panels[0].set_ylabel(headings[settings.y])
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=5, frameon=False)
     figure.suptitle("\n".join([table.title, *(fill(text, 90) for text in table.banners)]), fontsize=10)
     paths = []
     canvases: tuple[tuple[str, Any], ...] = (("png", FigureCanvasAgg), ("svg", FigureCanvasSVG))
