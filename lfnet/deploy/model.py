@@ -185,6 +185,7 @@ class _FusionModel(Model):
             np.array(["recording"]),
             streams.get("visual"),
             streams.get("physiological"),
+            streams.get("audio"),
         )
         # The names of features can be compared where all are given.
         named = labelled and len(x) == len(known)

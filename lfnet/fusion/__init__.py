@@ -1,6 +1,7 @@
 """LightFusionNet on scikit-learn: scores from clip descriptors, as published and with nested selection. No torch.
 
 Two modalities, visual and physiological (pulse-rate variability), each have a regressor; a joint model combines them.
+Sound is a third one, which is not published, and has the regressor of the visual one.
 Shapes: D features, rows of segments or clips, float64.
 
 References

@@ -1,4 +1,4 @@
-"""Joint models of both modalities: the published SVR over two scores, stacked regression, and other alternatives."""
+"""Joint models of modalities: the published SVR over two scores, stacked regression, and other alternatives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The regressors of one modality each, visual and physiological: their candidate recipes, fit and scores."""
+"""The regressors of one modality each, visual, physiological and audio: their candidate recipes, fit and scores."""
 
 import time
 import warnings
@@ -27,7 +27,7 @@ from lfnet.fusion.transformers import AddEngineered, Bound, Columns, VoteSelecto
 __all__ = ["Memo", "Modality", "PhysiologicalModality", "Recipe", "Scorer", "VisualModality", "ignore_solver_warnings"]
 
 _WITHOUT_STACK = "leave the stack out: fusion.physiological.models=[svr]"
-_MIN_ROWS = {"visual": 3, "physiological": 6}  # mutual information needs 3 neighbours within a fold
+_MIN_ROWS = {"visual": 3, "physiological": 6, "audio": 3}  # mutual information needs 3 neighbours within a fold
 Recipe = dict[str, Any]
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Scorer:
     Parameters
     ----------
     modality : str
-        "visual" or "physiological".
+        "visual", "physiological" or "audio".
     rows : str
         Rows of a clip that are scored: "all", or one, the "first" or their "mean".
     pipeline : sklearn.pipeline.Pipeline
@@ -140,10 +140,14 @@ def _rows(split: Split, stream: Stream, modality: str) -> tuple[np.ndarray, np.n
 
 @dataclass(frozen=True)
 class VisualModality:
-    """Descriptors → SelectKBest(f_regression) → the mean of a linear SVR and a random forest (VotingRegressor)."""
+    """Descriptors → SelectKBest(f_regression) → the mean of a linear SVR and a random forest (VotingRegressor).
+
+    modality: "visual", or "audio", whose descriptors are treated alike.
+    """
 
     settings: conf.Visual
     seed: int
+    modality: str = "visual"
 
     def recipes(self) -> list[Recipe]:
         """Return rows × k × C."""
@@ -154,7 +158,7 @@ class VisualModality:
         """Fit one row a clip; for another C only the SVR is fitted again."""
         rows, k, C = recipe["rows"], recipe["k"], recipe["C"]
         with ignore_solver_warnings():
-            X, y = memo.compute(rows, lambda: _rows(split, split.stream("visual").reduce(rows), "visual"))
+            X, y = memo.compute(rows, lambda: self._rows(split, rows))
             scale = memo.compute((rows, "scale"), lambda: self._scale(X))
             Xs = memo.compute((rows, "scaled"), lambda: scale.transform(X))
             select = memo.compute((rows, k), lambda: SelectKBest(f_regression, k=min(k, Xs.shape[1])).fit(Xs, y))
@@ -164,13 +168,16 @@ class VisualModality:
             both = [("svr", FrozenEstimator(svr)), ("forest", FrozenEstimator(forest))]
             vote = VotingRegressor(both).fit(Xk, y)
         pipeline = Pipeline([*scale.steps, ("select", select), ("vote", vote)])
-        return Scorer("visual", rows, pipeline, "mean", 0, 1.0)
+        return Scorer(self.modality, rows, pipeline, "mean", 0, 1.0)
+
+    def _rows(self, split: Split, rows: str) -> tuple[np.ndarray, np.ndarray]:
+        return _rows(split, split.stream(self.modality).reduce(rows), self.modality)
 
     def _scale(self, X: np.ndarray) -> Pipeline:
         # Constant features have no F value, so they are dropped first.
         varied = np.flatnonzero(np.nan_to_num(np.ptp(X, axis=0)) > 0)
         if not len(varied):
-            raise LfnetError("all training clips have the same visual descriptor: check the features.")
+            raise LfnetError(f"all training clips have the same {self.modality} descriptor: check the features.")
         steps: list[tuple[str, Any]] = [
             ("varied", Columns(varied)),
             ("impute", SimpleImputer(keep_empty_features=True)),

@@ -1,4 +1,4 @@
-"""Data of one split for a fusion: its clips, their rows in two streams, aggregation and folds."""
+"""Data of one split for a fusion: its clips, their rows in each modality, aggregation and folds."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +9,14 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from lfnet.errors import LfnetError
+from lfnet.fusion.settings import MODALITIES
 
 if TYPE_CHECKING:
     from lfnet.data.datamodule import DataModule
 
 __all__ = ["AGGREGATES", "Split", "Stream", "aggregate", "balanced_folds", "engineered_columns", "folds", "read_splits"]
 
+_ENCODERS = {"visual": "[visual,skin]", "physiological": "[visual,skin]", "audio": "[visual,skin,logmel]"}
 SKIN = "skin"  # skin colours: the pulse is computed from them, and they are no modality
 
 
@@ -77,7 +79,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Split:
-    """One split's clips and the rows of both modalities.
+    """One split's clips and the rows of each modality.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ class Split:
         Labels in points; NaN where unknown.
     people, clip_ids, recording_ids : ndarray of str [clips]
         Ids of each clip.
-    visual, physiological : Stream or None
+    visual, physiological, audio : Stream or None
         Rows of each modality; None where the features have no such stream.
     """
 
@@ -95,9 +97,10 @@ class Split:
     recording_ids: np.ndarray
     visual: Stream | None
     physiological: Stream | None
+    audio: Stream | None = None
 
     @classmethod
-    def from_arrays(cls, arrays: Any, visual: str | None, physiological: str) -> "Split":
+    def from_arrays(cls, arrays: Any, visual: str | None, physiological: str, audio: str | None = None) -> "Split":
         """Build a split from what `DataModule.arrays` returns.
 
         Parameters
@@ -105,9 +108,9 @@ class Split:
         arrays : SplitArrays
             Labels, ids and streams of one split.
         visual : str or None
-            Name of the visual stream; None for the only one that is neither skin nor `physiological`.
-        physiological : str
-            Name of the physiological stream. A modality without a stream is None.
+            Name of the visual stream; None for the only one that is neither skin nor another modality's.
+        physiological, audio : str
+            Names of these streams; None for no sound. A modality without a stream is None.
 
         Raises
         ------
@@ -116,7 +119,7 @@ class Split:
         """
         streams = arrays.streams
         if visual is None:
-            names = [name for name in streams if name not in (SKIN, physiological)]
+            names = [name for name in streams if name not in (SKIN, physiological, audio)]
             if len(names) > 1:
                 raise LfnetError(
                     f"several streams may be the visual one: {', '.join(names)}. Set fusion.visual.stream=NAME."
@@ -124,24 +127,26 @@ class Split:
             visual = names[0] if names else None
         elif visual not in streams:
             raise LfnetError(f"fusion.visual.stream={visual}: the features have the streams {', '.join(streams)}.")
-        face, pulse = (
-            Stream(*streams[name]) if name is not None and name in streams else None for name in (visual, physiological)
+        own = (
+            Stream(*streams[name]) if name is not None and name in streams else None
+            for name in (visual, physiological, audio)
         )
         people, clip_ids, recording_ids = map(np.asarray, (arrays.groups, arrays.clip_ids, arrays.recording_ids))
-        return cls(np.asarray(arrays.y, float), people, clip_ids, recording_ids, face, pulse)
+        return cls(np.asarray(arrays.y, float), people, clip_ids, recording_ids, *own)
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, clips: np.ndarray) -> "Split":
         """Return some of the clips, by index."""
-        visual, pulse = (None if rows is None else rows.take(clips) for rows in (self.visual, self.physiological))
-        return Split(self.y[clips], self.people[clips], self.clip_ids[clips], self.recording_ids[clips], visual, pulse)
+        rows = (getattr(self, modality) for modality in MODALITIES)
+        own = (None if stream is None else stream.take(clips) for stream in rows)
+        return Split(self.y[clips], self.people[clips], self.clip_ids[clips], self.recording_ids[clips], *own)
 
     def join(self, other: "Split") -> "Split":
         """Return the clips of both splits, these first."""
         streams: list[Stream | None] = []
-        for name in ("visual", "physiological"):
+        for name in MODALITIES:
             mine, others = getattr(self, name), getattr(other, name)
             if mine is None or others is None:
                 streams.append(None)
@@ -166,7 +171,7 @@ class Split:
         stream: Stream | None = getattr(self, name)
         if stream is None:
             raise LfnetError(
-                f"the features hold no {name} stream. Set encoder=[visual,skin] for video, or use the other modality "
+                f"the features hold no {name} stream. Set encoder={_ENCODERS[name]} for video, or use another modality "
                 f"alone: fusion.model={'physiological' if name == 'visual' else 'visual'}."
             )
         return stream
@@ -321,7 +326,9 @@ def _count_groups(groups: np.ndarray, what: str) -> int:
     return different
 
 
-def read_splits(data: "DataModule", visual: str | None, physiological: str) -> dict[str, Split]:
-    """Read the rows of every split that has clips. visual, physiological: names of their streams."""
+def read_splits(
+    data: "DataModule", visual: str | None, physiological: str, audio: str | None = None
+) -> dict[str, Split]:
+    """Read the rows of every split that has clips. visual, physiological, audio: names of their streams."""
     present = [name for name in ("train", "dev", "test", "unlabelled") if (data.clips["split"] == name).any()]
-    return {name: Split.from_arrays(data.arrays(name), visual, physiological) for name in present}
+    return {name: Split.from_arrays(data.arrays(name), visual, physiological, audio) for name in present}

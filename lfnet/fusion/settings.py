@@ -11,6 +11,7 @@ __all__ = [
     "MODALITIES",
     "MODELS",
     "OF_JOINT_SVR",
+    "PUBLISHED",
     "FusionSettings",
     "GroupBy",
     "Joint",
@@ -18,12 +19,13 @@ __all__ = [
     "Visual",
 ]
 
-MODALITIES = ("visual", "physiological")
+MODALITIES = ("visual", "physiological", "audio")
+PUBLISHED = MODALITIES[:2]  # LightFusionNet has no sound
 CONCATENATED = ("concat_svr", "concat_ridge")  # these read descriptors, other joint models scores
 MODELS = (*MODALITIES, "fused", "stacked", "weighted", *CONCATENATED)
 OF_JOINT_SVR = ("without_power_transform", "without_tuned_svr")  # components of model=fused alone
 
-Modality = Literal["visual", "physiological"]
+Modality = Literal["visual", "physiological", "audio"]
 GroupBy = Literal["clip", "person"]
 Folds = Annotated[int, Field(ge=2)]
 
@@ -51,7 +53,10 @@ class Forest:
 
 @settings
 class Visual:
-    """The visual regressor: SelectKBest(f_regression, k = 1000), then linear SVR (C = .1) and a forest, averaged."""
+    """The visual regressor: SelectKBest(f_regression, k = 1000), then linear SVR (C = .1) and a forest, averaged.
+
+    That of sound, which is not published, is the same with settings of its own.
+    """
 
     stream: str | None
     rows: Annotated[tuple[Literal["first", "mean"], ...], *_OneOrMore]
@@ -154,6 +159,8 @@ class Physiological:
 class Joint:
     """The joint model: z = [visual; physiological] → Yeo-Johnson → SVR(rbf, C = 25, ε = .01, γ = scale).
 
+    inputs: the modalities whose scores are joined.
+
     Published as about 350 parameters in less than 50 KB. weight: w of late fusion, ŷ = w·visual +
     (1 − w)·physiological; published w* = .98, and ablation_weight .95 in the component ablation. Not published:
     shrinkage of the stacked regression towards the mean of the scores, and alpha of the ridge regression.
@@ -175,7 +182,7 @@ class FusionSettings:
     """The `fusion` node; conf/fusion/published.yaml explains each setting."""
 
     name: str
-    model: Literal["visual", "physiological", "fused", "stacked", "weighted", "concat_svr", "concat_ridge"]
+    model: Literal["visual", "physiological", "audio", "fused", "stacked", "weighted", "concat_svr", "concat_ridge"]
     component: str
     choose: Literal["test", "people"]
     training_scores: Literal["in_sample", "out_of_fold"]
@@ -187,13 +194,20 @@ class FusionSettings:
     physiological: Physiological
     joint: Joint
     extraction: dict[str, Any]
+    audio: Visual | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if "train" not in self.physiological.fit_on:
             raise ValueError(".physiological.fit_on: give [train] or [train, dev].")
-        if self.model == "weighted" and set(self.joint.inputs) != set(MODALITIES):
-            raise ValueError(f".joint.inputs: fusion.model=weighted needs both, [{', '.join(MODALITIES)}].")
+        if self.model == "weighted" and set(self.joint.inputs) != set(PUBLISHED):
+            raise ValueError(f".joint.inputs: fusion.model=weighted needs both, [{', '.join(PUBLISHED)}].")
+        if self.model in CONCATENATED and "audio" in self.joint.inputs:
+            raise ValueError(
+                f".joint.inputs: fusion.model={self.model} joins [{', '.join(PUBLISHED)}]; stacked joins all."
+            )
+        if "audio" in self.used and (self.audio is None or self.audio.stream is None):
+            raise ValueError(".audio: there is no regressor of sound: set fusion=with_audio, and its audio.stream.")
         return self
 
     @property
@@ -201,7 +215,7 @@ class FusionSettings:
         """Modalities whose streams are read."""
         if self.model in MODALITIES:
             return (self.model,)
-        return MODALITIES if self.model in CONCATENATED else self.joint.inputs
+        return PUBLISHED if self.model in CONCATENATED else self.joint.inputs
 
     @property
     def scored(self) -> tuple[str, ...]:

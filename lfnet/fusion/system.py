@@ -72,7 +72,7 @@ class FusionResult:
     system : System
         The fitted fusion.
     scores : dict
-        Split → member (`visual`, `physiological`, the model) → float64 [clips].
+        Split → member (a modality, or the model) → float64 [clips].
     chosen : dict of str to Choice
         Selected recipe of each member.
     missing : dict
@@ -146,15 +146,15 @@ class _FittedModality:
     def __init__(
         self, name: str, train: Split, own: Split, test: Split | None, settings: FusionSettings, seed: int, share: Memo
     ) -> None:
-        node = settings.visual if name == "visual" else settings.physiological
+        node: Any = getattr(settings, name)
         folds = (settings.group_by, settings.inner_folds, settings.outer_folds, settings.repeats)
         # Out-of-fold scores do not depend on `choose`: each fold selects its own recipe.
         self._folds_key = repr((name, node, folds, seed))
         self._key, self._share = repr((name, node, settings.choose, folds, seed)), share
         self._modality: Modality = (
-            VisualModality(settings.visual, seed)
-            if name == "visual"
-            else PhysiologicalModality(settings.physiological, settings.group_by, seed)
+            PhysiologicalModality(node, settings.group_by, seed)
+            if name == "physiological"
+            else VisualModality(node, seed, name)
         )
         self._train, self._settings = train, settings
         self.choice: Choice = share.compute((self._key, "choice"), lambda: choose(self._modality, own, test, settings))

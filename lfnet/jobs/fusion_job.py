@@ -62,7 +62,9 @@ def execute(job: Experiment, session: Session) -> None:
         data = load_data(job, session)
         parts = refer_and_audit(job, data, session)
         lacking = job.settings.lacking_component
-        splits = {} if lacking else read_splits(data, settings.visual.stream, settings.physiological.stream)
+        audio = None if settings.audio is None else settings.audio.stream
+        named = (settings.visual.stream, settings.physiological.stream, audio)
+        splits = {} if lacking else read_splits(data, *named)
 
     if lacking:
         write_text(job.folder / PREDICTIONS, Predictions(pd.DataFrame(columns=list(COLUMNS))).to_csv_text())

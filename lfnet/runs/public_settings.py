@@ -26,6 +26,7 @@ _GROUPS = (
         "filming",
         "fusion",
         "fusion/component",
+        "fusion/joined",
         "head",
         "ingredient",
     ),
@@ -35,7 +36,7 @@ _GROUPS = (
 _COHORT = (
     *("_target_", "name", "scale", "fold", "aligned", "fps", "seed", "recordings", "people", "people_shared"),
     *("label_mean", "label_sd", "within_person", "filming", "label_noise", "signal", "identity", "pulse", "duration"),
-    *("duration_leak", "lost_frames", "dim", "sparse"),
+    *("audio", "duration_leak", "lost_frames", "dim", "sparse"),
 )
 # Settings, each with all below it.
 _SETTINGS = (

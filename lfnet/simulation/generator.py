@@ -10,6 +10,7 @@ import pandas as pd
 
 from lfnet.fingerprints import digest, source_digest
 from lfnet.simulation import oracle, signals
+from lfnet.simulation.audio import SimulatedAudio, read_audio
 from lfnet.simulation.filming import MOVED
 from lfnet.simulation.people import Truth, stream
 from lfnet.simulation.pulse import Planted, SimulatedPulse, read_pulse
@@ -41,7 +42,7 @@ class SimulatedFeatures:
     Attributes
     ----------
     more : tuple
-        The pulse stream, where the cohort has one.
+        The streams of pulse and sound, where the cohort has them.
     """
 
     stream = "simulated"
@@ -52,7 +53,11 @@ class SimulatedFeatures:
         # Frames do not depend on the pulse: other pulse settings need no new frames.
         drawn = {name: value for name, value in settings.drawn().items() if name != "pulse"}
         self.recipe = digest({"settings": drawn, "code": source_digest(["lfnet.simulation"])})
-        self.more = () if settings.pulse is None else (SimulatedPulse(settings, truth),)
+        self.more: tuple[SimulatedPulse | SimulatedAudio, ...] = ()
+        if settings.pulse is not None:
+            self.more += (SimulatedPulse(settings, truth),)
+        if settings.audio is not None:
+            self.more += (SimulatedAudio(settings, truth),)
         self._row = {clip: row for row, clip in enumerate(truth.clips["clip_id"])}
         self._statistics: dict[str, ClipStatistics] = {}
 
@@ -155,7 +160,7 @@ class SimulatedFeatures:
         DataFrame
             Columns recording_id, model, score (points of the scale). Models: oracle_signal_median, oracle_signal_mean,
             oracle_people_median, oracle_people_mean, and with `read_segments` the same of oracle_pulse, oracle_both
-            and oracle_both_people (`lfnet.simulation.oracle`).
+            and oracle_both_people; with sound, of oracle_audio and, with both, oracle_all (`lfnet.simulation.oracle`).
         """
         statistics = list(self.statistics(read).values())
         pulse = None
@@ -163,7 +168,11 @@ class SimulatedFeatures:
             planted = Planted(self.settings.pulse)
             pulse = [read_pulse(*read_segments(clip), planted) for clip in self._row]
         recording_of_clip = self.truth.clips["recording"].to_numpy()[list(self._row.values())]
-        return oracle.references(self.truth.recordings, recording_of_clip, statistics, self.settings, pulse)
+        heard = None
+        for own in self.more:
+            if isinstance(own, SimulatedAudio):
+                heard = [read_audio(*own.clip(clip)[:2], own.direction) for clip in self._row]
+        return oracle.references(self.truth.recordings, recording_of_clip, statistics, self.settings, pulse, heard)
 
     def _of(self, clip_id: str) -> tuple[pd.Series, pd.Series]:
         clip = self.truth.clips.iloc[self._row[clip_id]]

@@ -21,7 +21,10 @@ its variance, s² the person's; and `both` all of the recording's features, fram
     p(y | q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) Π_clips p(number of segments | u)
     p(y | D, q) ∝ Σ_u p(y | u) N(u; 0, 1) N(q_i; κ_P u, W_i + s²) ∫ N(o; 0, 1) p(D | u, o) do
 
-These two ignore the person. `both_people` uses the person as `people` does, with p(D, q | u, o, o') for p(D | u, o),
+`audio` knows the recording's sound alone, and `all` its frames, pulse and sound; the mean of a clip's sound is a drive
+as the level is (`lfnet.simulation.audio`).
+
+These four ignore the person. `both_people` uses the person as `people` does, with p(D, q | u, o, o') for p(D | u, o),
 where o' ~ N(0, 1) is the person's offset in the pulse. Where people are shared between splits, a fusion may do better
 than `both`, and not better than `both_people`.
 
@@ -39,6 +42,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
+from lfnet.simulation import audio as sounds
 from lfnet.simulation import pulse as pulses
 from lfnet.simulation import signals
 from lfnet.simulation.grids import (
@@ -71,6 +75,7 @@ def references(
     statistics: Sequence[ClipStatistics],
     settings: Settings,
     pulse: Sequence[PulseStatistics] | None = None,
+    audio: Sequence[tuple[int, float]] | None = None,
 ) -> pd.DataFrame:
     """Score all recordings with the oracles, from sufficient statistics and training labels.
 
@@ -86,16 +91,20 @@ def references(
         Settings of the cohort.
     pulse : sequence of PulseStatistics, optional
         One a clip; adds the models that know the pulse.
+    audio : sequence of (int, float), optional
+        Number of vectors with a voice of each clip, and the mean of their drive; adds the models that know the sound.
 
     Returns
     -------
     DataFrame
         Columns recording_id, model, score.
     """
-    oracle = Oracle(recordings, recording_of_clip, statistics, settings, pulse)
+    oracle = Oracle(recordings, recording_of_clip, statistics, settings, pulse, audio)
     posteriors = {"signal": oracle.signal(), "people": oracle.people()}
     if pulse is not None:
         posteriors |= {"pulse": oracle.pulse_only(), "both": oracle.both(), "both_people": oracle.both_people()}
+    if audio is not None:
+        posteriors |= {"audio": oracle.audio_only()} | ({} if pulse is None else {"all": oracle.all()})
     scores = []
     for knows, posterior in posteriors.items():
         median = oracle.labels[np.argmax(np.cumsum(posterior, axis=1) >= 0.5 - 1e-12, axis=1)]
@@ -113,6 +122,7 @@ class Oracle:
     statistics: Sequence[ClipStatistics]
     settings: Settings
     pulse: Sequence[PulseStatistics] | None = None
+    audio: Sequence[tuple[int, float]] | None = None
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -136,6 +146,14 @@ class Oracle:
         """Return p(y | the recording's features and pulse), float64 [recordings, K]."""
         # The number of segments adds nothing about a clip's length to the number of its frames.
         return self._labels_given(self._signal + self._pulse)
+
+    def audio_only(self) -> np.ndarray:
+        """Return p(y | the recording's sound), float64 [recordings, K]."""
+        return self._labels_given(self._audio)
+
+    def all(self) -> np.ndarray:
+        """Return p(y | the recording's features, pulse and sound), float64 [recordings, K]."""
+        return self._labels_given(self._signal + self._pulse + self._audio)
 
     def _labels_given(self, log: np.ndarray) -> np.ndarray:
         """Return p(y | data), float64 [recordings, K], from log p(data | u) [recordings, U]."""
@@ -228,6 +246,13 @@ class Oracle:
         clips = [(clip.kept, clip.mean) for clip in self.pulse]
         shares = pulses.PERSON, pulses.SESSION, pulses.CLIP
         return self._drive(clips, self.settings.pulse.coupling, shares, pulses.NOISE)
+
+    @cached_property
+    def _audio(self) -> np.ndarray:
+        """log p(sound without its length | u) up to a number for each recording, float64 [recordings, U]."""
+        assert self.audio is not None and self.settings.audio is not None
+        coupling, shares = self.settings.audio.coupling, (sounds.PERSON, sounds.SESSION, sounds.CLIP)
+        return _log_drive(self._drive(self.audio, coupling, shares, sounds.NOISE), coupling)
 
     @cached_property
     def _segments(self) -> np.ndarray:

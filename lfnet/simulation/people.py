@@ -29,6 +29,7 @@ _STREAMS = (
     "lost",
     "pulse",
     "filming",
+    "audio",
 )
 _ATTEMPTS = 200
 

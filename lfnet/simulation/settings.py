@@ -11,6 +11,7 @@ from lfnet.config import Count, NonNegative, Positive, Share, settings
 
 __all__ = [
     "Amplitudes",
+    "Audio",
     "Duration",
     "Filming",
     "Pulse",
@@ -176,6 +177,36 @@ class Pulse:
 
 
 @settings
+class Audio:
+    """The simulated stream of sound.
+
+    Parameters
+    ----------
+    strength : float
+        Square root of its signal-to-noise ratio for severity.
+    rate : float
+        Vectors a second.
+    dim : int
+        Numbers of a vector.
+    voice : float
+        Share of the time in which there is a voice; other vectors are invalid.
+    lost_clips : float
+        Share of clips without sound.
+    """
+
+    strength: NonNegative
+    rate: Positive
+    dim: Annotated[int, Field(ge=2)]
+    voice: Annotated[float, Field(gt=0, le=1)]
+    lost_clips: Share
+
+    @property
+    def coupling(self) -> float:
+        """κ, the correlation of the sound's drive with severity on its normal scale."""
+        return self.strength / math.hypot(1.0, self.strength)
+
+
+@settings
 class Filming:
     """How people were filmed: numbers of place, size and pose of the face, light, camera, folder, date, sex and age.
 
@@ -212,6 +243,7 @@ class Settings:
     fps: Positive
     dim: Annotated[int, Field(ge=16)]  # 6 signal directions, and room for noise
     pulse: Pulse | None = None
+    audio: Audio | None = None
     filming: Filming | None = None
 
     @model_validator(mode="after")
@@ -233,7 +265,8 @@ class Settings:
 
     def drawn(self) -> dict[str, Any]:
         """The settings that change what is drawn: of the scale, its range and not its bands, cut-offs and sources."""
-        return {**asdict(self), "scale": [self.scale.min, self.scale.max]}
+        drawn = {**asdict(self), "scale": [self.scale.min, self.scale.max]}
+        return {name: value for name, value in drawn.items() if name != "audio"}  # no other stream depends on it
 
     @property
     def low(self) -> int:
