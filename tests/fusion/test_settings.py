@@ -35,7 +35,10 @@ def test_every_published_constant_is_a_default():
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("fusion.model=both", "fusion.model=both: give one of visual, physiological, fused, stacked, weighted, "),
+        (
+            "fusion.model=both",
+            "fusion.model=both: give one of visual, physiological, audio, fused, stacked, weighted, ",
+        ),
         ("fusion.visual.k=[]", "fusion.visual.k=[]: give a list of 1 or more, each a whole number of 1 or more."),
         ("fusion.visual.k=[0]", "fusion.visual.k.0=0: give a whole number of 1 or more."),
         ("fusion.visual.k=[many]", "fusion.visual.k.0=many: give a whole number of 1 or more."),
@@ -43,7 +46,7 @@ def test_every_published_constant_is_a_default():
         ("~fusion.joint.gamma", "fusion.joint.gamma is missing: give one of scale, auto, or a number above 0."),
         ("fusion.joint.weight=1.5", "fusion.joint.weight=1.5: give a list of 1 or more, each a number from 0 to 1."),
         ("fusion.joint.C=[-1]", "fusion.joint.C.0=-1: give a number above 0."),
-        ("fusion.joint.inputs=[visual,audio]", "fusion.joint.inputs.1=audio: give one of visual, physiological."),
+        ("fusion.joint.inputs=[visual,gait]", "fusion.joint.inputs.1=gait: give one of visual, physiological, audio."),
         ("fusion.inner_folds=1", "fusion.inner_folds=1: give a whole number of 2 or more."),
         (
             "fusion.physiological.models=[forest]",
