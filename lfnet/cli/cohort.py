@@ -13,7 +13,7 @@ from lfnet.errors import LfnetError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lfnet.cohorts.cohort import Cohort, Scale
+    from lfnet.cohorts.cohort import Scale
 
 __all__ = ["main"]
 
@@ -24,6 +24,7 @@ examples:
   lfnet cohort init my_frames --fps 30 --splits 0.7,0.15,0.15 --seed 3
   lfnet cohort init features --kind features --fps 30 --labels phq.csv --scale phq8
   lfnet cohort init openface --labels phq9.xlsx --scale phq9
+  lfnet cohort init my_corpus --yaml my_conf/cohort/mine.yaml --scale phq8
   lfnet cohort split my_videos --seed 1
   lfnet cohort show cohort=folder cohort.root=my_videos
   lfnet cohort show cohort=avec2014 cohort.root=/data/AVEC2014
@@ -32,7 +33,8 @@ INIT = """\
 Draft manifest.csv for a folder of videos, frame folders (images) or feature files (.npy, .npz, .safetensors, or tables
 such as OpenFace's .csv with a column timestamp or frame). Frame
 rates and counts are filled in, people are guessed from the file names (please check them), and splits are made by
-person, stratified by score. An existing manifest is kept unless --force is given.
+person, stratified by score. An existing manifest is kept unless --force is given. With --yaml my_conf/cohort/NAME.yaml
+the yaml of a corpus is drafted instead: patterns of paths, tables and splits, for a tree that others have too.
 
 Settings of reading videos: video.times=rebuild counts frames at the stated rate; video.damaged=keep uses what precedes
 damage. Give the same settings to the later commands."""
@@ -73,11 +75,15 @@ def main(argv: list[str]) -> int:
     init.add_argument("--fps", type=float, help="frames per second of frame folders and of features without times")
     init.add_argument("--skip-unreadable", action="store_true", help="leave unreadable clips out instead of stopping")
     init.add_argument("--decode", action="store_true", help="decode all frames to find damaged ones, which takes long")
+    init.add_argument(
+        "--yaml", type=Path, metavar="FILE", help="draft a corpus instead: my_conf/cohort/NAME.yaml, by patterns"
+    )
     init.add_argument("--force", action="store_true", help="replace an existing manifest.csv")
     split = add("split", "replace a manifest's splits", SPLIT, _split)
     split.add_argument("root", type=Path, metavar="DIR", help="the folder that holds manifest.csv")
     _add_split_options(split)
     show = add("show", "print a cohort's splits, people and scores", SHOW, _show)
+    show.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder of your own yamls, such as DIR/cohort")
     show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
     reading: dict[str, str] = {}
     if argv[:1] == ["init"]:
@@ -116,18 +122,24 @@ def _init(options: argparse.Namespace) -> int:
     from lfnet.text import first_names, plural
 
     manifest = options.root / "manifest.csv"
-    if manifest.exists() and not options.force:
+    if manifest.exists() and not options.force and options.yaml is None:
         raise LfnetError(f"{manifest} exists already. Edit it, or replace it with --force.")
     if options.fps is not None and not 0 < options.fps < float("inf"):
         raise LfnetError(f"--fps {options.fps:g}: give a positive number of frames per second.")
     if options.encoding is not None:
         check_encoding(options.encoding, "--encoding")
     of_labels = ("encoding", "label_column", "name_column", "person_column")
-    if options.labels is None and (given := [name for name in of_labels if getattr(options, name) is not None]):
+    given = [name for name in of_labels if getattr(options, name) is not None]
+    if options.labels is None and given and not (options.yaml and given == ["label_column"]):
         raise LfnetError(f"--{given[0].replace('_', '-')} needs a table of scores: give it with --labels CSV.")
     shares = _shares(options.splits)
     check_split_settings(shares, options.seed)
     scale = _scale(options.scale)
+    if options.yaml is not None:
+        from lfnet.cli.corpus_yaml import draft_yaml
+
+        names = ("labels", "label_column", "scale", "kind", "fps", "force")
+        return draft_yaml(options.root, options.yaml, **{name: getattr(options, name) for name in names})
     table, rule = draft(options.root, options.kind)
     same = table.attrs["spellings"]
     merged = None
@@ -248,16 +260,8 @@ def _split(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import described
-    from lfnet.cli.configs import compose
-    from lfnet.cohorts.binary import binarised
-    from lfnet.config import instantiate
+    from lfnet.cli.corpus_yaml import compose_cohort
 
-    overrides = [f"+{text}" if text.startswith(("cohort=", "paths=")) else text for text in options.overrides]
-    if not any(text.startswith("+cohort=") for text in overrides):
-        raise LfnetError("give a cohort: lfnet cohort show cohort=folder cohort.root=DIR")
-    if not any(text.startswith("+paths=") for text in overrides):
-        overrides.insert(0, "+paths=default")
-    cohort: Cohort = binarised(instantiate(compose(None, overrides).cohort, "cohort"))
-    for line in described(cohort):
+    for line in described(compose_cohort(options.overrides, options.config_dir)):
         print(line)
     return 0

@@ -25,34 +25,19 @@ from lfnet.cohorts.validation import refuse
 from lfnet.errors import LfnetError
 from lfnet.files import write_text
 
-__all__ = ["add_splits", "draft", "manifest_text", "resplit_manifest"]
+__all__ = ["add_splits", "clips_below", "draft", "manifest_text", "resplit_manifest"]
 
 _FOLDS = 5
 _PLURAL = {"videos": "videos", "frames": "frame folders", "features": "feature files"}
 
 
-def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
-    """Find the clips below `root` and guess their people.
-
-    Parameters
-    ----------
-    root : Path
-        The folder.
-    kind : str, optional
-        videos, frames or features; by default, the only kind that the folder holds.
-
-    Returns
-    -------
-    table : DataFrame
-        A manifest's columns, session and person_guessed; the index "file" holds the paths. label is NaN, split is
-        unlabelled, fps and n_frames are "".
-    rule : str
-        How people were guessed, in words.
+def clips_below(root: Path, kind: str | None = None) -> tuple[list[Path], str, list[Path]]:
+    """Find the clips below a folder, their kind, and the other files.
 
     Raises
     ------
     LfnetError
-        There is no clip, there are several kinds, or two clips would have one id.
+        There is no clip, or there are several kinds.
     """
     root = Path(root)
     if not root.is_dir():
@@ -81,7 +66,34 @@ def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
             + next((f"\n{reason}" for path in others if (reason := why_no_clip(path)).count("\n")), "")
             + next((f" {fault}" for path in _tables(others) if (fault := table_fault(path))), "")
         )
-    files = found[chosen]
+    return found[chosen], chosen, [path for path in others if path not in found["features"]]
+
+
+def draft(root: Path, kind: str | None = None) -> tuple[pd.DataFrame, str]:
+    """Find the clips below `root` and guess their people.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    kind : str, optional
+        videos, frames or features; by default, the only kind that the folder holds.
+
+    Returns
+    -------
+    table : DataFrame
+        A manifest's columns, session and person_guessed; the index "file" holds the paths. label is NaN, split is
+        unlabelled, fps and n_frames are "".
+    rule : str
+        How people were guessed, in words.
+
+    Raises
+    ------
+    LfnetError
+        There is no clip, there are several kinds, or two clips would have one id.
+    """
+    root = Path(root)
+    files, chosen, _ = clips_below(root, kind)
     refuse(
         [f"{str(path)!r} is no valid text. Rename it." for path in files if not _is_text(str(path.relative_to(root)))],
         root,

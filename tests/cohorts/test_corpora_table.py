@@ -101,3 +101,12 @@ def test_the_table_of_real_tables_of_crema_d(
         openface_table(tmp_path / "copy" / "OpenFace" / f"{name}.csv", float(score), frames=60)
     words = [word.replace("root=DIR", "root=copy") for word in command_of("crema_d")]
     run_table(words, capsys)
+
+
+def test_the_table_of_a_drafted_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    MINIATURES["e_daic"](tmp_path / "tree")
+    assert main(["cohort", "init", "tree", "--yaml", "my_conf/cohort/mine.yaml", "--scale", "phq8"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "  2. lfnet table architectures --config-dir my_conf cohort=mine"
+    run_table([*shlex.split(last)[4:], "streams.match=mean"], capsys)
