@@ -62,8 +62,8 @@ format: $(READY) ## format the code
 lock: ## make requirements.lock and requirements.cpu.lock from pyproject.toml, keeping versions that still fit; ARGS=--upgrade takes the newest
 	@sh tools/lock $(ARGS)
 
-wheel: $(READY) ## build the wheel into dist/
-	@.venv/bin/python -m build --wheel --no-isolation --outdir dist .
+wheel: $(READY) ## build the wheel and the sdist into dist/
+	@.venv/bin/python -m build --sdist --wheel --no-isolation --outdir dist .
 
 clean: ## remove build products and tools' caches; keep data, features, runs and .venv
 	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
