@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from lfnet.errors import LfnetError
 
-__all__ = ["EXTRAS", "explain_import", "require"]
+__all__ = ["EXTRAS", "explain_import", "require", "require_package"]
 
 # Extra → the modules that lfnet imports and that the core lacks; xgboost is of xgboost-cpu on Linux.
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -53,6 +53,12 @@ pip install 'lfnet[excel]', or save it as CSV UTF-8.
     missing = [module for module in modules or EXTRAS[extra] if find_spec(module) is None]
     if missing:
         raise LfnetError(_message(extra, missing, use, otherwise))
+
+
+def require_package(module: str, *, use: str, otherwise: str) -> None:
+    """Check that a package which is no extra of lfnet is installed. Raises `LfnetError` as `require` does."""
+    if find_spec(module) is None:
+        raise LfnetError(f"{use}: {module} is not installed: pip install {module}, or {otherwise}.")
 
 
 def explain_import(error: BaseException, use: str) -> str | None:

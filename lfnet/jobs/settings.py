@@ -19,7 +19,7 @@ from lfnet.data.protocol import Protocol
 from lfnet.encoders.encoder import Device
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conversion import Conversion
-from lfnet.extras import require
+from lfnet.extras import require, require_package
 from lfnet.features.joined_streams import JoinSettings
 from lfnet.features.normalised import FilmingSettings
 from lfnet.files import Access, exists
@@ -90,9 +90,24 @@ class Wandb:
 
 @settings
 class Logger:
-    """`conf/logger`: trackers next to metrics.csv."""
+    """`conf/logger`: trackers next to metrics.csv.
 
-    wandb: Wandb | None
+    tracker: a node with the `_target_` of any logger of Lightning. needs: the package that it imports.
+    """
+
+    wandb: Wandb | None = None
+    tracker: dict[str, Any] | None = None
+    needs: str | None = None
+
+
+def _check_logger(logger: Logger) -> None:
+    """Raise `LfnetError` where a package that a tracker needs is missing, or its settings are wrong."""
+    if logger.wandb is not None:
+        require("wandb", "wandb", use="logger=wandb", otherwise="give logger=csv")
+    if logger.needs is not None:
+        require_package(logger.needs, use=f"logger.needs={logger.needs}", otherwise="give logger=csv")
+    if logger.tracker is not None:
+        check_target(logger.tracker, "logger.tracker")
 
 
 def _check_seed(seed: int) -> int:
@@ -288,8 +303,8 @@ def read_settings(
     audit = reader.part("audit", lambda: instantiate(config["audit"], "audit") if config.get("audit") else _AUDIT)
     launcher = _launcher(reader)
     logger = reader.part("logger", lambda: read(Logger, config["logger"], "logger"))
-    if logger is not None and logger.wandb is not None:
-        reader.check(lambda: require("wandb", "wandb", use="logger=wandb", otherwise="give logger=csv"))
+    if logger is not None:
+        reader.check(lambda: _check_logger(logger))
     if fused:
         reader.check(
             lambda: require("lightfusion", "lightgbm", "xgboost", "skops", use=f"fusion={config['fusion']['name']}")

@@ -3,14 +3,19 @@
 No face image, clip, recording or person id, and no path or name of the machine or its user is sent to a tracker.
 """
 
+import getpass
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from lightning.pytorch.loggers import Logger
 
+from lfnet.config import instantiate
+from lfnet.errors import LfnetError
 from lfnet.files import make_folder
 from lfnet.jobs.experiment import Experiment
 from lfnet.jobs.settings import encoder_names
@@ -91,22 +96,67 @@ def tracked_run(
 
 @contextmanager
 def trackers(job: Experiment) -> Iterator[list[Logger]]:
-    """The loggers that `conf/logger` asks for. A job is one W&B run: group = table, id = fingerprint."""
-    settings = job.settings.logger.wandb
-    if settings is None:
-        yield []
-        return
-    from lightning.pytorch.loggers import WandbLogger
+    """The loggers that `conf/logger` asks for. A job is one run of a tracker, with the same name, group and id in each.
 
-    with tracked_run(
-        vars(settings),
-        identity=job.fingerprint[:16],
-        name=run_name(job.recorded_config()),
-        group=job.settings.table or "train",
-        job_type="train" if job.settings.fusion is None else "fuse",
-        config=shared_settings(job.recorded_config()),
-    ) as run:
-        yield [WandbLogger(experiment=run)]
+    group = table, id = fingerprint. All get the same settings (`shared_settings`) and the same metrics.
+    """
+    settings, loggers = job.settings.logger, list[Logger]()
+    identity, group = job.fingerprint[:16], job.settings.table or "train"
+    name, config = run_name(job.recorded_config()), shared_settings(job.recorded_config())
+    with ExitStack() as stack:
+        if settings.wandb is not None:
+            from lightning.pytorch.loggers import WandbLogger
+
+            kind = "train" if job.settings.fusion is None else "fuse"
+            run = tracked_run(
+                vars(settings.wandb), identity=identity, name=name, group=group, job_type=kind, config=config
+            )
+            loggers.append(WandbLogger(experiment=stack.enter_context(run)))
+        if settings.tracker is not None:
+            node = _filled(settings.tracker, {"{name}": name, "{table}": group, "{id}": identity})
+            loggers.append(stack.enter_context(_opened(node, config)))
+        yield loggers
+
+
+@contextmanager
+def _opened(node: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[Logger]:
+    """Make a logger of Lightning, give it the settings, and finish it: as failed where an error ends the block."""
+    with _unnamed_machine():
+        logger = instantiate(node, "logger.tracker")
+        if not isinstance(logger, Logger):
+            raise LfnetError(f"logger.tracker._target_={node['_target_']}: give a logger of lightning.pytorch.loggers.")
+        try:
+            logger.log_hyperparams(dict(config))
+        except Exception as error:  # of a tracker's own kinds: its server does not answer, its folder cannot be written
+            reason = " ".join(str(error).split())[:200]
+            raise LfnetError(
+                f"logger.tracker: {type(logger).__name__} cannot begin ({type(error).__name__}: {reason}). Check its "
+                "settings, or give logger=csv."
+            ) from error
+    status = "failed"
+    try:
+        yield logger
+        status = "success"
+    finally:
+        logger.finalize(status)
+
+
+def _filled(node: Any, values: Mapping[str, str]) -> Any:
+    """A node in whose texts the keys of `values` are replaced."""
+    if isinstance(node, Mapping):
+        return {key: _filled(value, values) for key, value in node.items()}
+    if isinstance(node, str):
+        for key, value in values.items():
+            node = node.replace(key, value)
+    return node
+
+
+@contextmanager
+def _unnamed_machine() -> Iterator[None]:
+    """Give trackers other names of host and user than the true ones: TensorBoard names its files after the host."""
+    host = mock.patch.object(socket, "gethostname", lambda: "host")
+    with host, mock.patch.object(getpass, "getuser", lambda: "user"):
+        yield
 
 
 def final_metrics(metrics: dict[str, Any]) -> dict[str, float]:
@@ -122,5 +172,6 @@ def final_metrics(metrics: dict[str, Any]) -> dict[str, float]:
 
 def log_summary(loggers: list[Logger], metrics: dict[str, Any]) -> None:
     """Write the final metrics of dev and test, at every level, to the trackers."""
-    for logger in loggers:
-        logger.log_metrics(final_metrics(metrics))
+    with _unnamed_machine():  # TensorBoard begins another file after the training
+        for logger in loggers:
+            logger.log_metrics(final_metrics(metrics))
