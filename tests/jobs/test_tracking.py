@@ -75,8 +75,8 @@ def test_a_tracker_that_cannot_begin_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(LfnetError) as caught:
         run(config, choices)
     assert str(caught.value) == (
-        "logger.tracker: Recorder cannot begin (ConnectionError: no answer from the server). Check its settings, or give "
-        "logger=csv."
+        "logger.tracker: Recorder cannot begin (ConnectionError: no answer from the server). Check its settings, or "
+        "give logger=csv."
     )
 
 
