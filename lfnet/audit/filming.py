@@ -51,6 +51,8 @@ NUMBERS = (
     Number("noise", "noise", _IMAGE, logarithm=True),
     Number("length", "length", "columns n_frames and fps, or features", logarithm=True),
     Number("loudness", "loudness", "sound"),
+    Number("sound_noise", "noise of the sound", "sound"),
+    Number("sound_length", "length of the sound", "sound", logarithm=True),
     Number(
         "session",
         "session number",

@@ -34,7 +34,10 @@ _REMEDIES = {
     "fps": "resample all clips to one frame rate (filming=rate), since heads count frames and not seconds",
     "tasks": "use one task that all have (protocol.tasks)",
     **dict.fromkeys(("resolution", "codec", "bitrate", "brightness", "sharpness", "noise"), _PIXELS),
-    "loudness": "leave sound out, or normalise it",
+    **dict.fromkeys(
+        ("loudness", "sound_noise"), "leave sound out, or bring the level and the noise of all recordings to one"
+    ),
+    "sound_length": "leave sound out, or keep its length from the model (protocol=masked)",
 }
 
 

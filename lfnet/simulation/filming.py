@@ -23,6 +23,8 @@ _PLAIN = {
     "age": (35.0, 9.0),
     "date": (14600.0, 120.0),
 }
+# Drawn only where `filming.leak` names them, after all others, so that these stay what they were.
+_SOUND = {"sound_noise": (-55.0, 4.0), "sound_length": (40.0, 8.0)}
 # Numbers and names with two values: the first where the number's latent is positive.
 _BINARY = {
     "fps": ("25", "30"),
@@ -63,12 +65,13 @@ def draw_filming(u: np.ndarray, person: np.ndarray, settings: Settings, random: 
         One row a recording: text as in a manifest's columns, and the latents of `MOVED` as float64 `moved_NAME`.
     """
     table = {}
-    for name in (*_PLAIN, *_BINARY):
+    leaks = [str(name) for name in settings.filming.leak] if settings.filming is not None else []
+    for name in (*_PLAIN, *_BINARY, *(name for name in _SOUND if name in leaks)):
         z = latent(name, u, person, settings, random)
         if name in _BINARY:
             table[name] = np.where(z > 0, *_BINARY[name])
         else:
-            mean, sd = _PLAIN[name]
+            mean, sd = {**_PLAIN, **_SOUND}[name]
             values = mean + sd * z
             days = np.datetime64("1970-01-01") + values.astype(int) if name == "date" else None
             table[name] = np.array([f"{value:.4f}" for value in values] if days is None else days.astype(str))

@@ -40,6 +40,8 @@ FilmingNumber = Literal[
     "date",
     "sex",
     "age",
+    "sound_noise",
+    "sound_length",
 ]
 
 # AVEC2014: 84 people in 150 recordings, at most 3 a person.

@@ -1,4 +1,4 @@
-"""Read how a video was recorded from its file: codec, bit rate, date, loudness of its sound. No image is decoded."""
+"""Read how a video was recorded from its file: codec, bit rate, date, and its sound. No image is decoded."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,11 @@ from lfnet.video.container import opened
 
 __all__ = ["file_facts"]
 
-_SILENCE = -120.0  # dB, the lower limit of loudness
+_SILENCE = -120.0  # dB, the lower limit of levels
+_RATE = 8000  # samples a second; they hold speech, and are read faster
+_BLOCK = 400  # samples, .05 s, of which each has a level
+_QUIET = 10  # percentile of these levels that is the noise of room and channel
+_MIN_BLOCKS = 20
 
 
 def file_facts(path: Path) -> dict[str, float | str]:
@@ -26,8 +30,9 @@ def file_facts(path: Path) -> dict[str, float | str]:
     -------
     dict
         Those that the file has, of: codec (of a folder the images' suffix), bitrate (kbit/s of the whole file), date
-        (the day that the file names as its creation, as YYYY-MM-DD) and loudness (RMS of the first sound track in dB
-        of full scale, at least −120). What cannot be read is left out.
+        (the day that the file names as its creation, as YYYY-MM-DD), and of the first sound track loudness (RMS in dB
+        of full scale, at least −120), sound_noise (the level that a tenth of its pieces of .05 s stay below, in the
+        same unit; of a second or more) and sound_length (seconds). What cannot be read is left out.
 
     Examples
     --------
@@ -53,27 +58,38 @@ def _facts(path: Path, container: Any, stream: Any) -> dict[str, float | str]:
     created = str(container.metadata.get("creation_time", ""))[:10]
     if created > "1971":  # FFmpeg writes 1904 or 1970 where a camera has no clock
         found["date"] = created
-    loudness = _loudness(container)
-    return found if loudness is None else {**found, "loudness": loudness}
+    return {**found, **_sound(container)}
 
 
-def _loudness(container: Any) -> float | None:
-    """RMS of the first sound track in dB of full scale; None without sound, or where it cannot be decoded."""
+def _sound(container: Any) -> dict[str, float | str]:
+    """Level, noise and length of the first sound track; {} without sound, or where it cannot be decoded."""
     import av
 
     sound = next(iter(container.streams.audio), None)
     if sound is None:
-        return None
-    plain = av.AudioResampler(format="fltp", layout="mono", rate=8000)  # 8 kHz hold speech, and are read faster
+        return {}
+    plain = av.AudioResampler(format="fltp", layout="mono", rate=_RATE)
     squares, count = 0.0, 0
+    powers: list[np.ndarray] = []
+    rest = np.zeros(0)
     try:
         for frame in container.decode(sound):
             for part in plain.resample(frame):
                 samples = part.to_ndarray().astype(np.float64)
                 squares += float((samples**2).sum())
                 count += samples.size
+                rest = np.concatenate([rest, samples.reshape(-1)])
+                whole = len(rest) // _BLOCK * _BLOCK
+                powers.append((rest[:whole].reshape(-1, _BLOCK) ** 2).mean(axis=1))
+                rest = rest[whole:]
     except (av.FFmpegError, ValueError):
-        return None  # a part of the track would not be comparable with whole ones
+        return {}  # a part of the track would not be comparable with whole ones
     if not count:
-        return None
-    return round(max(_SILENCE, 10 * math.log10(max(squares / count, 1e-300))), 3)
+        return {}
+    found: dict[str, float | str] = {"loudness": _decibels(squares / count), "sound_length": round(count / _RATE, 3)}
+    each = np.concatenate(powers)
+    return found if len(each) < _MIN_BLOCKS else {**found, "sound_noise": _decibels(np.percentile(each, _QUIET))}
+
+
+def _decibels(power: float) -> float:
+    return round(max(_SILENCE, 10 * math.log10(max(float(power), 1e-300))), 3)

@@ -17,6 +17,7 @@ from tests.audit.simulated import script
 
 SCALE = Scale(name="points", min=0, max=63, bands=(Band(name="all", low=0, high=63),))
 experiment = script("filming")
+SOUND = ("sound_noise", "sound_length")
 
 
 def cohort(people: int = 60, seed: int = 0, **about: object) -> Cohort:
@@ -50,7 +51,10 @@ def test_a_frame_rate_that_is_the_label_is_a_leak_of_a_bare_manifest(
     lines = " ".join(capsys.readouterr().out.split())
     assert "LEAK filming vs label: frame rate goes with the label: rank correlation −0." in lines
     assert "baseline nuisance" in lines and "one frame rate" in lines
-    assert "loudness (it needs sound)" in lines and "5 % over all numbers of filming" in lines
+    assert (
+        "loudness, noise of the sound, length of the sound (they need sound)" in lines
+        and "5 % over all numbers of filming" in lines
+    )
 
 
 @pytest.mark.parametrize("leak", [name for name in experiment.PLANTED if "0.5" not in name])
@@ -96,6 +100,41 @@ def test_what_is_absent_constant_or_known_for_few_is_named() -> None:
     assert "codec (it has more than 20 values)" in finding(cohort(codec=many)).text
     nothing = finding(cohort())
     assert nothing.status == "not checked" and "no number of how people were filmed" in nothing.text
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("loudness", "loudness"), ("sound_noise", "noise of the sound"), ("sound_length", "length of the")],
+)
+def test_level_noise_and_length_of_the_sound_are_checked_with_all_other_numbers(name: str, what: str) -> None:
+    random = np.random.default_rng(0)
+    others = {other: random.normal(size=60) for other in ("brightness", "yaw", "noise")}
+    made = cohort(**others, **{name: lambda label, _: -60 + label + 6 * np.random.default_rng(1).normal(size=60)})
+    found = finding(made)
+    assert found.status == "leak" and found.text.startswith(what) and "leave sound out" in found.advice
+    alone = finding(cohort(**{name: lambda label, _: -60 + label + 40 * np.random.default_rng(4).normal(size=60)}))
+    together = finding(
+        cohort(**others, **{name: lambda label, _: -60 + label + 40 * np.random.default_rng(4).normal(size=60)})
+    )
+    (one,), (with_others,) = ([test for test in report.tests if test.name == name] for report in (alone, together))
+    assert one.p == pytest.approx(with_others.p, abs=0.02) and with_others.adjusted > one.adjusted
+
+
+def test_a_planted_noise_of_the_sound_is_found_in_a_simulated_cohort_and_nothing_else_moves() -> None:
+    from lfnet.config import instantiate
+    from tests.composing import composed
+
+    def drawn(filming: str) -> Cohort:
+        made: Cohort = instantiate(
+            composed(f"cohort.filming={filming}", "cohort.people=one_each")[0]["cohort"], "cohort"
+        )
+        return made
+
+    plain, planted = drawn("{leak:{},moves:0}"), drawn("{leak:{sound_noise:0.8},moves:0}")
+    assert plain.about is not None and planted.about is not None
+    assert planted.about.drop(columns="sound_noise").equals(plain.about)
+    found = find_leaks(planted)["filming"]
+    assert found.status == "leak" and found.text.startswith("noise of the sound goes with the label")
 
 
 def test_too_few_people_are_not_called_clear() -> None:
@@ -183,7 +222,8 @@ def test_sessions_and_dates_are_read_from_ids_and_names() -> None:
 
 def test_every_number_is_known_of_a_simulated_cohort_with_all_and_named_absent_without() -> None:
     known = filming_of(experiment.filmed(1), None, {})
-    assert {n.name for n in known.varying} == {n.name for n in NUMBERS} - {"tasks", "site"} and not known.absent
+    assert {n.name for n in known.varying} == {n.name for n in NUMBERS} - {"tasks", "site", *SOUND}
+    assert {n.name for n in known.absent} == set(SOUND)
     bare = filming_of(experiment.clean(1), None, {})
     assert {n.name for n in bare.varying} == {"length", "session"}
     assert {n.name for n in bare.absent} == {n.name for n in NUMBERS} - {"length", "session", "fps", "tasks", "site"}

@@ -15,6 +15,7 @@ from lfnet.video.align import TEMPLATE_112
 from lfnet.video.decode import Frame
 from lfnet.video.faces import Mesh
 from lfnet.video.file_facts import file_facts
+from tests.audio.media import bursts, write_clip
 from tests.features.fakes import Brightness, Loudest, cohort_of, crop_picture
 from tests.video.media import picture, write_folder, write_video
 from tests.video.test_align import mesh_at
@@ -96,6 +97,18 @@ def test_loudness_is_the_rms_of_a_tone_and_codec_and_bit_rate_are_the_files(tmp_
     assert found["loudness"] == pytest.approx(20 * np.log10(amplitude / np.sqrt(2)), abs=0.3)
     with av.open(str(path)) as container:
         assert found["bitrate"] == pytest.approx(container.bit_rate / 1000, rel=1e-3)
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e-2])
+def test_noise_and_length_of_the_sound_are_those_of_its_quiet_parts(tmp_path: Path, noise: float) -> None:
+    made = bursts(4.0, [0.5, 1.5, 2.5], noise=noise)
+    found = file_facts(write_clip(tmp_path / "a.mov", made, seconds=4.0))
+    # White noise of 16,000 samples a second: half of its power is below 4,000 Hz, and a tenth of the pieces lies below.
+    assert found["sound_noise"] == pytest.approx(20 * np.log10(noise) - 3, abs=0.8)
+    assert found["sound_length"] == pytest.approx(4.0, abs=0.05)
+    assert found["loudness"] == pytest.approx(10 * np.log10((made**2).mean()), abs=0.3)
+    short = file_facts(write_clip(tmp_path / "b.mov", made[:8000], seconds=0.5))
+    assert "sound_noise" not in short and short["sound_length"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_silent_video_a_folder_and_a_missing_file_have_what_they_have(tmp_path: Path) -> None:
