@@ -24,9 +24,9 @@ CODE = [*(ROOT / "lfnet").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py")
 
 # A file name with a folder, or one of the names that only a repository has at its top.
 CITED = re.compile(r"(?<![\w./{}*$<>~=-])((?:[\w-]+/)+[\w.-]+\.(?:py|yaml|md|csv|ipynb|toml)|[\w-]+\.md)(?![\w*{}/])")
-# Files that the program or its user makes, and placeholders such as conf/head/NAME.yaml.
+# Files that the program, its site or its user makes, and placeholders such as conf/head/NAME.yaml.
 MADE = re.compile(
-    r"^(lfnet_\w+|my_\w+|PATH|DIR|OUT|clips|runs|out|bundle)/|^(MODEL_CARD|result|architectures)\.md$|(^|/)NAME\."
+    r"^(lfnet_\w+|my_\w+|PATH|DIR|OUT|clips|runs|out|bundle|reference)/|^(MODEL_CARD|result|architectures)\.md$|(^|/)NAME\."
 )
 
 
