@@ -1,4 +1,4 @@
-"""Metrics of classification with each person left out, from which their intervals follow.
+"""Metrics of classification, or of a group of people, with each person left out, from which their intervals follow.
 
 A person is left out with all recordings, which allows for several recordings of a person as Obuchowski's variance of a
 clustered AUROC does. AUROC takes one sort: without a person it loses the pairs of that person's recordings.
@@ -39,14 +39,15 @@ def _slope_of_logit(x: object) -> Floats:
 
 
 LOGIT = Scale("logit", special.logit, special.expit, _slope_of_logit)
-_SHARES = ("sensitivity", "specificity")
+_SHARES = ("sensitivity", "specificity", "coverage")
 _SCALES = MappingProxyType(
     {
         **dict.fromkeys((*_SHARES, "auroc", "auprc"), LOGIT),
         # These are nearly normal as they are: on the logit or Fisher's scale intervals are too long at n = 50.
-        **dict.fromkeys(("balanced_accuracy", "macro_f1", "kappa"), SCALES["difference"]),
+        **dict.fromkeys(("balanced_accuracy", "macro_f1", "kappa", "bias", "slope"), SCALES["difference"]),
         "quadratic_kappa": SCALES["pcc"],
         "brier": SCALES["rmse"],
+        "mae": SCALES["mae"],
     }
 )
 
@@ -125,8 +126,9 @@ def difference(one: LeftOut, base: LeftOut, joint: bool) -> Quantity:
 def class_interval(found: LeftOut, joint: bool, level: float) -> Interval | None:
     """The interval of a metric; None where the sample allows none.
 
-    A share (sensitivity, specificity) may be 0 or 1: it has Wilson's interval with the number of recordings that would
-    have given its variance if they were independent (Korn and Graubard 1998), at 0 and 1 the number of people.
+    A share (sensitivity, specificity, coverage) may be 0 or 1: it has Wilson's interval with the number of recordings
+    that would have given its variance if they were independent (Korn and Graubard 1998), at 0 and 1 the number of
+    people.
     """
     if found.metric not in _SHARES:
         return jackknife_t(found.quantity(joint), level)
