@@ -137,13 +137,15 @@ def _checks(
     else:
         values = by_recording(np.log(np.maximum(seconds, 1e-3)), clips, table)
         yield label_association("duration", "duration", values, table, _DURATION, *given)
+    covered = None
     if pool is None or not np.isfinite(pool.coverage_N).any():
         yield missing("coverage", "frame coverage", no_features if pool is None else "no coverage is given")
     else:
         coverage = _by_clip(pool, pool.coverage_N, clips["clip_id"].tolist())
         values = by_recording(coverage, clips, table)
+        covered = values[""]
         yield label_association("coverage", "frame coverage", values, table, _COVERAGE, *given)
-    yield from filming_checks(filmed, table, settings)
+    yield from filming_checks(filmed, table, settings, covered)
     yield look_up(table, *given)
     if pool is None or not np.isfinite(pool.mean_ND).any():
         yield Check.certain(Finding("identity", "people in the features", "not checked", no_features))

@@ -1,4 +1,4 @@
-"""Collect how each recording was filmed, as numbers and categories, and name what is unknown."""
+"""Collect how each recording was filmed, and the groups of its person, as numbers and categories; name the unknown."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort
+from lfnet.cohorts.columns import is_number
 from lfnet.cohorts.validation import SPLIT_ALIASES, SPLITS
+from lfnet.features.skin_tone import SKIN_TONE
 
 __all__ = ["NUMBERS", "Filming", "Number", "collect"]
 
@@ -65,7 +67,10 @@ NUMBERS = (
     Number("site", "site or camera", "a column site", ("centre", "center", "camera", "device", "room"), category=True),
     Number("sex", "sex", "a column sex", ("gender", "geschlecht"), category=True, of_person=True),
     Number("age", "age", "a column age", ("alter",), of_person=True),
+    Number(SKIN_TONE, "skin tone", _FACE, of_person=True),
 )
+_NOT_MISSED = ("site", SKIN_TONE)  # numbers whose absence is not worth a word
+_MAX_NAMES = 6  # a group of numbers with more values is a number
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _SPLIT_NAMES = {*SPLITS, *SPLIT_ALIASES}
 
@@ -82,16 +87,19 @@ class Filming:
     constant : tuple of Number
         Known numbers that are the same in all recordings; they are columns, too.
     absent : tuple of Number
+    numbers : tuple of Number
+        All that are looked for: `NUMBERS`, and the cohort's groups of people of other names.
     """
 
     table: pd.DataFrame
     constant: tuple[Number, ...]
     absent: tuple[Number, ...]
+    numbers: tuple[Number, ...] = NUMBERS
 
     @property
     def varying(self) -> tuple[Number, ...]:
         """The numbers that say something about a recording."""
-        return tuple(n for n in NUMBERS if n.name in self.table.columns and n not in self.constant)
+        return tuple(n for n in self.numbers if n.name in self.table.columns and n not in self.constant)
 
 
 def collect(
@@ -124,7 +132,8 @@ def collect(
     clips, measured = cohort.clips, measured or {}
     about = cohort.about.reindex(clips["clip_id"]) if cohort.about is not None else pd.DataFrame(index=clips["clip_id"])
     values = pd.DataFrame(index=clips.index)
-    for number in NUMBERS:
+    numbers = (*NUMBERS, *_other_groups(cohort))
+    for number in numbers:
         column = next((name for name in (number.name, *number.columns) if name in about.columns), None)
         if column is not None:
             found = _from_column(number, about[column])
@@ -133,13 +142,25 @@ def collect(
         if found is not None:
             values[number.name] = found
     kept = np.ones(len(clips), bool) if clip_ids is None else clips["clip_id"].isin(list(clip_ids)).to_numpy()
-    return _by_recording(values[kept], clips.loc[kept, "recording_id"])
+    return _by_recording(values[kept], clips.loc[kept, "recording_id"], numbers)
 
 
-def _by_recording(values: pd.DataFrame, owner: "pd.Series[str]") -> Filming:
+def _other_groups(cohort: Cohort) -> tuple[Number, ...]:
+    """The cohort's groups of people that `NUMBERS` does not name: language, education and the like."""
+    named = {name for number in NUMBERS for name in (number.name, *number.columns)}
+    found = []
+    for name in cohort.groups:
+        if name not in named and cohort.about is not None:
+            texts = {text for text in cohort.about[name].fillna("").astype(str).str.strip() if text}
+            category = len(texts) <= _MAX_NAMES or not all(map(is_number, texts))
+            found.append(Number(name, name.replace("_", " "), f"a column {name}", category=category, of_person=True))
+    return tuple(found)
+
+
+def _by_recording(values: pd.DataFrame, owner: "pd.Series[str]", numbers: Sequence[Number]) -> Filming:
     columns: dict[str, pd.Series[Any]] = {}
     constant = []
-    for number in NUMBERS:
+    for number in numbers:
         if number.name not in values.columns:
             continue
         if number.category:
@@ -152,8 +173,8 @@ def _by_recording(values: pd.DataFrame, owner: "pd.Series[str]") -> Filming:
             del columns[number.name]
         elif known.nunique() < 2:
             constant.append(number)
-    absent = tuple(n for n in NUMBERS if n.name not in columns and n.name != "site")
-    return Filming(pd.DataFrame(columns, index=sorted(set(owner))), tuple(constant), absent)
+    absent = tuple(n for n in numbers if n.name not in columns and n.name not in _NOT_MISSED)
+    return Filming(pd.DataFrame(columns, index=sorted(set(owner))), tuple(constant), absent, tuple(numbers))
 
 
 def _joined(names: "pd.Series[str]", owner: "pd.Series[str]") -> "pd.Series[Any]":

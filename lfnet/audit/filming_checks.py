@@ -15,7 +15,7 @@ from lfnet.text import plural
 
 __all__ = ["filming_checks"]
 
-LABEL, SPLIT = "label", "split"
+LABEL, SPLIT, LOSS = "label", "split", "loss"
 # A category of more levels than this is no property of a shoot, and takes all degrees of freedom.
 _MAX_LEVELS = 20
 _RESAMPLES = 4999  # enough for a level of 5 %
@@ -41,8 +41,10 @@ _REMEDIES = {
 }
 
 
-def filming_checks(filming: Filming, table: pd.DataFrame, settings: AuditSettings) -> list[Check]:
-    """Check how people were filmed against the label and against the split, and sex and age against the label.
+def filming_checks(
+    filming: Filming, table: pd.DataFrame, settings: AuditSettings, coverage: np.ndarray | None = None
+) -> list[Check]:
+    """Check how people were filmed against label and split, and groups of people against these and lost frames.
 
     Parameters
     ----------
@@ -50,6 +52,8 @@ def filming_checks(filming: Filming, table: pd.DataFrame, settings: AuditSetting
     table : DataFrame
         Labelled recordings: recording_id, person_id, split, label. People are the unit.
     settings : AuditSettings
+    coverage : ndarray, shape [recordings], optional
+        Share of each recording's frames with a face, NaN where unknown.
 
     Returns
     -------
@@ -61,13 +65,17 @@ def filming_checks(filming: Filming, table: pd.DataFrame, settings: AuditSetting
     y, splits = table["label"].to_numpy(float), table["split"].to_numpy()
     person = np.unique(table["person_id"], return_inverse=True)[1]
     columns, there, few = _columns(filming.varying, known, person)
+    groups = [n for n in filming.varying if n.of_person or n.name == "site"]
     # The length against the label is the finding `duration`.
-    left_out = frozenset((n.name, SPLIT) for n in filming.varying if n.of_person) | {("length", LABEL)}
+    left_out = {("length", LABEL)} | {(n.name, LOSS) for n in filming.varying if n not in groups}
     responses = {LABEL: _within_splits(y, splits), SPLIT: one_hot(splits.astype(object))}
+    valid = {LABEL: np.isfinite(y), SPLIT: np.ones(len(y), bool)}
+    if groups and coverage is not None and np.isfinite(coverage).any():
+        responses[LOSS], valid[LOSS] = centred(coverage), np.isfinite(coverage)
     random = np.random.default_rng([settings.seed, 1])  # its own, so that other checks draw what they drew before
-    p = step_down(columns, responses, person, random, min(settings.resamples, _RESAMPLES), left_out)
+    p = step_down(columns, responses, person, random, min(settings.resamples, _RESAMPLES), frozenset(left_out))
     people = {
-        (name, response): _People(person, splits, rows & (np.isfinite(y) if response == LABEL else True))
+        (name, response): _People(person, splits, rows & valid[response])
         for name, rows in there.items()
         for response in responses
     }
@@ -86,7 +94,7 @@ def filming_checks(filming: Filming, table: pd.DataFrame, settings: AuditSetting
     return [
         Check.certain(_against_label(shoot, tests, people, lacking, settings)),
         Check.certain(_against_split(shoot, tests, people, known, splits, lacking, settings)),
-        Check.certain(_demographics(of_person, filming, tests, people, few, settings)),
+        Check.certain(_demographics(of_person, groups, filming, tests, people, few, settings)),
     ]
 
 
@@ -143,7 +151,7 @@ def _strength(
 ) -> tuple[float, float, float]:
     """A rank correlation with its interval over people; of a category, or against splits, the share explained."""
     x, y = columns[pair[0]], responses[pair[1]]
-    if x.shape[1] == 1 and pair[1] == LABEL:
+    if x.shape[1] == 1 and pair[1] != SPLIT:
         rho = float((x.T @ y).item() / np.sqrt((x**2).sum() * (y**2).sum()))
         return rho, *spearman_interval(rho, people)
     one, other = orthonormal_basis(x), orthonormal_basis(y)
@@ -260,32 +268,42 @@ def _against_split(
 
 def _demographics(
     numbers: Sequence[Number],
+    groups: Sequence[Number],
     filming: Filming,
     tests: _Tests,
     people: _Counts,
     few: Mapping[str, str],
     settings: AuditSettings,
 ) -> Finding:
-    title, name = "sex and age vs label", "demographics"
+    """Groups of people against label, split and lost frames. `groups` has the site too, which is part of the shoot."""
+    title, name = "groups of people vs label, split and lost frames", "demographics"
     tested, found, weak = _select(numbers, tests, people, LABEL, settings)
-    every = _all(numbers, tests, LABEL)
-    own = {what: why for what, why in few.items() if what in {n.what for n in numbers}}
-    lacking = _lacking(
-        [n for n in filming.absent if n.of_person], [n.what for n in filming.constant if n.of_person], own | weak
-    )
-    if not tested:
-        return Finding(
-            name, title, "not checked", "too few people to tell" + _joined(lacking) if weak else lacking, tests=every
-        )
-    rest = _joined(lacking)
     texts = [f"{n.what}: {_in_words(test)}" for n, test in tested.items()]
-    if not found:
-        return Finding(name, title, "clear", "; ".join(texts) + rest, tests=every)
+    every, flagged = _all(numbers, tests, LABEL), bool(found)
+    for response, members, what in ((SPLIT, numbers, "the split"), (LOSS, groups, "lost frames")):
+        own, found, untold = _select(members, tests, people, response, settings)
+        every += _all(members, tests, response)
+        flagged |= bool(found)
+        weak = {**weak, **untold}
+        texts += [f"{n.what} goes with {what}: {_in_words(test, response)}" for n, test in found.items()]
+        if rest := [n.what for n in own if n not in found]:
+            texts.append(f"no visible association with {what} of {', '.join(rest)} (smallest {_least(own.values())})")
+    lacking = _lacking(
+        [n for n in filming.absent if n.of_person],
+        [n.what for n in filming.constant if n.of_person],
+        {what: why for what, why in few.items() if what in {n.what for n in numbers}} | weak,
+    )
+    if not texts:
+        text = "too few people to tell" + _joined(lacking) if weak else lacking
+        return Finding(name, title, "not checked", text, tests=every)
+    text = "; ".join(texts) + _joined(lacking)
+    if not flagged:
+        return Finding(name, title, "clear", text, tests=every)
     advice = (
         "This is no leak; but a model that tells it from a face scores better without seeing severity. Report metrics "
-        "by group."
+        "by group (table.evidence.groups)."
     )
-    return Finding(name, title, "warning", "; ".join(texts) + rest, advice, tests=every)
+    return Finding(name, title, "warning", text, advice, tests=every)
 
 
 def _all(numbers: Sequence[Number], tests: _Tests, response: str) -> tuple[Test, ...]:
@@ -296,10 +314,11 @@ def _joined(text: str) -> str:
     return f"; {text}" if text else ""
 
 
-def _in_words(test: Test) -> str:
+def _in_words(test: Test, response: str = LABEL) -> str:
     if np.isfinite(test.low):
         return interval(test, "rank correlation")
-    return f"it explains {100 * test.estimate:.0f} % of the labels' ranks, {p_text(test.adjusted)}"
+    what = {LABEL: "of the labels' ranks", SPLIT: "of the difference between splits", LOSS: "of the ranks"}[response]
+    return f"it explains {100 * test.estimate:.0f} % {what}, {p_text(test.adjusted)}"
 
 
 def _typical(values: "pd.Series[float]", number: Number) -> str:

@@ -1,4 +1,4 @@
-"""Measure how a clip was filmed: place, size and pose of the face, light, sharpness, noise, and facts of the file.
+"""Measure how a clip was filmed: place, size, pose and skin of the face, light, sharpness, noise, facts of the file.
 
 The numbers are measured during the one pass over a video, on a frame a second, and kept as JSON in the headers of the
 clip's feature files. They are no part of a recipe: features that were made without them stay valid, and have none.
@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from lfnet.encoders.blendshapes import head_angles
+from lfnet.features.skin_tone import SKIN_TONE, skin_tone
 from lfnet.features.store import Readable
 from lfnet.video.decode import Frame
 from lfnet.video.faces import Mesh
 from lfnet.video.file_facts import file_facts
+from lfnet.video.skin import skin_means
 
 __all__ = ["KEY", "FilmingMeter", "extracted", "parse", "read_filming", "sharpness_and_noise"]
 
@@ -43,6 +45,7 @@ class FilmingMeter:
         self._size = (0, 0)
         self._image: list[tuple[float, ...]] = []
         self._face: list[tuple[float, ...]] = []
+        self._skin: list[tuple[float, ...]] = []
         self._number: int | None = None  # of the frame that is measured now
         self._file: dict[str, float | str] | None = None
 
@@ -63,11 +66,13 @@ class FilmingMeter:
         """The landmarker `mesh`, whose faces in measured frames are measured, too; None stays None."""
         return None if mesh is None else _Watched(mesh, self)
 
-    def add_face(self, face: Mesh | None, shape: tuple[int, ...]) -> None:
-        """Measure the face that was found in the current frame, of an image of this shape."""
+    def add_face(self, face: Mesh | None, rgb_HWC: np.ndarray) -> None:
+        """Measure the face that was found in the current frame."""
         if face is None or self._number is None or self._aligned:
             return
-        (height, width), box = shape[:2], face.box
+        if np.isfinite(tone := skin_tone(skin_means(rgb_HWC, face.landmarks_LC))):
+            self._skin.append((self._number, tone))
+        (height, width), box = rgb_HWC.shape[:2], face.box
         pitch, yaw, roll = np.degrees(head_angles(face.pose_44[None])[0]).tolist()
         centre = (box.left + box.right) / 2 / width, (box.top + box.bottom) / 2 / height
         self._face.append((self._number, *centre, box.area**0.5 / width, yaw, pitch, roll))
@@ -76,11 +81,11 @@ class FilmingMeter:
         """Medians over the measured frames up to number `last`; None for all.
 
         face_x, face_y (of the face's box, in widths and heights of the frame), face_size (root of its area, in widths),
-        yaw, pitch, roll (degrees), brightness (mean luma, 0 to 255), sharpness, noise (`sharpness_and_noise`), width
-        and height.
+        yaw, pitch, roll (degrees), skin_tone (`lfnet.features.skin_tone`, degrees), brightness (mean luma, 0 to 255),
+        sharpness, noise (`sharpness_and_noise`), width and height.
         """
         found: dict[str, float | str] = {}
-        for names, rows in ((_IMAGE, self._image), (_FACE, self._face)):
+        for names, rows in ((_IMAGE, self._image), (_FACE, self._face), ((SKIN_TONE,), self._skin)):
             kept = [row[1:] for row in rows if last is None or row[0] <= last]
             if kept:
                 medians = np.median(np.array(kept, float), axis=0)
@@ -105,7 +110,7 @@ class _Watched:
 
     def find(self, rgb_HWC: np.ndarray, time: float) -> Mesh | None:
         face: Mesh | None = self._mesh.find(rgb_HWC, time)
-        self._measured.add_face(face, rgb_HWC.shape)
+        self._measured.add_face(face, rgb_HWC)
         return face
 
 

@@ -11,6 +11,7 @@ from lfnet.files import make_folder, personal_files, writing_in
 from lfnet.heads.cpu.machine import fast_cpu
 from lfnet.jobs import head_job, transfer_job
 from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.groups import check_table_groups
 from lfnet.jobs.records import log
 from lfnet.jobs.refresh import refresh
 from lfnet.jobs.session import Session
@@ -55,6 +56,8 @@ def plan(
         # `force` repeats the test: what was trained is used as it is.
         own = {name: node for name, node in config.items() if name != "test_cohort"} | {"force": False}
         trained = plan(own, {group: name for group, name in choices.items() if group != "test_cohort"}, session)
+    else:
+        check_table_groups(config, settings.inputs, session)
     with personal_files(settings.inputs.paths.mode):
         inputs, covers = _kind(settings).plan(settings, session, progress=progress)
     if settings.inputs.amount is not None:  # its effect on numbers is in the fingerprints of cohort and features

@@ -1,8 +1,9 @@
-"""Baselines, metrics and audit of a run; recomputed for finished runs when their code changes.
+"""Baselines, metrics, audit and groups of a run; recomputed for finished runs when their code or the cohort changes.
 
 None of it is part of a job's fingerprint, so that a better audit or another baseline trains nothing again.
 """
 
+import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -17,19 +18,23 @@ from lfnet.files import write_text
 from lfnet.fingerprints import digest, file_digest
 from lfnet.jobs.baselines import baseline_code, drop_summaries, filming_numbers, fit_baselines, summarise
 from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.groups import groups_text, write_groups
 from lfnet.jobs.records import versions
 from lfnet.jobs.session import Session
 from lfnet.jobs.shared_values import SharedValues
 from lfnet.locks import lock
 from lfnet.runs.removal import removed_people
 from lfnet.runs.result import AuditEntry, Result, describe_scale
-from lfnet.runs.run import LOCK, REFERENCES, Run, measure, measuring_code
+from lfnet.runs.run import GROUPS, LOCK, REFERENCES, Run, measure, measuring_code
 
 __all__ = ["compute_metrics", "refer_and_audit", "refresh", "run_audit", "write_baselines"]
 
+_MADE = {REFERENCES: "baselines", GROUPS: "groups"}  # files that are made again, and the part that each belongs to
+
 
 def refer_and_audit(job: Experiment, data: DataModule, session: Session) -> dict[str, Any]:
-    """Write references.csv and audit the cohort; returns the result's parts. data: set up."""
+    """Write references.csv and groups.csv and audit the cohort; returns the result's parts. data: set up."""
+    write_groups(job, session)
     parts = {**write_baselines(job, data, session), **run_audit(job, session)}
     drop_summaries(session)
     return parts
@@ -92,8 +97,12 @@ def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModul
             changed: dict[str, Any] = {}
             if "baselines" in outdated:
                 changed |= write_baselines(job, load_data(), session)
-                files = Run(job.folder).result.files
-                changed["files"] = {**files, REFERENCES: file_digest(job.folder / REFERENCES)}
+            if "groups" in outdated:
+                write_groups(job, session)
+            if made := [name for name, part in _MADE.items() if part in outdated]:
+                files = {name: digest for name, digest in Run(job.folder).result.files.items() if name not in made}
+                there = [name for name in made if (job.folder / name).is_file()]
+                changed["files"] = {**files, **{name: file_digest(job.folder / name) for name in there}}
             if outdated & {"baselines", "metrics"}:
                 changed |= {**compute_metrics(job), "scale": describe_scale(job.inputs.cohort.scale)}
             if "audit" in outdated:
@@ -112,8 +121,16 @@ def _outdated(job: Experiment, session: Session) -> set[str]:
         "baselines": result.referred_by != baseline_code() or _damaged_baselines(job.folder, result),
         "metrics": result.measured_by != measuring_code(),
         "audit": result.audited_by != _audit_digest(job, session),
+        "groups": _outdated_groups(job, result, session),
     }
     return {part for part, old in outdated.items() if old}
+
+
+def _outdated_groups(job: Experiment, result: Result, session: Session) -> bool:
+    """Whether groups.csv, or its digest in the result, is not that of the cohort's groups as they are."""
+    path, text = job.folder / GROUPS, groups_text(job, session)
+    wanted = hashlib.sha256(text.encode()).hexdigest() if text else None
+    return (file_digest(path) if path.is_file() else None) != wanted or result.files.get(GROUPS) != wanted
 
 
 def _damaged_baselines(folder: Path, result: Result) -> bool:

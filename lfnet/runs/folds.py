@@ -91,6 +91,10 @@ class JoinedRun(Run):
     def quantiles(self) -> None:
         return None
 
+    @property
+    def groups(self) -> pd.DataFrame | None:  # of all recordings, whatever the fold
+        return self.parts[0].groups
+
     @cached_property
     def result(self) -> Result:
         results = [part.result for part in self.parts]

@@ -19,6 +19,7 @@ from lfnet.fingerprints import file_digest
 from lfnet.locks import lock
 from lfnet.runs.result import RESULT, STAGE, CohortSummary
 from lfnet.runs.run import (
+    GROUPS,
     LOCK,
     LOG,
     PREDICTIONS,
@@ -47,7 +48,7 @@ __all__ = [
     "without_names",
 ]
 
-_TABLES = (PREDICTIONS, REFERENCES, SPREAD, QUANTILES)
+_TABLES = (PREDICTIONS, REFERENCES, SPREAD, QUANTILES, GROUPS)
 _IDS = dict.fromkeys(("person_id", "recording_id", "split"), str)
 _OF = "of.json"  # in STAGE: the digest of the result.json that the prepared files follow
 _BEFORE = " (counted before a removal)"

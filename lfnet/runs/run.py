@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIG",
+    "GROUPS",
     "LEARNING_CURVE",
     "LOCK",
     "LOG",
@@ -54,11 +55,12 @@ REFERENCES = "references.csv"
 LEARNING_CURVE = "metrics.csv"
 SPREAD = "spread.csv"
 QUANTILES = "quantiles.csv"
+GROUPS = "groups.csv"
 LOG = "train.log"
 LOCK = ".run.lock"  # there while a process works in the folder
 TRAINING_STATE = ".training_state"  # of a training that was interrupted or goes on (`lfnet.training.progress`)
 WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
-_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, TRIALS, *WEIGHTS.values())
+_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, GROUPS, TRIALS, *WEIGHTS.values())
 
 MISSING = object()
 """Value of `Run.setting` for a setting that a run does not have."""
@@ -250,6 +252,16 @@ class Run:
         return self._read(QUANTILES, _quantiles)
 
     @cached_property
+    def groups(self) -> pd.DataFrame | None:
+        """The groups of people as text ("" where unknown), one row a recording of any split; None where there are none.
+
+        Columns recording_id, person_id, split, and those of the cohort: sex, age, site and the like.
+        """
+        if not (self.folder / GROUPS).is_file():
+            return None
+        return self._read(GROUPS, _groups)
+
+    @cached_property
     def trained_people(self) -> frozenset[str]:
         """The people of the training recordings."""
         frames = [model.frame for model in self.baselines.values()]
@@ -373,6 +385,11 @@ def _quantiles(text: str) -> pd.DataFrame:
     table = _csv(text, ("recording_id", "person_id", "split"))
     kinds = {"recording_id": str, "person_id": str, "split": str}
     return table.astype({**kinds, **dict.fromkeys(("label", *QUANTILE_COLUMNS), float)})
+
+
+def _groups(text: str) -> pd.DataFrame:
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    return table[["recording_id", "person_id", "split", *table.columns[3:]]]
 
 
 def _epochs(text: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from lfnet.audit.filming import NUMBERS, collect
 from lfnet.audit.settings import AuditSettings
 from lfnet.cli.main import main
 from lfnet.cohorts.cohort import COLUMNS, Band, Cohort, Scale
+from lfnet.features.clip_summaries import ClipSummaries
 from lfnet.features.filming import KEY
 from lfnet.features.store import ClipFeatures, FeatureStore
 from tests.audit.simulated import script
@@ -183,6 +184,41 @@ def test_sex_and_age_are_told_and_are_no_leak() -> None:
     )
 
 
+def test_a_group_that_goes_with_split_or_lost_frames_is_told() -> None:
+    random = np.random.default_rng(1)
+    made = cohort(
+        language=lambda _, split: np.where(split == "test", "fr", "de"), site=random.permuted(["a", "b"] * 30)
+    )
+    lost = np.where(site == "b", 0.7, 0.95) + random.normal(0, 0.02, 60)
+    ids = made.clips["clip_id"].tolist()
+    n = len(ids)
+    nothing = np.full(n, np.nan)
+    pool = ClipSummaries(
+        tuple(ids), np.full((n, 1), np.nan), np.ones(n, np.int64), nothing, nothing, lost,
+        tuple(np.zeros((1, 1), np.float32) for _ in ids), ("",) * n,
+    )  # fmt: skip
+    found = find_leaks(made, pool)["demographics"]
+    assert found.status == "warning" and "language goes with the split: it explains 100 %" in found.text
+    assert "site or camera goes with lost frames: it explains" in found.text
+    assert "no visible association with lost frames of language" in found.text
+    clean = find_leaks(cohort(language=random.permuted(["de", "fr"] * 30).tolist()), pool)["demographics"]
+    assert clean.status == "clear" and "language: it explains" in clean.text
+    assert "no visible association with the split of language" in clean.text
+
+
+def test_groups_are_one_family_with_the_numbers_of_filming() -> None:
+    """Of 16 clean cohorts with 6 numbers, .8 are expected at 5 %; 5 or more would happen once in 1100 times."""
+    flagged = 0
+    for seed in range(16):
+        random = np.random.default_rng([seed, 7])
+        groups = {name: random.choice(["a", "b", "c"], 60) for name in ("sex", "language", "country", "site")}
+        made = cohort(seed=seed, **groups, age=random.normal(40, 9, 60), brightness=random.normal(size=60))
+        report = find_leaks(made, settings=AuditSettings(resamples=299))
+        flagged += any(report[name].flagged for name in ("filming", "filming_splits", "demographics"))
+        assert {test.name for test in report["demographics"].tests} == {"sex", "language", "country", "age"}
+    assert flagged <= 4
+
+
 def test_splits_filmed_otherwise_are_a_warning_with_their_means() -> None:
     found = finding(cohort(fps=lambda _, split: np.where(split == "test", 25, 30)), "filming_splits")
     assert found.status == "warning" and "frame rate differs: train 30, dev 30, test 25, p < 0.001" in found.text
@@ -222,11 +258,12 @@ def test_sessions_and_dates_are_read_from_ids_and_names() -> None:
 
 def test_every_number_is_known_of_a_simulated_cohort_with_all_and_named_absent_without() -> None:
     known = filming_of(experiment.filmed(1), None, {})
-    assert {n.name for n in known.varying} == {n.name for n in NUMBERS} - {"tasks", "site", *SOUND}
+    every = {n.name for n in NUMBERS} - {"site", "skin_tone"}
+    assert {n.name for n in known.varying} == every - {"tasks", *SOUND}
     assert {n.name for n in known.absent} == set(SOUND)
     bare = filming_of(experiment.clean(1), None, {})
     assert {n.name for n in bare.varying} == {"length", "session"}
-    assert {n.name for n in bare.absent} == {n.name for n in NUMBERS} - {"length", "session", "fps", "tasks", "site"}
+    assert {n.name for n in bare.absent} == every - {"length", "session", "fps", "tasks"}
 
 
 def test_stores_of_earlier_versions_are_read_and_their_numbers_are_absent(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
+from skimage.color import rgb2lab
 
 from lfnet.features.extract import extract
 from lfnet.features.filming import KEY, FilmingMeter, parse, read_filming, sharpness_and_noise
+from lfnet.features.skin_tone import individual_typology_angle, skin_tone
 from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.features.thumbnails import clip_thumbnails, cohort_thumbnails
 from lfnet.video.align import TEMPLATE_112
@@ -19,6 +22,7 @@ from tests.audio.media import bursts, write_clip
 from tests.features.fakes import Brightness, Loudest, cohort_of, crop_picture
 from tests.video.media import picture, write_folder, write_video
 from tests.video.test_align import mesh_at
+from tests.video.test_skin import face as skin_at
 
 
 def grey(level: float, noise: float, side: int = 256, seed: int = 0) -> np.ndarray:
@@ -44,7 +48,7 @@ def test_sharpness_is_opencvs_variance_of_the_laplacian_and_falls_with_blur(libr
     assert sharpness_and_noise(cv2.GaussianBlur(image, (9, 9), 2))[0] < found / 10
 
 
-def test_faces_light_and_size_are_medians_over_a_frame_a_second() -> None:
+def test_faces_light_and_size_are_medians_over_a_frame_a_second(libraries) -> None:
     def face(shift: float) -> Mesh:
         turn = np.radians(20)
         pose = np.eye(4, dtype=np.float32)
@@ -70,6 +74,34 @@ def test_faces_light_and_size_are_medians_over_a_frame_a_second() -> None:
     assert found["yaw"] == pytest.approx(20, abs=0.01) and abs(float(found["pitch"])) < 0.01
     assert meter.numbers(last=9)["brightness"] == 50  # the first second alone
     assert FilmingMeter(aligned=True).searching(None) is None
+
+
+def test_skin_tone_is_the_angle_of_the_skins_colour_and_unknown_without_a_face(libraries) -> None:
+    face = Mesh(skin_at(), np.zeros(52, np.float32), np.eye(4, dtype=np.float32), 1)
+    colours = [(200, 150, 120), (190, 140, 110), (60, 40, 30)]
+
+    def measured(found: Mesh | None, aligned: bool = False) -> dict[str, float | str]:
+        meter = FilmingMeter(aligned)
+        images = [np.full((240, 320, 3), colour, np.uint8) for colour in colours]
+        finder = meter.searching(SimpleNamespace(find=lambda rgb, time: found))
+        for frame in meter.frames(Frame(n, float(n), image) for n, image in enumerate(images)):
+            finder.find(frame.rgb, frame.time)
+        return meter.numbers()
+
+    assert measured(face)["skin_tone"] == pytest.approx(individual_typology_angle(colours[1]), abs=1e-3)  # the median
+    # Of crops a face is searched for some streams only: their header would depend on the others.
+    assert "skin_tone" not in measured(None) and "skin_tone" not in measured(face, aligned=True)
+
+
+@pytest.mark.parametrize("colour", [(235, 205, 190), (200, 150, 120), (90, 60, 40), (12, 8, 5)])
+def test_the_typology_angle_is_that_of_scikit_images_lab(colour: tuple[int, int, int]) -> None:
+    lightness, _, blue_yellow = rgb2lab(np.array(colour, np.float64)[None, None] / 255)[0, 0]
+    expected = np.degrees(np.arctan((lightness - 50) / blue_yellow))
+    assert individual_typology_angle(colour) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_grey_or_bluish_colour_has_no_typology_angle() -> None:
+    assert np.isnan(individual_typology_angle((90, 90, 140))) and np.isnan(skin_tone(np.zeros((3, 4))))
 
 
 def tone(path: Path, amplitude: float) -> Path:
