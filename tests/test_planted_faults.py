@@ -55,6 +55,7 @@ def _run(root: Path, kind: str) -> Iterator[Place]:
             (folder / "metrics.csv").write_text(f"dev/mae,epoch,step,train/loss\n9.5,0,3,\n,0,3,0.{seed + 1}\n")
             row = f"001,p,test,3,4.5,0.{seed + 1},5"
             (folder / "spread.csv").write_text(f"recording_id,person_id,split,label,score,sd,members\n{row}\n")
+            (folder / "groups.csv").write_text(f"recording_id,person_id,split,sex\n001,p,test,{'fm'[seed]}\n")
             weights = {"w": torch.randn(30, 30, generator=torch.Generator().manual_seed(seed))}
             save_file(weights, folder / "head.safetensors")
         else:
@@ -64,7 +65,7 @@ def _run(root: Path, kind: str) -> Iterator[Place]:
 
     def read(folder: Path) -> None:
         run = Run(folder)
-        _ = run.config, run.predictions, run.baselines, run.learning_curve, run.spread
+        _ = run.config, run.predictions, run.baselines, run.learning_curve, run.spread, run.groups
         if kind == "head":
             run.weights()
         else:

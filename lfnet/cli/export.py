@@ -27,6 +27,7 @@ examples:
   lfnet export 0123 4567 89ab                   an ensemble, e.g. of the runs of `lfnet train -m seed=0,1,2`
   lfnet export 0123 --trust my_module.MyHead    a head of your own, from the current folder
   lfnet export 0123 --level 0.8                 the interval's level; refused if too few people are left for it
+  lfnet export 0123 --group sex --group age=30,45,60      of the model card: groups, and where bands begin
   lfnet predict clip.mp4 --bundle my_bundle
 
 {RESEARCH_ONLY}
@@ -47,6 +48,9 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument(
         "--min-frames", type=int, metavar="N", help="frames with a face needed (the shortest training clip's)"
+    )
+    parser.add_argument(
+        "--group", action="append", metavar="NAME[=N,…]", help="a group of the model card (all that the run has)"
     )
     add_trust(parser)
     options = parser.parse_intermixed_args(argv)
@@ -70,9 +74,19 @@ def main(argv: list[str]) -> int:
         tolerance=options.tolerance,
         level=options.level,
         min_frames=options.min_frames,
+        groups=None if options.group is None else dict(map(_group, options.group)),
     )
     _show(out, facts)
     return 0
+
+
+def _group(word: str) -> tuple[str, list[float] | None]:
+    """Name and bands of `age=30,45,60`; of `sex`, name and None."""
+    name, equals, numbers = word.partition("=")
+    try:
+        return name, [float(number) for number in numbers.split(",")] if equals else None
+    except ValueError:
+        raise LfnetError(f"--group {word}: write NAME, or NAME=30,45 with rising numbers.") from None
 
 
 def _show(out: Path, facts: "Facts") -> None:

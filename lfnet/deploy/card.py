@@ -1,9 +1,11 @@
 """Model card of a bundle: data, people, measured scores, limits, licences and intended use."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lfnet import RESEARCH_ONLY
 from lfnet.deploy.bundle_json import EncoderFacts, Facts
@@ -13,9 +15,12 @@ from lfnet.evaluation.class_metrics import CLASS_METRICS
 from lfnet.evaluation.classes import Cut
 from lfnet.evaluation.estimates import CORRELATIONS, too_few
 from lfnet.evaluation.evidence import EvidenceSettings, RowScores, compute_evidence
+from lfnet.evaluation.group_evidence import compute_group_evidence
+from lfnet.evaluation.groups import Groups
 from lfnet.evaluation.predictions import Predictions
-from lfnet.reports.markdown import escape
+from lfnet.reports.markdown import escape, evidence_tables
 from lfnet.runs.result import Result
+from lfnet.tables.group_blocks import MEANING, NOT_BINARY, group_blocks, groupings_of
 
 __all__ = ["write_card"]
 
@@ -24,7 +29,14 @@ _CLASS_METRICS = ("auroc", "brier", "sensitivity", "specificity")
 _RESAMPLES = 2000
 
 
-def write_card(result: Result, facts: Facts, predictions: Predictions, trained: Collection[str]) -> str:
+def write_card(
+    result: Result,
+    facts: Facts,
+    predictions: Predictions,
+    trained: Collection[str],
+    table: pd.DataFrame | None = None,
+    asked: Groups | None = None,
+) -> str:
     """Write the text of MODEL_CARD.md.
 
     Parameters
@@ -37,6 +49,10 @@ def write_card(result: Result, facts: Facts, predictions: Predictions, trained: 
         The run's.
     trained : collection of str
         People of the training recordings.
+    table : DataFrame, optional
+        Groups of the people (`Run.groups`).
+    asked : mapping, optional
+        The groups to show, with their bands; None: all, with bands that are guessed.
     """
     scale = facts.scale
     parts = [
@@ -47,8 +63,9 @@ def write_card(result: Result, facts: Facts, predictions: Predictions, trained: 
         "Research on methods: comparing encoders, heads and protocols on cohorts whose scores are known. Not for "
         "diagnosis, screening, triage, monitoring of a person, or any decision about a person. A person's video is to "
         "be scored only with that person's informed consent.",
-        *_data(result, facts.run.cohort),
+        *_data(result, facts.run.cohort, table),
         *_measured(result, predictions, trained, scale.probability),
+        *_groups(facts, predictions, trained, table, asked, scale.probability),
         *_interval(facts),
         *_audit(result),
         "## What it refuses",
@@ -81,15 +98,20 @@ def _runs(facts: Facts) -> str:
     return f"the runs {', '.join(members)}: a deep ensemble, whose score is the mean of theirs"
 
 
-def _data(result: Result, name: str) -> list[str]:
+def _data(result: Result, name: str, table: pd.DataFrame | None) -> list[str]:
     cohort, features = result.cohort, result.features
     sizes = ", ".join(f"{split} {count} of {cohort.people[split]} people" for split, count in cohort.recordings.items())
     truth = " **Simulated: no person was filmed, and the scores say nothing about any person.**" * cohort.simulated
+    groups = (
+        "Age, sex, ethnicity and language of the people are not recorded here, so differences between groups are "
+        "unknown."
+        if table is None
+        else "What is known of groups of people is below."
+    )
     lines = [
         "## Data and people",
         f"Cohort {escape(name)}.{truth} Recordings: {sizes}. Features: {features.stream}, {features.dim} "
-        f"numbers per frame, a face in {100 * features.coverage:.0f} % of frames. Age, sex, ethnicity and language of "
-        "the people are not recorded here, so differences between groups are unknown.",
+        f"numbers per frame, a face in {100 * features.coverage:.0f} % of frames. {groups}",
     ]
     warnings = [*cohort.warnings, *result.marks]
     return [*lines, "\n".join(f"- {escape(text)}" for text in warnings)]
@@ -120,15 +142,7 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
         rows = frame[(frame["split"] == split) & frame["label"].notna()]
         if not len(rows):
             continue
-        scores = RowScores(
-            "head",
-            rows["recording_id"].tolist(),
-            rows["person_id"].tolist(),
-            rows["label"].to_numpy(float),
-            rows["score"].to_numpy(float)[None],
-            frozenset(trained) | frozenset(frame.loc[frame["split"] != split, "person_id"]),
-            deterministic=True,
-        )
+        scores = _row_scores(frame, split, trained)
         found = compute_evidence([scores], settings=EvidenceSettings(estimand="trained", resamples=_RESAMPLES))
         row = found.rows["head"]
         estimates: dict[str, str] = {
@@ -151,6 +165,45 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
     if len(lines) == 1:
         return [*lines, "Nothing: no recording outside training has a label."]
     return [*lines, "Intervals: 95 %, over people (bootstrap); training set and seed are fixed."]
+
+
+def _row_scores(frame: pd.DataFrame, split: str, trained: Collection[str]) -> RowScores:
+    """The labelled recordings of a split. frame: recordings of all splits."""
+    rows = frame[(frame["split"] == split) & frame["label"].notna()]
+    return RowScores(
+        "head",
+        rows["recording_id"].tolist(),
+        rows["person_id"].tolist(),
+        rows["label"].to_numpy(float),
+        rows["score"].to_numpy(float)[None],
+        frozenset(trained) | frozenset(frame.loc[frame["split"] != split, "person_id"]),
+        deterministic=True,
+    )
+
+
+def _groups(
+    facts: Facts,
+    predictions: Predictions,
+    trained: Collection[str],
+    table: pd.DataFrame | None,
+    asked: Groups | None,
+    binary: bool = False,
+) -> list[str]:
+    """Errors by group, of the test recordings or, without any, of those of dev; "" where no group is known."""
+    frame = predictions.at("recording").frame
+    labelled = set(frame.loc[frame["label"].notna(), "split"])
+    split = next((name for name in ("test", "dev") if name in labelled), None)
+    if table is None or split is None:
+        return []
+    if binary:
+        return ["## Groups of people", NOT_BINARY]
+    scores = replace(_row_scores(frame, split, trained), name=facts.run.model)
+    groupings, notes = groupings_of(table, asked, scores.person_id)
+    settings = EvidenceSettings(estimand="trained", flips=_RESAMPLES)
+    coverage = 0.9 if facts.conformal is None else facts.conformal.level
+    found = compute_group_evidence([scores], groupings, settings, coverage)
+    lines = [f"- {escape(text)}" for text in (MEANING, *notes, *found.notes)]
+    return ["## Groups of people", *evidence_tables(group_blocks(found, settings, split)), "\n".join(lines)]
 
 
 def _value(name: str, estimate: Any, people: int) -> str:

@@ -39,6 +39,7 @@ from lfnet.deploy.stages import bundle_encoder, bundle_landmarker
 from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.evaluation.conformal import Conformal, calibrate, calibration_rows, reachable
+from lfnet.evaluation.groups import Groups, check_groups
 from lfnet.extras import require
 from lfnet.files import write_text
 from lfnet.fingerprints import file_digest
@@ -62,6 +63,7 @@ def export(
     tolerance: float | None = None,
     level: float | None = None,
     min_frames: int | None = None,
+    groups: Groups | None = None,
 ) -> Facts:
     """Write the bundle of a run or an ensemble, whole or not at all.
 
@@ -81,6 +83,9 @@ def export(
         Of the conformal interval; by default .9, or .8 where too few people are left for .9.
     min_frames : int, optional
         Minimum number of frames with a face; by default that of the shortest training clip.
+    groups : mapping, optional
+        Groups of people that the model card shows, with the numbers at which their bands begin; by default all that
+        the run has, with bands that are guessed.
 
     Returns
     -------
@@ -90,8 +95,11 @@ def export(
     Raises
     ------
     LfnetError
-        Scores differ by more, too few people are left for the level, or a stage needs PyTorch.
+        Scores differ by more, too few people are left for the level, a stage needs PyTorch, or the run has no such
+        groups.
     """
+    table = run.runs[0].groups
+    check_groups(groups, [] if table is None else sorted(table.columns[3:]), "groups")
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {VARIANTS}, not {variant!r}")
     if "filming" in run.result.config:
@@ -145,7 +153,8 @@ def export(
             no_interval=no_interval,
             files={path.name: _file(path) for path in sorted(folder.iterdir())},
         )
-        write_text(folder / CARD, write_card(result, facts, run.predictions, _people(data, "train")))
+        card = write_card(result, facts, run.predictions, _people(data, "train"), table, groups)
+        write_text(folder / CARD, card)
         facts = replace(facts, files={**facts.files, CARD: _file(folder / CARD)})
         write_sealed_json(folder / BUNDLE, to_json(facts), personal=False)
     return facts

@@ -113,7 +113,7 @@ def make_grouping(column: str, values: Mapping[str, Sequence[str]], edges: Seque
         if several:
             notes.append(f"{plural(len(several), 'person')} with several values of {column} left out.")
         one = {person: own[0] for person, own in known.items() if len(own) == 1}
-        order = sorted(set(one.values()), key=lambda text: (numbers or {}).get(text, 0.0))
+        order = sorted(set(one.values()), key=lambda text: ((numbers or {}).get(text, 0.0), text))
         return Grouping(column, one, tuple(order), tuple(notes))
     mean = {person: float(np.mean([numbers[text] for text in own])) for person, own in known.items()}
     if edges is None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lfnet.cohorts.cohort import Cohort
-from lfnet.evaluation.groups import check_groups
+from lfnet.evaluation.groups import check_groups, make_grouping
 from lfnet.features.filming import read_filming
 from lfnet.features.skin_tone import SKIN_TONE
 from lfnet.features.store import Readable
@@ -30,6 +30,10 @@ def check_table_groups(config: Mapping[str, Any], inputs: InputSettings, session
         cohort = load_cohort(inputs, session)
         measured = [SKIN_TONE] if cohort.own is None and SKIN_TONE not in cohort.groups else []
         check_groups(asked, sorted([*cohort.groups, *measured]), "table.evidence.groups")
+        for name, edges in asked.items():
+            if cohort.about is not None and name in cohort.groups:
+                texts = cohort.about[name].fillna("").astype(str).str.strip()
+                make_grouping(name, {str(clip): [text] for clip, text in texts.items()}, edges)
 
 
 def write_groups(job: Experiment, session: Session) -> None:

@@ -25,7 +25,7 @@ from lfnet.jobs.shared_values import SharedValues
 from lfnet.locks import lock
 from lfnet.runs.removal import removed_people
 from lfnet.runs.result import AuditEntry, Result, describe_scale
-from lfnet.runs.run import GROUPS, LOCK, REFERENCES, Run, measure, measuring_code
+from lfnet.runs.run import GROUPS, LOCK, PREDICTIONS, REFERENCES, Run, measure, measuring_code
 
 __all__ = ["compute_metrics", "refer_and_audit", "refresh", "run_audit", "write_baselines"]
 
@@ -100,9 +100,9 @@ def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModul
             if "groups" in outdated:
                 write_groups(job, session)
             if made := [name for name, part in _MADE.items() if part in outdated]:
-                files = {name: digest for name, digest in Run(job.folder).result.files.items() if name not in made}
-                there = [name for name in made if (job.folder / name).is_file()]
-                changed["files"] = {**files, **{name: file_digest(job.folder / name) for name in there}}
+                own = {name: path for name in made if (path := job.folder / name).is_file()}
+                files = {**Run(job.folder).result.files, **{name: file_digest(path) for name, path in own.items()}}
+                changed["files"] = {name: of for name, of in files.items() if name in own or name not in made}
             if outdated & {"baselines", "metrics"}:
                 changed |= {**compute_metrics(job), "scale": describe_scale(job.inputs.cohort.scale)}
             if "audit" in outdated:
@@ -127,7 +127,12 @@ def _outdated(job: Experiment, session: Session) -> set[str]:
 
 
 def _outdated_groups(job: Experiment, result: Result, session: Session) -> bool:
-    """Whether groups.csv, or its digest in the result, is not that of the cohort's groups as they are."""
+    """Whether groups.csv, or its digest in the result, is not that of the cohort's groups as they are.
+
+    A folder without scores, as it is shared, gets none.
+    """
+    if not (job.folder / PREDICTIONS).is_file():
+        return False
     path, text = job.folder / GROUPS, groups_text(job, session)
     wanted = hashlib.sha256(text.encode()).hexdigest() if text else None
     return (file_digest(path) if path.is_file() else None) != wanted or result.files.get(GROUPS) != wanted

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
-from lfnet.tables.table import Table
+from lfnet.tables.table import Block, Table
 
-__all__ = ["escape", "markdown"]
+__all__ = ["escape", "evidence_tables", "markdown"]
 
 
 def markdown(table: Table) -> str:
@@ -30,8 +30,7 @@ def markdown(table: Table) -> str:
         blocks.append(text if section.rows else "")
         if section.closing:
             blocks += [escape(text) for text in section.closing]
-        for title, grid in evidence_grids(section.evidence):
-            blocks += [f"**{escape(title)}**", *_tables(grid)]
+        blocks += evidence_tables(section.evidence)
     blocks.append("\n".join(f"- {escape(line)}" for line in table.foot))
     if table.failures:
         blocks.append("## Jobs without a result")
@@ -48,6 +47,11 @@ def markdown(table: Table) -> str:
     if traced:
         blocks += ["## Run folders", "Reference rows come from all run folders of their section.", "\n".join(traced)]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def evidence_tables(evidence: Sequence[Block]) -> list[str]:
+    """Format blocks of evidence: the title and the table of each."""
+    return [text for title, grid in evidence_grids(evidence) for text in (f"**{escape(title)}**", *_tables(grid))]
 
 
 def _code(text: str) -> str:

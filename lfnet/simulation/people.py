@@ -69,6 +69,10 @@ def draw(settings: Settings) -> Truth:
     u = np.sqrt(settings.within_person) * of_person[person] + np.sqrt(1 - settings.within_person) * of_session
     points = severity(u, settings)
     noise = settings.label_noise * stream(settings.seed, "label").standard_normal(count)
+    filming = None
+    if settings.filming is not None:
+        filming = draw_filming(u, person, settings, stream(settings.seed, "filming"))
+        noise = noise + settings.filming.sex_shift * (filming["sex"] == "f").to_numpy(float)
     width = max(3, len(str(settings.n_people)))
     people = np.array([f"p{number + 1:0{width}d}" for number in range(settings.n_people)])
     jitter = stream(settings.seed, "jitter")
@@ -103,9 +107,7 @@ def draw(settings: Settings) -> Truth:
             "level": level.ravel(),
         }
     )
-    if settings.filming is None:
-        return Truth(recordings, clips)
-    return Truth(recordings, clips, draw_filming(u, person, settings, stream(settings.seed, "filming")))
+    return Truth(recordings, clips, filming)
 
 
 def severity(u: np.ndarray, settings: Settings) -> np.ndarray:

@@ -218,10 +218,14 @@ class Filming:
         Correlation of a number with severity on its normal scale, by the number's name; others have none.
     moves : float
         How far one SD of the face's place and size moves a vector of length 1, in a direction of its own for each.
+    sex_shift : float
+        Points by which people of sex f score higher than their severity, which no feature shows. The bias of a model
+        that cannot tell sex is then smaller by as much for f than for m.
     """
 
     leak: dict[FilmingNumber, Annotated[float, Field(ge=-0.99, le=0.99)]]
     moves: NonNegative
+    sex_shift: float = 0.0
 
 
 @settings
@@ -268,6 +272,8 @@ class Settings:
     def drawn(self) -> dict[str, Any]:
         """The settings that change what is drawn: of the scale, its range and not its bands, cut-offs and sources."""
         drawn = {**asdict(self), "scale": [self.scale.min, self.scale.max]}
+        if self.filming is not None and not self.filming.sex_shift:
+            del drawn["filming"]["sex_shift"]  # as before there was one: the same features
         return {name: value for name, value in drawn.items() if name != "audio"}  # no other stream depends on it
 
     @property

@@ -15,7 +15,7 @@ from lfnet.evaluation.evidence import RowScores
 from lfnet.runs.collection import RunCollection
 from lfnet.tables.class_text import THRESHOLDS, describe_cut
 from lfnet.tables.findings import Asked, finding
-from lfnet.tables.formatting import DASH, fixed, with_interval
+from lfnet.tables.formatting import DASH, p_text, with_interval
 from lfnet.tables.grouping import Group
 from lfnet.tables.pairs import pairings
 from lfnet.tables.reference_scores import ReferenceScores
@@ -173,7 +173,7 @@ def _comparisons(
         own = row.comparison
         assert own is not None
         gap = withheld or with_interval(own.differences.get("auroc"), 2, sign=True)
-        rows.append((name, gap, _p(own.p), _p(own.p_holm), own.verdict))
+        rows.append((name, gap, p_text(own.p), p_text(own.p_holm), own.verdict))
     at = scale if cut.probability else f"{scale} ≥ {cut.score:g}"
     title = f"{question}: verdicts on AUROC at {at}, margin {node.margin_auroc:g}"
     headings = ("Row", "Difference in AUROC", "p", "p (Holm)", "Verdict on AUROC")
@@ -205,9 +205,3 @@ def _raw(row: ClassRow, withheld: str | None) -> dict[str, Any]:
     if (own := row.comparison) is not None:
         made |= {name: getattr(own, name) for name in ("p", "p_holm", "p_equivalent", "p_equivalent_holm", "verdict")}
     return made
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return DASH
-    return "< .001" if value < 0.001 else fixed(value, 3).removeprefix("0")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lfnet.evaluation.evidence import Comparison, Evidence, RowScores, compute_evidence
+from lfnet.evaluation.group_evidence import compute_group_evidence
 from lfnet.runs.collection import DifferentRecordings, RunCollection
 from lfnet.runs.scores import RecordingScores
 from lfnet.tables.class_blocks import class_blocks, cuts_shown
@@ -70,12 +71,20 @@ def blocks(
     made = [intervals(found, [*lines, *reference_lines(found, given)], len(models), what, node.split)]
     scale = measured_groups[0].runs[0].result.scale
     cuts = cuts_shown(node, scale.whole)
+<<<<<<< HEAD
     short = _short_names([*measured_groups, *(group for group, _ in ranked)], row_keys)
     joint_seeds, subject = found.estimand == "architecture", subject_of(found.estimand, what)
     of_classes, more = class_blocks(node, cuts, models, given, scale.name, joint_seeds, subject, short, ranked)
+=======
+    of_classes, more_of_classes = class_blocks(node, cuts, models, given, scale.name, found.estimand == "architecture")
+>>>>>>> 33c7955 (Show errors by group of people in tables and model cards; plant a group in the simulated cohort)
     made += of_classes
     notes += more
-    if any(cut.probability for cut in cuts):
+    binary = any(cut.probability for cut in cuts)
+    of_groups, more = _of_groups(node, models, binary)
+    made += of_groups
+    notes += more
+    if binary:
         # A difference in points says little of labels that are 0 and 1.
         return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
     for against in node.names:
@@ -84,6 +93,23 @@ def blocks(
     made += blocks_of_controls
     notes += more
     return tuple(made), tuple(dict.fromkeys([*notes, *found.notes]))
+
+
+def _of_groups(
+    node: TableEvidence, models: Sequence[tuple[Group, RowScores]], binary: bool
+) -> tuple[list[Block], list[str]]:
+    """The blocks of groups of people, where the table asks for them; sentences on what is not in them."""
+    group, row = models[0]
+    table = group.runs[0].groups
+    if not node.groups:
+        return [], [] if table is None or binary else [hint(table)]
+    if binary:
+        return [], [NOT_BINARY]
+    groupings, notes = groupings_of(table, node.groups, row.person_id)
+    if not groupings:
+        return [], notes
+    found = compute_group_evidence([row for _, row in models], groupings, node, node.coverage)
+    return group_blocks(found, node, node.split), [MEANING, *notes, *found.notes]
 
 
 def _models(

@@ -10,7 +10,7 @@ from lfnet.evaluation.estimates import ranks_backwards, too_few
 from lfnet.evaluation.evidence import Comparison, Difference, Estimate, Evidence, EvidenceSettings, RowEvidence
 from lfnet.evaluation.intervals import coverage_sentence
 from lfnet.tables.findings import EITHER_WAY, Asked, finding
-from lfnet.tables.formatting import DASH, MINUS, fixed, points, with_interval
+from lfnet.tables.formatting import DASH, MINUS, fixed, p_text, points, with_interval
 from lfnet.tables.table import Block
 
 __all__ = ["Numbers", "comparisons", "explain_evidence", "intervals", "scored_on", "subject_of"]
@@ -130,19 +130,13 @@ def _comparison(name: str, found: Comparison, correlated: bool) -> tuple[str, ..
     return (
         name,
         with_interval(found.differences.get("mae"), 2, sign=True),
-        _p(found.p),
-        _p(found.p_holm),
+        p_text(found.p),
+        p_text(found.p_holm),
         *([with_interval(found.differences.get("pcc"), 2, sign=True)] * correlated),
         DASH if found.effect is None else fixed(found.effect, 2, sign=True),
         fixed(found.probability, 2),
         found.verdict,
     )
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return DASH
-    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
 def _raw(name: str, estimates: Mapping[str, Estimate | None], row: RowEvidence) -> dict[str, Any]:

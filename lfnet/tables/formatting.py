@@ -13,6 +13,7 @@ __all__ = [
     "count",
     "fixed",
     "magnitude",
+    "p_text",
     "points",
     "span",
     "spread",
@@ -26,6 +27,13 @@ _PREFIXES = ("", "k", "M", "G", "T", "P")
 def points(number: float) -> str:
     """A number of points: "1 point", "0.5 points"."""
     return f"{number:g} point{'' if number == 1 else 's'}"
+
+
+def p_text(value: float | None) -> str:
+    """A p-value without its zero: .031, < .001; a dash where nothing was tested."""
+    if value is None:
+        return DASH
+    return "< .001" if value < 0.001 else fixed(value, 3).removeprefix("0")
 
 
 def with_interval(found: Estimate | Difference | None, digits: int, sign: bool = False) -> str:

@@ -40,6 +40,11 @@ class TableEvidence(EvidenceSettings):
     threshold : "cutoff", "dev" or "dev90"
         Scores that count as positive: from the cut-off on, or from a threshold chosen on dev
         (`lfnet.evaluation.classes.choose_threshold`).
+    groups : dict or None
+        Columns of the cohort that group people, each with the numbers at which its bands begin, or with null: its
+        values are groups, and more than six numbers are cut into thirds. None: no groups.
+    coverage : float
+        Level of the conformal intervals whose coverage is measured in groups.
     """
 
     against: tuple[Against, ...] = ("train_median",)
@@ -47,6 +52,8 @@ class TableEvidence(EvidenceSettings):
     pool: bool = False
     cutoffs: tuple[float, ...] | None = None
     threshold: Literal["cutoff", "dev", "dev90"] = "cutoff"
+    groups: dict[str, tuple[float, ...] | None] | None = None
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
     @model_validator(mode="after")
     def _check(self) -> "TableEvidence":

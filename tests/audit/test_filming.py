@@ -186,9 +186,8 @@ def test_sex_and_age_are_told_and_are_no_leak() -> None:
 
 def test_a_group_that_goes_with_split_or_lost_frames_is_told() -> None:
     random = np.random.default_rng(1)
-    made = cohort(
-        language=lambda _, split: np.where(split == "test", "fr", "de"), site=random.permuted(["a", "b"] * 30)
-    )
+    site = random.permuted(["a", "b"] * 30)
+    made = cohort(language=lambda _, split: np.where(split == "test", "fr", "de"), site=site)
     lost = np.where(site == "b", 0.7, 0.95) + random.normal(0, 0.02, 60)
     ids = made.clips["clip_id"].tolist()
     n = len(ids)

@@ -34,16 +34,16 @@ def finished(tmp_path_factory):
     rows = []
     for split, count in (("train", 8), ("dev", 5), ("test", 5)):
         for number in range(count):
-            rows.append([f"{split}{number}", f"{split}{number}.npz", split, int(rng.integers(0, 40))])
+            rows.append([f"{split}{number}", f"{split}{number}.npz", split, int(rng.integers(0, 40)), "fm"[number % 2]])
     rows[-1][:2] = [PERSON, "take_of_marker.npz"]
     rows[-2][:2] = [SPELLED, "take_of_marker_2.npz"]
     rows[0][:2] = ["Trained-Marker", "take_of_trained.npz"]
-    for _, name, _, _ in rows:
+    for _, name, *_ in rows:
         features = rng.normal(size=(16, 4)).astype(np.float32)
         np.savez(root / "study" / name, features=features, time=np.arange(16) / 30.0)
     with (root / "study" / "manifest.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerows([["person_id", "path", "split", "label"], *rows])
+        writer.writerows([["person_id", "path", "split", "label", "sex"], *rows])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         assert main(TABLE) == 0
@@ -119,7 +119,7 @@ def test_no_file_but_those_that_are_named_has_the_person_afterwards(here, capsys
 
 def test_the_other_rows_are_as_before_and_tables_recompute_from_them(here, capsys):
     run = the_run(here)
-    names = ("predictions.csv", "references.csv", "spread.csv", "quantiles.csv")
+    names = ("predictions.csv", "references.csv", "spread.csv", "quantiles.csv", "groups.csv")
     before = {name: (run / name).read_text() for name in names}
     mae = Run.open(run).result.metrics["test"]["recording"]["mae"]
     assert forget(PERSON, "--yes") == 0

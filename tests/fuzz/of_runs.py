@@ -35,6 +35,8 @@ def table_runs(at: Path) -> Path:
             (folder / "config.yaml").write_text("head:\n  _target_: lfnet.heads.mean_mlp.TemporalMeanMLP\nseed: 0\n")
             rows = [f"r{n},p{n},{('dev', 'test')[n % 2]},{n},{n + n % 3},{0.5 + n % 4},3" for n in range(20)]
             (folder / "spread.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
+            rows = [f"r{n},p{n},{('dev', 'test')[n % 2]},{'fm'[n % 3 > 0]},{20 + n}" for n in range(20)]
+            (folder / "groups.csv").write_text("\n".join(["recording_id,person_id,split,sex,age", *rows]) + "\n")
             reseal(folder)
     return runs
 
@@ -47,7 +49,7 @@ def _one_run(at: Path) -> Path:
 def _read_run(path: Path) -> Any:
     forge(path / "result.json")
     run = Run.open(path)
-    _ = (run.predictions, run.baselines, run.learning_curve, run.spread, run.config, run.trained_people)
+    _ = (run.predictions, run.baselines, run.learning_curve, run.spread, run.groups, run.config, run.trained_people)
 
 
 def _result(at: Path) -> Path:

@@ -85,6 +85,7 @@ DAMAGE = {
     "metrics.csv": ["", "step\n1\n", "epoch\nx\n", "epoch,dev/mae\n0,8>5\n"],
     "config.yaml": ["a: [", "a: b: c", "\x1b", "\xe9", "a: &x 1\nb: *x", "[" * 3000, "1: 2"],
     "spread.csv": ["", "recording_id,person_id,sd\nr1,p1,2\n"],
+    "groups.csv": ["", "recording,sex\nr1,f\n"],
     "head.safetensors": ["", "half"],
 }
 READERS = {
@@ -94,6 +95,7 @@ READERS = {
     "metrics.csv": lambda run: run.learning_curve,
     "config.yaml": lambda run: run.config,
     "spread.csv": lambda run: run.spread,
+    "groups.csv": lambda run: run.groups,
     "head.safetensors": lambda run: run.weights(),
 }
 
