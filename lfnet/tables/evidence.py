@@ -16,6 +16,7 @@ from lfnet.tables.controls import control_blocks, measure_controls
 from lfnet.tables.ensembles import ensemble_scores
 from lfnet.tables.evidence_text import comparisons, intervals, scored_on, subject_of
 from lfnet.tables.findings import Asked
+from lfnet.tables.group_blocks import MEANING, NOT_BINARY, group_blocks, groupings_of, hint
 from lfnet.tables.grouping import Group, seeds_of
 from lfnet.tables.pairs import pairings, worded
 from lfnet.tables.reference_scores import ReferenceScores, reference_lines, reference_scores, training_median
@@ -71,13 +72,9 @@ def blocks(
     made = [intervals(found, [*lines, *reference_lines(found, given)], len(models), what, node.split)]
     scale = measured_groups[0].runs[0].result.scale
     cuts = cuts_shown(node, scale.whole)
-<<<<<<< HEAD
     short = _short_names([*measured_groups, *(group for group, _ in ranked)], row_keys)
     joint_seeds, subject = found.estimand == "architecture", subject_of(found.estimand, what)
     of_classes, more = class_blocks(node, cuts, models, given, scale.name, joint_seeds, subject, short, ranked)
-=======
-    of_classes, more_of_classes = class_blocks(node, cuts, models, given, scale.name, found.estimand == "architecture")
->>>>>>> 33c7955 (Show errors by group of people in tables and model cards; plant a group in the simulated cohort)
     made += of_classes
     notes += more
     binary = any(cut.probability for cut in cuts)

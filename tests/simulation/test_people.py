@@ -110,3 +110,20 @@ def test_draw_is_deterministic_and_seeded(simulated):
     one, two, other = simulated(), simulated(), simulated("cohort.seed=1")
     assert one.fingerprint() == two.fingerprint() != other.fingerprint()
     assert one.own.recipe == two.own.recipe != other.own.recipe
+
+
+def test_a_planted_group_scores_as_many_points_more_and_nothing_else_moves(simulated):
+    filmed = "cohort.filming={leak: {}, moves: 0.3, sex_shift: %d}"
+    plain, planted = (simulated(filmed % points) for points in (0, 4))
+    pd.testing.assert_frame_equal(plain.about, planted.about)
+    pd.testing.assert_frame_equal(plain.clips.drop(columns="label"), planted.clips.drop(columns="label"))
+    female = plain.about["sex"].to_numpy() == "f"
+    before, after = plain.clips["label"].to_numpy(), planted.clips["label"].to_numpy()
+    np.testing.assert_array_equal(after[~female], before[~female])
+    inside = female & (before > 0) & (before <= 59)
+    np.testing.assert_array_equal(after[inside], before[inside] + 4)
+    clip = plain.clips["clip_id"][0]
+    np.testing.assert_array_equal(plain.own.clip(clip)[0], planted.own.clip(clip)[0])
+    # Features of settings from before there was a shift keep their name.
+    assert "sex_shift" not in plain.own.settings.drawn()["filming"]
+    assert planted.own.settings.drawn()["filming"]["sex_shift"] == 4
