@@ -38,6 +38,14 @@ def avec2014(root: Path) -> dict[str, int]:
     return {"train": 3, "dev": 3, "test": 3}
 
 
+def avec2013(root: Path) -> dict[str, int]:
+    for number in range(9):
+        split, score = ("Training", "Development", "Testing")[number % 3], 5 * number
+        _write(root / split / "Video" / f"{203 + number}_1_cut_combined.mp4")
+        _write(root / split / "DepressionLabels" / f"{203 + number}_1_Depression.csv", f"{score}\n")
+    return {"train": 3, "dev": 3, "test": 3}
+
+
 def daic_woz(root: Path) -> dict[str, int]:
     tables: dict[str, list[str]] = {split: [] for split in _SPLITS}
     rng = np.random.default_rng(0)
@@ -148,7 +156,23 @@ def mcd_rppg(root: Path) -> dict[str, int]:
     return {"train": 18, "dev": 6, "test": 6}
 
 
+def mpdd(root: Path) -> dict[str, int]:
+    rng, rows = np.random.default_rng(4), []
+    for number in range(1, 16):
+        score = number * 20 // 15
+        for pair in (1, 2, 3, 4):
+            for folder, name, columns in (("Video/openface", f"V_{pair}", 710), ("Audio/mfcc", f"A_{pair}", 64)):
+                file = root / folder / str(number) / f"{name}.npy"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                x_TD = rng.normal(size=(20, columns))
+                x_TD[:, 0] += score / 5
+                np.save(file, x_TD.astype(np.float32))
+        rows.append(f"train,{int(score > 9)},{int(score > 4) + int(score > 9)},{number},{score}")
+    _write(root / "split_labels_train.csv", "\n".join(["split,label2,label3,ID,PHQ-9", *rows]) + "\n")
+    return {"train": 9, "dev": 3, "test": 3}
+
+
 # A corpus and its recordings in each split. Each yaml that lfnet.cohorts.corpus loads needs one.
 MINIATURES: dict[str, Miniature] = {
-    made.__name__: made for made in (avec2014, crema_d, d_vlog, daic_woz, e_daic, lmvd, mcd_rppg)
+    made.__name__: made for made in (avec2013, avec2014, crema_d, d_vlog, daic_woz, e_daic, lmvd, mcd_rppg, mpdd)
 }
