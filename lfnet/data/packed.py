@@ -126,7 +126,6 @@ class PackedWindows(Dataset[dict[str, Tensor]]):
 
     def _whole(self, rows_B: Tensor) -> tuple[Tensor, Tensor]:
         beyond_BT = self._frame_T >= self._frames_W[rows_B].unsqueeze(1)
-        # Not by `where`, which copies a number to the device and waits for it.
         place_BT = (self._row_W[rows_B].unsqueeze(1) + self._frame_T).masked_fill(beyond_BT, self._packed.padding)
         x_BTD = self._packed.x_ND.index_select(0, place_BT.flatten()).unflatten(0, place_BT.shape).to(self._dtype)
         return x_BTD, self._packed.valid_N[place_BT] if self._mask else torch.ones_like(beyond_BT)

@@ -122,12 +122,12 @@ class Copies(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        # A number of the host is an argument of a kernel, but for a copy, and for `where`, which copies it inside.
-        numbers = any(word in str(function) for word in ("copy", "where"))
+        # A number of the host is an argument of a kernel, but for a copy.
+        copies = "copy" in str(function)
         devices = {
             value.device.type
             for value in torch.utils._pytree.tree_leaves((args, kwargs, result))
-            if isinstance(value, torch.Tensor) and (value.dim() or numbers)
+            if isinstance(value, torch.Tensor) and (value.dim() or copies)
         }
         if len(devices) > 1:
             self.found[str(function)] += 1
