@@ -64,6 +64,24 @@ def test_seeds_that_are_trained_together_are_those_that_are_trained_alone(data, 
     assert together.epochs == max(lengths) and len(set(together.best_epoch)) > 1
 
 
+def test_a_seed_that_has_ended_keeps_its_best_epoch_while_others_go_on(data, monkeypatch):
+    errors = torch.tensor(
+        [[3.0, 5.0, 9.0], [4.0, 4.0, torch.nan], [1.0, 3.0, 1.0]], dtype=torch.float64
+    )  # epochs, seeds
+    found = []
+    monkeypatch.setattr(data, "packed_on", "cpu")
+    for epochs in (3, 1):
+        rows = iter(errors)
+        monkeypatch.setattr(stacked_fit, "_Dev", lambda *_, rows=rows: lambda: next(rows))
+        heads = [head_of("mean", seed) for seed in range(3)]
+        found.append(fit_seeds(heads, data, range(3), epochs=epochs, patience=1, lr=0.01, weight_decay=0.0))
+    together, first = found
+    assert together.best_epoch == [1, 3, 1] and together.best == [3.0, 3.0, 9.0] and together.epochs == 3
+    for key, value in first.weights.items():
+        assert torch.equal(together.weights[key][0], value[0]) and torch.equal(together.weights[key][2], value[2])
+        assert not torch.equal(together.weights[key][1], value[1])
+
+
 def test_the_gru_reads_more_frames_where_a_gradient_arrives_before_them(monkeypatch):
     x_BTD, mask_BT = torch.randn(6, 40, 8), torch.ones(6, 40, dtype=torch.bool)
     stacked = stack([head_of("gru", seed) for seed in range(2)])
