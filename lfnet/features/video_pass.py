@@ -175,7 +175,8 @@ def _move(one: Mesh, other: Mesh, share: float) -> Mesh:
     """The first mesh with its points moved by a share of the way to the second's."""
     way = other.landmarks_LC - one.landmarks_LC
     landmarks_LC = one.landmarks_LC + np.float32(share) * way
-    return replace(one, landmarks_LC=landmarks_LC, n_faces=max(one.n_faces, other.n_faces))
+    # Other faces were looked for in the searched frames alone.
+    return replace(one, landmarks_LC=landmarks_LC, n_faces=max(one.n_faces, other.n_faces), others=None)
 
 
 class _FrameView:

@@ -209,6 +209,24 @@ def test_no_mesh_is_interpolated_next_to_a_frame_without_a_face():
     assert passed.valid.tolist() == [True, False, False, False, False, False, True, True, True]
 
 
+def test_frames_between_searched_ones_are_no_checks_for_a_second_face():
+    class Checked(FakeMesh):
+        def find(self, rgb: np.ndarray, time: float) -> Mesh | None:
+            found = super().find(rgb, time)
+            return found and replace(found, others=(found.box,) if time in (0, 0.4) else None)
+
+    (passed,) = run_pass(
+        made(21),
+        Checked(),
+        [Kept(None, "skin")],
+        skin_means=lambda rgb, points: np.zeros((3, 4), np.float32),
+        every=5,
+        check_people=True,
+    )
+    (note,) = [note for note in passed.people or () if "second face" in note]
+    assert note.startswith("a second face next to the person's in 2 of 2 checks: 0.0–0.4 s")
+
+
 def test_an_interpolated_mesh_serves_skin_only():
     with pytest.raises(ValueError, match="an interpolated mesh serves consumers of skin only"):
         run_pass(made(3), FakeMesh(), [Kept(112, "crops")], every=2)
