@@ -26,7 +26,7 @@ def run_lines(result: Result, folder: Path) -> Iterator[str]:
         shown = ", ".join(
             f"{name} {'undefined' if numbers[name] is None else format(numbers[name], '.2f')}"
             for name in ("mae", "rmse", "pcc", "spearman", "ccc", "sigma_ratio")
-            if name in numbers and not (few and name in (*CORRELATIONS, "spearman"))
+            if name in numbers and not (few and name in CORRELATIONS)
         )
         shown += f"; no correlation, {too_few(people)}" * few
         constant = result.references["train_median"].get(split, {}).get("mae")

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 # Withheld below `min_people` people: two recordings correlate by 1 or −1 whatever a model does.
-CORRELATIONS = ("pcc", "ccc")
+CORRELATIONS = ("pcc", "ccc", "spearman")
 
 
 @settings
