@@ -55,10 +55,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Turn TeX into MathML, which browsers draw without a script."""
-    return _MATH.sub(
+    """Turn TeX into MathML, which needs no script, and the `::` before a docstring's literal block into `:`."""
+    shown = _MATH.sub(
         lambda found: convert(html.unescape(found[2]), display="block" if found[1] == "div" else "inline"), content
     )
+    return shown.replace("::</p>", ":</p>")
 
 
 def on_post_build(config: Any) -> None:

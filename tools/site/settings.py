@@ -196,8 +196,8 @@ def _default(entry: Any) -> str:
 
 
 def _code(text: str) -> str:
-    """A name or value as HTML, which may be broken after a dot, comma or underscore."""
-    shown = re.sub(r"([._,/|])(?=\S)", r"\1<wbr>", html.escape(text))
+    """A name or value as HTML, which may be broken after a comma, underscore or bracket, or a dot that is in a name."""
+    shown = re.sub(r"(?<=[a-z_])\.(?=\w)|[_,/|)\]](?=\S)", r"\g<0><wbr>", html.escape(text))
     return f"<code>{shown}</code>" if text else ""
 
 
