@@ -115,6 +115,8 @@ def test_every_setting_of_a_yaml_is_in_the_reference_with_its_value(file):
         ("protocol/masked", "protocol.window", "512", "a whole number from 1 to 1000000", "frames of a window"),
         ("trainer/default", "trainer.device", "cpu", "one of cpu, cuda, mps", "cpu | cuda | mps"),
         ("head/ldbm", "head.ff", "256", "a whole number of 1 or more", "width of an encoder layer's feed-forward part"),
+        ("table/architectures", "table.level", "recording", "one of window, clip, recording", ""),
+        ("features/openface", "cohort.features.units.factor", "0.2", "a number above 0", ""),
         ("paths/default", "paths.data", "lfnet_data", "a path", "cohorts' videos and manifests"),
     ],
 )

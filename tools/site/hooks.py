@@ -99,13 +99,20 @@ def _navigation(given: list[Any]) -> list[Any]:
     others = sorted(path.relative_to(docs).as_posix() for path in docs.rglob("*.md"))
     experiments = [places.place(name) for name in places.pages() if name.startswith("experiments/")]
     added = {
-        "Guides": [name for name in others if name not in named],
+        "Guides": _by_folder([name for name in others if name not in named]),
         "Notebooks": ["notebooks/index.md", *(places.place(n) for n in places.pages() if n.endswith(".ipynb"))],
         "Results": ["experiments/index.md", *experiments],
         "Settings": list(settings.pages()),
         "API": list(api.pages()),
     }
     return [_filled(entry, added) for entry in given]
+
+
+def _by_folder(names: list[str]) -> list[Any]:
+    """Pages, and after them a section for each folder."""
+    folders = sorted({name.rpartition("/")[0] for name in names} - {""})
+    sections = [{folder.capitalize(): [name for name in names if name.startswith(f"{folder}/")]} for folder in folders]
+    return [name for name in names if "/" not in name] + sections
 
 
 def _filled(entry: Any, added: dict[str, list[Any]]) -> Any:

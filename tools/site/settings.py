@@ -1,5 +1,6 @@
 """Reference of the settings: every yaml of conf/ with its comments, and what the settings classes allow."""
 
+import functools
 import html
 import inspect
 import pkgutil
@@ -11,24 +12,27 @@ from typing import Any, get_args, get_origin
 
 import yaml
 
+from lfnet.cohorts.feature_stream import FeatureStream
 from lfnet.config import describe, setting_types
+from lfnet.jobs.settings import Switches
+from lfnet.tables.power import PowerSettings
 from tools.site.places import ROOT
 
 __all__ = ["Setting", "pages", "read_settings"]
 
 _CONF = ROOT / "conf"
-# Groups without a `_target_` of their own, and the class that reads them; "": conf/NAME.yaml.
+# The classes that read nodes without a `_target_`, by the nodes' names.
 _CLASSES = {
+    "amount": "lfnet.jobs.settings.Amount",
+    "encoder": "lfnet.jobs.settings.Encoding",
+    "filming": "lfnet.features.normalised.FilmingSettings",
     "fusion": "lfnet.fusion.settings.FusionSettings",
-    "fusion/component": "lfnet.fusion.settings.FusionSettings",
     "logger": "lfnet.jobs.settings.Logger",
     "paths": "lfnet.jobs.settings.Paths",
-    "power": "lfnet.tables.power.PowerSettings",
     "protocol": "lfnet.data.protocol.Protocol",
+    "pulse": "lfnet.pulse.settings.PulseSettings",
     "streams": "lfnet.features.joined_streams.JoinSettings",
-    "filming": "lfnet.features.normalised.FilmingSettings",
-    "table_defaults": "lfnet.tables.settings.TableSettings",
-    "train": "lfnet.jobs.settings.Switches",
+    "table": "lfnet.tables.settings.TableSettings",
     "trainer": "lfnet.training.settings.TrainerSettings",
 }
 # Where the settings of a group are on the command line, if not under the group's name.
@@ -61,24 +65,33 @@ def read_settings(file: Path) -> Iterator[Setting]:
     tree = yaml.compose(text)
     if not isinstance(tree, yaml.MappingNode):
         return
-    group = file.relative_to(_CONF).parent.as_posix()
+    place = _place(file.relative_to(_CONF).parent.as_posix(), text)
     target = next((value.value for key, value in tree.value if key.value == "_target_"), None)
-    target = target or _CLASSES.get(file.stem if group == "." else group)
-    types = setting_types(pkgutil.resolve_name(target)) if target else {}
-    yield from _walk(tree, _place(group, text), types, text.splitlines())
+    kind: Any = setting_types(pkgutil.resolve_name(target)) if target else _kind_of_all()
+    for name in place.split(".") if place and not target else ():
+        kind = _child(kind, name)
+    yield from _walk(tree, place, kind, text.splitlines())
 
 
-def _walk(node: yaml.MappingNode, place: str, types: Mapping[str, Any], lines: list[str]) -> Iterator[Setting]:
+@functools.cache
+def _kind_of_all() -> Mapping[str, Any]:
+    """What is allowed in a job's settings, in conf/power.yaml, and in sets of columns."""
+    known = {name: pkgutil.resolve_name(path) for name, path in _CLASSES.items()}
+    known["cohort"] = {"features": dict[str, FeatureStream]}
+    return setting_types(Switches) | setting_types(PowerSettings) | known
+
+
+def _walk(node: yaml.MappingNode, place: str, kind: Any, lines: list[str]) -> Iterator[Setting]:
     for key, value in node.value:
         name = f"{place}.{key.value}" if place else key.value
         if key.value in ("defaults", "_target_") or (name.startswith("hydra") and not _sweeps(name)):
             continue
-        inner = types.get(key.value)
+        inner = _child(kind, key.value)
         comment = _comment(key, value, lines)
         if isinstance(value, yaml.MappingNode) and not value.flow_style and value.value:
             if comment and not name.startswith("hydra"):
                 yield Setting(name, "", "", comment)
-            yield from _walk(value, name, _inner(inner), lines)
+            yield from _walk(value, name, inner, lines)
             continue
         shown = lines[value.start_mark.line][value.start_mark.column : value.end_mark.column]
         if value.start_mark.line != value.end_mark.line:
@@ -89,18 +102,20 @@ def _walk(node: yaml.MappingNode, place: str, types: Mapping[str, Any], lines: l
         yield Setting(name.removeprefix("hydra.sweeper.params."), shown.strip(), allowed, comment)
 
 
+def _child(kind: Any, name: str) -> Any:
+    """The annotation of a setting in a node of some kind: a mapping, a class of settings, or a choice of those."""
+    if isinstance(kind, Mapping):
+        return kind.get(name)
+    if get_origin(kind) is dict:
+        return get_args(kind)[1]
+    if inspect.isclass(kind) and is_dataclass(kind):
+        return setting_types(kind).get(name)
+    found = (_child(part, name) for part in get_args(kind))
+    return next((hint for hint in found if hint is not None), None)
+
+
 def _sweeps(name: str) -> bool:
     return name in ("hydra", "hydra.sweeper") or name.startswith("hydra.sweeper.params")
-
-
-def _inner(hint: Any) -> Mapping[str, Any]:
-    """The settings of a nested class that an annotation names."""
-    if inspect.isclass(hint) and is_dataclass(hint):
-        return setting_types(hint)
-    for part in get_args(hint) if get_origin(hint) is not dict else ():
-        if found := _inner(part):
-            return found
-    return {}
 
 
 def _comment(key: yaml.Node, value: yaml.Node, lines: list[str]) -> str:
