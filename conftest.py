@@ -22,7 +22,7 @@ def pytest_unconfigure() -> None:
 
 
 # Modules whose examples use the names `runs` and `record`.
-MODULES = ("lfnet.runs", "lfnet.tables", "lfnet.cli.table")
+MODULES = ("lfnet.runs", "lfnet.tables", "lfnet.cli.table", "lfnet.reports.tripod")
 
 
 @pytest.fixture(scope="session")
