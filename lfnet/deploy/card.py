@@ -1,11 +1,12 @@
 """Model card of a bundle: data, people, measured scores, limits, licences and intended use."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml  # type: ignore[import-untyped]
 
 from lfnet import RESEARCH_ONLY
 from lfnet.deploy.bundle_json import EncoderFacts, Facts
@@ -55,7 +56,9 @@ def write_card(
         The groups to show, with their bands; None: all, with bands that are guessed.
     """
     scale = facts.scale
+    measured, numbers = _measured(result, predictions, trained, scale.probability)
     parts = [
+        _front_matter(facts, numbers),
         f"# {facts.run.model}, {facts.head.variant}",
         f"**{RESEARCH_ONLY}**",
         f"{_about(facts)} Made {facts.made} from {_runs(facts)}.",
@@ -64,7 +67,7 @@ def write_card(
         "diagnosis, screening, triage, monitoring of a person, or any decision about a person. A person's video is to "
         "be scored only with that person's informed consent.",
         *_data(result, facts.run.cohort, table),
-        *_measured(result, predictions, trained, scale.probability),
+        *measured,
         *_groups(facts, predictions, trained, table, asked, scale.probability),
         *_interval(facts),
         *_audit(result),
@@ -75,6 +78,30 @@ def write_card(
         ", ".join(f"{name} {number}" for name, number in facts.versions.items()) + ".",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(facts: Facts, numbers: Mapping[str, Mapping[str, float]]) -> str:
+    """Write the YAML block above the card, with the keys of Hugging Face's model cards. numbers: of each split."""
+    cohort = facts.run.cohort
+    name = f"{cohort}, simulated" if facts.run.simulated else cohort
+    kind = "classification" if facts.scale.probability else "regression"
+    results = [
+        {
+            "task": {"type": kind, "name": f"{facts.scale.name} of a recording"},
+            "dataset": {"type": cohort, "name": name, "split": split},
+            "metrics": [{"type": metric, "value": round(value, 4)} for metric, value in found.items()],
+        }
+        for split, found in numbers.items()
+    ]
+    content = {
+        "library_name": "lfnet",
+        "license": "other",  # the head's is its author's to state, and the networks have their own
+        "license_name": "see-networks-and-their-licences",
+        "tags": ["depression", "research-only", "not-a-diagnosis", *(["simulated"] if facts.run.simulated else [])],
+        "metrics": sorted({metric for found in numbers.values() for metric in found}),
+        "model-index": [{"name": f"{facts.run.model}, {facts.head.variant}", "results": results}],
+    }
+    return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)}---"
 
 
 def _about(facts: Facts) -> str:
@@ -117,8 +144,8 @@ def _data(result: Result, name: str, table: pd.DataFrame | None) -> list[str]:
     return [*lines, "\n".join(f"- {escape(text)}" for text in warnings)]
 
 
-def _of_classes(scores: RowScores) -> dict[str, str]:
-    """Metrics of a binary label, and the calibration of its probabilities."""
+def _of_classes(scores: RowScores) -> tuple[dict[str, str], dict[str, float]]:
+    """Metrics of a binary label, with the calibration of its probabilities, as texts; and their numbers."""
     cut = Cut("", 0.5, 0.5, probability=True)
     found = compute_class_evidence([scores], cut)
     estimates = found.rows["head"].estimates
@@ -132,10 +159,18 @@ def _of_classes(scores: RowScores) -> dict[str, str]:
         texts["calibration, predicted → observed share"] = ", ".join(
             f"{one.predicted:.2f} → {one.observed:.2f} [{one.low:.2f}, {one.high:.2f}]" for one in bins
         )
-    return texts
+    return texts, {} if found.withheld else _defined({name: estimates[name].value for name in _CLASS_METRICS})
 
 
-def _measured(result: Result, predictions: Predictions, trained: Collection[str], binary: bool = False) -> list[str]:
+def _defined(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items() if value is not None and np.isfinite(value)}
+
+
+def _measured(
+    result: Result, predictions: Predictions, trained: Collection[str], binary: bool = False
+) -> tuple[list[str], dict[str, dict[str, float]]]:
+    """The lines on what was measured, and the numbers of each split; correlations of too few people are in neither."""
+    numbers: dict[str, dict[str, float]] = {}
     frame = predictions.at("recording").frame
     lines = ["## Measured"]
     for split in ("dev", "test"):
@@ -148,8 +183,12 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
         estimates: dict[str, str] = {
             name: _value(name, row.estimates[name], found.people) for name in _METRICS if name in row.estimates
         }
+        withheld = CORRELATIONS if found.people < EvidenceSettings().min_people else ()
+        numbers[split] = _defined(
+            {name: one.value for name, one in row.estimates.items() if name in _METRICS and name not in withheld}
+        )
         if binary:
-            estimates = _of_classes(scores)
+            estimates, numbers[split] = _of_classes(scores)
         chose = result.training.monitor.startswith(split)
         lines.append(
             f"{split}, {found.recordings} recordings of {found.people} people"
@@ -163,8 +202,8 @@ def _measured(result: Result, predictions: Predictions, trained: Collection[str]
             lines.append(f"A constant, the training median, has MAE {median:.2f}.")
         lines += [f"{note}" for note in found.notes]
     if len(lines) == 1:
-        return [*lines, "Nothing: no recording outside training has a label."]
-    return [*lines, "Intervals: 95 %, over people (bootstrap); training set and seed are fixed."]
+        return [*lines, "Nothing: no recording outside training has a label."], {}
+    return [*lines, "Intervals: 95 %, over people (bootstrap); training set and seed are fixed."], numbers
 
 
 def _row_scores(frame: pd.DataFrame, split: str, trained: Collection[str]) -> RowScores:

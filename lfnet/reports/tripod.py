@@ -75,7 +75,7 @@ def _items() -> Iterator[tuple[str, str, _Tell, str]]:
     yield "12f", "Updating of the model", lambda _: "none: no model is changed after its test", ""
     yield "12g", "How predictions are computed at evaluation", Facts.split, ""
     yield "13", "Class imbalance", None, "of classes: their shares, and what was done"
-    yield "14", "Fairness", None, "what was done about errors in groups of sex, age, skin tone, language"
+    yield "14", "Fairness", Facts.group_errors, "what was done about errors in groups (table.evidence.groups)"
     yield "15", "Output of the model, thresholds", Facts.outcome, "thresholds, where any are used"
     yield (
         "16",
@@ -100,7 +100,7 @@ def _items() -> Iterator[tuple[str, str, _Tell, str]]:
     yield (
         "20b",
         "Characteristics of participants",
-        None,
+        Facts.known_groups,
         "age, sex and others of each split",
     )
     yield "20c", "Development vs evaluation data", Facts.labels, "distributions of predictors"
@@ -111,7 +111,12 @@ def _items() -> Iterator[tuple[str, str, _Tell, str]]:
         Facts.size_of_models,
         "where the bundle is (lfnet export)",
     )
-    yield "23a", "Performance with intervals, in groups too", Facts.performance, "performance in groups of people"
+    yield (
+        "23a",
+        "Performance with intervals, in groups too",
+        Facts.performance_in_groups,
+        "in groups that are not known",
+    )
     yield "23b", "Heterogeneity of performance", Facts.seeds, "between centres or cohorts"
     yield "24", "Results of updating", lambda _: "none: see 12f", ""
     yield "25", "Interpretation", Facts.findings, "with fairness, and earlier studies"

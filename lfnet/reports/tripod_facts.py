@@ -147,6 +147,20 @@ class Facts:
 
         return self.each(tell)
 
+    def known_groups(self) -> str:
+        """What is known of the people; "" where nothing is."""
+        tables = [row.runs[0].groups for row in self.models]
+        names = dict.fromkeys(name for table in tables if table is not None for name in table.columns[3:])
+        return f"known of the people: {escape(', '.join(names))}" if names else ""
+
+    def group_errors(self) -> str:
+        """The titles of the blocks that compare groups of people; "" where the table has none."""
+        blocks = [block for section in self.table.sections for block in section.evidence if "differences" in block.data]
+        return escape("; ".join(block.title for block in blocks if "groups" in block.data))
+
+    def performance_in_groups(self) -> str:
+        return "; ".join(filter(None, (self.performance(), self.group_errors())))
+
     def measures(self) -> str:
         names = [column.heading for column in self.table.columns if column.metric]
         return ", ".join([*names, "intervals over people and seeds; figures by lfnet report --figures"])

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
 from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
@@ -97,6 +98,12 @@ def test_the_card_describes_data_scores_and_use_and_names_no_person(trained, bun
         assert text in card, text
     mae = trained.result.metrics["test"]["recording"]["mae"]
     assert f"mae: {mae:.2f} [" in card
+    opening, matter, _ = card.split("---\n", 2)
+    about = yaml.safe_load(matter)
+    assert opening == "" and about["library_name"] == "lfnet" and about["license"] == "other"
+    assert {"research-only", "simulated"} <= set(about["tags"]) and {"mae", "rmse"} <= set(about["metrics"])
+    test = next(one for one in about["model-index"][0]["results"] if one["dataset"]["split"] == "test")
+    assert {"type": "mae", "value": round(mae, 4)} in test["metrics"]
     people = trained.data().cohort.clips["person_id"].unique()
     everything = card + (bundles["int8"][0] / "bundle.json").read_text()
     assert not [person for person in people if person in everything]

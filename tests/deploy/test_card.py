@@ -13,7 +13,9 @@ from tests.tables.factory import recordings, result
 def test_a_card_of_few_people_states_no_correlation(each: int, few: bool) -> None:
     predictions = result("mean_mlp", 0, skill=0.5, each=each)["_predictions"]
     measured = SimpleNamespace(training=SimpleNamespace(monitor="dev mae"), references={})
-    lines = "\n".join(_measured(measured, predictions, frozenset())).splitlines()  # type: ignore[arg-type]
+    told, numbers = _measured(measured, predictions, frozenset())  # type: ignore[arg-type]
+    lines = "\n".join(told).splitlines()
+    assert all("mae" in found and ("pcc" in found) is not few for found in numbers.values()) and len(numbers) == 2
     for name in ("pcc", "ccc"):
         own = [line for line in lines if line.startswith(f"- {name}: ")]
         assert len(own) == 2 and all(("too few" in line) is few and ("[" in line) is not few for line in own)

@@ -2,10 +2,12 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 from lfnet.cli.main import main
 from lfnet.reports.tripod import checklist, summary, write_tripod
+from lfnet.runs.run import Run
 from lfnet.tables.build import build
 from tests.tables.factory import result, sweep
 
@@ -46,6 +48,14 @@ def test_what_no_run_can_know_is_named_as_missing(table):
     empty = [entry.number for entry in entries if not entry.found]
     assert {"1", "5b", "6b", "17", "18a", "18b", "18d", "19", "20b"} <= set(empty)
     assert summary(entries).endswith(f"{len(empty)} are yours alone: {', '.join(empty)}.")
+
+
+def test_what_is_known_of_people_is_named_and_not_shown(table, monkeypatch):
+    known = pd.DataFrame({"recording_id": ["r"], "person_id": ["Ann"], "split": "test", "sex": "f", "age": "41"})
+    monkeypatch.setattr(Run, "groups", known)
+    entries = {entry.number: entry for entry in checklist(table)}
+    assert entries["20b"].found == "known of the people: sex, age"
+    assert "41" not in entries["20b"].found and entries["20b"].lacking
 
 
 def test_the_file_is_a_table_with_its_source_and_says_that_it_is_simulated(table, tmp_path):
