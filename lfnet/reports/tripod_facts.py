@@ -1,4 +1,4 @@
-"""What the runs of a table tell of data, models and performance, as short texts for a reporting checklist."""
+"""Short texts on data, models and performance from the runs of a table, for a reporting checklist."""
 
 from collections.abc import Callable
 from functools import cached_property

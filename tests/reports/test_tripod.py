@@ -7,7 +7,6 @@ import pytest
 
 from lfnet.cli.main import main
 from lfnet.reports.tripod import checklist, summary, write_tripod
-from lfnet.runs.run import Run
 from lfnet.tables.build import build
 from tests.tables.factory import result, sweep
 
@@ -52,7 +51,8 @@ def test_what_no_run_can_know_is_named_as_missing(table):
 
 def test_what_is_known_of_people_is_named_and_not_shown(table, monkeypatch):
     known = pd.DataFrame({"recording_id": ["r"], "person_id": ["Ann"], "split": "test", "sex": "f", "age": "41"})
-    monkeypatch.setattr(Run, "groups", known)
+    for run in (run for row in table.rows for run in row.runs):
+        monkeypatch.setitem(vars(run), "groups", known)
     entries = {entry.number: entry for entry in checklist(table)}
     assert entries["20b"].found == "known of the people: sex, age"
     assert "41" not in entries["20b"].found and entries["20b"].lacking
