@@ -184,7 +184,13 @@ def _first(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else "empty"
 
 
+# Nodes that are only there when an option was chosen for them.
+_NODES = {"test_cohort": " Choose a cohort to test on first: cohort@test_cohort=NAME."}
+
+
 def hint(word: str, options: Iterable[str], prefix: str = "", suffix: str = "") -> str:
     """Return a sentence that names the options that are nearest to a word, or an empty text."""
+    if word in _NODES:
+        return _NODES[word]
     near = difflib.get_close_matches(word, list(options), n=3)
     return f" Did you mean {' or '.join(f'`{prefix}{name}{suffix}`' for name in near)}?" if near else ""

@@ -26,9 +26,10 @@ from lfnet.features.routed import Route, RoutedStream, check_alike
 from lfnet.features.shortened import ShortenedStream
 from lfnet.features.store import Readable
 from lfnet.fingerprints import digest
+from lfnet.jobs.cohort_settings import OtherCohort
 from lfnet.jobs.extraction import extract_missing
 from lfnet.jobs.session import Session
-from lfnet.jobs.settings import InputSettings, OtherCohort
+from lfnet.jobs.settings import InputSettings
 from lfnet.runs.removal_record import check_removals
 
 __all__ = ["Inputs", "load_cohort", "prepare", "prepare_streams", "prepare_transfer"]

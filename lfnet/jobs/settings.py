@@ -25,6 +25,7 @@ from lfnet.features.normalised import FilmingSettings
 from lfnet.files import Access, exists
 from lfnet.fingerprints import digest
 from lfnet.fusion.settings import OF_JOINT_SVR, FusionSettings
+from lfnet.jobs.cohort_settings import Amount, OtherCohort, read_amount, read_tested
 from lfnet.jobs.head_settings import check_head, read_search
 from lfnet.jobs.session import Session
 from lfnet.launchers.launcher import Launcher
@@ -36,7 +37,6 @@ from lfnet.video.settings import VideoSettings
 __all__ = [
     "InputSettings",
     "JobSettings",
-    "OtherCohort",
     "encoder_names",
     "read_extraction",
     "read_inputs",
@@ -125,36 +125,6 @@ class Switches:
     force: bool
     fail_fast: bool
     save_every: NonNegative
-
-
-@settings
-class Amount:
-    """`conf/amount`: how much of the data is used."""
-
-    clip_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    train_people: Count | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @property
-    def active(self) -> bool:
-        """Whether anything is left out."""
-        return self.clip_share < 1 or self.train_people is not None
-
-
-@dataclass(frozen=True)
-class OtherCohort:
-    """The cohort that a trained model is tested on: its node, and which of its recordings."""
-
-    cohort: Mapping[str, Any]
-    split: Literal["test", "all"]
-
-
-@settings
-class _Tested:
-    """The settings of conf/train.yaml about another cohort, next to its node `test_cohort`."""
-
-    test_split: Literal["test", "all"] = "test"
-    conversions: tuple[Conversion, ...] = ()
 
 
 _SHARED = tuple(Encoding.__annotations__)
@@ -321,12 +291,12 @@ def read_settings(
             lambda: check_head(config, trainer, protocol),
             *_OF_HEAD,
         )
-    tested = reader.part("test_split", lambda: _tested(config), "test_split", "conversions")
+    tested = reader.part(
+        "test_split", lambda: read_tested(config), "test_split", "conversions", "test_cohort", "fusion"
+    )
     other = config.get("test_cohort")
     if other:
         reader.part("test_cohort", lambda: check_target(other, "test_cohort"))
-        if fused:
-            reader.check(_refuse_tested_fusion)
     space = None
     if switches is not None and switches.tune:
         reader.check(lambda: require("tune", use=f"tune={switches.tune}", otherwise="give tune=0"))
@@ -426,7 +396,7 @@ def _inputs(reader: _Reader) -> InputSettings:
         pulse=reader.part("pulse", lambda: instantiate(config["pulse"], "pulse")) if config.get("pulse") else None,
         streams=joining,
         filming=reader.part("filming", lambda: _filming(config), "filming", "fusion"),
-        amount=reader.part("amount", lambda: _amount(config), "amount", "fusion"),
+        amount=reader.part("amount", lambda: read_amount(config), "amount", "fusion"),
         paths=reader.part("paths", lambda: read(Paths, config["paths"], "paths")),
         nodes={name: config.get(name) for name in _INPUTS},
     )
@@ -442,16 +412,6 @@ def _filming(config: Mapping[str, Any]) -> FilmingSettings | None:
         raise LfnetError(f"filming.adjust: {wrong[0]} is no number of filming. There are {', '.join(known)}.")
     if found.active and (config.get("fusion") or {}).get("name"):
         raise LfnetError("filming changes the features of a head, and a fusion has none: set filming=none.")
-    return found if found.active else None
-
-
-def _amount(config: Mapping[str, Any]) -> Amount | None:
-    """Read `amount`, if it leaves anything out. Raises `LfnetError` for parts of clips in a fusion."""
-    if not config.get("amount"):
-        return None
-    found = read(Amount, config["amount"], "amount")
-    if found.clip_share < 1 and (config.get("fusion") or {}).get("name"):
-        raise LfnetError("amount.clip_share shortens the frames of a head, and a fusion has none: set it to 1.")
     return found if found.active else None
 
 
@@ -473,18 +433,6 @@ def _check_dropout(streams: JoinSettings, count: int) -> None:
             f"streams.dropout={streams.dropout:g} takes whole streams away, and there is one: choose several "
             "encoders, as in encoder=[webface,expression], or cut its columns with streams.columns."
         )
-
-
-def _tested(config: Mapping[str, Any]) -> _Tested:
-    made = read(_Tested, {name: config[name] for name in _Tested.__annotations__ if name in config}, "")
-    known = [(one.of, one.to) for one in made.conversions]
-    if twice := next((pair for pair in known if known.count(pair) > 1), None):
-        raise LfnetError(f"conversions: two convert {twice[0]} to {twice[1]}; give one.")
-    return made
-
-
-def _refuse_tested_fusion() -> None:
-    raise LfnetError("test_cohort tests a head on another cohort, and no fusion: give fusion=none, or no test_cohort.")
 
 
 def _refuse_tuned_fusion(trials: int) -> None:

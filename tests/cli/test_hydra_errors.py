@@ -18,6 +18,14 @@ from lfnet.cli.main import main
         (["hed.patch_size=3"], "there is no setting `hed.patch_size`. Did you mean `head.patch_size`?"),
         (["head=ldbm", "head.patchsize=3"], "there is no setting `head.patchsize`. Did you mean `head.patch_size`?"),
         (["trainer.bags=4"], "there is no setting `trainer.bags` any more: choose pooling=mean; trainer.pooling."),
+        (
+            ["test_cohort=simulated"],
+            "there is no setting `test_cohort`. Choose a cohort to test on first: cohort@test_",
+        ),
+        (
+            ["test_cohort.seed=3"],
+            "there is no setting `test_cohort.seed`. Choose a cohort to test on first: cohort@tes",
+        ),
         (["weights.path=x"], "there is no setting `weights.path`. Add --cfg job"),
         (["pretrain.epochs=3"], "there is no setting `pretrain.epochs`. Add --cfg job"),
         (
