@@ -17,7 +17,7 @@ from lfnet.jobs.session import Session
 from lfnet.jobs.settings import InputSettings
 from lfnet.runs.run import GROUPS
 
-__all__ = ["check_table_groups", "groups_text", "write_groups"]
+__all__ = ["check_table_groups", "groups_csv", "groups_text", "write_groups"]
 
 
 def check_table_groups(config: Mapping[str, Any], inputs: InputSettings, session: Session) -> None:
@@ -47,10 +47,11 @@ def write_groups(job: Experiment, session: Session) -> None:
 def groups_text(job: Experiment, session: Session) -> str:
     """The text of groups.csv; "" for a cohort without groups."""
     cohort, store = job.inputs.cohort, job.inputs.store
-    return session.keep("groups", (cohort, store), lambda: _text(cohort, store))
+    return session.keep("groups", (cohort, store), lambda: groups_csv(cohort, store))
 
 
-def _text(cohort: Cohort, store: Readable) -> str:
+def groups_csv(cohort: Cohort, store: Readable) -> str:
+    """The groups of a cohort's recordings, with the skin tone that was measured where the cohort has no such column."""
     clips = cohort.clips
     columns: dict[str, pd.Series[Any]] = {}
     for name in cohort.groups:

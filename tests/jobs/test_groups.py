@@ -1,17 +1,23 @@
 """Groups of people in run folders: written with the run, kept as the cohort has them, refused before any work."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from lfnet.cohorts.cohort import Cohort
 from lfnet.errors import LfnetError
+from lfnet.features.filming import KEY
+from lfnet.features.store import ClipFeatures, FeatureStore
 from lfnet.jobs import inputs
+from lfnet.jobs.groups import groups_csv
 from lfnet.jobs.job import plan, run
 from lfnet.runs.run import Run
+from tests.audit.test_filming import cohort as filmed_cohort
 from tests.composing import SMALL, composed
 
 FILMED = ("cohort.filming={leak: {}, moves: 0}", "trainer.max_epochs=1", "head=mean_mlp")
@@ -97,3 +103,18 @@ def test_a_tracker_gets_no_group_of_a_person(finished, tmp_path: Path) -> None:
     result = Run(folder).result
     text = json.dumps([shared_settings(result.config), final_metrics(result.metrics)])
     assert "groups" not in text and '"sex"' not in text and '"age"' not in text
+
+
+def test_measured_skin_tone_is_a_group_and_a_column_of_the_manifest_takes_its_place(tmp_path: Path) -> None:
+    made = filmed_cohort(6)
+    store = FeatureStore(tmp_path, "stream", "recipe")
+    for number, name in enumerate(made.clips["clip_id"]):
+        meta = {} if number == 2 else {KEY: json.dumps({"skin_tone": 10.0 * number})}
+        store.write(name, ClipFeatures(np.zeros((3, 4), np.float32), np.ones(3, bool), np.arange(3.0), meta), "source")
+    joined = made.clips.assign(recording_id=["r", "r", "s", "t", "u", "v"], person_id=["a", "a", "s", "t", "u", "v"])
+    joined.loc[1, ["split", "label"]] = joined.loc[0, ["split", "label"]]
+    table = pd.read_csv(io.StringIO(groups_csv(replace(made, clips=joined), store)), dtype=str)
+    assert table["skin_tone"].fillna("").tolist() == ["5.0", "", "30.0", "40.0", "50.0"]  # r: the mean of two clips
+    given = groups_csv(filmed_cohort(6, skin_tone=["dark", "light"] * 3), store)
+    assert pd.read_csv(io.StringIO(given))["skin_tone"].tolist() == ["dark", "light"] * 3
+    assert groups_csv(made, FeatureStore(tmp_path / "none", "stream", "recipe")) == ""
