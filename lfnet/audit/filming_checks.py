@@ -71,7 +71,7 @@ def filming_checks(
     responses = {LABEL: _within_splits(y, splits), SPLIT: one_hot(splits.astype(object))}
     valid = {LABEL: np.isfinite(y), SPLIT: np.ones(len(y), bool)}
     if groups and coverage is not None and np.isfinite(coverage).any():
-        responses[LOSS], valid[LOSS] = centred(coverage), np.isfinite(coverage)
+        responses[LOSS], valid[LOSS] = centred(1 - coverage), np.isfinite(coverage)
     random = np.random.default_rng([settings.seed, 1])  # its own, so that other checks draw what they drew before
     p = step_down(columns, responses, person, random, min(settings.resamples, _RESAMPLES), frozenset(left_out))
     people = {
@@ -286,8 +286,8 @@ def _demographics(
         flagged |= bool(found)
         weak = {**weak, **untold}
         texts += [f"{n.what} goes with {what}: {_in_words(test, response)}" for n, test in found.items()]
-        if rest := [n.what for n in own if n not in found]:
-            texts.append(f"no visible association with {what} of {', '.join(rest)} (smallest {_least(own.values())})")
+        if rest := {n.what: test for n, test in own.items() if n not in found}:
+            texts.append(f"no visible association with {what} of {', '.join(rest)} (smallest {_least(rest.values())})")
     lacking = _lacking(
         [n for n in filming.absent if n.of_person],
         [n.what for n in filming.constant if n.of_person],

@@ -27,7 +27,7 @@ _TESTED = {"mae": "MAE", "bias": "Bias"}
 MEANING = (
     "Groups differ: the first's MAE or bias is not the second's (p ≤ α after Holm); equivalent: shown to differ by "
     "less than the margin; cannot tell: neither is shown with this number of people. Coverage is that of intervals "
-    "calibrated on all other new people; own ±: the half-width of intervals calibrated within the group."
+    "calibrated on all other new people, with the half-width ± all; own: of intervals calibrated within the group."
 )
 NOT_BINARY = "Groups of people are not shown: labels are binary, and errors in points say little of them."
 
@@ -88,13 +88,13 @@ def group_blocks(found: GroupEvidence, settings: EvidenceSettings, split: str) -
     level, covered = f"{100 * settings.level:g} %", f"{100 * found.coverage:g} %"
     headings = (
         *("Row", "Group", "People", "Recordings", f"MAE [{level}]", f"Bias [{level}]", f"Slope [{level}]"),
-        *(f"Coverage of {covered}", f"Own ± of {covered}"),
+        *(f"Coverage of {covered}", "± all, own"),
     )
     blocks = []
     for column in dict.fromkeys(row.column for row in found.rows):
         rows = [row for row in found.rows if row.column == column]
         title = f"By {column}, {split}: bias is score {MINUS} label, slope that of labels on scores"
-        lines = tuple(_line(row) for row in rows)
+        lines = tuple(_line(row, found.half_widths.get(row.row)) for row in rows)
         blocks.append(
             Block(title, headings, lines, len(lines), {"groups": column, "rows": [_raw(row) for row in rows]})
         )
@@ -110,8 +110,9 @@ def group_blocks(found: GroupEvidence, settings: EvidenceSettings, split: str) -
     return blocks
 
 
-def _line(row: GroupRow) -> tuple[str, ...]:
+def _line(row: GroupRow, common: float | None) -> tuple[str, ...]:
     found = row.estimates
+    widths = [DASH if width is None else fixed(width, 1) for width in (common, row.half_width)]
     return (
         row.row,
         row.group,
@@ -121,7 +122,7 @@ def _line(row: GroupRow) -> tuple[str, ...]:
         with_interval(found["bias"], 2, sign=True),
         with_interval(found["slope"], 2),
         with_interval(found["coverage"], 2) if "coverage" in found else DASH,
-        DASH if row.half_width is None else fixed(row.half_width, 1),
+        ", ".join(widths),
     )
 
 
@@ -144,7 +145,7 @@ def _raw(row: GroupRow) -> dict[str, Any]:
         "people": row.people,
         "recordings": row.recordings,
         "estimates": {metric: _numbers(one) for metric, one in row.estimates.items()},
-        "half_width": row.half_width,
+        "half_width_own": row.half_width,
     }
 
 

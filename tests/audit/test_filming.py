@@ -200,6 +200,9 @@ def test_a_group_that_goes_with_split_or_lost_frames_is_told() -> None:
     assert found.status == "warning" and "language goes with the split: it explains 100 %" in found.text
     assert "site or camera goes with lost frames: it explains" in found.text
     assert "no visible association with lost frames of language" in found.text
+    by_age = find_leaks(cohort(age=(90 - 80 * lost).tolist()), pool)["demographics"]
+    assert "age goes with lost frames: rank correlation 1.00" in by_age.text  # the older, the more are lost
+    assert "no visible association with the split of age (smallest p = " in by_age.text
     clean = find_leaks(cohort(language=random.permuted(["de", "fr"] * 30).tolist()), pool)["demographics"]
     assert clean.status == "clear" and "language: it explains" in clean.text
     assert "no visible association with the split of language" in clean.text
