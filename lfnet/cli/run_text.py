@@ -35,6 +35,10 @@ def run_lines(result: Result, folder: Path) -> Iterator[str]:
     if number := result.cohort.recordings.get("unlabelled"):
         count = plural(number, "recording")
         yield f"scores of {count} without a label: {folder / PREDICTIONS} (split unlabelled)"
+    if result.items is not None:
+        for split, items in result.items["splits"].items():
+            shown = ", ".join(f"{name} {values['mae']:.2f}" for name, values in items.items())
+            yield f"{split:>5}, mae of the items: {shown}"
     training, scale = result.training, result.scale.name
     if training.epochs is not None:
         ended = "converged" if training.converged else "not converged"

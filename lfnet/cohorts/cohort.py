@@ -76,6 +76,8 @@ class Cohort:
     about : DataFrame, optional
         Further columns of the manifest as text, indexed by clip_id: what an audit and the baseline `nuisance` read of
         how clips were filmed. They are no part of the fingerprint.
+    items : DataFrame, optional
+        Scores of the items of a questionnaire, indexed by recording_id; NaN where they are unknown.
 
     Examples
     --------
@@ -99,6 +101,7 @@ class Cohort:
     warnings: tuple[str, ...] = ()
     own: OwnFeatures | None = None
     about: pd.DataFrame | None = None
+    items: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         if list(self.clips.columns) != list(COLUMNS):
@@ -129,7 +132,9 @@ class Cohort:
         named = self.clips[["clip_id", "recording_id", "person_id", "split", "task"]].astype(object).to_numpy().tolist()
         labels = [None if np.isnan(label) else float(label) for label in self.clips["label"]]
         clips = [[*names, label] for names, label in zip(named, labels, strict=True)]
-        return digest({"clips": clips, "scale": [self.scale.name, float(self.scale.min), float(self.scale.max)]})
+        items = {} if self.items is None else {"items": self.items.to_csv(float_format="%g", lineterminator="\n")}
+        scale = [self.scale.name, float(self.scale.min), float(self.scale.max)]
+        return digest({"clips": clips, "scale": scale, **items})
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from lfnet.cohorts.csvfile import blanked, read_table
 from lfnet.cohorts.feature_stream import FeatureStream, read_streams
 from lfnet.cohorts.feature_table import check_columns
 from lfnet.cohorts.identity import clip_name, safe_name
+from lfnet.cohorts.items import item_columns, read_items
 from lfnet.cohorts.media import TABLE_SUFFIXES, kind, why_no_clip
 from lfnet.cohorts.ready import has_times, ready_features
 from lfnet.cohorts.scale import doubt_scale
@@ -128,6 +129,8 @@ def load(
         for row, path in _items(table["path"])
         if not path and not manifest_only
     ]
+    items, wrong = read_items(table, scale, origin)
+    problems += wrong
     streams = read_streams(features)
     problems += _kind_problems(table, kinds, list(streams.values()))
     clips = validate(table[list(COLUMNS)], scale, origin, problems)
@@ -138,7 +141,7 @@ def load(
         folder = None if cache is None else user_path(cache)
         own = ready_features(dict.fromkeys(streams, files), streams, folder, sparse=sparse)
     labels = clips.drop_duplicates("recording_id")["label"].dropna().tolist()
-    further = [column for column in table.columns if column not in (*COLUMNS, *_EXTRA)]
+    further = [column for column in table.columns if column not in (*COLUMNS, *_EXTRA, *item_columns(scale))]
     about = table[further].assign(path=written).set_axis(table["clip_id"], axis=0)
     return Cohort(
         name=safe_name(name or root.resolve().name),
@@ -148,6 +151,7 @@ def load(
         warnings=(*_warnings(table), *doubt_scale(labels, scale)),
         own=own,
         about=about,
+        items=items,
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from lfnet.cohorts.columns import find_column, is_group, is_number, is_running, label_column, role
 from lfnet.cohorts.csvfile import BLANK, read_table
 from lfnet.cohorts.identity import normal_id, one_spelling
+from lfnet.cohorts.items import item_columns, sums_of_items
 from lfnet.cohorts.matching import Match, cells, match_rows, text_of
 from lfnet.cohorts.scale import Scale
 from lfnet.cohorts.validation import refuse
@@ -18,6 +19,7 @@ from lfnet.text import first_names
 __all__ = ["Merged", "add_labels", "describe_merged"]
 
 _EXAMPLES = 3
+_SUM = "sum_of_the_items"
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,14 @@ def add_labels(
         raise LfnetError(f"{path} has no rows below its names of columns. Give one row for each clip or person.")
     names = None if name is None else find_column(labels, path, name)
     people = None if person is None else find_column(labels, path, person)
-    score = label_column(labels.drop(columns=[names] if names else []), path, label, "--label-column NAME")
+    others = labels.drop(columns=[names] if names else [])
+    try:
+        score = label_column(others, path, label, "--label-column NAME")
+    except LfnetError:
+        if label is not None or not scale.items or not set(item_columns(scale)) <= set(labels.columns):
+            raise
+        score = _SUM
+        labels[_SUM] = sums_of_items(labels, scale)
     values, wrong = _scores(labels, score, scale)
     if label is not None and not values and wrong:
         first = text_of(labels, next(iter(wrong)), score)
@@ -146,11 +155,12 @@ def add_labels(
     groups = [
         name for name in labels.columns if is_group(str(name)) and name not in (match.column, score, match.session)
     ]
-    for name in groups:
+    items = [name for name in item_columns(scale) if name in labels.columns]
+    for name in [*groups, *items]:
         table[name] = [
             text_of(labels, match.rows[place][0], name) if place in match.rows else "" for place in range(len(table))
         ]
-    table.attrs["groups"] = groups
+    table.attrs["groups"] = [*groups, *items]
     used = {line for lines in match.rows.values() for line in lines}
     unused = dict.fromkeys(
         text_of(labels, line, match.column) for line in match.keys if line in values and line not in used

@@ -16,7 +16,7 @@ DOUBTFUL = "is the scale right? "
 _LOW = 0.45
 _MIN_LABELS = 30
 
-Kind = Literal["interval", "ordinal", "binary"]
+Kind = Literal["interval", "ordinal", "binary", "items"]
 
 
 @settings
@@ -81,13 +81,17 @@ class Scale:
     bands : sequence of Band
         Severity bands from the lowest to the highest. Together they cover the range; each starts one point above the
         end of the one before.
-    kind : {"interval", "ordinal", "binary"}
+    kind : {"interval", "ordinal", "binary", "items"}
         interval: points whose differences have a meaning (BDI-II, PHQ-8). ordinal: whole numbers that name ordered
-        classes, one band a class. binary: 0 or 1.
+        classes, one band a class. binary: 0 or 1. items: the sum of a questionnaire's items, which are known each.
     cutoffs : sequence of Cutoff
         Published cut-offs of an interval or ordinal scale, the usual one first.
     binary_at : float, optional
         A cut-off from which labels count as 1, and below it as 0, before anything is trained (`lfnet.cohorts.binary`).
+    items : sequence of str
+        Columns of the manifest that hold the items, of kind items.
+    item_max : float, optional
+        Highest score of an item; the lowest is 0.
 
     Examples
     --------
@@ -106,6 +110,8 @@ class Scale:
     kind: Kind = "interval"
     cutoffs: tuple[Cutoff, ...] = ()
     binary_at: float | None = None
+    items: tuple[str, ...] = ()
+    item_max: float | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Scale":
@@ -136,6 +142,13 @@ class Scale:
                 )
         if len({cutoff.score for cutoff in self.cutoffs}) < len(self.cutoffs):
             raise ValueError(".cutoffs: two cut-offs have the same score; give each once.")
+        top = (self.item_max or 0) * len(self.items)
+        if self.kind == "items" and (len(set(self.items)) < 2 or self.min != 0 or self.max != top):
+            raise ValueError(".kind=items: give two items or more, and item_max, of which max is the sum (min is 0).")
+        if self.kind != "items" and (self.items or self.item_max is not None):
+            raise ValueError(f".kind={self.kind}: items and item_max belong to kind=items.")
+        if self.kind == "items" and self.binary_at is not None:
+            raise ValueError(".kind=items: binary_at leaves no items; choose the questionnaire's own scale.")
         if self.binary_at is not None and not self.min < self.binary_at <= self.max:
             raise ValueError(f".binary_at={self.binary_at:g}: give a number above {self.min:g}, {self.max:g} or less.")
         return self

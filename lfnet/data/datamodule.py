@@ -18,7 +18,7 @@ from lfnet.data.arrays import Arrays, Rows, feature_names, frame_rows, is_segmen
 from lfnet.data.batches import EpochSampler, Shorten, StreamDropout, WindowDataset, in_batches, on_device
 from lfnet.data.frame_cache import FrameCache
 from lfnet.data.frames import Frames
-from lfnet.data.labels import Labels, permuted
+from lfnet.data.labels import ITEM, Labels, exchanged
 from lfnet.data.packed import PackedWindows, pack
 from lfnet.data.protocol import Protocol
 from lfnet.data.windows import cut, frames_of
@@ -140,9 +140,10 @@ class DataModule(L.LightningDataModule):
                     f"cohort {self.cohort.name} has no usable clip in split {split}. "
                     "Check the manifest's split column, protocol.tasks and the coverage of its clips."
                 )
-        target = self.clips["label"]
+        source, target = self.clips["recording_id"], self.clips["label"]
         if self.protocol.labels == "permuted":
-            target = permuted(self.clips, self.seed, ("train", self.protocol.select.split))
+            source = exchanged(self.clips, self.seed, ("train", self.protocol.select.split))
+            target = source.map(self.clips.drop_duplicates("recording_id").set_index("recording_id")["label"])
         self.clips = self.clips.assign(target=target.astype(float))
         train = self.clips[self.clips["split"] == "train"]
         self.labels = Labels.fit(train.drop_duplicates("recording_id")["target"].to_numpy(float))
@@ -150,6 +151,10 @@ class DataModule(L.LightningDataModule):
         self.windows = cut(self.frames.layout, self.clips, self.protocol).merge(
             self.clips[["clip_id", "recording_id", "person_id", "split", "label", "target"]], on="clip_id", how="left"
         )
+        if (items := self.cohort.items) is not None:
+            source_of = dict(zip(self.clips["clip_id"], source, strict=True))
+            own = items.reindex(self.windows["clip_id"].map(source_of)).set_axis(self.windows.index, axis=0)
+            self.windows = self.windows.join(own.add_prefix(ITEM))
         self._ready = True
 
     @property

@@ -8,7 +8,10 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 
-__all__ = ["Labels", "permuted"]
+__all__ = ["ITEM", "Labels", "exchanged", "permuted"]
+
+ITEM = "item "
+"""Before the name of an item, in the columns of windows."""
 
 # Separates the random numbers of the permutation from other uses of the same seed.
 _PERMUTATION = 7
@@ -59,7 +62,13 @@ class Labels:
 
 
 def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train", "dev")) -> pd.Series:
-    """Return the labels of clips with the labels of recordings exchanged between the people of a split.
+    """Return the labels of clips with the labels of recordings exchanged between people (`exchanged`)."""
+    label_of = clips.drop_duplicates("recording_id").set_index("recording_id")["label"].astype(float)
+    return exchanged(clips, seed, splits).map(label_of).astype(float)
+
+
+def exchanged(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train", "dev")) -> pd.Series:
+    """Return the recording whose label each clip gets where labels are exchanged between the people of a split.
 
     In each split people are put into two random orders; the labels of the one order, in sequence, are given to the
     recordings of the other. The set of labels is unchanged, a person's labels stay together as far as numbers of
@@ -69,7 +78,7 @@ def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train",
     Parameters
     ----------
     clips : DataFrame
-        Columns clip_id, recording_id, person_id, split and label.
+        Columns clip_id, recording_id, person_id and split.
     seed : int
         Seed of the orders.
     splits : collection of str
@@ -77,8 +86,8 @@ def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train",
 
     Returns
     -------
-    Series of float64
-        Labels, with the index of `clips`; those of other splits are unchanged.
+    Series of str
+        Ids of recordings, with the index of `clips`; those of other splits are their own.
 
     Raises
     ------
@@ -88,10 +97,10 @@ def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train",
     Examples
     --------
     >>> clips = pd.DataFrame({"clip_id": ["a", "b"], "recording_id": ["a", "b"], "person_id": ["p", "q"]})
-    >>> permuted(clips.assign(split="train", label=[3.0, 20.0]), seed=0, splits=["train"]).tolist()
-    [20.0, 3.0]
+    >>> exchanged(clips.assign(split="train"), seed=0, splits=["train"]).tolist()
+    ['b', 'a']
     """
-    changed = clips["label"].astype(float).copy()
+    changed = clips["recording_id"].copy()
     for split in splits:
         inside = clips["split"] == split
         recordings = clips[inside].drop_duplicates("recording_id")
@@ -101,7 +110,5 @@ def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train",
         random = np.random.default_rng([seed, _PERMUTATION] + [1] * (split != "train"))
         people = list(own)
         giving, taking = (np.concatenate([own[people[i]] for i in random.permutation(len(people))]) for _ in range(2))
-        label = recordings.set_index("recording_id")["label"]
-        label_of = dict(zip(taking, label.loc[giving].to_numpy(float), strict=True))
-        changed[inside] = clips.loc[inside, "recording_id"].map(label_of).astype(float)
+        changed[inside] = clips.loc[inside, "recording_id"].map(dict(zip(taking, giving, strict=True)))
     return changed

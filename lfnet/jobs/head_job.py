@@ -22,6 +22,7 @@ from lfnet.runs.run import LEARNING_CURVE, PREDICTIONS
 from lfnet.training.distribution_head import DistributionHead, write_quantiles
 from lfnet.training.distributions import DistributionLoss
 from lfnet.training.fit import fit
+from lfnet.training.items import ItemLayer, Items, write_items
 from lfnet.training.mc_dropout import dropout_spread
 from lfnet.training.settings import TrainerSettings
 
@@ -58,6 +59,7 @@ def _of_settings(trainer: TrainerSettings) -> tuple[str, ...]:
         *(line if trainer.recalibrate is not None else ()),
         *(("lfnet.evaluation.replicates",) if trainer.mc_dropout else ()),
         *(("lfnet.evaluation.quantiles",) if isinstance(trainer.loss, DistributionLoss) else ()),
+        *(("lfnet.evaluation.items",) if isinstance(trainer.loss, Items) else ()),
     )
 
 
@@ -98,6 +100,8 @@ def _execute(job: Experiment, session: Session) -> None:
             labels = labels.mapped(recalibration.intercept, recalibration.slope)
         if isinstance(fitted.head, DistributionHead) and fitted.head.layer.has_quantiles:
             parts["quantiles"] = write_quantiles(fitted.head, data, scores, job.folder, device=trainer.device)
+        if isinstance(fitted.head, DistributionHead) and isinstance(fitted.head.layer, ItemLayer):
+            parts["items"] = write_items(fitted.head, data, job.folder, device=trainer.device)
         if passes := trainer.mc_dropout:
             parts["spread"] = dropout_spread(
                 fitted.head,

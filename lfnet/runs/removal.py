@@ -12,6 +12,7 @@ import pandas as pd
 
 from lfnet.cohorts.identity import normal_id
 from lfnet.errors import LfnetError
+from lfnet.evaluation.items import summarise_items
 from lfnet.evaluation.quantiles import summarise_quantiles
 from lfnet.evaluation.replicates import spread_summary
 from lfnet.files import read_json, write_json, write_text
@@ -20,6 +21,7 @@ from lfnet.locks import lock
 from lfnet.runs.result import RESULT, STAGE, CohortSummary
 from lfnet.runs.run import (
     GROUPS,
+    ITEMS,
     LOCK,
     LOG,
     PREDICTIONS,
@@ -48,7 +50,7 @@ __all__ = [
     "without_names",
 ]
 
-_TABLES = (PREDICTIONS, REFERENCES, SPREAD, QUANTILES, GROUPS)
+_TABLES = (PREDICTIONS, REFERENCES, SPREAD, QUANTILES, GROUPS, ITEMS)
 _IDS = dict.fromkeys(("person_id", "recording_id", "split"), str)
 _OF = "of.json"  # in STAGE: the digest of the result.json that the prepared files follow
 _BEFORE = " (counted before a removal)"
@@ -204,6 +206,9 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     if quantiles is not None and (stage / QUANTILES).is_file():
         table = pd.read_csv(stage / QUANTILES, dtype=_IDS)
         quantiles = {**quantiles, "splits": summarise_quantiles(table, result.scale.min, result.scale.max)}
+    items = result.items
+    if items is not None and (stage / ITEMS).is_file():
+        items = {**items, "splits": summarise_items(pd.read_csv(stage / ITEMS, dtype=_IDS))}
     measured = measure(stage, result.scale.whole, result.tested)
     replace(
         result,
@@ -214,6 +219,7 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
         members={},  # the scores of a fusion's members are not kept, so that their metrics cannot be recomputed
         spread=spread,
         quantiles=quantiles,
+        items=items,
         cohort=replace(cohort, warnings=tuple(_dated(without_names(text, names)) for text in cohort.warnings)),
         audit=tuple(replace(entry, text=_dated(entry.text)) for entry in result.audit),
         missing={

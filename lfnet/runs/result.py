@@ -72,7 +72,8 @@ class Scale:
 
 def describe_scale(scale: LabelScale) -> Scale:
     """What a result records of a cohort's scale."""
-    return Scale(scale.name, scale.min, scale.max, Classes(scale.kind, scale.bands, scale.cutoffs))
+    kind = "interval" if scale.kind == "items" else scale.kind  # scores and metrics are of the sum
+    return Scale(scale.name, scale.min, scale.max, Classes(kind, scale.bands, scale.cutoffs))
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,9 @@ class Result:
         The software and how it was run.
     members, chosen, missing : dict
         Of a fusion: metrics of each member, chosen recipes, imputed clips.
-    spread, quantiles, recalibration, pretraining, tuning : dict or None
-        Of a head: MC dropout, a loss of distributions, the line through the scores of dev, pre-training, and the trials
-        that chose its settings; `chosen` names these, `config` has the settings as given.
+    spread, quantiles, items, recalibration, pretraining, tuning : dict or None
+        Of a head: MC dropout, a loss of distributions, that of items, the line through the scores of dev, pre-training,
+        and the trials that chose its settings; `chosen` names these, `config` has the settings as given.
     nuisance : dict
         What the baseline of that name uses, and what is constant or absent: {"used", "constant", "absent": names}.
     tested : dict or None
@@ -230,6 +231,7 @@ class Result:
     missing: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     spread: dict[str, Any] | None = None
     quantiles: dict[str, Any] | None = None
+    items: dict[str, Any] | None = None
     recalibration: dict[str, Any] | None = None
     pretraining: dict[str, Any] | None = None
     tuning: dict[str, Any] | None = None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG",
     "GROUPS",
+    "ITEMS",
     "LEARNING_CURVE",
     "LOCK",
     "LOG",
@@ -56,11 +57,15 @@ LEARNING_CURVE = "metrics.csv"
 SPREAD = "spread.csv"
 QUANTILES = "quantiles.csv"
 GROUPS = "groups.csv"
+ITEMS = "items.csv"
 LOG = "train.log"
 LOCK = ".run.lock"  # there while a process works in the folder
 TRAINING_STATE = ".training_state"  # of a training that was interrupted or goes on (`lfnet.training.progress`)
 WEIGHTS = {"head": "head.safetensors", "fusion": "model.skops"}
-_DIGESTED = (CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, GROUPS, TRIALS, *WEIGHTS.values())
+_DIGESTED = (
+    *(CONFIG, PREDICTIONS, REFERENCES, LEARNING_CURVE, SPREAD, QUANTILES, GROUPS, ITEMS, TRIALS),
+    *WEIGHTS.values(),
+)
 
 MISSING = object()
 """Value of `Run.setting` for a setting that a run does not have."""
@@ -336,7 +341,7 @@ class Run:
         LfnetError
             A file is damaged.
         """
-        for name in (PREDICTIONS, LEARNING_CURVE, SPREAD, QUANTILES, TRIALS):
+        for name in (PREDICTIONS, LEARNING_CURVE, SPREAD, QUANTILES, ITEMS, TRIALS):
             if (self.folder / name).is_file():
                 self.content(name)
 
