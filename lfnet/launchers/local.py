@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from lfnet.config import Count, settings
@@ -131,7 +132,7 @@ def _run_in_workers(calls: Iterable[Call], workers: int) -> Iterator[tuple[str, 
         batch_size=1,
         pre_dispatch=workers,
         initializer=_begin_worker,
-        initargs=(os.getpid(),),
+        initargs=(os.getpid(), str(Path.cwd())),  # other arguments are other workers: idle ones may be in another folder
     )
     begun = time.time()
     yield from parallel(joblib.delayed(_in_worker)(call, begun) for call in calls)
@@ -155,7 +156,8 @@ def _cut(error: Exception) -> bool:
     return "SIGBUS" in str(error)  # loky names the exit status of all its workers
 
 
-def _begin_worker(parent: int) -> None:
+def _begin_worker(parent: int, folder: str) -> None:
+    os.chdir(folder)
     end_with_parent(parent)
     collect_seldom()
     end_quickly().append(0)

@@ -33,3 +33,20 @@ def test_a_call_whose_file_is_shortened_fails_alone_and_says_so(tmp_path, capfd)
     assert outcomes["a"].status == "finished"
     assert "out of memory" not in out and "(SIGBUS): the others run one by one" in out
     assert f"{path} had 100000 bytes when it was opened and has 10 now" in err
+
+
+@dataclass(frozen=True, eq=False)
+class NamesItsFolder(Call):
+    """Its outcome is the current folder of its process."""
+
+    def __call__(self) -> Outcome:
+        return Outcome("finished", str(Path.cwd()))
+
+
+def test_calls_run_in_the_current_folder_also_where_it_changed_since_the_last_ones(tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        outcomes = dict(Local(jobs=2).run([NamesItsFolder(key, key, NEED, ()) for key in "ab"]))
+        assert {outcome.fingerprint for outcome in outcomes.values()} == {str(folder)}
