@@ -132,7 +132,7 @@ def _run_in_workers(calls: Iterable[Call], workers: int) -> Iterator[tuple[str, 
         batch_size=1,
         pre_dispatch=workers,
         initializer=_begin_worker,
-        initargs=(os.getpid(), str(Path.cwd())),  # other arguments are other workers: idle ones may be in another folder
+        initargs=(os.getpid(), str(Path.cwd())),  # other arguments are other workers: old ones may be in another folder
     )
     begun = time.time()
     yield from parallel(joblib.delayed(_in_worker)(call, begun) for call in calls)
