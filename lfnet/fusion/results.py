@@ -63,5 +63,6 @@ def missing_rows(fused: FusionResult, splits: Mapping[str, Split]) -> list[str]:
     for modality, missing in fused.missing.items():
         counts = [f"{len(clips)} of {len(splits[name])} {name}" for name, clips in missing.items() if clips]
         if counts:
-            lines.append(f"clips without a {modality} row, imputed inside the pipeline: {', '.join(counts)}")
+            article = "an" if modality == "audio" else "a"
+            lines.append(f"clips without {article} {modality} row, imputed inside the pipeline: {', '.join(counts)}")
     return lines
