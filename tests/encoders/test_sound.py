@@ -92,6 +92,14 @@ def test_a_network_that_does_not_fit_is_refused_with_the_setting(tmp_path: Path)
         onnx_audio(network(tmp_path / "two.onnx", inputs=2, tail="open")).encode_sound(second)
 
 
+def test_a_head_on_sound_is_not_exported(tmp_path: Path) -> None:
+    from lfnet.deploy.stages import bundle_encoder
+
+    config = {"encoder": {"logmel": {"_target_": "lfnet.encoders.logmel.LogMel"}}}
+    with pytest.raises(LfnetError, match="encoder logmel reads sound, and bundles score images"):
+        bundle_encoder("logmel", config, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
