@@ -18,11 +18,11 @@ COLUMNS = ["test.mae", "test.pcc", "test.spearman", "test.auroc", "test.sensitiv
 EVIDENCE = {"against": ["train_median", "cohort=test_cohort"], "cutoffs": [14], "resamples": 200, "flips": 200}
 
 
-def result(train: str, test: str, *, points: bool = True, skill: float = 0.3) -> dict[str, Any]:
+def result(train: str, test: str, *, points: bool = True, skill: float = 0.3, each: int = 50) -> dict[str, Any]:
     """A head of cohort `train` on the recordings of `test`."""
     from lfnet.evaluation.class_metrics import add_class_metrics
 
-    done = factory.result("ldbm", 0, skill=skill, cohort_seed=SEEDS[test])
+    done = factory.result("ldbm", 0, skill=skill, cohort_seed=SEEDS[test], each=each)
     tested = {"run": "0" * 16, "trained_on": train, "scale": "PHQ-9", "conversion": None, "points": points}
     done |= {"tested": tested, "choices": {**done["choices"], "cohort": train, "test_cohort": test}}
     done["config"]["test_cohort"] = {"name": test, "seed": SEEDS[test]}
@@ -37,9 +37,9 @@ def result(train: str, test: str, *, points: bool = True, skill: float = 0.3) ->
     return done
 
 
-def table(folder: Path, *, points: bool = True, both: bool = True) -> Table:
+def table(folder: Path, *, points: bool = True, both: bool = True, each: int = 50) -> Table:
     done = [
-        result(train, test, points=points or train == test, skill=0.6 if train == test else 0.1)
+        result(train, test, points=points or train == test, skill=0.6 if train == test else 0.1, each=each)
         for train in SEEDS
         for test in SEEDS
         if both or train != test
@@ -83,6 +83,11 @@ def test_scores_on_another_scale_have_ranks_and_nothing_in_points(tmp_path: Path
             else:
                 assert mine is None
     assert "No evidence in points on south" in " ".join(made.foot)
+
+
+def test_few_people_have_no_rank_correlation(tmp_path: Path) -> None:
+    rows = [row for row in table(tmp_path, points=False, each=8).rows if row.kind == "model"]
+    assert rows and all(row.cells["test.spearman"].text.endswith(": too few") for row in rows)
 
 
 def test_a_section_of_ranks_alone_can_be_shown(tmp_path: Path) -> None:
