@@ -70,12 +70,14 @@ def test_scores_are_those_of_the_trained_head_and_nothing_is_trained_again(root:
     assert set(found["recording_id"]) == set(labels.index)  # ids as the test cohort has them
 
 
-@pytest.mark.parametrize("setting", ["trainer.recalibrate=linear", "loss=quantile", "pooling=gated"])
+@pytest.mark.parametrize("setting", ["trainer.recalibrate=variance", "loss=quantile", "pooling=gated"])
 def test_whatever_makes_scores_of_the_head_is_part_of_the_test(root: Path, setting: str) -> None:
-    same = done(root, "scale@test_cohort.scale=phq9", setting, test="a")
+    same = done(root, "scale@test_cohort.scale=phq9", setting, "trainer.max_epochs=10", "trainer.lr=0.01", test="a")
     alone = Run(root / "runs" / same.result.tested["run"])
     rows = [one.predictions.in_split("test").frame.reset_index(drop=True) for one in (alone, same)]
     pd.testing.assert_frame_equal(*rows, check_exact=True)
+    line = alone.result.recalibration
+    assert (line is None) == ("recalibrate" not in setting) and (line is None or line["slope"] != 1)
 
 
 def test_baselines_are_fitted_on_the_training_cohort_and_measured_on_the_other(root: Path) -> None:
