@@ -36,11 +36,11 @@ class Job:
     @classmethod
     def of(cls, overrides: list[str], config: Any, choices: dict[Any, Any]) -> Self:
         """A job from Hydra's composed config (without its `hydra` node) and runtime choices."""
-        named = {"test_cohort": choices[_TEST]} if choices.get(_TEST) is not None else {}
-        if isinstance(name := named.get("test_cohort"), list | tuple) or str(name).startswith("["):
-            raise LfnetError(f"{_TEST}={name}: name one cohort, or vary it: lfnet train -m {_TEST}=NAME,OTHER.")
-        choices = {group: name for group, name in choices.items() if not set("/@") & set(str(group))} | named
-        groups = {str(group): str(name) for group, name in choices.items()}
+        groups = {str(group): str(name) for group, name in choices.items() if not set("/@") & set(str(group))}
+        if (tested := choices.get(_TEST)) is not None:
+            if not isinstance(tested, str):
+                raise LfnetError(f"{_TEST} names several cohorts: name one, or vary it by -m {_TEST}=NAME,OTHER.")
+            groups["test_cohort"] = tested
         return cls(overrides, plain(config), groups)
 
     @property

@@ -1,7 +1,6 @@
 """A job that tests a trained head on another cohort: plan, data, head from its run, score, write. Nothing is fitted."""
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -46,13 +45,8 @@ def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> t
 def load_data(job: Experiment, session: Session) -> DataModule:
     """The windows of both cohorts, set up; their labels are those of the training cohort."""
     assert job.trained is not None
-    return head_job.load_data(replace(job, inputs=replace(job.inputs, cohort=_for_training(job))), session)
-
-
-def _for_training(job: Experiment) -> Any:
-    """The joined cohort on the scale that the head was trained on."""
-    assert job.trained is not None
-    return replace(job.inputs.cohort, scale=job.trained.inputs.cohort.scale)
+    cohort = replace(job.inputs.cohort, scale=job.trained.inputs.cohort.scale)
+    return head_job.load_data(replace(job, inputs=replace(job.inputs, cohort=cohort)), session)
 
 
 def execute(job: Experiment, session: Session) -> None:

@@ -11,6 +11,7 @@ import pytest
 from lfnet.errors import LfnetError
 from lfnet.evaluation.metrics import mae
 from lfnet.jobs.job import plan, run
+from lfnet.jobs.planned import Job
 from lfnet.runs.run import WEIGHTS, Run
 from tests.composing import SMALL, composed
 
@@ -158,6 +159,14 @@ def test_wrong_settings_are_refused_before_anything_is_read(overrides: list[str]
     config, _ = composed("cohort@test_cohort=folder", *overrides, root=Path("/nowhere"))
     with pytest.raises(LfnetError, match=message):
         plan(config)
+
+
+def test_a_list_of_cohorts_is_no_cohort() -> None:
+    with pytest.raises(LfnetError, match="cohort@test_cohort names several cohorts: name one, or vary it by -m"):
+        Job.of([], {}, {"cohort@test_cohort": ["a", "b"]})
+    assert Job.of([], {}, {"cohort@test_cohort": None, "scale@cohort.scale": "phq8", "head": "tcn"}).choices == {
+        "head": "tcn"
+    }
 
 
 def test_features_of_another_kind_are_refused(root: Path) -> None:
