@@ -1,6 +1,7 @@
 """The documentation site: its pages, links, equations and settings, and what a browser would fetch for it."""
 
 import re
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +33,12 @@ def test_every_page_is_in_the_navigation_once(navigation):
 def test_a_page_that_the_navigation_does_not_name_is_a_guide(navigation):
     (guides,) = (entry["Guides"] for entry in navigation if "Guides" in entry)
     assert "people.md" in guides and "index.md" not in guides
+
+
+def test_every_extra_is_on_the_first_page():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    rows = re.findall(r"^\| (`[^|]*`) \|", (ROOT / "docs" / "start.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(project["optional-dependencies"]) - {"dev"}
 
 
 @pytest.mark.parametrize(
