@@ -95,7 +95,7 @@ def test_all_four_tables_on_video(shared, folder, monkeypatch, capsys):
         assert f"{jobs} jobs: " in out and "cannot start" not in out and "features not made by" not in out, out
         # `nested` joins scores by a stack, and is without the two components of an SVR.
         assert out.count(": no such component here: a stacked regression is no SVR") == 2 * (name == "components")
-        assert "selected on test" in out and "not a diagnosis" in out and "Simulated:" not in out
+        assert "Selected on test: " in out and "not a diagnosis" in out and "Simulated:" not in out
         (written,) = Path("lfnet_runs/tables").glob(f"{name}*.md")
         assert "nested" in written.read_text() and "failed" not in written.read_text()
     assert list(Path("lfnet_runs/tables").glob("efficiency*.png")), "the picture of error against size"
