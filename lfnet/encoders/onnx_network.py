@@ -179,7 +179,8 @@ def providers(device: str) -> list[tuple[str, dict[str, Any]]]:
     if "CUDAExecutionProvider" not in available:
         raise LfnetError(
             f"encoder.device={device}, but the installed onnxruntime {onnxruntime.__version__} cannot use CUDA (it has "
-            f"{', '.join(available)}). `pip install 'lfnet[gpu]'`, or set encoder.device=cpu."
+            f"{', '.join(available)}). Run `pip install 'lfnet[gpu]'`, then `pip install --force-reinstall --no-deps "
+            "onnxruntime-gpu`, which replaces its files; or set encoder.device=cpu."
         )
     # Full float32 and a fixed choice of kernels, so that features depend on the graphics card as little as possible.
     options = {"device_id": int(number or 0), "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
