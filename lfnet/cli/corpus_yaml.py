@@ -46,6 +46,7 @@ def draft_yaml(
         return found[0], list(map(str, OmegaConf.load(conf_dir() / "features" / f"{found[0]}.yaml")))
 
     made = draft_corpus(root, file.stem, sets, labels=labels, score=label_column, kind=kind, fps=fps)
+    notes = [" ".join(note.split()) for note in made.notes]  # a message may have several lines, a comment has one
     scale = "binary" if made.binary else scale
     columns = [f"  - /features@features: {made.columns}"] * (made.columns is not None)
     lines = [
@@ -55,14 +56,14 @@ def draft_yaml(
         *columns,
         "  - _self_",
         "# conf/cohort/avec2014.yaml and conf/cohort/daic_woz.yaml explain the settings.",
-        *(f"# guessed: {note}" for note in made.notes),
+        *(f"# guessed: {note}" for note in notes),
         "_target_: lfnet.cohorts.corpus.load",
         "cache: ${paths.cache}",
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, "\n".join(lines) + "\n" + OmegaConf.to_yaml(OmegaConf.create(made.node)))
     print(f"wrote {file}. Guessed:")
-    for note in made.notes:
+    for note in notes:
         print(f"  {note}")
     words = [f"--config-dir {file.parent.parent}", f"cohort={file.stem}"]
     try:

@@ -52,11 +52,13 @@ def test_what_a_draft_cannot_find_is_named_and_the_file_stays(tmp_path: Path) ->
     MINIATURES["e_daic"](tmp_path / "tree")
     for table in (tmp_path / "tree" / "labels").iterdir():
         table.unlink()
+    (tmp_path / "tree" / "uneven.csv").write_text("a,b\n1,2,3\n1\n")
     file = tmp_path / "cohort" / "mine.yaml"
     given = ["init", str(tmp_path / "tree"), "--yaml", str(file)]
     with pytest.raises(LfnetError, match=r"mine\.yaml is written, and gives no cohort yet: .*has a label"):
         main(given)
     assert "# guessed: scores: no table of them was found; give it with --labels CSV" in file.read_text()
+    assert OmegaConf.load(file).name == "mine" and "# guessed: left out: " in file.read_text()
     with pytest.raises(LfnetError, match=r"exists already\. Edit it, or replace it with --force"):
         main(given)
     with pytest.raises(LfnetError, match=r"--yaml mine\.yaml: give a file in a folder `cohort`, such as"):
