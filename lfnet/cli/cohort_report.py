@@ -12,7 +12,6 @@ from lfnet.cli.configs import conf_dir, names
 from lfnet.cohorts.cohort import SPLITS, Cohort
 from lfnet.cohorts.feature_stream import read_streams
 from lfnet.cohorts.feature_table import check_columns, is_feature_table
-from lfnet.cohorts.identity import normal_id
 from lfnet.cohorts.media import TABLE_SUFFIXES, find, kind, left_out
 from lfnet.cohorts.splits import FEW_PEOPLE
 from lfnet.errors import LfnetError
@@ -176,8 +175,7 @@ def described(cohort: Cohort) -> list[str]:
     """Return a cohort as lines of text: splits, people, scores by band, warnings."""
     clips, recordings = cohort.clips, cohort.recordings()
     scale = cohort.scale
-    recordings["person_id"] = recordings["person_id"].map(normal_id)
-    people = recordings["person_id"].nunique()
+    people = clips["person_id"].nunique()
     lines = [
         f"{cohort.name}: {counts(len(clips), len(recordings), people)}; "
         f"{scale.name} {scale.min:g} to {scale.max:g}{'; SIMULATED' if cohort.simulated else ''}"

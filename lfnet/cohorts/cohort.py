@@ -1,6 +1,6 @@
 """Cohort: a validated table of clips, a severity scale and the warnings that every table prints."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -106,19 +106,9 @@ class Cohort:
     def __post_init__(self) -> None:
         if list(self.clips.columns) != list(COLUMNS):
             raise ValueError(f"clips must be what `validate` returns, with columns {COLUMNS}, not {tuple(self.clips)}")
-        spelled = _people_in_spellings(self.clips)
-        # After `one_id_each` there is nothing to find, and what was said before it stays.
-        computed = (_SHARED, _UNMEASURED, *([_SPELLED] if spelled else []))
-        given = [text for text in self.warnings if not text.startswith(computed)]
-        found = [_shared_people(self.clips), spelled, _absent_test_labels(self.recordings())]
+        given = [text for text in self.warnings if not text.startswith((_SHARED, _SPELLED, _UNMEASURED))]
+        found = [_shared_people(self.clips), _people_in_spellings(self.clips), _absent_test_labels(self.recordings())]
         object.__setattr__(self, "warnings", (*given, *(text for text in found if text)))
-
-    def one_id_each(self) -> "Cohort":
-        """Return the cohort with one spelling of each person's id; itself where there is no other."""
-        first = one_spelling(self.clips["person_id"])
-        if all(text == one for text, one in first.items()):
-            return self
-        return replace(self, clips=self.clips.assign(person_id=self.clips["person_id"].map(first)))
 
     def fingerprint(self) -> str:
         """Return the digest of ids, people, splits, tasks, labels and scale.
@@ -168,12 +158,16 @@ def _shared_people(clips: pd.DataFrame) -> str | None:
 
 
 def _people_in_spellings(clips: pd.DataFrame) -> str | None:
-    count = len(spellings(clips["person_id"]))
-    if not count:
+    several = spellings(clips["person_id"])
+    if not several:
         return None
+    ids = clips["person_id"].nunique()
+    people = ids - sum(len(group) - 1 for group in several)
+    one = len(several) == 1
     return (
-        f"{_SPELLED}{count} {'person has' if count == 1 else 'people have'} several spellings that differ in case, "
-        "zeros, separators or a prefix. They count as one person each; write each id in one way."
+        f"{_SPELLED}{len(several)} {'person has' if one else 'people have'} several spellings that differ in case, "
+        f"zeros, separators or a prefix. Splits that lfnet makes, and the audit, count {people} people; tables and "
+        f"intervals count {ids} ids, so that intervals are too short: write each id in one way."
     )
 
 

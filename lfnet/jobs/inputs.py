@@ -81,7 +81,7 @@ def load_cohort(settings: InputSettings, session: Session) -> Cohort:
     """Load the cohort in the splits and with the labels that the settings name; once in a session."""
 
     def load() -> Cohort:
-        return binarised(instantiate(settings.cohort, "cohort")).one_id_each()
+        return binarised(instantiate(settings.cohort, "cohort"))
 
     def split() -> Cohort:
         cohort: Cohort = session.keep("cohort", digest(settings.cohort), load)
