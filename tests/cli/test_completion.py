@@ -31,7 +31,7 @@ from lfnet.errors import LfnetError
         ("lfnet table architectures protocol=m", ["protocol=masked "]),
         ("lfnet extract cohort=f", ["cohort=folder "]),
         ("lfnet cohort sh", ["show "]),
-        ("lfnet cohort show cohort=av", ["cohort=avec2014 "]),
+        ("lfnet cohort show cohort=av", ["cohort=avec2013 ", "cohort=avec2014 "]),
         ("lfnet train --mul", ["--multirun "]),
         ("lfnet evidence scores.csv --sc", ["--score "]),
         ("lfnet evidence sco", []),
