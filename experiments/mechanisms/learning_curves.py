@@ -1,15 +1,17 @@
 """Measure the error of heads against the number of training recordings, one planted signal at a time, and the oracle's.
 
-Trains heads on the cohort of the table `mechanisms` with more and fewer training recordings, then with 512 features and
-with blocks of other lengths. Finished runs are not trained again: stop at any time, and start again. The result,
-learning_curves.csv, has one line for each head and cohort: the mean test MAE of its seeds, the difference from the
-oracle that sees the signal, the difference from the mean head, and 95 % intervals over people and training seeds.
+Trains heads on the cohort of the table `mechanisms` with more and fewer training recordings, then two of them with
+512 features and with blocks of other lengths. Finished runs are not trained again: stop at any time, and start again.
+The result, learning_curves.csv, has one line for each head and cohort: the mean test MAE of its seeds, the difference
+from the oracle that sees the signal, the difference from the mean head, and 95 % intervals over people and training
+seeds. learning_curves.png shows the differences from the oracle.
 
     python experiments/mechanisms/learning_curves.py          runs in ./lfnet_runs
 """
 
 import csv
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,8 +27,12 @@ from lfnet.runs.collection import RunCollection, open_runs
 from lfnet.runs.scores import recording_rows
 
 SEEDS = (0, 1, 2)
+SIZES = (50, 150, 1000)
 SIGNALS = ("level", "tempo", "burst")
-MEAN, NEW, ORACLE = "mean_mlp", "patch_statistics", "oracle_signal_median"
+MEAN, NEW, SLOWEST, ORACLE = "mean_mlp", "patch_statistics", "mamba", "oracle_signal_median"
+# All heads of one vector a frame: region_attention is made for the five vectors of encoder=visual_frames.
+_GROUP = Path(__file__).parents[2] / "conf" / "head"
+HEADS = (MEAN, *sorted({path.stem for path in _GROUP.glob("*.yaml")} - {MEAN, "region_attention"}))
 EVIDENCE = EvidenceSettings(estimand="architecture", min_seeds=len(SEEDS))
 # The table's cohort: no person in two splits, clips of one window of 256 frames. Its seed is none of those, 0 to 2, on
 # which the design of patch_statistics was chosen.
@@ -51,16 +57,18 @@ class Case:
 
 
 def cases() -> Iterator[tuple[Case, tuple[str, ...]]]:
-    """Each cohort with the heads that are trained on it."""
-    for train in (50, 1000, 150):
+    """Each cohort with the heads that are trained on it; what takes longest comes last."""
+    for train in SIZES:
         for signal in SIGNALS:
-            yield Case(signal, train), (MEAN, "attention_mil", "ldbm", NEW)
+            yield Case(signal, train), tuple(head for head in HEADS if train < 1000 or head != SLOWEST)
     for block in (8, 64):
         for signal in ("tempo", "burst"):  # a shifted mean has no blocks
             yield Case(signal, 1000, block=block), (MEAN, NEW)
     for train in (50, 1000):
         for signal in SIGNALS:
             yield Case(signal, train, features=512), (MEAN, NEW)
+    for signal in SIGNALS:
+        yield Case(signal, 1000), HEADS
 
 
 def train(case: Case, heads: tuple[str, ...]) -> RunCollection:
@@ -107,15 +115,49 @@ def numbers(name: str, found: Any) -> dict[str, float | None]:
     return {key: None if value is None else round(value, 3) for key, value in zip(columns, values, strict=True)}
 
 
+def draw(found: list[dict[str, Any]], target: Path) -> None:
+    """Draw each head's difference from the oracle against the number of training recordings."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(3, 3, figsize=(9, 8), sharex=True, sharey=True, layout="constrained")
+    for axes, head in zip(panels.flat, HEADS, strict=True):
+        for shift, signal in zip((0.95, 1, 1.05), SIGNALS, strict=True):
+            wanted = {"head": head, "signal": signal, "block": 16, "features": 64}
+            own = sorted((line for line in found if wanted.items() <= line.items()), key=lambda line: line["train"])
+            low, value, high = ([line[f"above_oracle{end}"] for line in own] for end in ("_low", "", "_high"))
+            bars = [[v - e for v, e in zip(value, low, strict=True)], [e - v for v, e in zip(value, high, strict=True)]]
+            places = [line["train"] * shift for line in own]
+            axes.errorbar(places, value, bars, fmt="o-", markersize=4, linewidth=1, capsize=2, label=signal)
+        axes.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
+        axes.set_title(head, fontsize=10)
+        axes.set_xscale("log")
+        axes.set_xticks(SIZES, [f"{size:,}" for size in SIZES])
+        axes.minorticks_off()
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].legend(frameon=False, fontsize=8)
+    panels[0, 0].set_ylim(bottom=0)
+    figure.supxlabel("training recordings")
+    figure.supylabel("test MAE above that of the oracle (points, 95 % interval); dotted: 1 point")
+    figure.savefig(target, dpi=110)
+    plt.close(figure)
+
+
 def main() -> None:
     target = Path(__file__).with_name("learning_curves.csv")
-    found: list[dict[str, Any]] = []
+    found: dict[tuple[Case, str], dict[str, Any]] = {}
     for case, heads in cases():
-        found += lines(case, heads, train(case, heads))
+        started = time.process_time()
+        for line in lines(case, heads, train(case, heads)):
+            found.setdefault((case, line["head"]), line)
         with target.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
+            writer = csv.DictWriter(file, list(next(iter(found.values()))), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(found)
+            writer.writerows(found.values())
+        print(f"{case}: {time.process_time() - started:.0f} s of processor time", flush=True)
+    draw(list(found.values()), target.with_suffix(".png"))
     print(f"written: {target}")
 
 
