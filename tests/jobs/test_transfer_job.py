@@ -44,13 +44,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@cache
-def done(root: Path, *overrides: str, train: str = "a", test: str | None = "b") -> Run:
-    """The run of a head on cohort `train`, tested on cohort `test`."""
+def settings(root: Path, *overrides: str, train: str = "a", test: str | None = "b") -> tuple[dict, dict]:
+    """The config and choices of a head on cohort `train`, tested on cohort `test`."""
     other = () if test is None else ("cohort@test_cohort=folder", f"test_cohort.root={root}/{test}")
-    given = ("cohort=folder", f"cohort.root={root}/{train}", *HEAD, *other, *overrides)
-    config, choices = composed(*given, root=root)
-    return Run(root / "runs" / run(config, choices).run)
+    return composed("cohort=folder", f"cohort.root={root}/{train}", *HEAD, *other, *overrides, root=root)
+
+
+@cache
+def done(root: Path, *overrides: str, **cohorts: str | None) -> Run:
+    """The run of `settings`."""
+    return Run(root / "runs" / run(*settings(root, *overrides, **cohorts)).run)
 
 
 def test_scores_are_those_of_the_trained_head_and_nothing_is_trained_again(root: Path) -> None:
@@ -71,6 +74,7 @@ def test_scores_are_those_of_the_trained_head_and_nothing_is_trained_again(root:
     assert set(found["recording_id"]) == set(labels.index)  # ids as the test cohort has them
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("setting", ["trainer.recalibrate=variance", "loss=quantile", "pooling=gated"])
 def test_whatever_makes_scores_of_the_head_is_part_of_the_test(root: Path, setting: str) -> None:
     same = done(root, "scale@test_cohort.scale=phq9", setting, "trainer.max_epochs=10", "trainer.lr=0.01", test="a")
@@ -120,18 +124,18 @@ def test_a_conversion_changes_scores_and_no_label_and_is_named_with_its_source(r
 
 
 def test_all_labelled_recordings_may_be_tested(root: Path) -> None:
-    every = done(root, "test_split=all")
-    assert every.result.cohort.recordings["test"] == 16
+    every = plan(settings(root, "test_split=all")[0], progress=False).inputs.cohort
+    assert len(every.in_split("test")) == 16
 
 
 def test_people_of_both_cohorts_are_reported_as_shared(root: Path) -> None:
     if not (root / "again").exists():
         folder(root, "again", 16, own="a")
-    shared = done(root, "test_split=all", test="again")
-    assert any(text.startswith("people in more than one split") for text in shared.result.cohort.warnings)
+    shared = plan(settings(root, "test_split=all", test="again")[0], progress=False).inputs.cohort
+    assert any(text.startswith("people in more than one split: 12 of 22 people") for text in shared.warnings)
     trained = pd.read_csv(root / "a/manifest.csv").query("split != 'test'")["person_id"]
-    tested = pd.read_csv(root / "again/manifest.csv")["person_id"]
-    assert shared.shared_people("test") == set(trained) & set(tested) != set()
+    both = [set(own) for _, own in shared.clips["person_id"].groupby(shared.clips["split"] == "test")]
+    assert both[0] & both[1] == set(trained) & set(pd.read_csv(root / "again/manifest.csv")["person_id"])
 
 
 def test_simulated_people_are_the_same_where_the_seed_is(root: Path) -> None:
