@@ -1,5 +1,6 @@
 """Reference of the Python API: the names of `lfnet` and of each package's `__all__`."""
 
+import functools
 import importlib
 import pkgutil
 from types import ModuleType
@@ -11,6 +12,7 @@ __all__ = ["pages"]
 _ONLY_TEXT = "    options:\n      members: []\n      show_root_heading: false\n      show_root_toc_entry: false\n"
 
 
+@functools.cache
 def pages() -> dict[str, str]:
     """Return the pages of the API: name → Markdown with the identifiers that mkdocstrings fills in."""
     top = [target.replace(":", ".") for target in lfnet._API.values() if ":" in target]

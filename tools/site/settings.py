@@ -50,6 +50,7 @@ class Setting:
     comment: str
 
 
+@functools.cache
 def pages() -> dict[str, str]:
     """Return the pages of the settings: name → Markdown."""
     found = {"reference/settings/index.md": _index()}
