@@ -1,6 +1,7 @@
 """The TRIPOD+AI checklist: all sub-items, what runs tell of them, and nothing that names people or places."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -68,13 +69,15 @@ def test_the_file_is_a_table_with_its_source_and_says_that_it_is_simulated(table
     assert table.simulated is ("Simulated cohort" in text)
 
 
-def test_it_names_no_folder_and_no_reason_of_a_failure(tmp_path):
+def test_it_names_no_folder(tmp_path):
     done = result("mean_mlp", 0, each=10)
     done["config"]["cohort"]["root"] = "/clinic/Quaggl"
     done["choices"]["cohort"] = "folder"
     record = sweep(tmp_path, [done], overrides=[["cohort.root=/clinic/Quaggl", "head=mean_mlp"]])
-    path, _ = write_tripod(build(record, tmp_path), tmp_path)
-    assert "Quaggl" not in path.read_text(encoding="utf-8")
+    table = replace(build(record, tmp_path), command="lfnet table architectures cohort.root=/clinic/Quaggl")
+    path, _ = write_tripod(table, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert "Quaggl" not in text and "cohort.root=…" in text
 
 
 def test_the_command_writes_it_and_says_what_is_missing(tmp_path, monkeypatch, capsys):
