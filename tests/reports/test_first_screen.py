@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from lfnet.cli.configs import names
 from lfnet.cli.report import main as report
@@ -15,6 +16,7 @@ from lfnet.reports.terminal import terminal
 from lfnet.tables.build import build
 from lfnet.tables.table import Table
 from tests.composing import composed, swept
+from tests.conftest import ROOT
 from tests.tables.factory import result, sweep
 
 EVIDENCE = {"against": ["train_median", "head=mean_mlp"], "resamples": 400, "flips": 400}
@@ -51,6 +53,11 @@ def of_yaml(name: str, folder: Path) -> Table:
                     for part in rest[:-1]:
                         node = node.setdefault(part, {})
                     node[rest[-1]] = parsed(value)
+                elif "/" in key and key not in config["table"]["rows"]:  # a group inside another: its own settings
+                    one["choices"][key] = value
+                    inside = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / key / f"{value}.yaml"))
+                    group = key.partition("/")[0]
+                    one["config"][group] = {**one["config"].get(group, {}), **inside}
                 else:
                     one["choices"][key] = value
                     one["config"][key] = {**(one["config"].get(key) or {}), "name": value}
