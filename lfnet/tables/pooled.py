@@ -61,6 +61,12 @@ def pooled_section(sections: Sequence[Section], node: TableEvidence) -> tuple[Se
                 continue
             values, errors = (np.array([one[key] for _, one in effects]) for key in ("value", "error"))
             pooled[name] = (effects, pool_effects(values, errors, node.level))
+        if close := [name for name, (_, one) in pooled.items() if one.agree]:
+            notes.append(
+                f"Pooled, {question}: the cohorts agree on {', '.join(close)} better than their standard errors let "
+                "expect, which happens by chance. The interval is shorter than these errors alone would make it: do "
+                "not read it as more precise."
+            )
         if pooled:
             blocks.append(_block(question, "; ".join(dict.fromkeys(subjects[question])), pooled, node))
     if not blocks:

@@ -57,6 +57,15 @@ def test_equal_effects_have_no_variance_between_cohorts() -> None:
     assert (found.low, found.effect, found.high) == pytest.approx((-0.5,) * 3)
 
 
+def test_estimates_agree_where_the_interval_is_shorter_than_their_errors_alone_make_it() -> None:
+    lengths = []
+    for apart in (0.1, 0.3, 0.45, 0.5, 0.6):
+        found = pool_effects([-apart, 0.0, apart, 0.0, 0.0], [0.5] * 5)
+        lengths.append((found.high - found.low) / (2 * stats.norm.ppf(0.975) * 0.5 / np.sqrt(5)))
+        assert found.agree == (lengths[-1] < 1)
+    assert min(lengths) < 1 < max(lengths)
+
+
 @given(arrays(float, st.integers(3, 8), elements=st.floats(-5, 5)), st.integers(0, 2**20), st.floats(0.1, 10))
 def test_another_unit_or_order_or_sign_changes_nothing_else(effects: np.ndarray, seed: int, unit: float) -> None:
     random = np.random.default_rng(seed)

@@ -66,6 +66,16 @@ def test_every_report_shows_it_and_the_figure_has_a_line_a_cohort(tmp_path: Path
     assert all(draw("pooled", one) is None for one in parts(made) if not one.pooled)
 
 
+@pytest.mark.parametrize("agree", [True, False])
+def test_an_interval_that_is_short_because_cohorts_agree_is_said_to_be_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agree: bool
+) -> None:
+    found = pool_effects([-1, -1.01, -0.99, -1.0] if agree else [-1.0, -0.4, -0.9, 0.1], [0.3] * 4)
+    monkeypatch.setattr("lfnet.tables.pooled.pool_effects", lambda *_: found)
+    said = [text for text in table(tmp_path).foot if "the cohorts agree on ldbm better than" in text]
+    assert bool(said) == agree
+
+
 def test_two_cohorts_are_not_pooled_and_the_foot_says_so(tmp_path: Path) -> None:
     made = table(tmp_path, cohorts=2)
     assert LABEL not in [section.label for section in made.sections]
