@@ -108,6 +108,11 @@ def make_grouping(column: str, values: Mapping[str, Sequence[str]], edges: Seque
     numbers = _numbers(texts)
     if edges is not None and numbers is None:
         raise LfnetError(f"groups.{column}: its values are no numbers (such as {_word(texts)!r}). Give null for bands.")
+    words = sum(_numbers([text]) is None for text in texts)
+    if numbers is None and words < len(texts) / 2 and len(texts) > _MAX_VALUES:
+        notes.append(
+            f"{column} is not cut into bands: {words} of its {len(texts)} values are no numbers. Leave these empty."
+        )
     if numbers is None or (edges is None and len(texts) <= _MAX_VALUES):
         several = [person for person, own in known.items() if len(own) > 1]
         if several:

@@ -45,6 +45,15 @@ def test_groups_that_cannot_be_are_refused(asked, message):
         check_groups(asked, ["age", "sex"], "groups")
 
 
+def test_a_few_words_among_numbers_are_named_as_what_prevents_bands():
+    ages = {f"p{i}": [str(20 + i)] for i in range(30)}
+    made = make_grouping("age", {**ages, "q": ["forty"]})
+    assert len(made.names) == 31
+    assert made.notes == ("age is not cut into bands: 1 of its 31 values are no numbers. Leave these empty.",)
+    words = {f"p{i}": [f"site {i}"] for i in range(30)}
+    assert make_grouping("site", {**words, "q": ["3"]}).notes == ()
+
+
 def test_bands_of_words_are_refused():
     with pytest.raises(LfnetError, match=r"groups\.sex: its values are no numbers \(such as 'f'\)"):
         make_grouping("sex", {"a": ["f"], "b": ["3"]}, [1.0])
