@@ -78,6 +78,9 @@ def _composing(error: BaseException) -> str | None:
     reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else _line(error)
     if isinstance(error, RecursionError):
         reason = "it is nested too deeply"
+    if "Cannot merge DictConfig with ListConfig" in reason:
+        setting = getattr(error, "full_key", None) or "a setting"
+        reason = f"{setting} has a list in place of names with values, or the reverse; write [a, b] or {{name: a}}"
     return f"{file} cannot be used: {reason}." if file else f"the settings cannot be read: {reason}."
 
 

@@ -45,11 +45,12 @@ from lfnet.cli.main import main
         (["head=ldbm,mean_mlp"], "`head=ldbm,mean_mlp` names several values: add -m for a job with each"),
         (["+seed=3"], "`seed` exists already: write it without the +."),
         (["head=3"], "a group is chosen by name, as in head=ldbm, not by a number"),
+        (["conversions={of: BDI-II}"], "the settings cannot be read: conversions has a list in place of names with "),
         (["~nothing"], "Could not delete from config. 'nothing' does not exist."),
     ],
 )
 def test_the_message_names_the_setting_and_the_mend(overrides, message):
-    with pytest.raises((HydraException, OSError, ValueError)) as caught:
+    with pytest.raises((HydraException, OSError, ValueError, TypeError)) as caught:
         compose("train", overrides)
     said = explain(caught.value)
     assert said is not None and said.startswith(message)
