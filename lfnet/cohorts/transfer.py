@@ -1,5 +1,7 @@
 """Join the training and dev splits of one cohort with the recordings of another one, on which its models are tested."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -8,7 +10,7 @@ import pandas as pd
 from lfnet.cohorts.cohort import Cohort
 from lfnet.errors import LfnetError
 
-__all__ = ["join_cohorts"]
+__all__ = ["join_cohorts", "named_as_test"]
 
 
 def join_cohorts(
@@ -92,3 +94,15 @@ def _of_files(cohort: Cohort) -> tuple[str, ...]:
     """The warnings of a cohort that are not about its splits, which the joined one has of its own."""
     about_splits = ("people in more than one split", "test labels are absent", "people in two splits")
     return tuple(text for text in cohort.warnings if not text.startswith(about_splits))
+
+
+def named_as_test(text: str, names: Iterable[str]) -> str:
+    """A message on a cohort's settings as one on those of the cohort to test on. names: of the settings.
+
+    Examples
+    --------
+    >>> named_as_test("cohort.root: /data/cohort.root is absent. Give scale@cohort.scale=phq9.", ["root", "scale"])
+    'test_cohort.root: /data/cohort.root is absent. Give scale@test_cohort.scale=phq9.'
+    """
+    known = "|".join(map(re.escape, names))
+    return re.sub(rf"(?<![\w/\\.-])cohort(?=\.(?:{known})\b)", "test_cohort", text)

@@ -38,7 +38,8 @@ def validate(clips: pd.DataFrame, scale: Scale, origin: Path | str, found: Seque
     """Check a table of clips and return it with `COLUMNS` only, typed, sorted by clip_id, with a new index.
 
     The splits train and dev need clips, all with labels. test needs clips too (labels may be absent) unless there are
-    unlabelled clips. A table of unlabelled clips alone is valid: it can be predicted, not trained on.
+    unlabelled clips. A table of test or unlabelled clips alone is valid: it can be predicted, and models of other
+    cohorts can be tested on it, but nothing can be trained on it.
 
     Parameters
     ----------
@@ -205,7 +206,7 @@ def _shown(value: object) -> str:
 
 def _split_problems(table: pd.DataFrame) -> Iterator[str]:
     present = set(table["split"])
-    if not present <= set(SPLITS) or present == {"unlabelled"}:
+    if not present <= set(SPLITS) or present <= {"test", "unlabelled"}:
         return
     for split in ("train", "dev", "test"):
         if split not in present and not (split == "test" and "unlabelled" in present):

@@ -54,11 +54,18 @@ def read_amount(config: Mapping[str, Any]) -> Amount | None:
 
 
 def read_tested(config: Mapping[str, Any]) -> Tested:
-    """Read what is asked of `test_cohort`. Raises `LfnetError` for two conversions of one kind, and for a fusion."""
+    """Read what is asked of `test_cohort`.
+
+    Raises `LfnetError` for two conversions of one kind, for a fusion, and for settings of a cohort that is not given.
+    """
     made = read(Tested, {name: config[name] for name in Tested.__annotations__ if name in config}, "")
     known = [(one.of, one.to) for one in made.conversions]
     if twice := next((pair for pair in known if known.count(pair) > 1), None):
         raise LfnetError(f"conversions: two convert {twice[0]} to {twice[1]}; give one.")
+    if not config.get("test_cohort"):
+        given = "test_split" if made.test_split != "test" else "conversions" if made.conversions else None
+        if given:
+            raise LfnetError(f"{given} is about a cohort to test on: give cohort@test_cohort=NAME, or leave it out.")
     if config.get("test_cohort") and (config.get("fusion") or {}).get("name"):
         raise LfnetError(
             "test_cohort tests a head on another cohort, and no fusion: give fusion=none, or no test_cohort."

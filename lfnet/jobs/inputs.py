@@ -11,7 +11,7 @@ from lfnet.cohorts.binary import binarised
 from lfnet.cohorts.cohort import Cohort
 from lfnet.cohorts.scale import DOUBTFUL
 from lfnet.cohorts.splits import fewer_people
-from lfnet.cohorts.transfer import join_cohorts
+from lfnet.cohorts.transfer import join_cohorts, named_as_test
 from lfnet.config import instantiate
 from lfnet.encoders.encoder import Encoder, per_segment
 from lfnet.errors import LfnetError
@@ -41,12 +41,14 @@ class Inputs:
 
     Where a model is tested on another cohort, its scores, of the scale that it was trained on, become those of the
     test labels by `conversion`; without one on another scale, `same_points` is false: only their ranks mean something.
+    unused: a sentence on conversions that were given and fit neither scale.
     """
 
     cohort: Cohort
     stores: Mapping[str, Readable]
     conversion: Conversion | None = None
     same_points: bool = True
+    unused: str = ""
 
     def in_test_points(self, scores: Predictions) -> Predictions:
         """The scores in points of the test labels, where they can be; labels on another scale are left out."""
@@ -66,7 +68,8 @@ class Inputs:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What looks like a forgotten setting: to be said before anything is trained."""
-        return tuple(text for text in self.cohort.warnings if text.startswith((DOUBTFUL, UNSCALED)))
+        unused = (self.unused,) if self.unused else ()
+        return (*(text for text in self.cohort.warnings if text.startswith((DOUBTFUL, UNSCALED))), *unused)
 
     @contextmanager
     def keep_open(self) -> Iterator[None]:
@@ -129,7 +132,12 @@ def _joined(
     settings: InputSettings, test: OtherCohort, conversions: Sequence[Conversion], session: Session, progress: bool
 ) -> Inputs:
     train, of_train = _extracted(settings, session, progress)
-    other, of_test = _extracted(settings.on(test.cohort), session, progress)
+    try:
+        other, of_test = _extracted(settings.on(test.cohort), session, progress)
+    except LfnetError as error:
+        error.args = (named_as_test(str(error), test.cohort),)
+        raise
+    other = replace(other, warnings=tuple(named_as_test(text, test.cohort) for text in other.warnings))
     # Two simulated cohorts of one seed have the same people; otherwise no id of theirs is that of someone else.
     seeds = (settings.cohort.get("seed"), test.cohort.get("seed"))
     same_ids = not (train.simulated or other.simulated) or (train.simulated and other.simulated and len({*seeds}) == 1)
@@ -147,7 +155,11 @@ def _joined(
     if (of.name, of.min, of.max) == (to.name, to.min, to.max):
         return inputs
     conversion = find_conversion(conversions, of.name, to.name)
-    return replace(inputs, conversion=conversion, same_points=conversion is not None)
+    unused = ""
+    if conversions and conversion is None:
+        given = ", ".join(f"{one.of} to {one.to}" for one in conversions)
+        unused = f"no conversion is from {of.name} to {to.name}, and scores have ranks alone; conversions has {given}."
+    return replace(inputs, conversion=conversion, same_points=conversion is not None, unused=unused)
 
 
 def _one_stream(settings: InputSettings, session: Session, progress: bool) -> Inputs:

@@ -54,7 +54,8 @@ def plan(
     trained = None
     if settings.test is not None:
         # `force` repeats the test: what was trained is used as it is.
-        own = {name: node for name, node in config.items() if name != "test_cohort"} | {"force": False}
+        apart = ("test_cohort", "test_split", "conversions")
+        own = {name: node for name, node in config.items() if name not in apart} | {"force": False}
         trained = plan(own, {group: name for group, name in choices.items() if group != "test_cohort"}, session)
     else:
         check_table_groups(config, settings.inputs, session)

@@ -109,6 +109,11 @@ def test_a_problem_is_named_with_file_row_and_remedy(frame: pd.DataFrame, said: 
     assert str(caught.value).startswith("data/manifest.csv: ")
 
 
+@pytest.mark.parametrize("split", [["test"] * 6, ["test"] * 4 + ["unlabelled"] * 2, ["unlabelled"] * 6])
+def test_a_cohort_that_nothing_is_trained_on_needs_no_train_and_dev(split: list[str]) -> None:
+    assert validate(table(split=split), BDI, "m.csv")["split"].tolist() == split
+
+
 def test_media_in_two_rows(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     frame = table(path=[str(tmp_path / "a.mp4")] * 2 + [""] * 4)

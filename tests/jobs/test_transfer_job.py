@@ -123,6 +123,31 @@ def test_a_conversion_changes_scores_and_no_label_and_is_named_with_its_source(r
     assert converted.name != ranks.name
 
 
+def test_a_conversion_of_other_scales_is_said_to_be_unused(root: Path) -> None:
+    given = ("cohort=folder", f"cohort.root={root}/a", *HEAD, "cohort@test_cohort=folder", f"test_cohort.root={root}/b")
+    for line, said in ((LINE.replace("of: PHQ-9", "of: PHQ9"), True), (LINE, False)):
+        doubts = plan(composed(*given, line, root=root)[0], progress=False).inputs.doubts
+        assert ("conversions has PHQ9 to BDI-II." in " ".join(doubts)) == said
+
+
+def test_a_cohort_of_test_recordings_alone_can_be_tested_on(root: Path) -> None:
+    manifest = folder(root, "outside", 16) / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",train,", ",test,").replace(",dev,", ",test,"))
+    assert done(root, test="outside").result.cohort.recordings == {**done(root).result.cohort.recordings, "test": 16}
+
+
+def test_what_is_wrong_with_the_cohort_to_test_on_is_said_of_its_own_settings(root: Path) -> None:
+    given = (
+        "cohort=folder",
+        f"cohort.root={root}/a",
+        *HEAD,
+        "cohort@test_cohort=folder",
+        f"test_cohort.root={root}/no",
+    )
+    with pytest.raises(LfnetError, match=r"^test_cohort\.root: .*Give test_cohort\.root=DIR"):
+        plan(composed(*given, root=root)[0])
+
+
 def test_all_labelled_recordings_may_be_tested(root: Path) -> None:
     every = plan(settings(root, "test_split=all")[0], progress=False).inputs.cohort
     assert len(every.in_split("test")) == 16
@@ -157,6 +182,8 @@ def test_simulated_people_are_the_same_where_the_seed_is(root: Path) -> None:
         ([LINE.replace("made for this test", "me")], "conversions.0.source"),
         ([LINE.replace("[27, 54]", "[27, 0]")], "both numbers must increase"),
         (["test_cohort.manifest_only=7"], "test_cohort.manifest_only=7"),
+        (["test_cohort=null", "test_split=all"], "test_split is about a cohort to test on: give cohort@test_cohort="),
+        (["test_cohort=null", LINE], "conversions is about a cohort to test on"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_is_read(overrides: list[str], message: str) -> None:
