@@ -170,7 +170,7 @@ def _init(options: argparse.Namespace) -> int:
         )
     print_splits(table)
     print_people(table, rule)
-    print_few(people)
+    print_few(table, people)
     print_reading(table, options.decode)
     fitting = print_columns(table)
     print_next(table, str(options.root), options.scale, people, options.reading, next(iter(fitting), None))
@@ -254,7 +254,7 @@ def _split(options: argparse.Namespace) -> int:
     table, people = resplit_manifest(manifest, _shares(options.splits), options.seed)
     print(f"wrote {manifest}: columns split{' and fold' * ('fold' in table.columns)}, seed {options.seed}")
     print_splits(table)
-    print_few(people)
+    print_few(table, people)
     return 0
 
 

@@ -13,7 +13,7 @@ from lfnet.cohorts.cohort import SPLITS, Cohort
 from lfnet.cohorts.feature_stream import read_streams
 from lfnet.cohorts.feature_table import check_columns, is_feature_table
 from lfnet.cohorts.media import TABLE_SUFFIXES, find, kind, left_out
-from lfnet.cohorts.splits import FEW_PEOPLE
+from lfnet.cohorts.splits import CROSS_VALIDATION, FEW_PEOPLE
 from lfnet.errors import LfnetError
 from lfnet.text import first_names, plural
 
@@ -96,8 +96,12 @@ def print_columns(table: pd.DataFrame) -> list[str]:
     return fitting
 
 
-def print_few(people: int) -> None:
-    """Print which evaluation is possible with few people."""
+def print_few(table: pd.DataFrame, people: int) -> None:
+    """Print which evaluation is possible with few people with scores, or with few of them in test."""
+    from lfnet.evaluation.estimates import EvidenceSettings
+
+    min_people = EvidenceSettings().min_people
+    tested = table.loc[(table["split"] == "test") & table["label"].notna(), "person_id"].nunique()
     if 0 < people < 3:
         with_scores = plural(people, "person")
         print(f"\n{with_scores} with scores cannot fill train, dev and test: fill in column split yourself.")
@@ -106,6 +110,12 @@ def print_few(people: int) -> None:
             f"\n{people} people with scores are few: a small test split describes its own people only. Prefer"
             "\ngrouped cross-validation, in which each person is tested once: column fold holds the folds, and"
             "\ncohort.fold=N makes fold N the test split, the next one dev and the rest train."
+        )
+    elif 0 < tested < min_people:
+        print(
+            f"\n{plural(tested, 'person')} with scores in test: tables show intervals and comparisons from "
+            f"{min_people} on."
+            f"\nAdd {CROSS_VALIDATION} to the table: each person is then tested once."
         )
 
 
@@ -134,6 +144,7 @@ def print_next(
     if what != "features":
         settings.append("encoder=blendshapes")
     words = " ".join(settings)
+    loss = " loss=bce" * (scale == "binary")
     steps = []
     if (table["person_guessed"] == "yes").any():
         steps.append("check column person_id in manifest.csv, then remove column person_guessed")
@@ -145,9 +156,9 @@ def print_next(
         steps.append(f"lfnet extract {words}")
     if "fold" in table.columns:
         folds = ",".join(sorted(set(table["fold"]) - {""}, key=int))
-        steps.append(f"lfnet train -m {words} cohort.fold={folds}")
+        steps.append(f"lfnet train -m {words}{loss} cohort.fold={folds}")
     elif people:
-        steps.append(f"lfnet table architectures {words}")
+        steps.append(f"lfnet table architectures {words}{loss}")
     else:
         steps.append("to train, add scores: lfnet cohort init … --labels CSV --force")
     print("\nnext:")

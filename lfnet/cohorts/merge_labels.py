@@ -126,7 +126,11 @@ def add_labels(
     values, wrong = _scores(labels, score, scale)
     if label is not None and not values and wrong:
         first = text_of(labels, next(iter(wrong)), score)
-        raise LfnetError(f"{path}: no value of column {score!r} is a score on {scale.name} (the first: {first!r}).")
+        words = "Write words as numbers, such as yes as 1 and no as 0" if scale.max == 1 else "Correct them"
+        raise LfnetError(
+            f"{path}: no value of column {score!r} is a number from {scale.min:g} to {scale.max:g} ({scale.name}); the "
+            f"first is {first!r}. {words}, or choose another --scale or --label-column."
+        )
     candidates = labels.drop(columns=[people]) if people and people != names else labels
     match = match_rows(table, candidates, values, path, score, names)
     refuse(

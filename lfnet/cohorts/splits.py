@@ -13,8 +13,18 @@ from lfnet.cohorts.identity import one_spelling
 from lfnet.cohorts.validation import validate
 from lfnet.errors import LfnetError
 
-__all__ = ["FEW_PEOPLE", "fewer_people", "fold_people", "grouped", "official", "split_people", "unshared"]
+__all__ = [
+    "CROSS_VALIDATION",
+    "FEW_PEOPLE",
+    "fewer_people",
+    "fold_people",
+    "grouped",
+    "official",
+    "split_people",
+    "unshared",
+]
 
+CROSS_VALIDATION = "splits=grouped splits.fold=1,2,3,4,5"  # settings that test each person once
 # With fewer people, a test split holds a handful of persons and its numbers describe them alone.
 FEW_PEOPLE = 20
 _TRIALS = 200

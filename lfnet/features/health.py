@@ -319,7 +319,8 @@ _NO_FACE = (
 )
 _NO_SOUND = (
     "leave the clip out (protocol.health.unusable=drop), join the sound with a stream of the face, as in "
-    "encoder=[blendshapes,logmel], or set the encoder's min_voice=0 where no voice was found in its sound"
+    "encoder=[blendshapes,logmel], or, where no voice was found, take all its sound: encoder.NAME.min_voice=0 (NAME: "
+    "logmel, …)"
 )
 _FILLED = "a frame without a face must be marked invalid, not filled; delete the file and extract it again"
 _CONSTANT = "the encoder does not read the frames, or the clip is a still image: leave the clip out"

@@ -7,6 +7,7 @@ correlation: two recordings correlate by 1 or −1 whatever a model does.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from lfnet.cohorts.splits import CROSS_VALIDATION
 from lfnet.evaluation.class_metrics import read_class_metric, split_name
 from lfnet.evaluation.estimates import CORRELATIONS, too_few
 from lfnet.evaluation.replicates import summarise
@@ -68,12 +69,28 @@ def _rarer_kind(metric: str | None, splits: Sequence[str], runs: Sequence[Run], 
     return min(counts)
 
 
-def banner(people: Mapping[str, int], fewest: int) -> str:
-    """The line above a table of which a split has too few people; "" where none has."""
+def banner(runs: Sequence[Run], fewest: int) -> str:
+    """The line above a table of which a split has too few people; "" where none has.
+
+    It names the settings of a cross-validation where test alone has too few people and all splits together have enough.
+    """
+    people = people_of(runs)
     short = [f"{split} {n}" for split, n in people.items() if n < fewest]
     if not short:
         return ""
+    folds = f" Test each person once: {CROSS_VALIDATION}." if _can_cross(runs, people, fewest) else ""
     return (
         f"Too few people ({', '.join(short)}): fewer than {fewest} support no interval, no correlation and no "
-        "statement about a model."
+        f"statement about a model there.{folds}"
+    )
+
+
+def _can_cross(runs: Sequence[Run], people: Mapping[str, int], fewest: int) -> bool:
+    """Whether a cross-validation would test enough people, of runs whose test split has too few."""
+    return people.get("test", fewest) < fewest and all(
+        not run.folds
+        and not run.result.cohort.simulated
+        and run.result.config.get("test_cohort") is None
+        and sum(run.result.cohort.people.values()) >= fewest
+        for run in runs
     )

@@ -295,3 +295,27 @@ def test_where_every_table_is_damaged_the_reason_is_told(tmp_path: Path) -> None
     (tmp_path / "004_a.csv").write_text("")
     with pytest.raises(LfnetError, match=r"holds no clip.* .*004_a\.csv is empty\."):
         main(["init", str(tmp_path)])
+
+
+def test_few_people_in_test_are_told_of_a_cross_validation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for people, told in ((30, True), (60, False)):
+        root = tmp_path / str(people)
+        root.mkdir()
+        assert main(["init", str(features(root, people)), "--fps", "30", "--labels", scores(root, people)]) == 0
+        assert ("Add splits=grouped splits.fold=1,2,3,4,5 to the table" in capsys.readouterr().out) == told
+
+
+def test_binary_labels_are_numbers_and_train_with_their_loss(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = tmp_path / "labels.csv"
+    command = ["init", str(features(tmp_path, 30)), "--fps", "30", "--labels", str(labels)]
+    command += ["--scale", "binary", "--label-column", "MDD (yes/no)"]
+    for yes, no in (("yes", "no"), ("1", "0")):
+        rows = [f"{person:03},{yes if person % 2 else no}\n" for person in range(1, 31)]
+        labels.write_text("Patient No.,MDD (yes/no)\n" + "".join(rows))
+        if yes == "yes":
+            with pytest.raises(LfnetError, match=r"is a number from 0 to 1 .*'yes'.* yes as 1 and no as 0"):
+                main(command)
+    assert main(command) == 0
+    assert "scale@cohort.scale=binary loss=bce" in capsys.readouterr().out

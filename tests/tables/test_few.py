@@ -53,6 +53,19 @@ def test_the_banner_stands_on_top_of_every_format(tmp_path: Path) -> None:
     assert table.to_json()["banners"] == list(table.banners)
 
 
+@pytest.mark.parametrize("each, known", [(9, True), (9, False), (2, True)])
+def test_the_banner_names_a_cross_validation_where_one_has_enough_people(
+    tmp_path: Path, each: int, known: bool
+) -> None:
+    results = [result("mean_mlp", 0, each=each)]
+    for one in results:
+        one["cohort"]["simulated"] = not known
+        one["config"]["cohort"]["name"] = "folder"
+    table = build(sweep(tmp_path, results, evidence=EVIDENCE, columns=COLUMNS), tmp_path)
+    (banner,) = [text for text in table.banners if "Too few" in text]
+    assert ("splits=grouped splits.fold=1,2,3,4,5" in banner) == (each == 9 and known)
+
+
 def test_enough_people_have_everything_and_the_number_is_a_setting(tmp_path: Path) -> None:
     table = made(tmp_path / "many", 50)
     assert not any("few" in text for text in table.banners)
