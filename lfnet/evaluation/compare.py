@@ -25,6 +25,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+# Points, or units of AUROC. A model's float32 scores of the same frames in another order differ by less.
+_ROUNDING = 1e-4
 _EQUAL = 1e-9  # relative tolerance of ties: flips of equal differences must count as equal
 
 
@@ -171,6 +173,8 @@ EQUIVALENT = (
 def verdict(difference: float, p: float | None, p_equivalent: float | None, alpha: float) -> Verdict:
     """Classify a difference in MAE (row − reference) by its two adjusted p-values.
 
+    A difference of rounding alone is none, however constant it is over people.
+
     Examples
     --------
     >>> verdict(-2.0, p=0.01, p_equivalent=0.9, alpha=0.05)
@@ -180,7 +184,7 @@ def verdict(difference: float, p: float | None, p_equivalent: float | None, alph
     >>> verdict(-2.0, p=None, p_equivalent=None, alpha=0.05)
     'cannot tell'
     """
-    different = p is not None and p <= alpha
+    different = p is not None and p <= alpha and abs(difference) > _ROUNDING
     equivalent = p_equivalent is not None and p_equivalent <= alpha
     if not different:
         return "equivalent" if equivalent else "cannot tell"

@@ -143,3 +143,9 @@ def test_effect_and_probability():
 def test_verdicts(difference, p, p_equivalent, expected):
     assert verdict(difference, p, p_equivalent, 0.05) == expected
     assert expected in VERDICTS
+
+
+def test_a_difference_of_rounding_is_no_difference():
+    # A head that ignores the order of frames, on shuffled ones: the same small difference for every person.
+    assert verdict(1e-5, p=0.001, p_equivalent=0.001, alpha=0.05) == "equivalent"
+    assert verdict(1e-5, p=0.001, p_equivalent=None, alpha=0.05) == "cannot tell"
