@@ -129,6 +129,7 @@ def survey(
     found.clips = pd.DataFrame(rows, columns=columns).set_index("file")
     if not rows:
         raise LfnetError(_nothing(root, found, [*clips, *files.values()], tasks))
+    _check_split_tables(found, split_of, root, labels, dealt)
     _give_splits(found, split_of, root, splits, dealt)
     found.clips = _one_kind(found, media, root)
     return found
@@ -139,6 +140,23 @@ def _key(match: re.Match[str], file: Path, tasks: Mapping[str, re.Pattern[str]])
     groups = match.groupdict()
     task = _task(groups.get("task"), file, tasks)
     return None if task is None else (groups["person"], groups.get("session") or "1", task)
+
+
+def _check_split_tables(
+    found: Survey, folders: Mapping[str, re.Pattern[str]], root: Path, labels: LabelPatterns, dealt: bool
+) -> None:
+    """Refuse a corpus whose tables of splits, the only source of splits, give no train or dev recording."""
+    tables = [table for table in labels.tables if not isinstance(table, str) and (table.split or table.splits)]
+    if folders or dealt or not tables:
+        return
+    given = {split for split, _ in found.facts.splits.values()}
+    for split in ("train", "dev"):
+        own = [table.file for table in tables if table.split == split or (table.splits and not given)]
+        if split not in given and own:
+            raise LfnetError(
+                f"{root}: no table gives recordings of split {split}: {' or '.join(own)}. Put the table below this "
+                "folder, or correct `file` in cohort.labels.tables."
+            )
 
 
 def _give_splits(

@@ -92,9 +92,11 @@ class Scale:
         'score 12.3 (BDI-II, 0 to 63)'
         >>> Scale(name="PHQ-9 ≥ 10", min=0, max=1, probability=True).text(0.4231)
         'probability 0.42 that the label is 1 (PHQ-9 ≥ 10)'
+        >>> Scale(name="PHQ-9 ≥ 10", min=0, max=1, probability=True).text(-0.0)
+        'probability 0.00 that the label is 1 (PHQ-9 ≥ 10)'
         """
-        if self.probability:
-            return f"probability {score:.2f} that the label is 1 ({self.name})"
+        if self.probability:  # + 0.0: no minus sign before a zero
+            return f"probability {round(score, 2) + 0.0:.2f} that the label is 1 ({self.name})"
         digits = 1 if self.max > 1 else 2
         return f"score {score:.{digits}f} ({self.name}, {self.min:g} to {self.max:g})"
 

@@ -183,7 +183,7 @@ def test_mcd_rppg_takes_one_camera_or_several(copies: dict[str, Any]) -> None:
             "no column 'index' of names",
         ),
         (lambda root: (root / "labels.csv").write_text("index,label,fold\n77,normal,train\n"), "name none of 15 clips"),
-        (lambda root: (root / "labels.csv").unlink(), "no folder above it names a split"),
+        (lambda root: (root / "labels.csv").unlink(), r"no table gives recordings of split train: labels\\.csv\. Put"),
         (lambda root: (root / "copy_of_0_visual.npy").write_bytes(b""), None),
         (lambda root: np.save(root / "0_visual.npy", np.ones((9, 136))), "is stream visual of the same clip"),
     ],
@@ -210,3 +210,10 @@ def test_a_stream_needs_a_pattern_of_files(tmp_path: Path) -> None:
     MINIATURES["d_vlog"](tmp_path)
     with pytest.raises(LfnetError, match=r"cohort.features.visual.file: give a regular expression with a group"):
         load("d_vlog", tmp_path, "cohort.features.visual.file=null")
+
+
+def test_a_missing_table_of_a_split_is_named(tmp_path: Path) -> None:
+    MINIATURES["daic_woz"](tmp_path)
+    next(tmp_path.rglob("dev_split*")).unlink()
+    with pytest.raises(LfnetError, match=r"no table gives recordings of split dev: dev_split_Depression_AVEC2017"):
+        load("daic_woz", tmp_path)
