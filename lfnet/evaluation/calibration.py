@@ -62,7 +62,7 @@ def calibration_bins(
     >>> probability = random.uniform(size=200)
     >>> found = calibration_bins(random.uniform(size=200) < probability, probability, np.arange(200))
     >>> [f"{one.predicted:.2f}: {one.observed:.2f} [{one.low:.2f}, {one.high:.2f}]" for one in found][:2]
-    ['0.10: 0.12 [0.06, 0.26]', '0.30: 0.33 [0.20, 0.48]']
+    ['0.10: 0.07 [0.03, 0.20]', '0.34: 0.25 [0.14, 0.40]']
     """
     y, p = np.asarray(positive, np.float64), np.asarray(probability, np.float64)
     person_N = np.asarray(person)

@@ -204,7 +204,9 @@ def _made_one(cohort: Cohort, stores: Mapping[str, Readable], settings: InputSet
 
 
 def _with_unscaled(cohort: Cohort, store: Readable) -> Cohort:
-    """The cohort with a warning where the features of its one stream are not scaled."""
+    """The cohort with a warning where the features of its one stream are not scaled; simulated ones are."""
+    if cohort.simulated:
+        return cohort
     train = cohort.clips.loc[cohort.clips["split"] == "train", "clip_id"].tolist()
     return replace(cohort, warnings=(*cohort.warnings, *unscaled(store, train)))
 

@@ -137,7 +137,7 @@ def test_cuda_without_provider_is_refused_before_a_download(tmp_path: Path, monk
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     absent = replace(own(network(tmp_path / "tiny.onnx")), path=None, sources=[{"url": "http://127.0.0.1:1/x"}])
     tiny = FaceEmbedding("tiny", absent, tmp_path / "c", dim=DIM, mean=0, scale=1, crop_size=SIDE, device="cuda")
-    with pytest.raises(LfnetError, match=r"encoder\.device=cuda.*Install onnxruntime-gpu.*encoder\.device=cpu"):
+    with pytest.raises(LfnetError, match=r"encoder\.device=cuda.*lfnet\[gpu\].*encoder\.device=cpu"):
         tiny.encode(made_up_faces(1, SIDE))
 
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from lfnet.config import plain, read
 from lfnet.fusion.modality_data import Split
-from lfnet.fusion.settings import FusionSettings
+from lfnet.fusion.settings import MODELS, FusionSettings
 from tests.composing import composed
 
+PUBLISHED_MODELS = tuple(model for model in MODELS if model != "audio")  # sound is in test_audio.py
 NAMES = ("rmssd", "sdnn", "lf", "hf", "dfa_alpha1", *(f"prv_{number}" for number in range(7)))
 
 

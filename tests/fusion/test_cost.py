@@ -14,9 +14,8 @@ from xgboost import XGBRegressor
 from lfnet.fusion.cost import Cost, measure, of_estimator
 from lfnet.fusion.modalities import Memo
 from lfnet.fusion.persist import dumps
-from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
-from tests.fusion.simulated_splits import SMALL, settings, split
+from tests.fusion.simulated_splits import PUBLISHED_MODELS, SMALL, settings, split
 
 TRAIN, TEST, SHARE = split("train", clips=30, people=10), split("test"), Memo()
 RNG = np.random.default_rng(0)
@@ -60,7 +59,7 @@ def test_a_forest_is_counted_split_by_split():
     assert of_estimator(model) == Cost(2 * nodes + leaves, 4 * 4, 0)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", PUBLISHED_MODELS)
 def test_every_model_has_a_cost(model):
     chosen = settings(*SMALL, f"fusion.model={model}", fusion="published")
     system = fuse(TRAIN, {"test": TEST}, chosen, seed=0, share=SHARE).system

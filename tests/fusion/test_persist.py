@@ -10,14 +10,13 @@ import skops.io
 from lfnet.errors import LfnetError
 from lfnet.fusion import persist
 from lfnet.fusion.modalities import Memo
-from lfnet.fusion.settings import MODELS
 from lfnet.fusion.system import fuse
-from tests.fusion.simulated_splits import SMALL, settings, split
+from tests.fusion.simulated_splits import PUBLISHED_MODELS, SMALL, settings, split
 
 TRAIN, TEST, SHARE = split("train", clips=30, people=10), split("test"), Memo()
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", PUBLISHED_MODELS)
 def test_a_loaded_system_gives_the_same_scores(tmp_path, model):
     chosen = settings(*SMALL, f"fusion.model={model}", fusion="published")
     found = fuse(TRAIN, {"test": TEST}, chosen, seed=0, share=SHARE)

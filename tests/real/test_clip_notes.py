@@ -49,7 +49,7 @@ def test_a_result_and_so_its_tables_count_the_clips_and_name_none(tmp_path):
     cohort = cohort_of({f"film_{number}": tmp_path for number in (1, 2, 3)})
     stores, frames = {"stream": store}, SimpleNamespace(layout=SimpleNamespace(coverage=1.0))
     data = SimpleNamespace(cohort=cohort, clips=cohort.clips, dropped=[], remarks=[], stores=stores, frames=frames)
-    job = SimpleNamespace(config={"cohort": {}}, choices={}, features=["digest"])
+    job = SimpleNamespace(config={"cohort": {}}, choices={}, features=["digest"], inputs=SimpleNamespace(cohort=cohort))
     warnings = records._describe_inputs(job, data, [])["cohort"].warnings
     assert "2 of 3 clips have repaired times or lost frames; `lfnet extract` and `lfnet audit` name each" in warnings
     assert "1 of 3 clips has a second person or a turned face; `lfnet extract` and `lfnet audit` name each" in warnings

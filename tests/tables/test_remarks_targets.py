@@ -29,7 +29,7 @@ def bounds(targets):
 
 def group(name, simulated):
     cohort = SimpleNamespace(name=name, simulated=simulated)
-    return SimpleNamespace(runs=[SimpleNamespace(result=SimpleNamespace(cohort=cohort, config={}))])
+    return SimpleNamespace(runs=[SimpleNamespace(result=SimpleNamespace(cohort=cohort, config={}, tested=None))])
 
 
 def test_each_target_names_the_rows_that_reach_it_and_the_cohort():
