@@ -11,6 +11,8 @@ import yaml
 from lfnet.cli.main import main
 from lfnet.config import read
 from lfnet.errors import LfnetError
+from lfnet.fusion import persist
+from lfnet.fusion.cost import measure
 from lfnet.fusion.modality_data import Split, Stream
 from lfnet.fusion.settings import FusionSettings
 from lfnet.fusion.system import fuse
@@ -62,6 +64,18 @@ def test_the_settings_of_others_have_no_sound() -> None:
 def test_what_cannot_be_joined_is_refused(overrides: tuple[str, ...], fusion: str, message: str) -> None:
     with pytest.raises(LfnetError, match=message):
         settings(*overrides, fusion=fusion)
+
+
+def test_a_fusion_with_sound_is_kept_whole(tmp_path: Path) -> None:
+    train, test = split_of(40, 0), split_of(20, 1)
+    found = fuse(train, {"test": test}, settings("fusion.model=stacked"), seed=0)
+    persist.save(found.system, tmp_path / "model.skops")
+    again = persist.load(tmp_path / "model.skops").scores(test)
+    for name, scores in found.scores["test"].items():
+        np.testing.assert_array_equal(again[name], scores)
+    parts = measure(found.system)
+    whole = parts.pop("all")
+    assert "audio" in parts and whole.parameters == sum(part.parameters for part in parts.values())
 
 
 def test_streams_are_found_by_name() -> None:
