@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -305,7 +306,13 @@ def test_wandb_gets_no_ids_and_no_paths(tmp_path):
     assert [folder.name.rpartition("-")[2] for folder in folders] == [outcome.run]
     # What `wandb sync` sends: the record and the folder of files; W&B's own logs stay.
     files = [path.read_bytes() for path in (folders[0] / "files").rglob("*") if path.is_file()]
-    written = b"".join([*map(read_wandb, folders[0].glob("*.wandb")), *files])
+    record = b""
+    for _ in range(300):  # W&B's service writes it, and may end later than the run
+        record = b"".join(map(read_wandb, folders[0].glob("*.wandb")))
+        if b"final/test/recording/mae" in record:
+            break
+        time.sleep(0.1)
+    written = b"".join([record, *files])
     assert b"some_table" in written and b"final/test/recording/mae" in written
     cohort = plan(config).inputs.cohort
     for column in ("person_id", "recording_id", "clip_id"):
