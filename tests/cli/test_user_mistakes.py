@@ -30,7 +30,7 @@ MISTAKES = {
     "cohort init clips --force --fps 30 --splits 1": "splits 1: give three positive shares",
     "cohort init clips --force --fps 30 --seed -1": "seed -1: give 0 or more.",
     "cohort init clips --force --fps 30 --labels line.csv": "line.csv has one column, 'person_bdi'.",
-    "cohort init clips --force --fps 30 --labels a.csv --label-column person": "no value of column 'person' is a number from 0 to 63 (BDI-II)",
+    "cohort init clips --force --fps 30 --labels a.csv --label-column person": "of column 'person' is a number",
     "cohort init clips --force --kind videos": "Found 1 features (--kind features).",
     f"forget ann {CLIPS} paths.runs=scores.csv": "paths.runs=scores.csv: scores.csv is no folder.",
     f"extract {CLIPS} paths.cache=scores.csv/x": "paths.cache=scores.csv/x: scores.csv is no folder.",
