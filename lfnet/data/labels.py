@@ -8,7 +8,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 
-__all__ = ["ITEM", "Labels", "exchanged", "permuted"]
+__all__ = ["ITEM", "Labels", "exchanged"]
 
 ITEM = "item "
 """Before the name of an item, in the columns of windows."""
@@ -59,12 +59,6 @@ class Labels:
         Labels(mean=10.0, sd=4.0)
         """
         return Labels(intercept + slope * self.mean, slope * self.sd)
-
-
-def permuted(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train", "dev")) -> pd.Series:
-    """Return the labels of clips with the labels of recordings exchanged between people (`exchanged`)."""
-    label_of = clips.drop_duplicates("recording_id").set_index("recording_id")["label"].astype(float)
-    return exchanged(clips, seed, splits).map(label_of).astype(float)
 
 
 def exchanged(clips: pd.DataFrame, seed: int, splits: Collection[str] = ("train", "dev")) -> pd.Series:

@@ -17,10 +17,8 @@ from lfnet.jobs.inputs import prepare
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_inputs
 from lfnet.runs.collection import RunCollection
-from lfnet.runs.result import RESULT, damaged
 from lfnet.runs.run import Run
-from lfnet.training.distribution_head import build_head, with_distribution
-from lfnet.training.pooling import with_pooling
+from lfnet.training.trained import labels_of, load_head
 from lfnet.video.settings import with_runtime
 
 __all__ = ["TrainedHead"]
@@ -61,7 +59,7 @@ class TrainedHead:
         marks = tuple(dict.fromkeys(mark for run in self.runs for mark in run.result.marks))
         self.result = replace(run.result, marks=marks)
         folders = ", ".join(str(run.folder) for run in self.runs)
-        if len({_labels(run) for run in self.runs}) > 1:  # as with permuted labels, which differ between seeds
+        if len({labels_of(run) for run in self.runs}) > 1:  # as with permuted labels, which differ between seeds
             raise LfnetError(f"{folders} were trained on different labels: they are no ensemble.")
         labels = {_points(run) for run in self.runs}
         if len(labels) > 1:
@@ -92,14 +90,7 @@ class TrainedHead:
 
     def _head(self, run: Run) -> torch.nn.Module:
         loss = instantiate(self.config["trainer"]["loss"], "trainer.loss")
-        head = build_head(run.config["head"], loss, n_features=self.n_features)
-        head = with_distribution(head, loss, _labels(run), run.result.scale.min, run.result.scale.max)
-        head = with_pooling(head, self.pooling, self.n_features)
-        try:
-            head.load_state_dict(run.weights())
-        except RuntimeError as error:
-            raise damaged(run.weights_path, f"it does not contain this head's weights ({error})") from error
-        return head.eval()
+        return load_head(run, run.config["head"], loss, self.pooling, self.n_features)
 
     def data(self) -> DataModule:
         """Return the run's windows; missing features are extracted."""
@@ -125,15 +116,7 @@ class _Members(torch.nn.Module):
         return torch.stack([head(x_BTD, mask_BT) for head in self.heads], dim=1)
 
 
-def _labels(run: Run) -> Labels:
-    """Return the z-score of the training labels."""
-    mean, sd = run.result.training.label_mean, run.result.training.label_sd
-    if mean is None or sd is None:
-        raise damaged(run.folder / RESULT, "training.label_mean and training.label_sd are missing")
-    return Labels(mean, sd)
-
-
 def _points(run: Run) -> Labels:
     """Return what turns the head's scores into points: the z-score of the labels, recalibrated where the run is."""
     found = run.result.recalibration
-    return _labels(run) if found is None else _labels(run).mapped(found["intercept"], found["slope"])
+    return labels_of(run) if found is None else labels_of(run).mapped(found["intercept"], found["slope"])

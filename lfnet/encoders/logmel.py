@@ -10,7 +10,7 @@ from lfnet.config import Count, NonNegative, Positive, Share
 from lfnet.encoders.sound_encoder import SoundEncoder
 from lfnet.errors import LfnetError
 
-__all__ = ["LogMel", "log_mel"]
+__all__ = ["LogMel", "check_bands", "log_mel"]
 
 _FLOOR = 1e-10  # of the power, −100 dB of a full-scale sine's
 
@@ -62,11 +62,7 @@ class LogMel(SoundEncoder):
         high: Positive = 8000.0,
         min_voice: Share = 0.5,
     ) -> None:
-        if not low < high <= rate / 2:
-            raise LfnetError(
-                f"encoder.{name}: bands from low={low:g} to high={high:g} Hz do not fit rate={rate}: give low below "
-                f"high, and high of at most {rate / 2:g}."
-            )
+        check_bands(name, low, high, rate)
         if hop > window:
             raise LfnetError(f"encoder.{name}.hop={hop:g}: give seconds of at most encoder.{name}.window={window:g}.")
         self.name, self.dim = name, bands
@@ -87,6 +83,15 @@ class LogMel(SoundEncoder):
         """Return the levels in dB, float32 [T, bands]."""
         weights_BF = mel_bands(self.dim, self._low, self._high, self.rate, self.samples[0])
         return log_mel(samples_N, weights_BF, *self.samples)
+
+
+def check_bands(name: str, low: float, high: float, rate: int) -> None:
+    """Check that an encoder's bands lie below half its rate. Raises `LfnetError` otherwise."""
+    if not low < high <= rate / 2:
+        raise LfnetError(
+            f"encoder.{name}: bands from low={low:g} to high={high:g} Hz do not fit rate={rate}: give low below "
+            f"high, and high of at most {rate / 2:g}."
+        )
 
 
 def log_mel(samples_N: np.ndarray, weights_BF: np.ndarray, window: int, hop: int) -> np.ndarray:

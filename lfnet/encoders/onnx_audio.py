@@ -1,5 +1,6 @@
 """Networks of sound in ONNX files."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ from pydantic import Field
 from lfnet.audio.spectra import mel_bands
 from lfnet.config import Count, NonNegative, Positive, Share
 from lfnet.encoders.encoder import Device
-from lfnet.encoders.logmel import log_mel
+from lfnet.encoders.logmel import check_bands, log_mel
 from lfnet.encoders.onnx_network import open_session, providers
 from lfnet.encoders.sound_encoder import SoundEncoder
 from lfnet.errors import LfnetError
@@ -84,11 +85,8 @@ class OnnxAudio(SoundEncoder):
         device: Device = "cpu",
         threads: Count | None = None,
     ) -> None:
-        if input == "logmel" and not low < high <= rate / 2:
-            raise LfnetError(
-                f"encoder.{name}: bands from low={low:g} to high={high:g} Hz do not fit rate={rate}: give low below "
-                f"high, and high of at most {rate / 2:g}."
-            )
+        if input == "logmel":
+            check_bands(name, low, high, rate)
         if input == "logmel" and not step <= frame <= window:
             raise LfnetError(
                 f"encoder.{name}: step={step:g}, frame={frame:g} and window={window:g} s: give a step of at most a "
@@ -147,13 +145,16 @@ class OnnxAudio(SoundEncoder):
         """Samples of a frame of the spectrogram, and from one to the next."""
         return max(1, round(self._mel["frame"] * self.rate)), max(1, round(self._mel["step"] * self.rate))
 
+    @cached_property
+    def _weights_BF(self) -> np.ndarray:
+        """Weights of the spectrogram's bands, the same for all windows."""
+        mel = self._mel
+        return mel_bands(int(mel["bands"]), mel["low"], mel["high"], self.rate, self._frames[0])
+
     def _run(self, samples_N: np.ndarray) -> np.ndarray:
         self.prepare()
         if self._input == "logmel":
-            mel = self._mel
-            frame, step = self._frames
-            weights_BF = mel_bands(int(mel["bands"]), mel["low"], mel["high"], self.rate, frame)
-            given = log_mel(samples_N, weights_BF, frame, step).T[None]
+            given = log_mel(samples_N, self._weights_BF, *self._frames).T[None]
         else:
             given = samples_N[None]
         network = self._session.get_inputs()[0]

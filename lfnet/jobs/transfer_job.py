@@ -5,7 +5,6 @@ from dataclasses import replace
 import torch
 
 from lfnet.data.datamodule import DataModule
-from lfnet.data.labels import Labels
 from lfnet.evaluation.predictions import Predictions
 from lfnet.evaluation.recalibration import Recalibration
 from lfnet.files import write_text
@@ -16,11 +15,10 @@ from lfnet.jobs.records import start_folder, versions, write_result
 from lfnet.jobs.refresh import compute_metrics, refer_and_audit
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import JobSettings, read_settings
-from lfnet.runs.result import damaged
+from lfnet.runs.result import RESULT, damaged
 from lfnet.runs.run import PREDICTIONS, Run
-from lfnet.training.distribution_head import build_head, with_distribution
-from lfnet.training.pooling import with_pooling
 from lfnet.training.predict import score_splits
+from lfnet.training.trained import labels_of, load_head
 from lfnet.tuning.space import with_values
 
 __all__ = ["COVERS", "execute", "load_data", "plan"]
@@ -65,20 +63,13 @@ def _execute(job: Experiment, session: Session) -> None:
     if settings.tune:
         chosen = result.chosen[base.choices.get("head", "head")]
         settings = read_settings({**with_values(base.config, chosen), "tune": 0}, session)
-    trainer, training = settings.trainer, result.training
-    if settings.head is None or training.label_mean is None or training.label_sd is None:
-        raise damaged(base.folder / "result.json", "it is no record of a trained head")
+    trainer = settings.trainer
+    if settings.head is None:
+        raise damaged(base.folder / RESULT, "it is no record of a trained head")
     torch.set_num_threads(trainer.threads)
     data = load_data(job, session)
-    data.labels = Labels(training.label_mean, training.label_sd)
-    scale = base.inputs.cohort.scale
-    head = build_head(settings.head, trainer.loss, n_features=data.n_features)
-    head = with_distribution(head, trainer.loss, data.labels, scale.min, scale.max)
-    head = with_pooling(head, trainer.pooling, data.n_features)
-    try:
-        head.load_state_dict(run.weights())
-    except RuntimeError as error:
-        raise damaged(run.weights_path, f"it does not contain this head's weights ({error})") from error
+    data.labels = labels_of(run)
+    head = load_head(run, settings.head, trainer.loss, trainer.pooling, data.n_features)
     scores = score_splits(head, data, trainer.device, trainer.pooling)
     if result.recalibration is not None:
         line = Recalibration(**result.recalibration)
@@ -94,7 +85,7 @@ def _execute(job: Experiment, session: Session) -> None:
         **compute_metrics(job),
         **parts,
         cost=result.cost,
-        training=training,
+        training=result.training,
         tested=job.tested,
         marks=tuple(dict.fromkeys([*result.marks, *_marks(job)])),
         versions=versions(),

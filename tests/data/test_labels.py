@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfnet.data.labels import permuted
 from lfnet.errors import LfnetError
+from tests.data.exchanged_labels import permuted
 
 
 def clips_of(sittings, tasks=2):

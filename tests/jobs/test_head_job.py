@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lfnet.data.labels import permuted
 from lfnet.errors import LfnetError, LfnetWarning
 from lfnet.evaluation.predictions import Predictions, models_from_csv_text
 from lfnet.jobs.inputs import load_cohort
@@ -21,6 +20,7 @@ from lfnet.jobs.settings import read_inputs
 from lfnet.runs.run import Run
 from lfnet.seals import write_sealed_json
 from tests.composing import SMALL, composed
+from tests.data.exchanged_labels import permuted
 from tests.wandb_files import read_wandb
 
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from lfnet.cli.cohort import main as cohort_command
 from lfnet.cohorts.folder import load
 from lfnet.config import conf_dir, instantiate
-from lfnet.data.labels import ITEM, exchanged, permuted
+from lfnet.data.labels import ITEM, exchanged
 from lfnet.deploy.trained_head import TrainedHead
 from lfnet.errors import LfnetError
 from lfnet.evaluation.items import summarise_items
@@ -19,6 +19,7 @@ from lfnet.jobs.job import run
 from lfnet.runs.removal import find_rows, remove_rows
 from lfnet.runs.run import ITEMS, Run
 from tests.composing import composed
+from tests.data.exchanged_labels import permuted
 
 NAMES = [f"phq9_{number}" for number in range(1, 10)]
 SETTINGS = ("cohort=folder", "scale@cohort.scale=phq9_items", "protocol.window=32", "protocol.hop=32")
