@@ -1,4 +1,4 @@
-"""What a finished run was trained to: its head with the weights, and the scale of its labels."""
+"""Load what a finished run was trained to: its head with the weights, and the scale of its labels."""
 
 from collections.abc import Mapping
 from typing import Any
