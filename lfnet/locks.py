@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lfnet.errors import LfnetError
 
-__all__ = ["acquire", "hold", "lock", "remove_abandoned", "remove_unused"]
+__all__ = ["acquire", "hold", "in_use", "lock", "remove_abandoned", "remove_unused"]
 
 # What a file system answers that has no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
@@ -120,6 +120,32 @@ def remove_unused(path: Path) -> None:
             os.close(handle)
 
 
+def in_use(path: Path) -> bool:
+    """Whether a process holds the lock file `path`; nothing is waited for.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / ".run.lock"
+    >>> with lock(file):
+    ...     in_use(file)
+    True
+    >>> in_use(file)
+    False
+    """
+    lease = _lease_of(path)
+    with contextlib.suppress(OSError):
+        found = lease.stat()
+        return time.time() - found.st_mtime < _EXPIRED and not _dead(_read(lease))
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            return not _unused(handle, path.parent)
+        finally:
+            os.close(handle)
+    return False
+
+
 def _unused(handle: int, folder: Path) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -192,7 +218,7 @@ def _lease(path: Path) -> Iterator[bool]:
     if path.parent not in _leases_announced:
         _leases_announced.add(path.parent)
         print(f"{path.parent} is on a file system without locks: a file that is renewed replaces them", file=sys.stderr)
-    lease = path.with_name(path.name.removesuffix(".lock") + ".lease.lock")
+    lease = _lease_of(path)
     waited = _take_lease(path, lease)
     ended = threading.Event()
 
@@ -211,6 +237,10 @@ def _lease(path: Path) -> Iterator[bool]:
         with contextlib.suppress(OSError):
             if _read(lease) == _this_process().strip():
                 lease.unlink()
+
+
+def _lease_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".lock") + ".lease.lock")
 
 
 def _take_lease(path: Path, lease: Path) -> bool:

@@ -28,6 +28,7 @@ COMMANDS = {
         Command("table", "lfnet.cli.table:table", "run a table's jobs, skip the finished ones, and print the table"),
         Command("jobs", "lfnet.cli.jobs:main", "list the jobs of a sweep that are in the queue of a cluster"),
         Command("cancel", "lfnet.cli.jobs:cancel", "end the jobs of a sweep that are in the queue of a cluster"),
+        Command("runs", "lfnet.cli.runs:main", "list, filter and compare runs, of a folder or of a table"),
         Command("report", "lfnet.cli.report:main", "make a page and figures of a table that has been run"),
         Command(
             "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"

@@ -6,6 +6,7 @@ A complete word ends in a space; one that continues (`head=`, `head.`) does not.
 
 import contextlib
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -63,6 +64,8 @@ _OPTIONS = {
     "forget": ["--yes"],
 }
 _NAMED = ("table", "jobs", "cancel", "report", "dashboard", "power")  # a table's name comes first
+_OF_RUNS = ("adapt", "bench", "explain", "export", "view")  # take the name of a run
+_FILTERS = ("head=", "cohort=", "seed=", "state=")
 
 
 def script(shell: str) -> str:
@@ -87,7 +90,31 @@ def complete(line: str) -> list[str]:
         return _settings("extract", before[2:], word)
     if command in _CONFIGS:
         return _settings(command, before[1 + (command in _NAMED) :], word)
+    if word.startswith("-") and command in COMMANDS:
+        return _finished(word, _options(command, before[1:]))
+    if command in _OF_RUNS or (command == "runs" and "--compare" in before):
+        return _finished(word, _run_names(before))
+    if command == "runs":
+        return [name for name in _FILTERS if name.startswith(word)]
     return _finished(word, _words(command, before[1:]))
+
+
+def _run_names(before: list[str]) -> list[str]:
+    from lfnet.cli.configs import paths
+    from lfnet.runs.find import run_names
+
+    try:
+        return run_names(paths([word for word in before if word.startswith(("paths.", "paths="))])["runs"])
+    except LfnetError:
+        return []
+
+
+def _options(command: str, given: list[str]) -> list[str]:
+    """The options that --help names."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit, LfnetError):
+        COMMANDS[command].load()([*given[: command == "cohort"], "--help"])
+    return sorted(set(re.findall(r"(?<![\w-])--[a-z][\w-]*", printed.getvalue())))
 
 
 def _words(command: str, given: list[str]) -> list[str]:

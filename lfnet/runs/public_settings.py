@@ -11,7 +11,15 @@ from typing import Any
 
 from lfnet.runs.result import Result
 
-__all__ = ["HIDDEN", "is_public", "public_cohort", "public_command", "public_override", "public_value"]
+__all__ = [
+    "HIDDEN",
+    "is_public",
+    "public_cohort",
+    "public_command",
+    "public_override",
+    "public_setting",
+    "public_value",
+]
 
 HIDDEN = "…"
 _GROUPS = (
@@ -54,7 +62,7 @@ _SETTINGS = (
         "streams",
         "table",
     ),
-    *("trainer", "video", "visual", "seed", "force", "fail_fast", "save_every", "test_split"),
+    *("trainer", "tune", "video", "visual", "seed", "force", "fail_fast", "save_every", "test_split"),
     # not an account, a partition or an address
     *(f"launcher.{name}" for name in ("jobs", "jobs_per_gpu", "memory", "time", "gpus")),
     *(f"encoder.{name}" for name in ("device", "stride", "batch_size", "threads")),
@@ -97,6 +105,17 @@ def public_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [public_value(item) for item in value]
     return HIDDEN if isinstance(value, str) and _is_path(value) else value
+
+
+def public_setting(key: str, value: Any) -> Any:
+    """Return the value of a setting as it may be shown: `…` unless the setting is listed.
+
+    Examples
+    --------
+    >>> public_setting("head.patch_size", 8), public_setting("cohort.root", "/data/clinic")
+    (8, '…')
+    """
+    return public_value(value) if is_public(key) else HIDDEN
 
 
 def public_override(word: str) -> str:

@@ -19,6 +19,7 @@ from lfnet.evaluation.ranks import add_rank_metrics
 from lfnet.evaluation.training_sets import TrainingSets
 from lfnet.files import DISK_ERRORS, refuse_special
 from lfnet.fingerprints import file_digest, source_digest
+from lfnet.runs.find import find_folder
 from lfnet.runs.result import RESULT, Metrics, Result, damaged
 from lfnet.runs.trials import TRIALS
 
@@ -171,15 +172,7 @@ class Run:
         LfnetError
             No run has this name, or several begin with it.
         """
-        if not name:
-            raise LfnetError("a run's name is empty. `lfnet train` prints the folder of a run.")
-        if (Path(name) / RESULT).is_file():
-            return cls.open(name)
-        found = sorted(path.parent for path in runs.glob(f"{name}*/{RESULT}")) if "/" not in name else []
-        if len(found) != 1:
-            what = f"{len(found)} runs in {runs} begin with it" if found else f"neither {name} nor {runs / name} is one"
-            raise LfnetError(f"{name} names no finished run: {what}. `lfnet train` prints the folder of a run.")
-        return cls.open(found[0])
+        return cls.open(find_folder(name, runs))
 
     @property
     def name(self) -> str:

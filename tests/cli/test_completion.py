@@ -35,6 +35,9 @@ from lfnet.errors import LfnetError
         ("lfnet train --mul", ["--multirun "]),
         ("lfnet evidence scores.csv --sc", ["--score "]),
         ("lfnet evidence sco", []),
+        ("lfnet export --in", ["--int8 "]),
+        ("lfnet cohort init --skip", ["--skip-unreadable "]),
+        ("lfnet runs st", ["state="]),
         ("lfnet nonsense ", []),
         ("lfnet train head=nonsense se", []),
     ],
@@ -55,6 +58,17 @@ def test_a_folder_continues(tmp_path, monkeypatch):
     (tmp_path / "videos").mkdir()
     monkeypatch.chdir(tmp_path)
     assert complete("lfnet train cohort=folder cohort.root=./vid") == ["cohort.root=./videos/"]
+
+
+@pytest.mark.parametrize("line", ["export", "adapt", "bench", "runs --compare 2abc"])
+def test_names_of_runs(line, tmp_path, monkeypatch):
+    for name in ("lfnet_runs/0123abcd", "lfnet_runs/0199ffff", "elsewhere/01ee"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "result.json").touch()
+    (tmp_path / "lfnet_runs" / "01dead").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert complete(f"lfnet {line} 01") == ["0123abcd ", "0199ffff "]
+    assert complete(f"lfnet {line} paths.runs=elsewhere 0") == ["01ee "]
 
 
 def test_an_unknown_shell_is_refused_with_an_example():

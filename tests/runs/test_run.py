@@ -71,7 +71,7 @@ def test_a_result_is_written_as_it_is_read(folder: Path) -> None:
 def test_a_run_is_found_by_the_first_letters_of_its_name(folder: Path) -> None:
     assert Run.find(folder.name[:6], folder.parent) == Run.find(str(folder), Path("none")) == Run(folder)
     shutil.copytree(folder, folder.with_name(f"{folder.name[:8]}00000000"))
-    for name, message in (("zz", "neither zz nor"), (folder.name[:6], "2 runs in .* begin with it"), ("", "is empty")):
+    for name, message in (("zz", "neither zz nor"), (folder.name[:6], "2 runs of .* begin with "), ("", "is empty")):
         with pytest.raises(LfnetError, match=message):
             Run.find(name, folder.parent)
     with pytest.raises(LfnetError, match=r"is no finished run: it contains no result\.json"):
