@@ -100,9 +100,8 @@ def _table(place: Path, filters: Sequence[str], *, show_paths: bool) -> "pd.Data
     from lfnet.runs.run import RESULT, leaves
     from lfnet.runs.unfinished import list_unfinished
 
-    states, rest = [], []
-    for word in filters:
-        (states if word.startswith("state=") else rest).append(word)
+    states = [word for word in filters if word.startswith("state=")]
+    rest = [word for word in filters if word not in states]
     wanted = {state for word in states for state in word.partition("=")[2].split(",")}
     if unknown := wanted - set(_STATES):
         raise LfnetError(f"state={unknown.pop()}: give some of {', '.join(_STATES)}.")
