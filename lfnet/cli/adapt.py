@@ -25,7 +25,7 @@ examples:
   lfnet adapt 0123 4567 89ab --max 2           runs that differ in their seed: means over seeds
 
 Several recordings of a test person are needed. The simulated cohort has them where it has few people:
-  lfnet train cohort.recordings={{train:90,dev:90,test:180}} cohort.people=60 cohort.people_shared=0
+  lfnet train 'cohort.recordings={{train:90,dev:90,test:180}}' cohort.people=60 cohort.people_shared=0
 
 {RESEARCH_ONLY}
 """

@@ -15,7 +15,7 @@ must have been run; nothing is trained. Settings are in conf/power.yaml.
 
 examples:
   lfnet power
-  lfnet power architectures sizes=[50,100,200] power=0.9
+  lfnet power architectures 'sizes=[50,100,200]' power=0.9
   lfnet power architectures trainer=full                     the runs of this variant of the table
 """
 _OWN = ("key", "split", "sizes", "alpha", "power", "margin", "claims", "paths")

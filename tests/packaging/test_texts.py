@@ -82,11 +82,43 @@ def test_a_module_is_described_by_a_noun_phrase_or_an_imperative(page):
         assert not re.match(r"(What|How|Who|Whose|Where|Which|When|Why)\b|.*\?$", first)
 
 
+def shell_lines(page: Path) -> list[str]:
+    """The lines of a page's blocks of a shell."""
+    blocks = re.findall(r"^```(?:sh|bash|zsh|shell|console)\b.*?\n(.*?)^```", page.read_text("utf-8"), re.S | re.M)
+    return "\n".join(blocks).replace("\\\n", " ").splitlines()
+
+
 def commands(page: Path) -> list[str]:
     """The command lines of a page's `sh` blocks, without comments."""
-    blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.strip() for line in lines if re.match(r"\s*(lfnet|make)\b", line)]
+    return [line.strip() for line in shell_lines(page) if re.match(r"\s*(lfnet|make)\b", line)]
+
+
+def unquoted(line: str) -> list[str]:
+    """What bash or zsh would expand in a line, or take for a pattern: brackets and braces, `*`, `?`, and a leading `~`.
+
+    >>> unquoted("lfnet train encoder=[a,b] 'head={c:1}' ~cohort.audio  # [no]")
+    ['[', ']', '~cohort.audio']
+    """
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "''", line)
+    return re.findall(r"[\[\]{}*?()]|(?<=\s)~\w[\w.@/]*", re.sub(r"(?<=\s)#.*|^#.*", "", bare))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_brackets_and_braces_of_commands_are_quoted(page):
+    text = page.read_text(encoding="utf-8")
+    inline = [re.sub(r"\s+", " ", found) for found in re.findall(r"(?<!`)`((?:lfnet|make) [^`]+)`(?!`)", text)]
+    indented = re.findall(r"^ {4,}((?:lfnet|make) .*)", text, re.M)
+    assert {line: found for line in [*shell_lines(page), *inline, *indented] if (found := unquoted(line))} == {}
+    assert re.findall(r"(?<!`)`([\w@./+]+=[\[{][^`\n]*)`(?!`)", text) == [], "a setting as it is typed has quotes"
+
+
+def test_brackets_and_braces_of_examples_of_help_are_quoted():
+    from tools.site.commands import page
+
+    examples = [line.strip() for line in page().splitlines() if re.match(r"  +lfnet [a-z]", line)]
+    assert len(examples) > 50
+    # What follows two spaces is a remark.
+    assert {line: found for line in examples if (found := unquoted(line.partition("  ")[0]))} == {}
 
 
 WRITTEN = [(page, line) for page in PAGES for line in commands(page)]
@@ -103,9 +135,6 @@ def test_commands_can_be_typed_as_written(page, line, monkeypatch, tmp_path):
         planned = subprocess.run(["make", "-n", *targets], cwd=ROOT, capture_output=True, text=True)
         assert planned.returncode == 0, planned.stderr
         return
-    # zsh and bash would expand braces and brackets that are not quoted.
-    bare = re.sub(r"'[^']*'|\"[^\"]*\"|#.*", "", line)
-    assert not re.search(r"[\[\]{}*?]", bare), "quote brackets and braces"
     name, rest = words[1], words[2:]
     assert name in COMMANDS, f"there is no command {name}"
     if name in ("train", "table", "extract"):
