@@ -51,6 +51,7 @@ def main(argv: list[str]) -> int:
         raise LfnetError(f"--threads {options.threads}: give 1 or more.")
     from lfnet.deploy.bundle import Bundle
     from lfnet.deploy.scorer import Scorer
+    from lfnet.deploy.scoring import score_text
 
     bundle = Bundle.open(options.bundle, trust=trusted(options))
     reports = []
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         if together is not None:
-            score = _score(together, asdict(bundle.facts.scale))
+            score = score_text(together, asdict(bundle.facts.scale))
             print(f"together, {together['videos']} of {plural(len(reports), 'video')}: {score}\n")
         if bundle.facts.run.simulated:
             print("The bundle was trained on a simulated cohort: its scores say nothing about any person.")
@@ -80,23 +81,10 @@ def main(argv: list[str]) -> int:
     return REFUSED if any(report["refused"] for report in reports) else 0
 
 
-def _score(report: dict[str, Any], scale: dict[str, Any]) -> str:
-    if report["score"] is None:
-        return f"refused: {report['refused']}"
-    from lfnet.deploy.bundle_json import Scale
-
-    digits = 1 if scale["max"] > 1 else 2  # of probabilities
-    text = Scale(**scale).text(report["score"])
-    if interval := report.get("interval"):
-        text += f", {100 * interval['level']:g} % interval {interval['low']:.1f} to {interval['high']:.1f}"
-        text += f" (conformal, n = {interval['n']})"
-    if report.get("spread") is not None:
-        text += f"; SD of the {len(report['members_score'])} models' scores {report['spread']:.{digits}f}"
-    return text
-
-
 def _show(report: dict[str, Any]) -> None:
-    print(f"{report['video']}: {_score(report, report.get('scale', {}))}")
+    from lfnet.deploy.scoring import score_text
+
+    print(f"{report['video']}: {score_text(report, report.get('scale', {}))}")
     if report["score"] is not None and report.get("no_interval"):
         print(f"  no interval: {report['no_interval']}")
     if "frames" in report:

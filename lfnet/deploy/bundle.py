@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lfnet.data.protocol import Protocol
-from lfnet.data.windows import Layout, cut, frames_of
+from lfnet.data.windows import Layout, cut, frames_of, order_of
 from lfnet.deploy.bundle_json import Facts, read_facts
 from lfnet.deploy.replace import BUNDLE, bundle_folder
 from lfnet.encoders.onnx_network import open_session
@@ -19,9 +19,11 @@ from lfnet.evaluation.pooling import Pooling, read_pooling, to_points
 from lfnet.features.store import ClipFeatures
 from lfnet.fingerprints import file_digest
 
-__all__ = ["FRAMES", "SCORE", "VALID", "Bundle", "HeadSession", "Windows", "clip_windows"]
+__all__ = ["CLIP", "FRAMES", "SCORE", "VALID", "Bundle", "HeadSession", "Windows", "clip_windows", "window_rows"]
 
 FRAMES, VALID, SCORE = "x_BTD", "mask_BT", "y_B"
+CLIP = "clip"
+"""The name of each clip that is scored: seed of the random numbers of protocols that have them."""
 
 
 class Windows(NamedTuple):
@@ -89,6 +91,26 @@ class Bundle:
         """The pooling of standardised window scores; None where the protocol says how they are averaged."""
         return read_pooling(self.facts.pooling, "pooling")
 
+    def feature_means(self) -> np.ndarray | None:
+        """Return the mean of each feature over the training clips, [D]; None in bundles of older versions.
+
+        Raises
+        ------
+        LfnetError
+            The file does not hold one number for each feature.
+        """
+        if self.facts.features.means is None:
+            return None
+        path = self.folder / self.facts.features.means
+        try:
+            mean_D = np.load(path, allow_pickle=False)
+        except Exception as error:  # NumPy raises many kinds for what is no such file
+            raise LfnetError(f"{path} holds no means of features ({error}): export the run again.") from error
+        right = isinstance(mean_D, np.ndarray) and mean_D.shape == (self.facts.features.dim,)
+        if not right or mean_D.dtype.kind != "f" or not np.isfinite(mean_D).all():
+            raise LfnetError(f"{path} does not hold {self.facts.features.dim} numbers: export the run again.")
+        return mean_D.astype(np.float32)
+
     def head(self, threads: int | None = None) -> "HeadSession":
         """Load the head; `threads` None lets onnxruntime decide."""
         labels = self.facts.labels
@@ -98,14 +120,30 @@ class Bundle:
 def clip_windows(clip: ClipFeatures, protocol: Protocol) -> Windows:
     """Cut, pad and mask the windows of one clip to be scored."""
     order = protocol.frames_in("unlabelled")
-    x_TD, valid_T = frames_of(clip, "clip", length=protocol.length, fill=protocol.fill, frames=order)
-    table = cut(Layout.of({"clip": valid_T}), pd.DataFrame({"clip_id": ["clip"]}), protocol)
+    x_TD, valid_T = frames_of(clip, CLIP, length=protocol.length, fill=protocol.fill, frames=order)
+    table = _cut(valid_T, protocol)
     x_BTD = np.zeros((len(table), protocol.window, x_TD.shape[1]), np.float32)
     mask_BT = np.zeros((len(table), protocol.window), bool)
     for b, (row, frames) in enumerate(zip(table["row"], table["frames"], strict=True)):
         x_BTD[b, :frames] = x_TD[row : row + frames]
         mask_BT[b, :frames] = valid_T[row : row + frames]
     return Windows(x_BTD, mask_BT if protocol.mask else np.ones_like(mask_BT))
+
+
+def window_rows(clip: ClipFeatures, protocol: Protocol) -> np.ndarray:
+    """Return the row of the clip that each frame of its windows (`clip_windows`) is, int [B, T]; −1 is padding."""
+    valid_T = clip.valid[: protocol.length]
+    order_T = order_of(CLIP, len(valid_T), protocol.frames_in("unlabelled"))
+    row_T = np.arange(len(valid_T)) if order_T is None else order_T
+    table = _cut(valid_T[row_T], protocol)
+    row_BT = np.full((len(table), protocol.window), -1)
+    for b, (row, frames) in enumerate(zip(table["row"], table["frames"], strict=True)):
+        row_BT[b, :frames] = row_T[row : row + frames]
+    return row_BT
+
+
+def _cut(valid_T: np.ndarray, protocol: Protocol) -> pd.DataFrame:
+    return cut(Layout.of({CLIP: valid_T}), pd.DataFrame({"clip_id": [CLIP]}), protocol)
 
 
 class HeadSession:

@@ -21,6 +21,7 @@ from lfnet.trust import check_targets
 __all__ = [
     "FORMAT",
     "VARIANTS",
+    "Constants",
     "EncoderFacts",
     "Facts",
     "Features",
@@ -110,11 +111,20 @@ class Labels:
 
 
 @settings
+class Constants:
+    """Mean and median of the training recordings' labels, in points: what a model without any input would score."""
+
+    mean: float
+    median: float
+
+
+@settings
 class Features:
-    """Stream of the features and their number per frame."""
+    """Stream of the features, their number per frame, and the file of their means over the training clips."""
 
     stream: str
     dim: Count
+    means: str | None = None
 
 
 @settings
@@ -271,6 +281,8 @@ class Facts:
         Name → digest and size of every file except bundle.json, which contains its own digest (`lfnet.seals`).
     pooling : dict or None
         How window scores are pooled, as in conf/pooling; None: as `protocol.aggregate` says.
+    constants : Constants or None
+        None in bundles of older versions.
     """
 
     format: Literal[3]
@@ -290,6 +302,7 @@ class Facts:
     no_interval: str
     files: dict[str, FileFacts]
     pooling: dict[str, Any] | None = None
+    constants: Constants | None = None
 
     @model_validator(mode="after")
     def _check_stages(self) -> "Facts":
@@ -301,9 +314,12 @@ class Facts:
             names.append(("video", self.video.file))
         if self.encoder is not None and self.encoder.file is not None:
             names.append(("encoder", self.encoder.file))
+        if self.features.means is not None:
+            names.append(("features", self.features.means))
         for stage, name in names:
             if name not in self.files:
-                raise ValueError(f".{stage}.file={name}: give a file of this bundle.")
+                key = "means" if stage == "features" else "file"
+                raise ValueError(f".{stage}.{key}={name}: give a file of this bundle.")
         if self.encoder is not None and (weights := self.encoder.node.get("weights")) is not None:
             own = isinstance(weights, dict) and not weights.get("sources") and not weights.get("path")
             if self.encoder.file is None or not own:

@@ -310,5 +310,9 @@ def _networks(facts: Facts) -> list[str]:
             lines.append(f"- {stage}, `{part.file}`: {weights.about}; {licence}")
         elif isinstance(part, EncoderFacts):
             lines.append(f"- {stage}: {part.name}, no network of its own.")
+    if facts.features.means is not None:
+        lines.append(
+            f"- `{facts.features.means}`: the mean of each feature over the training clips, for `lfnet explain`."
+        )
     lines.append("- lfnet itself: Apache-2.0.")
     return ["## Networks and their licences", "\n".join(lines)]

@@ -18,6 +18,7 @@ from lfnet.deploy.bundle import FRAMES, VALID, HeadSession, Windows
 from lfnet.deploy.bundle_json import (
     FORMAT,
     VARIANTS,
+    Constants,
     EncoderFacts,
     Facts,
     Features,
@@ -50,6 +51,7 @@ from lfnet.seals import write_sealed_json
 
 __all__ = ["export"]
 
+_MEANS = "feature_means.npy"
 _WINDOWS = 64  # of training, for calibration and comparison, and as many others for comparison
 _LEVELS = (0.9, 0.8)  # tried in this order where no level is given
 _FPS = 0.1  # share by which a video's frame rate may lie outside the training clips'
@@ -142,12 +144,13 @@ def export(
             scale=Scale.of(result),
             labels=Labels(mean=run.labels[0], sd=run.labels[1]),
             protocol=run.protocol,
-            features=Features(stream=result.features.stream, dim=run.n_features),
+            features=Features(stream=result.features.stream, dim=run.n_features, means=_means(data, folder)),
             head=head,
             encoder=encoder,
             video=video,
             pulse=run.config.get("pulse"),
             pooling=run.config["trainer"].get("pooling"),
+            constants=_constants(data),
             limits=_limits(data, min_frames),
             conformal=conformal,
             no_interval=no_interval,
@@ -236,6 +239,26 @@ def _limits(data: DataModule, min_frames: int | None) -> Limits:
         min_coverage=data.protocol.health.min_coverage,
         sparse=sparse,
     )
+
+
+def _means(data: DataModule, folder: Path) -> str | None:
+    """Write the mean of each feature over the training clips, each with its mean over frames with a face."""
+    means = []
+    for clip_id in data.clips.loc[data.clips["split"] == "train", "clip_id"]:
+        clip = data.store.read(clip_id)
+        if clip.valid.any():
+            means.append(clip.features[clip.valid].mean(axis=0, dtype=np.float64))
+    if not means:
+        return None
+    np.save(folder / _MEANS, np.mean(means, axis=0).astype(np.float32))
+    return _MEANS
+
+
+def _constants(data: DataModule) -> Constants | None:
+    """Compute the mean and the median of the training recordings' labels."""
+    clips = data.clips[data.clips["split"] == "train"]
+    labels = clips.drop_duplicates("recording_id")["label"].dropna()
+    return Constants(mean=float(labels.mean()), median=float(labels.median())) if len(labels) else None
 
 
 def _people(data: DataModule, *splits: str) -> frozenset[str]:

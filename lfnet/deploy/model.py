@@ -12,7 +12,8 @@ import pandas as pd
 from lfnet.deploy.bundle import Bundle, Windows
 from lfnet.deploy.bundle_json import Limits, Scale
 from lfnet.deploy.replace import bundle_folder
-from lfnet.deploy.scorer import Scorer, Stages
+from lfnet.deploy.scorer import Scorer
+from lfnet.deploy.scoring import Stages
 from lfnet.errors import LfnetError
 from lfnet.evaluation.pooling import to_points
 from lfnet.runs.result import Result

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,83 +14,46 @@ from lfnet import RESEARCH_ONLY
 from lfnet.cohorts.media import kind
 from lfnet.cohorts.ready import read_ready
 from lfnet.config import instantiate
-from lfnet.data.protocol import Protocol
-from lfnet.deploy.bundle import Bundle, Windows, clip_windows
-from lfnet.deploy.bundle_json import Limits, Scale
+from lfnet.deploy.bundle import Bundle, clip_windows
+from lfnet.deploy.film import Film, Filmed
+from lfnet.deploy.scoring import Stages
 from lfnet.deploy.stages import open_encoder, video_settings
 from lfnet.deploy.stopwatch import StopWatch, Timed
 from lfnet.encoders.encoder import Encoder
 from lfnet.encoders.skin import Skin
 from lfnet.errors import LfnetError
-from lfnet.evaluation.conformal import Conformal
-from lfnet.evaluation.pooling import Pooling, pool_members
 from lfnet.extras import require
 from lfnet.features import health
 from lfnet.features.consumers import FrameConsumer
 from lfnet.features.store import ClipFeatures
 from lfnet.features.video_pass import run_pass
-from lfnet.pulse.segments import OUTCOMES, read_segments
+from lfnet.pulse.segments import OUTCOMES, Segment, read_segments
 from lfnet.pulse.settings import PulseSettings
 from lfnet.text import plural
 from lfnet.video.decode import Frame, frames
 from lfnet.video.mesh import FaceMesh
 from lfnet.video.probe import probe
-from lfnet.video.settings import VideoSettings
 
-__all__ = ["Scorer", "Stages"]
+__all__ = ["Reading", "Scorer"]
 
 
-@dataclass(frozen=True)
-class Stages:
-    """The stages from a video to a score, of a bundle or of a run.
+@dataclass
+class Reading:
+    """A clip that was scored, and what its score was computed from.
 
-    Parameters
+    Attributes
     ----------
-    head : callable
-        Windows → scores in points, [B] or [B, K] of K heads; where the pooling attends, with weights [..., 2].
-    protocol : Protocol
-        How clips are cut into windows, and scores aggregated.
-    scale : Scale
-        Name and range of the scores.
-    dim : int
-        Numbers per frame that the head reads.
-    cohort : str
-        Name of the training cohort.
-    limits : Limits
-        Conditions for scoring a clip.
-    encoder : Encoder or None
-        None where features are scored, and no video. Else `video`, `landmarker`, `stride` and `batch_size` are used.
-    video : VideoSettings or None
-    landmarker : callable or None
-        Returns the file of the face landmarker.
-    changed : tuple of str
-        Notes on settings of videos that differ from those of the training clips.
-    stride, batch_size : int
-        Every `stride`-th frame is encoded, `batch_size` frames together.
-    pulse : PulseSettings or None
-        None where the pulse is not read.
-    conformal : Conformal or None
-        The interval; None where there is none: `no_interval` is the reason.
-    pooling : Pooling or None
-        Of window scores in points; None: as the protocol aggregates.
+    report : dict
+        What `Scorer.score` returns.
+    clip : ClipFeatures or None
+        Its features; None where they could not be read.
+    pulse : list of Segment or None
+        The segments of its pulse; None where it was not read.
     """
 
-    head: Callable[[Windows], np.ndarray]
-    protocol: Protocol
-    scale: Scale
-    dim: int
-    cohort: str
-    limits: Limits
-    encoder: Encoder | None = None
-    video: VideoSettings | None = None
-    landmarker: Callable[[], Path] | None = None
-    changed: tuple[str, ...] = ()
-    stride: int = 1
-    batch_size: int = 32
-    pulse: PulseSettings | None = None
-    conformal: Conformal | None = None
-    no_interval: str = ""
-    pooling: Pooling | None = None
+    report: dict[str, Any]
+    clip: ClipFeatures | None = None
+    pulse: list[Segment] | None = None
 
 
 class Scorer:
@@ -190,9 +153,17 @@ class Scorer:
         dict
             What `lfnet predict --json` prints of a video: `score`, or `refused` with the reason.
         """
+        return self.read(source, fps).report
+
+    def read(self, source: Path | np.ndarray, fps: float | None = None, film: Film | None = None) -> Reading:
+        """Score a clip as `score` does, and keep what the score was computed from.
+
+        film: is given the frames of a video, with the face that was found in each.
+        """
         watch = StopWatch()
         name = "array" if isinstance(source, np.ndarray) else str(source)
         report: dict[str, Any] = {"video": name, "score": None, "refused": None}
+        reading = Reading(report)
         try:
             if isinstance(source, np.ndarray):
                 if fps is None and self.stages.limits.rows_per_second is not None:
@@ -202,15 +173,16 @@ class Scorer:
                 features, valid, times = watch.call("decode", self._read)(source, fps)
                 clip, found = self._features(features, valid, times, name)
             else:
-                clip, found = self._video(self.stages.encoder, source, fps, watch)
+                clip, found, reading.pulse = self._video(self.stages.encoder, source, fps, watch, film)
             report |= found
+            reading.clip = clip
             self._check_clip(clip)
             report |= self._scored(clip, watch)
         except LfnetError as error:
             report["refused"] = str(error)
         report["latency"] = watch.report(report.get("frames") or 0)
         report["disclaimer"] = RESEARCH_ONLY
-        return report
+        return reading
 
     def join(self, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Aggregate the reports of several videos of one recording as in training, without the refused ones.
@@ -221,39 +193,15 @@ class Scorer:
         if not scored:
             return {"score": None, "refused": "none of the videos could be scored", "videos": 0}
         values = np.array([report["members_score"] for report in scored])
-        if self._attends:
+        if self.stages.attends:
             values = np.stack([values, [report["members_log_weight"] for report in scored]], axis=-1)
-        own_K, _ = self._aggregated(values, self.stages.protocol.aggregate.recording)
-        return {**self._summary(own_K), "refused": None, "videos": len(scored)}
-
-    @property
-    def _attends(self) -> bool:
-        return self.stages.pooling is not None and self.stages.pooling.attends
-
-    def _aggregated(self, values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """Join N windows or videos.
-
-        Parameters
-        ----------
-        values : ndarray
-            Scores [N, K] of K heads; where the pooling attends, with logarithms of weights [N, K, 2].
-        how : {"mean", "median"}
-            What the protocol does where there is no pooling.
-
-        Returns
-        -------
-        ndarray, ndarray or None
-            Scores [K], and logarithms of weights [K] where the pooling attends.
-        """
-        pooling = self.stages.pooling
-        if pooling is None:
-            return (np.mean(values, axis=0) if how == "mean" else np.median(values, axis=0)), None
-        return pool_members(pooling, values)
+        own_K, _ = self.stages.aggregate(values, self.stages.protocol.aggregate.recording)
+        return {**self.stages.summary(own_K), "refused": None, "videos": len(scored)}
 
     def _video(
-        self, encoder: Encoder, path: Path, fps: float | None, watch: StopWatch
-    ) -> tuple[ClipFeatures, dict[str, Any]]:
-        """Encode a video: its features, and what is reported of it."""
+        self, encoder: Encoder, path: Path, fps: float | None, watch: StopWatch, film: Film | None
+    ) -> tuple[ClipFeatures, dict[str, Any], list[Segment] | None]:
+        """Encode a video: its features, what is reported of it, and the segments of its pulse."""
         stages = self.stages
         assert stages.video is not None and stages.landmarker is not None
         media = probe(path, fps, stages.video.times, stages.video.damaged)
@@ -283,9 +231,10 @@ class Scorer:
                 ),
             )
             began = time.perf_counter()
+            finder = Timed(mesh, "find", watch, "landmarker")
             passed = run_pass(
                 cast(Iterable[Frame], decoded),
-                cast(FaceMesh, Timed(mesh, "find", watch, "landmarker")),
+                cast(FaceMesh, finder if film is None else Filmed(finder, film, media.duration)),
                 consumers,
                 batch_size=stages.batch_size,
                 check_people=stages.video.check_every is not None,
@@ -301,9 +250,10 @@ class Scorer:
             **_counts(clip),
             "notes": [*stages.changed, *notes, *passed[0].notes()],
         }
-        if stages.pulse is not None:
-            found["pulse"] = watch.call("pulse", _read_pulse)(skin.clip(passed[1], {}), stages.pulse)
-        return clip, found
+        if stages.pulse is None:
+            return clip, found, None
+        segments = watch.call("pulse", _pulse_segments)(skin.clip(passed[1], {}), stages.pulse)
+        return clip, {**found, "pulse": _pulse_report(segments, stages.pulse)}, segments
 
     def _read(self, path: Path, fps: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if not path.exists():
@@ -362,33 +312,16 @@ class Scorer:
     def _scored(self, clip: ClipFeatures, watch: StopWatch) -> dict[str, Any]:
         stages = self.stages
         windows = watch.call("windows", clip_windows)(clip, stages.protocol)
-        values = watch.call("head", stages.head)(windows)
-        if values.ndim == 1 + self._attends:  # of one head
-            values = values[:, None]
-        own_K, weight_K = self._aggregated(values, stages.protocol.aggregate.clip)
-        scores = values[..., 0] if self._attends else values
+        values = watch.call("head", stages.values)(windows)
+        own_K, weight_K = stages.aggregate(values, stages.protocol.aggregate.clip)
+        scores = values[..., 0] if stages.attends else values
         return {
-            **self._summary(own_K),
+            **stages.summary(own_K),
             **({} if weight_K is None else {"members_log_weight": [round(float(value), 6) for value in weight_K]}),
             "scale": asdict(stages.scale),
             **({} if stages.conformal else {"no_interval": stages.no_interval}),
             "windows": len(scores),
             "windows_score": [round(float(np.mean(value)), 4) for value in scores],
-        }
-
-    def _summary(self, scores_K: np.ndarray) -> dict[str, Any]:
-        """Return the mean score of K heads, their spread (None of one) and the interval."""
-        score = float(np.mean(scores_K))
-        spread = float(np.std(scores_K, ddof=1)) if len(scores_K) > 1 else None
-        interval, conformal, scale = None, self.stages.conformal, self.stages.scale
-        if conformal is not None:
-            low, high = conformal.interval(score, scale.min, scale.max, spread)
-            interval = {"level": conformal.level, "low": round(low, 4), "high": round(high, 4), "n": conformal.n}
-        return {
-            "score": round(score, 4),
-            "spread": None if spread is None else round(spread, 4),
-            "members_score": [round(float(value), 4) for value in scores_K],
-            "interval": interval,
         }
 
 
@@ -402,9 +335,12 @@ def _from_array(x_TD: np.ndarray, fps: float | None) -> tuple[np.ndarray, np.nda
     return np.where(valid_T[:, None], x_TD, 0).astype(np.float32), valid_T, np.arange(len(x_TD)) / (fps or 1.0)
 
 
-def _read_pulse(clip: ClipFeatures, settings: PulseSettings) -> dict[str, Any]:
+def _pulse_segments(clip: ClipFeatures, settings: PulseSettings) -> list[Segment]:
+    return read_segments(clip.features, clip.time, clip.valid, settings) if clip.valid.any() else []
+
+
+def _pulse_report(segments: Sequence[Segment], settings: PulseSettings) -> dict[str, Any]:
     """Return heart rate and outcomes of the segments; the rate is None where no segment is usable."""
-    segments = read_segments(clip.features, clip.time, clip.valid, settings) if clip.valid.any() else []
     kept = [segment for segment in segments if segment.kept]
     dropped = Counter(segment.outcome for segment in segments if not segment.kept)
     why = "; ".join(OUTCOMES[name] for name in dropped)

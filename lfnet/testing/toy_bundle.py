@@ -20,7 +20,8 @@ DIM, MEAN, SD, HALF_WIDTH = 3, 20.0, 10.0, 5.0
 def make_toy_bundle(folder: Path | str) -> dict[str, Any]:
     """Write a bundle that scores three features per frame at 20 to 40 frames a second.
 
-    A window's score is 20 + 10 · the mean of the first feature over valid frames; the interval is ± 5 points.
+    A window's score is 20 + 10 · the mean of the first feature over valid frames, 20 without any; the interval is ± 5
+    points.
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def _write_head(path: Path) -> None:
         helper.make_node("Mul", ["x_BT", "m_BT"], ["valid_BT"]),
         helper.make_node("ReduceSum", ["valid_BT", "time"], ["sum_B"], keepdims=0),
         helper.make_node("ReduceSum", ["m_BT", "time"], ["count_B"], keepdims=0),
-        helper.make_node("Div", ["sum_B", "count_B"], [SCORE]),
+        helper.make_node("Max", ["count_B", "one"], ["divisor_B"]),
+        helper.make_node("Div", ["sum_B", "divisor_B"], [SCORE]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -121,6 +123,9 @@ def _write_head(path: Path) -> None:
             helper.make_tensor_value_info(VALID, TensorProto.BOOL, ["b", "t"]),
         ],
         [helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, ["b"])],
-        [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in constants.items()],
+        [
+            *(numpy_helper.from_array(np.array(value, np.int64), name) for name, value in constants.items()),
+            numpy_helper.from_array(np.ones(1, np.float32), "one"),
+        ],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), str(path))

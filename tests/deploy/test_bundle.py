@@ -109,6 +109,18 @@ def test_the_card_describes_data_scores_and_use_and_names_no_person(trained, bun
     assert not [person for person in people if person in everything]
 
 
+def test_a_bundle_holds_the_training_labels_constants_and_the_features_means(trained, bundles):
+    folder, facts = bundles["fp32"]
+    data = trained.data()
+    train = data.clips[data.clips["split"] == "train"]
+    labels = train.groupby("recording_id")["label"].first()
+    assert (facts.constants.mean, facts.constants.median) == pytest.approx((labels.mean(), labels.median()))
+    means = [data.store.read(clip_id) for clip_id in train["clip_id"]]
+    wanted_D = np.mean([clip.features[clip.valid].mean(axis=0) for clip in means], axis=0)
+    assert Bundle.open(folder).feature_means() == pytest.approx(wanted_D, abs=1e-5)
+    assert "feature_means.npy" in (folder / "MODEL_CARD.md").read_text()
+
+
 def test_predict_imports_no_torch_and_refusals_have_a_status(bundles, clips, tmp_path):
     folder, good = bundles["int8"][0], next(iter(clips.values()))
     arrays = dict(np.load(good))
