@@ -43,6 +43,7 @@ COMMANDS = {
         Command("adapt", "lfnet.cli.adapt:main", "measure a run's gain from k labelled recordings of a person"),
         Command("export", "lfnet.cli.export:main", "write a run as a bundle that scores video without PyTorch"),
         Command("predict", "lfnet.cli.predict:main", "score videos with a bundle, each with its interval"),
+        Command("explain", "lfnet.cli.explain:main", "make a page that explains the score of one clip"),
         Command("bench", "lfnet.cli.bench:main", "measure parameters, time and memory of a bundle's stages"),
         Command("power", "lfnet.cli.power:main", "compute what differences n recordings could detect"),
         Command("list", "lfnet.cli.listing:main", "list heads, encoders, cohorts, tables, weights and protocols"),

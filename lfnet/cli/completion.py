@@ -130,6 +130,8 @@ def _words(command: str, given: list[str]) -> list[str]:
         from lfnet.cli.evidence import OPTIONS
 
         return [*OPTIONS] if given else []
+    if command == "explain":
+        return ["--bundle", "--out", "--show-face", "--no-pulse", "--fps", "--threads", "--trust"] if given else []
     if command == "doctor":
         return ["--json", "--help"]
     if command == "cohort" and not given:

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from lfnet.cli.main import main
+from lfnet.testing import make_toy_bundle
 from tests.fusion.simulated_splits import SMALL
 
 __all__ = ["SWEEP", "Command", "make_commands", "plant_own_files"]
@@ -115,6 +116,14 @@ def _forget_two_clips() -> int:
     return 0
 
 
+def _write_bundle() -> int:
+    """A bundle, and a clip that it scores."""
+    make_toy_bundle("bundle")
+    features = np.random.default_rng(0).uniform(size=(60, 3)).astype(np.float32)
+    np.savez("clip.npz", features=features, time=np.arange(60) / 30)
+    return 0
+
+
 def _write_scores() -> int:
     generator = np.random.default_rng(1)
     with Path("scores.csv").open("w", newline="") as file:
@@ -190,6 +199,7 @@ def make_commands(shared: Path) -> list[Command]:
         Command("power", _lfnet("power", *_TABLE[1:], "sizes=[20,50]"), (_lfnet(*_TABLE),), in_tenth=False),
         Command("export", _export(0), (_lfnet(*_TRAINED),), in_tenth=False),
         Command("export again", _export(1), (_lfnet(*_TRAINED), _lfnet(*_TRAINED, "seed=1"), _export(0))),
+        Command("explain", _lfnet("explain", "clip.npz", "--bundle", "bundle"), (_write_bundle,)),
         Command("cohort init", init, (write_features,)),
         Command("cohort split", _lfnet("cohort", "split", "clips", "--seed", "3"), (write_features, init)),
         Command("forget", _lfnet("forget", "P1", *_TINY[:3], *_TRAINED[-2:], "--yes"), (_lfnet(*_TRAINED),)),
