@@ -11,7 +11,10 @@ __all__ = ["command_parser", "split_overrides"]
 def command_parser(name: str, description: str, epilog: str, **more: Any) -> argparse.ArgumentParser:
     """Make the parser of `lfnet NAME`, whose description and epilog are printed as they are written."""
     plain = argparse.RawDescriptionHelpFormatter
-    return _Parser(prog=f"lfnet {name}", description=description, epilog=epilog, formatter_class=plain, **more)
+    parser = _Parser(prog=f"lfnet {name}", description=description, epilog=epilog, formatter_class=plain, **more)
+    # For --help alone: `lfnet.cli.main` reads it.
+    parser.add_argument("--config-dir", metavar="DIR", help="a folder with your own yamls, such as DIR/head/NAME.yaml")
+    return parser
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lfnet.cli.arguments import command_parser
-from lfnet.cli.own_code import append_current_folder
 from lfnet.errors import LfnetError
 from lfnet.files import personal_files, user_path
 from lfnet.text import plural
@@ -82,7 +81,6 @@ def cohort_settings(settings: Sequence[str]) -> dict[str, Any]:
             "cohort.manifest_only=true",
             *(f"{key}={_quoted(value)}" for key, value in given.items()),
         ]
-    append_current_folder()
     config: dict[str, Any] = plain(compose("audit", overrides))
     return config
 

@@ -83,7 +83,6 @@ def main(argv: list[str]) -> int:
     split.add_argument("root", type=Path, metavar="DIR", help="the folder that holds manifest.csv")
     _add_split_options(split)
     show = add("show", "print a cohort's splits, people and scores", SHOW, _show)
-    show.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder of your own yamls, such as DIR/cohort")
     show.add_argument("overrides", nargs="+", metavar="SETTING", help="such as cohort=folder cohort.root=DIR")
     reading: dict[str, str] = {}
     if argv[:1] == ["init"]:
@@ -180,12 +179,12 @@ def _init(options: argparse.Namespace) -> int:
 def _scale(name: str) -> "Scale":
     from omegaconf import OmegaConf
 
-    from lfnet.cli.configs import conf_dir, names
+    from lfnet.cli.configs import conf_of, names
     from lfnet.config import instantiate
 
     if name not in names("scale"):
         raise LfnetError(f"--scale {name}: give one of {', '.join(names('scale'))}.")
-    scale: Scale = instantiate(OmegaConf.load(conf_dir() / "scale" / f"{name}.yaml"))  # type: ignore[arg-type]
+    scale: Scale = instantiate(OmegaConf.load(conf_of("scale", name) / "scale" / f"{name}.yaml"))  # type: ignore[arg-type]
     return scale
 
 
@@ -262,6 +261,6 @@ def _show(options: argparse.Namespace) -> int:
     from lfnet.cli.cohort_report import described
     from lfnet.cli.corpus_yaml import compose_cohort
 
-    for line in described(compose_cohort(options.overrides, options.config_dir)):
+    for line in described(compose_cohort(options.overrides)):
         print(line)
     return 0

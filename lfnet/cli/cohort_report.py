@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import OmegaConf
 
-from lfnet.cli.configs import conf_dir, names
+from lfnet.cli.configs import conf_of, names
 from lfnet.cohorts.cohort import SPLITS, Cohort
 from lfnet.cohorts.feature_stream import read_streams
 from lfnet.cohorts.feature_table import check_columns, is_feature_table
@@ -72,7 +72,8 @@ def matching_features(path: Path) -> list[str]:
     """Return the yamls of conf/features whose columns a table has, those with most streams first."""
     found = {}
     for name in names("features"):
-        streams = read_streams(OmegaConf.to_container(OmegaConf.load(conf_dir() / "features" / f"{name}.yaml")))  # type: ignore[arg-type]
+        yaml = conf_of("features", name) / "features" / f"{name}.yaml"
+        streams = read_streams(OmegaConf.to_container(OmegaConf.load(yaml)))  # type: ignore[arg-type]
         if any(how.columns is None for how in streams.values()):
             continue
         try:

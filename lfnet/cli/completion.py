@@ -11,7 +11,8 @@ import warnings
 from pathlib import Path
 
 from lfnet.cli.commands import COMMANDS
-from lfnet.cli.configs import conf_dir, names
+from lfnet.cli.configs import conf_dir, groups, names, search_path
+from lfnet.cli.own_code import own_yamls, take_config_dir
 from lfnet.errors import LfnetError
 
 __all__ = ["complete", "script"]
@@ -80,7 +81,15 @@ def complete(line: str) -> list[str]:
     words = line.split()
     if not words or line[-1].isspace():
         words.append("")
-    word, before = words[-1], words[1:-1]
+    try:
+        before, folder = take_config_dir(words[1:-1])
+    except LfnetError:
+        return []
+    with own_yamls(folder):
+        return _complete(words[-1], before)
+
+
+def _complete(word: str, before: list[str]) -> list[str]:
     if not before:
         return _finished(word, [*COMMANDS, "--help", "--version"])
     command = before[0]
@@ -121,7 +130,7 @@ def _words(command: str, given: list[str]) -> list[str]:
     if command == "list":
         from lfnet.cli.listing import KINDS
 
-        return ["--json", "--help"] if given else [*KINDS]
+        return ["--json", "--help"] if given else [*KINDS, *groups()]
     if command == "weights":
         if not given:
             return ["list", "fetch"]
@@ -159,7 +168,7 @@ def _settings(command: str, before: list[str], word: str) -> list[str]:
             initialize_config_dir(str(conf_dir()), version_base="1.3"),
         ):
             plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
-            found = plugin._query(config_name=_CONFIGS[command], line=" ".join([*settings, word]))
+            found = plugin._query(config_name=_CONFIGS[command], line=" ".join([*search_path(), *settings, word]))
     except Exception:
         return []
     return [_ended(name) for name in found if not name.startswith("hydra")]

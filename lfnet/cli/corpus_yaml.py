@@ -30,7 +30,8 @@ def draft_yaml(
     from omegaconf import OmegaConf
 
     from lfnet.cli.cohort_report import described, matching_features
-    from lfnet.cli.configs import conf_dir
+    from lfnet.cli.configs import conf_of
+    from lfnet.cli.own_code import own_yamls
     from lfnet.cohorts.corpus_draft import draft_corpus
     from lfnet.files import write_text
 
@@ -43,7 +44,7 @@ def draft_yaml(
         found = matching_features(path)
         if not found:
             return None
-        return found[0], list(map(str, OmegaConf.load(conf_dir() / "features" / f"{found[0]}.yaml")))
+        return found[0], list(map(str, OmegaConf.load(conf_of("features", found[0]) / "features" / f"{found[0]}.yaml")))
 
     made = draft_corpus(root, file.stem, sets, labels=labels, score=label_column, kind=kind, fps=fps)
     notes = [" ".join(note.split()) for note in made.notes]  # a message may have several lines, a comment has one
@@ -67,7 +68,8 @@ def draft_yaml(
         print(f"  {note}")
     words = [f"--config-dir {file.parent.parent}", f"cohort={file.stem}"]
     try:
-        cohort = compose_cohort([f"cohort={file.stem}"], file.parent.parent)
+        with own_yamls(file.parent.parent):
+            cohort = compose_cohort([f"cohort={file.stem}"])
     except LfnetError as error:
         raise LfnetError(f"{file} is written, and gives no cohort yet: {error}") from error
     for line in described(cohort):
@@ -77,8 +79,8 @@ def draft_yaml(
     return 0
 
 
-def compose_cohort(words: Sequence[str], folder: Path | None = None) -> "Cohort":
-    """Load the cohort that overrides name; `folder`: of --config-dir."""
+def compose_cohort(words: Sequence[str]) -> "Cohort":
+    """Load the cohort that overrides name."""
     from lfnet.cli.configs import compose
     from lfnet.cohorts.binary import binarised
     from lfnet.config import instantiate
@@ -88,8 +90,6 @@ def compose_cohort(words: Sequence[str], folder: Path | None = None) -> "Cohort"
         raise LfnetError("give a cohort: lfnet cohort show cohort=folder cohort.root=DIR")
     if not any(text.startswith("+paths=") for text in overrides):
         overrides.insert(0, "+paths=default")
-    if folder is not None:
-        overrides.insert(0, f"hydra.searchpath=[file://{folder.absolute()}]")
     node: Any = compose(None, overrides).cohort
     made: Cohort = binarised(instantiate(node, "cohort"))
     return made

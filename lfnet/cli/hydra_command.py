@@ -6,12 +6,11 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lfnet.cli.configs import conf_dir
+from lfnet.cli.configs import conf_dir, groups
 from lfnet.cli.hydra_errors import explain, hint
-from lfnet.cli.own_code import append_current_folder
+from lfnet.cli.own_code import append_current_folder, config_dir, own_yamls, take_config_dir
 from lfnet.errors import LfnetError
 from lfnet.files import refuse_special
 
@@ -19,30 +18,15 @@ if TYPE_CHECKING:
     from lfnet.jobs.session import Session
     from lfnet.runs.sweep_record import Swept
 
-__all__ = ["SUBMIT", "HydraTask", "check_own_settings", "has_option", "run_hydra", "split_config_dir"]
+__all__ = ["SUBMIT", "HydraTask", "check_own_settings", "has_option", "run_hydra"]
 
 SUBMIT = "--submit"
 _MAX_SETTINGS = 1_000_000  # bytes; a larger yaml in the folder is data of something else
 
 
-def split_config_dir(words: list[str]) -> tuple[list[str], str | None]:
-    """The overrides among `words`, and the folder of `--config-dir`."""
-    given: list[str] = []
-    folder = None
-    rest = iter(words)
-    for word in rest:
-        if word in ("--config-dir", "-cd"):
-            folder = next(rest, None)
-        elif word.startswith("--config-dir="):
-            folder = word.partition("=")[2]
-        elif not word.startswith("-"):
-            given.append(word)
-    return given, folder
-
-
-def check_own_settings(words: list[str]) -> None:
-    """Refuse yamls of a --config-dir on which Hydra would hang: named pipes, and thousands of levels of nesting."""
-    _, folder = split_config_dir(words)
+def check_own_settings() -> None:
+    """Refuse yamls of --config-dir on which Hydra would hang: named pipes, and thousands of levels of nesting."""
+    folder = config_dir()
     if folder is None:
         return
     from yaml import YAMLError  # type: ignore[import-untyped]
@@ -50,7 +34,7 @@ def check_own_settings(words: list[str]) -> None:
     from lfnet.config import check_nesting
 
     for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml"):
-        for path in Path(folder).glob(pattern):
+        for path in folder.glob(pattern):
             refuse_special(path)
             with contextlib.suppress(OSError, UnicodeDecodeError, YAMLError):  # reported where Hydra reads it
                 if path.stat().st_size < _MAX_SETTINGS:
@@ -59,12 +43,10 @@ def check_own_settings(words: list[str]) -> None:
 
 def _refuse_unknown_groups(name: str, words: Sequence[str]) -> None:
     """Refuse an added setting (+foo=1) of a group that lfnet does not read, since it would change nothing."""
-    given, folder = split_config_dir(list(words))
     yamls = [conf_dir() / f"{one}.yaml" for one in (name, "base")]
     known = {key for path in yamls for key in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)}
-    for root in (conf_dir(), *([] if folder is None else [Path(folder)])):
-        known |= {path.name for path in root.glob("*/")}
-    for word in given:
+    known |= {group.partition("/")[0] for group in groups()}
+    for word in words:
         group = re.match(r"\+{1,2}(\w+)", word)
         if group and group[1] not in known:
             near = hint(group[1], known)
@@ -74,8 +56,8 @@ def _refuse_unknown_groups(name: str, words: Sequence[str]) -> None:
 
 
 def has_option(words: list[str]) -> bool:
-    """Whether there is an option other than --config-dir, such as --cfg, that changes what Hydra does."""
-    return any(word.startswith("-") and word.partition("=")[0] not in ("--config-dir", "-cd") for word in words)
+    """Whether there is an option, such as --cfg, that changes what Hydra does."""
+    return any(word.startswith("-") for word in words)
 
 
 def _is_override(word: str) -> bool:
@@ -131,12 +113,18 @@ def _one_of_many() -> bool:
 
 def run_hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], float | None]) -> "list[Swept]":
     """Run Hydra's `main` on conf/NAME.yaml, with its errors left to `lfnet.cli.main`; returns the sweeps it ran."""
+    argv, folder = take_config_dir(argv)  # of a caller in Python; the command line has taken it already
+    with own_yamls(folder):
+        return _run_hydra(name, argv, function)
+
+
+def _run_hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], float | None]) -> "list[Swept]":
     import hydra
 
     # Hydra prints errors itself and exits, unless told to raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     append_current_folder()
-    check_own_settings(argv)
+    check_own_settings()
     _refuse_unknown_groups(name, argv)
     submit, argv = SUBMIT in argv, [word for word in argv if word != SUBMIT]
     if submit and not {"-m", "--multirun"} & set(argv):
@@ -144,9 +132,11 @@ def run_hydra(name: str, argv: list[str], function: Callable[[Any, "Session"], f
     others = [word for word in argv if re.match(r"hydra/(sweeper|launcher)=(?!lfnet$)", word)]
     if submit and others:
         raise LfnetError(f"{others[0]} waits for its jobs, and {SUBMIT} does not: leave out one of the two.")
+    own = config_dir()
+    options = [] if own is None else ["--config-dir", str(own)]
     task = HydraTask(function, submit)
     before = sys.argv
-    sys.argv = [f"lfnet {name}", *sorted(argv, key=_is_override)]
+    sys.argv = [f"lfnet {name}", *options, *sorted(argv, key=_is_override)]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(task)()
     finally:

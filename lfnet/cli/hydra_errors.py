@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
-from lfnet.cli.configs import conf_dir, names
+from lfnet.cli.configs import conf_of, groups, names
 from lfnet.files import DISK_ERRORS
 
 __all__ = ["explain", "hint"]
@@ -148,7 +148,7 @@ def _unknown_setting(key: str, cause: Any) -> str:
     parent = cause.parent_node
     siblings = [str(name) for name in parent] if hasattr(parent, "keys") else []
     if not found:
-        folders = (path.name for path in conf_dir().iterdir() if path.is_dir())
+        folders = {name.partition("/")[0] for name in groups()}
         siblings = [name for name in {*siblings, *folders} if name not in ("hydra", part)]
     if not found and (setting := rest.strip(".").partition(".")[0]):
         siblings = [name for name in siblings if _options_with(name, setting) or name == "hydra"]
@@ -163,7 +163,7 @@ def _unknown_setting(key: str, cause: Any) -> str:
 def _options_with(group: str, setting: str) -> list[str]:
     """Return the options of a group that have a setting."""
     wanted = re.compile(rf"^{re.escape(setting)}:", re.MULTILINE)
-    files = {name: conf_dir() / group / f"{name}.yaml" for name in (names(group) if group else ())}
+    files = {name: conf_of(group, name) / group / f"{name}.yaml" for name in (names(group) if group else ())}
     return [name for name, path in files.items() if wanted.search(path.read_text(encoding="utf-8"))]
 
 

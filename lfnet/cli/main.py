@@ -16,6 +16,7 @@ from typing import TextIO
 
 import lfnet
 from lfnet.cli.commands import COMMANDS
+from lfnet.cli.own_code import own_yamls, take_config_dir
 from lfnet.errors import Interrupted, LfnetError, LfnetWarning
 from lfnet.signals import stoppable
 from lfnet.text import cut_lines
@@ -34,6 +35,7 @@ commands:
 options:
   -h, --help                     print this page; `lfnet COMMAND --help` explains a command
   --version                      print the version
+  --config-dir DIR               of every command: a folder with your own yamls, such as DIR/head/NAME.yaml
   --shell-completion SHELL       print a completion script for bash, zsh or fish
 
 examples:
@@ -125,7 +127,9 @@ def _dispatch(arguments: list[str]) -> int:
         os.getcwd()  # noqa: PTH109
     except FileNotFoundError as error:
         raise LfnetError("the current folder does not exist any more: change to another one.") from error
-    return COMMANDS[word].load()([_quoted(argument) for argument in rest])
+    rest, folder = take_config_dir(rest)
+    with own_yamls(folder):
+        return COMMANDS[word].load()([_quoted(argument) for argument in rest])
 
 
 def _quoted(argument: str) -> str:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lfnet.cli.hydra_command import SUBMIT, check_own_settings, has_option, run_hydra, split_config_dir
+from lfnet.cli.hydra_command import SUBMIT, check_own_settings, has_option, run_hydra
+from lfnet.cli.own_code import own_yamls, take_config_dir
 from lfnet.cli.train import run_one, sweep
 from lfnet.errors import LfnetError
 
@@ -134,14 +135,14 @@ def find_sweep_outputs(name: str, overrides: list[str]) -> tuple[Path, Path, Pat
     """The record and the runs of an earlier call with these overrides, and where its table goes."""
     record, runs, tables = find_sweep_files(name, overrides)
     if not record.is_file():
-        command = shlex.join(["lfnet", "table", name, *_given(overrides)])
+        command = shlex.join(["lfnet", "table", name, *_given(take_config_dir(overrides)[0])])
         raise LfnetError(f"the table has not been run: {record} does not exist. Run `{command}` first.")
     return record, runs, tables
 
 
 def _given(overrides: list[str]) -> list[str]:
     """The overrides as the record of a sweep was named by them."""
-    return sorted(split_config_dir(overrides)[0], key=lambda word: word.startswith("hydra."))
+    return sorted((word for word in overrides if not word.startswith("-")), key=lambda word: word.startswith("hydra."))
 
 
 def find_sweep_files(name: str, overrides: list[str]) -> tuple[Path, Path, Path]:
@@ -150,13 +151,13 @@ def find_sweep_files(name: str, overrides: list[str]) -> tuple[Path, Path, Path]
     from lfnet.config import plain
     from lfnet.runs.sweep_record import sweep_name
 
-    given, folder = split_config_dir(overrides)
+    overrides, folder = take_config_dir(overrides)
     if unknown := [word for word in overrides if has_option([word]) and word not in ("-m", "--multirun")]:
         raise LfnetError(f"{unknown[0]} is no option of this command: see its --help.")
-    check_own_settings(overrides)
-    where = [word for word in given if word.startswith("paths.")]
-    searched = [] if folder is None else [f"hydra.searchpath=[file://{Path(folder).absolute()}]"]
-    paths = plain(compose("train", [f"table={name}", *where, *searched]))["paths"]
+    where = [word for word in overrides if word.startswith("paths.")]
+    with own_yamls(folder):
+        check_own_settings()
+        paths = plain(compose("train", [f"table={name}", *where]))["paths"]
     runs = Path(paths["runs"])
     stem = sweep_name(None if name == "none" else name, _given(overrides))
     return runs / "sweeps" / f"{stem}.json", runs, Path(paths["tables"])

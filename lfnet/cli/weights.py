@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lfnet.cli.arguments import command_parser
-from lfnet.cli.configs import conf_dir, names, paths
+from lfnet.cli.configs import conf_of, names, paths
 from lfnet.errors import LfnetError
 
 __all__ = ["main", "state"]
@@ -49,7 +49,7 @@ def state(name: str, cache: Path) -> dict[str, Any]:
     """Return facts on the weights `name`; state is found (and checked), absent or wrong (see `detail`)."""
     from lfnet.weights.weights_file import WeightsMissing, load
 
-    file = load(conf_dir(), name)
+    file = load(conf_of("weights", name), name)
     facts = {"name": name, "about": file.about, "size": file.size, "licence": file.licence}
     try:
         return {**facts, "state": "found", "detail": str(file.find(cache))}
@@ -78,7 +78,7 @@ def _fetch(wanted: list[str], cache: Path) -> int:
     from lfnet.weights.weights_file import load
 
     # all names are checked before anything is downloaded
-    files = [load(conf_dir(), name) for name in wanted]
+    files = [load(conf_of("weights", name), name) for name in wanted]
     failed = []
     for file in files:
         try:

@@ -52,10 +52,25 @@ def test_a_head_that_cannot_be_built_is_listed_with_its_reason(tmp_path, monkeyp
     (tmp_path / "head").mkdir()
     (tmp_path / "train.yaml").write_text("# here\n")
     (tmp_path / "head" / "mine.yaml").write_text("# A head of mine.\n_target_: no.such.Head\n")
-    monkeypatch.setattr(listing, "conf_dir", lambda: tmp_path)
     monkeypatch.setattr("lfnet.cli.configs.conf_dir", lambda: tmp_path)
     assert main(["list", "heads"]) == 0
     assert "no.such.Head" in capsys.readouterr().out
+
+
+def test_any_group_is_listed_and_without_a_kind_all_are(capsys):
+    assert main(["list", "loss"]) == 0
+    assert "quantile  Quantile regression" in capsys.readouterr().out
+    assert main(["list"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "mean_mlp" in lines["heads"] and "full" in lines["fusion/component"] and "head" not in lines
+    assert "none" not in lines["tables"]
+
+
+def test_a_terminal_gets_lines_that_fit(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert main(["list", "loss"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
 
 
 def test_encoders_carry_what_was_measured(found):
@@ -73,8 +88,8 @@ def test_tables_carry_their_question(found):
 
 
 def test_an_unknown_kind_names_the_kinds(capsys):
-    assert main(["list", "people"]) == 2
-    assert "heads" in capsys.readouterr().err
+    assert main(["list", "hed"]) == 2
+    assert "there is no kind hed. Did you mean `head" in capsys.readouterr().err
 
 
 def test_the_settings_come_from_this_repository_when_nothing_is_installed():
