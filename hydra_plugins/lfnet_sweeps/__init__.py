@@ -106,6 +106,10 @@ def _sweep(
     first: int = 0,
     launcher: "lfnet.launchers.launcher.Launcher | None" = None,
 ) -> "Swept":
+    from lfnet.text import plural
+
+    # Before anything that takes time: libraries, settings, labels and features.
+    print(f"{plural(len(job_overrides), 'job')} to look at; runs: {config.paths.runs}", flush=True)
     from lfnet.jobs.compose import compose_jobs
     from lfnet.jobs.controls import control_overrides
     from lfnet.jobs.settings import read_settings

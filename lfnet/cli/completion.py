@@ -130,7 +130,9 @@ def _words(command: str, given: list[str]) -> list[str]:
     if command == "list":
         from lfnet.cli.listing import KINDS
 
-        return ["--json", "--help"] if given else [*KINDS, *groups()]
+        return (
+            ["--json", "--help"] if given else [*KINDS, *(group for group in groups() if group not in KINDS.values())]
+        )
     if command == "weights":
         if not given:
             return ["list", "fetch"]

@@ -38,6 +38,7 @@ def run_one(config: Any, session: "Session") -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from lfnet.cli.run_text import run_lines
+    from lfnet.jobs.display import Display
     from lfnet.jobs.job import plan, run
     from lfnet.jobs.planned import Job
     from lfnet.jobs.settings import read_settings
@@ -47,9 +48,11 @@ def run_one(config: Any, session: "Session") -> float:
     job = Job.of([], config, dict(HydraConfig.get().runtime.choices))
     # A single job makes no table: rows and columns may be empty, but no setting may be wrong.
     read_settings(job.config, session, checks=[lambda all: read_table({"table": {**all["table"], "name": None}})])
-    for text in plan(job.config, job.choices, session).inputs.doubts:
-        print(f"warning: {text}", flush=True)
-    outcome = run(job.config, job.choices, session)
+    with session.shown_by(Display()) as display:
+        display.phase(f"cohort {job.choices.get('cohort', '')}: labels and features")
+        for text in plan(job.config, job.choices, session).inputs.doubts:
+            display.print(f"warning: {text}")
+        outcome = run(job.config, job.choices, session)
     folder = Path(job.config["paths"]["runs"]) / outcome.run
     result = Run.open(folder).result
     print(f"{outcome.status}: {folder}")

@@ -4,6 +4,7 @@ Several encoders share one pass: a video is decoded once and its faces are found
 """
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -40,17 +41,21 @@ class Incomplete(LfnetError):
 
 
 class ProgressBar:
-    """A progress bar on standard error; none if that is no terminal, or nothing is missing."""
+    """A progress bar on standard error, a line every 30 s if that is no terminal; none if nothing is missing."""
 
     def __init__(self, job: Job, missing_clips: Sequence[Missing], progress: bool) -> None:
         from tqdm import tqdm
 
-        shown = progress and bool(missing_clips) and sys.stderr.isatty()
+        wanted = progress and bool(missing_clips)
+        shown = wanted and sys.stderr.isatty()
+        self._plain = wanted and not shown
+        self._begun = self._last = time.monotonic()
         self._clips = len(missing_clips)
         self._done = 0
         self._seen = 0
-        self._share = {missing.clip.clip_id: job.count_frames(missing) for missing in missing_clips} if shown else {}
-        self._bar = tqdm(total=sum(self._share.values()) or None, unit="frame", disable=not shown, dynamic_ncols=True)
+        self._share = {missing.clip.clip_id: job.count_frames(missing) for missing in missing_clips} if wanted else {}
+        self._frames, self._total = 0, sum(self._share.values())
+        self._bar = tqdm(total=self._total or None, unit="frame", disable=not shown, dynamic_ncols=True)
 
     def start(self, clip: Clip) -> None:
         """Start a clip."""
@@ -61,11 +66,25 @@ class ProgressBar:
         """Count a frame."""
         self._seen += 1
         self._bar.update()
+        if self._plain and time.monotonic() - self._last >= _EVERY:
+            self._print()
+
+    def _print(self) -> None:
+        """Say how many clips are done. It names no clip, since this is often written to a file."""
+        self._last = time.monotonic()
+        frames = self._frames + self._seen
+        rest = (self._last - self._begun) / frames * (self._total - frames) if frames else 0.0
+        left = f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left" if rest > 0 else ""
+        print(f"{self._done} of {plural(self._clips, 'clip')} extracted{left}", file=sys.stderr, flush=True)
 
     def finish(self, clip: Clip) -> None:
         """Finish a clip, counting its stated number of frames, so that a broken clip does not distort the bar."""
         self._done += 1
+        self._frames += max(self._seen, self._share.get(clip.clip_id, 0))
         self._bar.update(max(0, self._share.get(clip.clip_id, 0) - self._seen))
+        self._seen = 0
+        if self._plain and time.monotonic() - self._last >= _EVERY:
+            self._print()
 
     def __enter__(self) -> "ProgressBar":
         return self
@@ -75,6 +94,7 @@ class ProgressBar:
 
 
 _MAX_NAMED = 20
+_EVERY = 30.0  # seconds between two lines where standard error is no terminal
 
 
 def open_stores(

@@ -155,17 +155,19 @@ def extract_missing(
         )
     ):
         if progress:
-            print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}", flush=True)
-        return extract(cohort, encoders, progress=progress, **given)
+            session.display.print(f"cohort {cohort.name}: {estimate(cohort, encoders, **given)}")
+        with session.display.paused():
+            return extract(cohort, encoders, progress=progress, **given)
     if session.submit:
         clips = len({clip_id for own in lacking.values() for clip_id in own})
         raise LfnetError(
             f"cohort {cohort.name}: {plural(clips, 'clip')} have no features yet, and --submit does not wait for them. "
             "Run `lfnet extract` first, with the same launcher, cohort and encoder."
         )
-    failure = session.keep(
-        "shared extraction", settings.key, lambda: _extract_by(launcher, job, settings, session.sweep)
-    )
+    with session.display.paused():
+        failure = session.keep(
+            "shared extraction", settings.key, lambda: _extract_by(launcher, job, settings, session.sweep)
+        )
     if failure is not None:
         raise failure
     return job.stores()

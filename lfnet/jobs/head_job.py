@@ -88,10 +88,14 @@ def _execute(job: Experiment, session: Session) -> None:
         write_config(job)
         data = load_data(job, session)
     with trackers(job) as loggers, open_progress(job) as progress:
+        name = f"{job.choices.get('head', 'head')}, seed {settings.seed}"
+        session.display.phase(f"{name}: {'before training' if trainer.pretrain is None else 'pre-training'}")
         prepared = prepare_head(job, data, progress)
         if prepared.pretraining is not None:
             parts["pretraining"] = prepared.pretraining
-        fitted = fit(prepared.head, data, trainer, job.folder / LEARNING_CURVE, loggers, progress)
+        curve, show = job.folder / LEARNING_CURVE, session.display.training(name)
+        fitted = fit(prepared.head, data, trainer, curve, loggers, progress, show)
+        session.display.phase(f"{name}: scoring")
         scores, recalibration = score_head(fitted.head, data, trainer)
         labels, marks = data.labels, [*data.marks, *fitted.marks]
         if recalibration is not None:
@@ -115,6 +119,7 @@ def _execute(job: Experiment, session: Session) -> None:
             )
         save_weights(fitted.head, job.folder)
         write_text(job.folder / PREDICTIONS, scores.to_csv_text())
+        session.display.phase(f"{name}: baselines and audit of the cohort")
         # After the training: the first jobs of a sweep come here at different times, so that one of them does the work.
         parts |= refer_and_audit(job, untuned, session)
         metrics = compute_metrics(job)

@@ -83,6 +83,7 @@ class PlannedJobs:
         self._planned: dict[str, Experiment] = {}
         self._places: dict[str, list[int]] = {}  # of each fingerprint; a fusion is named once a head, and is one job
         for place, job in enumerate(jobs):
+            session.display.phase(f"labels and features of job {place + 1} of {len(jobs)}: {self.names[place]}")
             outcome, experiment = _look(job, session)
             self.outcomes.append(outcome)
             if experiment is not None:

@@ -1,14 +1,17 @@
 """Values that the jobs of one process share."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from lfnet.data.frame_cache import FrameCache
+from lfnet.jobs.display import Display, Silent
 from lfnet.launchers.launcher import Launcher
 
 __all__ = ["Session", "own_session"]
 
 _T = TypeVar("_T")
+D = TypeVar("D", bound=Display)
 
 
 class Session:
@@ -28,6 +31,8 @@ class Session:
         The command does not wait for the launcher, so that features must be there.
     sweep : str
         The name of the sweep of this command, by which it is recognised in a queue; "" where there is none.
+    display : Silent
+        Shows how far the work is.
 
     Examples
     --------
@@ -45,8 +50,20 @@ class Session:
         self.launcher: Launcher | None = None
         self.submit = False
         self.sweep = ""
+        self.display: Silent = Silent()
         self._kept: dict[tuple[str, Hashable], Any] = {}
         self._latest: dict[str, tuple[Hashable, Any]] = {}
+
+    @contextmanager
+    def shown_by(self, display: D) -> Iterator[D]:
+        """Show by `display` how far the work in the block is."""
+        before = self.display
+        with display:
+            self.display = display
+            try:
+                yield display
+            finally:
+                self.display = before
 
     def keep(self, what: str, key: Hashable, make: Callable[[], _T]) -> _T:
         """Return the value of `what` under `key`; the first call makes it. If making it raises, nothing is kept."""

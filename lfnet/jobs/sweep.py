@@ -11,6 +11,7 @@ from lfnet.jobs.planned import Job, PlannedJobs
 from lfnet.jobs.queued import SweepQueue, check_launcher
 from lfnet.jobs.session import Session
 from lfnet.jobs.settings import read_settings
+from lfnet.jobs.sweep_display import SweepDisplay
 from lfnet.launchers.launcher import Launcher
 from lfnet.runs.resources import record_peaks
 from lfnet.runs.run import Outcome, Run
@@ -56,6 +57,20 @@ def run_sweep(
     LfnetError
         The settings of a job are wrong (before anything is read or written), or no job can start, all for one reason.
     """
+    with session.shown_by(SweepDisplay()) as display:
+        return _run_sweep(jobs, given, session, options, launcher, submit, display)
+
+
+def _run_sweep(
+    jobs: list[Job],
+    given: Any,
+    session: Session,
+    options: Sequence[str],
+    launcher: Launcher | None,
+    submit: bool,
+    display: SweepDisplay,
+) -> Swept:
+    display.phase("settings of the jobs")
     settings = [read_settings(job.config, session) for job in jobs]
     first = settings[0]
     table, paths = jobs[0].config["table"], first.inputs.paths
@@ -80,13 +95,18 @@ def run_sweep(
         lines = [_summary(len(jobs), finished, len(calls), len(held), len(failed)), *queue.silences]
         lines += [f"warning: {text}" for text in planned.doubts]
         lines += [f"cannot start {name}: {error}" for name, error in failed]
-    print("\n".join(lines), flush=True)
+    display.print("\n".join(lines))
+    if calls:
+        at_once = launcher.at_once([call.need for call in calls])
+        display.begin({call.key: call.name for call in calls}, side_by_side=at_once)
     record.write(planned.outcomes)
     try:
         for number, (key, ended) in enumerate(queue.run(calls), start=1):
             outcome = planned.end(key, ended)
             count = f"[{number:>{len(str(len(calls)))}}/{len(calls)}]"
-            print(_line(count, planned.name(key), paths.runs, outcome), flush=True)
+            line, value = _line(count, planned.name(key), paths.runs, outcome)
+            display.end(key, value)
+            display.print(line)
             record.write(planned.outcomes, often=True)
             if outcome.status == "failed" and first.fail_fast:
                 queue.withdraw(calls)
@@ -122,18 +142,20 @@ def _summary(jobs: int, finished: int, to_run: int, queued: int, impossible: int
     return f"{plural(jobs, 'job')}: {finished:,} finished already, {to_run:,} to run{in_queue}{cannot}"
 
 
-def _line(count: str, name: str, runs: Path, outcome: Outcome) -> str:
+def _line(count: str, name: str, runs: Path, outcome: Outcome) -> tuple[str, float | None]:
+    """What is printed of a job that has ended, and its main metric."""
     head = f"{count} {outcome.status:<8} {name}"
     if outcome.error:
-        return f"{head}: {outcome.error}"
+        return f"{head}: {outcome.error}", None
     result = Run(runs / outcome.run).result
     metrics = result.metrics
     if not metrics:
-        return f"{head}: {'; '.join(result.marks)}"
+        return f"{head}: {'; '.join(result.marks)}", None
     split = "test" if "test" in metrics else "dev"
     numbers = metrics[split]["recording"]
     shown = binary_text(numbers, 1) if is_binary(numbers) else _number(numbers)
-    return f"{head}: {split} {shown}, {outcome.seconds:.0f} s, {outcome.run}"
+    value = numbers["auroc"] if is_binary(numbers) else numbers.get("mae", numbers.get("spearman"))
+    return f"{head}: {split} {shown}, {outcome.seconds:.0f} s, {outcome.run}", value
 
 
 def _number(numbers: Mapping[str, float | None]) -> str:

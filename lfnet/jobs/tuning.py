@@ -137,7 +137,7 @@ def _try(
     try:
         own = _with(job, values, session)
         with open_progress(own, f" in trial {number}") as progress:
-            fitted = _fit(own, session, progress)
+            fitted = _fit(own, session, progress, f", trial {number} of {job.settings.tune}")
     except LfnetError as error:
         if required:
             raise
@@ -154,9 +154,11 @@ def _try(
     return trial, fitted
 
 
-def _fit(trial: Experiment, session: Session, progress: Progress | None = None) -> Fitted:
+def _fit(trial: Experiment, session: Session, progress: Progress | None = None, what: str = "") -> Fitted:
     data = load_data(trial, session)
-    return fit(prepare_head(trial, data, progress).head, data, trial.settings.trainer, None, [], progress)
+    head = prepare_head(trial, data, progress).head
+    show = session.display.training(f"{trial.choices.get('head', 'head')}, seed {trial.settings.seed}{what}")
+    return fit(head, data, trial.settings.trainer, None, [], progress, show)
 
 
 def _score(study: Study, place: int, session: Session) -> Metrics:

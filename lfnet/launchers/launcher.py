@@ -91,6 +91,10 @@ class Launcher(ABC):
         """
         return True
 
+    def at_once(self, needs: Sequence[Need]) -> int | None:
+        """Return how many calls with these needs run at once, in their order; None where that is not known."""
+        return None
+
     def memory_of(self, kind: str, folder: Path) -> float:
         """Return the GB that a call of this kind asks for; the peaks of earlier ones are in `folder`."""
         return needed_memory(folder, kind) if self.memory == "auto" else self.memory

@@ -53,6 +53,10 @@ class Local(Launcher):
         """Return whether parts with these needs run side by side."""
         return self.workers(needs) > 1
 
+    def at_once(self, needs: Sequence[Need]) -> int | None:
+        """Return how many calls with these needs run at once, in their order."""
+        return self.workers(needs)
+
     def run(self, calls: Sequence[Call]) -> Iterator[tuple[str, Outcome]]:
         """Run the calls. If a process is killed, the calls that have not ended run one by one, to find its cause."""
         workers = self.workers([call.need for call in calls])

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from torch import nn
 from lfnet.data.datamodule import DataModule
 from lfnet.errors import LfnetError
 from lfnet.training.callbacks import CollapseWatch, KeepBest
+from lfnet.training.epoch_log import EpochLog, TrainingState
 from lfnet.training.learning_curve import LearningCurve
 from lfnet.training.module import SeverityModule
 from lfnet.training.progress import Progress
@@ -74,6 +75,7 @@ def fit(
     curve: Path | None,
     loggers: list[Logger],
     progress: Progress | None = None,
+    show: Callable[[TrainingState], None] | None = None,
 ) -> Fitted:
     """Fit a head on the training windows of a DataModule.
 
@@ -86,11 +88,13 @@ def fit(
     settings : TrainerSettings
         Checked against head and protocol (`check_compatible`).
     curve : Path or None
-        The csv file of the learning curve; None for none.
+        The csv file of the learning curve; None for none, and no line of an epoch in the log.
     loggers : list
         Further loggers of Lightning.
     progress : Progress or None
         Gets the state at the start of each epoch, and has that of an interrupted training; None: nothing is kept.
+    show : callable or None
+        Is told how far the training is, after each batch.
 
     Returns
     -------
@@ -123,6 +127,7 @@ def fit(
     callbacks: list[KeepBest | CollapseWatch] = [keep] if watch is None else [keep, watch]
     written = [] if curve is None else [LearningCurve(curve)]
     resume = None if progress is None else Resume(progress, callbacks, written, settings.device)
+    log = EpochLog(keep, select.split, None if curve is None else _log.info, show)
     with _quiet_lightning():
         trainer = L.Trainer(
             accelerator=_accelerator(settings.device),
@@ -137,7 +142,7 @@ def fit(
             enable_checkpointing=False,
             log_every_n_steps=1_000_000,  # once an epoch is what tables and figures use
             logger=[*written, *loggers],
-            callbacks=[*callbacks, *([] if resume is None else [resume])],
+            callbacks=[*callbacks, *([] if resume is None else [resume]), log],
             plugins=[LightningEnvironment()],  # else Lightning handles a scheduler's signals, with files of its own
         )
         started = time.perf_counter()
