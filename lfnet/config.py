@@ -5,6 +5,7 @@ validators. `read` builds one from a node and reports all faults of the node at 
 `_target_`. Both raise `LfnetError` with one line a fault: `path.key=value: what is allowed`.
 """
 
+import contextlib
 import functools
 import inspect
 import io
@@ -486,17 +487,25 @@ def instantiate(node: DictConfig | Mapping[str, Any], path: str = "", /, **extra
         if isinstance(cause, TypeError | ValueError):
             raise LfnetError(f"{path or name} refuses its settings: {cause}. See its yaml in conf/.") from error
         if name.partition(".")[0] != "lfnet":
-            raise LfnetError(f"{path or name} cannot be made: {_import_fault(cause)}.") from error
+            raise LfnetError(f"{path or name} cannot be made: {_import_fault(cause, _file_of(name))}.") from error
         raise cause from error
 
 
-def _import_fault(error: BaseException) -> str:
-    """Why a module cannot be imported; where it is code that fails, with its file and line."""
+def _file_of(name: str) -> str | None:
+    """The file of a class or function; None where that is not known."""
+    with contextlib.suppress(TypeError):
+        return inspect.getsourcefile(pkgutil.resolve_name(name))
+    return None
+
+
+def _import_fault(error: BaseException, file: str | None = None) -> str:
+    """Why a module cannot be imported; where code fails, with its file and line, those of `file` where it is in it."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {error.msg}"
     if isinstance(error, ImportError | AttributeError | ValueError):
         return str(error)
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if frame.filename == file), frames[-1])
     return f"{last.filename}, line {last.lineno}: {type(error).__name__}: {error}"
 
 

@@ -154,7 +154,9 @@ def _unknown_setting(key: str, cause: Any) -> str:
         siblings = [name for name in siblings if _options_with(name, setting) or name == "hydra"]
     near = hint(part, siblings, prefix, rest)
     if not near and (options := _options_with(found, part)):
-        near = f" It is one of {', '.join(f'{found}={option}' for option in options)}: choose it first."
+        first, *more = sorted(options, key=lambda option: option != "folder")  # of cohorts, the usual one
+        others = f", or another one that has it: {', '.join(more)}" if more else ""
+        near = f" Choose {found}={first} first{others}."
     elif not near and siblings and found:
         near = f" There are: {', '.join(sorted(prefix + name for name in siblings))}."
     return f"there is no setting `{key}`.{near} Add --cfg job to the command to see every setting."

@@ -14,17 +14,19 @@ from lfnet.fingerprints import digest
 from lfnet.heads.cost import Cost
 from lfnet.heads.cost import measure as measure_cost
 from lfnet.jobs.experiment import Experiment
+from lfnet.jobs.inputs import Inputs
 from lfnet.jobs.records import versions
 from lfnet.jobs.session import Session
+from lfnet.jobs.settings import JobSettings
 from lfnet.runs.run import TRAINING_STATE
-from lfnet.training.distribution_head import build_head, with_distribution
+from lfnet.training.distribution_head import build_head, outputs_of, with_distribution
 from lfnet.training.fit import seed_all
 from lfnet.training.pooling import with_pooling
 from lfnet.training.predict import check_output, score_splits
 from lfnet.training.progress import Progress, describe_machine
 from lfnet.training.settings import TrainerSettings, check_compatible
 
-__all__ = ["Prepared", "load_data", "open_progress", "prepare_head", "score_head"]
+__all__ = ["Prepared", "check_own_head", "load_data", "open_progress", "prepare_head", "score_head"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,27 @@ class Prepared:
     head: torch.nn.Module
     cost: Cost
     pretraining: dict[str, Any] | None
+
+
+def check_own_head(settings: JobSettings, inputs: Inputs, session: Session) -> None:
+    """Check that a head outside lfnet scores windows, once in a session, before a folder is made for its run.
+
+    Raises `LfnetError` that names its class and its file. Heads with a distribution are checked with their last layer,
+    by `prepare_head`.
+    """
+    node, trainer = settings.head, settings.trainer
+    assert node is not None
+    if str(node["_target_"]).startswith("lfnet.") or outputs_of(trainer.loss) > 1:
+        return
+    frames = settings.protocol.window
+    n_features = inputs.store.shape(str(inputs.cohort.clips["clip_id"].iloc[0]))[1]
+
+    def check() -> bool:
+        with torch.random.fork_rng(devices=[]):
+            check_output(build_head(node, trainer.loss, n_features=n_features), frames, n_features)
+        return True
+
+    session.keep("own head", digest([node, frames, n_features]), check)
 
 
 def load_data(job: Experiment, session: Session) -> DataModule:

@@ -8,7 +8,7 @@ import torch
 from lfnet.features.joined_streams import JoinedStreams
 from lfnet.files import write_text
 from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
-from lfnet.jobs.head_fit import load_data, open_progress, prepare_head, score_head
+from lfnet.jobs.head_fit import check_own_head, load_data, open_progress, prepare_head, score_head
 from lfnet.jobs.inputs import Inputs, prepare
 from lfnet.jobs.latency import measure_head
 from lfnet.jobs.records import describe_training, save_weights, start_folder, versions, write_config, write_result
@@ -40,6 +40,7 @@ COVERS = Coverage(
 def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> tuple[Inputs, Coverage]:
     """Prepare the inputs of a job; returns them and what its name covers."""
     inputs = prepare(settings.inputs, session, progress=progress)
+    check_own_head(settings, inputs, session)
     covers = COVERS
     if isinstance(inputs.store, JoinedStreams):
         covers = _more(covers, nodes=("streams",), recorded=("streams",))

@@ -30,6 +30,7 @@ class KeepBest(L.Callback):
     epochs: int = 0
     state: dict[str, Any] = field(default_factory=dict)
     sigma_ratio: float | None = None  # of the epoch that is kept
+    mae: float | None = None
     converged: bool = False
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -51,9 +52,15 @@ class KeepBest(L.Callback):
             self.converged = not math.isnan(self.best)
             trainer.should_stop = True
 
+    def marks(self, split: str, span: float) -> tuple[str, ...]:
+        """Return the mark of a training whose kept epoch errs by more than `span`, the points of the scale."""
+        if self.mae is None or self.mae <= span:
+            return ()
+        return (f"diverged: {split} mae {self.mae:.3g} is above the range of the scale, {span:g}; lower trainer.lr",)
+
     def _keep(self, pl_module: SeverityModule) -> None:
         self.state, self.best_epoch = pl_module.state(), self.epochs
-        self.sigma_ratio = pl_module.dev.get("sigma_ratio")
+        self.sigma_ratio, self.mae = pl_module.dev.get("sigma_ratio"), pl_module.dev.get("mae")
 
     def _better(self, value: float) -> bool:
         if math.isnan(self.best):

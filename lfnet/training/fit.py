@@ -162,7 +162,9 @@ def fit(
             "training diverged: the weights are no longer finite. Lower trainer.lr or set trainer.clip_gradient=1."
         )
     head.load_state_dict(keep.state)
-    marks = () if watch is None else watch.marks(keep.sigma_ratio)
+    scale = data.cohort.scale
+    marks = keep.marks(select.split, scale.max - scale.min)
+    marks += () if watch is None else watch.marks(keep.sigma_ratio)
     for mark in marks:
         _log.warning("the head that is kept, of epoch %d: %s", keep.best_epoch, mark)
     marks = (*getattr(settings.loss, "marks", ()), *marks)

@@ -1,6 +1,7 @@
 """Prediction: a head's scores of windows, and their aggregation to clips and recordings."""
 
 import copy
+import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,14 @@ def check_output(head: nn.Module, frames: int, n_features: int) -> None:
     Raises
     ------
     LfnetError
-        `forward` fails, or returns anything but a tensor [B].
+        `forward` fails, or returns anything but a finite tensor [B]; the message names the class and its file.
 
     Examples
     --------
     >>> from lfnet.heads import TemporalMeanMLP
     >>> check_output(TemporalMeanMLP(n_features=4), frames=10, n_features=4)
     """
-    name, head = type(head).__name__, copy.deepcopy(head).eval()  # a copy, as heads may count their evaluations
+    name, head = _named(head), copy.deepcopy(head).eval()  # a copy, as heads may count their evaluations
     x_BTD, mask_BT = torch.ones(2, frames, n_features), torch.ones(2, frames, dtype=torch.bool)
     advice = "A head returns one score a window, a tensor [B]; lfnet.testing.check_head checks all rules."
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
@@ -58,6 +59,19 @@ def check_output(head: nn.Module, frames: int, n_features: int) -> None:
     if not isinstance(y_B, torch.Tensor) or y_B.shape != (2,):
         got = f"shape {list(y_B.shape)}" if isinstance(y_B, torch.Tensor) else type(y_B).__name__
         raise LfnetError(f"head {name} returns {got} for 2 windows, not [2]. {advice}")
+    if not y_B.isfinite().all():
+        raise LfnetError(f"head {name} returns scores that are not finite for windows of ones. {advice}")
+
+
+def _named(head: nn.Module) -> str:
+    """The name of a head's class; of one outside lfnet, with its file."""
+    kind = type(head)
+    if kind.__module__.partition(".")[0] == "lfnet":
+        return kind.__name__
+    try:
+        return f"{kind.__name__} ({inspect.getsourcefile(kind)})"
+    except TypeError:  # made in an interpreter
+        return kind.__name__
 
 
 @torch.inference_mode()

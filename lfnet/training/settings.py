@@ -87,6 +87,9 @@ def check_compatible(trainer: TrainerSettings, protocol: Protocol, head: nn.Modu
     elif metric == "auroc" and not isinstance(trainer.loss, BCE):
         others = ", ".join(name for name in SELECTION if name != "auroc")
         lines.append(f"protocol.select.metric=auroc is of binary labels (loss=bce): choose one of {others}.")
+    patch = getattr(head, "patch_size", None)
+    if isinstance(patch, int) and patch > protocol.window:
+        lines.append(f"head.patch_size={patch}: give at most protocol.window={protocol.window} frames.")
     if trainer.pooling is not None:
         lines += _pooling_faults(trainer, protocol)
     if trainer.recalibrate is not None and isinstance(trainer.loss, BCE):

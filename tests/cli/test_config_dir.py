@@ -22,7 +22,7 @@ YAMLS = {
     "head/mine.yaml": "# A head of mine.\n_target_: module_of_mine.Head\nhidden: 8\n",
     "encoder/own.yaml": "# @package encoder.own\n# An encoder of mine.\n_target_: module_of_mine.Encoder\nname: own\n",
     "scale/own_scale.yaml": "# A scale of mine.\n_target_: lfnet.cohorts.Scale\nname: Mine\nmin: 0\nmax: 9\n"
-    "bands: [{name: all, min: 0, max: 9}]\n",
+    "bands: [{name: all, low: 0, high: 9}]\n",
     "cohort/own_cohort.yaml": "# A cohort of mine.\ndefaults: [simulated, _self_]\nname: own_cohort\n"
     "recordings: {train: 3, dev: 2, test: 2}\nduration: {min: 2, max: 3, median: 2.5, spread: 0.3}\ndim: 16\n",
 }
@@ -46,6 +46,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("list heads", "mine"),
         ("list encoders", "An encoder of mine."),
+        ("list scales", "A scale of mine."),
         ("train head=mine --cfg job", "_target_: module_of_mine.Head"),
         ("table architectures head=mine --cfg job", "_target_: module_of_mine.Head"),
         ("extract encoder=own --cfg job", "_target_: module_of_mine.Encoder"),

@@ -30,7 +30,7 @@ from lfnet.cli.main import main
         (["pretrain.epochs=3"], "there is no setting `pretrain.epochs`. Add --cfg job"),
         (
             ["cohort.root=x"],
-            "there is no setting `cohort.root`. It is one of cohort=avec2013, cohort=avec2014, cohort=crema_d, ",
+            "there is no setting `cohort.root`. Choose cohort=folder first, or another one that has it: avec2013, ",
         ),
         (["head=/etc/passwd"], "there is no `head=/etc/passwd`. There are: attention_mil, "),
         (["encoder=[skin,nosuch]"], "there is no `encoder=nosuch`. There are: blendshapes, "),

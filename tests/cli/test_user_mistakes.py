@@ -10,6 +10,28 @@ from lfnet.cli.main import DEFECT, main
 from lfnet.testing import make_toy_bundle
 
 CLIPS = "cohort=folder cohort.root=clips"
+OWN = (
+    "train cohort.recordings={train:6,dev:4,test:4} cohort.duration={min:2,max:3,median:2.5,spread:0.3} cohort.dim=16 "
+    "protocol.window=48 protocol.hop=24 head._target_=own_heads."
+)
+OWN_HEADS = """\
+from torch import nn
+class Column(nn.Module):
+    def __init__(self, n_features, max_frames=2000, width=None, hidden=1, **settings):
+        super().__init__()
+        self.layer = nn.Linear(width or n_features, hidden or 1)
+    def forward(self, x_BTD, mask_BT):
+        return self.layer(x_BTD.mean(1))
+class Flat(Column):
+    def forward(self, x_BTD, mask_BT):
+        return super().forward(x_BTD, mask_BT).squeeze(-1)
+class OnlyX(Flat):
+    def forward(self, x_BTD):
+        return self.layer(x_BTD.mean(1)).squeeze(-1)
+class Infinite(Flat):
+    def forward(self, x_BTD, mask_BT):
+        return super().forward(x_BTD / 0, mask_BT)
+"""
 MISTAKES = {
     "report architectures": "Run `lfnet table architectures` first.",
     "report architectures --figure": "--figure is no option of this command",
@@ -38,6 +60,12 @@ MISTAKES = {
     "train cohort=folder cohort.root=2024": "cohort.root=2024: give a path, as in 'cohort.root=\"2024\"'.",
     "train cohort=folder cohort.root=~/nosuch": "/nosuch is not a folder.",
     "train head._target_=broken.Head": "broken.py, line 1: ",
+    f"{OWN}Column": "own_heads.py) returns shape [2, 1] for 2 windows, not [2].",
+    f"{OWN}OnlyX": "py) cannot score windows x_BTD [2, 48, 16] with mask_BT [2, 48]: TypeError: ",
+    f"{OWN}Flat +head.width=99": "py) cannot score windows x_BTD [2, 48, 16] with mask_BT [2, 48]: RuntimeError: ",
+    f"{OWN}Flat head.hidden=-3": "own_heads.py, line 5: RuntimeError: Trying to create tensor with negative",
+    f"{OWN}Infinite": "own_heads.py) returns scores that are not finite",
+    "train head=ldbm head.patch_size=600": "head.patch_size=600: give at most protocol.window=512 frames.",
 }
 
 
@@ -51,6 +79,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "a.csv").write_text("person,bdi\nann,1\n")
     (root / "line.csv").write_text("person bdi\nann 3\n")
     (root / "broken.py").write_text("def Head(: pass")
+    (root / "own_heads.py").write_text(OWN_HEADS)
     for suffix in ("jpg", "png"):
         Image.new("RGB", (64, 48), (200, 30, 30)).save(root / f"picture.{suffix}")
     make_toy_bundle(root / "bundle")
@@ -65,3 +94,4 @@ def test_one_message(line: str, work: Path, monkeypatch: pytest.MonkeyPatch, cap
     text = capfd.readouterr().err
     assert text.startswith("error: ") and MISTAKES[line] in text
     assert "Traceback" not in text and DEFECT not in text and text.count("\n") == 1
+    assert not list(work.glob("lfnet_runs/*/config.yaml")), "found before a folder is made for the run"

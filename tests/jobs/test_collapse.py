@@ -38,6 +38,12 @@ def test_no_threshold_no_word(shared_jobs, threshold):
     assert result["marks"] == [] and "sigma_ratio" not in log
 
 
+def test_a_training_that_errs_by_more_than_the_scale_is_marked(shared_jobs):
+    result, _ = result_and_log(shared_jobs, "trainer.lr=1e6", "trainer.max_epochs=2")
+    (mark,) = [mark for mark in result["marks"] if mark.startswith("diverged: dev mae ")]
+    assert mark.endswith("is above the range of the scale, 63; lower trainer.lr")
+
+
 def test_the_mark_speaks_of_the_epoch_that_is_kept(shared_jobs):
     result, _ = result_and_log(shared_jobs, "trainer.lr=0.02", "trainer.max_epochs=6", "trainer.min_sigma_ratio=0.02")
     kept = result["metrics"]["dev"]["recording"]["sigma_ratio"]

@@ -91,7 +91,7 @@ def test_a_sweep_shows_its_rows_what_runs_and_how_long_it_takes(monkeypatch):
         display.training("ldbm, seed 0")(STATE)
         display.end("a", 7.25)
         display.end("b", None)
-        wait_for(lambda: len(terminal.screen()) == 3)
+        wait_for(lambda: "2 of 3" in "".join(terminal.screen()))
         *rows, last = terminal.screen()
         assert rows == ["head=ldbm  1 of 2  7.25", "head=tcn   1 of 1  -"]
         assert re.fullmatch(
