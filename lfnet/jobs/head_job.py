@@ -40,7 +40,8 @@ COVERS = Coverage(
 def plan(settings: JobSettings, session: Session, *, progress: bool = True) -> tuple[Inputs, Coverage]:
     """Prepare the inputs of a job; returns them and what its name covers."""
     inputs = prepare(settings.inputs, session, progress=progress)
-    check_own_head(settings, inputs, session)
+    if session.launcher is None:  # else a head that kills its process would end the whole sweep
+        check_own_head(settings, inputs, session)
     covers = COVERS
     if isinstance(inputs.store, JoinedStreams):
         covers = _more(covers, nodes=("streams",), recorded=("streams",))
