@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lfnet.errors import LfnetError
 
@@ -109,7 +109,7 @@ def _sweep(
     from lfnet.text import plural
 
     # Before anything that takes time: libraries, settings, labels and features.
-    print(f"{plural(len(job_overrides), 'job')} to look at; runs: {config.paths.runs}", flush=True)
+    print(f"{plural(len(job_overrides), 'job')} to look at; runs: {OmegaConf.select(config, 'paths.runs')}", flush=True)
     from lfnet.jobs.compose import compose_jobs
     from lfnet.jobs.controls import control_overrides
     from lfnet.jobs.settings import read_settings

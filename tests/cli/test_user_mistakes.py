@@ -19,7 +19,7 @@ from torch import nn
 class Column(nn.Module):
     def __init__(self, n_features, max_frames=2000, width=None, hidden=1, **settings):
         super().__init__()
-        self.layer = nn.Linear(width or n_features, hidden or 1)
+        self.layer = nn.Linear(width or n_features, min(hidden, 1))
     def forward(self, x_BTD, mask_BT):
         return self.layer(x_BTD.mean(1))
 class Flat(Column):

@@ -84,6 +84,7 @@ def test_a_dumb_terminal_is_none(monkeypatch):
 
 def test_a_sweep_shows_its_rows_what_runs_and_how_long_it_takes(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
     terminal = Terminal()
     names = {"a": "head=ldbm seed=0", "b": "head=tcn seed=0", "c": "head=ldbm seed=1"}
     with SweepDisplay(terminal) as display:
