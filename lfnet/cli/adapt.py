@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     """Run `lfnet adapt ARGV`; returns the exit status. Raises `LfnetError` for mistakes."""
     parser = command_parser("adapt", DESCRIPTION, EPILOG)
     parser.add_argument("words", nargs="+", metavar="RUN", help="runs' folders, or the beginnings of their names")
-    parser.add_argument("--max", type=int, default=3, metavar="K", help="labelled recordings of a person (3)")
+    parser.add_argument("--max", type=int, metavar="K", help="labelled recordings of a person (3, or fewer)")
     parser.add_argument("--slope", action="store_true", help="fit a slope of labels on scores too, on dev people")
     parser.add_argument("--json", action="store_true", help="everything as JSON")
     if any(word.split("=")[0] == "--most" for word in argv):

@@ -49,5 +49,6 @@ COMMANDS = {
         Command("list", "lfnet.cli.listing:main", "list heads, encoders, cohorts, tables, weights and protocols"),
         Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
         Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),
+        Command("cite", "lfnet.cli.cite:main", "print BibTeX entries of lfnet and of the systems that it rebuilds"),
     )
 }

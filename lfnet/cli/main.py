@@ -108,7 +108,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(HELP, end="")
         return 0 if arguments else 2
     word, rest = arguments[0], arguments[1:]
-    if word in ("--version", "-V"):
+    if word in ("--version", "-V", "version"):
         print(f"lfnet {lfnet.__version__}")
         return 0
     if word == "--shell-completion":

@@ -1,8 +1,10 @@
 """`lfnet power`: the differences between two heads that n recordings could detect."""
 
+import re
 from pathlib import Path
 
 from lfnet.errors import LfnetError
+from lfnet.text import align_columns
 
 __all__ = ["main"]
 
@@ -51,7 +53,23 @@ def main(argv: list[str]) -> int:
         raise LfnetError(f"the table has no runs: {record} does not exist. Run `{words}` first.")
     found = measure_power(record, runs, options)
     written = write_power(found, paths["tables"], name.replace(table, f"power_{table}", 1))
-    print(found.text())
+    print(_plain(found.text()))
     for path in written:
         print(f"written: {path}")
     return 0
+
+
+def _plain(markdown: str) -> str:
+    """The text of a Markdown page for a terminal: aligned columns, headings without #."""
+    lines: list[str] = []
+    table: list[list[str]] = []
+    for line in [*markdown.splitlines(), ""]:
+        if line.startswith("|"):
+            cells = [cell.strip().replace("**", "") for cell in line.strip("|").split("|")]
+            if any(cell.strip("-: ") for cell in cells):
+                table.append(cells)
+            continue
+        lines += align_columns(table, numbers=True) if table else []
+        table = []
+        lines.append(re.sub(r"^#+ ", "", line).replace("**", ""))
+    return "\n".join(lines).rstrip()

@@ -100,7 +100,7 @@ class Gain:
 
 
 def compute_gain(
-    seeds: Sequence[pd.DataFrame], trained: Collection[str], *, max_labels: int = 3, slope: bool = False
+    seeds: Sequence[pd.DataFrame], trained: Collection[str], *, max_labels: int | None = None, slope: bool = False
 ) -> Gain:
     """Measure errors on people's later recordings when the labels of k earlier ones are known, k = 0 … max_labels.
 
@@ -115,7 +115,8 @@ def compute_gain(
         Each trained model's predictions of recordings, with splits dev and test.
     trained : collection of str
         People of the train split.
-    max_labels : int
+    max_labels : int or None
+        None: 3, or fewer where no person has more than 3 recordings.
     slope : bool
         As in `fit_offsets`.
 
@@ -128,7 +129,7 @@ def compute_gain(
     LfnetError
         No person has enough recordings, or too few people to estimate offsets.
     """
-    if max_labels < 1:
+    if max_labels is not None and max_labels < 1:
         raise LfnetError(f"--max {max_labels}: give 1 or more.")
     dev, test = ([frame[frame["split"] == split] for frame in seeds] for split in ("dev", "test"))
 
@@ -138,6 +139,8 @@ def compute_gain(
 
     of_dev, of_test = usable(dev, test), usable(test, dev)
     longest = int(of_test[0].groupby("person_id").size().max()) if len(of_test[0]) else 0
+    if max_labels is None:
+        max_labels = min(3, max(1, longest - 1))
     if longest <= max_labels:
         raise LfnetError(
             f"This needs test people with more than {max_labels} labelled recordings who are in no other split; the "

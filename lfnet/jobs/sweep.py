@@ -94,7 +94,7 @@ def _run_sweep(
     if not lines:
         lines = [_summary(len(jobs), finished, len(calls), len(held), len(failed)), *queue.silences]
         lines += [f"warning: {text}" for text in planned.doubts]
-        lines += [f"cannot start {name}: {error}" for name, error in failed]
+        lines += [f"cannot start {error if error.startswith(name) else f'{name}: {error}'}" for name, error in failed]
     display.print("\n".join(lines))
     if calls:
         at_once = launcher.at_once([call.need for call in calls])
@@ -139,7 +139,9 @@ class _RecordWriter:
 def _summary(jobs: int, finished: int, to_run: int, queued: int, impossible: int) -> str:
     in_queue = f", {queued} in the queue of another sweep" if queued else ""
     cannot = f", {impossible} cannot start" if impossible else ""
-    return f"{plural(jobs, 'job')}: {finished:,} finished already, {to_run:,} to run{in_queue}{cannot}"
+    same = jobs - finished - to_run - queued - impossible  # a fusion is named once a head, and is one job
+    repeated = f", {same} the same as one of these" if same > 0 else ""
+    return f"{plural(jobs, 'job')}: {finished:,} finished already, {to_run:,} to run{in_queue}{cannot}{repeated}"
 
 
 def _line(count: str, name: str, runs: Path, outcome: Outcome) -> tuple[str, float | None]:

@@ -243,7 +243,8 @@ def _versions(runs: Sequence[Run]) -> str:
     if not runs:
         return ""
     names = dict.fromkeys(name for run in runs for name in run.result.versions)
-    parts = [f"{name} {_values([run.result.versions for run in runs], name)}" for name in names]
+    used = [run.result.versions for run in runs]
+    parts = [f"{name} {_values([own for own in used if name in own], name)}" for name in names]
     threads, device, precision = (
         _values([vars(run.result) for run in runs], name) for name in ("threads", "device", "precision")
     )

@@ -8,6 +8,8 @@ import pytest
 
 from lfnet import RESEARCH_ONLY
 from lfnet.cli.main import main
+from lfnet.evaluation import personalisation
+from lfnet.evaluation.personalisation import usable_recordings
 from lfnet.evaluation.predictions import Predictions, models_to_csv_text
 from lfnet.files import write_text
 from lfnet.runs.run import digest_files
@@ -64,6 +66,16 @@ def test_the_text_reports_the_gain(runs, tmp_path, capsys):
         assert f"\n{name} " in printed
     assert "k = 3" not in printed and RESEARCH_ONLY in printed
     assert "test1_" not in printed, "no id is printed"
+
+
+def test_by_default_k_is_what_the_people_have(runs, tmp_path, capsys, monkeypatch):
+    runs(0)
+    fewer = lambda frame, others: usable_recordings(frame, others).groupby("person_id").head(2)  # noqa: E731
+    monkeypatch.setattr(personalisation, "usable_recordings", fewer)
+    assert adapt(tmp_path, "0abc") == 0
+    printed = capsys.readouterr().out
+    assert "\nk = 1 " in printed and "k = 2" not in printed
+    assert adapt(tmp_path, "0abc", "--max", "2") == 2
 
 
 def test_the_json_has_the_same_numbers(runs, tmp_path, capsys):

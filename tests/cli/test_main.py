@@ -77,8 +77,9 @@ def test_no_command_shows_the_page_and_fails(capsys):
     assert "usage: lfnet" in capsys.readouterr().out
 
 
-def test_version(capsys):
-    assert entry.main(["--version"]) == 0
+@pytest.mark.parametrize("word", ["--version", "version"])
+def test_version(word, capsys):
+    assert entry.main([word]) == 0
     assert capsys.readouterr().out == f"lfnet {lfnet.__version__}\n"
 
 
