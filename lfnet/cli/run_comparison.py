@@ -1,4 +1,4 @@
-"""Runs next to each other: their metrics, and the settings in which they differ."""
+"""Comparison of runs: their metrics, and the settings in which they differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

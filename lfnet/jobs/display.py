@@ -1,4 +1,4 @@
-"""How far a command is: lines that are redrawn in a terminal, elsewhere a line every 30 seconds."""
+"""Display of progress: lines that are redrawn in a terminal, elsewhere a line every 30 seconds."""
 
 import contextlib
 import os
@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from lfnet.launchers.queue import duration
-from lfnet.training.epoch_log import TrainingState
+
+if TYPE_CHECKING:
+    from lfnet.training.epoch_log import TrainingState
 
 __all__ = ["Display", "Silent", "bar"]
 
@@ -26,7 +28,7 @@ class Silent:
     def phase(self, text: str) -> None:
         """Say what is done now."""
 
-    def training(self, name: str) -> Callable[[TrainingState], None] | None:
+    def training(self, name: str) -> "Callable[[TrainingState], None] | None":
         """Return what a training is to call after each batch; None: nothing."""
         return None
 
@@ -58,6 +60,7 @@ class Display(Silent):
     Examples
     --------
     >>> import io
+    >>> from lfnet.training.epoch_log import TrainingState
     >>> with Display(io.StringIO()) as display:
     ...     show = display.training("ldbm, seed 0")
     ...     show(TrainingState(5, 16, 0.25, "dev mae", 8.31, 8.2, 3, 61.0))
@@ -97,12 +100,12 @@ class Display(Silent):
         if self.live and not self._quiet.is_set():
             self._draw()
 
-    def training(self, name: str) -> Callable[[TrainingState], None] | None:
+    def training(self, name: str) -> "Callable[[TrainingState], None] | None":
         """Return what a training calls after each batch."""
         self.phase(name)
         return self._take
 
-    def _take(self, state: TrainingState) -> None:
+    def _take(self, state: "TrainingState") -> None:
         self._state = state  # the thread shows it
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""How far a sweep is: its rows as jobs end, what runs now, and about how long it will take."""
+"""Display of a sweep: its rows as jobs end, what runs now, and about how long it will take."""
 
 import re
 import time

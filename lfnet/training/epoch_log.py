@@ -1,4 +1,4 @@
-"""Lightning callback that logs each epoch, and tells how far a training is."""
+"""Lightning callback that logs each epoch, and reports the state of a training."""
 
 import time
 from collections.abc import Callable
