@@ -75,6 +75,8 @@ def main(argv: list[str]) -> int:
         if together is not None:
             score = score_text(together, asdict(bundle.facts.scale))
             print(f"together, {together['videos']} of {plural(len(reports), 'video')}: {score}\n")
+        for mark in bundle.facts.run.marks:
+            print(f"warning: the model of this bundle: {mark}")
         if bundle.facts.run.simulated:
             print("The bundle was trained on a simulated cohort: its scores say nothing about any person.")
         print(RESEARCH_ONLY)

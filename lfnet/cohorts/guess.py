@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lfnet.cohorts.identity import clip_name, normal_id
 from lfnet.errors import LfnetError
+from lfnet.text import plural
 
 __all__ = ["BIDS", "FOLDERS", "OWN", "SESSIONS", "WORDS", "Guess", "guess_people"]
 
@@ -16,6 +17,7 @@ FOLDERS = "one folder a person"
 WORDS = "the first word of each name"
 OWN = "each clip a person of its own"
 
+_MOST = 0.8  # of all clips
 _WORD = re.compile(r"[_\-.:\s]+")
 _PERSON_SESSION = re.compile(
     r"(?P<person>[A-Za-z]*\d+)[_-](?:s|ses-|session)?(?P<session>\d{1,2})(?:[_-](?P<task>[A-Za-z][A-Za-z0-9]*))?(?:[_-].*)?",
@@ -70,10 +72,11 @@ class Guess:
 def guess_people(clips: Sequence[Path]) -> tuple[list[Guess], str]:
     """Guess the person, session and task of each clip.
 
-    The first rule that fits every clip is used: BIDS names; names of the form PERSON_SESSION_TASK; a folder with a
-    number for each person, and below it one for each session; the text before the first "_", "-", ".", ":" or space,
-    after a date and after words that all names begin with; else each clip is one person. Where a name and a folder
-    could both hold the person, the one with more values does, or the folder called P…, subject… and the like.
+    The first rule that fits every clip is used, or of the first two one that fits four of five clips: BIDS names; names
+    of the form PERSON_SESSION_TASK; a folder with a number for each person, and below it one for each session; the text
+    before the first "_", "-", ".", ":" or space, after a date and after words that all names begin with; else each clip
+    is one person. Where a name and a folder could both hold the person, the one with more values does, or the folder
+    called P…, subject… and the like.
 
     Parameters
     ----------
@@ -103,12 +106,17 @@ def guess_people(clips: Sequence[Path]) -> tuple[list[Guess], str]:
     bids = [_bids(clip) for clip in clips]
     if all(bids):
         return [guess for guess in bids if guess], BIDS
+    if _most(bids):
+        return _with_strays(bids, clips, BIDS)
     by_name = _from_names([_undated(clip.name) for clip in clips])
     level = _person_level([clip.parts[:-1] for clip in clips])
     if by_name and not (level is not None and _folder_wins([clip.parts[level] for clip in clips], by_name)):
         return by_name, SESSIONS
     if level is not None:
         return _from_folders(clips, level), FOLDERS
+    some = [_from_names([_undated(clip.name)]) for clip in clips]
+    if _most(some):
+        return _with_strays([found[0] if found else None for found in some], clips, SESSIONS)
     names = _without_common_start([_undated(clip.name) for clip in clips])
     starts = [_WORD.split(name)[0] for name in names]
     if len(set(starts)) > 1 and all(starts) and not all(_NO_PERSON.fullmatch(start) for start in starts):
@@ -116,6 +124,18 @@ def guess_people(clips: Sequence[Path]) -> tuple[list[Guess], str]:
         sessions = [match.group(1) for match in rests if match] if all(rests) else [""] * len(names)
         return [Guess(start, session) for start, session in zip(starts, sessions, strict=True)], WORDS
     return [Guess(clip_name(clip)) for clip in clips], OWN
+
+
+def _most(found: Sequence[object]) -> bool:
+    """Whether a rule fits so many clips that the others are strays, such as a film for calibration."""
+    fitting = sum(map(bool, found))
+    return fitting >= max(3, _MOST * len(found))
+
+
+def _with_strays(found: Sequence[Guess | None], clips: Sequence[Path], rule: str) -> tuple[list[Guess], str]:
+    strays = sum(guess is None for guess in found)
+    guesses = [Guess(clip_name(clip)) if guess is None else guess for guess, clip in zip(found, clips, strict=True)]
+    return guesses, f"{rule}; {plural(strays, 'clip')} of another name each a person of its own"
 
 
 def _bids(clip: Path) -> Guess | None:

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 FORMAT = 3
-_MAX_NAME = 80
+_MAX_NAME = 48  # characters of the overrides in the name of a file
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,17 @@ def touch(root: Path, *names: str) -> Path:
         (["clip_001", "clip_002", "clip_003"], ["001", "002", "003"], WORD),
         (["anna/talk", "ben/talk"], ["anna_talk", "ben_talk"], OWN),
         (["only"], ["only"], OWN),
+        (
+            ["sub-01_ses-1", "sub-02_ses-1", "sub-03_ses-1", "sub-03_ses-2", "calibration"],
+            ["sub-01", "sub-02", "sub-03", "sub-03", "calibration"],
+            f"{BIDS}; 1 clip of another name each a person of its own",
+        ),
+        (
+            ["203_1", "203_2", "205_1", "206_1", "test film"],
+            ["203", "203", "205", "206", "test-film"],
+            f"{SITTINGS}; 1 clip of another name each a person of its own",
+        ),
+        (["203_1", "205_1", "test-film"], ["203", "205", "test"], WORD),
     ],
 )
 def test_guess(names: list[str], persons: list[str], rule: str) -> None:

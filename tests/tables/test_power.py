@@ -140,7 +140,7 @@ def test_the_command_reads_the_runs_of_a_table(runs: Path, tmp_path: Path, capsy
     where = [f"paths.runs={runs}", f"paths.tables={tmp_path / 'tables'}"]
     assert main(["power", "sizes=[50,100]", *where]) == 0
     shown = capsys.readouterr().out
-    assert "\n        50  " in shown and RESEARCH_ONLY in shown
+    assert "\n50  " in shown and RESEARCH_ONLY in shown
     assert (tmp_path / "tables" / "power_architectures.md").is_file()
     assert shown.startswith("What could n recordings show?") and "|" not in shown and "**" not in shown
     assert main(["power", "architectures", "trainer=full", *where]) == 2
