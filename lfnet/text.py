@@ -1,9 +1,20 @@
 """Plain text for people: columns of a table, lists of names, cells of a spreadsheet."""
 
 import re
+import shutil
+import sys
 from collections.abc import Sequence
 
-__all__ = ["MINUS", "align_columns", "cut_lines", "first_names", "fixed", "plural", "spreadsheet_cell"]
+__all__ = [
+    "MINUS",
+    "align_columns",
+    "cut_lines",
+    "first_names",
+    "fixed",
+    "plural",
+    "spreadsheet_cell",
+    "terminal_width",
+]
 
 MINUS = "−"
 
@@ -71,3 +82,8 @@ def cut_lines(text: str, length: int = 1000) -> str:
     'abc\\nabc…'
     """
     return "\n".join(line if len(line) <= length else f"{line[: length - 1]}…" for line in text.splitlines())
+
+
+def terminal_width(piped: int = 100) -> int:
+    """The number of columns of the terminal; `piped` where standard output is none, as in a pipe."""
+    return shutil.get_terminal_size((piped, 24)).columns if sys.stdout.isatty() else piped

@@ -96,7 +96,7 @@ def main(argv: list[str]) -> int:
     if options.figure is not None:
         try:
             with personal_files(config["paths"].get("mode", "private")):
-                draw_figure(segments, settings, options.figure, options.video.name)
+                draw_figure(segments, settings, options.figure)
         except LfnetError as error:  # the report is valid without it
             print(f"no figure: {error}", file=sys.stderr)
         else:

@@ -27,7 +27,7 @@ from lfnet.evaluation.conformal import calibration_rows, conformal_by_group, ran
 from lfnet.evaluation.estimates import Difference, Estimate, EvidenceSettings
 from lfnet.evaluation.groups import Grouping
 from lfnet.evaluation.intervals import symmetric
-from lfnet.evaluation.left_out import LeftOut, class_interval
+from lfnet.evaluation.left_out import LeftOut, class_interval, leave_out_mean
 from lfnet.evaluation.resample import Quantity, generator
 from lfnet.evaluation.sufficient_statistics import SCALES
 from lfnet.text import plural
@@ -283,8 +283,8 @@ def _measured(
     people = int(inside_P.sum())
     error_SN = score_SN - label_N
     found = {
-        "mae": _left_out_mean("mae", np.abs(error_SN), person_N, people),
-        "bias": _left_out_mean("bias", error_SN, person_N, people),
+        "mae": leave_out_mean("mae", np.abs(error_SN), person_N, people),
+        "bias": leave_out_mean("bias", error_SN, person_N, people),
         "slope": _left_out_slope(label_N, score_SN, person_N, people),
     }
     covered_SM = _covered(_errors(aligned, number, drawn), coverage)
@@ -292,7 +292,7 @@ def _measured(
     if covered_SM is not None and members.sum() >= settings.min_people:
         covered = covered_SM[:, members].astype(np.float64)
         count = covered.shape[1]
-        found["coverage"] = _left_out_mean("coverage", covered, np.arange(count), count)
+        found["coverage"] = leave_out_mean("coverage", covered, np.arange(count), count)
     return GroupRow(
         aligned.names[number],
         column,
@@ -309,13 +309,6 @@ def _estimate(found: LeftOut, level: float) -> Estimate:
         return Estimate(None, undefined=int((~np.isfinite(found.value_S)).sum()))
     quantity = found.quantity(joint=False)
     return Estimate(quantity.value, class_interval(found, False, level), var_people=quantity.people)
-
-
-def _left_out_mean(metric: str, value_SN: Floats, person_N: NDArray[np.intp], people: int) -> LeftOut:
-    sum_SP = np.stack([np.bincount(person_N, value_N, people) for value_N in value_SN])
-    count_P = np.bincount(person_N, minlength=people)
-    left_SP = (sum_SP.sum(axis=1, keepdims=True) - sum_SP) / (count_P.sum() - count_P)
-    return LeftOut(metric, value_SN.mean(axis=1), left_SP, people)
 
 
 def _left_out_slope(label_N: Floats, score_SN: Floats, person_N: NDArray[np.intp], people: int) -> LeftOut:

@@ -25,7 +25,7 @@ from lfnet.evaluation.intervals import Interval, interval_between, jackknife_t
 from lfnet.evaluation.resample import Quantity
 from lfnet.evaluation.sufficient_statistics import SCALES, Scale
 
-__all__ = ["LOGIT", "LeftOut", "Question", "class_interval", "difference", "leave_out"]
+__all__ = ["LOGIT", "LeftOut", "Question", "class_interval", "difference", "leave_out", "leave_out_mean"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -110,6 +110,24 @@ def leave_out(metric: str, question: Question, score_SN: Floats, threshold_S: Se
     value_S, left_SP = np.array([value for value, _ in found]), np.stack([left_P for _, left_P in found])
     people = question.people if metric not in _SHARES else question.people_in(metric == "sensitivity")
     return LeftOut(metric, value_S, left_SP, people)
+
+
+def leave_out_mean(metric: str, value_SN: Floats, person_N: NDArray[np.intp], people: int) -> LeftOut:
+    """Measure the mean over recordings of each seed, and without each person.
+
+    Parameters
+    ----------
+    metric : str
+        mae, bias or coverage.
+    value_SN : ndarray
+    person_N : ndarray of int
+        The person of each recording, from 0 to `people` − 1.
+    people : int
+    """
+    sum_SP = np.stack([np.bincount(person_N, value_N, people) for value_N in value_SN])
+    count_P = np.bincount(person_N, minlength=people)
+    left_SP = (sum_SP.sum(axis=1, keepdims=True) - sum_SP) / (count_P.sum() - count_P)
+    return LeftOut(metric, value_SN.mean(axis=1), left_SP, people)
 
 
 def difference(one: LeftOut, base: LeftOut, joint: bool) -> Quantity:

@@ -15,13 +15,14 @@ from lfnet.evaluation.coverage import (
     quantile_curve,
     spread_curve,
 )
+from lfnet.evaluation.mean_error import mean_error
 from lfnet.runs.collection import DifferentRecordings, Ensemble
 from lfnet.runs.run import Run
 from lfnet.runs.scores import RecordingScores
 from lfnet.tables.table import Block, Row, Section, Table
 from lfnet.tables.tuning import budget_curve
 
-__all__ = ["Budget", "Course", "Drawn", "Part", "curves", "parts"]
+__all__ = ["Budget", "Course", "Drawn", "Part", "curves", "mae_interval", "parts"]
 
 
 def curves(runs: Sequence[Run], low: float, high: float) -> tuple[Curve, ...]:
@@ -69,13 +70,14 @@ def _test(frame: pd.DataFrame) -> pd.DataFrame:
 class Course:
     """One run's MAE after each epoch, in scale points, of `of`: windows, clips or recordings of the split that chooses.
 
-    best: the epoch that was kept (from 1).
+    best: the epoch that was kept (from 1). converged: whether MAE had stopped improving when training ended.
     """
 
     seed: int
     of: str
     mae_E: np.ndarray
     best: int | None
+    converged: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class Part:
     """A section of the table: its rows to draw, its intervals, and the scale that its labels are on.
 
     budgets: of tuned models, and of tuned controls. binary: whether labels are 0 and 1 and scores are probabilities.
-    pooled: differences over cohorts, of a section without rows.
+    pooled: differences over cohorts, of a section without rows. simulated: whether the cohort is. controls: names of
+    the rows of controls. compared: blocks of comparisons, each with its finding.
     """
 
     label: str
@@ -123,6 +126,9 @@ class Part:
     budgets: tuple[Budget, ...] = ()
     binary: bool = False
     pooled: tuple[Block, ...] = ()
+    simulated: bool = False
+    controls: tuple[str, ...] = ()
+    compared: tuple[Block, ...] = ()
 
 
 def parts(table: Table) -> tuple[Part, ...]:
@@ -138,7 +144,8 @@ def _part(table: Table, section: Section) -> Part | None:
         if not pooled or not runs:
             return None
         scale = runs[0].result.scale
-        return Part(section.label, (), None, scale.name, float(scale.min), float(scale.max), (), pooled=pooled)
+        low, high = float(scale.min), float(scale.max)
+        return Part(section.label, (), None, scale.name, low, high, (), pooled=pooled, simulated=table.simulated)
     controls = [row for row in section.rows if row.kind == "control"]
     first = models[0].runs[0].result
     binary = first.scale.whole is not None and first.scale.whole.kind == "binary"
@@ -154,6 +161,9 @@ def _part(table: Table, section: Section) -> Part | None:
         tuple((str(band["name"]), float(band["low"]), float(band["high"])) for band in bands),
         tuple(own for row in (*models, *controls) if (own := _budget(table, row)) is not None),
         binary,
+        simulated=all(run.result.cohort.simulated for row in models for run in row.runs),
+        controls=tuple(", ".join(table.names(row)) for row in controls),
+        compared=tuple(block for block in section.evidence if block.finding),
     )
 
 
@@ -180,6 +190,19 @@ def _budget(table: Table, row: Row) -> Budget | None:
             for place, value in enumerate(values):
                 found[place, number, trial - 1 :] = np.nan if value is None else value
     return Budget(", ".join(table.names(row)), tuned[0]["select"]["metric"], *found.mean(axis=1))
+
+
+def mae_interval(runs: Sequence[Run], split: str) -> tuple[float, float] | None:
+    """The 95 % interval over people of these trained models' MAE; None without scores or enough people."""
+    if not runs or not all(run.has_scores for run in runs):
+        return None
+    read = RecordingScores(runs)
+    every = pd.concat([read.rows(run, split) for run in runs])
+    every = every[every["label"].notna()]
+    errors = (every["score"] - every["label"]).abs().groupby(every["recording_id"]).mean()
+    people = every.groupby("recording_id")["person_id"].first()
+    found = mean_error(errors, people[errors.index], absolute=True).interval
+    return None if found is None else (found.low, found.high)
 
 
 def _mae(run: Run, split: str) -> float | None:
@@ -209,4 +232,5 @@ def _course(run: Run) -> Course | None:
         return None
     mae_E = table.dropna(subset=[column])[column].to_numpy(float)
     of = f"{column.split('/')[0]} {run.result.config['protocol']['select']['level']}s"
-    return Course(run.seed, of, mae_E, run.result.training.best_epoch)
+    training = run.result.training
+    return Course(run.seed, of, mae_E, training.best_epoch, training.converged)

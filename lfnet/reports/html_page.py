@@ -11,7 +11,8 @@ import jinja2
 from markupsafe import Markup
 
 from lfnet import RESEARCH_ONLY
-from lfnet.files import atomic_path, write_text
+from lfnet.drawing import save_figure
+from lfnet.files import write_text
 from lfnet.reports.figure_data import Part, parts
 from lfnet.reports.figures import FIGURES, INK, draw
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
@@ -48,9 +49,7 @@ def write_figures(shown: Sequence[Part], folder: Path) -> list[Path]:
             own = f"{name}_{number + 1}" if len(shown) > 1 else name
             for ending in ("png", "pdf"):
                 path = folder / f"{own}.{ending}"
-                with atomic_path(path, personal=False) as temporary:
-                    metadata = {"CreationDate": None} if ending == "pdf" else {}
-                    figure.savefig(temporary, format=ending, dpi=200, metadata=metadata)
+                save_figure(figure, path, personal=False)
                 written.append(path)
     return written
 

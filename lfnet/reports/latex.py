@@ -1,90 +1,125 @@
 """LaTeX (booktabs) of a table: a file to \\input in a paper."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from lfnet import RESEARCH_ONLY
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid, wrap
+from lfnet.reports.latex_text import breakable, escape
+from lfnet.reports.main_columns import narrower
 from lfnet.tables.table import Table
 
-__all__ = ["escape", "latex"]
+__all__ = ["latex"]
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "`": r"\textasciigrave{}",
-    '"': r"\textquotedbl{}",
-    "'": r"'",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "×": r"$\times$",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "→": r"$\rightarrow$",
-    "–": "--",
-    "—": "---",
-    "…": r"\dots{}",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "σ": r"$\sigma$",
-    "λ": r"$\lambda$",
-}
-_SPECIAL_PATTERN = re.compile("|".join(re.escape(character) for character in _SPECIAL))
-
-
-def escape(text: str) -> str:
-    """Escape a text for LaTeX; `code` between backticks is set in typewriter."""
-    pieces = re.split(r"`([^`]*)`", text)
-    shown = [_SPECIAL_PATTERN.sub(lambda found: _SPECIAL[found[0]], piece) for piece in pieces]
-    return "".join(rf"\texttt{{{piece}}}" if i % 2 else piece for i, piece in enumerate(shown))
+_WIDTH = 95  # characters of a row: a line of text has some 80 in this size, and a tabular is reduced to it
+_ROWS = 30  # of one float, so that it fits a page with its caption and notes
+_HEADING, _CELL = 13, 26  # characters of a line of a heading and of a cell
+_TOGETHER = 30  # floats that LaTeX can hold until it has placed them
+_ABOVE = ("Cohort", "Scale", "Recordings", "Level")  # facts below the main table; the others are in the notes
 
 
 def latex(table: Table) -> str:
-    """Format a table as a float with caption, label `tab:NAME` and notes; needs booktabs and graphicx."""
-    notes: dict[str, str] = {}
-    lines = [
-        r"% \usepackage[T1]{fontenc}, \usepackage{booktabs} and \usepackage{graphicx} in the preamble.",
-        r"\begin{table}",
-        r"  \centering",
-        rf"  \caption{{{escape(_caption(table))}}}",
-        rf"  \label{{tab:{re.sub(r'[^A-Za-z0-9]+', '-', table.name)}}}",
-        r"  \par\smallskip",
-        *_box(table),
-        *_tabular(make_grid(table), [section.label for section in table.sections], notes),
-    ]
+    """Format a table as floats and notes; they need the packages of the first line.
+
+    The main table, `tab:NAME`, has the main columns and the intervals of MAE. Each block of evidence is a table of its
+    own, `tab:NAME-evidence-1` and so on. What is longer than a page is continued in a further one. The notes are plain
+    paragraphs after the tables.
+    """
+    label = re.sub(r"[^A-Za-z0-9]+", "-", table.name)
+    floats = [*_main(table, label), *_evidence(table, label)]
+    lines = [r"% \usepackage[T1]{fontenc}, \usepackage{booktabs} and \usepackage{graphicx} in the preamble."]
+    for number, part in enumerate(floats):
+        lines += [r"\clearpage"] if number and number % _TOGETHER == 0 else []
+        lines += part
+    return "\n".join([*lines, *_notes(table, label)]) + "\n"
+
+
+def _main(table: Table, label: str) -> Iterator[list[str]]:
+    """The floats of the main columns: those that fit the width of a line."""
+    for narrow in narrower(table):
+        grid = make_grid(narrow)
+        if _characters(grid) <= _WIDTH:
+            break
+    labels = [section.label for section in table.sections]
+    letters: dict[str, str] = {}
+    caption = _sentences([table.title, table.question, *table.banners])
+    for number, part in enumerate(_chunks(grid)):
+        used: dict[str, str] = {}
+        tabular = _tabular(part, labels, letters, used)
+        first = number == 0
+        below = [f"{name}: {text}." for name, text in table.facts if name in _ABOVE] if first else []
+        below += [f"Warning: {text}" for text in table.warnings] if first else []
+        yield _float(
+            caption if first else f"{table.title} (continued).",
+            f"tab:{label}" if first else "",
+            [*(_box(table) if first else []), *tabular],
+            [
+                *(rf"\textsuperscript{{{letter}}}\,{breakable(note)}." for note, letter in used.items()),
+                *map(breakable, below),
+                escape(f"{RESEARCH_ONLY.partition(':')[0]}."),
+            ],
+        )
+
+
+def _evidence(table: Table, label: str) -> Iterator[list[str]]:
+    """The floats of the blocks of evidence."""
+    number = 0
     for section in table.sections:
         for title, grid in evidence_grids(section.evidence):
-            heading = f"{section.label}. {title}" if section.label else title
-            lines.append(rf"  \par\medskip \textbf{{{escape(heading)}}}\par\smallskip")
-            lines += _tabular(grid)
-    lines += [
-        r"  \par\medskip",
-        r"  \begin{minipage}{\linewidth}\footnotesize",
-    ]
-    lines += [rf"    \textsuperscript{{{letter}}}\,{escape(note)}." for note, letter in notes.items()]
-    lines += [f"    {escape(line)}" for line in _notes(table)]
-    lines += [r"  \end{minipage}", r"\end{table}"]
-    return "\n".join(lines) + "\n"
+            number += 1
+            for place, part in enumerate(_chunks(grid)):
+                caption = _sentences([section.label, title if place == 0 else f"{title} (continued)"])
+                own = f"tab:{label}-evidence-{number}" if place == 0 else ""
+                yield _float(caption, own, _tabular(part, [""]))
 
 
-def _tabular(grid: Grid, labels: Sequence[str] = ("",), notes: dict[str, str] | None = None) -> list[str]:
+def _float(caption: str, label: str, content: Sequence[str], below: Sequence[str] = ()) -> list[str]:
+    lines = [r"\begin{table}[htbp]", r"  \centering\footnotesize", rf"  \caption{{{breakable(caption)}}}"]
+    lines += [rf"  \label{{{label}}}"] if label else []
+    lines += [r"  \par\smallskip", *content]
+    if below:
+        lines += [r"  \par\smallskip", r"  \begin{minipage}{\linewidth}\scriptsize\raggedright"]
+        lines += [*(f"    {text}" for text in below), r"  \end{minipage}"]
+    return [*lines, r"\end{table}"]
+
+
+def _chunks(grid: Grid) -> Iterator[Grid]:
+    """The grid in parts of at most `_ROWS` lines; what has no rows is left out."""
+    parts: list[list[list[Line]]] = [[[] for _ in grid.sections]]
+    height = 0
+    for number, rows in enumerate(grid.sections):
+        for line in rows:
+            own = max(len(wrap(text, _CELL)) for text in line.texts[: len(line.texts) - grid.notes])
+            if height + own > _ROWS:
+                parts.append([[] for _ in grid.sections])
+                height = 0
+            parts[-1][number].append(line)
+            height += own
+    for part in parts:
+        yield replace(grid, sections=tuple(map(tuple, part)))
+
+
+def _characters(grid: Grid) -> int:
+    """The characters of the longest row, with the space between columns."""
+    shown = len(grid.headings) - grid.notes
+    texts = [[wrap(heading, _HEADING) for heading in grid.headings[:shown]]]
+    texts += [[wrap(text, _CELL) for text in line.texts[:shown]] for rows in grid.sections for line in rows]
+    return sum(max(len(line) for cells in texts for line in cells[i]) + 3 for i in range(shown))
+
+
+def _tabular(
+    grid: Grid, labels: Sequence[str], letters: dict[str, str] | None = None, used: dict[str, str] | None = None
+) -> list[str]:
     """A tabular, reduced to the width of a line.
 
-    notes: collects the letter of each note; None for a table of evidence, whose cells are not broken into lines.
+    letters: collects the letter of each note of the whole table, used: of those of this tabular.
     """
     shown = len(grid.headings) - grid.notes
     alignment = "".join("r" if numeric else "l" for numeric in grid.numeric[:shown])
-    headings = [_stack(text, right, "b") for text, right in zip(grid.headings[:shown], grid.numeric, strict=False)]
+    headings = [
+        _stack(text, right, "b", _HEADING) for text, right in zip(grid.headings[:shown], grid.numeric, strict=False)
+    ]
     lines = [
         r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"  \begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
@@ -98,25 +133,21 @@ def _tabular(grid: Grid, labels: Sequence[str] = ("",), notes: dict[str, str] | 
         if label:
             lines.append(rf"    \multicolumn{{{shown}}}{{@{{}}l}}{{\textbf{{{escape(label)}}}}} \\")
         for i, line in enumerate(rows):
-            if notes is not None and i and line.kind == "reference" and rows[i - 1].kind != "reference":
+            if i and line.kind == "reference" and rows[i - 1].kind != "reference":
                 lines.append(r"    \addlinespace")
-            lines.append(f"    {' & '.join(_texts(line, grid, notes))} " + r"\\")
+            lines.append(f"    {' & '.join(_texts(line, grid, letters, used))} " + r"\\")
     return [*lines, r"    \bottomrule", r"  \end{tabular}}"]
 
 
-def _texts(line: Line, grid: Grid, notes: dict[str, str] | None) -> list[str]:
+def _texts(line: Line, grid: Grid, letters: dict[str, str] | None, used: dict[str, str] | None) -> list[str]:
     """The cells of a row; its note becomes a letter after its name, the same letter for the same note."""
-    texts = [
-        escape(text) if i < grid.names or notes is None else _stack(text, right, "t")
-        for i, (text, right) in enumerate(zip(line.texts, grid.numeric, strict=True))
-    ]
+    shown = len(line.texts) - grid.notes
+    texts = [_stack(text, right, "t", _CELL) for text, right in zip(line.texts[:shown], grid.numeric, strict=False)]
     if line.kind == "reference":
         texts[0] = rf"\emph{{{texts[0]}}}"
-    if notes is not None and grid.notes:
-        texts.pop()
-        if line.texts[-1]:
-            letter = notes.setdefault(line.texts[-1], _letter(len(notes)))
-            texts[0] += rf"\textsuperscript{{{letter}}}"
+    if letters is not None and used is not None and grid.notes and (note := line.texts[-1]):
+        used[note] = letters.setdefault(note, _letter(len(letters)))
+        texts[0] += rf"\textsuperscript{{{used[note]}}}"
     return texts
 
 
@@ -126,10 +157,10 @@ def _box(table: Table) -> list[str]:
         return []
     fonts = {"Leak": "textbf", "Warning": "textbf"}
     lines = [
-        rf"    \{fonts.get(label, 'textrm')}{{{escape(label)}}}: {escape(text)}\par" for label, text in table.audit
+        rf"    \{fonts.get(label, 'textrm')}{{{escape(label)}}}: {breakable(text)}\par" for label, text in table.audit
     ]
     return [
-        r"  \fbox{\begin{minipage}{0.97\linewidth}\footnotesize",
+        r"  \fbox{\begin{minipage}{\dimexpr\linewidth-2\fboxsep-2\fboxrule}\scriptsize\raggedright",
         r"    \textbf{Audit}\par",
         *lines,
         r"  \end{minipage}}",
@@ -143,26 +174,35 @@ def _letter(number: int) -> str:
     return (_letter(before - 1) if before else "") + chr(ord("a") + last)
 
 
-def _stack(text: str, right: bool, position: str) -> str:
+def _stack(text: str, right: bool, position: str, longest: int) -> str:
     """Break a text that is too long for its column into several lines of one cell."""
-    lines = [escape(line) for line in wrap(text)]
+    # After the end of a row, a bracket would be read as an option.
+    lines = [f"{{}}{escape(line)}" if line[:1] in ("[", "*") else escape(line) for line in wrap(text, longest)]
     if len(lines) == 1:
         return lines[0]
     inner = r" \\ ".join(lines)
     return rf"\begin{{tabular}}[{position}]{{@{{}}{'r' if right else 'l'}@{{}}}}{inner}\end{{tabular}}"
 
 
-def _caption(table: Table) -> str:
-    """Title and question as sentences."""
-    parts = [table.title, table.question, *table.banners]
+def _sentences(parts: Sequence[str]) -> str:
     return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)
 
 
-def _notes(table: Table) -> list[str]:
-    notes = [f"{name}: {text}." for name, text in table.facts]
-    notes += [f"Warning: {text}" for text in table.warnings]
+def _notes(table: Table, label: str) -> list[str]:
+    """What was found, the other facts, the foot and failures, as paragraphs that a page may break."""
+    notes = []
+    if table.findings:
+        notes += [table.findings.head, *(f"{question}: {text}." for question, text in table.findings.lines)]
+    notes += [f"{name}: {text}." for name, text in table.facts if name not in _ABOVE]
     for section in table.sections:
         lead = f"{section.label}. " if section.label and section.closing else ""
         notes += [lead + " ".join(section.closing)] if section.closing else []
-    notes += table.foot
-    return notes + [f"No result: {' '.join(failure.overrides)}: {failure.reason}." for failure in table.failures]
+    notes += [*table.foot, f"All columns are in {table.name}.md and {table.name}.csv."]
+    notes += [f"No result: {' '.join(failure.overrides)}: {failure.reason}." for failure in table.failures]
+    return [
+        r"\par\bigskip",
+        r"{\footnotesize\raggedright\setlength{\parindent}{0pt}",
+        rf"  \textbf{{Notes to Table~\ref{{tab:{label}}}}}\par",
+        *(rf"  {breakable(note)}\par" for note in notes),
+        "}",
+    ]

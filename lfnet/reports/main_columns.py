@@ -12,23 +12,31 @@ __all__ = ["narrower"]
 
 
 def narrower(table: Table) -> Iterator[Table]:
-    """Yield the table without notes and with the intervals of MAE, then with ever fewer columns.
+    """Yield the table with the intervals of MAE, then with ever fewer columns.
 
-    The first one has the columns of the compared split, or all columns where nothing was compared. Columns are left out
-    in this order: dev and gap, RMSE and CCC (of binary labels also MAE, PCC and sigma_ratio), then the last ones. Of
-    binary labels the intervals are those of AUROC.
+    Columns are left out in this order: dev and gap, together; those that are not of the compared split, together; then
+    one by one RMSE and CCC (of binary labels also MAE, PCC and sigma_ratio), and the last ones. Of binary labels the
+    intervals are those of AUROC.
     """
     lead = "auroc" if any(_of_classes(section) for section in table.sections) else "mae"
     minor = METRICS if lead == "auroc" else ("rmse", "ccc")
     table = _with_intervals(table, lead)
     columns = list(table.columns)
-    if table.findings:
-        splits = {column.name.partition(".")[0] for column in columns if "[" in column.name}
-        columns = [column for column in columns if column.name.partition(".")[0] in splits] or columns
-    yield replace(table, columns=tuple(columns))
+    yield table
+    splits = {_split(column) for column in columns if "[" in column.name} if table.findings else set()
+    others = [column for column in columns if _split(column) not in {"dev", "gap"} - splits]
+    compared = [column for column in columns if _split(column) in splits]
+    for fewer in (others, compared):
+        if fewer and len(fewer) < len(columns):
+            columns = fewer
+            yield replace(table, columns=tuple(columns))
     for dropped in sorted(columns[1:], key=lambda column: (_rank(column, minor), -columns.index(column))):
         columns = [column for column in columns if column is not dropped]
         yield replace(table, columns=tuple(columns))
+
+
+def _split(column: Column) -> str:
+    return column.name.partition(".")[0]
 
 
 def _rank(column: Column, minor: Container[str]) -> int:
@@ -82,4 +90,4 @@ def _row(row: Row, texts: Mapping[str, str], shown: Mapping[str, Column], plain:
         # A row without evidence keeps its MAE, in the column of all people.
         text = texts.get(heading, DASH if own is None or heading != list(shown)[-1] else own.text)
         cells[column.name] = Cell(text, {}, summarise([]))
-    return replace(row, cells=cells, notes=())
+    return replace(row, cells=cells)

@@ -1,20 +1,20 @@
 """Plain text of a table for a terminal."""
 
-import shutil
-import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lfnet import RESEARCH_ONLY
 from lfnet.reports.grid import Grid, evidence_grids, make_grid, wrap
 from lfnet.reports.main_columns import narrower
 from lfnet.tables.formatting import DASH
 from lfnet.tables.table import Table
+from lfnet.text import terminal_width
 
 __all__ = ["terminal"]
 
-_MIN_WIDTH, _MAX_WIDTH = 80, 100
+_MIN_WIDTH = 40
+_PROSE = 100  # maximum length of a line of sentences
 _GAP = "  "
 _NOTE = 28
 _WIDE, _NARROW = 32, 13  # maximum length of a line of a cell
@@ -31,12 +31,13 @@ def terminal(table: Table, width: int | None = None, full: bool = True) -> str:
     ----------
     table : Table
     width : int or None
-        Maximum length of a line; None: that of the terminal, and at most 100.
+        Maximum length of a line, at least 40; None: that of the terminal, 100 in a pipe. Sentences have at most 100.
     full : bool
         Everything: columns that do not fit follow in further blocks, which repeat the names of the rows. Else what was
         found, warnings, the main columns that fit, and notes.
     """
-    width = width or _terminal_width()
+    columns = max(_MIN_WIDTH, width or terminal_width())
+    width = min(columns, _PROSE)
     parts = [*textwrap.wrap(table.title, width), *textwrap.wrap(table.question, width)]
     for text in table.banners:
         parts += textwrap.wrap(text.upper(), width)
@@ -44,21 +45,20 @@ def terminal(table: Table, width: int | None = None, full: bool = True) -> str:
         parts += ["", *textwrap.wrap(table.findings.head, width)]
         for question, text in table.findings.lines:
             parts += textwrap.wrap(f"  {question}: {text}.", width, subsequent_indent="    ")
-    parts += _everything(table, width) if full else _main(table, width)
+    parts += _everything(table, width, columns) if full else _main(table, width, columns)
     return "\n".join(line.rstrip() for line in parts) + "\n"
 
 
-def _main(table: Table, width: int) -> list[str]:
+def _main(table: Table, width: int, columns: int) -> list[str]:
     """Warnings, the main columns, notes, and what is left out."""
     loud = [("Warning", text) for text in table.warnings]
     loud += [(f"{label} (audit)", text) for label, text in table.audit if label in _LOUD]
     parts = [""] * bool(loud) + [line for label, text in loud for line in _indented(f"{label}: {text}", width)]
-    shown = narrower(table)
-    narrow = next(shown)
-    # Cells of one line: an interval is not separated from its value.
-    while len(_layout(make_grid(narrow), width, _WIDE, False).blocks) > 1 and (less := next(shown, None)):
-        narrow = less
-    parts += [*_blocks(make_grid(narrow), [section.label for section in table.sections], width), ""]
+    for narrow in narrower(_without_notes(table)):
+        # Cells of one line: an interval is not separated from its value.
+        if len(_layout(make_grid(narrow), columns, _WIDE, False).blocks) == 1:
+            break
+    parts += [*_blocks(make_grid(narrow), [section.label for section in table.sections], columns), ""]
     parts += _closing(table, width)
     notes: dict[str, list[str]] = {}
     for section in table.sections:
@@ -76,16 +76,22 @@ def _main(table: Table, width: int) -> list[str]:
     return [*parts, *textwrap.wrap(RESEARCH_ONLY, width)]
 
 
-def _everything(table: Table, width: int) -> list[str]:
+def _without_notes(table: Table) -> Table:
+    """The table without the column of notes: they follow below."""
+    sections = (replace(one, rows=tuple(replace(row, notes=()) for row in one.rows)) for one in table.sections)
+    return replace(table, sections=tuple(sections))
+
+
+def _everything(table: Table, width: int, columns: int) -> list[str]:
     """Head, audit, all columns, evidence and foot."""
     parts = ["", *(line for name, text in table.facts for line in _indented(f"{name}: {text}.", width))]
     for text in table.warnings:
         parts += _indented(f"Warning: {text}", width)
     parts += _box(table, width)
-    parts += _blocks(make_grid(table), [section.label for section in table.sections], width)
+    parts += _blocks(make_grid(table), [section.label for section in table.sections], columns)
     for section in table.sections:
         for title, grid in evidence_grids(section.evidence):
-            first, *others = _blocks(grid, [""], width)
+            first, *others = _blocks(grid, [""], columns)
             parts += [first, *textwrap.wrap(f"{section.label}. " * bool(section.label) + title, width), *others]
     parts += ["", *_closing(table, width)]
     for text in table.foot:
@@ -109,11 +115,6 @@ def _failures(table: Table, width: int) -> list[str]:
 def _indented(text: str, width: int) -> list[str]:
     """The lines of a text, all but the first one indented."""
     return textwrap.wrap(text, width, subsequent_indent="  ")
-
-
-def _terminal_width() -> int:
-    own = shutil.get_terminal_size().columns if sys.stdout.isatty() else _MAX_WIDTH
-    return min(max(own, _MIN_WIDTH), _MAX_WIDTH)
 
 
 def _blocks(grid: Grid, labels: Sequence[str], width: int) -> list[str]:

@@ -71,13 +71,15 @@ def finding(asked: Asked, found: Sequence[tuple[str, Comparison | ClassCompariso
         few = f"{too_few(asked.people)} people to compare"
         return Finding(asked.question, asked.subject, asked.whom, few, asked.metric)
     parts: dict[str, list[str]] = {}
+    named: dict[str, tuple[str, ...]] = {}
     for verdict in VERDICTS:
         for name, comparison in found:
             if comparison.verdict == verdict:
                 difference = with_interval(comparison.differences.get(asked.metric), 2, sign=True)
                 parts.setdefault(_lead(asked, comparison), []).append(f"{name} {difference}")
+                named[verdict] = (*named.get(verdict, ()), name)
     text = "; ".join(f"{lead}: {', '.join(rows)}" for lead, rows in parts.items())
-    return Finding(asked.question, asked.subject, asked.whom, text, asked.metric)
+    return Finding(asked.question, asked.subject, asked.whom, text, asked.metric, tuple(named.items()))
 
 
 def _lead(asked: Asked, comparison: Comparison | ClassComparison) -> str:

@@ -128,7 +128,8 @@ class Finding:
     """The answer of one block of comparisons in one sentence.
 
     question: "vs mean_mlp". subject: whom the verdicts are about. whom: the people who were scored. text: the rows by
-    their verdicts. metric: whose differences it gives, mae or auroc.
+    their verdicts. metric: whose differences it gives, mae or auroc. verdicts: verdict → names of its rows; none where
+    too few people were scored.
     """
 
     question: str
@@ -136,6 +137,7 @@ class Finding:
     whom: str
     text: str
     metric: str = "mae"
+    verdicts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def test_a_panel_shows_what_one_column_changes(tmp_path: Path) -> None:
     made = build(factory.sweep(tmp_path, done, overrides=overrides, closing=False, **node), tmp_path)
     mae = {(row.identity["head"], row.identity["amount"]): row.cells["test.mae"].summary.mean for row in made.rows[:6]}
     assert made.figure is not None
-    by_share, by_people = (lines(made, made.figure, x) for x in made.figure.axes)
+    by_share, by_people = (lines(made.sections[0], made.figure, x) for x in made.figure.axes)
     assert by_share["ldbm"] == [(50.0, mae["ldbm", "clip_50"], 0.0), (100.0, mae["ldbm", "all"], 0.0)]
     assert by_people["ldbm"] == [(6.0, mae["ldbm", "people_6"], 0.0), (50.0, mae["ldbm", "all"], 0.0)]
     assert list(by_share) == ["ldbm", "mean_mlp"]

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfnet.reports.html_page import write_report
-from lfnet.reports.latex import escape, latex
+from lfnet.reports.latex import latex
+from lfnet.reports.latex_text import escape
 from lfnet.reports.markdown import escape as markdown_escape
 from lfnet.reports.markdown import markdown
 from lfnet.reports.terminal import terminal
