@@ -55,7 +55,7 @@ def test_every_report_shows_it_and_the_figure_has_a_line_a_cohort(tmp_path: Path
     text = made.sections[-1].evidence[0].rows[0][2]
     for shown in (terminal(made, full=False), terminal(made, full=True), markdown(made), json.dumps(made.to_json())):
         assert LABEL in shown
-    assert text in markdown(made) and "τ" in latex(made) and LABEL in page(made, ())
+    assert text in markdown(made) and r"$\tau$" in latex(made) and LABEL in page(made, ())
     assert len(made.to_frame()) == len([row for part in made.sections for row in part.rows])
     (part,) = [one for one in parts(made) if one.pooled]
     figure = draw("pooled", part)

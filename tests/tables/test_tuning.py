@@ -113,4 +113,4 @@ def test_the_figure_holds_each_leader_until_the_next(table: Table) -> None:
     figure = draw("budget", part)
     (axis,) = [axis for axis in figure.axes if axis.get_visible()]
     assert axis.get_title() == "ldbm" and len(axis.get_lines()) == 2
-    assert figure.get_supylabel() == "MAE, BDI-II points"
+    assert axis.get_ylabel() == "MAE, points" and any("BDI-II" in text.get_text() for text in figure.texts)
