@@ -62,9 +62,9 @@ def styled(ink: str = INK) -> Iterator[None]:
 def new_figure(width: float, height: float) -> Any:
     """An empty matplotlib Figure on transparent ground, in inches."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=_MARGIN)
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=_MARGIN))
     figure.patch.set_alpha(0)
     return figure
 

@@ -116,7 +116,7 @@ def _character(one: str) -> str:
         return (
             f"${'^' if kind == '<super>' else '_'}{{{''.join(_bare(chr(int(code, 16))) for code in codes.split())}}}$"
         )
-    base, *accents = unicodedata.normalize("NFKD", one)
+    base, *accents = list(unicodedata.normalize("NFKD", one))
     if base != one and len(accents) == 1 and base.isascii() and accents[0] in _ACCENTS:
         return rf"\{_ACCENTS[accents[0]]}{{{base}}}"
     if base != one and all(part.isascii() for part in (base, *accents)):

@@ -194,8 +194,8 @@ def _scale_log(axis: Any, values: Sequence[float]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     def label(value: float, _: int) -> str:
-        mantissa, _, prefix = magnitude(value).partition(" ")
-        return f"{float(mantissa.replace(',', '')):g} {prefix}".strip() if value >= 1 else f"{value:g}"
+        mantissa, *prefix = magnitude(value).split(" ")
+        return f"{float(mantissa.replace(',', '')):g} {''.join(prefix)}".strip() if value >= 1 else f"{value:g}"
 
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(values) < 30 * min(values) else (1,)))
