@@ -11,9 +11,8 @@ from lfnet.errors import LfnetError
 from lfnet.files import personal_files
 from lfnet.text import plural
 
-__all__ = ["REFUSED", "main"]
+__all__ = ["main"]
 
-REFUSED = 3
 DESCRIPTION = """\
 Explain the score that a bundle of `lfnet export` gives one clip: which seconds and which parts of the face change it if
 they are hidden from the model, a deletion test of these effects vs random orders, the pulse and its quality, coverage.
@@ -28,7 +27,7 @@ examples:
 The page is one file that loads nothing. It names no person, file or folder; the name of the file that is written is
 taken from the clip's, choose another one by --out. The face is drawn as the lines of its mesh. Both files are about one
 person and get the permissions of personal files (paths.mode). Settings are those of conf/video, not of the bundle.
-exit status: 0 the clip was explained; {REFUSED} the clip cannot be scored, nothing was written; 2 a mistake.
+exit status: 0 the clip was explained; 2 it cannot be scored (no face, too short, …) or a mistake: nothing was written.
 
 {RESEARCH_ONLY}
 """
@@ -59,7 +58,7 @@ def main(argv: list[str]) -> int:
         raise LfnetError(f"--out {out}: give a name that ends with .html.")
     from lfnet.deploy.bundle import Bundle
     from lfnet.deploy.clip_page import check_out, deletion_verdict, largest_effect, write_explanation
-    from lfnet.deploy.explanation import Refused, explain_clip
+    from lfnet.deploy.explanation import explain_clip
     from lfnet.deploy.film import Film
     from lfnet.deploy.scorer import Scorer
     from lfnet.deploy.scoring import score_text
@@ -70,10 +69,8 @@ def main(argv: list[str]) -> int:
     with Scorer.of(bundle, pulse=not options.no_pulse, threads=options.threads, video=settings) as scorer:
         try:
             explanation = explain_clip(scorer, bundle, options.clip, options.fps, film)
-        except Refused as refused:
-            print(f"{options.clip}: refused: {refused}")
-            print(RESEARCH_ONLY)
-            return REFUSED
+        except LfnetError as error:
+            raise LfnetError(f"{options.clip} is not scored, and nothing was written: {error}") from error
     with personal_files(mode()):
         page, numbers = write_explanation(explanation, out)
     content = explanation.content

@@ -18,15 +18,11 @@ from lfnet.errors import LfnetError
 from lfnet.features.store import ClipFeatures
 from lfnet.pulse.segments import Segment
 
-__all__ = ["MADE_BY", "Explanation", "Refused", "explain_clip"]
+__all__ = ["MADE_BY", "Explanation", "explain_clip"]
 
 MADE_BY = "lfnet explain"
 _ORDERS = 50  # random ones of the deletion test, each also in reverse
 _PRIVATE = ("video", "latency", "disclaimer")  # of a report: the file's name, and what is said once
-
-
-class Refused(LfnetError):
-    """A clip that the model does not score; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +65,13 @@ def explain_clip(
 
     Raises
     ------
-    Refused
+    LfnetError
         The clip cannot be scored; the message is the reason.
     """
     reading = scorer.read(source, fps, film)
     report, clip = reading.report, reading.clip
     if report["score"] is None or clip is None:
-        raise Refused(report["refused"])
+        raise LfnetError(report["refused"])
     segment_T, edge_S = time_segments(clip.time)
     occluded = OccludedClip(scorer.stages, clip, segment_T)
     effect_S = segment_effects(occluded, len(edge_S) - 1)

@@ -30,12 +30,13 @@ def test_a_page_and_its_numbers_are_written_next_to_each_other(here, capsys):
     assert ((here / "pages/one.html").read_bytes(), (here / "pages/one.json").read_bytes()) == before
 
 
-def test_a_clip_that_is_not_scored_is_refused_and_nothing_is_written(here, capsys):
+def test_of_a_clip_that_is_not_scored_nothing_is_written(here, capsys):
     names = {path.name for path in here.iterdir()}
-    assert main(["explain", "faceless.npz", "--bundle", "toy"]) == 3
-    assert "faceless.npz: refused: no face in any of 90 frames" in capsys.readouterr().out
-    assert main(["explain", "nowhere.npz", "--bundle", "toy"]) == 3
-    assert "nowhere.npz does not exist" in capsys.readouterr().out
+    assert main(["explain", "faceless.npz", "--bundle", "toy"]) == 2
+    expected = "faceless.npz is not scored, and nothing was written: no face in any of 90 frames."
+    assert capsys.readouterr().err == f"error: {expected}\n"
+    assert main(["explain", "nowhere.npz", "--bundle", "toy"]) == 2
+    assert "nowhere.npz does not exist" in capsys.readouterr().err
     assert {path.name for path in here.iterdir()} == names
 
 

@@ -54,6 +54,6 @@ def test_frames_are_shown_only_on_request_and_one_without_a_face_is_an_empty_box
 
 
 def test_a_video_without_a_face_is_refused(bundle, shared, tmp_path, capsys):
-    assert main(["explain", str(shared / "media" / "no_face.mp4"), "--bundle", bundle]) == 3
-    assert "refused: no face in any of" in capsys.readouterr().out
+    assert main(["explain", str(shared / "media" / "no_face.mp4"), "--bundle", bundle]) == 2
+    assert "is not scored, and nothing was written: no face in any of" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]

@@ -15,7 +15,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.cli.main import main
 from lfnet.deploy.bundle import Bundle
 from lfnet.deploy.clip_page import clip_page, deletion_verdict, largest_effect
-from lfnet.deploy.explanation import Explanation, Refused, explain_clip
+from lfnet.deploy.explanation import Explanation, explain_clip
 from lfnet.deploy.film import Film, Still
 from lfnet.deploy.scorer import Scorer
 from lfnet.errors import LfnetError
@@ -172,7 +172,7 @@ def test_numbers_that_are_not_known_do_not_break_the_page(toy):
 
 
 def test_a_clip_without_a_face_is_refused(toy):
-    with pytest.raises(Refused, match="no face in any of 300 frames"):
+    with pytest.raises(LfnetError, match="no face in any of 300 frames"):
         explained(toy, np.full((300, 3), np.nan))
 
 

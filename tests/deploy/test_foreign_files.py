@@ -208,6 +208,7 @@ def test_a_second_export_keeps_own_files(trained, one_bundle, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "MODEL_CARD.md",
         "bundle.json",
+        "feature_means.npy",
         "head.int8.onnx",
         "my_notes.txt",
         "sub",
