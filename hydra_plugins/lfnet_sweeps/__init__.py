@@ -109,7 +109,9 @@ def _sweep(
     from lfnet.text import plural
 
     # Before anything that takes time: libraries, settings, labels and features.
-    print(f"{plural(len(job_overrides), 'job')} to look at; runs: {OmegaConf.select(config, 'paths.runs')}", flush=True)
+    table, runs = (OmegaConf.select(config, key) for key in ("table.name", "paths.runs"))
+    name = f"table {table}: " if table else ""
+    print(f"{name}{plural(len(job_overrides), 'job')} to look at; runs are in {runs}", flush=True)
     from lfnet.jobs.compose import compose_jobs
     from lfnet.jobs.controls import control_overrides
     from lfnet.jobs.settings import read_settings

@@ -46,7 +46,7 @@ COMMANDS = {
         Command("explain", "lfnet.cli.explain:main", "make a page that explains the score of one clip"),
         Command("bench", "lfnet.cli.bench:main", "measure parameters, time and memory of a bundle's stages"),
         Command("power", "lfnet.cli.power:main", "compute what differences n recordings could detect"),
-        Command("list", "lfnet.cli.listing:main", "list heads, encoders, cohorts, tables, weights and protocols"),
+        Command("list", "lfnet.cli.listing:main", "list what can be chosen: heads, encoders, cohorts, tables and more"),
         Command("doctor", "lfnet.cli.doctor:main", "check this machine: versions, libraries, weights, paths"),
         Command("weights", "lfnet.cli.weights:main", "fetch networks' files and check them"),
         Command("cite", "lfnet.cli.cite:main", "print BibTeX entries of lfnet and of the systems that it rebuilds"),

@@ -36,6 +36,18 @@ def clips(tmp_path) -> dict[str, Path]:
     }
 
 
+def test_without_a_terminal_the_clips_that_are_done_are_counted_and_not_named(clips, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(extract_module, "_EVERY", 0.0)
+    cohort = cohort_of(clips)
+    extract_module.extract(cohort, [Brightness()], cache=tmp_path / "cache", progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" extracted")[0] for line in lines if line.startswith("3 of")] == ["3 of 3 clips"]
+    assert lines[0].startswith("0 of 3 clips extracted") and "about 0 s left" in lines[0]
+    assert not {word for line in lines for word in line.split()} & {"a", "b", "c"}
+    extract_module.extract(cohort, [Brightness()], cache=tmp_path / "cache", progress=True)
+    assert capsys.readouterr().err == ""
+
+
 def test_all_clips_are_extracted_once(clips, tmp_path):
     cohort, encoder, cache = cohort_of(clips), Brightness(), tmp_path / "cache"
     store, missing = open_store(cohort, encoder, cache=cache)

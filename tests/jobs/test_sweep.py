@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lfnet.cli.main import main
+from lfnet.errors import LfnetError
 from lfnet.launchers.launcher import Need
 from lfnet.launchers.local import Local
 from lfnet.runs.resources import DEFAULT, MARGIN, RESOURCES, needed_memory
@@ -88,6 +89,15 @@ def test_a_second_table_trains_nothing_and_force_trains_again(here, capsys, monk
     assert lfnet(*words, "force=true") == 0
     again = results(here)
     assert again.keys() == first.keys() and again != first
+
+
+def test_the_first_line_comes_before_any_work(here, capsys, monkeypatch):
+    def stop(*_):
+        raise LfnetError("stop")
+
+    monkeypatch.setattr("lfnet.jobs.compose.compose_jobs", stop)
+    assert lfnet("table", "architectures", "head=mean_mlp,ldbm", "protocol=masked", "seed=0") == 2
+    assert capsys.readouterr().out == "table architectures: 2 jobs to look at; runs are in lfnet_runs\n"
 
 
 BROKEN = "head._target_=tests.jobs.broken.Exploding,lfnet.heads.mean_mlp.TemporalMeanMLP"
