@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
     if options.json:
         print(json.dumps(found, indent=2, allow_nan=False))
     else:
-        print(_text(KINDS.get(options.kind, options.kind), found))
+        print(_text(_group(options.kind), found))
     return 0
 
 
@@ -66,13 +66,19 @@ def rows(kind: str) -> list[dict[str, Any]]:
 
     Raises `LfnetError` where there is no such kind.
     """
-    group = KINDS.get(kind, kind)
+    group = _group(kind)
     if group not in (known := [*KINDS.values(), *groups()]):
         raise LfnetError(
             f"there is no kind {kind}.{hint(kind, {*KINDS, *known})} Kinds: {', '.join(KINDS)}; `lfnet list` shows all."
         )
     facts = {"head": _head, "encoder": _encoder, "table": _table, "weights": _weights}.get(group, _no_facts)
     return [{"name": name, "about": description(group, name), **facts(name)} for name in _choices(group)]
+
+
+def _group(kind: str) -> str:
+    """The group of a kind: `heads` and `head`, `launchers` and `launcher`."""
+    single = kind.removesuffix("s")
+    return KINDS.get(kind, single if kind not in groups() and single in groups() else kind)
 
 
 def _choices(group: str) -> list[str]:

@@ -14,12 +14,15 @@ from lfnet.jobs.settings import read_settings
 from lfnet.jobs.sweep_display import SweepDisplay
 from lfnet.launchers.launcher import Launcher
 from lfnet.runs.resources import record_peaks
+from lfnet.runs.result import Result
 from lfnet.runs.run import Outcome, Run
 from lfnet.runs.sweep_record import JobRecord, SweepRecord, Swept, sweep_command, sweep_name
 from lfnet.signals import stoppable
 from lfnet.text import plural
 
 __all__ = ["run_sweep"]
+
+_MAX_SHOWN = 20  # jobs that were finished before
 
 
 @stoppable()
@@ -93,6 +96,7 @@ def _run_sweep(
     lines = queue.lines(planned.names, planned.outcomes)
     if not lines:
         lines = [_summary(len(jobs), finished, len(calls), len(held), len(failed)), *queue.silences]
+        lines += [] if table["name"] else _finished_before(planned, paths.runs)  # a table shows them itself
         lines += [f"warning: {text}" for text in planned.doubts]
         lines += [f"cannot start {error if error.startswith(name) else f'{name}: {error}'}" for name, error in failed]
     display.print("\n".join(lines))
@@ -150,14 +154,30 @@ def _line(count: str, name: str, runs: Path, outcome: Outcome) -> tuple[str, flo
     if outcome.error:
         return f"{head}: {outcome.error}", None
     result = Run(runs / outcome.run).result
+    text, value = _metric(result)
+    seconds = f", {outcome.seconds:.0f} s, {outcome.run}" if result.metrics else ""
+    return f"{head}: {text}{seconds}", value
+
+
+def _metric(result: Result) -> tuple[str, float | None]:
+    """The main metric of a run in words, and as a number; of one without scores, what a reader must know."""
     metrics = result.metrics
     if not metrics:
-        return f"{head}: {'; '.join(result.marks)}", None
+        return "; ".join(result.marks), None
     split = "test" if "test" in metrics else "dev"
     numbers = metrics[split]["recording"]
-    shown = binary_text(numbers, 1) if is_binary(numbers) else _number(numbers)
-    value = numbers["auroc"] if is_binary(numbers) else numbers.get("mae", numbers.get("spearman"))
-    return f"{head}: {split} {shown}, {outcome.seconds:.0f} s, {outcome.run}", value
+    if is_binary(numbers):
+        return f"{split} {binary_text(numbers, 1)}", numbers["auroc"]
+    return f"{split} {_number(numbers)}", numbers.get("mae", numbers.get("spearman"))
+
+
+def _finished_before(planned: PlannedJobs, runs: Path) -> list[str]:
+    """A line for each job that was finished before, up to `_MAX_SHOWN` of them."""
+    ended = zip(planned.names, planned.outcomes, strict=True)
+    lines = []
+    for name, run in [(name, end.run) for name, end in ended if end and end.status == "skipped"]:
+        lines.append(f"finished before: {name or 'the job'}: {_metric(Run(runs / run).result)[0]}, {run}")
+    return [*lines[:_MAX_SHOWN], *["… `lfnet runs` lists all"] * (len(lines) > _MAX_SHOWN)]
 
 
 def _number(numbers: Mapping[str, float | None]) -> str:

@@ -60,6 +60,8 @@ def test_a_head_that_cannot_be_built_is_listed_with_its_reason(tmp_path, monkeyp
 def test_any_group_is_listed_and_without_a_kind_all_are(capsys):
     assert main(["list", "loss"]) == 0
     assert "quantile  Quantile regression" in capsys.readouterr().out
+    assert main(["list", "launchers"]) == 0
+    assert "slurm" in capsys.readouterr().out
     assert main(["list"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "mean_mlp" in lines["heads"] and "full" in lines["fusion/component"] and "head" not in lines

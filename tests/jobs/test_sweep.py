@@ -73,6 +73,17 @@ def test_by_hand_and_by_table_write_the_same_folders(here, capsys):
     assert results(here) == by_hand
 
 
+def test_finished_jobs_are_shown_with_their_numbers_where_no_table_follows(here, capsys):
+    words = ("train", "-m", *TINY, "head=mean_mlp", "seed=0,1", "launcher=serial")
+    assert lfnet(*words) == 0
+    first = capsys.readouterr().out.splitlines()[-2:]
+    assert lfnet(*words) == 0
+    again = capsys.readouterr().out.splitlines()[-2:]
+    for done, shown in zip(first, again, strict=True):
+        name, mae, run = shown.removeprefix("finished before: ").replace(": ", ", ").split(", ")
+        assert name in done and mae in done and done.endswith(run)
+
+
 def test_a_second_table_trains_nothing_and_force_trains_again(here, capsys, monkeypatch):
     words = ("table", "architectures", *TINY, "head=mean_mlp", "protocol=masked", "seed=0", "launcher=serial")
     assert lfnet(*words) == 0  # the head, and it on shuffled frames and permuted labels
