@@ -51,16 +51,16 @@ class ProgressBar:
         self._plain = wanted and not shown
         self._begun = self._last = time.monotonic()
         self._clips = len(missing_clips)
-        self._done = 0
+        self._finished: list[str] = []
         self._seen = 0
-        self._share = {missing.clip.clip_id: job.count_frames(missing) for missing in missing_clips} if wanted else {}
-        self._frames, self._total = 0, sum(self._share.values())
-        self._bar = tqdm(total=self._total or None, unit="frame", disable=not shown, dynamic_ncols=True)
+        self._count = lambda: {missing.clip.clip_id: job.count_frames(missing) for missing in missing_clips}
+        self._share = self._count() if shown else {}
+        self._bar = tqdm(total=sum(self._share.values()) or None, unit="frame", disable=not shown, dynamic_ncols=True)
 
     def start(self, clip: Clip) -> None:
         """Start a clip."""
         self._seen = 0
-        self._bar.set_description(f"clip {self._done + 1} of {self._clips} ({clip.clip_id})")
+        self._bar.set_description(f"clip {len(self._finished) + 1} of {self._clips} ({clip.clip_id})")
 
     def tick(self) -> None:
         """Count a frame."""
@@ -72,15 +72,15 @@ class ProgressBar:
     def _print(self) -> None:
         """Say how many clips are done. It names no clip, since this is often written to a file."""
         self._last = time.monotonic()
-        frames = self._frames + self._seen
-        rest = (self._last - self._begun) / frames * (self._total - frames) if frames else 0.0
+        self._share = self._share or self._count()
+        frames = self._seen + sum(self._share[clip_id] for clip_id in self._finished)
+        rest = (self._last - self._begun) * max(0.0, sum(self._share.values()) / frames - 1) if frames else 0.0
         left = f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left" if rest > 0 else ""
-        print(f"{self._done} of {plural(self._clips, 'clip')} extracted{left}", file=sys.stderr, flush=True)
+        print(f"{len(self._finished)} of {plural(self._clips, 'clip')} extracted{left}", file=sys.stderr, flush=True)
 
     def finish(self, clip: Clip) -> None:
         """Finish a clip, counting its stated number of frames, so that a broken clip does not distort the bar."""
-        self._done += 1
-        self._frames += max(self._seen, self._share.get(clip.clip_id, 0))
+        self._finished.append(clip.clip_id)
         self._bar.update(max(0, self._share.get(clip.clip_id, 0) - self._seen))
         self._seen = 0
         if self._plain and time.monotonic() - self._last >= _EVERY:

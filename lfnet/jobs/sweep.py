@@ -108,8 +108,8 @@ def _run_sweep(
         for number, (key, ended) in enumerate(queue.run(calls), start=1):
             outcome = planned.end(key, ended)
             count = f"[{number:>{len(str(len(calls)))}}/{len(calls)}]"
-            line, value = _line(count, planned.name(key), paths.runs, outcome)
-            display.end(key, value)
+            line, value, title = _line(count, planned.name(key), paths.runs, outcome)
+            display.end(key, value, title)
             display.print(line)
             record.write(planned.outcomes, often=True)
             if outcome.status == "failed" and first.fail_fast:
@@ -148,15 +148,15 @@ def _summary(jobs: int, finished: int, to_run: int, queued: int, impossible: int
     return f"{plural(jobs, 'job')}: {finished:,} finished already, {to_run:,} to run{in_queue}{cannot}{repeated}"
 
 
-def _line(count: str, name: str, runs: Path, outcome: Outcome) -> tuple[str, float | None]:
-    """What is printed of a job that has ended, and its main metric."""
+def _line(count: str, name: str, runs: Path, outcome: Outcome) -> tuple[str, float | None, str]:
+    """What is printed of a job that has ended; its main metric, and the title of that."""
     head = f"{count} {outcome.status:<8} {name}"
     if outcome.error:
-        return f"{head}: {outcome.error}", None
+        return f"{head}: {outcome.error}", None, ""
     result = Run(runs / outcome.run).result
     text, value = _metric(result)
     seconds = f", {outcome.seconds:.0f} s, {outcome.run}" if result.metrics else ""
-    return f"{head}: {text}{seconds}", value
+    return f"{head}: {text}{seconds}", value, "" if value is None else text.rpartition(" ")[0]
 
 
 def _metric(result: Result) -> tuple[str, float | None]:

@@ -90,14 +90,13 @@ def test_a_sweep_shows_its_rows_what_runs_and_how_long_it_takes(monkeypatch):
     with SweepDisplay(terminal) as display:
         display.begin(names, side_by_side=1)
         display.training("ldbm, seed 0")(STATE)
-        display.end("a", 7.25)
+        display.end("a", 7.25, "test MAE")
         display.end("b", None)
         wait_for(lambda: "2 of 3" in "".join(terminal.screen()))
-        *rows, last = terminal.screen()
-        assert rows == ["head=ldbm  1 of 2  7.25", "head=tcn   1 of 1  -"]
-        assert re.fullmatch(
-            r"\[#{13}\.{7}\] 2 of 3 jobs done, about \d+ s left; ldbm, seed 0: epoch 2 of 4, dev mae 8.31 .*", last
-        )
+        *rows, done, now = terminal.screen()
+        assert rows == ["           jobs    test MAE so far", "head=ldbm  1 of 2  7.25", "head=tcn   1 of 1  -"]
+        assert re.fullmatch(r"\[#{13}\.{7}\] 2 of 3 jobs done, about \d+ s left", done)
+        assert now.startswith("ldbm, seed 0: epoch 2 of 4, dev mae 8.31 ")
         display.begin(names, side_by_side=2)
         assert display.line() == "0 of 3 jobs done; running: head=ldbm seed=0, head=tcn seed=0"
         display.begin(names, side_by_side=None)

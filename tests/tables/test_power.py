@@ -142,7 +142,7 @@ def test_the_command_reads_the_runs_of_a_table(runs: Path, tmp_path: Path, capsy
     shown = capsys.readouterr().out
     assert "\n50  " in shown and RESEARCH_ONLY in shown
     assert (tmp_path / "tables" / "power_architectures.md").is_file()
-    assert shown.startswith("What could n recordings show?") and "|" not in shown and "**" not in shown
+    assert shown.startswith("What could n recordings show?") and "\n|" not in shown and "**" not in shown
     assert main(["power", "architectures", "trainer=full", *where]) == 2
     assert "Run `lfnet table architectures trainer=full" in capsys.readouterr().err
     assert main(["power", "architectures", "full", *where]) == 2
