@@ -155,7 +155,7 @@ def _finished(word: str, choices: list[str]) -> list[str]:
 def _settings(command: str, before: list[str], word: str) -> list[str]:
     """Return Hydra's answers for a setting; none for a line that Hydra cannot read."""
     if word.startswith("-"):
-        return _finished(word, ["--help", *_OPTIONS.get(command, ["--cfg", "--multirun"])])
+        return _finished(word, ["--help", "--config-dir", *_OPTIONS.get(command, ["--cfg", "--multirun"])])
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.plugins.completion_plugin import DefaultCompletionPlugin

@@ -33,6 +33,7 @@ examples:
   lfnet table architectures
   lfnet table architectures --render --full                  everything about a table that has been run
   lfnet table architectures trainer=full                     the protocol at full size
+  lfnet table architectures --config-dir my_conf head=mine,mean_mlp          your own my_conf/head/mine.yaml
   lfnet table architectures cohort=avec2014 cohort.root=/data/AVEC2014 encoder=webface
   lfnet table patch_size seed=0,1,2,3,4 launcher.jobs=1
   lfnet table architectures force=true                       train again what is finished

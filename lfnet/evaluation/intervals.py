@@ -93,11 +93,12 @@ def _jackknife(quantity: Quantity) -> tuple[float, float] | None:
     count, square = len(left), np.square(pulls).sum()
     if not np.isfinite(square) or not quantity.error > 0:
         return None
-    kurtosis = count * (pulls**4).sum() / square**2
-    people_df = min(count - 1, 2 * count / max(kurtosis - 1, 0.2))
-    people = (count - 1) / count * square
     seeds = quantity.seeds * float(quantity.scale.slope(quantity.value)) ** 2
-    df = (people + seeds) ** 2 / (people**2 / people_df + seeds**2 / quantity.seeds_df)
+    people = (count - 1) / count * square
+    with np.errstate(divide="ignore", invalid="ignore"):  # values that are all equal have no spread
+        kurtosis = count * (pulls**4).sum() / square**2
+        people_df = min(count - 1, 2 * count / max(kurtosis - 1, 0.2))
+        df = (people + seeds) ** 2 / (people**2 / people_df + seeds**2 / quantity.seeds_df)
     return float(np.sqrt(people + seeds)), float(df)
 
 

@@ -114,6 +114,8 @@ _LINES = (
     "report architectures paths.runs=runs paths.tables=tables",
     "power architectures paths.runs=runs sizes=[50,100] power=0.9",
     "adapt trained/run --max 2 --json",
+    "runs runs --sort test.mae head=ldbm seed=0 --csv",
+    "runs trained --compare run run --show-paths",
     "export trained/run --out out --level 0.5",
     "weights list paths.weights=weights --json",
     "weights fetch mobileface paths.weights=weights",

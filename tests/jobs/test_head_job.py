@@ -197,16 +197,16 @@ def test_a_failed_job_has_an_error_and_keeps_its_traceback(root, tmp_path):
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ("TwoDimensional", "head TwoDimensional returns shape [2, 1] for 2 windows, not [2]."),
-        ("WithoutMask", "head WithoutMask cannot score windows x_BTD [2, 48, 16] with mask_BT [2, 48]: TypeError:"),
+        ("TwoDimensional", "broken.py) returns shape [2, 1] for 2 windows, not [2]."),
+        ("WithoutMask", "broken.py) cannot score windows x_BTD [2, 48, 16] with mask_BT [2, 48]: TypeError:"),
     ],
 )
 def test_a_head_that_breaks_the_contract_is_refused_before_training(tmp_path, head, message):
     config, choices = job(tmp_path, f"head._target_=tests.jobs.broken.{head}")
     outcome = run_safely(config, choices)
-    assert outcome.status == "failed" and outcome.error is not None and outcome.error.startswith(message)
-    assert "lfnet.testing.check_head" in outcome.error
-    assert not list((tmp_path / "runs").glob("*/metrics.csv"))
+    assert outcome.status == "failed" and outcome.error is not None and outcome.error.startswith(f"head {head} (")
+    assert message in outcome.error and "lfnet.testing.check_head" in outcome.error
+    assert not list((tmp_path / "runs").glob("*"))
 
 
 def test_a_diverging_job_names_the_setting_to_lower(tmp_path):

@@ -190,10 +190,10 @@ def diverging(monkeypatch):
     def limit(lr: float) -> None:
         real = tuning._fit
 
-        def fit(trial, session, progress=None):
+        def fit(trial, *others):
             if trial.settings.trainer.lr > lr:
                 raise LfnetError("training diverged:\nlower it")
-            return real(trial, session, progress)
+            return real(trial, *others)
 
         monkeypatch.setattr(tuning, "_fit", fit)
 
