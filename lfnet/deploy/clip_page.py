@@ -116,7 +116,7 @@ def deletion_verdict(content: dict[str, Any]) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("lfnet.deploy"), jinja2.PackageLoader("lfnet.reports")]),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("lfnet.reports"), jinja2.PackageLoader("lfnet.deploy")]),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=jinja2.ChainableUndefined,
         keep_trailing_newline=True,
