@@ -1,5 +1,6 @@
 """Videos with sound made by the tests: tones, bursts and made voices on a track of their own."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,22 +36,25 @@ def write_clip(
     codec: str = "pcm_s16le",
     channels: int = 1,
     gap: tuple[float, float] | None = None,
+    frames: Sequence[np.ndarray] | None = None,
 ) -> Path:
     """A video of 25 frames a second, from `first_frame` on, whose sound begins at `late`.
 
-    gap: seconds of the track, from and to, that are left out of the file.
+    gap: seconds of the track, from and to, that are left out of the file. frames: uint8 RGB
+    [height, width, 3]; None for made ones.
     """
     import av
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        shown = [picture(number % 64) for number in range(round(seconds * 25))] if frames is None else frames
+        (stream.height, stream.width), stream.pix_fmt = shown[0].shape[:2], "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         sound = None
         if samples is not None:
             sound = container.add_stream(codec, rate=rate, layout="mono" if channels == 1 else "stereo")
-        for number in range(round(seconds * 25)):
-            frame = av.VideoFrame.from_ndarray(picture(number % 64), format="rgb24")
+        for number, rgb in enumerate(shown):
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             frame.pts, frame.time_base = round(1000 * first_frame) + 40 * number, Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
