@@ -131,14 +131,15 @@ def make_labelled(folder: Path, shared: Path) -> None:
     scores = np.arange(_PEOPLE) * 24 // _PEOPLE
     for name, labels in (("yes_no", (scores >= 10).astype(int)), ("phq8", scores)):
         _write_arrays(folder / f"my_{name}", names, scores)
-        pd.DataFrame({"name": names, name: labels}).to_csv(folder / f"{name}.csv", index=False)
+        pd.DataFrame({"name": names, "label": labels}).to_csv(folder / f"{name}.csv", index=False)
 
 
 def make_items(folder: Path, shared: Path) -> None:
     """`my_faces`, and `items.csv` with the nine items of PHQ-9."""
     names = [f"p{person:02}_1" for person in range(_PEOPLE)]
     items = (np.arange(_PEOPLE)[:, None] * 4 // _PEOPLE + np.arange(9)) % 4
-    _write_arrays(folder / "my_faces", names, items.sum(axis=1))
+    for name, score in zip(names, items.sum(axis=1), strict=True):
+        openface_table(folder / "my_faces" / f"{name}.csv", score / 9, frames=90)
     table = pd.DataFrame(items, columns=[f"phq9_{item}" for item in range(1, 10)])
     table.insert(0, "name", names)
     table.to_csv(folder / "items.csv", index=False)
