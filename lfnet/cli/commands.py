@@ -30,6 +30,7 @@ COMMANDS = {
         Command("cancel", "lfnet.cli.jobs:cancel", "end the jobs of a sweep that are in the queue of a cluster"),
         Command("runs", "lfnet.cli.runs:main", "list, filter and compare runs, of a folder or of a table"),
         Command("report", "lfnet.cli.report:main", "make a page and figures of a table that has been run"),
+        Command("view", "lfnet.cli.view:main", "show all runs and tables of a folder in the browser"),
         Command(
             "dashboard", "lfnet.cli.dashboard:main", "make or update the W&B dashboard of a table that has been run"
         ),

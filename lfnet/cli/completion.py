@@ -141,6 +141,8 @@ def _words(command: str, given: list[str]) -> list[str]:
         from lfnet.cli.evidence import OPTIONS
 
         return [*OPTIONS] if given else []
+    if command == "view":
+        return ["--help", "--no-open", "--out", "--show-paths"]
     if command == "doctor":
         return ["--json", "--help"]
     if command == "cohort" and not given:

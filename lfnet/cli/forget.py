@@ -238,8 +238,7 @@ def _print_rest(found: _Found, config: dict[str, Any]) -> None:
         print("\n".join(f"  {folder}" for folder in trained))
     names = {run.folder.name for run in found.rows.found}
     written = [*_files_of_runs(Path(config["paths"]["tables"]), names), *_bundles([Path("lfnet_bundles"), runs], names)]
-    if (runs / "wandb").is_dir():
-        written.append(runs / "wandb")
+    written += [folder for folder in (runs / "view", runs / "wandb") if folder.is_dir()]
     if written:
         print("\nmade earlier from these runs, and not changed; write them again or delete them:")
         print("\n".join(f"  {path}" for path in written))

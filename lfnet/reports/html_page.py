@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,15 @@ from lfnet.files import write_text
 from lfnet.reports.figure_data import Part, parts
 from lfnet.reports.figures import FIGURES, INK, draw
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
-from lfnet.runs.public_settings import HIDDEN, is_public, public_value
-from lfnet.runs.run import leaves
+from lfnet.reports.run_list import rank_of
+from lfnet.reports.shown_settings import settings_apart, settings_of, shown_values
 from lfnet.tables.formatting import DASH
 from lfnet.tables.public import public
 from lfnet.tables.table import Row, Table
 
-__all__ = ["page", "write_figures", "write_report"]
+__all__ = ["page", "render", "write_figures", "write_report"]
 
-_MAX_LENGTH = 80  # of a setting's value
+_BROAD = 8  # inches from which a figure has the whole width of the page
 _COVERAGE_LEVELS = (0.8, 0.9)  # those that bundles use
 
 
@@ -54,40 +55,69 @@ def write_figures(shown: Sequence[Part], folder: Path) -> list[Path]:
     return written
 
 
-def page(table: Table, shown: Sequence[Part]) -> str:
-    """Render the page. shown: `parts` of the table."""
-    grid = make_grid(table)
+def page(table: Table, shown: Sequence[Part], home: str | None = None) -> str:
+    """Render the page. shown: `parts` of the table; home: where all tables and runs are listed, None: nowhere."""
+    layout, marks, notes = _notes_below(make_grid(table))
     sections = [
-        {
-            "label": section.label,
-            "lines": lines,
-            "closing": section.closing,
-            "evidence": evidence_grids(section.evidence),
-        }
-        for section, lines in zip(table.sections, grid.sections, strict=True)
+        {"label": section.label, "lines": lines, "marks": own, "closing": section.closing}
+        for section, lines, own in zip(table.sections, layout.sections, marks, strict=True)
+    ]
+    evidence = [
+        (section.label, title, block) for section in table.sections for title, block in evidence_grids(section.evidence)
+    ]
+    drawn = [
+        {"label": part.label, "scale": part.scale, "figures": list(_figures(part, n)), "coverage": _coverage(part)}
+        for n, part in enumerate(shown)
     ]
     models = [row for row in table.rows if row.kind == "model"]
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            table=table,
-            research_only=RESEARCH_ONLY,
-            layout=grid,
-            sections=sections,
-            parts=[
-                {
-                    "label": part.label,
-                    "scale": part.scale,
-                    "figures": list(_figures(part, n)),
-                    "coverage": _coverage(part),
-                }
-                for n, part in enumerate(shown)
-            ],
-            differences=_differences(table, models),
-            folders=[(", ".join(table.names(row)), row.run_names) for row in models],
-        )
+    contents = [("table", "Table"), ("figures", "Figures"), ("evidence", "Intervals and comparisons")]
+    contents += [("setup", "Cohort and settings"), ("reading", "How to read it"), ("repeat", "Reproduce it")]
+    absent = {"figures": not drawn, "evidence": not evidence}
+    return render(
+        "table.html",
+        table=table,
+        home=home,
+        layout=layout,
+        ranks=_ranks(table, layout),
+        sections=sections,
+        notes=notes,
+        evidence=evidence,
+        parts=drawn,
+        contents=[entry for entry in contents if not absent.get(entry[0])],
+        differences=_differences(table, models),
+        folders=[(", ".join(table.names(row)), _folders(row)) for row in models],
     )
+
+
+def render(template: str, own_files: bool = False, **values: Any) -> str:
+    """Fill a template; every page says that it is a research instrument.
+
+    own_files: whether the page loads scripts from its own folder.
+    """
+    return _environment().get_template(template).render(research_only=RESEARCH_ONLY, own_files=own_files, **values)
+
+
+def _folders(row: Row) -> list[str]:
+    """The folders of a row's runs, those of each fold."""
+    return [name for joined in row.run_names for name in joined.split("+")]
+
+
+def _notes_below(grid: Grid) -> tuple[Grid, list[list[int]], list[str]]:
+    """Move the last column, of notes, below the table: the grid without it, each line's number, and the notes."""
+    if not grid.notes:
+        return grid, [[0] * len(lines) for lines in grid.sections], []
+    notes = list(dict.fromkeys(line.texts[-1] for lines in grid.sections for line in lines if line.texts[-1]))
+    place = {"": 0, **{text: number for number, text in enumerate(notes, 1)}}
+    marks = [[place[line.texts[-1]] for line in lines] for lines in grid.sections]
+    sections = tuple(tuple(replace(line, texts=line.texts[:-1]) for line in lines) for lines in grid.sections)
+    less = replace(grid, headings=grid.headings[:-1], numeric=grid.numeric[:-1], sections=sections, notes=False)
+    return less, marks, notes
+
+
+def _ranks(table: Table, grid: Grid) -> list[int]:
+    """How early each column of the grid is hidden where the page is narrow."""
+    columns = [rank_of(column) for column in table.columns]
+    return [0] * (len(grid.headings) - len(columns)) + columns
 
 
 @cache
@@ -141,6 +171,8 @@ def _figures(part: Part, number: int) -> Iterator[dict[str, Any]]:
         figure = draw(name, part)
         if figure is None:
             continue
+        for axis in figure.axes:  # the page's own ground, light or dark
+            axis.patch.set_alpha(0)
         text = io.StringIO()
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": f"{name}{number}"}):  # ids that no other figure has
             figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
@@ -153,6 +185,7 @@ def _figures(part: Part, number: int) -> Iterator[dict[str, Any]]:
             "title": title,
             "caption": caption,
             "svg": Markup(svg.replace("<svg ", label, 1)),
+            "broad": bool(figure.get_figwidth() > _BROAD),
         }
 
 
@@ -164,26 +197,11 @@ def _without_unused_ids(svg: str) -> str:
 
 def _differences(table: Table, models: Sequence[Row]) -> dict[str, Any] | None:
     """The settings in which the rows differ, seeds apart; None where there are none."""
-    settings = [dict(leaves(row.runs[0].result.config)) for row in models]
-    keys = dict.fromkeys(key for own in settings for key in own if key.rpartition(".")[2] != "seed")
-    apart = [key for key in keys if len({repr(own.get(key, DASH)) for own in settings}) > 1]
+    settings = [settings_of(row.runs[0]) for row in models]
+    apart = settings_apart(settings)
     if not apart:
         return None
     return {
         "headings": ["Setting", *(", ".join(table.names(row)) for row in models)],
-        "rows": [(key, _shown(key, [own.get(key, DASH) for own in settings], table.show_paths)) for key in apart],
+        "rows": [(key, shown_values(key, [own.get(key, DASH) for own in settings], table.show_paths)) for key in apart],
     }
-
-
-def _shown(key: str, values: Sequence[Any], show_paths: bool) -> list[str]:
-    """The values of a setting; numbered where they may not be handed on."""
-    texts = [_short(value) for value in values]
-    if show_paths or (is_public(key) and public_value(values) == list(values)):
-        return texts
-    numbers = {text: str(number) for number, text in enumerate(dict.fromkeys(texts), 1)}
-    return [text if text == DASH else f"{HIDDEN} ({numbers[text]})" for text in texts]
-
-
-def _short(value: Any) -> str:
-    text = "null" if value is None else str(value)
-    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…"

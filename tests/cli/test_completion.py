@@ -38,6 +38,7 @@ from lfnet.errors import LfnetError
         ("lfnet export --in", ["--int8 "]),
         ("lfnet cohort init --skip", ["--skip-unreadable "]),
         ("lfnet runs st", ["state="]),
+        ("lfnet view --o", ["--out "]),
         ("lfnet nonsense ", []),
         ("lfnet train head=nonsense se", []),
     ],

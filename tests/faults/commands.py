@@ -196,6 +196,7 @@ def make_commands(shared: Path) -> list[Command]:
         Command("table --render", _lfnet(*_TABLE, "--render"), (_lfnet(*_TABLE),)),
         Command("report", _lfnet("report", *_TABLE[1:]), (_lfnet(*_TABLE),)),
         Command("report --figures", _lfnet("report", *_TABLE[1:], "--figures"), (_lfnet(*_TABLE),), in_tenth=False),
+        Command("view", _lfnet("view", "--no-open"), (_lfnet(*_TABLE),), in_tenth=False),
         Command("power", _lfnet("power", *_TABLE[1:], "sizes=[20,50]"), (_lfnet(*_TABLE),), in_tenth=False),
         Command("export", _export(0), (_lfnet(*_TRAINED),), in_tenth=False),
         Command("export again", _export(1), (_lfnet(*_TRAINED), _lfnet(*_TRAINED, "seed=1"), _export(0))),

@@ -124,6 +124,7 @@ def test_nothing_that_is_handed_on_has_a_planted_name(planted: Path, capsys: pyt
     assert lfnet(["table", "architectures", *swept]) == 1, "one learning rate fails"
     assert lfnet(["report", "architectures", *swept, "--figures"]) == 0
     assert lfnet(["dashboard", "architectures", *swept]) == 0
+    assert lfnet(["view"]) == 0
     (run, *_) = sorted(path.parent for path in work.glob("lfnet_runs/*/result.json"))
     assert lfnet(["export", str(run), "--out", "bundle", "--tolerance", "1"]) == 0
     assert json.loads((run / "result.json").read_text())["cohort"]["name"] == f"clips-of-{MARK}"
@@ -132,9 +133,11 @@ def test_nothing_that_is_handed_on_has_a_planted_name(planted: Path, capsys: pyt
     )
     assert lfnet(["evidence", str(run / "predictions.csv"), "--csv", "evidence/evidence.csv"]) == 0
     capsys.readouterr()
-    out = [work / folder for folder in ("lfnet_runs/tables", "lfnet_runs/wandb", "bundle", "evidence")]
+    out = [
+        work / folder for folder in ("lfnet_runs/tables", "lfnet_runs/view", "lfnet_runs/wandb", "bundle", "evidence")
+    ]
     suffixes = {path.suffix for folder in out for path in folder.rglob("*") if path.is_file()}
-    assert suffixes >= {".md", ".csv", ".tex", ".json", ".html", ".png", ".pdf", ".svg", ".wandb", ".onnx"}
+    assert suffixes >= {".md", ".csv", ".tex", ".json", ".html", ".js", ".png", ".pdf", ".svg", ".wandb", ".onnx"}
     card, page = (work / "bundle" / "MODEL_CARD.md").read_text(), next(out[0].glob("*.md")).read_text()
     for text in (card, page):
         assert "1 clip left out as unusable" in text and "guessed from file names" in text, "facts are kept"
@@ -147,6 +150,7 @@ def test_nothing_that_is_handed_on_has_a_planted_name(planted: Path, capsys: pyt
     assert lfnet(["forget", f"person_id_{MARK}_17".upper(), *cohort[:3], "--yes"]) == 2, "the leak renamed this person"
     assert lfnet(["forget", f"person_id_{MARK}_16".upper(), *cohort[:3], "--yes"]) == 0
     assert lfnet(["report", "architectures", *swept]) == 0
+    assert lfnet(["view", "--no-open"]) == 0
     assert lfnet(["export", str(run), "--out", "bundle", "--tolerance", "1"]) == 0
     assert "removed on request" in (work / "bundle" / "MODEL_CARD.md").read_text()
     assert {folder.name: named(folder) for folder in out} == {folder.name: [] for folder in out}
