@@ -65,7 +65,7 @@ _OPTIONS = {
     "forget": ["--yes"],
 }
 _NAMED = ("table", "jobs", "cancel", "report", "dashboard", "power")  # a table's name comes first
-_OF_RUNS = ("adapt", "bench", "export", "view")  # take the name of a run
+_OF_RUNS = ("adapt", "bench", "export")  # take the name of a run
 _FILTERS = ("head=", "cohort=", "seed=", "state=")
 
 
@@ -141,8 +141,6 @@ def _words(command: str, given: list[str]) -> list[str]:
         from lfnet.cli.evidence import OPTIONS
 
         return [*OPTIONS] if given else []
-    if command == "view":
-        return ["--help", "--no-open", "--out", "--show-paths"]
     if command == "doctor":
         return ["--json", "--help"]
     if command == "cohort" and not given:

@@ -26,7 +26,7 @@ terminal or a display nothing is opened either.
 examples:
   lfnet view
   lfnet view lfnet_runs --out results_for_my_group
-  lfnet view --no-open && python -m http.server --bind 127.0.0.1 --directory lfnet_runs/view
+  lfnet view --no-open && python -m http.server -b 127.0.0.1 -d lfnet_runs/view
 """
 
 _FLAGS = ("--no-open", "--show-paths")
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     for fault in view.faults:
         print(f"left out: {fault}", file=sys.stderr)
     print(f"written: {view.index} ({plural(view.runs, 'run')}, {plural(view.tables, 'table')})")
-    print(f"to serve it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(view.index.parent))}")
+    print(f"to serve it: python -m http.server -b 127.0.0.1 -d {shlex.quote(str(view.index.parent))}")
     if "--no-open" not in argv and sys.stdout.isatty():
         _open(view.index)
     return int(bool(view.faults))
