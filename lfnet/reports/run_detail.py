@@ -1,4 +1,4 @@
-"""What is drawn of one run: learning curve, scores against labels, audit. People have numbers, recordings have none."""
+"""Data drawn of one run: learning curve, scores against labels, audit. People are numbered, recordings have no name."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
