@@ -1,7 +1,7 @@
 """LaTeX (booktabs) of a table: a file to \\input in a paper."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lfnet import RESEARCH_ONLY
@@ -13,7 +13,8 @@ from lfnet.tables.table import Table
 __all__ = ["latex"]
 
 _WIDTH = 95  # characters of a row: a line of text has some 80 in this size, and a tabular is reduced to it
-_ROWS = 30  # of one float, so that it fits a page with its caption and notes
+_LINES = 44  # of one float with its caption and notes: a page of `article` has 57 in this size
+_SMALL = 90  # characters of a line below the table
 _HEADING, _CELL = 13, 26  # characters of a line of a heading and of a cell
 _TOGETHER = 30  # floats that LaTeX can hold until it has placed them
 _ABOVE = ("Cohort", "Scale", "Recordings", "Level")  # facts below the main table; the others are in the notes
@@ -44,7 +45,8 @@ def _main(table: Table, label: str) -> Iterator[list[str]]:
     labels = [section.label for section in table.sections]
     letters: dict[str, str] = {}
     caption = _sentences([table.title, table.question, *table.banners])
-    for number, part in enumerate(_chunks(grid)):
+    above = _lines([caption, *(f"{name}: {text}" for name, text in table.audit), *table.warnings])
+    for number, part in enumerate(_chunks(grid, above)):
         used: dict[str, str] = {}
         tabular = _tabular(part, labels, letters, used)
         first = number == 0
@@ -84,18 +86,30 @@ def _float(caption: str, label: str, content: Sequence[str], below: Sequence[str
     return [*lines, r"\end{table}"]
 
 
-def _chunks(grid: Grid) -> Iterator[Grid]:
-    """The grid in parts of at most `_ROWS` lines; what has no rows is left out."""
+def _lines(texts: Iterable[str]) -> int:
+    """How many lines paragraphs take."""
+    return sum(-(-len(text) // _SMALL) for text in texts)
+
+
+def _chunks(grid: Grid, above: int = 0) -> Iterator[Grid]:
+    """The grid in parts that fit a page with their notes; what has no rows is left out.
+
+    above: lines of what else is in the first part.
+    """
+    frame = 10  # lines of caption, headings, rules, and the facts of the cohort
     parts: list[list[list[Line]]] = [[[] for _ in grid.sections]]
-    height = 0
+    height, notes = frame + above, set[str]()
     for number, rows in enumerate(grid.sections):
         for line in rows:
-            own = max(len(wrap(text, _CELL)) for text in line.texts[: len(line.texts) - grid.notes])
-            if height + own > _ROWS:
+            shown = len(line.texts) - grid.notes
+            own = max(len(wrap(text, _CELL)) for text in line.texts[:shown])
+            note = set(line.texts[shown:])
+            if height + own + _lines(note - notes) > _LINES and any(parts[-1]):
                 parts.append([[] for _ in grid.sections])
-                height = 0
+                height, notes = frame, set()
             parts[-1][number].append(line)
-            height += own
+            height += own + _lines(note - notes)
+            notes |= note
     for part in parts:
         yield replace(grid, sections=tuple(map(tuple, part)))
 
