@@ -32,7 +32,7 @@ def courses(part: Part) -> Any:
     def panel(axis: Any, row: Drawn) -> None:
         colour = COLOURS[kinds.index(row.courses[0].of) % len(COLOURS)]
         for course in row.courses:
-            axis.plot(np.arange(1, len(course.mae_E) + 1), course.mae_E, color=colour, linewidth=0.8, alpha=0.8)
+            axis.plot(np.arange(1, len(course.mae_E) + 1), course.mae_E, color=colour, linewidth=0.8)
             if course.best and course.best <= len(course.mae_E):
                 axis.plot(course.best, course.mae_E[course.best - 1], "o", color=colour, markersize=4)
         axis.grid(axis="y", color=GREY, alpha=0.3)

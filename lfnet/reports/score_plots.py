@@ -14,7 +14,7 @@ from lfnet.reports.panels import draw_panels, left_out
 
 __all__ = ["agreement", "predicted", "reliability", "residuals"]
 
-_POINT = {"marker": "o", "linestyle": "", "color": COLOURS[0], "alpha": 0.6, "markersize": 3, "markeredgewidth": 0}
+_POINT = {"marker": "o", "linestyle": "", "color": COLOURS[0], "alpha": 0.8, "markersize": 3, "markeredgewidth": 0}
 _EACH = "95 % intervals over people, each by itself"
 
 
