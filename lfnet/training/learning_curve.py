@@ -14,7 +14,7 @@ __all__ = ["LearningCurve"]
 
 
 class LearningCurve(Logger):
-    """Collects what Lightning logs, and writes it when training ends: one row a call, columns in alphabetical order.
+    """Collects what Lightning logs, and writes it when training ends: one row an epoch, columns in alphabetical order.
 
     The format is that of Lightning's `CSVLogger`, which appends to the file and so mixes the rows of two processes.
 
@@ -32,11 +32,12 @@ class LearningCurve(Logger):
     --------
     >>> import tempfile
     >>> curve = LearningCurve(Path(tempfile.mkdtemp()) / "metrics.csv")
-    >>> curve.log_metrics({"loss": 0.5, "epoch": 0}, step=3)
+    >>> curve.log_metrics({"dev/mae": 8.5, "epoch": 0}, step=3)
+    >>> curve.log_metrics({"train/loss": 0.5, "epoch": 0}, step=3)
     >>> curve.finalize("success")
     >>> print(curve.path.read_text())
-    epoch,loss,step
-    0,0.5,3
+    dev/mae,epoch,step,train/loss
+    8.5,0,3,0.5
     <BLANKLINE>
     """
 
@@ -63,11 +64,14 @@ class LearningCurve(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write the file, if there are rows."""
+        """Write the file, if there are rows: Lightning logs validation and training of an epoch apart."""
         if not self.rows:
             return
+        rows: dict[Any, dict[str, Any]] = {}
+        for place, row in enumerate(self.rows):
+            rows.setdefault(row.get("epoch", ("none", place)), {}).update(row)
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=sorted(set().union(*self.rows)))
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows(rows.values())
         write_text(self.path, text.getvalue())

@@ -124,6 +124,8 @@ def test_a_job_tells_each_epoch_and_its_numbers_do_not_change(words, tmp_path, c
         if "tune" not in words:
             numbers = re.findall(r"INFO epoch (\d) of 3, dev mae [\d.]+ \(best [\d.]+ in epoch \d\)\n", log)
             assert numbers == ["1", "2", "3"], log
+            rows = (folder / "metrics.csv").read_text().splitlines()
+            assert len(rows) == 4 and not any(",," in row for row in rows), "a whole row an epoch"
     assert files[0] == files[1]
     assert "mean_mlp, seed 0" in shown and "epoch 1 of" in shown
     if "tune" in words:
