@@ -152,7 +152,7 @@ def test_a_worker_that_is_told_to_end_saves_its_job(tmp_path, whom):
         sweep = start(tmp_path, *words, "launcher=dask", f"launcher.scheduler={address}")
         try:
             wait_for(
-                lambda: any(path.read_text().count("\n") > 3 for path in tmp_path.glob("lfnet_runs/*/metrics.csv"))
+                lambda: any(path.read_text().count("epoch ") > 3 for path in tmp_path.glob("lfnet_runs/*/train.log"))
             )
             os.kill(workers[0].pid if whom == "nanny" else worker_of(workers[0].pid), signal.SIGTERM)
             wait_for(lambda: list(tmp_path.glob("lfnet_runs/*/.training_state")), 60)
