@@ -90,8 +90,11 @@ def largest_effect(content: dict[str, Any]) -> str:
     digits = digits_of(content["scale"]) + 1
     if float(f"{abs(one['effect']):.{digits}f}") == 0:
         return "No segment by itself changes the score."
-    effect = f"{fixed(one['effect'], digits, sign=True)} {content['unit']}"
-    return f"The largest effect is that of {one['start_s']:.1f} to {one['end_s']:.1f} s: {effect}."
+    text = f"The largest effect is that of {one['start_s']:.1f} to {one['end_s']:.1f} s: "
+    text += f"{fixed(one['effect'], digits, sign=True)} {content['unit']}"
+    if interval := content.get("interval"):
+        text += f", where the score's interval is {interval['high'] - interval['low']:.1f} wide"
+    return f"{text}."
 
 
 def deletion_verdict(content: dict[str, Any]) -> str:

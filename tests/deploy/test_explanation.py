@@ -107,7 +107,8 @@ def test_the_planted_segment_is_found_and_the_score_is_that_of_predict(toy):
     without = np.mean([MEAN + SD * np.nanmean(window) for window in windows if np.isfinite(window).any()])
     assert top["effect"] == pytest.approx(report["score"] - without, abs=2e-4)
     assert content["deletion"]["beats_random"] and "better than chance." in deletion_verdict(content)
-    assert largest_effect(content).startswith("The largest effect is that of 4.0 to 4.5 s: +")
+    said = largest_effect(content)
+    assert said.startswith("The largest effect is that of 4.0 to 4.5 s: +") and "interval is 10.0 wide" in said
 
 
 def test_the_page_has_what_was_found_and_can_be_read_by_all(toy):

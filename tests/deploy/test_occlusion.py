@@ -171,9 +171,10 @@ def test_one_segment_with_a_face_has_no_effect_and_no_test():
     assert np.isnan(effect_S).all() and deletion_test(occluded, effect_S) is None
 
 
-def test_parts_take_their_typical_values_in_frames_with_a_face():
+@pytest.mark.parametrize("mask", [True, False])
+def test_parts_take_their_typical_values_in_frames_with_a_face(mask):
     whole = clip()
-    occluded, _ = effects(stages(), whole)
+    occluded, _ = effects(stages(protocol={"window": 100, "hop": 100, "mask": mask}), whole)
     found = occluded.part_effects({"a": np.array([0]), "b": np.array([1, 2])}, np.array([0.5, 9.0, 9.0], np.float32))
     assert found["a"] == pytest.approx(float((whole.features[whole.valid, 0] - 0.5).sum()), abs=1e-4)
     assert found["b"] == 0
