@@ -121,7 +121,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader("lfnet.reports"), jinja2.PackageLoader("lfnet.deploy")]),
         autoescape=lambda name: name is not None and name.endswith(".html"),
-        undefined=jinja2.ChainableUndefined,
+        undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
     environment.filters["signed"] = lambda value: "–" if value is None else fixed(value, 3, sign=True)
