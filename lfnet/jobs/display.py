@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from lfnet.launchers.queue import duration
 
@@ -79,8 +79,11 @@ class Display(Silent):
         self._quiet = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._within_line = False
 
     def __enter__(self) -> Self:
+        if self.live and self._stream is sys.stderr:
+            sys.stderr = cast(TextIO, _Above(self, self._stream))
         self._thread = threading.Thread(target=self._repeat, name="lfnet display", daemon=True)
         self._thread.start()
         return self
@@ -89,6 +92,8 @@ class Display(Silent):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        if isinstance(sys.stderr, _Above):
+            sys.stderr = self._stream
         if self._thread is not None:
             self._thread.join()
         self._erase()
@@ -150,7 +155,7 @@ class Display(Silent):
     def _draw(self) -> None:
         size = shutil.get_terminal_size()
         with self._lock:
-            if self._quiet.is_set() or self._ended.is_set():
+            if self._quiet.is_set() or self._ended.is_set() or self._within_line:
                 return
             shown = [line[: size.columns - 1] for line in self.lines() if line][-max(1, size.lines - 1) :]
             before = _UP.format(self._drawn) if self._drawn else ""
@@ -163,10 +168,32 @@ class Display(Silent):
                 self._write(_UP.format(self._drawn) + _CLEAR)
                 self._drawn = 0
 
+    def write_above(self, text: str) -> None:
+        """Write what others write on standard error, above the lines that are redrawn."""
+        with self._lock:
+            if not self._quiet.is_set():
+                self._erase()
+                self._within_line = not text.endswith("\n")
+            self._stream.write(text)
+
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # a closed terminal ends no training
             self._stream.write(text)
             self._stream.flush()
+
+
+class _Above:
+    """Standard error while a display redraws its last lines: warnings and the like stay above them."""
+
+    def __init__(self, display: Display, stream: TextIO) -> None:
+        self._display, self._stream = display, stream
+
+    def write(self, text: str) -> int:
+        self._display.write_above(text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def bar(share: float, width: int = 20) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 import threading
 import time
 
@@ -75,6 +76,26 @@ def test_in_a_terminal_lines_are_redrawn_and_nothing_is_left(capsys, monkeypatch
         assert terminal.screen() == ["shown"]
     assert terminal.screen() == [] and capsys.readouterr().out == "a line that stays\n"
     assert "lfnet display" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_others_write_stays_above(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Display() as display:
+        display.phase("scoring")
+        print("warning: 3 clips", file=sys.stderr)
+        wait_for(lambda: terminal.screen() == ["warning: 3 clips", "scoring"])
+        print("waiting", end="", file=sys.stderr)
+        time.sleep(0.6)
+        assert terminal.screen() == ["warning: 3 clips", "waiting"]
+        print(" for x", file=sys.stderr)
+        wait_for(lambda: terminal.screen()[-1] == "scoring")
+        with display.paused():
+            print("a bar", end="\r", file=sys.stderr)
+        display.phase("done")
+        assert "done" in "".join(terminal.screen())
+    assert sys.stderr is terminal
 
 
 def test_a_dumb_terminal_is_none(monkeypatch):
