@@ -1,6 +1,9 @@
 """The documentation site: its pages, links, equations and settings, and what a browser would fetch for it."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,3 +145,22 @@ def test_a_comment_of_several_lines_is_read_whole_from_above_and_behind(tmp_path
     first, second = settings.read_settings(file)
     assert first == settings.Setting("group.a", "1", "", "behind, and below")
     assert (second.value, second.comment) == ("[1, 2]", "list")
+
+
+@pytest.mark.long
+def test_the_search_works_in_pages_that_are_opened_from_a_folder(tmp_path):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    from tests.reports.browser import chromium
+
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path / "site")]
+    command += ["--config-file", str(ROOT / "tools" / "site" / "mkdocs.yml")]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=True)
+    with chromium(tmp_path / "profile") as driver:
+        driver.get(f"{(tmp_path / 'site' / 'start.html').as_uri()}?q=sigma_ratio")
+        links = WebDriverWait(driver, 60).until(
+            lambda page: page.find_elements("css selector", ".md-search-result__link")
+        )
+        found = [link.get_attribute("href") for link in links]
+    assert any("glossary.html" in link for link in found[:3])
+    assert not any("result.html" in link for link in found)

@@ -43,14 +43,18 @@ def on_files(files: Files, config: Any) -> Files:
                 files.append(File.generated(config, name, content=path.read_text("utf-8")))
             else:
                 files.append(File.generated(config, name, abs_src_path=str(path)))
-    style = Path(__file__).with_name("site.css")
-    files.append(File.generated(config, "assets/site.css", abs_src_path=str(style)))
+    for name in ("site.css", "worker.js"):
+        files.append(File.generated(config, f"assets/{name}", abs_src_path=str(Path(__file__).with_name(name))))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Rewrite links to files of the repository."""
+    """Rewrite links to files of the repository; in the search, answers come first, and tables of results do not."""
     name = _SOURCES.get(page.file.src_uri)
+    if name and name.startswith("experiments/") and not name.endswith("README.md"):
+        page.meta["search"] = {"exclude": True}
+    elif page.file.src_uri.startswith(("faq", "glossary", "start", "tutorials/")):
+        page.meta["search"] = {"boost": 2}
     return places.rewrite_links(name, markdown) if name else markdown
 
 
@@ -63,7 +67,12 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def on_post_build(config: Any) -> None:
-    """End the build with an error where a page fetches something from another host, or cannot be reached."""
+    """Write the index of the search as a script, which pages that are opened from a folder read, and check the site.
+
+    The build ends with an error where a page fetches something from another host, or cannot be reached.
+    """
+    index = Path(config.site_dir) / "search" / "search_index.json"
+    index.with_suffix(".js").write_text(f"var __index = {index.read_text('utf-8')}", encoding="utf-8")
     named = set(re.findall(r"[\w./-]+\.md", str(config.nav)))
     if found := list(check.faults(Path(config.site_dir), Path(config.docs_dir), named)):
         raise PluginError("\n".join(found))
