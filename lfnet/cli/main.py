@@ -43,7 +43,7 @@ examples:
   lfnet train head=ldbm head.patch_size=8 seed=3
   lfnet extract cohort=folder cohort.root=my_videos encoder=blendshapes
   lfnet list heads
-  lfnet runs head=ldbm --sort test.mae           finished, running and failed runs
+  lfnet runs head=ldbm --sort test.mae           runs of a head, the lowest error first
   eval "$(lfnet --shell-completion bash)"        tab completion in this shell
 
 {lfnet.RESEARCH_ONLY}
