@@ -224,7 +224,8 @@ def _method(content: dict[str, Any]) -> Iterator[str]:
     yield (
         f"Segments of {seconds:.2g} s. {content['hidden']} Windows of which too little is left are left out, as the "
         "protocol does. A large effect means that the model's score depends on these frames; it does not mean that "
-        "they show depression."
+        "they show depression. Where other frames of a window show the same as the hidden ones, nothing changes: a "
+        "segment without an effect may still matter."
     )
     if content["attention"] is None:
         yield "Attention: the bundle's network returns scores and no attention weights, so that none are shown."
