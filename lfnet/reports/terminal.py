@@ -43,7 +43,7 @@ def terminal(table: Table, width: int | None = None, full: bool = True) -> str:
         parts += textwrap.wrap(text.upper(), width)
     if table.findings:
         parts += ["", *textwrap.wrap(table.findings.head, width)]
-        for question, text in table.findings.lines:
+        for question, text in table.findings.lines if full else table.findings.brief:
             parts += textwrap.wrap(f"  {question}: {text}.", width, subsequent_indent="    ")
     parts += _everything(table, width, columns) if full else _main(table, width, columns)
     return "\n".join(line.rstrip() for line in parts) + "\n"

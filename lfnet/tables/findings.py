@@ -14,6 +14,7 @@ from lfnet.tables.table import Finding, Findings, Section
 __all__ = ["EITHER_WAY", "Asked", "collect_findings", "finding"]
 
 EITHER_WAY = "no evidence either way"
+_MAX_NAMED = 12  # rows that a brief finding names
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ def finding(asked: Asked, found: Sequence[tuple[str, Comparison | ClassCompariso
                 parts.setdefault(_lead(asked, comparison), []).append(f"{name} {difference}")
                 named[verdict] = (*named.get(verdict, ()), name)
     text = "; ".join(f"{lead}: {', '.join(rows)}" for lead, rows in parts.items())
-    return Finding(asked.question, asked.subject, asked.whom, text, asked.metric, tuple(named.items()))
+    brief = text
+    if (total := len(found)) > _MAX_NAMED:
+        brief = "; ".join(f"{lead}: {len(rows)} of {total} rows" for lead, rows in parts.items())
+    return Finding(asked.question, asked.subject, asked.whom, text, asked.metric, tuple(named.items()), brief)
 
 
 def _lead(asked: Asked, comparison: Comparison | ClassComparison) -> str:
@@ -112,12 +116,13 @@ def collect_findings(sections: Sequence[Section], settings: TableEvidence) -> Fi
     head = f"What was found{about}{on}: {'; of binary labels, '.join(ways)}."
     if any("equivalent" in one.text for _, one in found):
         head += " " + EQUIVALENT.format(level=f"{100 * (2 * settings.level - 1):g}")
-    lines = []
+    lines, brief = [], []
     for label, one in found:
         aside = [text for text, many in ((one.subject, len(subjects) > 1), (one.whom, len(whom) > 1)) if many]
         lead = ". ".join([*[label] * bool(label), one.question]) + (f" ({', '.join(aside)})" if aside else "")
         lines.append((lead, one.text))
-    return Findings(head, tuple(lines))
+        brief.append((lead, one.brief or one.text))
+    return Findings(head, tuple(lines), tuple(brief))
 
 
 def _ways(settings: TableEvidence) -> dict[str, str]:

@@ -129,7 +129,7 @@ class Finding:
 
     question: "vs mean_mlp". subject: whom the verdicts are about. whom: the people who were scored. text: the rows by
     their verdicts. metric: whose differences it gives, mae or auroc. verdicts: verdict → names of its rows; none where
-    too few people were scored.
+    too few people were scored. brief: the text for a first screen, where many rows are counted; "": the text.
     """
 
     question: str
@@ -138,14 +138,19 @@ class Finding:
     text: str
     metric: str = "mae"
     verdicts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    brief: str = ""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a table found: a head that says what all lines have in common, and (question, answer) lines."""
+    """What a table found: a head that says what all lines have in common, and (question, answer) lines.
+
+    brief: the lines for a first screen, where many rows are counted instead of named.
+    """
 
     head: str
     lines: tuple[tuple[str, str], ...]
+    brief: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,21 @@ def test_markdown_and_the_page_lead_with_the_findings_and_have_all_columns(tmp_p
     assert table.to_json()["findings"]["lines"] == [list(line) for line in table.findings.lines]
 
 
+def test_many_rows_are_counted_on_the_first_screen_and_named_in_full(tmp_path: Path) -> None:
+    results = []
+    for number in range(14):
+        one = result("ldbm", skill=0.9 if number == 13 else 0.2, noise=2 if number == 13 else 6)
+        one["choices"]["head"] = one["config"]["head"]["name"] = f"head_{number}"
+        results.append(one)
+    given = [[f"head={one['choices']['head']}"] for one in results]
+    table = build(
+        sweep(tmp_path, results, overrides=given, evidence={**EVIDENCE, "against": ["head=head_0"]}), tmp_path
+    )
+    short, full = (" ".join(terminal(table, full=full).split()) for full in (False, True))
+    assert "vs head_0: better: 1 of 13 rows; " in short and "better: head_13 −" in full
+    assert "12 of 13 rows" in short and "of 13 rows" not in full.partition("─")[0]
+
+
 @pytest.mark.parametrize(("command", "words"), [(table_command, ["--render"]), (report, [])])
 def test_full_is_an_option_of_both_commands(command, words, tmp_path: Path, capsys) -> None:
     runs = tmp_path / "runs"
