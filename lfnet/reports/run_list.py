@@ -160,7 +160,7 @@ def _columns(
     found.append(_Listed("audit", "Audit", [_audit(run) for run in runs], rank=2))
     notes = ["; ".join(result.marks) or DASH for result in results]
     if set(notes) != {DASH}:
-        found.append(_Listed("note", "Note", notes, rank=2))
+        found.append(_Listed("note", "Note", notes, rank=1))  # a collapsed model must not go unseen
     return found
 
 

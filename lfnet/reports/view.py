@@ -16,7 +16,7 @@ import pandas as pd
 
 from lfnet.errors import LfnetError
 from lfnet.evaluation.estimates import Estimate
-from lfnet.files import read_bytes, write_text
+from lfnet.files import read_bytes, read_json, write_text
 from lfnet.fingerprints import digest, file_digest
 from lfnet.reports.figure_data import parts
 from lfnet.reports.html_page import page, render
@@ -116,7 +116,8 @@ def _write_tables(runs: Path, out: Path, show_paths: bool, faults: list[str]) ->
     """The page of each table, and what the index says of it; an unchanged one is not built again."""
     code = [file_digest(path) for path in _code_files()]
     for record in sorted((runs / "sweeps").glob("*.json")):
-        stamp_of, kept = out / "tables" / f"{record.stem}.json", None
+        summary = out / "tables" / f"{record.stem}.json"
+        built = None
         try:
             sweep = SweepRecord.read(record)
             if sweep.table.get("name") is None:  # jobs started by hand
@@ -124,17 +125,29 @@ def _write_tables(runs: Path, out: Path, show_paths: bool, faults: list[str]) ->
             results = [runs / job.run / RESULT for job in sweep.jobs if job.run]
             states = [file_digest(path) if path.is_file() else "" for path in results]
             stamp = digest([code, file_digest(record), states, show_paths])
-            if stamp_of.is_file():
-                kept = json.loads(read_bytes(stamp_of))
-            if kept is None or kept.get("stamp") != stamp or not stamp_of.with_suffix(".html").is_file():
+            found = _kept(summary, stamp)
+            if found is None:
                 table = public(replace(build(record, runs, show_paths=show_paths), name=record.stem))
                 shown = parts(table)
-                _write_changed(stamp_of.with_suffix(".html"), page(table, shown, home="../index.html"))
-                kept = {"stamp": stamp, **summarise_table(table, shown)}
-                _write_changed(stamp_of, json.dumps(kept, allow_nan=False))
-            yield {**kept, "link": f"tables/{quote(record.stem)}.html"}
-        except (LfnetError, ValueError) as error:
+                built, found = page(table, shown, home="../index.html"), summarise_table(table, shown)
+        except LfnetError as error:
             faults.append(f"{record.stem}: {error}")
+            continue
+        if built is not None:
+            _write_changed(summary.with_suffix(".html"), built)
+            _write_changed(summary, json.dumps({"stamp": stamp, **found}, allow_nan=False))
+        yield {**found, "link": f"tables/{quote(record.stem)}.html"}
+
+
+def _kept(summary: Path, stamp: str) -> dict[str, Any] | None:
+    """The summary of a table that was written before and has not changed."""
+    if not summary.is_file() or not summary.with_suffix(".html").is_file():
+        return None
+    try:
+        content = read_json(summary)
+    except LfnetError:  # damaged: it is written again
+        return None
+    return content if isinstance(content, dict) and content.get("stamp") == stamp else None
 
 
 def _code_files() -> list[Path]:

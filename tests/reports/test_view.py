@@ -154,6 +154,14 @@ def test_damaged_scores_are_named_and_the_others_are_shown(runs: Path, capsys: p
     assert read_script(runs / "view" / "runs.js")["error"][:2] != [None, None]
 
 
+def test_a_table_that_cannot_be_written_is_an_error(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(runs / "view")
+    (runs / "view").mkdir()
+    (runs / "view" / "tables").write_text("in the way")
+    assert main(["view", str(runs), "--no-open"]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
 def test_correlations_of_few_people_are_withheld(tmp_path: Path) -> None:
     done = result("ldbm", 0, each=6)
     key = leave(tmp_path, done)

@@ -48,7 +48,8 @@
       box.checked = chosen.has(run);
       const cells = columns.map((column, place) => {
         const content = place === 0 ? element("a", { href: `#run=${key}`, class: "open", "aria-label": `open ${lfnet.nameOf(run)}` }, text(run, place)) : text(run, place);
-        return element("td", { class: column.values ? "number" : null }, content);
+        const prose = !column.values && text(run, place).length > 24 ? "prose" : null;
+        return element("td", { class: column.values ? "number" : prose }, content);
       });
       const line = element("tr", { onclick: event => { if (!event.target.closest("a, input")) location.hash = `run=${key}`; } },
         element("td", { class: "tick" }, box), ...cells, element("td", {}, element("code", {}, key)));
