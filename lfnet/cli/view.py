@@ -48,6 +48,8 @@ def main(argv: list[str]) -> int:
     for fault in view.faults:
         print(f"left out: {fault}", file=sys.stderr)
     print(f"written: {view.index} ({plural(view.runs, 'run')}, {plural(view.tables, 'table')})")
+    if view.faults:
+        print(f"runs and tables that could not be read, and are left out: {len(view.faults)}")
     print(f"to serve it: python -m http.server -b 127.0.0.1 -d {shlex.quote(str(view.index.parent))}")
     if "--no-open" not in argv and sys.stdout.isatty():
         _open(view.index)

@@ -149,7 +149,7 @@ def test_damaged_scores_are_named_and_the_others_are_shown(runs: Path, capsys: p
     assert main(["view", str(runs), "--no-open"]) == 1
     told = capsys.readouterr()
     assert f"{key}/predictions.csv cannot be used" in told.err
-    assert "4 runs" in told.out
+    assert "4 runs" in told.out and "could not be read, and are left out: 1" in told.out
     assert read_script(runs / "view" / "runs" / f"{key}.js")["splits"] == {}
     assert read_script(runs / "view" / "runs.js")["error"][:2] != [None, None]
 
