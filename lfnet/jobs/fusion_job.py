@@ -68,10 +68,10 @@ def execute(job: Experiment, session: Session) -> None:
 
     if lacking:
         write_text(job.folder / PREDICTIONS, Predictions(pd.DataFrame(columns=list(COLUMNS))).to_csv_text())
-        parts |= {"marks": (lacking,), "cost": Cost(), "training": Training(), **compute_metrics(job)}
+        parts |= {"marks": (lacking,), "cost": Cost(), "training": Training(), **compute_metrics(job, session)}
     else:
         with trackers(job) as loggers:
-            parts |= _fit(job, settings, data, splits, session) | compute_metrics(job)
+            parts |= _fit(job, settings, data, splits, session) | compute_metrics(job, session)
             log_summary(loggers, parts["metrics"])
 
     write_result(

@@ -124,7 +124,7 @@ def _execute(job: Experiment, session: Session) -> None:
         session.display.phase(f"{name}: baselines and audit of the cohort")
         # After the training: the first jobs of a sweep come here at different times, so that one of them does the work.
         parts |= refer_and_audit(job, untuned, session)
-        metrics = compute_metrics(job)
+        metrics = compute_metrics(job, session)
         log_summary(loggers, metrics["metrics"])
 
         if study is not None:

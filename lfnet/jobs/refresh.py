@@ -25,7 +25,7 @@ from lfnet.jobs.shared_values import SharedValues
 from lfnet.locks import lock
 from lfnet.runs.removal import removed_people
 from lfnet.runs.result import AuditEntry, Result, describe_scale
-from lfnet.runs.run import GROUPS, LOCK, PREDICTIONS, REFERENCES, Run, measure, measuring_code
+from lfnet.runs.run import GROUPS, LOCK, PREDICTIONS, REFERENCES, Run, measure, measure_references, measuring_code
 
 __all__ = ["compute_metrics", "refer_and_audit", "refresh", "run_audit", "write_baselines"]
 
@@ -78,9 +78,15 @@ def _shared(job: Experiment, session: Session, what: str, of: list[Any], make: C
     return session.keep(what, key, lambda: values.keep(what, key, make))
 
 
-def compute_metrics(job: Experiment) -> dict[str, Any]:
-    """The metrics of predictions.csv and references.csv, as the result holds them."""
-    return {**measure(job.folder, job.inputs.cohort.scale, job.tested), "measured_by": measuring_code()}
+def compute_metrics(job: Experiment, session: Session) -> dict[str, Any]:
+    """The metrics of predictions.csv and references.csv, as the result holds them.
+
+    Jobs with the same references.csv measure it once in a session.
+    """
+    of = job.folder, job.inputs.cohort.scale, job.tested
+    key = digest([file_digest(job.folder / REFERENCES), repr(job.inputs.cohort.scale), job.tested])
+    references = session.keep("metrics of references", key, lambda: measure_references(*of))
+    return {"metrics": measure(*of), "references": references, "measured_by": measuring_code()}
 
 
 def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModule]) -> None:
@@ -104,7 +110,7 @@ def refresh(job: Experiment, session: Session, load_data: Callable[[], DataModul
                 files = {**Run(job.folder).result.files, **{name: file_digest(path) for name, path in own.items()}}
                 changed["files"] = {name: of for name, of in files.items() if name in own or name not in made}
             if outdated & {"baselines", "metrics"}:
-                changed |= {**compute_metrics(job), "scale": describe_scale(job.inputs.cohort.scale)}
+                changed |= {**compute_metrics(job, session), "scale": describe_scale(job.inputs.cohort.scale)}
             if "audit" in outdated:
                 changed |= run_audit(job, session)
             drop_summaries(session)

@@ -82,7 +82,7 @@ def _execute(job: Experiment, session: Session) -> None:
         kind="head",
         model=job.choices.get("head", ""),
         choices=job.recorded_choices("fusion"),
-        **compute_metrics(job),
+        **compute_metrics(job, session),
         **parts,
         cost=result.cost,
         training=result.training,

@@ -32,6 +32,7 @@ from lfnet.runs.run import (
     Run,
     digest_files,
     measure,
+    measure_references,
     measuring_code,
 )
 from lfnet.runs.submissions import submitted_texts
@@ -209,10 +210,11 @@ def _remove_rows(run: RunRows, person: str, names: Collection[str]) -> None:
     items = result.items
     if items is not None and (stage / ITEMS).is_file():
         items = {**items, "splits": summarise_items(pd.read_csv(stage / ITEMS, dtype=_IDS))}
-    measured = measure(stage, result.scale.whole, result.tested)
+    measured = stage, result.scale.whole, result.tested
     replace(
         result,
-        **measured,
+        metrics=measure(*measured),
+        references=measure_references(*measured),
         files={**result.files, **digest_files(stage)},
         measured_by=measuring_code(),
         tuning=_without_scores(result.tuning),

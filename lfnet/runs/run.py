@@ -48,6 +48,7 @@ __all__ = [
     "folder_name",
     "leaves",
     "measure",
+    "measure_references",
     "measuring_code",
 ]
 
@@ -442,20 +443,25 @@ def measuring_code() -> str:
     )
 
 
-def measure(folder: Path, scale: Scale | None, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Metrics of predictions.csv and references.csv of a run folder, as `metrics` and `references` of its `Result`.
+def measure(folder: Path, scale: Scale | None, tested: Mapping[str, Any] | None = None) -> Metrics:
+    """Metrics of predictions.csv of a run folder, as `metrics` of its `Result`.
 
     scale: of the labels, whose bands and cut-offs make them classes; None: no metrics of classification. tested: of a
     model that is tested on another cohort (`Result.tested`).
     """
-    scores, models = (Path(folder) / name for name in (PREDICTIONS, REFERENCES))
+    scores = Path(folder) / PREDICTIONS
+    return _metrics(_parse(scores, _bytes(scores), Predictions.from_csv_text), scale, tested)
 
-    def metrics(own: Predictions) -> Metrics:
-        found = add_class_metrics(own.metrics(), own, scale)
-        return found if tested is None else add_rank_metrics(found, own, points=tested["points"])
 
-    references = {
-        model: {split: levels["recording"] for split, levels in metrics(own).items()}
+def measure_references(folder: Path, scale: Scale | None, tested: Mapping[str, Any] | None = None) -> Metrics:
+    """Metrics of references.csv of a run folder by recording, as `references` of its `Result`; see `measure`."""
+    models = Path(folder) / REFERENCES
+    return {
+        model: {split: levels["recording"] for split, levels in _metrics(own, scale, tested).items()}
         for model, own in _parse(models, _bytes(models), models_from_csv_text).items()
     }
-    return {"metrics": metrics(_parse(scores, _bytes(scores), Predictions.from_csv_text)), "references": references}
+
+
+def _metrics(own: Predictions, scale: Scale | None, tested: Mapping[str, Any] | None) -> Metrics:
+    found = add_class_metrics(own.metrics(), own, scale)
+    return found if tested is None else add_rank_metrics(found, own, points=tested["points"])
