@@ -1,7 +1,6 @@
 """Display of progress: lines that are redrawn in a terminal, elsewhere a line every 30 seconds."""
 
 import contextlib
-import os
 import shutil
 import sys
 import threading
@@ -70,7 +69,7 @@ class Display(Silent):
 
     def __init__(self, stream: TextIO | None = None, every: float = _EVERY) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self.live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.live = self._stream.isatty()
         self._every = every
         self._text = ""
         self._state: TrainingState | None = None

@@ -7,6 +7,8 @@ from omegaconf import OmegaConf
 
 from lfnet.cli.cohort import main
 from lfnet.cli.corpus_yaml import compose_cohort
+from lfnet.cli.main import main as lfnet
+from lfnet.cli.own_code import own_yamls
 from lfnet.cohorts.cohort import Cohort
 from lfnet.errors import LfnetError
 from tests.cohorts.miniatures import MINIATURES
@@ -34,7 +36,8 @@ def test_a_draft_gives_the_people_labels_and_splits_of_the_corpus(name: str, tmp
     file = tmp_path / "my_conf" / "cohort" / "mine.yaml"
     assert main(["init", str(tmp_path / "tree"), "--yaml", str(file), *OPTIONS[name]]) == 0
     said = capsys.readouterr().out
-    made = compose_cohort(["cohort=mine"], tmp_path / "my_conf")
+    with own_yamls(tmp_path / "my_conf"):
+        made = compose_cohort(["cohort=mine"])
     own = compose_cohort([f"cohort={name}", f"cohort.root={tmp_path / 'tree'}"])
     official = "deal" not in OmegaConf.load(file)
     assert official == (name != "mcd_rppg") and facts(made, splits=official) == facts(own, splits=official)
@@ -44,7 +47,7 @@ def test_a_draft_gives_the_people_labels_and_splits_of_the_corpus(name: str, tmp
     assert all(
         f"# guessed: {line.strip()}" in text for line in said.split("Guessed:\n")[1].split("mine: ")[0].splitlines()
     )
-    assert main(["show", "--config-dir", str(tmp_path / "my_conf"), "cohort=mine"]) == 0
+    assert lfnet(["cohort", "show", "--config-dir", str(tmp_path / "my_conf"), "cohort=mine"]) == 0
     assert capsys.readouterr().out.startswith(f"mine: {len(made.clips)} clips")
 
 
@@ -73,7 +76,8 @@ def test_a_table_given_and_a_part_of_the_names_as_session(tmp_path: Path, capsys
     (tmp_path / "scores.csv").write_text("subject,bdi,sex\nanna,3,f\nben,30,m\ncara,12,f\ndan,20,m\neve,5,f\n")
     file = tmp_path / "cohort" / "mine.yaml"
     assert main(["init", str(tmp_path / "tree"), "--yaml", str(file), "--labels", str(tmp_path / "scores.csv")]) == 0
-    made = compose_cohort(["cohort=mine"], tmp_path)
+    with own_yamls(tmp_path):
+        made = compose_cohort(["cohort=mine"])
     assert len(made.recordings()) == 10 and made.groups == ("sex",)
     assert made.clips.groupby("person_id")["label"].first().to_dict() == {
         "anna": 3, "ben": 30, "cara": 12, "dan": 20, "eve": 5,

@@ -56,7 +56,6 @@ def test_without_a_terminal_a_line_comes_from_time_to_time():
 
 
 def test_in_a_terminal_lines_are_redrawn_and_nothing_is_left(capsys, monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "60")
     terminal = Terminal()
     with Display(terminal) as display:
@@ -79,7 +78,6 @@ def test_in_a_terminal_lines_are_redrawn_and_nothing_is_left(capsys, monkeypatch
 
 
 def test_what_others_write_stays_above(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with Display() as display:
@@ -98,13 +96,7 @@ def test_what_others_write_stays_above(monkeypatch):
     assert sys.stderr is terminal
 
 
-def test_a_dumb_terminal_is_none(monkeypatch):
-    monkeypatch.setenv("TERM", "dumb")
-    assert not Display(Terminal()).live
-
-
 def test_a_sweep_shows_its_rows_what_runs_and_how_long_it_takes(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     terminal = Terminal()
     names = {"a": "head=ldbm seed=0", "b": "head=tcn seed=0", "c": "head=ldbm seed=1"}

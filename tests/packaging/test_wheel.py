@@ -59,7 +59,7 @@ def test_it_contains_all_files_of_the_package_its_plugin_and_every_yaml(wheel):
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {"lfnet/py.typed", "lfnet/reports/templates/page.html"} <= files
+    assert {"lfnet/py.typed", "lfnet/reports/templates/table.html"} <= files
     assert yamls | files <= inside
     others = {name for name in inside if not name.startswith(("lfnet/", "hydra_plugins/", "lfnet-"))}
     assert others == set()

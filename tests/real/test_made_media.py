@@ -109,7 +109,9 @@ def test_ready_features(here, suffix, capsys):
     rows = table("cohort=folder", "cohort.root=ready", "--full")
     assert rows["head"].tolist()[:2] == ["mean_mlp", "ldbm"]
     printed = capsys.readouterr().out
-    assert printed.startswith("cohort ready: 4 clips to extract: about 1 s")
+    first, second = printed.splitlines()[:2]
+    assert first == "table architectures: 2 jobs to look at; runs are in lfnet_runs"
+    assert second.startswith("cohort ready: 4 clips to extract: about 1 s")
     assert f"Features: ready, 6-D, {'100 %' if suffix == '.npy' else '75 %'} of frames valid" in printed
 
 
