@@ -3,9 +3,10 @@
 import argparse
 from typing import Any, NoReturn
 
+from lfnet.errors import LfnetError
 from lfnet.text import cut_lines
 
-__all__ = ["command_parser", "split_overrides"]
+__all__ = ["add_threads", "check_threads", "command_parser", "split_overrides"]
 
 
 def command_parser(name: str, description: str, epilog: str, **more: Any) -> argparse.ArgumentParser:
@@ -28,3 +29,14 @@ def split_overrides(words: list[str]) -> tuple[list[str], list[str]]:
     """Separate names (of runs, of weights) from settings such as paths.runs=FOLDER."""
     overrides = [word for word in words if word.startswith(("paths.", "paths=")) and "=" in word]
     return [word for word in words if word not in overrides], overrides
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add --threads of the networks of a bundle; see `check_threads`."""
+    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
+
+
+def check_threads(options: argparse.Namespace) -> None:
+    """Raise `LfnetError` where --threads is below 1."""
+    if options.threads is not None and options.threads < 1:
+        raise LfnetError(f"--threads {options.threads}: give 1 or more.")

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.arguments import command_parser
+from lfnet.cli.arguments import add_threads, check_threads, command_parser
 from lfnet.cli.configs import paths
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.errors import LfnetError
@@ -35,13 +35,12 @@ def main(argv: list[str]) -> int:
         "what", metavar="RUN|BUNDLE", help="a bundle's folder, a run's folder, or the first letters of its name"
     )
     parser.add_argument("--video", type=Path, metavar="FILE", help="a video to score, without its pulse")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
+    add_threads(parser)
     parser.add_argument("--json", action="store_true", help="everything as JSON")
     parser.add_argument("overrides", nargs="*", metavar="paths.NAME=FOLDER", help="another folder of runs")
     add_trust(parser)
     options = parser.parse_intermixed_args(argv)
-    if options.threads is not None and options.threads < 1:
-        raise LfnetError(f"--threads {options.threads}: give 1 or more.")
+    check_threads(options)
     if options.video is not None and not options.video.exists():
         raise LfnetError(f"--video {options.video} does not exist.")
     require("deploy", "onnx", use="lfnet bench")

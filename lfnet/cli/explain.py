@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.arguments import command_parser
+from lfnet.cli.arguments import add_threads, check_threads, command_parser
 from lfnet.cli.configs import mode
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.cli.video_settings import split_settings
@@ -47,12 +47,11 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--no-pulse", action="store_true", help="do not read the pulse, which takes time")
     parser.add_argument("--fps", type=float, metavar="N", help="frames per second of images, or features without times")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
+    add_threads(parser)
     add_trust(parser)
     argv, settings = split_settings(argv, faces=True)
     options = parser.parse_args(argv)
-    if options.threads is not None and options.threads < 1:
-        raise LfnetError(f"--threads {options.threads}: give 1 or more.")
+    check_threads(options)
     out = Path(f"{options.clip.stem}.explained.html") if options.out is None else options.out
     if out.suffix != ".html":
         raise LfnetError(f"--out {out}: give a name that ends with .html.")

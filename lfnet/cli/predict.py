@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lfnet import RESEARCH_ONLY
-from lfnet.cli.arguments import command_parser
+from lfnet.cli.arguments import add_threads, check_threads, command_parser
 from lfnet.cli.own_code import add_trust, trusted
 from lfnet.cli.video_settings import split_settings
-from lfnet.errors import LfnetError
 from lfnet.text import plural
 
 __all__ = ["REFUSED", "main"]
@@ -43,12 +42,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--together", action="store_true", help="the videos are clips of one recording")
     parser.add_argument("--no-pulse", action="store_true", help="do not read the pulse, which takes time")
     parser.add_argument("--fps", type=float, metavar="N", help="frames per second of a folder of images")
-    parser.add_argument("--threads", type=int, metavar="N", help="of the networks (onnxruntime's default)")
+    add_threads(parser)
     add_trust(parser)
     argv, settings = split_settings(argv, faces=True)
     options = parser.parse_args(argv)
-    if options.threads is not None and options.threads < 1:
-        raise LfnetError(f"--threads {options.threads}: give 1 or more.")
+    check_threads(options)
     from lfnet.deploy.bundle import Bundle
     from lfnet.deploy.scorer import Scorer
     from lfnet.deploy.scoring import score_text
