@@ -131,14 +131,16 @@ def _read(video: Path, fps: float | None, every: int, config: dict[str, Any]) ->
     from lfnet.video.decode import frames
     from lfnet.video.mesh import FaceMesh
     from lfnet.video.probe import probe
+    from lfnet.video.survey import survey
 
     settings, reading = instantiate(config["pulse"], "pulse"), instantiate(config["video"], "video")
     vectors = FrameConsumer(instantiate(config["encoder"]["skin"], "encoder.skin"))
-    media = probe(video, fps, reading.times, reading.damaged)
+    surveyed = None if video.is_dir() else survey(video, reading.times, reading.damaged)
+    media = probe(video, fps, reading.times, reading.damaged, surveyed)
     notes: list[str] = []
     model = reading.find_landmarker(user_path(config["paths"]["weights"]))
     with FaceMesh(model, reading, blendshapes=False) as mesh:
-        decoded = frames(video, fps=fps, damaged=reading.damaged, times=reading.times, notes=notes)
+        decoded = frames(video, fps=fps, damaged=reading.damaged, times=reading.times, surveyed=surveyed, notes=notes)
         checks = reading.check_every is not None
         (passed,) = run_pass(decoded, mesh, [vectors], every=every, check_people=checks)
     clip = vectors.clip(passed, {})

@@ -151,15 +151,16 @@ def _interpolated(
 ) -> Generator[tuple[Frame, Mesh | None], None, _Searched]:
     """Yield and drop the buffered frames one by one; return the last."""
     end, last, size = buffer[-1].time, find(buffer[-1]), _size(buffer[-1])
+    start, first, before = previous or _Searched(end, None, size)
+    # Faces that do not touch are two people, or a cut: the frames between are unknown. So are those where the size of
+    # the frames changes.
+    joined = before == size and first is not None and last is not None and first.box.touches(last.box)
     while buffer:
         frame, face = buffer.pop(0), last
         if buffer:
-            start, first, before = previous or _Searched(frame.time, None, size)
             face = None
-            # Faces that do not touch are two people, or a cut: the frames between are unknown. So are those where the
-            # size of the frames changes.
-            same = before == size == _size(frame)
-            if same and first is not None and last is not None and first.box.touches(last.box):
+            if joined and _size(frame) == size:
+                assert first is not None and last is not None  # as `joined` says
                 face = _move(first, last, (frame.time - start) / (end - start))
         yield frame, face
         del frame
@@ -223,8 +224,9 @@ class _FrameView:
     @property
     def grey(self) -> bool:
         if self._grey is None:
-            some = self.frame.rgb[::8, ::8].astype(np.int16)
-            self._grey = bool(np.ptp(some, axis=-1).mean() < _GREY)
+            red, green, blue = np.moveaxis(self.frame.rgb[::8, ::8], -1, 0)
+            range_HW = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+            self._grey = bool(range_HW.mean() < _GREY)
         return self._grey
 
 

@@ -1,6 +1,7 @@
 """Faces found in frames: the mesh of one face, and the batch of faces that an encoder gets."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +70,7 @@ class Mesh:
     n_faces: int
     others: tuple[Box, ...] | None = None
 
-    @property
+    @cached_property
     def box(self) -> Box:
         """The landmarks' bounding box."""
         low, high = self.landmarks_LC[:, :2].min(axis=0), self.landmarks_LC[:, :2].max(axis=0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lfnet.video.decode import folder_rate, frames
 from lfnet.video.image_folder import frame_files, read_image
-from lfnet.video.survey import survey
+from lfnet.video.survey import Survey, survey
 
 __all__ = ["Media", "decode_all", "probe"]
 
@@ -40,11 +40,18 @@ class Media:
     notes: tuple[str, ...] = ()
 
 
-def probe(path: Path, fps: float | None = None, times: str = "stamps", damaged: str = "refuse") -> Media:
+def probe(
+    path: Path,
+    fps: float | None = None,
+    times: str = "stamps",
+    damaged: str = "refuse",
+    surveyed: Survey | None = None,
+) -> Media:
     """Read the facts of a video, or of a frame folder with its `fps`; only the first frame is decoded.
 
     A video's packets are counted, since headers may be wrong (edit lists hide frames) or say nothing (WebM). Times are
-    those of `frames` with the same `times` and `damaged`.
+    those of `frames` with the same `times` and `damaged`. surveyed: what `survey` found in the video with the same
+    settings; by default it is called.
     Raises `Unreadable` if the file is missing, empty, broken, no video, or damaged as far as its container reveals.
     """
     path = Path(path)
@@ -53,7 +60,7 @@ def probe(path: Path, fps: float | None = None, times: str = "stamps", damaged: 
         rate = folder_rate(path, fps)
         height, width = read_image(files[0]).shape[:2]
         return Media("frames", rate, len(files), len(files) / rate, width, height)
-    found = survey(path, times, damaged)
+    found = surveyed or survey(path, times, damaged)
     clock = found.clock
     height, width = next(frames(path, damaged="keep", surveyed=found)).rgb.shape[:2]
     return Media("videos", clock.rate, clock.n_frames, clock.n_frames / clock.rate, width, height, found.notes)

@@ -1,5 +1,7 @@
 """Mean skin colour in three regions of a face mesh, from which a pulse is estimated."""
 
+from math import ceil, floor
+
 import numpy as np
 
 from lfnet.video.backends import import_cv2
@@ -62,10 +64,11 @@ def skin_means(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = B
     means_RC = np.zeros((len(REGIONS), 4), np.float32)
     height, width = rgb_HWC.shape[:2]
     for region, corners_P2 in enumerate(skin_polygons(landmarks_LC)):
-        if not np.isfinite(corners_P2).all() or _area(corners_P2) <= 0:
+        if not 0 < _area(corners_P2) < np.inf:
             continue
-        left, top = np.floor(corners_P2.min(axis=0)).clip(0).astype(int)
-        right, bottom = np.minimum(np.ceil(corners_P2.max(axis=0)) + 1, (width, height)).astype(int)
+        x, y = corners_P2.T.tolist()  # plain numbers: NumPy takes ten times as long for a dozen
+        left, top = max(0, floor(min(x))), max(0, floor(min(y)))
+        right, bottom = min(width, ceil(max(x)) + 1), min(height, ceil(max(y)) + 1)
         if right <= left or bottom <= top:
             continue
         part = np.ascontiguousarray(rgb_HWC[top:bottom, left:right])
@@ -85,4 +88,4 @@ def skin_means(rgb_HWC: np.ndarray, landmarks_LC: np.ndarray, *, bright: int = B
 def _area(corners_P2: np.ndarray) -> float:
     """Twice the signed area, positive for corners clockwise as seen in an image, whose y points down."""
     x, y = corners_P2.T
-    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
+    return float(x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1])
