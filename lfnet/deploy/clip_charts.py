@@ -12,7 +12,7 @@ from lfnet.text import fixed
 
 __all__ = ["deletion_chart", "digits_of", "parts_chart", "pulse_chart", "score_chart"]
 
-_WIDTH = 640.0
+_WIDTH = 480.0
 _MAX_PULSE_POINTS = 900
 
 
@@ -53,12 +53,12 @@ def score_chart(content: Mapping[str, Any]) -> Markup:
 
 def deletion_chart(content: Mapping[str, Any]) -> Markup:
     """Draw the score against the share of segments removed, in both orders of the effects and in random ones."""
-    test, digits = content["deletion"], digits_of(content["scale"])
+    test, scale, digits = content["deletion"], content["scale"], digits_of(content["scale"])
     names = ("raising_first", "lowering_first", "random_low", "random_high")
     low, high = min(min(test[name]) for name in names), max(max(test[name]) for name in names)
     margin = 0.08 * (high - low) or 10.0**-digits
     low, high = low - margin, high + margin
-    left, right, top, bottom = 56.0, _WIDTH - 14, 12.0, 268.0
+    left, right, top, bottom = 56.0, _WIDTH - 14, 28.0, 268.0
 
     def x(share: float) -> float:
         return left + share * (right - left)
@@ -72,6 +72,7 @@ def deletion_chart(content: Mapping[str, Any]) -> Markup:
     for value in ticks(low, high, 5):
         drawing.line(left, y(value), right, y(value), "grid")
         drawing.text(left - 6, y(value) + 4, f"{value:.{max(digits, _decimals(high - low))}f}", "soft", "end")
+    drawing.text(0, 14, f"score, {scale['name']}{' points' if scale['max'] > 1 else ''}", "soft")
     for percent in (0, 25, 50, 75, 100):
         drawing.text(x(percent / 100), bottom + 18, f"{percent}", "soft", "middle")
     drawing.text((left + right) / 2, bottom + 36, "% of the segments removed", "soft", "middle")

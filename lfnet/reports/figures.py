@@ -7,12 +7,12 @@ from lfnet.drawing import INK, styled
 from lfnet.reports import forest_plots, run_plots, score_plots
 from lfnet.reports.figure_data import Part
 
-__all__ = ["FIGURES", "INK", "draw"]
+__all__ = ["FIGURES", "INK", "draw", "title_of"]
 
 Figures = dict[str, tuple[str, Callable[[Part], Any]]]
 
 FIGURES: Figures = {
-    "forest": ("Test MAE, of binary labels AUROC, with its interval", forest_plots.forest),
+    "forest": ("Test {metric} of each row", forest_plots.forest),
     "pooled": ("Differences over cohorts", forest_plots.pooled),
     "reliability": ("Reliability: observed against predicted shares of positives", score_plots.reliability),
     "predicted": ("Predicted against true", score_plots.predicted),
@@ -46,3 +46,8 @@ def draw(figure: str, part: Part, ink: str = INK) -> Any:
     """
     with styled(ink):
         return FIGURES[figure][1](part)
+
+
+def title_of(figure: str, part: Part) -> str:
+    """Return the title of a figure of one section, which has the metric of its labels."""
+    return FIGURES[figure][0].format(metric="AUROC" if part.binary else "MAE")

@@ -22,7 +22,7 @@ _KINDS = {
 
 
 def forest(part: Part) -> Any:
-    """Test MAE, of binary labels AUROC, of every row and reference with its interval."""
+    """The main metric of every row and reference on test, with its interval."""
     lines = [] if part.intervals is None else part.intervals.data["rows"]
     metric, digits = ("auroc", 2) if part.binary else ("mae", 1)
     models = 0 if part.intervals is None else part.intervals.models

@@ -15,7 +15,7 @@ from lfnet import RESEARCH_ONLY
 from lfnet.drawing import save_figure
 from lfnet.files import write_text
 from lfnet.reports.figure_data import Part, parts
-from lfnet.reports.figures import FIGURES, INK, draw
+from lfnet.reports.figures import FIGURES, INK, draw, title_of
 from lfnet.reports.grid import Grid, Line, evidence_grids, make_grid
 from lfnet.reports.run_list import rank_of
 from lfnet.reports.shown_settings import settings_apart, settings_of, shown_values
@@ -26,6 +26,7 @@ from lfnet.tables.table import Row, Table
 __all__ = ["page", "render", "write_figures", "write_report"]
 
 _BROAD = 8  # inches from which a figure has the whole width of the page
+_PIXELS = 96  # of a page per inch: at fewer a figure's texts are too small to read
 _COVERAGE_LEVELS = (0.8, 0.9)  # those that bundles use
 
 
@@ -167,10 +168,11 @@ def _figures(part: Part, number: int) -> Iterator[dict[str, Any]]:
     """The figures of a section as SVG, in the colour of the page's text."""
     from matplotlib import rc_context
 
-    for name, (title, function) in FIGURES.items():
+    for name, (_, function) in FIGURES.items():
         figure = draw(name, part)
         if figure is None:
             continue
+        title = title_of(name, part)
         for axis in figure.axes:  # the page's own ground, light or dark
             axis.patch.set_alpha(0)
         text = io.StringIO()
@@ -186,6 +188,7 @@ def _figures(part: Part, number: int) -> Iterator[dict[str, Any]]:
             "caption": caption,
             "svg": Markup(svg.replace("<svg ", label, 1)),
             "broad": bool(figure.get_figwidth() > _BROAD),
+            "pixels": round(_PIXELS * figure.get_figwidth()),
         }
 
 

@@ -24,7 +24,7 @@ _REFERENCES = ("train_median", "duration", "person_lookup")
 _MIN_PEOPLE = EvidenceSettings().min_people
 
 
-def describe_run(run: Run, splits: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def describe_run(run: Run, splits: Mapping[str, pd.DataFrame], with_curve: bool = True) -> dict[str, Any]:
     """The content of a run's file.
 
     Parameters
@@ -32,19 +32,26 @@ def describe_run(run: Run, splits: Mapping[str, pd.DataFrame]) -> dict[str, Any]
     run : Run
     splits : mapping
         Split → rows of its recordings (`lfnet.runs.scores.recording_rows`), none where the scores are not there.
+    with_curve : bool
+        Whether the learning curve is read.
 
     Returns
     -------
     dict
         scale: name and ends. curve: of the epochs, None for a model without them. splits: labels, scores and people's
         numbers. metrics: lines of texts under their heading. audit: status, title and text of each finding.
+
+    Raises
+    ------
+    LfnetError
+        The learning curve is damaged.
     """
     result = run.result
     return {
         "scale": {"name": result.scale.name, "low": result.scale.min, "high": result.scale.max},
         "binary": is_binary(run),
         "simulated": result.cohort.simulated,
-        "curve": _curve(run),
+        "curve": _curve(run) if with_curve else None,
         "splits": {split: found for split, rows in splits.items() if (found := _points(rows)) is not None},
         "metrics": _metrics(result, _OF_CLASSES if is_binary(run) else _SHOWN),
         "audit": [[entry.status, entry.title, entry.text] for entry in sorted(result.audit, key=_gravity)],
@@ -68,9 +75,12 @@ def number_people(rows: pd.DataFrame) -> np.ndarray:
     >>> number_people(rows).tolist()
     [2, 1, 2]
     """
-    mean = rows.groupby("person_id")["label"].mean()
-    order = sorted(mean.index, key=lambda person: (mean[person], hashlib.sha256(person.encode()).digest()))
-    return rows["person_id"].map({person: number for number, person in enumerate(order, 1)}).to_numpy(int)
+    people, place_R = np.unique(rows["person_id"].to_numpy(str), return_inverse=True)
+    mean = np.bincount(place_R, rows["label"].to_numpy(float)) / np.bincount(place_R)
+    order = sorted(range(len(people)), key=lambda one: (mean[one], hashlib.sha256(people[one].encode()).digest()))
+    number = np.empty(len(people), int)
+    number[order] = np.arange(1, len(people) + 1)
+    return number[place_R]
 
 
 def _points(rows: pd.DataFrame) -> dict[str, Any] | None:
@@ -78,12 +88,12 @@ def _points(rows: pd.DataFrame) -> dict[str, Any] | None:
     rows = rows[rows["label"].notna()]
     if not len(rows):
         return None
-    found = pd.DataFrame({"person": number_people(rows), "label": rows["label"], "score": rows["score"].round(3)})
-    found = found.sort_values(["label", "score", "person"])
+    person, label, score = number_people(rows), rows["label"].to_numpy(float), rows["score"].to_numpy(float).round(3)
+    order = np.lexsort((person, score, label))
     return {
-        "label": [float(f"{value:g}") for value in found["label"]],
-        "score": found["score"].tolist(),
-        "person": found["person"].tolist(),
+        "label": [float(f"{value:g}") for value in label[order]],
+        "score": score[order].tolist(),
+        "person": person[order].tolist(),
     }
 
 

@@ -20,6 +20,7 @@ from lfnet.files import read_bytes, read_json, write_text
 from lfnet.fingerprints import digest, file_digest
 from lfnet.reports.figure_data import parts
 from lfnet.reports.html_page import page, render
+from lfnet.reports.kept_runs import KeptRuns
 from lfnet.reports.run_detail import describe_run
 from lfnet.reports.run_list import estimate_error, list_runs, run_key
 from lfnet.reports.view_table import summarise_table
@@ -77,15 +78,11 @@ def write_view(runs: Path, out: Path, show_paths: bool = False) -> View:
     if not found and not (runs / "sweeps").is_dir():
         raise LfnetError(f"{runs} contains no finished run: give the folder of run folders, such as lfnet_runs.")
     faults: list[str] = []
-    tables = list(_write_tables(runs, out, show_paths, faults))
-    errors: list[Estimate | None] = []
-    for run, splits in _scores(found, faults):
-        errors.append(estimate_error(run, splits["test"]) if "test" in splits else None)
-        content = json.dumps(describe_run(run, splits), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-        _write_changed(out / "runs" / f"{run_key(run)}.js", f'{_MADE}"{run_key(run)}",{content});\n')
-    _remove_others(out / "runs", {run_key(run) for run in found})
+    code = [file_digest(path) for path in _code_files()]
+    tables = list(_write_tables(runs, out, code, show_paths, faults))
+    errors = _write_runs(found, out, code, faults)
     listed = list_runs(found, errors, show_paths)
-    _write_changed(out / "runs.js", f"lfnet.runs={json.dumps(listed, separators=(',', ':'), allow_nan=False)};\n")
+    _write_changed(out / "runs.js", f"lfnet.runs={_json(listed)};\n")
     _write_changed(out / "index.html", _index(found, tables))
     return View(out / "index.html", len(found), len(tables), tuple(faults))
 
@@ -96,9 +93,33 @@ def _order(run: Run) -> tuple[Any, ...]:
     return result.cohort.name, result.kind, result.model, sorted(result.choices.items()), result.seed, run.name
 
 
-def _scores(runs: Sequence[Run], faults: list[str]) -> Iterator[tuple[Run, Mapping[str, pd.DataFrame]]]:
-    """Each run with the rows of its recordings by split; none of a run whose scores are not there or damaged."""
-    readable = []
+def _write_runs(runs: Sequence[Run], out: Path, code: Sequence[str], faults: list[str]) -> list[Estimate | None]:
+    """Write the script of each run that has changed; return the error of each run."""
+    kept = KeptRuns(out / "runs.json", code)
+    scripts = {run_key(run): out / "runs" / f"{run_key(run)}.js" for run in runs}
+    errors = {}
+    changed = []
+    for run in runs:
+        key = run_key(run)
+        if kept.find(key, run, scripts[key]):
+            errors[key] = kept.error(key)
+        else:
+            changed.append(run)
+    for run, splits in _scores(changed, faults):
+        key, before = run_key(run), len(faults)
+        content = _describe(run, splits or {}, faults)
+        _write_changed(scripts[key], f'{_MADE}"{key}",{_json(content)});\n')
+        errors[key] = estimate_error(run, splits["test"]) if splits else None
+        if splits is not None and len(faults) == before:  # else it is named again in the next call
+            kept.add(key, run, scripts[key], errors[key])
+    _write_changed(out / "runs.json", f"{_json(kept.content())}\n")
+    _remove_others(out / "runs", set(scripts))
+    return [errors[run_key(run)] for run in runs]
+
+
+def _scores(runs: Sequence[Run], faults: list[str]) -> Iterator[tuple[Run, dict[str, pd.DataFrame] | None]]:
+    """Each run with the rows of its recordings by split: {} of a run without scores, None of one with damaged ones."""
+    readable, damaged = [], set()
     for run in runs:
         try:
             if run.has_scores:
@@ -106,15 +127,28 @@ def _scores(runs: Sequence[Run], faults: list[str]) -> Iterator[tuple[Run, Mappi
                 readable.append(run)
         except LfnetError as error:
             faults.append(str(error))
+            damaged.add(id(run))
     read = RecordingScores(readable)
     kept = {id(run) for run in readable}
     for run in runs:
-        yield run, {split: read.rows(run, split) for split in _SPLITS} if id(run) in kept else {}
+        if id(run) in damaged:
+            yield run, None
+        else:
+            yield run, {split: read.rows(run, split) for split in _SPLITS} if id(run) in kept else {}
 
 
-def _write_tables(runs: Path, out: Path, show_paths: bool, faults: list[str]) -> Iterator[dict[str, Any]]:
+def _describe(run: Run, splits: Mapping[str, pd.DataFrame], faults: list[str]) -> dict[str, Any]:
+    try:
+        return describe_run(run, splits)
+    except LfnetError as error:
+        faults.append(str(error))
+        return describe_run(run, splits, with_curve=False)
+
+
+def _write_tables(
+    runs: Path, out: Path, code: Sequence[str], show_paths: bool, faults: list[str]
+) -> Iterator[dict[str, Any]]:
     """The page of each table, and what the index says of it; an unchanged one is not built again."""
-    code = [file_digest(path) for path in _code_files()]
     for record in sorted((runs / "sweeps").glob("*.json")):
         summary = out / "tables" / f"{record.stem}.json"
         built = None
@@ -171,6 +205,10 @@ def _index(runs: Sequence[Run], tables: Sequence[Mapping[str, Any]]) -> str:
         tables=tables,
         forests=[{key: table[key] for key in keys} for table in tables],
     )
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 
 def _write_changed(path: Path, text: str) -> None:

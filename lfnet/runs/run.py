@@ -395,6 +395,9 @@ def _epochs(text: str) -> pd.DataFrame:
     """The rows of each epoch as one; training and validation may write one each."""
     table = _csv(text).astype(float)
     epoch = table.pop("epoch").fillna(0).astype(int)
+    if epoch.is_unique and epoch.is_monotonic_increasing:
+        table.insert(0, "epoch", epoch)
+        return table
     return table.groupby(epoch).last().reset_index()
 
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-__all__ = ["CONTRAST", "Page", "chromium"]
+__all__ = ["CONTRAST", "SIZES", "SMALL_TEXT", "Page", "chromium"]
+
+SIZES = [(400, 800), (1280, 900), (1920, 1080), (3840, 2160)]
+A4 = (718, 1047)  # pixels of the sheet within its margins of a centimetre
 
 _MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", _MAC)
@@ -71,11 +74,11 @@ class Page:
         self.driver.get("about:blank")  # a change of the fragment alone would not load the page again
         self.driver.get(url)
 
-    def size(self, width: int, height: int, theme: str = "light") -> None:
+    def size(self, width: int, height: int, theme: str = "light", media: str = "screen") -> None:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 
     def js(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
@@ -133,6 +136,19 @@ class Page:
             value,
         )
 
+    def overflow(self) -> int:
+        """By how many pixels the page, or its panel, is wider than its place."""
+        return self.js(
+            "return Math.max(...[document.documentElement, document.querySelector('dialog')].filter(Boolean)"
+            ".map(one => one.scrollWidth - one.clientWidth))"
+        )
+
+    def paper(self) -> None:
+        """Lay the page out as for print on A4, from a dark screen of 400 pixels."""
+        self.size(400, 800, "dark")
+        self.js("dispatchEvent(new Event('beforeprint'))")
+        self.size(*A4, "dark", media="print")
+
     def check(self) -> None:
         errors = [line["message"] for line in self.driver.get_log("browser")]
         assert errors == []
@@ -163,3 +179,16 @@ for (const one of document.querySelectorAll("body *")) {
 return found;
 """
 """Texts whose contrast with the ground behind them is below 4.5, as WCAG AA asks."""
+
+SMALL_TEXT = """
+const found = [];
+for (const one of document.querySelectorAll("body *")) {
+  const own = [...one.childNodes].some(child => child.nodeType === 3 && child.textContent.trim());
+  if (!own || !one.checkVisibility() || one.matches("title")) continue;
+  const scale = one.getScreenCTM ? Math.hypot(one.getScreenCTM().a, one.getScreenCTM().b) : 1;
+  const size = parseFloat(getComputedStyle(one).fontSize) * scale;
+  if (size < 9.9) found.push(`${one.tagName} ${one.textContent.trim().slice(0, 30)} ${size.toFixed(1)}`);
+}
+return found;
+"""
+"""Texts that are shown smaller than ten pixels."""

@@ -129,7 +129,31 @@ def test_a_second_call_builds_and_changes_nothing(runs: Path, monkeypatch: pytes
     reseal(run.folder)
     write_view(runs, runs / "view")
     changed = {name for name, content in files(runs / "view").items() if before.get(name) != content}
-    assert changed == {"runs.js", f"runs/{run.name}.js", "tables/architectures.html", "tables/architectures.json"}
+    tables = {"tables/architectures.html", "tables/architectures.json"}
+    assert changed == {"runs.js", "runs.json", f"runs/{run.name}.js", *tables}
+
+
+def test_an_unchanged_run_is_read_no_second_time(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = []
+    describe = view_module.describe_run
+    monkeypatch.setattr(
+        view_module, "describe_run", lambda run, *own: described.append(run.name) or describe(run, *own)
+    )
+    before = files(runs / "view")
+    write_view(runs, runs / "view")
+    assert described == []
+    keys = read_script(runs / "view" / "runs.js")["keys"]
+    (runs / "view" / "runs" / f"{keys[0]}.js").write_text("cut")
+    (runs / "view" / "runs" / f"{keys[1]}.js").unlink()
+    (runs / keys[2] / "metrics.csv").write_text("epoch,dev/mae,train/loss\n0,9.5,0.7\n")
+    reseal(runs / keys[2])
+    write_view(runs, runs / "view")
+    assert described == keys[:3]
+    changed = {name for name, content in files(runs / "view").items() if before[name] != content}
+    assert {name for name in changed if name.startswith("runs/")} == {f"runs/{keys[2]}.js"}
+    (runs / "view" / "runs.json").write_text("{")
+    write_view(runs, runs / "view")
+    assert described == keys[:3] + keys
 
 
 def test_runs_that_are_gone_leave_the_folder_and_own_files_stay(runs: Path) -> None:
@@ -149,9 +173,21 @@ def test_damaged_scores_are_named_and_the_others_are_shown(runs: Path, capsys: p
     assert main(["view", str(runs), "--no-open"]) == 1
     told = capsys.readouterr()
     assert f"{key}/predictions.csv cannot be used" in told.err
+    assert main(["view", str(runs), "--no-open"]) == 1, "it is named again"
+    assert f"{key}/predictions.csv cannot be used" in capsys.readouterr().err
     assert "4 runs" in told.out and "could not be read, and are left out: 1" in told.out
     assert read_script(runs / "view" / "runs" / f"{key}.js")["splits"] == {}
     assert read_script(runs / "view" / "runs.js")["error"][:2] != [None, None]
+
+
+def test_a_damaged_learning_curve_is_named_and_the_run_is_shown_without_it(runs: Path, capsys: Any) -> None:
+    key = read_script(runs / "view" / "runs.js")["keys"][0]
+    (runs / key / "metrics.csv").write_text("cut")
+    for _ in range(2):
+        assert main(["view", str(runs), "--no-open"]) == 1
+        assert f"{key}/metrics.csv cannot be used" in capsys.readouterr().err
+    found = read_script(runs / "view" / "runs" / f"{key}.js")
+    assert found["curve"] is None and set(found["splits"]) == {"test", "dev"}
 
 
 def test_a_table_that_cannot_be_written_is_an_error(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

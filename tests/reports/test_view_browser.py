@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from lfnet.reports.view import write_view
-from tests.reports.browser import CONTRAST, Page, chromium
+from tests.reports.browser import CONTRAST, SIZES, SMALL_TEXT, Page, chromium
 from tests.reports.viewed import make_runs
 
 pytestmark = pytest.mark.slow
 
 MAE = "one => one.innerText.startsWith('Test MAE')"
-SIZES = [(400, 800), (1280, 900), (1920, 1080), (3840, 2160)]
 
 
 @pytest.fixture(scope="module")
@@ -172,16 +171,37 @@ def test_no_size_cuts_a_page(page: Page, site: Path, theme: str) -> None:
             page.size(width, height, theme)
             page.wait("document.querySelectorAll('figure svg').length > 0")
             page.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-            wide = page.js(
-                "return [document.documentElement, document.querySelector('dialog')].filter(Boolean)"
-                ".map(one => one.scrollWidth - one.clientWidth)"
-            )
-            assert max(wide) <= 0, (name, width)
+            assert page.overflow() <= 0, (name, width)
             cut = page.js(
-                "return [...document.querySelectorAll('figure svg')].filter(one => one.checkVisibility()"
-                " && one.getBoundingClientRect().right > one.closest('figure').getBoundingClientRect().right).length"
+                "return [...document.querySelectorAll('.drawing')].filter(one => one.checkVisibility()"
+                " && (one.getBoundingClientRect().right > one.parentElement.getBoundingClientRect().right"
+                " || one.tabIndex < 0 && one.scrollWidth > one.clientWidth)).length"
             )
             assert cut == 0, (name, width)
+            assert page.js(SMALL_TEXT) == [], (name, width)
+
+
+def test_pages_are_printed_light_and_whole(page: Page, site: Path) -> None:
+    key = page.js("return lfnet.runs.keys[0]")
+    for name in ("index.html", f"index.html#run={key}", "tables/architectures.html"):
+        page.size(400, 800, "dark")
+        page.open(f"{site.as_uri()}/{name}")
+        page.wait("document.querySelectorAll('figure svg').length > 0")
+        page.paper()
+        colours = page.js("return ['color', 'backgroundColor'].map(name => getComputedStyle(document.body)[name])")
+        assert colours == ["rgb(26, 29, 33)", "rgb(255, 255, 255)"]
+        assert page.texts("button:not(th button), input, select, .hint") == [], name
+        assert page.texts(".only")[-1].startswith("Research instrument, not a diagnosis"), name
+        assert len(page.texts("h1")) == ("run=" not in name), "with a run open, only the run is printed"
+        assert page.overflow() <= 0, name
+        cut = page.js(
+            "return [...document.querySelectorAll('table, figure svg')].filter(one => one.checkVisibility()"
+            " && one.getBoundingClientRect().right > innerWidth).length"
+        )
+        assert cut == 0, name
+    heads = page.texts("#table ~ .data thead th")
+    left_out = page.texts("#table ~ .data .unprinted")
+    assert len(heads) >= 8 and left_out == ["Columns left out: Gap MAE, Dev PCC ↑, Dev MAE ↓."]
 
 
 def test_every_text_has_contrast(page: Page, site: Path) -> None:

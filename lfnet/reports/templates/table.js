@@ -21,6 +21,8 @@ lfnet.onWidth = (place, change) => {
   })).observe(place);
 };
 
+lfnet.collator = new Intl.Collator("en", { numeric: true });
+
 lfnet.rowsOfPage = table => {
   const rows = [...table.tBodies[0].rows];
   const cell = (row, column) => rows[row].cells[column];
@@ -72,10 +74,13 @@ lfnet.Table = class {
     this.also = () => true;  // a choice made outside of the table
     this.heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => this.sort(column)));
     this.hint = lfnet.element("p", { class: "hint", hidden: true }, "There are more columns: scroll sideways.");
-    box.append(this.hint);
+    this.unprinted = lfnet.element("p", { class: "unprinted", hidden: true });
+    box.append(this.hint, this.unprinted);
     if (tools) this.#addTools(placeholder);
     this.update();
     lfnet.onWidth(this.wide, () => this.fit());
+    addEventListener("beforeprint", () => this.fit());
+    addEventListener("afterprint", () => this.fit());
   }
 
   #addTools(placeholder) {
@@ -138,7 +143,7 @@ lfnet.Table = class {
       rows.sort((a, b) => {
         const [x, y] = [values.get(a), values.get(b)];
         if (x === "" || y === "") return (x === "") - (y === "");
-        const apart = isNaN(x) || isNaN(y) ? String(x).localeCompare(String(y), "en", { numeric: true }) : x - y;
+        const apart = isNaN(x) || isNaN(y) ? lfnet.collator.compare(x, y) : x - y;
         return up ? apart : -apart;
       });
     }
@@ -185,6 +190,8 @@ lfnet.Table = class {
       this.summary.textContent = `Columns: ${this.hidden.size ? `${named - this.hidden.size} of ${named}` : `all ${named}`}`;
     }
     this.hint.hidden = this.wide.scrollWidth <= this.wide.clientWidth + 1;
+    this.unprinted.hidden = !this.hidden.size;
+    this.unprinted.textContent = `Columns left out: ${[...this.hidden].map(column => this.names[column]).join(", ")}.`;
   }
 
   // Hide the least important columns until the table is no wider than its place, unless its reader chose columns.

@@ -21,5 +21,10 @@
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
     show();
   });
-  addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach(one => { one.open = true; }));
+  // Tables are laid out for paper before they are printed, as `.printing` in the style sheet has it.
+  addEventListener("beforeprint", () => {
+    root.classList.add("printing");
+    document.querySelectorAll("main details:not(.menu)").forEach(one => { one.open = true; });
+  });
+  addEventListener("afterprint", () => root.classList.remove("printing"));
 }
