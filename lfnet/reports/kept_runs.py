@@ -1,4 +1,4 @@
-"""What was written of each run before, so that `lfnet view` reads and draws an unchanged run no second time."""
+"""Record of the runs that `lfnet view` has written, so that an unchanged run is read and drawn once."""
 
 from collections.abc import Sequence
 from pathlib import Path
