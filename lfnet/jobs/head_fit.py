@@ -26,7 +26,7 @@ from lfnet.training.predict import check_output, score_splits
 from lfnet.training.progress import Progress, describe_machine
 from lfnet.training.settings import TrainerSettings, check_compatible
 
-__all__ = ["Prepared", "check_own_head", "load_data", "open_progress", "prepare_head", "score_head"]
+__all__ = ["Prepared", "check_own_head", "head_key", "load_data", "open_progress", "prepare_head", "score_head"]
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,17 @@ def open_progress(job: Experiment, what: str = "") -> Progress:
     return Progress(job.folder / TRAINING_STATE, of, job.settings.save_every, what)
 
 
-def prepare_head(job: Experiment, data: DataModule, progress: Progress | None = None) -> Prepared:
+def head_key(job: Experiment, data: DataModule) -> str:
+    """Digest of the settings that the cost and the latency of a job's head depend on: jobs of other seeds share it."""
+    settings, trainer = job.settings, job.config["trainer"]
+    of_trainer = [trainer[name] for name in ("loss", "pooling", "threads")]
+    return digest([settings.head, of_trainer, repr(data.cohort.scale), settings.protocol.window, data.n_features])
+
+
+def prepare_head(job: Experiment, data: DataModule, session: Session, progress: Progress | None = None) -> Prepared:
     """Build the head, check and measure it, pre-train it, and leave the random state as training starts from it.
+
+    The cost is measured once in a session for the same settings, since a GRU's takes as long as an epoch.
 
     progress: of an interrupted training, which is not pre-trained again; its weights come with its state.
     """
@@ -103,7 +112,9 @@ def prepare_head(job: Experiment, data: DataModule, progress: Progress | None = 
     scored = with_distribution(head, trainer.loss, data.labels, scale.min, scale.max)
     check_output(scored, protocol.window, data.n_features)
     whole = with_pooling(scored, trainer.pooling, data.n_features)
-    cost = measure_cost(whole, frames=protocol.window, n_features=data.n_features)
+    cost = session.keep(
+        "cost of a head", head_key(job, data), lambda: measure_cost(whole, protocol.window, data.n_features)
+    )
     seed_all(settings.seed)  # measuring the cost drew random numbers
     pretraining = None
     if trainer.pretrain is not None:

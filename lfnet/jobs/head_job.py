@@ -8,7 +8,7 @@ import torch
 from lfnet.features.joined_streams import JoinedStreams
 from lfnet.files import write_text
 from lfnet.jobs.experiment import SHARED_CODE, Coverage, Experiment
-from lfnet.jobs.head_fit import check_own_head, load_data, open_progress, prepare_head, score_head
+from lfnet.jobs.head_fit import check_own_head, head_key, load_data, open_progress, prepare_head, score_head
 from lfnet.jobs.inputs import Inputs, prepare
 from lfnet.jobs.latency import measure_head
 from lfnet.jobs.records import describe_training, save_weights, start_folder, versions, write_config, write_result
@@ -92,7 +92,7 @@ def _execute(job: Experiment, session: Session) -> None:
     with trackers(job) as loggers, open_progress(job) as progress:
         name = f"{job.choices.get('head', 'head')}, seed {settings.seed}"
         session.display.phase(f"{name}: {'before training' if trainer.pretrain is None else 'pre-training'}")
-        prepared = prepare_head(job, data, progress)
+        prepared = prepare_head(job, data, session, progress)
         if prepared.pretraining is not None:
             parts["pretraining"] = prepared.pretraining
         curve, show = job.folder / LEARNING_CURVE, session.display.training(name)
@@ -127,6 +127,9 @@ def _execute(job: Experiment, session: Session) -> None:
         metrics = compute_metrics(job, session)
         log_summary(loggers, metrics["metrics"])
 
+        speed = session.keep(
+            "speed of a head", head_key(job, data), lambda: measure_head(fitted.head, protocol.window, data.n_features)
+        )
         if study is not None:
             parts["tuning"] = describe_study(study, session, fitted, metrics["metrics"])
             marks += study_marks(study, fitted)
@@ -141,7 +144,7 @@ def _execute(job: Experiment, session: Session) -> None:
             cost=Cost(
                 **{name: getattr(prepared.cost, name) for name in ("parameters", "active_parameters", "flops")},
                 frames=protocol.window,
-                **measure_head(fitted.head, protocol.window, data.n_features),
+                **speed,
             ),
             training=describe_training(fitted, data, trainer.max_epochs),
             marks=tuple(marks),

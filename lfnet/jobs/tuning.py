@@ -156,7 +156,7 @@ def _try(
 
 def _fit(trial: Experiment, session: Session, progress: Progress | None = None, what: str = "") -> Fitted:
     data = load_data(trial, session)
-    head = prepare_head(trial, data, progress).head
+    head = prepare_head(trial, data, session, progress).head
     show = session.display.training(f"{trial.choices.get('head', 'head')}, seed {trial.settings.seed}{what}")
     return fit(head, data, trial.settings.trainer, None, [], progress, show)
 

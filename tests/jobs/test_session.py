@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 
 from lfnet.features import feature_file, store
+from lfnet.jobs import head_fit, head_job
 from lfnet.jobs.job import run
 from lfnet.jobs.session import Session
+from lfnet.runs.run import Run
 from tests.composing import SMALL, composed
 
 
@@ -51,6 +53,20 @@ def test_a_second_job_of_a_session_opens_no_feature_file(tmp_path, opened):
     opened.clear()
     assert run(*job(tmp_path, "head=ldbm"), session).status == "finished"
     assert not opened
+
+
+def test_seeds_of_a_head_are_measured_once_and_another_head_again(tmp_path, monkeypatch):
+    calls: Counter[str] = Counter()
+    for module, name in ((head_fit, "measure_cost"), (head_job, "measure_head")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, name=name, real=real: (calls.update([name]), real(*args))[1])
+    session = Session()
+    cost = []
+    for words in (("seed=0",), ("seed=1",), ("head.patch_size=8",)):
+        outcome = run(*job(tmp_path, "head=ldbm", *words), session)
+        cost.append(Run(tmp_path / "runs" / outcome.run).result.cost)
+    assert calls == {"measure_cost": 2, "measure_head": 2}
+    assert cost[0] == cost[1] and cost[2].parameters < cost[0].parameters
 
 
 def test_a_fusion_opens_a_feature_file_at_most_twice(tmp_path, opened):
