@@ -25,6 +25,7 @@ def plain(qkv_BTX: Tensor, mask_BT: Tensor, heads: int) -> Tensor:
 def written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole products everywhere, as where oneDNN computes them."""
     monkeypatch.setattr(attention, "_wide", lambda dtype: True)
+    monkeypatch.setattr(attention, "_has_avx512", lambda: True)
 
 
 def both(qkv_BTX: Tensor, mask_BT: Tensor, heads: int) -> list[tuple[Tensor, Tensor]]:
@@ -53,6 +54,7 @@ def test_equal_to_the_formula(windows: int, tokens: int, heads: int, width: int,
     mask = torch.rand(windows, tokens) < torch.rand(windows, 1)  # from none to all of a window's tokens
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "_wide", lambda dtype: True)
+        patch.setattr(attention, "_has_avx512", lambda: True)
         patch.setattr(attention, "_GROUP", group)
         (y, grad), (expected, expected_grad) = both(qkv, mask, heads)
         scored = self_attention(qkv, mask, heads)  # without a gradient
@@ -117,3 +119,17 @@ def test_dropped_weights_leave_the_mean_as_it_is(written_out) -> None:
     expected = self_attention(qkv, mask, 2).detach()
     assert ((runs.mean(0) - expected).abs() < 5 * runs.std(0) / math.sqrt(len(runs))).all()
     assert (runs.std(0) > 0).all()
+
+
+@pytest.mark.parametrize("tokens", [32, 512])
+def test_scores_without_avx512_are_equal_to_rounding(tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    qkv, mask = torch.randn(3, tokens, 96), torch.rand(3, tokens) > 0.1
+    monkeypatch.setattr(attention, "_wide", lambda dtype: True)
+    scored = {}
+    for wide in (True, False):
+        monkeypatch.setattr(attention, "_has_avx512", lambda wide=wide: wide)
+        with torch.inference_mode():
+            scored[wide] = self_attention(qkv, mask, 4)
+    assert not torch.equal(scored[True], scored[False])  # two kernels
+    torch.testing.assert_close(scored[True], scored[False], atol=2e-6, rtol=0)
