@@ -23,6 +23,22 @@ def test_a_command_is_measured_and_its_output_kept():
     assert 0 < used.cpu < 60 and used.seconds > 0 and used.load >= 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_memory_without_mapped_files_is_that_of_the_largest_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "_LOOK", 0.05)
+    (tmp_path / "file").write_bytes(bytes(150_000_000))
+    child = (
+        "import mmap, time; f = open('file', 'rb'); m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ); "
+        "x = b'1' * 80_000_000; print(sum(m[::4096])); time.sleep(1)"
+    )
+    parent = (
+        f"import os, subprocess, sys; os.chdir({str(tmp_path)!r}); subprocess.run([sys.executable, '-c', {child!r}])"
+    )
+    used = command([sys.executable, "-c", parent])
+    assert used.out.strip() == "0"
+    assert 80 < used.own_mb * 1.048576 < 150 < used.peak_mb * 1.048576
+
+
 def test_a_failed_command_raises_its_output():
     with pytest.raises(Failed, match="a reason"):
         command([sys.executable, "-c", "raise SystemExit('a reason')"])
