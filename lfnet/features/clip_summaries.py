@@ -80,7 +80,7 @@ def summarise_clips(read: Read, clip_ids: Iterable[str]) -> ClipSummaries:
         course = np.zeros((min(len(x_TD), COURSE_ROWS), COURSE_DIM), np.float32)
         if np.isfinite(mean).all():
             early_T = valid_T[:COURSE_ROWS]
-            course[early_T] = (x_TD[:COURSE_ROWS][early_T] - mean.astype(np.float32)) @ directions
+            course[early_T] = (seen[: np.count_nonzero(early_T)] - mean.astype(np.float32)) @ directions
         else:
             mean = np.full(x_TD.shape[1], np.nan)
         means.append(mean)

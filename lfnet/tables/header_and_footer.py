@@ -203,8 +203,8 @@ def _meanings(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[str]:
     if "latency" in names:
         yield (
             "Latency: the median time of one scoring on one core of this machine, of one window by a head, of one clip "
-            "by a fusion; encoding the video is not in it, and other jobs may have run at the same time. Seeds of a head "
-            "that one process trains share one measurement."
+            "by a fusion; encoding the video is not in it, and other jobs may have run at the same time. Seeds of a "
+            "head that one process trains share one measurement."
         )
     if "frame_latency" in names:
         yield (

@@ -5,12 +5,14 @@ import os
 import time
 import weakref
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lfnet import fingerprints
+from lfnet.config import instantiate
 from lfnet.errors import LfnetError
 from lfnet.features import extract as extract_module
 from lfnet.features import extraction_job as job_module
@@ -21,6 +23,7 @@ from lfnet.files import atomic_path
 from lfnet.fingerprints import file_digest
 from lfnet.video import decode
 from lfnet.video.settings import VideoSettings
+from tests.composing import composed
 from tests.features.fakes import Brightness, cohort_of, crop_picture, estimate, extract, files_of, open_store
 from tests.video.media import truncate, write_folder, write_video
 
@@ -375,3 +378,20 @@ def test_versions_are_told(clips, tmp_path):
     store = extract(cohort_of(clips), Brightness(), cache=tmp_path / "cache")
     assert store.read("a").meta["versions"].startswith("av ") and "ai-edge-litert" in store.read("a").meta["versions"]
     assert job_module.version("av") in store.read("a").meta["versions"]
+
+
+def test_simulated_clips_that_threads_generate_are_those_of_one_thread(tmp_path):
+    settings = {"recordings": {"train": 4, "dev": 2, "test": 2}, "dim": 16, "people": None}
+    node = composed("cohort=simulated", root=tmp_path)[0]["cohort"]
+    cohort = instantiate({**node, **settings}, "cohort")
+    names = list(cohort.clips["clip_id"])
+    some = extract(replace(cohort, clips=cohort.clips[cohort.clips["clip_id"].isin(names[2:9:3])]), cache=tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in some.folder.iterdir()}
+    store = extract(cohort, cache=tmp_path)  # passes over those
+    again = instantiate({**node, **settings}, "cohort").own
+    for name in names:
+        features, valid, _ = again.clip(name)
+        np.testing.assert_array_equal(store.read(name).features, features)
+        np.testing.assert_array_equal(store.read(name).valid, valid)
+    assert len(before) == 3
+    assert all((store.folder / name).stat().st_mtime_ns == when for name, when in before.items())
