@@ -38,22 +38,33 @@ def exists(name: str, beside: Path) -> bool:
     return any((folder / name).exists() for folder in (ROOT, beside, ROOT / "lfnet", ROOT / "conf"))
 
 
-@pytest.mark.parametrize("page", [*PAGES, *CODE], ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_cited_files_exist(page):
+def faults(pages, find):
+    """What `find` returns for each page where it finds something, by the page's path.
+
+    One test reads all pages: thousands of tests of a millisecond would take much longer to start than to run.
+    """
+    return {page.relative_to(ROOT).as_posix(): found for page in sorted(pages) if (found := find(page))}
+
+
+def missing_files(page):
     # What a command printed of a made copy names files of the copy.
     text = page.read_text(encoding="utf-8").partition("## What `show` matched")[0]
     if page.suffix == ".py":  # docstrings and comments; strings may name files of users
         texts = [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(text)) if isinstance(node, DOCUMENTED)]
         text = "\n".join([*texts, *re.findall(r"#.*", text)])
-    assert {name for name in cited(text) if not exists(name, page.parent)} == set()
+    return {name for name in cited(text) if not exists(name, page.parent)}
+
+
+def test_cited_files_exist():
+    assert faults([*PAGES, *CODE], missing_files) == {}
 
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@pytest.mark.parametrize("page", [*PAGES, *CODE], ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_name_that_only_the_authors_know(page):
-    assert not re.search(r"\b[Ss]ystem [AB]\b|\bresearch\.md\b", page.read_text(encoding="utf-8"))
+def test_no_name_that_only_the_authors_know():
+    own = re.compile(r"\b[Ss]ystem [AB]\b|\bresearch\.md\b")
+    assert faults([*PAGES, *CODE], lambda page: own.findall(page.read_text(encoding="utf-8"))) == {}
 
 
 # Words of which plain technical English has others: fix, again or recompute, no one, vs or next to, figure or image.
@@ -68,18 +79,22 @@ ENGLISH = [
 ]
 
 
-@pytest.mark.parametrize("page", ENGLISH, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_words_are_plain(page):
+def unusual_words(page):
     lines = page.read_text(encoding="utf-8").splitlines()
-    found = {number: line.strip() for number, line in enumerate(lines, 1) if UNUSUAL.search(line.replace("`", "-"))}
-    assert found == {}
+    return {number: line.strip() for number, line in enumerate(lines, 1) if UNUSUAL.search(line.replace("`", "-"))}
 
 
-@pytest.mark.parametrize("page", sorted(CODE), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_a_module_is_described_by_a_noun_phrase_or_an_imperative(page):
-    if page.suffix == ".py":
-        first = (ast.get_docstring(ast.parse(page.read_text(encoding="utf-8"))) or "").split("\n")[0]
-        assert not re.match(r"(What|How|Who|Whose|Where|Which|When|Why)\b|.*\?$", first)
+def test_words_are_plain():
+    assert faults(ENGLISH, unusual_words) == {}
+
+
+def question(page):
+    first = (ast.get_docstring(ast.parse(page.read_text(encoding="utf-8"))) or "").split("\n")[0]
+    return first if re.match(r"(What|How|Who|Whose|Where|Which|When|Why)\b|.*\?$", first) else ""
+
+
+def test_a_module_is_described_by_a_noun_phrase_or_an_imperative():
+    assert faults([page for page in CODE if page.suffix == ".py"], question) == {}
 
 
 def shell_lines(page: Path) -> list[str]:
@@ -103,13 +118,17 @@ def unquoted(line: str) -> list[str]:
     return re.findall(r"[\[\]{}*?()]|(?<=\s)~\w[\w.@/]*", re.sub(r"(?<=\s)#.*|^#.*", "", bare))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_brackets_and_braces_of_commands_are_quoted(page):
+def unquoted_commands(page):
     text = page.read_text(encoding="utf-8")
     inline = [re.sub(r"\s+", " ", found) for found in re.findall(r"(?<!`)`((?:lfnet|make) [^`]+)`(?!`)", text)]
     indented = re.findall(r"^ {4,}((?:lfnet|make) .*)", text, re.M)
-    assert {line: found for line in [*shell_lines(page), *inline, *indented] if (found := unquoted(line))} == {}
-    assert re.findall(r"(?<!`)`([\w@./+]+=[\[{][^`\n]*)`(?!`)", text) == [], "a setting as it is typed has quotes"
+    lines = {line: found for line in [*shell_lines(page), *inline, *indented] if (found := unquoted(line))}
+    # A setting as it is typed has quotes.
+    return lines, re.findall(r"(?<!`)`([\w@./+]+=[\[{][^`\n]*)`(?!`)", text)
+
+
+def test_brackets_and_braces_of_commands_are_quoted():
+    assert faults(PAGES, lambda page: [found for found in unquoted_commands(page) if found]) == {}
 
 
 def test_brackets_and_braces_of_examples_of_help_are_quoted():
@@ -121,13 +140,14 @@ def test_brackets_and_braces_of_examples_of_help_are_quoted():
     assert {line: found for line in examples if (found := unquoted(line.partition("  ")[0]))} == {}
 
 
-WRITTEN = [(page, line) for page in PAGES for line in commands(page)]
+# Each command line once, with the first page that has it.
+WRITTEN = {shlex.join(shlex.split(line, comments=True)): page for page in reversed(PAGES) for line in commands(page)}
 
 
 @pytest.mark.parametrize(
-    ("page", "line"), WRITTEN, ids=[f"{page.relative_to(ROOT)}:{line[:60]}" for page, line in WRITTEN]
+    "line", WRITTEN, ids=[f"{page.relative_to(ROOT)}:{line[:60]}" for line, page in WRITTEN.items()]
 )
-def test_commands_can_be_typed_as_written(page, line, monkeypatch, tmp_path):
+def test_commands_can_be_typed_as_written(line, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     words = shlex.split(line, comments=True)
     if words[0] == "make":
