@@ -13,7 +13,6 @@ from tests.encoders.networks import write_sound_network
 
 __all__ = [
     "MINIATURES",
-    "make_arrays",
     "make_avec2014",
     "make_corpus",
     "make_faces",
@@ -42,15 +41,6 @@ def make_faces(folder: Path, shared: Path) -> None:
     table = pd.DataFrame({"name": names, "phq9": scores})
     table.to_csv(folder / "phq9.csv", index=False)
     table.to_excel(folder / "phq9.xlsx", index=False)
-
-
-def make_arrays(folder: Path, shared: Path) -> None:
-    """`my_arrays`, which the page fills, and `bdi.csv`."""
-    (folder / "my_arrays").mkdir()
-    names = [f"p{person:02}_{session}" for person in range(_PEOPLE) for session in (1, 2)]
-    pd.DataFrame({"name": names, "bdi": np.arange(2 * _PEOPLE) * 60 // (2 * _PEOPLE)}).to_csv(
-        folder / "bdi.csv", index=False
-    )
 
 
 def make_videos(folder: Path, shared: Path) -> None:

@@ -30,7 +30,6 @@ FOLDERS: dict[str, tuple[Callable[[Path, Path], None], ...]] = {
     "tutorials/avec2014": (made.make_avec2014,),
     "tutorials/run_to_bundle": (made.make_videos,),
     "tutorials/your_encoder": (made.make_videos,),
-    "tutorials/your_features": (made.make_faces, made.make_arrays),
     "tutorials/your_videos": (made.make_videos,),
 }
 _VIDEOS = "lfnet cohort init my_videos --labels scores.csv"
