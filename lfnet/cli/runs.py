@@ -14,7 +14,7 @@ from lfnet.cli.configs import paths
 from lfnet.cli.hydra_errors import hint
 from lfnet.cli.run_comparison import compare_runs
 from lfnet.errors import LfnetError
-from lfnet.text import align_columns, spreadsheet_cell
+from lfnet.text import align_columns, plural, spreadsheet_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +111,8 @@ def _table(place: Path, filters: Sequence[str], *, show_paths: bool) -> "pd.Data
     settings = {key for run in found for key in dict(leaves(run.result.config))}
     for key in [] if show_paths else settings.intersection(frame.columns):
         frame[key] = [public_setting(key, value) for value in frame[key]]
+    frame["scale"] = [run.result.scale.name for run in found]
+    frame["simulated"] = [run.result.cohort.simulated for run in found]
     files = [run.folder / RESULT for run in found]
     frame["state"] = "finished"
     frame["date"] = [_date(file.stat().st_mtime) if file.exists() else "" for file in files]
@@ -118,7 +120,7 @@ def _table(place: Path, filters: Sequence[str], *, show_paths: bool) -> "pd.Data
         others = [
             {
                 "run": one.folder.name,
-                "model": str((one.config.get("head") or {}).get("_target_", "")).rpartition(".")[2],
+                "model": _head(str((one.config.get("head") or {}).get("_target_", ""))),
                 "seed": one.config.get("seed"),
                 "state": one.state,
                 "date": _date(one.changed),
@@ -127,6 +129,12 @@ def _table(place: Path, filters: Sequence[str], *, show_paths: bool) -> "pd.Data
         ]
         frame = pd.concat([frame, pd.DataFrame(others)], ignore_index=True) if others else frame
     return frame[frame["state"].isin(wanted)] if wanted and len(frame) else frame
+
+
+def _head(target: str) -> str:
+    """The name of a head by its class: lfnet's own are named by their module, as finished runs are."""
+    module, _, name = target.rpartition(".")
+    return module.rpartition(".")[2] if module.startswith("lfnet.heads.") else name
 
 
 def _filtered(runs: "RunCollection", filters: Sequence[str]) -> "RunCollection":
@@ -191,8 +199,13 @@ def _print(table: "pd.DataFrame") -> None:
     print("\n".join(align_columns([row[:kept] for row in rows])))
     counts = table["state"].value_counts()
     print(", ".join(f"{counts[state]:,} {state}" for state in _STATES if state in counts))
-    if "cohort" in table and table["cohort"].astype(str).str.startswith(("simulated", "confounded")).all():
-        print("The cohort is simulated.")
+    if scales := ", ".join(table["scale"].dropna().unique()):
+        print(f"{title}: of recordings" + (f", in points of {scales}" if metric == "mae" else f", on {scales}"))
+    simulated = table["simulated"].dropna().astype(bool)
+    if simulated.all() and len(simulated):
+        print("All cohorts are simulated.")
+    elif simulated.any():
+        print(f"{plural(int(simulated.sum()), 'run')} on a simulated cohort.")
     print(RESEARCH_ONLY)
 
 

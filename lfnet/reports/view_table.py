@@ -65,7 +65,7 @@ def _forest(part: Part, simulated: bool) -> dict[str, Any] | None:
     what = "AUROC" if part.binary else "MAE"
     return {
         "title": ". ".join([*([part.label] if part.label else []), f"Test {what} with its interval"]),
-        "about": "Circles: models, means over seeds; diamonds: references.",
+        "about": "Circles: models, means over seeds; diamonds: controls and references.",
         "unit": f"{what} on test" + ("" if part.binary else f", {part.scale} points"),
         "rows": rows,
         "simulated": simulated,

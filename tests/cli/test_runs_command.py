@@ -47,6 +47,24 @@ def test_the_list_has_a_row_a_run_and_names_no_folder(runs: Path, capsys: pytest
     assert "/data/3" in "\n".join(printed(capsys, "--show-paths", "--csv"))
 
 
+def test_simulated_runs_are_marked_also_next_to_unfinished_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "lfnet_runs"
+    sweep(folder, [result("ldbm", 0, each=10)])
+    (folder / "0123").mkdir()
+    (folder / "0123" / "config.yaml").write_text("head: {_target_: lfnet.heads.mamba_gru.MambaGRU}\nseed: 1\n")
+    lines = printed(capsys)
+    assert "MAE: of recordings, in points of BDI-II" in lines and "All cohorts are simulated." in lines
+    (line,) = [line for line in lines if line.startswith("0123")]
+    assert line.split()[1] == "mamba_gru"
+    other = result("ldbm", 1, each=10)
+    other["cohort"]["simulated"] = False
+    sweep(folder, [other])
+    assert "1 run on a simulated cohort." in printed(capsys)
+
+
 @pytest.mark.parametrize("where", [(), ("architectures",), ("lfnet_runs",), ("lfnet_runs/sweeps/architectures.json",)])
 def test_filters_and_order(runs: Path, capsys: pytest.CaptureFixture[str], where: tuple[str, ...]) -> None:
     words = (*where, "--sort", "test.mae")

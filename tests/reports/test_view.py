@@ -20,7 +20,9 @@ from lfnet.runs.collection import open_runs
 from lfnet.runs.run import Run
 from tests.reports.viewed import make_runs, read_script
 from tests.sealing import reseal
-from tests.tables.factory import leave, result
+from tests.tables.factory import leave, result, sweep
+from tests.tables.test_class_columns import binary_table
+from tests.tables.test_fusion_columns import ROWS, fused
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +208,42 @@ def test_correlations_of_few_people_are_withheld(tmp_path: Path) -> None:
     assert column(listed, "test.pcc") == ["n = 6: too few"] and listed["low"] == [None]
     (test, *_) = read_script(tmp_path / "view" / "runs" / f"{key}.js")["metrics"]["lines"]
     assert test[0] == "test" and "n = 6: too few" in test
+
+
+def test_binary_labels_and_fusions_have_their_own_numbers(tmp_path: Path) -> None:
+    binary_table(tmp_path)
+    fusions = [
+        fused(name, seed, skill=skill) for name, skill in (("published", 0.6), ("nested", 0.3)) for seed in (0, 1)
+    ]
+    sweep(
+        tmp_path,
+        fusions,
+        name="modalities",
+        overrides=[[] for _ in fusions],
+        closing=False,
+        rows=ROWS,
+        evidence={"resamples": 200, "flips": 200},
+    )
+    assert write_view(tmp_path, tmp_path / "view").faults == ()
+    listed = read_script(tmp_path / "view" / "runs.js")
+    probabilities = [of == "AUROC on test" for of in listed["of"]]
+    assert sum(probabilities) == 4 and {"AUROC on test", "MAE on test, BDI-II points"} == set(listed["of"])
+    for place, binary in enumerate(probabilities):
+        value, low, high = (listed[name][place] for name in ("error", "low", "high"))
+        with_interval = f"{value:.2f} [{low:.2f}, {high:.2f}]"
+        assert column(listed, "test.auroc")[place] == (with_interval if binary else "—")
+        assert (column(listed, "test.mae")[place] == with_interval) == (not binary)
+        assert listed["median"][place] is None if binary else listed["median"][place] > 0
+        found = read_script(tmp_path / "view" / "runs" / f"{listed['keys'][place]}.js")
+        assert found["binary"] == binary and (set(found["splits"]["test"]["label"]) == {0, 1}) == binary
+        assert found["metrics"]["headings"][1] == ("AUROC" if binary else "MAE")
+        assert found["curve"] is None, "the helpers of tables write none"
+    assert column(listed, "fusion.name").count("published") == 2
+    summaries = [json.loads(path.read_text()) for path in sorted((tmp_path / "view" / "tables").glob("*.json"))]
+    units = [forest["unit"] for summary in summaries for forest in summary["forests"]]
+    assert units == ["AUROC on test", "MAE on test, BDI-II points"]
+    page = (tmp_path / "view" / "tables" / "architectures.html").read_text()
+    assert "Test AUROC of each row" in page and "Test MAE of each row" not in page
 
 
 def test_mistakes_have_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -153,14 +153,14 @@
     const unit = run.binary ? "" : `, ${run.scale.name} points`;
     return {
       title: "Predicted vs label", simulated: run.simulated,
-      about: `${split}: ${label.length} recordings of ${people} people. On the line score and label are equal.`,
+      about: `${split}: ${label.length} recordings of ${people} people. ${run.binary ? "Dots are spread sideways around the labels 0 and 1." : "On the line score and label are equal."}`,
       head: ["Person", "Label", "Score"], rows: label.map((value, i) => [person[i], value, score[i]]),
       draw(width, em) {
         const left = em * 4.2, side = Math.min(width - left - em, em * 36), height = Math.min(side * 0.85, em * 20);
         const ends = run.binary ? [-0.15, 1.15] : range([run.scale.low, run.scale.high], 0.03);
         const y = range([...ends, ...score], 0);
         const { group, X, Y } = axes(em, { left, top: em * 0.6, width: side, height, x: ends, y, xLabel: `label${unit}`, yLabel: run.binary ? "predicted probability" : `score${unit}`, xTicks: run.binary ? [0, 1] : undefined });
-        group.append(node("line", { x1: X(ends[0]), y1: Y(ends[0]), x2: X(ends[1]), y2: Y(ends[1]), class: "reference" }));
+        if (!run.binary) group.append(node("line", { x1: X(ends[0]), y1: Y(ends[0]), x2: X(ends[1]), y2: Y(ends[1]), class: "reference" }));
         const spread = run.binary ? i => ((i * 0.618) % 1 - 0.5) * 0.2 : () => 0;  // labels of 0 and 1 would lie on one another
         const dots = points(X, Y, label.map((value, i) => value + spread(i)), score, () => ({ r: em * 0.32, class: "dot" }));
         dots.forEach((dot, i) => dot.append(node("title", {}, `person ${person[i]}: label ${label[i]}, score ${number(score[i], 1)}`)));

@@ -29,7 +29,7 @@
       const drawn = same.slice(0, MOST);
       if (!drawn.length) { errors.replaceChildren(element("p", { class: "soft" }, "No run shown has labelled test recordings.")); return; }
       const few = drawn.some(run => runs.low[run] == null) ? " No interval: fewer than 10 people." : "";
-      const rest = [same.length > drawn.length ? `the first ${drawn.length} of ${same.length}` : `${drawn.length} runs`, known.length > same.length ? `${known.length - same.length} more have another scale or metric: filter by cohort` : ""].filter(Boolean).join("; ");
+      const rest = [same.length > drawn.length ? `the first ${drawn.length} of ${same.length}` : `${drawn.length} runs`, known.length > same.length ? `${known.length - same.length} more have another scale or metric: choose their table or cohort` : ""].filter(Boolean).join("; ");
       const rows = drawn.map(run => ({ name: lfnet.nameOf(run), value: runs.error[run], low: runs.low[run], high: runs.high[run], median: runs.median[run], open: () => { location.hash = `run=${runs.keys[run]}`; } }));
       const median = rows.some(row => row.median != null) ? " Upright mark: the training median." : "";
       const simulated = drawn.filter(run => runs.simulated[run]).length;
@@ -60,6 +60,10 @@
     list.append(element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Runs" }, element("table", {},
       element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "tick" }, element("span", { class: "unseen" }, "Compare")), ...heads,
         element("th", { scope: "col", "data-rank": 3 }, element("button", { type: "button" }, "Folder")))), element("tbody"))));
+
+    const scales = new Set(runs.of.map(of => of.replace("MAE on test, ", "")));
+    const unit = scales.size > 1 ? "points of each run's scale, of probabilities in probability" : [...scales][0].includes("AUROC") ? "probability" : [...scales][0];
+    list.before(element("p", { class: "soft" }, `MAE and RMSE are in ${unit}. Brackets: the 95 % interval over people. ↓ less is better, ↑ more is better.`));
 
     const last = columns.length + 1;
     const source = {

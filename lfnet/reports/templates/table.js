@@ -201,7 +201,11 @@ lfnet.Table = class {
       this.hidden.clear();
       this.#hideColumns();
       const order = this.heads.map((_, column) => column).filter(rank).sort((a, b) => rank(b) - rank(a) || b - a);
-      while (order.length && this.wide.scrollWidth > this.wide.clientWidth + 1) {
+      // A table that is too wide gives each column its least width, which does not depend on the other columns.
+      const widths = this.heads.map(head => head.offsetWidth), room = this.wide.clientWidth + 1;
+      for (let width = this.wide.scrollWidth; order.length && width > room; width -= widths[order.shift()]) this.hidden.add(order[0]);
+      this.#hideColumns();
+      while (order.length && this.wide.scrollWidth > room) {  // rounding
         this.hidden.add(order.shift());
         this.#hideColumns();
       }
