@@ -1,8 +1,10 @@
 """Jobs on this machine: one after the other in this process, or side by side in processes of their own (joblib)."""
 
+import atexit
 import contextlib
 import itertools
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import threading
@@ -165,6 +167,8 @@ def _begin_worker(parent: int, folder: str) -> None:
     end_with_parent(parent)
     collect_seldom()
     end_quickly().append(0)
+    # From Python 3.13 on semaphores are released at the exit only, by a function that was registered before.
+    atexit.register(multiprocessing.util._exit_function)  # type: ignore[attr-defined]
     handle_always()
 
 

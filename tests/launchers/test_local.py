@@ -1,6 +1,8 @@
 """Processes on this machine: what is said of one that the system ends."""
 
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +52,16 @@ def test_calls_run_in_the_current_folder_also_where_it_changed_since_the_last_on
         monkeypatch.chdir(folder)
         outcomes = dict(Local(jobs=2).run([NamesItsFolder(key, key, NEED, ()) for key in "ab"]))
         assert {outcome.fingerprint for outcome in outcomes.values()} == {str(folder)}
+
+
+def test_a_worker_that_ends_quickly_releases_its_semaphores(tmp_path):
+    code = f"""
+import os
+from multiprocessing.util import Finalize
+from lfnet.launchers.local import _begin_worker
+
+_begin_worker(os.getppid(), {str(tmp_path)!r})
+Finalize(None, print, ("released",), exitpriority=0)  # as a semaphore has
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "released\n", "")
