@@ -70,6 +70,7 @@ def page(table: Table, shown: Sequence[Part], home: str | None = None) -> str:
         {"label": part.label, "scale": part.scale, "figures": list(_figures(part, n)), "coverage": _coverage(part)}
         for n, part in enumerate(shown)
     ]
+    scales = {part.scale for part in shown if not part.binary}
     models = [row for row in table.rows if row.kind == "model"]
     contents = [("table", "Table"), ("figures", "Figures"), ("evidence", "Intervals and comparisons")]
     contents += [("setup", "Cohort and settings"), ("reading", "How to read it"), ("repeat", "Reproduce it")]
@@ -78,6 +79,7 @@ def page(table: Table, shown: Sequence[Part], home: str | None = None) -> str:
         "table.html",
         table=table,
         home=home,
+        unit=scales.pop() if len(scales) == 1 else None,
         layout=layout,
         ranks=_ranks(table, layout),
         sections=sections,

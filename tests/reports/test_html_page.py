@@ -1,5 +1,6 @@
 """The report: one page that asks no network for anything and names no person."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from lfnet.cli.main import main
 from lfnet.reports.figure_data import Course, Drawn, Part, parts
 from lfnet.reports.figures import FIGURES, draw
 from lfnet.reports.html_page import page, write_report
+from lfnet.seals import write_sealed_json
 from lfnet.tables.build import build
 from lfnet.tables.table import Table
 from tests.sealing import reseal
@@ -123,6 +125,18 @@ def test_notes_stand_below_the_table_with_the_number_of_their_row(tmp_path: Path
     assert "Test MAE" in head and "Note" not in head
     numbers = re.findall(r">(mean_mlp|ldbm)<sup><a href=\"#note-(\d)\"", text)
     assert numbers == [("mean_mlp", "1"), ("ldbm", "1")] and '<li id="note-1">collapsed (1 of 2 seeds)</li>' in text
+
+
+def test_pending_jobs_are_counted_and_the_reasons_of_failed_ones_shown(tmp_path: Path) -> None:
+    record = sweep(tmp_path, results(), {"head=tcn seed=0": "out of memory", "head=tcn seed=1": "waits"})
+    content = json.loads(record.read_text())
+    content["jobs"][-1]["status"] = "pending"
+    write_sealed_json(record, content)
+    table = build(record, tmp_path)
+    text = page(table, parts(table))
+    assert "<summary>Jobs that are pending: 1</summary>" in text and "<code>head=tcn seed=1</code></li>" in text
+    assert "<details open><summary>Jobs that failed: 1</summary>" in text and "<code>head=tcn seed=0</code>: " in text
+    assert "MAE and RMSE are in BDI-II points." in text
 
 
 def test_the_same_table_gives_the_same_page(made: tuple[Table, Path]) -> None:
