@@ -38,8 +38,8 @@ _GROUP = Path(__file__).parents[2] / "conf" / "head"
 HEADS = (MEAN, *sorted({path.stem for path in _GROUP.glob("*.yaml")} - {MEAN, "region_attention"}))
 _SHIFTS = (0.95, 1, 1.05)  # of the signals' points, which would cover each other
 _FOOT = (
-    "Simulated cohort: 300 test recordings of 164 to 171 people in no other split, means of 3 training seeds; bars: 95 % "
-    "intervals over people and seeds."
+    "Simulated cohort: 300 test recordings of 164 to 171 people in no other split, means of 3 training seeds; "
+    "bars: 95 % intervals over people and seeds."
 )
 EVIDENCE = EvidenceSettings(estimand="architecture", min_seeds=len(SEEDS))
 # The table's cohort: no person in two splits, clips of one window of 256 frames. Its seed is none of those, 0 to 2, on
@@ -160,8 +160,8 @@ def headline(found: list[dict[str, Any]]) -> str:
     }
     near = [head for head, gap in largest.items() if gap < 1]
     return (
-        f"With {SIZES[-1]:,} recordings {len(near)} of {len(HEADS)} heads come within 1 point of the oracle's MAE on each "
-        f"signal: {', '.join(near)}."
+        f"With {SIZES[-1]:,} recordings {len(near)} of {len(HEADS)} heads come within 1 point of the oracle's MAE "
+        f"on each signal: {', '.join(near)}."
     )
 
 

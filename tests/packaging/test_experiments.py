@@ -30,6 +30,7 @@ UNRECORDED = {
     "corpora/lmvd.md": {"0.96"},  # seconds
     "corpora/mcd_rppg.md": {"4.0"},  # a licence
     "features.md": {"0.5"},  # a shift in time of streams
+    "glossary.md": {"0.1"},  # the bar of a collapsed model
     # What the command of its example prints, and the rate of false alarms that its test measures.
     "groups.md": {"0.00", "1.45", "1.46", "1.000", "5.21", "7.67", "2.75", ".002", "3.5", "6.4", ".05"},
     "labels.md": {".5", "0.42"},  # the AUROC of a constant, a probability as an example
