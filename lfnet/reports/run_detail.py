@@ -77,7 +77,7 @@ def number_people(rows: pd.DataFrame) -> np.ndarray:
     """
     people, place_R = np.unique(rows["person_id"].to_numpy(str), return_inverse=True)
     mean = np.bincount(place_R, rows["label"].to_numpy(float)) / np.bincount(place_R)
-    order = sorted(range(len(people)), key=lambda one: (mean[one], hashlib.sha256(people[one].encode()).digest()))
+    order = sorted(range(len(people)), key=lambda one: (mean[one], hashlib.sha256(str(people[one]).encode()).digest()))
     number = np.empty(len(people), int)
     number[order] = np.arange(1, len(people) + 1)
     return number[place_R]
